@@ -1,0 +1,77 @@
+"""The exception tree and the closed list of failure kinds.
+
+LoadkitError
+├── UsageError              the user can mend it: a flag, a profile, a secret, a folder (exit 2)
+├── TargetError             the target cannot be reached or refuses us, before any load (exit 4)
+├── LocalError              a mistake of our own; it stops the run loudly
+└── RemoteError             what the target did wrong to one virtual user: a measurement
+
+Failures are counted under `Failure` alone, never under free text: texts hold identifiers, grow
+without end in a long run and cannot be merged over workers.
+"""
+
+from enum import StrEnum
+
+__all__ = ["Failure", "LoadkitError", "LocalError", "RemoteError", "TargetError", "UsageError"]
+
+
+class Failure(StrEnum):
+    """Why something that was asked of the target did not happen."""
+
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECTION_LOST = "connection_lost"  # reset, closed or cut in the middle of an exchange
+    TLS_FAILED = "tls_failed"
+    HTTP_CLIENT_ERROR = "http_client_error"  # a 4xx other than 429: final
+    HTTP_SERVER_ERROR = "http_server_error"  # a 5xx that stayed after the retries
+    HTTP_BAD_ANSWER = "http_bad_answer"  # 200 without the field that was promised
+    RATE_LIMITED = "rate_limited"  # 429 that stayed after the retries
+    TOKEN_MALFORMED = "token_malformed"  # not three base64url parts, or expired on arrival
+    UPGRADE_REFUSED = "upgrade_refused"  # any answer but 101
+    HISTORY_MISSING = "history_missing"  # no first batch within the hand-shake limit
+    JOIN_MISSING = "join_missing"  # no POLY_AGENT_JOINED
+    GREETING_MISSING = "greeting_missing"
+    UNACKNOWLEDGED = "unacknowledged"  # a message whose echo never came
+    UNANSWERED = "unanswered"  # a message whose answer did not come within the patience
+    END_MISSING = "end_missing"  # USER_END_SESSION without SESSION_END
+    SESSION_LOST = "session_lost"  # the server no longer knows the session (401, 404, 4001)
+    SESSION_ABANDONED = "session_abandoned"  # the server ended a session that was alive
+    HEARTBEAT_UNANSWERED = "heartbeat_unanswered"  # two in a row: the link is given up
+    FRAME_TOO_BIG = "frame_too_big"
+    PROTOCOL_ERROR = "protocol_error"  # the WebSocket layer itself was violated
+    GAVE_UP = "gave_up"  # the reconnect attempts ran out
+    INTERNAL = "internal"  # a fault of this tool; see the log
+
+
+class LoadkitError(Exception):
+    """Base of every exception of this package."""
+
+
+class UsageError(LoadkitError):
+    """Something the user can mend; the text names the place and the mend."""
+
+
+class TargetError(LoadkitError):
+    """The target cannot be reached or refuses the credentials; the text holds its own words."""
+
+
+class LocalError(LoadkitError):
+    """The tool asked itself for the impossible. Never caused by anything a server sends."""
+
+
+class RemoteError(LoadkitError):
+    """The target failed one virtual user.
+
+    Attributes:
+        kind: what to count it under.
+        detail: the target's own words, without secrets.
+        status: the HTTP status where there was one.
+    """
+
+    def __init__(self, kind: Failure, detail: str = "", *, status: int | None = None) -> None:
+        super().__init__(kind, detail, status)
+        self.kind, self.detail, self.status = kind, detail, status
+
+    def __str__(self) -> str:
+        status = f" (HTTP {self.status})" if self.status is not None else ""
+        return f"{self.kind}{status}: {self.detail}" if self.detail else f"{self.kind}{status}"

@@ -1,0 +1,55 @@
+"""The closed lists of what is measured: phases (timed) and endings and counts (counted)."""
+
+from enum import StrEnum
+
+__all__ = ["Count", "Ending", "Phase"]
+
+
+class Phase(StrEnum):
+    """The keys of every latency figure, in the order of a report: the headline first."""
+
+    RESPONSE = "response"  # USER_MESSAGE sent → the complete answer
+    FIRST_CHUNK = "first_chunk"  # USER_MESSAGE sent → the first chunk of a streamed answer
+    CHUNK_GAP = "chunk_gap"  # one chunk → the next
+    THINKING = "thinking"  # USER_MESSAGE sent → POLY_AGENT_THINKING
+    ECHO = "echo"  # USER_MESSAGE sent → its echo
+    LIVE_RESPONSE = "live_response"  # USER_MESSAGE sent → the human's answer
+    HANDOFF_WAIT = "handoff_wait"  # hand-off triggered → the human joined
+    TOKEN = "token"  # the REST call, its connection included
+    CREATE_SESSION = "create_session"
+    CONNECT = "connect"  # TCP, TLS and upgrade
+    HISTORY = "history"  # upgrade → last replayed event
+    JOIN = "join"  # join requested → POLY_AGENT_JOINED
+    GREETING = "greeting"  # join requested → the complete greeting
+    HEARTBEAT = "heartbeat"  # round trip
+    HEARTBEAT_LATENESS = "heartbeat_lateness"  # due → sent: ours, not the server's
+    RECONNECT = "reconnect"  # drop → caught up
+    END = "end"  # USER_END_SESSION sent → SESSION_END
+
+
+class Ending(StrEnum):
+    """How a session ended."""
+
+    USER_END = "user_end"
+    NATURAL_END = "natural_end"
+    ABANDONED = "abandoned"
+    CLIENT_HANDOFF = "client_handoff"
+    FAILED = "failed"
+    CUT_OFF = "cut_off"  # still running when the run was told to stop
+
+
+class Count(StrEnum):
+    """What is counted besides endings (`ended.*`), failures (`errors.*`), `violations.*`."""
+
+    SESSIONS_STARTED = "sessions.started"
+    TURNS_SENT = "turns.sent"
+    TURNS_ANSWERED = "turns.answered"
+    TURNS_LOST = "turns.lost"
+    TURNS_RESENT = "turns.resent"
+    TURNS_ANSWERED_TWICE = "turns.answered_twice"
+    DISCONNECTS_FORCED = "disconnects.forced"
+    DISCONNECTS_UNEXPECTED = "disconnects.unexpected"
+    DISCONNECTS_RECONNECTED = "disconnects.reconnected"
+    DISCONNECTS_GAVE_UP = "disconnects.gave_up"
+    EVENTS_LOST = "disconnects.events_lost"
+    EVENTS_DUPLICATED = "disconnects.events_duplicated"
