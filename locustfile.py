@@ -1,0 +1,10 @@
+"""What `locust` runs: user classes and a shape that follow a profile (`--profile NAME`)."""
+
+from locust import events
+
+from loadkit.swarm import CompleteChat, ProfileShape, StreamingChat, add_options, install
+
+__all__ = ["CompleteChat", "ProfileShape", "StreamingChat"]
+
+events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(install)

@@ -47,6 +47,7 @@ class Count(StrEnum):
     TURNS_LOST = "turns.lost"
     TURNS_RESENT = "turns.resent"
     TURNS_ANSWERED_TWICE = "turns.answered_twice"
+    TURNS_ANSWERED_BY_REPLAY = "turns.answered_by_replay"
     DISCONNECTS_FORCED = "disconnects.forced"
     DISCONNECTS_UNEXPECTED = "disconnects.unexpected"
     DISCONNECTS_RECONNECTED = "disconnects.reconnected"

@@ -25,7 +25,8 @@ class Event:
         type: the event's type; `UNKNOWN` for a name this version does not know.
         id: unique within the session, for de-duplication; a heartbeat may lack it.
         sequence: position in the session's journal; None for a transient event.
-        payload: the type's own fields; `{"size": n}` for the `EVENT_BATCH` that closes a batch.
+        payload: the type's own fields; `{"size": n}` for the `EVENT_BATCH` that closes a batch,
+            `{"type": name}` for an unknown type.
         local_id: `metadata.custom.local_id`, which ties an echo to what was sent.
     """
 
@@ -103,7 +104,7 @@ def _event(envelope: Any) -> Event | Flaw:
     kind = _TYPES.get(name, EventType.UNKNOWN)
     if kind is EventType.EVENT_BATCH:
         return Flaw(FlawKind.MALFORMED_ENVELOPE, "a batch inside a batch")
-    payload = _payload(envelope, kind)
+    payload = {"type": name} if kind is EventType.UNKNOWN else _payload(envelope, kind)
     if payload is None:
         return Flaw(FlawKind.MALFORMED_ENVELOPE, f"{name}: the payload is not an object")
     sequence = envelope.get("sequence")

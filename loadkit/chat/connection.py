@@ -1,0 +1,228 @@
+"""The socket's half of a session: open, replay, live, lost, again; and the heartbeat on it.
+
+It dies and comes back while the conversation (`loadkit.chat.session`) lives on.
+"""
+
+from enum import Enum, auto
+from random import Random
+from typing import Any, Final
+
+from loadkit.chat.effects import Connect, Counted, Drop, Effect, Failed, Finish, Sample, Send
+from loadkit.chat.inputs import Refused
+from loadkit.chat.reconnect import POLL, Verdict, backoff, on_close, on_refusal
+from loadkit.errors import Failure, LocalError
+from loadkit.figures import Count, Ending, Phase
+from loadkit.wire.encode import HEARTBEAT
+
+__all__ = ["NEVER", "Connection", "Link"]
+
+NEVER: Final = float("inf")
+FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
+SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
+NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
+
+_FINDINGS: Final = {
+    1002: Failure.PROTOCOL_ERROR,
+    1003: Failure.PROTOCOL_ERROR,
+    1007: Failure.PROTOCOL_ERROR,
+    1009: Failure.FRAME_TOO_BIG,
+}
+
+
+class Link(Enum):
+    """Where the socket stands."""
+
+    CONNECTING = auto()
+    REPLAYING = auto()  # open, the history is not complete
+    LIVE = auto()
+    BACKOFF = auto()
+    GONE = auto()
+
+
+class Connection:
+    """The socket machine. Stamps are seconds on the monotonic clock.
+
+    Attributes:
+        cursor: the highest sequence seen.
+        known: SESSION_START was seen, so that the next socket is a resume.
+        attempt: connects in a row that did not lead to a complete history.
+        lost_at: since when the socket is lost; None while it is not.
+    """
+
+    __slots__ = (
+        "attempt",
+        "beat_at",
+        "beat_every",
+        "beats",
+        "by",
+        "cursor",
+        "handshake",
+        "heard_at",
+        "known",
+        "limit",
+        "link",
+        "lost_at",
+        "opened_at",
+        "replayed_at",
+        "rng",
+    )
+
+    def __init__(self, handshake: float, limit: int, rng: Random) -> None:
+        self.handshake, self.limit, self.rng = handshake, limit, rng
+        self.link = Link.GONE
+        self.by = NEVER
+        self.cursor = self.attempt = 0
+        self.known = False
+        self.lost_at: float | None = None
+        self.opened_at = self.replayed_at = self.heard_at = 0.0
+        self.beat_every, self.beat_at = 30.0, NEVER
+        self.beats: list[float] = []  # when heartbeats without an echo were sent
+
+    @property
+    def deadline(self) -> float:
+        """When `elapsed` has something to do."""
+        return self.beat_at if self.link is Link.LIVE else self.by
+
+    def capabilities(self, payload: dict[str, Any], *, limit: bool) -> None:
+        """Read SESSION_START; whatever is absent or nonsense keeps its default.
+
+        Args:
+            payload: the event's.
+            limit: whether to take the server's `max_reconnect_attempts`.
+        """
+        self.known = True
+        given = payload.get("capabilities")
+        if type(given) is not dict:
+            return
+        attempts = given.get("max_reconnect_attempts")
+        if limit and type(attempts) is int and attempts >= 0:
+            self.limit = attempts
+        every = given.get("heartbeat_interval_seconds")
+        if isinstance(every, (int, float)) and every >= 0:
+            self.beat_every = float(every)
+            self.beat_at = self.opened_at + every if every else NEVER
+
+    def sequenced(self, sequence: int, out: list[Effect]) -> None:
+        """A numbered event came; what a resume left out is lost."""
+        if sequence <= self.cursor:
+            return
+        if self.lost_at is not None and self.known:
+            out.extend([Counted(Count.EVENTS_LOST)] * (sequence - self.cursor - 1))
+        self.cursor = sequence
+
+    def connect(self, out: list[Effect]) -> None:
+        """Ask for a socket."""
+        self.link, self.by = Link.CONNECTING, NEVER
+        out.append(Connect(self.cursor))
+
+    def opened(self, now: float) -> None:
+        """The upgrade was answered with 101; the first heartbeat is a full interval away."""
+        self.expect(Link.CONNECTING)
+        self.link, self.opened_at, self.replayed_at = Link.REPLAYING, now, now
+        self.by = now + (NOTHING_NEW if self.known else self.handshake)
+        self.beats.clear()
+        self.beat_at = now + self.beat_every if self.beat_every else NEVER
+
+    def batch(self, now: float, size: int, out: list[Effect]) -> bool:
+        """A batch ended. Returns whether it completes the history.
+
+        There is no end mark: a full batch may have a sequel, and the history of a new session
+        holds SESSION_START.
+        """
+        if self.link is not Link.REPLAYING:
+            return False
+        self.replayed_at = now
+        if size >= FULL_BATCH:
+            self.by = now + SILENCE
+            return False
+        if self.known:
+            self._caught_up(out)
+        return self.known
+
+    def _caught_up(self, out: list[Effect]) -> None:
+        self.link, self.by, self.attempt = Link.LIVE, NEVER, 0
+        if self.replayed_at > self.opened_at:
+            out.append(Sample(Phase.HISTORY, None, self.opened_at, self.replayed_at))
+        if self.lost_at is not None:
+            out.append(Counted(Count.DISCONNECTS_RECONNECTED))
+            out.append(Sample(Phase.RECONNECT, None, self.lost_at, self.replayed_at))
+            self.lost_at = None
+
+    def closed(self, now: float, code: int, out: list[Effect]) -> Finish | None:
+        """The open socket is gone. Returns the end of the session, or None to try again."""
+        self.expect(Link.REPLAYING, Link.LIVE)
+        out.append(Counted(Count.DISCONNECTS_UNEXPECTED))
+        why = f"closed with {code}"
+        if code in _FINDINGS:
+            out.append(Failed(_FINDINGS[code], why))
+        self.lost_at = now
+        return self._retry(now, on_close(code), why, out)
+
+    def refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
+        """The socket could not be opened. Returns as `closed` does."""
+        self.expect(Link.CONNECTING)
+        verdict = on_refusal(refusal.status)
+        if verdict is not Verdict.RENEW:
+            out.append(Failed(refusal.kind, refusal.detail))
+        return self._retry(now, verdict, refusal.detail, out)
+
+    def _retry(self, now: float, verdict: Verdict, why: str, out: list[Effect]) -> Finish | None:
+        self.link, self.beat_at = Link.BACKOFF, NEVER
+        if verdict in (Verdict.STOP, Verdict.RENEW):
+            out.append(Failed(Failure.SESSION_LOST, why))
+            return Finish(Ending.FAILED, renew=verdict is Verdict.RENEW)
+        if self.attempt >= self.limit:
+            out.append(Failed(Failure.GAVE_UP, f"after {self.attempt} attempts: {why}"))
+            out.append(Counted(Count.DISCONNECTS_GAVE_UP))
+            return Finish(Ending.FAILED)
+        self.attempt += 1
+        wait = POLL if verdict is Verdict.POLL else backoff(self.attempt, self.rng.random())
+        self.by = now + wait
+        return None
+
+    def elapsed(self, now: float, out: list[Effect]) -> bool | Finish:
+        """The clock reached `deadline`. Returns whether the history is now complete, or the end."""
+        if now < self.deadline:
+            return False
+        if self.link is Link.BACKOFF:
+            self.connect(out)
+        elif self.link is Link.REPLAYING and self.known:
+            self._caught_up(out)
+            return True
+        elif self.link is Link.REPLAYING:
+            out.append(Failed(Failure.HISTORY_MISSING))
+            return self._let_go(now, out) or False
+        elif self.link is Link.LIVE:
+            return self._beat(now, out) or False
+        return False
+
+    def _beat(self, now: float, out: list[Effect]) -> Finish | None:
+        if len(self.beats) >= 2:  # two intervals without an echo
+            out.append(Failed(Failure.HEARTBEAT_UNANSWERED))
+            if self.heard_at <= self.beats[0]:  # nor anything else: half-open
+                return self._let_go(now, out)
+            self.beats.clear()
+        out.append(Sample(Phase.HEARTBEAT_LATENESS, None, self.beat_at, now))
+        out.append(Send(HEARTBEAT))
+        self.beats.append(now)
+        # From the schedule, so that beats do not drift; from now when a whole beat was missed.
+        self.beat_at = max(self.beat_at, now - self.beat_every) + self.beat_every
+        return None
+
+    def beat_echo(self, now: float, out: list[Effect]) -> None:
+        """The oldest open heartbeat came back."""
+        if self.beats:
+            out.append(Sample(Phase.HEARTBEAT, None, self.beats.pop(0), now))
+
+    def _let_go(self, now: float, out: list[Effect]) -> Finish | None:
+        out.append(Drop())
+        return self.closed(now, 1006, out)
+
+    def end(self) -> None:
+        """The session is over."""
+        self.link, self.by, self.beat_at = Link.GONE, NEVER, NEVER
+
+    def expect(self, *links: Link) -> None:
+        """Raise LocalError unless the socket stands at one of `links`."""
+        if self.link not in links:
+            raise LocalError(f"the socket is {self.link.name}, not {' or '.join(map(str, links))}")

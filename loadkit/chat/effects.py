@@ -1,0 +1,93 @@
+"""What a session asks of its driver, in the order in which it is to be done."""
+
+from typing import NamedTuple
+
+from loadkit.errors import Failure
+from loadkit.figures import Ending, Phase
+
+__all__ = [
+    "Connect",
+    "Counted",
+    "Drop",
+    "Effect",
+    "Failed",
+    "Finish",
+    "Sample",
+    "Send",
+    "Violation",
+    "YourTurn",
+]
+
+# Named tuples: immutable, and cheaper to make than a frozen dataclass on the path of every frame.
+
+
+class Connect(NamedTuple):
+    """Open a socket; replay what came after `cursor` (0: everything)."""
+
+    cursor: int
+
+
+class Send(NamedTuple):
+    """Send one text frame."""
+
+    frame: bytes
+
+
+class Drop(NamedTuple):
+    """Let go of a socket that is believed dead: no handshake would be answered."""
+
+
+class Sample(NamedTuple):
+    """A phase was timed; all stamps in seconds on the monotonic clock.
+
+    Attributes:
+        due: when the plan wanted it to begin; None for what no plan schedules.
+    """
+
+    phase: Phase
+    due: float | None
+    sent: float
+    end: float
+
+
+class Counted(NamedTuple):
+    """Something happened; `since` is when it began, for what the warm-up leaves out."""
+
+    key: str
+    since: float | None = None
+
+
+class Failed(NamedTuple):
+    """Something that was asked of the server did not happen."""
+
+    kind: Failure
+    detail: str = ""
+
+
+class Violation(NamedTuple):
+    """The server broke the protocol."""
+
+    kind: str
+    detail: str = ""
+
+
+class YourTurn(NamedTuple):
+    """The far side is done: the person may read `heard` ("" when no answer came) and go on."""
+
+    heard: str
+
+
+class Finish(NamedTuple):
+    """The session is over; nothing follows.
+
+    Attributes:
+        renew: the server does not know the session (any more): a client opens a new one.
+        close: the code to close the socket with; None where there is no socket.
+    """
+
+    ending: Ending
+    renew: bool = False
+    close: int | None = None
+
+
+Effect = Connect | Send | Drop | Sample | Counted | Failed | Violation | YourTurn | Finish

@@ -1,0 +1,84 @@
+"""What can happen to a session besides a server event: the socket, the clock, the person."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from loadkit.errors import Failure
+
+__all__ = [
+    "CUT",
+    "ELAPSED",
+    "START",
+    "Closed",
+    "Cue",
+    "Input",
+    "Leave",
+    "Opened",
+    "Refused",
+    "Say",
+    "Typing",
+]
+
+
+class Cue(Enum):
+    """A happening without a content of its own."""
+
+    START = "start"  # the session exists on the server: connect
+    ELAPSED = "elapsed"  # the session's deadline has come
+    CUT = "cut"  # the run was told to stop
+
+
+START: Final = Cue.START
+ELAPSED: Final = Cue.ELAPSED
+CUT: Final = Cue.CUT
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The upgrade was answered with 101."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The socket could not be opened.
+
+    Attributes:
+        status: the HTTP status of the refusal; None when no answer came.
+    """
+
+    kind: Failure
+    detail: str = ""
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The open socket is gone; 1006 when no close frame came."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """The person sends a message that was due at `due` (seconds, monotonic)."""
+
+    text: str
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """The person starts, or stops, pressing keys."""
+
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The person clicks "leave" at `due` (seconds, monotonic)."""
+
+    due: float
+
+
+Input = Cue | Opened | Refused | Closed | Say | Typing | Leave

@@ -1,0 +1,49 @@
+"""What a lost socket means, and when to try again."""
+
+from enum import Enum, auto
+from typing import Final
+
+__all__ = ["POLL", "Verdict", "backoff", "on_close", "on_refusal"]
+
+POLL: Final = 10.0
+"""Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
+
+_FIRST, _CEILING, _JITTER = 1.0, 30.0, 0.2
+
+
+class Verdict(Enum):
+    """What a client does about a socket that is gone."""
+
+    STOP = auto()  # the conversation is over for this client
+    RESUME = auto()  # same session, same token, with the cursor
+    POLL = auto()  # as RESUME, at a fixed pace
+    RENEW = auto()  # the server does not know the session: a new one
+
+
+_BY_CODE: Final = {
+    1000: Verdict.STOP,
+    4000: Verdict.STOP,  # replaced by a newer socket
+    4001: Verdict.RENEW,
+    4003: Verdict.POLL,
+}
+
+
+def on_close(code: int) -> Verdict:
+    """The verdict on a close code; every code without a row means "lost"."""
+    return _BY_CODE.get(code, Verdict.RESUME)
+
+
+def on_refusal(status: int | None) -> Verdict:
+    """The verdict on an upgrade that was not answered with 101 (None: not answered at all)."""
+    return Verdict.RENEW if status in (401, 404) else Verdict.RESUME
+
+
+def backoff(attempt: int, chance: float) -> float:
+    """Seconds to wait before a reconnect: 1 s doubling to 30 s, each ±20 %.
+
+    Args:
+        attempt: 1 for the first.
+        chance: uniform in [0, 1).
+    """
+    base = min(_FIRST * 2.0 ** min(attempt - 1, 10), _CEILING)
+    return base * (1 - _JITTER + 2 * _JITTER * chance)

@@ -1,0 +1,145 @@
+"""The `loadkit` command. It parses flags and starts processes; Locust runs in one of its own."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from loadkit import __version__
+from loadkit.errors import LoadkitError, TargetError
+
+__all__ = ["main"]
+
+USAGE, UNREACHABLE = 2, 4  # exit codes
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except LoadkitError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return UNREACHABLE if isinstance(error, TargetError) else USAGE
+    return code
+
+
+# Each command imports what it needs: `loadkit simulate` has no use for Locust, nor the others for
+# aiohttp.
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from loadkit.launch import launch
+
+    return launch(
+        arguments.profile,
+        host=arguments.host,
+        workers=arguments.workers,
+        overrides=arguments.set,
+        out=arguments.out,
+        ui_port=arguments.port if arguments.command == "ui" else None,
+    )
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from loadkit.simulator import load_dials, serve
+
+    dials = load_dials(arguments.config, arguments.set)
+    serve(dials, host=arguments.bind, port=arguments.port, truth=arguments.truth)
+    return 0
+
+
+def _profiles(_: argparse.Namespace) -> int:
+    from loadkit.launch import profile_folders
+    from loadkit.plan.profile import profile_names
+
+    for name, question in profile_names(profile_folders()):
+        print(f"{name:<20} {question}")  # noqa: T201
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from loadkit.report.files import load_examples, load_summary
+    from loadkit.report.terminal import render
+
+    summary = load_summary(arguments.folder)
+    render(summary, Console(), load_examples(arguments.folder))
+    return summary.verdict.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="loadkit",
+        description="Load and soak tester for conversational agents on a WebSocket session protocol.",
+        epilog="Secrets come from the environment: POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER.",
+    )
+    parser.add_argument("--version", action="version", version=f"loadkit {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    for name, text in (
+        ("run", "run a profile without a browser; the exit code is the verdict"),
+        ("ui", "open a profile in Locust's web UI"),
+    ):
+        load = commands.add_parser(name, help=text, description=text)
+        load.add_argument("profile", metavar="PROFILE", help="a name in profiles/, or a path")
+        load.add_argument("--host", metavar="URL", help="the target; without it, the simulator")
+        load.add_argument(
+            "--workers",
+            type=_positive,
+            default=max(1, (os.cpu_count() or 2) - 1),
+            metavar="N",
+            help="processes that generate load (default: one less than the cores)",
+        )
+        load.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="set a key of the profile, e.g. load.seed=8",
+        )
+        load.add_argument(
+            "--out",
+            type=Path,
+            default=Path("results"),
+            metavar="DIR",
+            help="where the folder of the run is made (default: results)",
+        )
+        if name == "ui":
+            load.add_argument("--port", type=int, default=8089, help="of the UI (default: 8089)")
+        load.set_defaults(run=_run)
+
+    simulate = commands.add_parser("simulate", help="run the simulated Messaging API")
+    simulate.add_argument("--port", type=int, default=0, metavar="N", help="0: a free one")
+    simulate.add_argument("--bind", default="127.0.0.1", metavar="HOST", help="default: loopback")
+    simulate.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of dials")
+    simulate.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="set a dial, e.g. heartbeat_interval_seconds=5",
+    )
+    simulate.add_argument("--truth", type=Path, metavar="FILE", help="write the truth log there")
+    simulate.set_defaults(run=_simulate)
+
+    profiles = commands.add_parser("profiles", help="list the profiles and what each answers")
+    profiles.set_defaults(run=_profiles)
+
+    report = commands.add_parser("report", help="show the result of a run again")
+    report.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")
+    report.set_defaults(run=_report)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

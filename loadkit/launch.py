@@ -1,0 +1,189 @@
+"""Processes of a run: the simulator where no target is given, and Locust, each in its own."""
+
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from loadkit.errors import LoadkitError, UsageError
+
+__all__ = ["launch", "profile_folders"]
+
+SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
+SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL
+TOKEN_VARIABLE: Final = "POLY_CONNECTOR_TOKEN"
+HOST_VARIABLE: Final = "POLY_HOST_IDENTIFIER"
+_HERE: Final = Path(__file__).parent
+
+
+def profile_folders() -> list[Path]:
+    """Where profiles are looked for by name: the user's own folder first, then the built-in."""
+    folders = [Path("profiles"), _HERE.parent / "profiles", _HERE / "profiles"]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def launch(
+    profile: str,
+    *,
+    host: str | None,
+    workers: int,
+    overrides: Sequence[str],
+    out: Path,
+    ui_port: int | None,
+) -> int:
+    """Run a profile through Locust and wait for its end.
+
+    Args:
+        profile: a name or a path.
+        host: the target; None starts the simulator on a free loopback port.
+        workers: how many processes generate load.
+        overrides: `KEY=VALUE` for the profile.
+        out: the parent of the results folder.
+        ui_port: where Locust's web UI is to be; None runs headless.
+
+    Returns:
+        Locust's exit code, which is the verdict's.
+
+    Raises:
+        UsageError: a mistake that can be told before a process starts.
+        LoadkitError: the simulator does not start.
+    """
+    _check(profile, overrides)
+    environment = dict(os.environ)
+    with ExitStack() as stack:
+        if host is None:
+            # Both ends get a token that nobody else knows, through the environment alone.
+            environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
+            environment[HOST_VARIABLE] = "simulated.localhost"
+            host = _start_simulator(stack, environment)
+        _say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
+        if ui_port is not None:
+            _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
+        command = _locust_command(profile, host, workers, overrides, out, ui_port)
+        # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
+        # master; that ends the run in order before anyone else goes.
+        locust = subprocess.Popen(command, env=environment, start_new_session=True)
+        return _wait(locust)
+
+
+def _check(profile: str, overrides: Sequence[str]) -> None:
+    """Tell mistakes in the profile before anything starts. User classes are Locust's to know."""
+    from loadkit.plan.profile import load_profile
+
+    load_profile(profile, overrides=overrides, search=profile_folders())
+
+
+def _locust_command(
+    profile: str,
+    host: str,
+    workers: int,
+    overrides: Sequence[str],
+    out: Path,
+    ui_port: int | None,
+) -> list[str]:
+    port = str(_free_port())
+    command = [sys.executable, "-m", "locust", "-f", str(_locustfile()), "--loglevel", "WARNING"]
+    command += ["--processes", str(workers), "--profile", profile, "-H", host, "--out", str(out)]
+    command += ["--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"]
+    command += ["--master-bind-port", port, "--master-port", port]
+    for override in overrides:
+        command += ["--set", override]
+    if ui_port is None:
+        command.append("--headless")
+    else:
+        command += ["--web-host", "127.0.0.1", "--web-port", str(ui_port)]
+    return command
+
+
+def _locustfile() -> Path:
+    """Beside the package in a checkout, inside it in a wheel."""
+    for path in (_HERE.parent / "locustfile.py", _HERE / "locustfile.py"):
+        if path.is_file():
+            return path
+    raise UsageError("locustfile.py is missing from the installation: install loadkit again")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _start_simulator(stack: ExitStack, environment: dict[str, str]) -> str:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadkit.cli", "simulate"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    stack.callback(_stop, process)
+    assert process.stdout is not None
+    stack.enter_context(process.stdout)
+    ready, _, _ = select.select([process.stdout], [], [], SIMULATOR_STARTS)
+    said = process.stdout.readline().strip() if ready else ""
+    prefix = "listening on "
+    if not said.startswith(prefix):
+        raise LoadkitError(f"the simulator did not start: it said {said!r}")
+    return said.removeprefix(prefix)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    process.terminate()
+    try:
+        process.wait(SIMULATOR_STOPS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait(locust: "subprocess.Popen[bytes]") -> int:
+    """Wait for Locust's end; pass signals on, and kill it all at the third."""
+    received: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        received.append(number)
+        if len(received) < 3:
+            locust.send_signal(number)
+        else:
+            os.killpg(locust.pid, signal.SIGKILL)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = locust.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _reap(locust.pid)
+    if received:
+        return 128 + received[0]
+    return code if code >= 0 else 128 - code
+
+
+def _reap(group: int) -> None:
+    """No worker stays behind, whatever became of its master."""
+    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 0.0)):
+        try:
+            os.killpg(group, number)
+        except ProcessLookupError:
+            return
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201

@@ -1,0 +1,187 @@
+"""What the master knows: every interval of every worker, each taken once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from loadkit.figures import Phase
+from loadkit.measure.concurrency import Concurrency
+from loadkit.measure.histogram import Distribution
+
+__all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
+
+SATURATED_CPU_PERCENT: Final = 90.0
+"""From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
+
+
+class _Arrivals:
+    """Which numbers of one worker's intervals have come. Constant in size unless some are lost."""
+
+    __slots__ = ("_after", "_before", "last")
+
+    def __init__(self) -> None:
+        self._before = 1  # every number below this one is here
+        self._after: set[int] = set()
+        self.last = 0
+
+    def __contains__(self, seq: int) -> bool:
+        return 0 < seq < self._before or seq in self._after
+
+    def add(self, seq: int) -> None:
+        self._after.add(seq)
+        self.last = max(self.last, seq)
+        while self._before in self._after:
+            self._after.remove(self._before)
+            self._before += 1
+
+    def missing(self) -> list[int]:
+        return [seq for seq in range(self._before, self.last + 1) if seq not in self._after]
+
+
+class Ledger:
+    """Everything all workers measured, whatever the order in which it arrived.
+
+    Attributes:
+        latency: by phase, end - sent; in microseconds.
+        from_schedule: by phase, end - due, for what had a due time.
+        generator: `loop_lag_ms`, `schedule_delay_ms`, `cpu_percent`, `rss_mb`.
+        counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
+            `violations.*`.
+    """
+
+    def __init__(self) -> None:
+        self.latency: dict[str, Distribution] = {}
+        self.from_schedule: dict[str, Distribution] = {}
+        self.generator: dict[str, Distribution] = {}
+        self.counts: Counter[str] = Counter()
+        self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
+        self._examples: dict[str, tuple[int, str, str]] = {}
+        self._concurrency = Concurrency()
+        self._frames: dict[str, Counter[str]] = {}
+        self._live: dict[str, tuple[int, int]] = {}
+        self._busy: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+
+    def add(self, worker: str, seq: int, interval: Mapping[str, Any]) -> bool:
+        """Take one interval.
+
+        Args:
+            worker: who measured it.
+            seq: its number within that worker, counting up from 1 (a first 0 is taken too, but
+                its loss cannot be seen).
+            interval: what `Recorder.take` returned.
+
+        Returns:
+            False if that interval is here already; nothing has changed then.
+        """
+        arrivals = self._arrivals[worker]
+        if seq in arrivals:
+            return False
+        for name, mine in (
+            ("latency", self.latency),
+            ("from_schedule", self.from_schedule),
+            ("generator", self.generator),
+        ):
+            for key, wire in interval[name].items():
+                if key not in mine:
+                    mine[key] = Distribution()
+                mine[key].add(wire)
+        self.counts.update(interval["counts"])
+        for key, text in interval["examples"].items():
+            # The earliest interval's text, not the first to arrive: the order must not matter.
+            self._examples[key] = min(
+                self._examples.get(key, (seq, worker, text)), (seq, worker, text)
+            )
+        origin = interval["measure_from"]
+        self._concurrency.add(
+            worker, interval["from"] - origin, interval["to"] - origin, interval["peak"]
+        )
+        self._frames.setdefault(worker, Counter())
+        self._frames[worker] |= Counter(interval["frames"])  # totals: the latest is the largest
+        self._live[worker] = max(self._live.get(worker, (-1, 0)), (seq, interval["live"]))
+        self._weigh_cpu(worker, interval["generator"].get("cpu_percent"))
+        arrivals.add(seq)
+        return True
+
+    def expect(self, worker: str, last: int) -> None:
+        """Take note that `worker` has sent intervals up to `last`, whether they came or not."""
+        self._arrivals[worker].last = max(self._arrivals[worker].last, last)
+
+    def missing(self) -> dict[str, list[int]]:
+        """Return the numbers that never came, by worker; empty when nothing is missing."""
+        gaps = {worker: arrivals.missing() for worker, arrivals in self._arrivals.items()}
+        return {worker: numbers for worker, numbers in gaps.items() if numbers}
+
+    @property
+    def reporters(self) -> frozenset[str]:
+        """The workers that have been heard of."""
+        return frozenset(self._arrivals)
+
+    @property
+    def workers(self) -> int:
+        """How many workers have been heard of."""
+        return len(self._arrivals)
+
+    @property
+    def examples(self) -> dict[str, str]:
+        """One text for each `errors.<kind>` and `violations.<kind>`."""
+        return {key: text for key, (_, _, text) in sorted(self._examples.items())}
+
+    @property
+    def peak_concurrent(self) -> int:
+        """The most sessions at once; see `Concurrency` for how it is put together."""
+        return self._concurrency.peak
+
+    @property
+    def live(self) -> int:
+        """Sessions running now, by the latest interval of each worker."""
+        return sum(live for _, live in self._live.values())
+
+    @property
+    def frames(self) -> dict[str, int]:
+        """`sent`, `received`, `bytes_sent` and `bytes_received`, over all workers."""
+        totals: Counter[str] = Counter()
+        for frames in self._frames.values():
+            totals.update(frames)
+        return {key: totals[key] for key in ("sent", "received", "bytes_sent", "bytes_received")}
+
+    @property
+    def saturated_share(self) -> float:
+        """The share of intervals spent on a full core, of the worker that had the most of them."""
+        return max((full / every for full, every in self._busy.values()), default=0.0)
+
+    @property
+    def left_out(self) -> tuple[int, int]:
+        """Durations that were no samples, over all phases: negative ones, and too long ones."""
+        every = [*self.latency.values(), *self.from_schedule.values()]
+        return sum(one.negative for one in every), sum(one.overflow for one in every)
+
+    def under(self, prefix: str) -> dict[str, int]:
+        """Return the counts below `prefix`, by the rest of their key: `under("errors")`."""
+        start = f"{prefix}."
+        return {
+            key.removeprefix(start): count
+            for key, count in sorted(self.counts.items())
+            if key.startswith(start)
+        }
+
+    def stats(self) -> dict[str, dict[str, float]]:
+        """Return the latency figures in milliseconds by phase, in the order of a report."""
+        return _in_order(self.latency)
+
+    def stats_from_schedule(self) -> dict[str, dict[str, float]]:
+        """Return the same figures counted from the due time."""
+        return _in_order(self.from_schedule)
+
+    def _weigh_cpu(self, worker: str, wire: dict[str, Any] | None) -> None:
+        samples = sum(wire["counts"][1::2]) if wire else 0
+        if wire and samples:
+            mean_percent = wire["total"] / samples / 1000
+            self._busy[worker][0] += mean_percent >= SATURATED_CPU_PERCENT
+            self._busy[worker][1] += 1
+
+
+def _in_order(distributions: Mapping[str, Distribution]) -> dict[str, dict[str, float]]:
+    figures = {
+        phase.value: distributions[phase].stats() for phase in Phase if phase in distributions
+    }
+    return {phase: stats for phase, stats in figures.items() if stats}

@@ -1,0 +1,31 @@
+"""Numbers in words: as many digits as a reader can use, the same in every verdict and report."""
+
+__all__ = ["compare", "number", "plural"]
+
+
+def number(value: float) -> str:
+    """Write a number with about three digits and thousands separated: 812, 81.2, 8.12, 0.812."""
+    if value == int(value):
+        return f"{int(value):,}"
+    size = abs(value)
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 1:
+        return f"{value:.2f}"
+    return f"{value:.3g}"
+
+
+def compare(actual: float, limit: float, unit: str = "") -> str:
+    """Write `actual ≤ limit` or `actual > limit`, with more digits where fewer would look equal."""
+    left, right = number(actual), number(limit)
+    if left == right and actual != limit:
+        left = f"{actual:,.3f}"
+    ending = f" {unit}" if unit else ""
+    return f"{left}{ending} {'≤' if actual <= limit else '>'} {right}{ending}"
+
+
+def plural(count: float, noun: str) -> str:
+    """Write a count with its noun: `1 turn`, `1,204 turns`."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"

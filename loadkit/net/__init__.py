@@ -1,0 +1,1 @@
+"""What touches the network: a target, its REST calls, one WebSocket link, and their driver."""

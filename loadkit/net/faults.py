@@ -1,0 +1,78 @@
+"""What went wrong outside, in our own words: foreign exceptions and answers to `RemoteError`."""
+
+import errno
+import re
+import ssl
+from collections.abc import Iterable
+from typing import Final
+
+import orjson
+
+from loadkit.errors import Failure, RemoteError
+
+__all__ = ["answer_text", "clean_text", "translate"]
+
+_LONGEST_TEXT: Final = 200  # characters; an example text is kept per failure kind
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0]+")
+
+# Our own machine's limits. The target did nothing wrong, so these must not count against it.
+_OUR_LIMITS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+)
+_NO_WAY_THERE: Final = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH})
+
+
+def translate(error: OSError, secrets: Iterable[str] = ()) -> RemoteError:
+    """Name what a socket or TLS raised.
+
+    Args:
+        error: what the socket raised; a time-out is a `TimeoutError`.
+        secrets: what the text must not hold.
+
+    Returns:
+        An error to raise `from` the first. `Failure.INTERNAL` stands for a limit of this machine:
+        no file descriptor, no local port, no memory.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RemoteError(Failure.TLS_FAILED, clean_text(error.verify_message, secrets))
+    if isinstance(error, ssl.SSLError):
+        return RemoteError(Failure.TLS_FAILED, clean_text(error.reason or "", secrets))
+    text = clean_text(error.strerror or type(error).__name__, secrets)
+    if isinstance(error, TimeoutError):
+        return RemoteError(Failure.CONNECT_TIMEOUT, text)
+    if error.errno in _NO_WAY_THERE:
+        return RemoteError(Failure.CONNECT_REFUSED, text)
+    if error.errno in _OUR_LIMITS:
+        return RemoteError(Failure.INTERNAL, text)
+    return RemoteError(Failure.CONNECTION_LOST, text)
+
+
+def answer_text(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
+    """The server's own words about a refusal.
+
+    Args:
+        body: of the answer: a JSON object's `message`, else its `error`, else plain text.
+        secrets: what the text must not hold, whatever the server sends back.
+
+    Returns:
+        At most 200 printable characters; "" when the body says nothing a person would read.
+    """
+    try:
+        answer = orjson.loads(body)
+    except ValueError:
+        text = bytes(body[: 8 * _LONGEST_TEXT]).decode(errors="replace").strip()
+        return "" if text.startswith("<") else clean_text(text, secrets)  # no error pages
+    if type(answer) is dict:
+        for key in ("message", "error"):
+            words = answer.get(key)
+            if type(words) is str and words.strip():
+                return clean_text(words, secrets)
+    return ""
+
+
+def clean_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """One printable line of at most 200 characters, without the secrets."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[secret]")
+    return _UNPRINTABLE.sub(" ", text).strip()[:_LONGEST_TEXT]

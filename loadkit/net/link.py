@@ -1,0 +1,415 @@
+"""One WebSocket of one virtual user: a Sans-I/O protocol driven over a cooperative socket.
+
+There is no thread and no greenlet in here. The session's own greenlet calls `receive` in a loop and
+`send` in between; nobody else may.
+"""
+
+from ssl import SSLWantReadError, SSLWantWriteError
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+import gevent
+from gevent.hub import Waiter
+from websockets.exceptions import ProtocolError
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
+
+from loadkit.errors import Failure, LocalError, RemoteError
+from loadkit.net.faults import translate
+from loadkit.net.target import Target
+from loadkit.net.upgrade import Upgraded, upgrade
+from loadkit.wire import Flaw, FlawKind
+
+__all__ = ["Closed", "Link", "Traffic"]
+
+_BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
+_MOST_BLOCKS: Final = 64  # read off a broken connection before it is given up
+_SEND_LIMIT: Final = 10.0  # seconds
+_READ, _WRITE = 1, 2  # what a loop's io watcher looks for
+
+_TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
+_OPEN: Final = State.OPEN
+
+
+class Traffic:
+    """What went over all links of a worker after their opening handshakes.
+
+    Attributes:
+        frames_sent: WebSocket frames of every kind, control frames included.
+        frames_received: likewise; a fragmented message counts each fragment.
+        bytes_sent: of those frames, headers included, as they are before TLS.
+        bytes_received: everything on the stream, likewise.
+    """
+
+    __slots__ = ("bytes_received", "bytes_sent", "frames_received", "frames_sent")
+
+    def __init__(self) -> None:
+        self.frames_sent = self.frames_received = self.bytes_sent = self.bytes_received = 0
+
+
+class Closed(NamedTuple):
+    """How a link ended.
+
+    Attributes:
+        code: the server's close code; 1006 when no close frame came; 1002, 1007 or 1009 when we
+            refused what it sent.
+        reason: the text beside the code.
+        clean: whether the server sent a close frame and both sides agreed on it.
+    """
+
+    code: int
+    reason: str
+    clean: bool
+
+
+class Link:
+    """One open WebSocket. Made by `open`; `close` or `drop` lets the socket go.
+
+    Attributes:
+        opened_at: `perf_counter` when the 101 had arrived, in seconds.
+        stamp: `perf_counter` right after the read that brought the last messages, in seconds.
+        closed: how the link ended, or None while it lives. It is set only after every message
+            that came before the end was handed out.
+    """
+
+    __slots__ = (
+        "_binary",
+        "_left",
+        "_parts",
+        "_pending",
+        "_protocol",
+        "_reader",
+        "_secure",
+        "_sock",
+        "_traffic",
+        "closed",
+        "opened_at",
+        "stamp",
+    )
+
+    def __init__(self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic) -> None:
+        self._sock = sock
+        self._secure = secure
+        self._protocol = opened.protocol
+        self._traffic = traffic
+        # One watcher for the life of the link: a new one each wait costs a system call each wait.
+        self._reader: Any = gevent.get_hub().loop.io(sock.fileno(), _READ)
+        self._parts: bytearray | None = None  # of a fragmented message
+        self._binary = False  # whether that message is one
+        self._left = False  # by us
+        self.opened_at = self.stamp = opened.stamp
+        self.closed: Closed | None = None
+        # What arrived while nobody was receiving, here together with the 101.
+        self._pending = self._take(opened.rest) or None
+        self._flush()
+
+    @classmethod
+    def open(
+        cls,
+        target: Target,
+        query: str,
+        traffic: Traffic,
+        *,
+        timeout: float = 10.0,
+        max_size: int = 1 << 20,
+        user_agent: str | None = None,
+    ) -> "Link":
+        """Connect and upgrade.
+
+        Args:
+            target: where to.
+            query: of the upgrade's URL, encoded; its `access_token` shows up in no text.
+            traffic: what to count on.
+            timeout: of TCP, TLS and upgrade together, in seconds.
+            max_size: of a message from the server, in bytes.
+            user_agent: the header's value; no header when None.
+
+        Raises:
+            RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer
+                but 101, PROTOCOL_ERROR for a 101 or an answer that breaks its RFC,
+                CONNECTION_LOST, CONNECT_TIMEOUT, and whatever `Target.connect` raises.
+        """
+        sock: Any = None
+        limit = gevent.Timeout.start_new(timeout)
+        try:
+            sock = target.connect()
+            opened = upgrade(sock, target, query, max_size=max_size, user_agent=user_agent)
+            sock.settimeout(0.0)  # from here on the link does its own waiting
+            return cls(sock, target.secure, opened, traffic)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if error is limit:
+                stage = "no connection" if sock is None else "no answer to the upgrade"
+                text = f"{stage} within {timeout:g} s"
+                raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
+            if isinstance(error, OSError):
+                raise translate(error) from error
+            raise
+        finally:
+            limit.close()
+
+    def receive(self, until: float | None) -> list[bytes | Flaw]:
+        """Wait for text messages.
+
+        Args:
+            until: the `perf_counter` to wait for at most, in seconds; None for as long as it takes.
+                What has already arrived is handed out even when that moment has passed.
+
+        Returns:
+            The messages that arrived together, in order, with a flaw in the place of a binary one;
+            nothing when the time is over or the link is `closed`.
+        """
+        pending = self._pending
+        if pending:
+            self._pending = None
+            return pending
+        protocol = self._protocol
+        while self.closed is None:
+            if protocol.state is not _OPEN:
+                self.closed = self._verdict()
+                break
+            data = self._read(until)
+            if data is None:
+                break
+            self.stamp = perf_counter()
+            if not data:
+                self._end()
+                continue
+            messages = self._take(data)
+            if protocol.writes:  # a pong, or the answer to a close
+                self._flush()
+            if messages:
+                return messages
+        return []
+
+    def send(self, frame: bytes) -> None:
+        """Send one text frame.
+
+        A connection that turns out to be dead, or that takes nothing for 10 seconds, ends the link:
+        it is `closed`, as soon as what came before has been received. On a closed link this does
+        nothing.
+
+        Raises:
+            LocalError: after `close` or `drop`.
+        """
+        if self._left:
+            raise LocalError("a frame was sent on a link that this side had closed")
+        protocol = self._protocol
+        if protocol.state is _OPEN:
+            protocol.send_text(frame)
+            if not self._flush() and self._pending is None:
+                self.closed = self._verdict()
+
+    def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> None:
+        """Close the WebSocket, wait for the server to do the same, and let the socket go.
+
+        The wait leaves the last word of TCP to the server, so that this machine does not run out of
+        local ports. May be called twice, and in a `finally`.
+
+        Args:
+            code: to send, unless the link is closed already.
+            reason: the text beside it.
+            timeout: of all of it, in seconds.
+
+        Raises:
+            LocalError: the code may not be sent, or the reason is too long.
+        """
+        self._leave()
+        if self._sock is None:
+            return
+        protocol = self._protocol
+        until = perf_counter() + timeout
+        try:
+            if protocol.state is _OPEN:
+                protocol.send_close(code, reason)
+                self._flush(until)
+            while protocol.state is not State.CLOSED and (data := self._read(until)) is not None:
+                if data:
+                    self._take(data)  # too late to be of use to anybody
+                else:
+                    self._end()
+        except ProtocolError as error:
+            raise LocalError(f"the close code {code} cannot be sent: {error}") from error
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let the socket go at once, without a close frame. May be called twice."""
+        self._leave()
+        self._pending = None
+        if self.closed is None:
+            self.closed = self._verdict()
+        self._release()
+
+    def _leave(self) -> None:
+        # An end that nobody has heard of yet was the server's doing, not ours.
+        if self.closed is None and self._protocol.state is not _OPEN and not self._left:
+            self.closed = self._verdict()
+        self._left = True
+
+    def _read(self, until: float | None) -> bytes | None:
+        """What there is on the stream: b"" at its end, None when `until` has passed."""
+        sock = self._sock
+        while True:
+            # Wait first: nearly always there is nothing yet, and asking costs an exception. What
+            # TLS has decrypted already does not wake anybody.
+            if not (self._secure and sock.pending()):
+                _wait(self._reader, until)
+            try:
+                return sock.recv(_BLOCK)  # type: ignore[no-any-return]
+            except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
+                # Timers count from the loop's last turn, so they may come a little early.
+                if until is not None and perf_counter() >= until:
+                    return None
+            except OSError:
+                return b""
+
+    def _take(self, data: bytes) -> list[bytes | Flaw]:
+        """Make messages of what was read. Control frames are the protocol's business."""
+        protocol = self._protocol
+        protocol.receive_data(data)
+        frames: list[Any] = protocol.events_received()
+        self._traffic.bytes_received += len(data)
+        self._traffic.frames_received += len(frames)
+        messages: list[bytes | Flaw] = []
+        for frame in frames:
+            opcode = frame.opcode
+            if opcode is _TEXT and frame.fin:
+                text = bytes(frame.data)
+            elif opcode is _TEXT or opcode is _BINARY or opcode is _CONT:
+                whole = self._assemble(frame)
+                if whole is None:
+                    continue
+                if self._binary:
+                    messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
+                    continue
+                text = whole
+            else:
+                continue
+            if not (text.isascii() or _is_utf8(text)):
+                protocol.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                break
+            messages.append(text)
+        return messages
+
+    def _assemble(self, frame: Frame) -> bytes | None:
+        if self._parts is None:  # the protocol lets no stray continuation through
+            self._parts = bytearray()
+            self._binary = frame.opcode is _BINARY
+        self._parts += frame.data
+        if not frame.fin:
+            return None
+        data, self._parts = bytes(self._parts), None
+        return data
+
+    def _flush(self, until: float | None = None) -> bool:
+        """Send what the protocol has ready; False when the stream broke."""
+        writes = self._protocol.data_to_send()
+        if not writes:
+            return True
+        data = writes[0] if len(writes) == 1 else b"".join(writes)
+        if not self._write(data, until):
+            return False
+        self._traffic.frames_sent += len(writes)
+        self._traffic.bytes_sent += len(data)
+        return True
+
+    def _write(self, data: bytes, until: float | None) -> bool:
+        sock = self._sock
+        try:
+            try:
+                sent = sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return True
+            self._write_rest(memoryview(data)[sent:], until)
+        except OSError:
+            self._break()
+            return False
+        except BaseException:
+            # Killed in the middle of a frame: whatever follows would be read as its rest.
+            self._protocol.receive_eof()
+            raise
+        return True
+
+    def _write_rest(self, rest: memoryview, until: float | None) -> None:
+        until = perf_counter() + _SEND_LIMIT if until is None else until
+        sock = self._sock
+        writer = gevent.get_hub().loop.io(sock.fileno(), _WRITE)
+        try:
+            while rest:
+                if not _wait(writer, until) and perf_counter() >= until:
+                    raise TimeoutError
+                try:
+                    rest = rest[sock.send(rest) :]
+                except BlockingIOError:
+                    continue
+        finally:
+            writer.close()
+
+    def _break(self) -> None:
+        """Writing failed: what the server said before, its farewell above all, is still there."""
+        pending = self._pending or []
+        try:
+            for _ in range(_MOST_BLOCKS):
+                data = self._sock.recv(_BLOCK)
+                if not data:
+                    break
+                self.stamp = perf_counter()
+                pending += self._take(data)
+        except OSError:
+            pass
+        self._pending = pending or None
+        self._end()
+
+    def _end(self) -> None:
+        """The stream is over in both directions."""
+        self._protocol.receive_eof()
+        self._protocol.data_to_send()
+        self._release()
+
+    def _release(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._reader.close()
+            self._reader = None
+            sock.close()
+
+    def _verdict(self) -> Closed:
+        sent, received = self._protocol.close_sent, self._protocol.close_rcvd
+        # Echoing a close, the protocol takes the very object it received for the one it sent.
+        if sent is not None and sent is not received and not self._left:
+            return Closed(sent.code, sent.reason, clean=False)
+        if received is not None:
+            return Closed(received.code, received.reason, clean=True)
+        return Closed(CloseCode.ABNORMAL_CLOSURE, "", clean=False)
+
+
+def _wait(watcher: Any, until: float | None) -> bool:
+    """Sleep until the watcher fires; False when `until` (a `perf_counter`) came first."""
+    hub = gevent.get_hub()
+    if until is None:
+        hub.wait(watcher)
+        return True
+    remaining = until - perf_counter()
+    if remaining <= 0.0:
+        return False
+    waiter: Waiter[bool] = Waiter(hub)
+    timer = hub.loop.timer(remaining)
+    watcher.start(waiter.switch, True)
+    timer.start(waiter.switch, False)
+    try:
+        return waiter.get()
+    finally:
+        watcher.stop()
+        timer.close()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,340 @@
+"""The two REST calls that a virtual user makes before its first WebSocket."""
+
+import base64
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NamedTuple
+
+import gevent
+import gevent.socket
+import orjson
+from geventhttpclient import HTTPParseError
+from geventhttpclient.response import HTTPConnectionClosed, HTTPSocketResponse
+
+from loadkit import __version__
+from loadkit.errors import Failure, LocalError, RemoteError, UsageError
+from loadkit.net.faults import answer_text, translate
+from loadkit.net.target import Target
+
+__all__ = ["Api", "Credentials", "retry_delay"]
+
+_MOST_RETRIES: Final = 3
+_NETWORK_DELAY: Final = 1.0  # seconds, after a network error or a 5xx
+_LIMITED_DELAY: Final = 5.0  # seconds, after a 429 that names no time
+_LONGEST_DELAY: Final = 30.0  # seconds, whatever Retry-After asks for
+_CLOCK_SKEW: Final = 5.0  # seconds between the server's clock and ours
+_LARGEST_ANSWER: Final = 1 << 20  # bytes
+_NETWORK_FAILURES: Final = frozenset(
+    {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
+)
+_HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the target knows the tester by.
+
+    Attributes:
+        connector_token: the secret, sent as `X-Token`; it shows in no text.
+        host_identifier: the registered domain or app id, sent as `X-Host`.
+
+    Raises:
+        UsageError: one of them is empty or cannot stand in an HTTP header.
+    """
+
+    connector_token: str = field(repr=False)
+    host_identifier: str
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("connector token (POLY_CONNECTOR_TOKEN)", self.connector_token),
+            ("host identifier (POLY_HOST_IDENTIFIER)", self.host_identifier),
+        ):
+            if not _HEADER_VALUE.fullmatch(value):
+                raise UsageError(
+                    f"the {name} is empty or holds a blank or a character outside ASCII; "
+                    "set it to the very text that the connector was registered with"
+                )
+
+
+def retry_delay(
+    attempt: int, status: int | None, retry_after: str | None, *, now: float | None = None
+) -> float | None:
+    """How long to wait before asking again.
+
+    The rules are those seen in the vendor's SDKs: a network error, a 5xx and a 429 are retried up
+    to three times.
+
+    Args:
+        attempt: how many times it was asked so far, from 1.
+        status: of the answer; None after a network error.
+        retry_after: that header of a 429: seconds or an HTTP date.
+        now: the wall clock that a date is compared with, in seconds since the epoch.
+
+    Returns:
+        Seconds, or None when the failure is final.
+    """
+    if attempt > _MOST_RETRIES:
+        return None
+    if status == 429:
+        asked = _seconds(retry_after, time.time() if now is None else now)
+        return _LIMITED_DELAY if asked is None else min(max(asked, 0.0), _LONGEST_DELAY)
+    return _NETWORK_DELAY if status is None or status >= 500 else None
+
+
+class _Answer(NamedTuple):
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class Api:
+    """One virtual user's HTTP/1.1 client: one connection at a time, kept alive between calls.
+
+    Attributes:
+        retries: requests sent again so far.
+        correlation_id: a UUID that goes out with each request, to find them in the target's logs.
+    """
+
+    __slots__ = (
+        "_answer_timeout",
+        "_connect_timeout",
+        "_credentials",
+        "_sleep",
+        "_sock",
+        "_target",
+        "_user_agent",
+        "correlation_id",
+        "retries",
+    )
+
+    def __init__(
+        self,
+        target: Target,
+        credentials: Credentials,
+        *,
+        connect_timeout: float = 10.0,
+        answer_timeout: float = 30.0,
+        user_agent: str = f"loadkit/{__version__}",
+        sleep: Callable[[float], object] = gevent.sleep,
+    ) -> None:
+        """Nothing is sent before the first call.
+
+        Args:
+            target: where to.
+            credentials: who asks.
+            connect_timeout: of TCP and TLS together, in seconds.
+            answer_timeout: of a request and its whole answer, in seconds.
+            user_agent: the header's value.
+            sleep: waits between retries; takes seconds.
+        """
+        self._target = target
+        self._credentials = credentials
+        self._connect_timeout = connect_timeout
+        self._answer_timeout = answer_timeout
+        self._user_agent = user_agent
+        self._sleep = sleep
+        self._sock: gevent.socket.socket | None = None
+        self.correlation_id = str(uuid.uuid4())
+        self.retries = 0
+
+    def access_token(self) -> str:
+        """Trade the connector token for an access token.
+
+        Returns:
+            A JWT. Its shape and its expiry are checked, its signature never.
+
+        Raises:
+            RemoteError: HTTP_CLIENT_ERROR, HTTP_SERVER_ERROR or RATE_LIMITED with the status and
+                the server's own words; HTTP_BAD_ANSWER; TOKEN_MALFORMED; a failed connection.
+        """
+        identity = {
+            "X-Token": self._credentials.connector_token,
+            "X-Host": self._credentials.host_identifier,
+        }
+        token = self._ask("access-token", identity, b"{}", "access_token")
+        flaw = _token_flaw(token, time.time())
+        if flaw is not None:
+            raise RemoteError(Failure.TOKEN_MALFORMED, flaw)
+        return token
+
+    def create_session(self, token: str, *, streaming: bool, platform: str = "web") -> str:
+        """Create the conversation that the WebSocket will carry.
+
+        Args:
+            token: from `access_token`; the session is bound to it.
+            streaming: whether answers come in chunks.
+            platform: what the user is said to be on, such as `web` or `android`.
+
+        Returns:
+            The session's id.
+
+        Raises:
+            RemoteError: as `access_token` does.
+            LocalError: the token cannot stand in a header.
+        """
+        if not _HEADER_VALUE.fullmatch(token):
+            raise LocalError("the access token given cannot stand in an HTTP header")
+        body = orjson.dumps({"streaming_enabled": streaming, "platform": platform})
+        bearer = {"Authorization": f"Bearer {token}"}
+        return self._ask("sessions", bearer, body, "session_id")
+
+    def close(self) -> None:
+        """Let the connection go. May be called twice; a later call opens a new one."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
+
+    def _ask(self, call: str, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
+        """POST until it is answered or final; return the field that was wanted."""
+        request = self._request(call, headers, body)
+        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+        secrets = [self._credentials.connector_token, bearer]
+        attempt = 0
+        while True:
+            attempt += 1
+            reused = self._sock is not None
+            try:
+                answer = self._exchange(request)
+            except _StaleConnectionError as error:
+                failure = RemoteError(Failure.CONNECTION_LOST, "closed before an answer")
+                failure.__cause__ = error
+                # A server may let an idle connection go at any time. A fresh one works at once.
+                delay = (
+                    0.0 if reused and attempt <= _MOST_RETRIES else retry_delay(attempt, None, "")
+                )
+            except RemoteError as error:
+                failure = error
+                final = error.kind not in _NETWORK_FAILURES
+                delay = None if final else retry_delay(attempt, None, None)
+            else:
+                if 200 <= answer.status < 300:
+                    return _field(answer, wanted)
+                failure = _refusal(answer, secrets)
+                delay = retry_delay(attempt, answer.status, answer.retry_after)
+            if delay is None:
+                raise failure
+            self.retries += 1
+            if delay:
+                self._sleep(delay)
+
+    def _request(self, call: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        lines = {
+            "Host": self._target.authority,
+            "Accept": "application/json",
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "User-Agent": self._user_agent,
+            "X-Polyai-Correlation-Id": self.correlation_id,
+            **headers,
+        }
+        head = f"POST {self._target.http_prefix}/{call} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        return head.encode("ascii") + b"\r\n" + body
+
+    def _exchange(self, request: bytes) -> _Answer:
+        sock = self._connected()
+        self._sock = None  # kept only when all went well
+        limit = gevent.Timeout.start_new(self._answer_timeout)
+        keep = False
+        try:
+            sock.sendall(request)
+            response = HTTPSocketResponse(sock, method="POST")
+            body = response.read(_LARGEST_ANSWER)
+            keep = response.message_complete and response.should_keep_alive()
+            retry_after = response.get("retry-after")
+            return _Answer(
+                response.get_code(), retry_after if isinstance(retry_after, str) else None, body
+            )
+        except gevent.Timeout as expired:
+            if expired is not limit:
+                raise
+            text = f"no answer within {self._answer_timeout:g} s"
+            raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
+        except (HTTPConnectionClosed, BrokenPipeError, ConnectionResetError) as error:
+            raise _StaleConnectionError from error
+        except HTTPParseError as error:
+            raise RemoteError(Failure.HTTP_BAD_ANSWER, "not an HTTP answer") from error
+        except OSError as error:
+            raise translate(error) from error
+        finally:
+            limit.close()
+            if keep:
+                self._sock = sock
+            else:
+                sock.close()
+
+    def _connected(self) -> gevent.socket.socket:
+        if self._sock is not None:
+            return self._sock
+        limit = gevent.Timeout.start_new(self._connect_timeout)
+        try:
+            return self._target.connect()
+        except gevent.Timeout as expired:
+            if expired is not limit:
+                raise
+            text = f"no connection within {self._connect_timeout:g} s"
+            raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
+        finally:
+            limit.close()
+
+
+class _StaleConnectionError(Exception):
+    """The connection ended before the answer began."""
+
+
+def _refusal(answer: _Answer, secrets: list[str]) -> RemoteError:
+    text, status = answer_text(answer.body, secrets), answer.status
+    if status == 429:
+        return RemoteError(Failure.RATE_LIMITED, text, status=status)
+    if status >= 500:
+        return RemoteError(Failure.HTTP_SERVER_ERROR, text, status=status)
+    if status >= 400:
+        return RemoteError(Failure.HTTP_CLIENT_ERROR, text, status=status)
+    return RemoteError(Failure.HTTP_BAD_ANSWER, text, status=status)  # a redirect, say
+
+
+def _field(answer: _Answer, name: str) -> str:
+    try:
+        fields: Any = orjson.loads(answer.body)
+    except ValueError:
+        fields = None
+    value = fields.get(name) if type(fields) is dict else None
+    # It goes into headers and URLs from here, so it has to fit there.
+    if type(value) is str and _HEADER_VALUE.fullmatch(value):
+        return value
+    raise RemoteError(Failure.HTTP_BAD_ANSWER, f"no usable {name!r}", status=answer.status)
+
+
+def _token_flaw(token: str, now: float) -> str | None:
+    parts = token.split(".")
+    if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):
+        return "not three base64url parts"
+    try:
+        claims: Any = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None  # opaque to us, and that is the server's right
+    expiry = claims.get("exp") if type(claims) is dict else None
+    if isinstance(expiry, int | float) and expiry + _CLOCK_SKEW < now:
+        return "expired on arrival"
+    return None
+
+
+def _seconds(retry_after: str | None, now: float) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3); None when it says nothing."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])  # more digits are more than the longest delay anyway
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:  # "-0000": UTC without a claim about a place
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.fromtimestamp(now, UTC)).total_seconds()

@@ -1,0 +1,182 @@
+"""The deployment under load: its address, resolved once, and TCP (with TLS) connections to it."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+import gevent.socket
+import gevent.ssl
+
+from loadkit.errors import TargetError, UsageError
+from loadkit.net.faults import translate
+
+__all__ = ["Address", "Target"]
+
+Address: TypeAlias = tuple[int, tuple[Any, ...]]  # family, what connect() takes
+
+_MEND: Final = "write it as http://host[:port][/prefix] or https://…"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the virtual users go. Made by `resolve`, shared by all users of a worker.
+
+    Attributes:
+        secure: whether connections are TLS.
+        host: the name in the Host header, in SNI and on the certificate.
+        port: of the TCP connection.
+        prefix: path in front of everything, without a closing slash; often "".
+        addresses: what the name resolved to, handed out in turn.
+        context: verifies the target's certificate; None without TLS.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    prefix: str
+    addresses: tuple[Address, ...]
+    context: gevent.ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    _turns: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+
+    @classmethod
+    def resolve(cls, url: str) -> "Target":
+        """Read a base URL and look its host up, once for the whole run.
+
+        Args:
+            url: `http(s)://host[:port][/prefix]`.
+
+        Raises:
+            UsageError: the URL cannot be used; the text says how to mend it.
+            TargetError: nobody knows the host.
+        """
+        parts = _split(url)
+        secure = parts.scheme == "https"
+        host = _ascii_host(parts.hostname or "")
+        port = parts.port or _PORTS[parts.scheme]
+        try:
+            found = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
+        except OSError as error:
+            raise TargetError(f"cannot resolve the host {host!r}: {error.strerror}") from error
+        addresses = tuple(dict.fromkeys((int(family), address) for family, *_, address in found))
+        context = _verifying_context() if secure else None
+        return cls(secure, host, port, parts.path.rstrip("/"), addresses, context)
+
+    @property
+    def authority(self) -> str:
+        """Host and, unless it is the scheme's own, port: the value of the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        standard = _PORTS["https" if self.secure else "http"]
+        return host if self.port == standard else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{'https' if self.secure else 'http'}://{self.authority}"
+
+    @property
+    def http_prefix(self) -> str:
+        """The path that every REST call starts with."""
+        return f"{self.prefix}/api/v1"
+
+    @property
+    def ws_path(self) -> str:
+        """The path of the WebSocket upgrade."""
+        return f"{self.prefix}/ws"
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.prefix}"
+
+    def connect(self) -> gevent.socket.socket:
+        """Open a connection, with TLS where the target has it.
+
+        The addresses are taken in turn. One that refuses is followed by the next: a name such as
+        localhost often has an IPv6 address that nobody listens on. There is no time limit here;
+        the caller bounds the whole opening.
+
+        Returns:
+            A cooperative socket without a time-out, to be closed by the caller.
+
+        Raises:
+            RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST, or
+                INTERNAL when this machine has no file descriptor or port left.
+        """
+        refusal: OSError | None = None
+        first = next(self._turns)
+        for step in range(len(self.addresses)):
+            family, address = self.addresses[(first + step) % len(self.addresses)]
+            try:
+                plain = _connect(family, address)
+            except TimeoutError as error:  # the system's own limit, minutes long
+                raise translate(error) from error
+            except OSError as error:
+                refusal = error
+                continue
+            return self._secured(plain)
+        assert refusal is not None, "a target has at least one address"
+        raise translate(refusal) from refusal
+
+    def _secured(self, plain: gevent.socket.socket) -> gevent.socket.socket:
+        if self.context is None:
+            return plain
+        try:
+            return self.context.wrap_socket(plain, server_hostname=self.host)
+        except OSError as error:
+            plain.close()
+            raise translate(error) from error
+        except BaseException:
+            plain.close()
+            raise
+
+
+def _connect(family: int, address: tuple[Any, ...]) -> gevent.socket.socket:
+    sock = gevent.socket.socket(family, gevent.socket.SOCK_STREAM)
+    try:
+        sock.connect(address)
+        # A frame must leave when it is written, not when the last one was acknowledged.
+        sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _split(url: str) -> SplitResult:
+    # The URL is quoted in no message before it is known to hold no password.
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"the target's URL cannot be read; {_MEND}") from error
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(
+            "the target's URL holds a user name or password; leave them out: the credentials "
+            "come from POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
+        )
+    if parts.query or parts.fragment:
+        raise UsageError(f"the target's URL has a query or a fragment; {_MEND}")
+    if parts.scheme not in _PORTS:
+        raise UsageError(f"{url!r} does not start with http:// or https://; {_MEND}")
+    if not parts.hostname or port == 0:
+        raise UsageError(f"{url!r} names no host, or port 0; {_MEND}")
+    if not (parts.path.isascii() and parts.path.isprintable()) or " " in parts.path:
+        raise UsageError(f"the path of {url!r} is not percent-encoded; {_MEND}")
+    return parts
+
+
+def _ascii_host(host: str) -> str:
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise UsageError(f"{host!r} is not a host name; {_MEND}") from error
+
+
+def _verifying_context() -> gevent.ssl.SSLContext:
+    # gevent's own class: `create_default_context` makes a blocking one unless something has patched
+    # the standard library first. This protocol verifies the certificate and its name by itself.
+    context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()  # the system's authorities, or those of SSL_CERT_FILE
+    context.set_alpn_protocols(["http/1.1"])  # a WebSocket upgrade cannot start on HTTP/2
+    return context

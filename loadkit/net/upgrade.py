@@ -1,0 +1,101 @@
+"""The opening handshake of a WebSocket: from a connected socket to a protocol in its open state."""
+
+import logging
+from time import perf_counter
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import gevent.socket
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.protocol import CLIENT, Protocol
+from websockets.uri import WebSocketURI
+
+from loadkit.errors import Failure, RemoteError
+from loadkit.net.faults import answer_text, clean_text
+from loadkit.net.target import Target
+
+__all__ = ["Upgraded", "upgrade"]
+
+_EXTENSIONS: Final = None  # [ClientPerMessageDeflateFactory()] would offer compression
+_BLOCK: Final = 16384  # bytes a recv
+
+# At DEBUG the protocol would log the request line, and with it the access token.
+_PROTOCOL_LOG: Final = logging.getLogger(f"{__name__}.protocol")
+_PROTOCOL_LOG.setLevel(logging.ERROR)
+
+
+class Upgraded(NamedTuple):
+    """What a handshake leaves behind.
+
+    Attributes:
+        protocol: of a client, open.
+        rest: what came in the same segment as the 101, behind it; not yet given to the protocol.
+        stamp: `perf_counter` when the 101 had arrived, in seconds.
+    """
+
+    protocol: Protocol
+    rest: bytes
+    stamp: float
+
+
+def upgrade(
+    sock: gevent.socket.socket,
+    target: Target,
+    query: str,
+    *,
+    max_size: int,
+    user_agent: str | None,
+) -> Upgraded:
+    """Ask for a WebSocket. The caller bounds the wait and closes the socket.
+
+    Args:
+        sock: connected, without a time-out.
+        target: whose `ws_path` is asked for.
+        query: of the URL, encoded; its `access_token` shows up in no text.
+        max_size: of a message from the server, in bytes.
+        user_agent: the header's value; no header when None.
+
+    Raises:
+        RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer but
+            101, PROTOCOL_ERROR for an answer that breaks its RFC, CONNECTION_LOST for none.
+        OSError: the socket broke.
+    """
+    uri = WebSocketURI(target.secure, target.host, target.port, target.ws_path, query)
+    handshake = ClientProtocol(uri, extensions=_EXTENSIONS, logger=_PROTOCOL_LOG)
+    handshake.debug = False  # whatever a user has set the log to
+    request = handshake.connect()
+    if user_agent is not None:
+        request.headers["User-Agent"] = user_agent
+    handshake.send_request(request)
+    sock.sendall(b"".join(handshake.data_to_send()))
+
+    answer = b""
+    while not handshake.events_received() and handshake.handshake_exc is None:
+        data = sock.recv(_BLOCK)
+        answer += data
+        if data:
+            handshake.receive_data(data)
+        else:
+            handshake.receive_eof()
+    stamp = perf_counter()
+    if handshake.handshake_exc is not None:
+        raise _refusal(handshake.handshake_exc, query) from None
+    # The protocol that made the handshake keeps its URI, token included, its key and the answer's
+    # headers for good. One that starts open is 0.8 KB smaller and a little faster.
+    protocol = Protocol(CLIENT, max_size=max_size, logger=_PROTOCOL_LOG)
+    protocol.debug = False
+    protocol.extensions = handshake.extensions
+    return Upgraded(protocol, answer.partition(b"\r\n\r\n")[2], stamp)
+
+
+def _refusal(error: Exception, query: str) -> RemoteError:
+    # A server may send the URL back to us, so the token is wiped out of whatever it says.
+    secrets = [value for key, value in parse_qsl(query) if key == "access_token"]
+    secrets += [field[13:] for field in query.split("&") if field.startswith("access_token=")]
+    if isinstance(error, InvalidStatus):
+        text = answer_text(error.response.body, secrets)
+        return RemoteError(Failure.UPGRADE_REFUSED, text, status=error.response.status_code)
+    if isinstance(error.__cause__, EOFError):
+        return RemoteError(Failure.CONNECTION_LOST, "closed before the upgrade was answered")
+    return RemoteError(Failure.PROTOCOL_ERROR, clean_text(str(error), secrets))

@@ -1,0 +1,276 @@
+"""A profile: one test as a file says it, checked as a whole before anything starts."""
+
+import tomllib
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from loadkit.errors import UsageError
+from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
+from loadkit.plan.settings import Connection, Conversation, Human, Load, Mix, Table
+from loadkit.plan.slo import Limit
+from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
+from loadkit.plan.suggest import did_you_mean
+
+__all__ = ["Profile", "ProfileError", "load_profile", "profile_names"]
+
+
+class ProfileError(UsageError):
+    """A profile that cannot be run.
+
+    Attributes:
+        mistakes: every one that was found, each with its place and its mend.
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = list(mistakes)
+
+
+class _Tables(Table):
+    """What a profile's file may hold."""
+
+    load: Load
+    mix: Mix
+    conversation: Conversation = Conversation()
+    human: Human = Human()
+    connection: Connection = Connection()
+    slo: tuple[Limit, ...] = ()
+
+
+class Profile(_Tables):
+    """One test: who comes, how many, what they say, and what counts as good enough.
+
+    Attributes:
+        load, mix, conversation, human, connection: the tables; see `loadkit.plan.settings`.
+        slo: the limits that make the test pass; empty where there are none.
+        name: the file's name without its ending.
+        question: the comment that the file opens with: what the test is to answer.
+        own_dialogues: a user's file of dialogues, read, so that a worker on another machine
+            needs no file; empty where built-in ones are used.
+    """
+
+    name: str
+    question: str = ""
+    own_dialogues: tuple[Dialogue, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds that the stages last in all."""
+        return self.load.duration_s
+
+    @cached_property
+    def dialogues(self) -> Repertoire:
+        """What people say; built once and shared by all of a process."""
+        if self.own_dialogues:
+            return Repertoire(self.own_dialogues)
+        return builtin(self.conversation.dialogues.partition(":")[2])
+
+    def to_json(self) -> str:
+        """The whole profile as one text; `from_json` gives back an equal one."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Profile":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ProfileError: another version wrote it, or it is no profile.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise ProfileError([f"profile as JSON: {mistake}" for mistake in mistakes]) from error
+
+
+def load_profile(
+    name_or_path: str,
+    *,
+    overrides: Sequence[str] = (),
+    search: Sequence[Path] = (),
+    known_classes: Collection[str] | None = None,
+    known_violations: Collection[str] | None = None,
+) -> Profile:
+    """Read a profile and check all of it.
+
+    Args:
+        name_or_path: a TOML file, or the name of one in a search folder without its ending.
+        overrides: `KEY=VALUE` with a dotted key; see `loadkit.plan.source.parse_override`.
+        search: folders of profiles, the first that has the name wins.
+        known_classes: the user classes that `mix` may name; None takes any name.
+        known_violations: the kinds that `violations.<kind>` may name; None takes any name.
+
+    Raises:
+        ProfileError: there is no such profile, or it holds mistakes; all are told at once.
+    """
+    path = _find(name_or_path, search)
+    text = _read(path)
+    laid, mistakes = _parsed(overrides)
+    try:
+        source = Source(text, str(path), laid)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError([f"{path}: {error}", *mistakes]) from error
+    mistakes += source.mistakes
+
+    context = {"classes": known_classes, "violations": known_violations}
+    data, metrics = _with_limits(source.data)
+    tables: _Tables | None = None
+    try:
+        tables = _Tables.model_validate(data, context=context)
+    except ValidationError as error:
+        mistakes += _explained(error, source, metrics)
+    own: tuple[Dialogue, ...] = ()
+    try:
+        own = _own_dialogues(source, path.parent, laid)
+    except DialogueError as error:
+        place = source.place(_DIALOGUES)
+        mistakes += [f"{place}: conversation.dialogues: {mistake}" for mistake in error.mistakes]
+    if mistakes or tables is None:
+        raise ProfileError(mistakes)
+    return Profile(
+        name=path.stem,
+        question=opening_comment(text),
+        own_dialogues=own,
+        **{name: getattr(tables, name) for name in _Tables.model_fields},
+    )
+
+
+def profile_names(search: Sequence[Path]) -> list[tuple[str, str]]:
+    """The profiles of the search folders, by name: `(name, question)`; the first folder wins."""
+    found: dict[str, str] = {}
+    for folder in search:
+        for path in sorted(folder.glob("*.toml")):
+            if path.stem not in found:
+                found[path.stem] = opening_comment(_read(path))
+    return sorted(found.items())
+
+
+_DIALOGUES: Final[Key] = ("conversation", "dialogues")
+
+
+def _own_dialogues(
+    source: Source, folder: Path, overrides: Sequence[Override]
+) -> tuple[Dialogue, ...]:
+    """The user's dialogues where the profile names a file, read even if the rest is wrong."""
+    table = source.data.get("conversation")
+    named = table.get("dialogues") if isinstance(table, dict) else None
+    if not isinstance(named, str) or not named or named.partition(":")[0] == "builtin":
+        return ()
+    # relative to where it is written: a file beside the profile, or the shell's folder
+    at_shell = any(override.key == _DIALOGUES for override in overrides)
+    return load_dialogues((Path() if at_shell else folder) / Path(named).expanduser())
+
+
+def _with_limits(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The data with `slo` as a tuple of what `Limit` reads, and the metrics in that order."""
+    table = data.get("slo")
+    if not isinstance(table, dict):
+        return data, []
+    limits = tuple({"metric": metric, "limit": limit} for metric, limit in table.items())
+    return data | {"slo": limits}, list(table)
+
+
+def _find(name_or_path: str, search: Sequence[Path]) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    if path.name == name_or_path:  # no folder in it: a name, with or without the ending
+        name = name_or_path.removesuffix(".toml")
+        for folder in search:
+            if (folder / f"{name}.toml").is_file():
+                return folder / f"{name}.toml"
+    names = [name for folder in search for name in (p.stem for p in folder.glob("*.toml"))]
+    listed = f"; there are: {', '.join(sorted(set(names)))}" if names else ""
+    mend = did_you_mean(path.stem, names, listed=False)
+    raise ProfileError([f"there is no profile {name_or_path!r}{mend}{listed}"])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ProfileError([f"{path}: should be UTF-8 text: {error.reason}"]) from error
+
+
+def _parsed(overrides: Iterable[str]) -> tuple[list[Override], list[str]]:
+    laid: list[Override] = []
+    mistakes: list[str] = []
+    for text in overrides:
+        try:
+            laid.append(parse_override(text))
+        except ValueError as error:
+            mistakes.append(f"--set {text}: {error}")
+    return laid, mistakes
+
+
+_PLAIN: Final = {
+    "missing": "is missing",
+    "model_type": "should be a table",
+    "dict_type": "should be a table",
+    "dataclass_type": "should be a table",
+    "tuple_type": "should be a list",
+    "too_short": "should not be empty",
+    "string_too_short": "should not be empty",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a number",
+    "string_type": "should be a text",
+    "finite_number": "should be a finite number",
+}
+
+
+def _explained(error: ValidationError, source: Source, metrics: Sequence[str]) -> list[str]:
+    """Pydantic's errors as sentences with a place, in the order of the tables."""
+    mistakes: list[str] = []
+    for detail in error.errors(include_url=False):
+        key = tuple(part for part in detail["loc"] if part != "[key]")
+        if key[:1] == ("slo",) and len(key) > 1 and isinstance(key[1], int):
+            key = ("slo", metrics[key[1]])
+        dotted = ".".join(map(str, key))
+        mistakes.append(f"{source.place(key)}: {dotted}: {_sentence(detail, key)}")
+    return mistakes
+
+
+def _sentence(detail: ErrorDetails, key: Key) -> str:
+    given: Any = detail["input"]
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key {key[-1]!r}{did_you_mean(str(key[-1]), _keys_beside(key))}"
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if key == ("slo",):
+        kind = "dict_type"  # a table in the file; only the model holds it as a tuple
+    text = _PLAIN.get(kind) or detail["msg"].replace("Input should", "should")
+    if kind in ("missing", "too_short", "string_too_short"):
+        return text
+    mend = ""
+    if kind == "literal_error" and isinstance(given, str):
+        mend = did_you_mean(given, _choices(key), listed=False)
+    return f"{text}, not {repr(given)[:60]}{mend}"
+
+
+def _annotation(key: Key) -> Any:
+    """The declared type of the value at a key, list elements included."""
+    at: Any = _Tables
+    for part in key:
+        if isinstance(part, int):
+            at = get_args(at)[0]
+        elif isinstance(at, type) and issubclass(at, BaseModel):
+            at = at.model_fields[part].annotation
+    return at
+
+
+def _keys_beside(key: Key) -> list[str]:
+    table = _annotation(key[:-1])
+    return list(table.model_fields) if hasattr(table, "model_fields") else []
+
+
+def _choices(key: Key) -> list[str]:
+    return [choice for choice in get_args(_annotation(key)) if isinstance(choice, str)]

@@ -1,0 +1,66 @@
+"""Durations and ratios as people write them, read into plain floats."""
+
+import math
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+__all__ = ["Duration", "parse_duration", "parse_ratio"]
+
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_WHOLE: Final = re.compile(rf"(?:{_PART.pattern}\s*)+")
+
+
+def parse_duration(value: Any) -> float:
+    """Read a duration.
+
+    Args:
+        value: a text such as `"250ms"`, `"2.5s"`, `"3m"`, `"1h30m"`, `"1d"`, or a number of
+            seconds.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ValueError: it is neither, or it is negative or not finite.
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        # fsum and division: "100ms" is then exactly 0.1, which 100 * 0.001 is not
+        return math.fsum(
+            float(number) / 1000 if unit == "ms" else float(number) * _SECONDS[unit]
+            for number, unit in _PART.findall(value)
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"should be a duration of 0 or more, not {value!r}")
+        return float(value)
+    raise ValueError(
+        f'should be a duration such as "250ms", "2.5s", "3m" or "1h", or seconds, not {value!r}'
+    )
+
+
+def parse_ratio(value: Any) -> float:
+    """Read a share of a whole.
+
+    Args:
+        value: a text such as `"1%"`, or a number from 0 to 1.
+
+    Returns:
+        The share, 0 to 1.
+
+    Raises:
+        ValueError: it is neither, or lies outside.
+    """
+    ratio: Any = value
+    if isinstance(value, str):
+        percent = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value.strip())
+        ratio = float(percent[1]) / 100 if percent else None
+    if isinstance(ratio, int | float) and not isinstance(ratio, bool) and 0 <= ratio <= 1:
+        return float(ratio)
+    raise ValueError(f'should be a ratio from 0 to 1, or a text such as "1%", not {value!r}')
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+"""A field that reads as `parse_duration` does and holds seconds."""

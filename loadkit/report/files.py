@@ -1,0 +1,142 @@
+"""A run's folder: made before the run, filled after it, read again by `loadkit report`."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from loadkit.errors import UsageError
+from loadkit.measure.summary import Summary
+from loadkit.report.markdown import document
+
+__all__ = ["load_examples", "load_summary", "results_folder", "write", "write_text"]
+
+
+def results_folder(parent: Path, profile: str, now: datetime) -> Path:
+    """Make the folder of a run, `<UTC time>-<profile>`, as in `2026-11-22T150654Z-smoke`.
+
+    Args:
+        parent: where it goes; made if missing.
+        profile: the profile's name; what no file system likes becomes `_`.
+        now: when the run starts, with its time zone.
+
+    Returns:
+        A folder that was not there before: a second run in one second gets the ending `-2`.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+    """
+    safe = re.sub(r"[^\w.-]+", "_", profile).strip("._") or "run"
+    name = f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}-{safe}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError("no permission to write in it")
+            return folder
+    except OSError as error:
+        raise _unwritable(parent, error) from error
+    raise AssertionError("unreachable")
+
+
+def write(
+    folder: Path, summary: Summary, run_info: Mapping[str, Any], examples: Mapping[str, str]
+) -> None:
+    """Write `summary.json`, `run.json` and `summary.md`, each complete or not at all.
+
+    Args:
+        folder: the run's folder.
+        summary: the result.
+        run_info: what was run: the profile as used, versions, host and machine; no secrets.
+        examples: one text for each kind of error and violation. They are put into `run.json`
+            under `examples`, so that a report made again still has them.
+
+    Raises:
+        UsageError: the folder cannot be written to.
+    """
+    write_text(folder / "summary.json", _json(summary.to_dict()))
+    write_text(folder / "run.json", _json({**run_info, "examples": dict(examples)}))
+    write_text(folder / "summary.md", document(summary, examples))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it finds the old one or the whole new one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # else a crash may leave the new name on an empty file
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def load_summary(folder: Path) -> Summary:
+    """Read a run's summary.
+
+    Args:
+        folder: the run's folder, or its `summary.json`.
+
+    Raises:
+        UsageError: there is none, or it is not one.
+    """
+    path = folder if folder.suffix == ".json" else folder / "summary.json"
+    data = _read(path)
+    try:
+        return Summary.from_dict(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"{path} is not a summary of loadkit: {what}") from error
+
+
+def load_examples(folder: Path) -> dict[str, str]:
+    """Read the example texts of a run; empty if it has no `run.json`.
+
+    Raises:
+        UsageError: there is one and it cannot be read.
+    """
+    path = folder / "run.json"
+    if not path.exists():
+        return {}
+    data = _read(path)
+    examples = data.get("examples") if isinstance(data, dict) else None
+    return dict(examples) if isinstance(examples, dict) else {}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        mend = "give the folder of a finished run, as under results/"
+        raise UsageError(f"cannot read {path}: {error.strerror}; {mend}") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}; was it cut short or edited?") from error
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    why = "a file is in the way" if isinstance(error, FileExistsError) else error.strerror or error
+    return UsageError(
+        f"cannot write results in {folder}: {why}; "
+        "choose another folder with --out, or mend its permissions"
+    )

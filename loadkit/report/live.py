@@ -1,0 +1,53 @@
+"""The line that says how a run is going."""
+
+from collections.abc import Mapping
+
+from loadkit.measure.words import number, plural
+
+__all__ = ["line"]
+
+
+def line(
+    *,
+    elapsed_s: float,
+    total_s: float | None,
+    users: int,
+    turns: int,
+    response_ms: Mapping[str, float],
+    errors: int,
+    disconnects: int,
+    violations: int = 0,
+) -> str:
+    """Return one line of progress, under 80 columns for runs of ordinary size.
+
+    Args:
+        elapsed_s: seconds since the start.
+        total_s: seconds the run is to last; None if nobody knows.
+        users: virtual users running now.
+        turns: turns answered so far.
+        response_ms: figures of the headline phase so far; empty before the first answer.
+        errors: failures so far.
+        disconnects: connections lost so far that were not lost on purpose.
+        violations: breaches of the protocol so far; left out while there are none.
+    """
+    clock = _clock(elapsed_s) if total_s is None else f"{_clock(elapsed_s)}/{_clock(total_s)}"
+    response = "–"
+    if response_ms:
+        response = f"{number(response_ms['p50'])}/{number(response_ms['p95'])} ms"
+    parts = [
+        clock,
+        plural(users, "user"),
+        plural(turns, "turn"),
+        f"response p50/p95 {response}",
+        plural(errors, "error"),
+        plural(disconnects, "drop"),
+    ]
+    if violations:
+        parts.append(plural(violations, "violation"))
+    return "  ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

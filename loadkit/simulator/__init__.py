@@ -1,0 +1,24 @@
+"""The simulated Messaging API: what the load tester is tested against, and a target to try it on.
+
+Shares nothing with the client side but the protocol's vocabulary (`loadkit.wire`), so that one
+mistake cannot hide in both ends.
+"""
+
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.load import load_dials
+from loadkit.simulator.server import Simulator, serve
+from loadkit.simulator.tokens import (
+    DEFAULT_CONNECTOR_TOKEN,
+    DEFAULT_HOST_IDENTIFIER,
+    Credentials,
+)
+
+__all__ = [
+    "DEFAULT_CONNECTOR_TOKEN",
+    "DEFAULT_HOST_IDENTIFIER",
+    "Credentials",
+    "Dials",
+    "Simulator",
+    "load_dials",
+    "serve",
+]

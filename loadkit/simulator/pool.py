@@ -1,0 +1,75 @@
+"""Who may answer at one time: a fixed number of slots, first come first served."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from loadkit.simulator.clock import Clock
+
+__all__ = ["Grant", "Pool"]
+
+
+class Grant:
+    """A slot, or a place in the line for one."""
+
+    __slots__ = ("_call", "_done", "_held", "_pool")
+
+    def __init__(self, pool: "Pool", call: Callable[[], None], *, held: bool) -> None:
+        self._pool, self._call, self._held, self._done = pool, call, held, False
+
+    def release(self) -> None:
+        """Give the slot to the next in line, or leave the line; harmless the second time."""
+        if self._done:
+            return
+        self._done = True
+        if self._held:
+            self._pool._free()
+        else:
+            self._pool._leave(self)
+
+    def _take(self) -> None:
+        self._held = True
+        # Later, not now: a long line of quick answers must not become a deep stack.
+        self._pool._clock.later(0, self._start)
+
+    def _start(self) -> None:
+        if not self._done:
+            self._call()
+
+
+class Pool:
+    """Slots for agents at work.
+
+    Args:
+        slots: how many, 0 for no limit.
+        queue_limit: how many may wait.
+    """
+
+    def __init__(self, slots: int, queue_limit: int, clock: Clock) -> None:
+        self._slots, self._queue_limit, self._clock = slots, queue_limit, clock
+        self._busy = 0
+        self._line: OrderedDict[Grant, None] = OrderedDict()
+
+    def request(self, call: Callable[[], None]) -> Grant | None:
+        """Ask for a slot; `call` happens, later, once it is held.
+
+        Returns:
+            What to release when done, or None when too many wait already.
+        """
+        grant = Grant(self, call, held=False)
+        if self._slots == 0 or self._busy < self._slots:
+            self._busy += 1
+            grant._take()
+        elif len(self._line) < self._queue_limit:
+            self._line[grant] = None
+        else:
+            return None
+        return grant
+
+    def _free(self) -> None:
+        if self._line:
+            self._line.popitem(last=False)[0]._take()
+        else:
+            self._busy -= 1
+
+    def _leave(self, grant: Grant) -> None:
+        self._line.pop(grant, None)

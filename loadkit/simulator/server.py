@@ -1,0 +1,166 @@
+"""The whole service on one port: put together, started, stopped."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import uvloop
+from aiohttp import web
+
+from loadkit.errors import UsageError
+from loadkit.simulator.clock import LoopClock, Timer
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.http import Rest, errors_as_json
+from loadkit.simulator.pool import Pool
+from loadkit.simulator.registry import Registry
+from loadkit.simulator.session import Setting
+from loadkit.simulator.socket import SocketEndpoint
+from loadkit.simulator.tokens import Credentials, Tokens
+from loadkit.simulator.truth import TruthLog
+
+__all__ = ["Simulator", "serve"]
+
+_log = logging.getLogger(__name__)
+
+_GRACE: Final = 0.5  # seconds that clients have for their half of the close when we stop
+_FLUSH: Final = 0.5  # seconds between writes of the truth log
+_BACKLOG: Final = 4096  # connections that may knock at one moment
+_GC_THRESHOLD: Final = 50_000  # objects; see serve
+
+
+class Simulator:
+    """A simulated Messaging API in the running event loop, as an asynchronous context.
+
+    Args:
+        dials: its settings.
+        host: the address to bind.
+        port: the port to bind, 0 for any that is free.
+        truth: where to write the truth log; None keeps none.
+        credentials: the registered connector; None takes the environment's.
+
+    Attributes:
+        url: where it listens, such as `http://127.0.0.1:8100`, once it has been entered.
+
+    Raises:
+        UsageError: on entering, when the address is taken or not ours, or the truth log cannot
+            be opened.
+    """
+
+    url: str
+
+    def __init__(
+        self,
+        dials: Dials,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        truth: Path | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self._dials, self._host, self._port, self._path = dials, host, port, truth
+        self._credentials = credentials or Credentials.from_environment()
+
+    async def __aenter__(self) -> Self:
+        dials = self._dials
+        clock = LoopClock(asyncio.get_running_loop())
+        pool = Pool(dials.agent.slots, dials.agent.queue_limit, clock)
+        self._truth = TruthLog(self._path)
+        setting = Setting(dials, clock, pool, self._truth)
+        tokens = Tokens(dials.token_lifetime_seconds)
+        self._registry = Registry(setting)
+        self._sockets = SocketEndpoint(setting, tokens, self._registry)
+        rest = Rest(dials, self._credentials, tokens, self._registry)
+        app = web.Application(middlewares=[errors_as_json])
+        app.router.add_post("/api/v1/access-token", rest.access_token)
+        app.router.add_post("/api/v1/sessions", rest.sessions)
+        app.router.add_get("/ws", self._sockets.handle)
+        # No access log: its lines hold the query, and the query holds the token.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            self._truth.close()
+            raise UsageError(
+                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}"
+            ) from error
+        port = self._runner.addresses[0][1]
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.url = f"http://{host}:{port}"
+        self._clock, self._site = clock, site
+        self._flushing: Timer = clock.later(_FLUSH, self._flush)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._site.stop()
+        self._registry.cut()
+        await self._sockets.close_all(_GRACE)
+        await self._runner.cleanup()
+        self._flushing.cancel()
+        self._truth.close()
+
+    def _flush(self) -> None:
+        self._truth.flush()
+        self._flushing = self._clock.later(_FLUSH, self._flush)
+
+
+def serve(
+    dials: Dials, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None
+) -> None:
+    """Run the simulator in this process until SIGINT or SIGTERM, then return.
+
+    Prints `listening on http://HOST:PORT` as the one line on standard output once clients may
+    come. The connector token and the registered host are taken from POLY_CONNECTOR_TOKEN and
+    POLY_HOST_IDENTIFIER, or are the defaults in `tokens`.
+
+    Args:
+        dials: the settings, see `load_dials`.
+        host: the address to bind; anything but loopback opens the service to the network.
+        port: the port to bind, 0 for any that is free.
+        truth: where to write the truth log; None keeps none.
+
+    Raises:
+        UsageError: the address is taken or not ours, or the truth log cannot be opened.
+    """
+    _raise_file_limit()
+    uvloop.run(_until_stopped(Simulator(dials, host=host, port=port, truth=truth)))
+
+
+async def _until_stopped(simulator: Simulator) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with simulator:
+        # Thousands of long-lived sessions make every full collection a pause that clients would
+        # measure as our latency: leave out what is here for good, and collect more rarely.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD, 20, 100)
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(f"listening on {simulator.url}\n")
+            sys.stdout.flush()
+        await stopped.wait()
+
+
+def _raise_file_limit() -> None:
+    """Take as many file descriptors as the system allows: each socket is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError) as error:
+        _log.warning("cannot raise the limit of open files: %s", error)

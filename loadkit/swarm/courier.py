@@ -1,0 +1,70 @@
+"""How a worker's intervals reach the master with nothing lost at the end.
+
+Locust's own end of a run drops what workers send after "quit". So each interval carries a number,
+is acknowledged, and is sent again while it is not; at the end the worker says how many there were
+and waits for the acknowledgements, and the master waits for every worker (`Conductor.drain`).
+"""
+
+from time import perf_counter
+from typing import Any, Final
+
+from gevent.event import Event
+from locust.runners import WorkerRunner
+
+__all__ = ["ACK", "FINISH", "INTERVAL", "LAST", "Courier"]
+
+INTERVAL: Final = "loadkit.interval"  # worker → master: {"run", "seq", "interval"}
+LAST: Final = "loadkit.last"  # worker → master: {"run", "seq"}: there is no higher number
+ACK: Final = "loadkit.ack"  # master → worker: {"run", "seq"}
+FINISH: Final = "loadkit.finish"  # master → workers: stop the users, hand over the rest
+FAULT: Final = "loadkit.fault"  # worker → master: {"run", "text"}: this tool is at fault, stop
+
+AGAIN_AFTER: Final = 3  # newer intervals before one without an acknowledgement is sent again
+PATIENCE: Final = 10.0  # seconds for the last acknowledgements
+
+
+class Courier:
+    """A worker's side."""
+
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._run = ""
+        self._seq = 0
+        self._open: dict[int, dict[str, Any]] = {}
+        self._settled = Event()
+        runner.register_message(ACK, self._acknowledged)
+
+    def begin(self, run: str) -> None:
+        """A new run: numbers start again."""
+        self._run, self._seq = run, 0
+        self._open.clear()
+
+    def deliver(self, interval: dict[str, Any]) -> None:
+        """Send an interval, and again what was not acknowledged for a while."""
+        self._seq += 1
+        self._open[self._seq] = interval
+        for seq, waiting in self._open.items():
+            if seq == self._seq or self._seq - seq > AGAIN_AFTER:
+                self._send(INTERVAL, seq=seq, interval=waiting)
+
+    def settle(self) -> None:
+        """Say which interval was the last; wait until the master has them all."""
+        self._send(LAST, seq=self._seq)
+        until = perf_counter() + PATIENCE
+        while self._open and perf_counter() < until:
+            self._settled.clear()
+            if not self._settled.wait(1.0):
+                for seq, waiting in self._open.items():
+                    self._send(INTERVAL, seq=seq, interval=waiting)
+
+    def fault(self, text: str) -> None:
+        """Tell the master that this tool itself failed."""
+        self._send(FAULT, text=text)
+
+    def _send(self, kind: str, **data: Any) -> None:
+        self._runner.send_message(kind, {"run": self._run, **data})
+
+    def _acknowledged(self, environment: Any, msg: Any) -> None:
+        if msg.data["run"] == self._run:
+            self._open.pop(msg.data["seq"], None)
+            self._settled.set()

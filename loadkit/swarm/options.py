@@ -1,0 +1,73 @@
+"""Our options on Locust's command line, and the profile they name.
+
+`--profile` is Locust's own option, and its own field in the web UI's form: here it names a
+profile. Secrets come from the environment alone: an option would stand in the process list.
+"""
+
+import os
+from argparse import Namespace
+from collections.abc import Iterable
+from typing import Any
+
+from loadkit.errors import UsageError
+from loadkit.launch import HOST_VARIABLE, TOKEN_VARIABLE, profile_folders
+from loadkit.net.rest import Credentials
+from loadkit.plan.profile import Profile, load_profile
+
+__all__ = ["add_options", "credentials", "default_profile", "read_profile"]
+
+
+def add_options(parser: Any) -> None:
+    """Add `--set` and `--out` (a listener of `init_command_line_parser`; may run many times)."""
+    group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="profile_overrides",
+        help="Set a key of the profile, e.g. load.seed=8. May be given several times.",
+    )
+    group.add_argument(
+        "--out",
+        default="results",
+        metavar="DIR",
+        dest="results_parent",
+        help="Where the folder with a run's results is made. Default: results",
+    )
+
+
+def default_profile() -> str:
+    """What the web UI's form starts with."""
+    return "smoke"
+
+
+def read_profile(options: Namespace, classes: Iterable[str]) -> Profile:
+    """The profile that the options name.
+
+    Raises:
+        UsageError: there is none, or it holds mistakes.
+    """
+    if not options.profile:
+        raise UsageError("no profile: add --profile NAME, or the path of a TOML file")
+    return load_profile(
+        options.profile,
+        overrides=options.profile_overrides,
+        search=profile_folders(),
+        known_classes=sorted(classes),
+    )
+
+
+def credentials() -> Credentials:
+    """The secrets, from the environment.
+
+    Raises:
+        UsageError: a variable is missing.
+    """
+    missing = [name for name in (TOKEN_VARIABLE, HOST_VARIABLE) if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} must be set in the environment: the connector token and "
+            "the registered domain or app id of the target"
+        )
+    return Credentials(os.environ[TOKEN_VARIABLE], os.environ[HOST_VARIABLE])

@@ -1,0 +1,40 @@
+"""One token before any load: can the target be reached, and does it take our credentials?"""
+
+from typing import Final
+
+import gevent
+
+from loadkit.errors import Failure, RemoteError, TargetError, UsageError
+from loadkit.net.rest import Api, Credentials
+from loadkit.net.target import Target
+
+__all__ = ["preflight"]
+
+LIMIT: Final = 8.0  # seconds for it all, the retries of a target that is just starting included
+
+
+def preflight(url: str | None, credentials: Credentials) -> None:
+    """Ask the target for an access token and throw it away.
+
+    Raises:
+        UsageError: there is no address, or it is none.
+        TargetError: with the target's own words.
+    """
+    if not url:
+        raise UsageError("no target: add -H URL (--host URL)")
+    target = Target.resolve(url)
+    api = Api(target, credentials, connect_timeout=LIMIT / 2, answer_timeout=LIMIT)
+    try:
+        with gevent.Timeout(LIMIT, RemoteError(Failure.CONNECT_TIMEOUT, f"within {LIMIT:g} s")):
+            api.access_token()
+    except RemoteError as error:
+        refused = error.status is not None and 400 <= error.status < 500
+        mend = (
+            "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
+            if refused
+            else "check the address and that the server is running"
+        )
+        what = "refuses the credentials" if refused else "cannot be used"
+        raise TargetError(f"{target.origin} {what}: {error}; {mend}") from error
+    finally:
+        api.close()

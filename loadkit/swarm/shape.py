@@ -1,0 +1,34 @@
+"""Locust's shape that follows a profile's stages."""
+
+from locust import LoadTestShape
+
+from loadkit.errors import LoadkitError
+from loadkit.plan.pace import users_at
+
+__all__ = ["ProfileShape"]
+
+
+class ProfileShape(LoadTestShape):
+    """As many users as the profile's stages ask for, second by second."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """The users that the next second should reach; None when the stages are over.
+
+        Users who are spawned now begin spread over the coming second (`Worker.first_due`), so
+        the target is the one at its end. The spawn rate is above any step: the stages are the
+        only ramp.
+        """
+        assert self.runner is not None
+        conductor = self.runner.environment.loadkit_conductor  # type: ignore[attr-defined]
+        try:
+            stages = conductor.profile().load.stages
+        except LoadkitError as error:
+            conductor.refuse(error)
+            return None
+        elapsed = self.get_run_time()
+        users = users_at(stages, elapsed)
+        if users is None:
+            return None
+        ahead = users_at(stages, elapsed + 1.0)
+        users = users if ahead is None else ahead
+        return users, float(max(users, 100))

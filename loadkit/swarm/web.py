@@ -1,0 +1,36 @@
+"""Our part in Locust's web UI: the profiles in its form, and mistakes told there."""
+
+from argparse import Namespace
+from typing import Any
+
+from flask import Response, jsonify, request
+from locust.web import WebUI
+
+from loadkit.errors import LoadkitError
+from loadkit.launch import profile_folders
+from loadkit.plan.profile import profile_names
+from loadkit.swarm.conductor import Conductor
+
+__all__ = ["install_web"]
+
+
+def install_web(web_ui: WebUI, conductor: Conductor) -> None:
+    """Offer the profiles in the form's own Profile field; refuse a start that cannot work."""
+    web_ui.template_args["all_profiles"] = [name for name, _ in profile_names(profile_folders())]
+    options = web_ui.environment.parsed_options
+    assert isinstance(options, Namespace)
+
+    def check_form() -> Response | None:
+        if request.method != "POST" or not request.path.endswith("/swarm"):
+            return None
+        before = options.profile
+        options.profile = request.form.get("profile") or before
+        try:
+            conductor.check(request.form.get("host") or web_ui.environment.host)
+        except LoadkitError as error:
+            options.profile = before
+            return jsonify({"success": False, "message": str(error)})
+        return None
+
+    app: Any = web_ui.app
+    app.before_request(check_form)

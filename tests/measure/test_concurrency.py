@@ -1,0 +1,41 @@
+"""Sessions at once, over all workers."""
+
+from loadkit.measure.concurrency import Concurrency
+
+
+def peak(*reports: tuple[str, float, float, int]) -> int:
+    concurrency = Concurrency()
+    for report in reports:
+        concurrency.add(*report)
+    return concurrency.peak
+
+
+def test_workers_are_added_up_within_a_second() -> None:
+    """Two workers with 5 and 7 in the same second held 12."""
+    assert peak(("a", 3.0, 3.9, 5), ("b", 3.5, 3.8, 7)) == 12
+
+
+def test_peaks_of_different_seconds_are_not_added_up() -> None:
+    """One worker had finished before the other began."""
+    assert peak(("a", 0.0, 0.9, 5), ("b", 5.0, 5.9, 7)) == 7
+
+
+def test_one_worker_is_never_added_to_itself() -> None:
+    """Two of its intervals that share a second count once, with the higher peak."""
+    assert peak(("a", 0.0, 1.5, 5), ("a", 1.5, 2.5, 6)) == 6
+
+
+def test_an_interval_holds_for_every_second_it_touches() -> None:
+    """A report every ten seconds meets one every second."""
+    assert peak(("a", 0.0, 9.5, 5), ("b", 4.0, 4.5, 7)) == 12
+
+
+def test_any_clock_will_do() -> None:
+    """Seconds before the end of the warm-up, and clocks that started long ago."""
+    assert peak(("a", -3.0, -2.5, 5), ("b", -2.6, -2.5, 7)) == 12
+    assert peak(("a", 4e8, 4e8 + 1, 5)) == 5
+
+
+def test_nobody_is_nobody() -> None:
+    """Without reports there were no sessions."""
+    assert peak() == 0

@@ -1,0 +1,179 @@
+"""What the master accumulates, held against one worker that had seen everything."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.recorder import Recorder
+
+Act = Callable[[Recorder], None]
+
+seconds = st.floats(0, 700, allow_nan=False)
+acts: st.SearchStrategy[Act] = st.one_of(
+    st.builds(
+        lambda phase, late, took: lambda r: r.sample(phase, 10.0, 10.0 + late, 10.0 + late + took),
+        st.sampled_from(Phase),
+        st.floats(-1, 1),
+        seconds,
+    ),
+    st.builds(lambda key, n: lambda r: r.count(key, n), st.sampled_from(Count), st.integers(1, 5)),
+    st.builds(lambda kind: lambda r: r.fail(kind, "text"), st.sampled_from(Failure)),
+    st.builds(lambda kind: lambda r: r.violate(kind, "text"), st.sampled_from(["gap", "twice"])),
+    st.builds(lambda lag: lambda r: r.loop_lag(lag), seconds),
+    st.builds(lambda cpu: lambda r: r.resources(cpu, 10**8), st.floats(0, 100)),
+    st.just(lambda r: r.session_started()),
+    st.builds(lambda ending: lambda r: r.session_ended(ending), st.sampled_from(Ending)),
+    st.builds(lambda n: lambda r: _send(r, n), st.integers(0, 9)),
+)
+
+
+def _send(recorder: Recorder, frames: int) -> None:
+    recorder.frames_sent += frames
+    recorder.bytes_sent += 100 * frames
+
+
+def figures(ledger: Ledger) -> list[Any]:
+    return [
+        ledger.stats(),
+        ledger.stats_from_schedule(),
+        {name: one.stats() for name, one in sorted(ledger.generator.items())},
+        dict(ledger.counts),
+        ledger.examples,
+        ledger.frames,
+        ledger.live,
+        ledger.left_out,
+    ]
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), acts), max_size=60), st.randoms())
+def test_many_workers_are_the_same_as_one_that_saw_everything(
+    script: list[tuple[int, bool, Act]], chance: random.Random
+) -> None:
+    """Reports of four workers, shuffled and doubled, add up to those of a single one."""
+    workers, alone = [Recorder() for _ in range(4)], Recorder()
+    sent: list[tuple[str, int, dict[str, Any]]] = []
+    taken = [0] * 4
+
+    def take(number: int, now: float) -> None:
+        taken[number] += 1
+        sent.append((f"w{number}", taken[number], workers[number].take(now)))
+
+    for now, (number, closes, act) in enumerate(script):
+        act(workers[number])
+        act(alone)
+        if closes:
+            take(number, float(now))
+    for number in range(4):
+        take(number, float(len(script)))
+
+    truth, ledger = Ledger(), Ledger()
+    truth.add("alone", 1, alone.take(1.0))
+    arrivals = sent + sent[::2]
+    chance.shuffle(arrivals)
+    new = [ledger.add(*arrival) for arrival in arrivals]
+
+    assert figures(ledger) == figures(truth)
+    assert new.count(True) == len(sent)
+    assert ledger.missing() == {}
+    assert ledger.peak_concurrent >= truth.live
+
+
+def interval(act: Act = lambda r: None, now: float = 1.0) -> dict[str, Any]:
+    recorder = Recorder()
+    act(recorder)
+    return recorder.take(now)
+
+
+def test_a_report_that_comes_twice_counts_once() -> None:
+    """A worker may send again whatever it is not sure of."""
+    ledger = Ledger()
+    report = interval(lambda r: r.count(Count.TURNS_SENT))
+    assert [ledger.add("a", 1, report), ledger.add("a", 1, report)] == [True, False]
+    assert ledger.add("b", 1, report) is True
+    assert ledger.counts[Count.TURNS_SENT] == 2
+
+
+def test_gaps_are_known_by_worker() -> None:
+    """Numbers count from 1, so that a lost first report is a gap as well."""
+    ledger = Ledger()
+    for worker, seq in (("a", 2), ("a", 5), ("b", 1), ("b", 2)):
+        ledger.add(worker, seq, interval())
+    assert ledger.missing() == {"a": [1, 3, 4]}
+
+
+def test_a_gap_closes_when_its_report_comes_after_all() -> None:
+    """Late is not lost."""
+    ledger = Ledger()
+    ledger.add("a", 2, interval())
+    ledger.add("a", 1, interval())
+    assert ledger.missing() == {}
+
+
+def test_numbers_may_start_at_zero() -> None:
+    """A first 0 is a report like any other, and is known when it comes again."""
+    ledger = Ledger()
+    assert [ledger.add("a", seq, interval()) for seq in (0, 1, 0)] == [True, True, False]
+    assert ledger.missing() == {}
+
+
+def test_what_a_worker_said_it_sent_is_expected() -> None:
+    """The end of a worker's reports can be missing too."""
+    ledger = Ledger()
+    ledger.add("a", 1, interval())
+    ledger.expect("a", 3)
+    assert ledger.missing() == {"a": [2, 3]}
+
+
+def test_frames_survive_a_lost_report() -> None:
+    """They are totals: the latest of each worker holds, then workers are added up."""
+    ledger, recorder = Ledger(), Recorder()
+    for seq, total in enumerate((10, 20, 30), start=1):
+        recorder.frames_received = total
+        report = recorder.take(float(seq))
+        if seq != 2:
+            ledger.add("a", seq, report)
+    ledger.add("b", 1, interval(lambda r: setattr(r, "frames_received", 5)))
+    assert ledger.frames == {"sent": 0, "received": 35, "bytes_sent": 0, "bytes_received": 0}
+
+
+def test_phases_come_in_the_order_of_a_report() -> None:
+    """The headline first, whatever was measured first."""
+    ledger = Ledger()
+    for seq, phase in enumerate((Phase.END, Phase.TOKEN, Phase.RESPONSE), start=1):
+        ledger.add("a", seq, interval(lambda r, p=phase: r.sample(p, None, 1.0, 2.0)))  # type: ignore[misc]
+    assert list(ledger.stats()) == ["response", "token", "end"]
+
+
+def test_the_saturated_share_is_of_the_busiest_worker() -> None:
+    """One full core is a limit, however idle the others are; silent intervals do not count."""
+    ledger = Ledger()
+    for seq, cpu in enumerate((95.0, 90.0, 50.0, 10.0), start=1):
+        ledger.add("busy", seq, interval(lambda r, c=cpu: r.resources(c, 1)))  # type: ignore[misc]
+        ledger.add("idle", seq, interval(lambda r: r.resources(5.0, 1)))
+    ledger.add("busy", 5, interval())
+    assert ledger.saturated_share == 0.5
+
+
+def test_concurrency_is_laid_over_by_the_end_of_the_warm_up() -> None:
+    """Workers on two machines share no zero of the clock, but the warm-up ends for both."""
+    ledger = Ledger()
+    for worker, zero in (("a", 1000.0), ("b", 777_000.0)):
+        recorder = Recorder(measure_from=zero)
+        recorder.take(zero)
+        recorder.session_started()
+        ledger.add(worker, 1, recorder.take(zero + 1.0))
+    assert ledger.peak_concurrent == 2
+
+
+def test_an_empty_ledger_has_no_figures() -> None:
+    """Nothing measured is nothing, not an error."""
+    ledger = Ledger()
+    assert (ledger.stats(), ledger.workers, ledger.saturated_share) == ({}, 0, 0.0)
+    assert ledger.under("errors") == {}

@@ -1,0 +1,194 @@
+"""The frozen result of a run."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.recorder import Recorder
+from loadkit.measure.summary import Summary, summarise
+
+# The contract, copied: the keys and their order are what users script against.
+CONTRACT = json.loads("""
+{"schema": "loadkit.summary/1", "profile": "smoke", "started_at": "…Z", "duration_s": 30.1,
+ "target": "http://127.0.0.1:8100",
+ "verdict": {"slo": "pass|fail|none", "validity": "valid|suspect|invalid", "reasons": ["…"],
+             "exit_code": 0},
+ "sessions": {"started": 0, "completed": 0, "peak_concurrent": 0,
+              "ended": {"user_end": 0, "natural_end": 0, "abandoned": 0, "client_handoff": 0,
+                        "failed": 0, "cut_off": 0}},
+ "turns": {"sent": 0, "answered": 0, "lost": 0, "lost_ratio": 0.0, "resent": 0,
+           "answered_twice": 0},
+ "frames": {"sent": 0, "received": 0, "bytes_sent": 0, "bytes_received": 0},
+ "latency_ms": {"response": {"count": 0, "min": 0, "mean": 0, "p50": 0, "p90": 0, "p95": 0,
+                             "p99": 0, "p999": 0, "max": 0}},
+ "from_schedule_ms": {"response": {}},
+ "disconnects": {"forced": 0, "unexpected": 0, "reconnected": 0, "gave_up": 0,
+                 "events_lost": 0, "events_duplicated": 0},
+ "violations": {}, "errors": {},
+ "generator": {"workers": 1, "loop_lag_ms": {}, "schedule_delay_ms": {}, "cpu_percent": {},
+               "rss_mb": {}},
+ "slo": [{"metric": "response.p95", "limit": 2500, "actual": 812.3, "pass": true}]}
+""")
+
+
+def keys(tree: Any) -> Any:
+    """The key tree of an object, in order; statistics count as leaves."""
+    if isinstance(tree, dict) and "p50" not in tree:
+        return [(key, keys(value)) for key, value in tree.items()]
+    return keys(tree[0]) if isinstance(tree, list) and tree and isinstance(tree[0], dict) else None
+
+
+def good_run(recorder: Recorder) -> None:
+    recorder.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=1.8123)
+    recorder.count(Count.TURNS_SENT)
+    recorder.count(Count.TURNS_ANSWERED)
+    recorder.session_started()
+    recorder.session_ended(Ending.USER_END)
+
+
+def summary_of(*acts: Callable[[Recorder], None], **options: Any) -> Summary:
+    recorder, ledger = Recorder(), Ledger()
+    for act in acts:
+        act(recorder)
+    ledger.add("w", 1, recorder.take(10.0))
+    settings: dict[str, Any] = {
+        "profile": "smoke",
+        "started_at": "2026-11-22T15:06:54Z",
+        "duration_s": 30.1,
+        "target": "http://127.0.0.1:8100",
+        "workers": 1,
+    }
+    return summarise(ledger, **(settings | options))
+
+
+def test_the_keys_are_those_of_the_contract_in_its_order() -> None:
+    """Nothing is missing, nothing is extra, nothing has moved."""
+    summary = summary_of(good_run, limits=[("response.p95", 2500)])
+    made = summary.to_dict()
+    assert list(made["latency_ms"]["response"]) == list(CONTRACT["latency_ms"]["response"])
+    # Statistics are leaves for `keys`: whether they are empty depends on what was measured.
+    CONTRACT["from_schedule_ms"]["response"] = made["from_schedule_ms"]["response"]
+    CONTRACT["generator"]["schedule_delay_ms"] = made["generator"]["schedule_delay_ms"]
+    assert keys(made) == keys(CONTRACT)
+
+
+def test_a_latency_that_was_not_measured_is_absent() -> None:
+    """Absent, not zero."""
+    made = summary_of().to_dict()
+    assert made["latency_ms"] == {}
+    assert made["from_schedule_ms"] == {}
+    assert made["generator"]["cpu_percent"] == {}
+
+
+def test_a_summary_survives_json() -> None:
+    """A report can be made again from the file."""
+    summary = summary_of(good_run, limits=[("response.p95", 2500), ("echo.p95", 1)])
+    assert Summary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
+
+
+def test_a_summary_of_another_schema_is_refused() -> None:
+    """Figures whose meaning has changed are not compared by accident."""
+    with pytest.raises(ValueError, match=r"loadkit\.summary/2"):
+        Summary.from_dict(summary_of().to_dict() | {"schema": "loadkit.summary/2"})
+
+
+def test_keys_that_a_later_version_adds_are_passed_over() -> None:
+    """The contract changes by adding only, so an older tool still reads the file."""
+    summary = summary_of(good_run)
+    assert Summary.from_dict(summary.to_dict() | {"weather": "fine"}) == summary
+
+
+def test_completed_sessions_are_those_that_ended_as_conversations_do() -> None:
+    """A user's end, the agent's end and the hand-over count; leaving, failing, cutting do not."""
+
+    def one_each(recorder: Recorder) -> None:
+        for ending in Ending:
+            recorder.session_started()
+            recorder.session_ended(ending)
+
+    sessions = summary_of(one_each).to_dict()["sessions"]
+    assert (sessions["started"], sessions["completed"]) == (6, 3)
+    assert set(sessions["ended"].values()) == {1}
+
+
+def test_the_ratio_of_lost_turns_is_of_those_sent() -> None:
+    """One of four, and 0.0 where none was sent."""
+
+    def one_of_four(recorder: Recorder) -> None:
+        recorder.count(Count.TURNS_SENT, 4)
+        recorder.count(Count.TURNS_LOST)
+
+    assert summary_of(one_of_four).turns["lost_ratio"] == 0.25
+    assert summary_of().turns["lost_ratio"] == 0.0
+
+
+def failing(recorder: Recorder) -> None:
+    recorder.fail(Failure.UNANSWERED, "no answer in 60 s")
+
+
+def broken_tool(recorder: Recorder) -> None:
+    recorder.fail(Failure.INTERNAL, "KeyError: 'x'")
+
+
+HOLDS, BREAKS = [("response.p95", 2500.0)], [("response.p95", 100.0)]
+
+
+@pytest.mark.parametrize(
+    ("acts", "options", "slo", "validity", "code"),
+    [
+        ([good_run], {}, "none", "valid", 0),
+        ([good_run], {"limits": HOLDS}, "pass", "valid", 0),
+        ([good_run], {"limits": BREAKS}, "fail", "valid", 1),
+        ([good_run, failing], {}, "none", "valid", 1),
+        ([good_run, failing], {"limits": HOLDS}, "pass", "valid", 0),
+        ([good_run, lambda r: r.violate("gap", "")], {}, "none", "valid", 1),
+        ([good_run, lambda r: r.count(Count.TURNS_LOST)], {}, "none", "valid", 1),
+        ([good_run, lambda r: r.session_ended(Ending.FAILED)], {}, "none", "valid", 1),
+        ([good_run, lambda r: r.session_ended(Ending.CUT_OFF)], {}, "none", "valid", 0),
+        ([good_run, lambda r: r.session_ended(Ending.ABANDONED)], {}, "none", "valid", 0),
+        ([good_run], {"limits": HOLDS, "workers_lost": 1}, "pass", "suspect", 0),
+        ([good_run, lambda r: r.loop_lag(0.2)], {"limits": HOLDS}, "pass", "invalid", 3),
+        ([good_run, lambda r: r.loop_lag(0.2)], {"limits": BREAKS}, "fail", "invalid", 3),
+        ([good_run], {"asked_users": 50}, "none", "invalid", 3),
+        ([good_run], {"asked_users": 50, "peak_users": 50}, "none", "valid", 0),
+        ([good_run, broken_tool], {"limits": HOLDS}, "pass", "invalid", 3),
+        ([], {"limits": HOLDS}, "fail", "valid", 1),
+        ([], {"limits": [("turns.lost_ratio", 0.0)]}, "fail", "valid", 1),
+    ],
+)
+def test_the_exit_code_follows_the_contract(
+    acts: Any, options: Any, slo: str, validity: str, code: int
+) -> None:
+    """3 for an invalid run, 1 for a broken SLO or, without one, any failure; else 0."""
+    verdict = summary_of(*acts, **options).verdict
+    assert (verdict.slo, verdict.validity, verdict.exit_code) == (slo, validity, code)
+    assert bool(verdict.reasons) == (code != 0 or validity != "valid")
+
+
+def test_reasons_name_doubts_first_and_then_every_broken_line() -> None:
+    """In words, with the figures."""
+    limits = [("response.p95", 100.0), ("turns.sent", 9), ("turns.answered", 0)]
+    reasons = summary_of(good_run, limits=limits, workers_lost=1).verdict.reasons
+    assert reasons[0].startswith("1 worker went away")
+    assert reasons[1:] == (
+        "SLO broken: response p95 812 ms > 100 ms",
+        "SLO broken: turns answered 1 > 0",
+    )
+
+
+def test_without_an_slo_the_reason_names_what_failed() -> None:
+    """An exit code of 1 is never left unexplained."""
+    reasons = summary_of(good_run, failing).verdict.reasons
+    assert reasons == ("no SLO, and something failed: 1 error",)
+
+
+@pytest.mark.parametrize("count", list(Count))
+def test_every_count_can_be_an_objective(count: Count) -> None:
+    """Also one that has no key of its own in the file: a limit on it must not hold unseen."""
+    verdict = summary_of(lambda r: r.count(count, 2), limits=[(count.value, 1)])
+    assert verdict.slo[0].actual == 2

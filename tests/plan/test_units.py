@@ -1,0 +1,56 @@
+"""Durations and ratios as people write them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadkit.plan.units import parse_duration, parse_ratio
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("250ms", 0.25),
+        ("100ms", 0.1),
+        ("2.5s", 2.5),
+        ("3m", 180.0),
+        ("1h", 3600.0),
+        ("1d", 86400.0),
+        ("1h30m", 5400.0),
+        ("1m 30s", 90.0),
+        (" 5 s ", 5.0),
+        ("0s", 0.0),
+        (3, 3.0),
+        (0.5, 0.5),
+    ],
+)
+def test_a_duration_is_read_in_seconds(text: str | float, seconds: float):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5x", "s", "-5s", "1.s", "5 s x", True, None, -1, math.nan, math.inf, [1]]
+)
+def test_what_is_no_duration_is_refused(text: object):
+    with pytest.raises(ValueError, match="should be a duration"):
+        parse_duration(text)
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_milliseconds_are_exact(number: int):
+    assert parse_duration(f"{number}ms") == number / 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("1%", 0.01), ("0.5 %", 0.005), ("100%", 1.0), (0, 0.0), (0.25, 0.25)]
+)
+def test_a_ratio_is_read_as_a_share(text: str | float, ratio: float):
+    assert parse_ratio(text) == ratio
+
+
+@pytest.mark.parametrize("text", ["", "1", "101%", "-1%", 1.5, -0.1, True, None, math.nan])
+def test_what_is_no_ratio_is_refused(text: object):
+    with pytest.raises(ValueError, match="should be a ratio"):
+        parse_ratio(text)

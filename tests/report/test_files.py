@@ -1,0 +1,123 @@
+"""A run's folder."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit.errors import UsageError
+from loadkit.report import files
+from loadkit.report.files import load_examples, load_summary, results_folder, write, write_text
+
+NOON = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
+
+
+def test_a_folder_is_named_by_utc_time_and_profile(tmp_path: Path) -> None:
+    """It sorts by time; parents are made; any time zone will do."""
+    east = NOON.astimezone(timezone(timedelta(hours=5)))
+    folder = results_folder(tmp_path / "a" / "b", "smoke", east)
+    assert folder == tmp_path / "a" / "b" / "2026-11-22T150654Z-smoke"
+    assert folder.is_dir()
+
+
+def test_runs_within_one_second_get_folders_of_their_own(tmp_path: Path) -> None:
+    """No run writes over another."""
+    names = [results_folder(tmp_path, "smoke", NOON).name for _ in range(3)]
+    assert names == [f"2026-11-22T150654Z-smoke{ending}" for ending in ("", "-2", "-3")]
+
+
+@pytest.mark.parametrize(
+    ("profile", "ending"), [("../../etc/x y", "etc_x_y"), ("soak.24h", "soak.24h"), ("/", "run")]
+)
+def test_a_profile_cannot_lead_out_of_the_folder(tmp_path: Path, profile: str, ending: str) -> None:
+    """Its name is made safe."""
+    folder = results_folder(tmp_path, profile, NOON)
+    assert folder.parent == tmp_path
+    assert folder.name == f"2026-11-22T150654Z-{ending}"
+
+
+def test_a_file_in_the_way_is_a_usage_error_that_names_it(tmp_path: Path) -> None:
+    """Also when it is further up."""
+    (tmp_path / "results").write_text("")
+    for parent in (tmp_path / "results", tmp_path / "results" / "deeper"):
+        with pytest.raises(UsageError, match=r"cannot write results in .*results.*--out"):
+            results_folder(parent, "smoke", NOON)
+
+
+def test_a_folder_without_permission_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated, since root may write anywhere."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(UsageError, match="Permission denied"):
+        results_folder(tmp_path, "smoke", NOON)
+
+
+def test_a_folder_that_cannot_be_written_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found before the run and not after it."""
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    with pytest.raises(UsageError, match="no permission to write"):
+        results_folder(tmp_path, "smoke", NOON)
+
+
+def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: Any) -> None:
+    """Figures and examples come back as they were, from the folder or from the file."""
+    summary = make(failing=True, limits=[("response.p95", 2500.0)])
+    write(tmp_path, summary, {"host": "http://127.0.0.1:8100"}, examples)
+    assert load_summary(tmp_path) == summary
+    assert load_summary(tmp_path / "summary.json") == summary
+    assert load_examples(tmp_path) == examples
+    assert json.loads((tmp_path / "run.json").read_text())["host"] == "http://127.0.0.1:8100"
+    assert (tmp_path / "summary.md").read_text().startswith("# ")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json", "summary.json", "summary.md"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk does not cost the last good report."""
+    path = tmp_path / "summary.json"
+    write_text(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        write_text(path, "new")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read .*finished run"),
+        ("{", "is not JSON"),
+        ("[]", "not a summary"),
+        ("{}", "'schema' is missing"),
+        ('{"schema": "loadkit.summary/9"}', "loadkit.summary/9"),
+        ('{"schema": "loadkit.summary/1", "verdict": 3}', "not a summary"),
+    ],
+)
+def test_what_is_no_summary_is_a_usage_error(
+    tmp_path: Path, content: str | None, message: str
+) -> None:
+    """Missing, cut short, or something else; the text names the file."""
+    if content is not None:
+        (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_summary(tmp_path)
+    assert "summary.json" in str(caught.value)
+
+
+def test_a_run_without_run_json_has_no_examples(tmp_path: Path) -> None:
+    """They are an addition, and a report does without."""
+    assert load_examples(tmp_path) == {}

@@ -1,0 +1,40 @@
+"""The line that says how a run is going."""
+
+from typing import Any
+
+import pytest
+
+from loadkit.report.live import line
+
+NOW: dict[str, Any] = {
+    "elapsed_s": 12.7,
+    "total_s": 30.0,
+    "users": 50,
+    "turns": 1204,
+    "response_ms": {"p50": 410.2, "p95": 812.3},
+    "errors": 0,
+    "disconnects": 1,
+}
+
+
+def test_the_line_tells_how_far_how_much_and_how_fast() -> None:
+    """All of it within 80 columns."""
+    text = line(**NOW)
+    assert text == (
+        "00:12/00:30  50 users  1,204 turns  response p50/p95 410/812 ms  0 errors  1 drop"
+    )
+    assert len(text) <= 82
+
+
+@pytest.mark.parametrize(
+    ("changed", "part"),
+    [
+        ({"response_ms": {}}, "response p50/p95 –  "),
+        ({"total_s": None}, "00:12  50"),
+        ({"elapsed_s": 3725.0, "total_s": 86_400.0}, "1:02:05/24:00:00"),
+        ({"violations": 2}, "  2 violations"),
+    ],
+)
+def test_the_line_copes_with_what_is_not_there_yet(changed: Any, part: str) -> None:
+    """Before the first answer, without an end, over hours, and with rare news."""
+    assert part in line(**(NOW | changed))

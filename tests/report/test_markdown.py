@@ -1,0 +1,61 @@
+"""The page of a reviewer."""
+
+import re
+from typing import Any
+
+from loadkit.report.markdown import document
+
+LIMITS = [("response.p95", 2500.0), ("violations", 0.0), ("first_chunk.p95", 1200.0)]
+
+
+def test_the_verdict_comes_first(make: Any) -> None:
+    """Ten seconds are enough for the title and the line below it."""
+    lines = document(make(limits=LIMITS[:1])).splitlines()
+    assert lines[0] == "# PASS: smoke"
+    assert lines[2].startswith("response p95 872 ms ≤ 2,500 ms · 412 sessions")
+    assert "exit code 0" in lines[4]
+
+
+def test_the_sections_come_in_the_order_of_their_weight(make: Any, examples: Any) -> None:
+    """Why, objectives, latencies, counts, then the details."""
+    page = document(make(failing=True, limits=LIMITS), examples)
+    assert re.findall(r"^## (.*)$", page, re.M) == [
+        "Why",
+        "Objectives",
+        "Latency, ms",
+        "Counts",
+        "Errors",
+        "Violations",
+        "Generator",
+    ]
+
+
+def test_every_table_has_as_many_cells_in_each_row_as_in_its_header(
+    make: Any, examples: Any
+) -> None:
+    """A bar in the server's words does not break a row."""
+    page = document(make(failing=True, limits=LIMITS), examples)
+    for table in re.findall(r"(?:^\|.*\n)+", page, re.M):
+        widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(widths) == 1
+
+
+def test_objectives_show_limit_and_actual_value(make: Any) -> None:
+    """With more digits than the terminal: this is the record."""
+    page = document(make(limits=LIMITS, failing=True))
+    assert "| violations | 0 | 1 | **✗** |" in page
+    assert "| first_chunk.p95, ms | 1,200 | never measured | **✗** |" in page
+    assert re.search(r"\| response\.p95, ms \| 2,500 \| 87\d\.\d+ \| ✓ \|", page)
+
+
+def test_errors_show_an_escaped_example(make: Any, examples: Any) -> None:
+    """The server's words are text, not Markdown."""
+    page = document(make(failing=True), examples)
+    assert r"| unanswered | 3 | no \[answer\] \| in 60 s |" in page
+
+
+def test_a_quiet_run_has_no_sections_of_trouble(make: Any) -> None:
+    """Nothing to say, nothing said."""
+    page = document(make())
+    assert "## Errors" not in page
+    assert "## Why" not in page

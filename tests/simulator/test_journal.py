@@ -1,0 +1,54 @@
+"""The journal and the cursor."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadkit.simulator.journal import Journal, parse_cursor
+
+
+@pytest.mark.parametrize(
+    ("text", "cursor"),
+    [
+        (None, 0),
+        ("", 0),
+        ("0", 0),
+        ("7", 7),
+        ("seq:7", 7),
+        ("seq:0", 0),
+        ("seq:", 0),
+        ("seq:seven", 0),
+        ("seq:seq:7", 0),
+        ("-7", 0),
+        ("seq:-7", 0),
+        ("7.0", 0),
+        ("²", 0),
+        ("٣", 0),
+        ("9" * 5000, 0),
+    ],
+)
+def test_a_cursor_is_a_number_with_or_without_its_prefix_and_nonsense_is_0(
+    text: str | None, cursor: int
+) -> None:
+    assert parse_cursor(text) == cursor
+
+
+@given(st.text())
+def test_no_cursor_is_ever_an_error(text: str) -> None:
+    assert parse_cursor(text) >= 0
+
+
+@given(st.integers(0, 60), st.integers(0, 80), st.integers(1, 20))
+def test_the_replay_is_what_came_after_the_cursor_in_order_and_in_pieces(
+    length: int, cursor: int, size: int
+) -> None:
+    journal = Journal()
+    for sequence in range(1, length + 1):
+        assert journal.last == sequence - 1
+        journal.append(b"%d" % sequence)
+    batches = list(journal.after(cursor, size))
+    assert [int(event) for batch in batches for event in batch] == list(
+        range(cursor + 1, length + 1)
+    )
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert all(0 < len(batch) <= size for batch in batches)

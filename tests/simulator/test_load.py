@@ -1,0 +1,117 @@
+"""Settings: the file, what overrides it, and how mistakes are told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from loadkit.errors import UsageError
+from loadkit.simulator import Dials, load_dials
+from loadkit.simulator.durations import Constant, Exponential, Lognormal
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "dials.toml"
+    path.write_text(
+        """
+        seed = 8
+        idle_timeout_seconds = "2s"
+        [agent]
+        first_response = { kind = "lognormal", median = "800ms", sigma = 0.5 }
+        gap = "5ms"
+        [history]
+        empty_batch = false
+        """
+    )
+    return path
+
+
+def test_without_a_file_every_dial_has_its_default() -> None:
+    assert load_dials(None, []) == Dials()
+
+
+def test_a_file_sets_what_it_names_and_leaves_the_rest(config: Path) -> None:
+    dials = load_dials(config, [])
+    assert (dials.seed, dials.idle_timeout_seconds) == (8, 2.0)
+    assert dials.agent.first_response == Lognormal(median=0.8, sigma=0.5)
+    assert dials.agent.gap == Constant(value=0.005)
+    assert not dials.history.empty_batch
+    assert dials.agent.join == Dials().agent.join
+
+
+def test_an_override_is_stronger_than_the_file_and_the_last_is_strongest(config: Path) -> None:
+    assert load_dials(config, ["seed=9", "seed=10"]).seed == 10
+
+
+def test_an_override_of_one_field_keeps_the_others_of_a_distribution(config: Path) -> None:
+    dials = load_dials(config, ["agent.first_response.median=1s"])
+    assert dials.agent.first_response == Lognormal(median=1.0, sigma=0.5)
+
+
+def test_an_override_that_names_a_kind_replaces_the_distribution() -> None:
+    override = 'agent.first_response={kind="exponential", mean="1s"}'
+    assert load_dials(None, [override]).agent.first_response == Exponential(mean=1.0)
+
+
+def test_lists_and_switches_can_be_overridden() -> None:
+    dials = load_dials(None, ["compression=true", 'capabilities_left_out=["streaming"]'])
+    assert dials.compression
+    assert dials.capabilities_left_out == ("streaming",)
+
+
+def test_every_mistake_is_told_at_once_with_its_place(config: Path) -> None:
+    config.write_text("sed = 1\n[agent]\nslots = -1\ngap = { kind = 'lognormal', mdian = 1 }\n")
+    overrides = ["agent.frist_response=1s", "nonsense", "history.batch_size=many"]
+    with pytest.raises(UsageError) as caught:
+        load_dials(config, overrides)
+    text = str(caught.value)
+    assert f"{config}: sed: no such dial; did you mean seed?" in text
+    assert f"{config}: agent.slots: " in text
+    assert f"{config}: agent.gap.median: " in text
+    assert f"{config}: agent.gap.mdian: no such dial; did you mean agent.gap.median?" in text
+    assert "--set agent.frist_response=1s: " in text
+    assert "did you mean agent.first_response?" in text
+    assert "--set nonsense: write it as dotted.key=value" in text
+    assert "--set history.batch_size=many: history.batch_size: " in text
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"\xff\xfe"])
+def test_a_file_that_is_not_toml_is_a_usage_error(config: Path, content: bytes) -> None:
+    config.write_bytes(content)
+    with pytest.raises(UsageError, match="not TOML"):
+        load_dials(config, [])
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_dials(tmp_path / "none.toml", [])
+
+
+@pytest.mark.parametrize(
+    "override", ["agent=5", "agent.gap.median.more=5", "seed.deeper=1", "=1", "a..b=1"]
+)
+def test_an_override_of_the_wrong_depth_is_a_usage_error(override: str) -> None:
+    with pytest.raises(UsageError):
+        load_dials(None, [override])
+
+
+def test_dials_cannot_be_turned_once_they_are_set() -> None:
+    with pytest.raises(ValidationError):
+        Dials().seed = 2
+
+
+def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        below = field.annotation
+        if isinstance(below, type) and issubclass(below, BaseModel) and name != "chunks":
+            yield from paths(below, f"{above}{name}.")
+        else:
+            yield f"{above}{name}"
+
+
+@pytest.mark.parametrize("dial", list(paths(Dials)))
+def test_every_dial_is_in_the_manual(dial: str) -> None:
+    manual = Path(__file__).parents[2] / "docs" / "simulator.md"
+    assert f"`{dial}`" in manual.read_text()
