@@ -48,13 +48,12 @@ def _simulate(arguments: argparse.Namespace) -> int:
     from loadkit.simulator import load_dials, serve
 
     dials = load_dials(arguments.config, arguments.set)
-    serve(dials, host=arguments.bind, port=arguments.port, truth=arguments.truth)
+    serve(dials, host=arguments.host, port=arguments.port, truth=arguments.truth)
     return 0
 
 
 def _profiles(_: argparse.Namespace) -> int:
-    from loadkit.launch import profile_folders
-    from loadkit.plan.profile import profile_names
+    from loadkit.plan.profile import profile_folders, profile_names
 
     for name, question in profile_names(profile_folders()):
         print(f"{name:<20} {question}")  # noqa: T201
@@ -73,7 +72,7 @@ def _report(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="loadkit",
-        description="Load and soak tester for conversational agents on a WebSocket session protocol.",
+        description="Load and soak tester for conversational agents that talk over a WebSocket.",
         epilog="Secrets come from the environment: POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER.",
     )
     parser.add_argument("--version", action="version", version=f"loadkit {__version__}")
@@ -113,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="run the simulated Messaging API")
     simulate.add_argument("--port", type=int, default=0, metavar="N", help="0: a free one")
-    simulate.add_argument("--bind", default="127.0.0.1", metavar="HOST", help="default: loopback")
+    simulate.add_argument("--host", default="127.0.0.1", help="to bind (default: loopback)")
     simulate.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of dials")
     simulate.add_argument(
         "--set",

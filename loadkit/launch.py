@@ -13,21 +13,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.plan.profile import load_profile, profile_folders
 
-__all__ = ["launch", "profile_folders"]
+__all__ = ["launch"]
 
 SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
 SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL
-TOKEN_VARIABLE: Final = "POLY_CONNECTOR_TOKEN"
-HOST_VARIABLE: Final = "POLY_HOST_IDENTIFIER"
 _HERE: Final = Path(__file__).parent
-
-
-def profile_folders() -> list[Path]:
-    """Where profiles are looked for by name: the user's own folder first, then the built-in."""
-    folders = [Path("profiles"), _HERE.parent / "profiles", _HERE / "profiles"]
-    return [folder for folder in folders if folder.is_dir()]
 
 
 def launch(
@@ -76,8 +70,6 @@ def launch(
 
 def _check(profile: str, overrides: Sequence[str]) -> None:
     """Tell mistakes in the profile before anything starts. User classes are Locust's to know."""
-    from loadkit.plan.profile import load_profile
-
     load_profile(profile, overrides=overrides, search=profile_folders())
 
 

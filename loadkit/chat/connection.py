@@ -74,7 +74,8 @@ class Connection:
         self.cursor = self.attempt = 0
         self.known = False
         self.lost_at: float | None = None
-        self.opened_at = self.replayed_at = self.heard_at = 0.0
+        self.opened_at = self.heard_at = 0.0
+        self.replayed_at: float | None = None  # when the last batch of the history came
         self.beat_every, self.beat_at = 30.0, NEVER
         self.beats: list[float] = []  # when heartbeats without an echo were sent
 
@@ -118,7 +119,7 @@ class Connection:
     def opened(self, now: float) -> None:
         """The upgrade was answered with 101; the first heartbeat is a full interval away."""
         self.expect(Link.CONNECTING)
-        self.link, self.opened_at, self.replayed_at = Link.REPLAYING, now, now
+        self.link, self.opened_at, self.replayed_at = Link.REPLAYING, now, None
         self.by = now + (NOTHING_NEW if self.known else self.handshake)
         self.beats.clear()
         self.beat_at = now + self.beat_every if self.beat_every else NEVER
@@ -141,11 +142,13 @@ class Connection:
 
     def _caught_up(self, out: list[Effect]) -> None:
         self.link, self.by, self.attempt = Link.LIVE, NEVER, 0
-        if self.replayed_at > self.opened_at:
+        if self.replayed_at is not None:
             out.append(Sample(Phase.HISTORY, None, self.opened_at, self.replayed_at))
         if self.lost_at is not None:
             out.append(Counted(Count.DISCONNECTS_RECONNECTED))
-            out.append(Sample(Phase.RECONNECT, None, self.lost_at, self.replayed_at))
+            # Without a batch there was nothing to catch up on.
+            caught_up = self.opened_at if self.replayed_at is None else self.replayed_at
+            out.append(Sample(Phase.RECONNECT, None, self.lost_at, caught_up))
             self.lost_at = None
 
     def closed(self, now: float, code: int, out: list[Effect]) -> Finish | None:

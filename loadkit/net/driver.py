@@ -38,10 +38,11 @@ from loadkit.chat.inputs import (
     Typing,
 )
 from loadkit.chat.session import Policy, Session
+from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Ending, Phase
 from loadkit.net.link import Link, Traffic
-from loadkit.net.rest import Api, Credentials
+from loadkit.net.rest import Api
 from loadkit.net.target import Target
 from loadkit.wire import Event, Flaw, decode
 
@@ -153,6 +154,7 @@ class Driver:
         except RemoteError as error:
             return error
         finally:
+            setting.recorder.count("events.rest_retry", api.retries)
             api.close()
         self._query = {"access_token": token, "session_id": session_id}
         return None
@@ -176,6 +178,7 @@ class Driver:
                     self._take(link.stamp, frame)
                 if link.closed is not None and self._link is link and self._finish is None:
                     self._link = None
+                    link.drop()
                     self._feed(perf_counter(), Closed(link.closed.code))
             now = perf_counter()
             if now >= session.deadline and self._finish is None:

@@ -33,10 +33,11 @@ def translate(error: OSError, secrets: Iterable[str] = ()) -> RemoteError:
         An error to raise `from` the first. `Failure.INTERNAL` stands for a limit of this machine:
         no file descriptor, no local port, no memory.
     """
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return RemoteError(Failure.TLS_FAILED, clean_text(error.verify_message, secrets))
     if isinstance(error, ssl.SSLError):
-        return RemoteError(Failure.TLS_FAILED, clean_text(error.reason or "", secrets))
+        # OpenSSL's own errors have these two; those that Python makes itself have neither.
+        reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        text = reason or error.strerror or type(error).__name__
+        return RemoteError(Failure.TLS_FAILED, clean_text(text, secrets))
     text = clean_text(error.strerror or type(error).__name__, secrets)
     if isinstance(error, TimeoutError):
         return RemoteError(Failure.CONNECT_TIMEOUT, text)

@@ -5,62 +5,36 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, NamedTuple
+from ssl import SSLEOFError
+from typing import Any, Final, NamedTuple, cast
 
 import gevent
 import gevent.socket
 import orjson
 from geventhttpclient import HTTPParseError
-from geventhttpclient.response import HTTPConnectionClosed, HTTPSocketResponse
+from geventhttpclient.response import HTTPSocketResponse
 
 from loadkit import __version__
-from loadkit.errors import Failure, LocalError, RemoteError, UsageError
+from loadkit.credentials import Credentials
+from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.faults import answer_text, translate
 from loadkit.net.target import Target
 
-__all__ = ["Api", "Credentials", "retry_delay"]
+__all__ = ["Api", "retry_delay"]
 
 _MOST_RETRIES: Final = 3
 _NETWORK_DELAY: Final = 1.0  # seconds, after a network error or a 5xx
 _LIMITED_DELAY: Final = 5.0  # seconds, after a 429 that names no time
 _LONGEST_DELAY: Final = 30.0  # seconds, whatever Retry-After asks for
 _CLOCK_SKEW: Final = 5.0  # seconds between the server's clock and ours
-_LARGEST_ANSWER: Final = 1 << 20  # bytes
+_LARGEST_ANSWER: Final = 1 << 16  # bytes
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What the target knows the tester by.
-
-    Attributes:
-        connector_token: the secret, sent as `X-Token`; it shows in no text.
-        host_identifier: the registered domain or app id, sent as `X-Host`.
-
-    Raises:
-        UsageError: one of them is empty or cannot stand in an HTTP header.
-    """
-
-    connector_token: str = field(repr=False)
-    host_identifier: str
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("connector token (POLY_CONNECTOR_TOKEN)", self.connector_token),
-            ("host identifier (POLY_HOST_IDENTIFIER)", self.host_identifier),
-        ):
-            if not _HEADER_VALUE.fullmatch(value):
-                raise UsageError(
-                    f"the {name} is empty or holds a blank or a character outside ASCII; "
-                    "set it to the very text that the connector was registered with"
-                )
 
 
 def retry_delay(
@@ -92,6 +66,32 @@ class _Answer(NamedTuple):
     status: int
     retry_after: str | None
     body: bytes
+
+
+class _Tap:
+    """What a response reads from: a socket that remembers how far its stream went.
+
+    The parser raises the same exception for an answer that was cut and for one that is none.
+    """
+
+    __slots__ = ("close", "ended", "read", "recv")
+
+    def __init__(self, sock: gevent.socket.socket) -> None:
+        self.read = 0
+        self.ended = False
+        self.close = sock.close
+
+        def recv(size: int) -> bytes:
+            data = sock.recv(size)
+            self.read += len(data)
+            self.ended = not data
+            return data
+
+        self.recv = recv
+
+
+class _StaleConnectionError(Exception):
+    """The connection ended before the answer began."""
 
 
 class Api:
@@ -204,7 +204,7 @@ class Api:
                 answer = self._exchange(request)
             except _StaleConnectionError as error:
                 failure = RemoteError(Failure.CONNECTION_LOST, "closed before an answer")
-                failure.__cause__ = error
+                failure.__cause__ = error.__cause__
                 # A server may let an idle connection go at any time. A fresh one works at once.
                 delay = (
                     0.0 if reused and attempt <= _MOST_RETRIES else retry_delay(attempt, None, "")
@@ -241,28 +241,25 @@ class Api:
     def _exchange(self, request: bytes) -> _Answer:
         sock = self._connected()
         self._sock = None  # kept only when all went well
+        tap = _Tap(sock)
         limit = gevent.Timeout.start_new(self._answer_timeout)
         keep = False
         try:
             sock.sendall(request)
-            response = HTTPSocketResponse(sock, method="POST")
+            # Not the library's client: that one looks its host up for each connection, and takes
+            # every kept connection for dead once the process has more than 1,024 descriptors.
+            response = HTTPSocketResponse(cast(gevent.socket.socket, tap), method="POST")
             body = response.read(_LARGEST_ANSWER)
             keep = response.message_complete and response.should_keep_alive()
-            retry_after = response.get("retry-after")
-            return _Answer(
-                response.get_code(), retry_after if isinstance(retry_after, str) else None, body
-            )
+            after = response.get("retry-after")
+            return _Answer(response.get_code(), after if isinstance(after, str) else None, body)
         except gevent.Timeout as expired:
             if expired is not limit:
                 raise
             text = f"no answer within {self._answer_timeout:g} s"
             raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
-        except (HTTPConnectionClosed, BrokenPipeError, ConnectionResetError) as error:
-            raise _StaleConnectionError from error
-        except HTTPParseError as error:
-            raise RemoteError(Failure.HTTP_BAD_ANSWER, "not an HTTP answer") from error
-        except OSError as error:
-            raise translate(error) from error
+        except (HTTPParseError, OSError) as error:
+            raise _cut(error, tap) from error
         finally:
             limit.close()
             if keep:
@@ -285,8 +282,15 @@ class Api:
             limit.close()
 
 
-class _StaleConnectionError(Exception):
-    """The connection ended before the answer began."""
+def _cut(error: HTTPParseError | OSError, tap: _Tap) -> Exception:
+    if isinstance(error, OSError):
+        gone = isinstance(error, BrokenPipeError | ConnectionResetError | SSLEOFError)
+        return _StaleConnectionError() if gone and not tap.read else translate(error)
+    if not tap.ended:
+        return RemoteError(Failure.HTTP_BAD_ANSWER, "not an HTTP answer")
+    if not tap.read:
+        return _StaleConnectionError()
+    return RemoteError(Failure.CONNECTION_LOST, "closed in the middle of an answer")
 
 
 def _refusal(answer: _Answer, secrets: list[str]) -> RemoteError:

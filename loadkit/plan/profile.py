@@ -16,7 +16,7 @@ from loadkit.plan.slo import Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
 
-__all__ = ["Profile", "ProfileError", "load_profile", "profile_names"]
+__all__ = ["Profile", "ProfileError", "load_profile", "profile_folders", "profile_names"]
 
 
 class ProfileError(UsageError):
@@ -138,6 +138,14 @@ def load_profile(
         own_dialogues=own,
         **{name: getattr(tables, name) for name in _Tables.model_fields},
     )
+
+
+def profile_folders() -> list[Path]:
+    """Where profiles are looked for by name: the user's own folder first, then the built-in."""
+    package = Path(__file__).parents[1]
+    # beside the package in a checkout, inside it in a wheel
+    folders = [Path("profiles"), package.parent / "profiles", package / "profiles"]
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def profile_names(search: Sequence[Path]) -> list[tuple[str, str]]:

@@ -103,7 +103,7 @@ class Agent:
         self._next()
 
     def stop(self) -> None:
-        """Fall silent at once; turns that are open are settled as `cut_off`."""
+        """Fall silent for good; turns that are open are settled as `cut_off`."""
         if self._timer is not None:
             self._timer.cancel()
         if self._grant is not None:
@@ -114,6 +114,9 @@ class Agent:
         self._turn = self._grant = self._script = self._timer = None
         for turn in turns:
             self._room.settled(turn, "cut_off")
+        # Room and agent hold each other: let go, so that an ended session is freed at once and
+        # not when the next full collection comes, which is rare on purpose (see `server`).
+        del self._room
 
     def _next(self) -> None:
         """Turn to the next in line, unless there is one in hand."""

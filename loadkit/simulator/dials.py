@@ -56,7 +56,7 @@ class AgentDials(_Dials):
         " (distribution of seconds)",
     )
     first_response: Distribution = Field(
-        default=Lognormal(median=0.8, sigma=0.5),
+        default=Lognormal(median=0.4, sigma=0.4),
         description="message received → the whole reply, or its first chunk"
         " (distribution of seconds)",
     )

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 _GRACE: Final = 0.5  # seconds that clients have for their half of the close when we stop
 _FLUSH: Final = 0.5  # seconds between writes of the truth log
 _BACKLOG: Final = 4096  # connections that may knock at one moment
-_GC_THRESHOLD: Final = 50_000  # objects; see serve
+_GC_THRESHOLD: Final = 20_000  # objects; see _until_stopped
 
 
 class Simulator:
@@ -150,7 +150,7 @@ async def _until_stopped(simulator: Simulator) -> None:
         # measure as our latency: leave out what is here for good, and collect more rarely.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 100)
+        gc.set_threshold(_GC_THRESHOLD, 10, 10)
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(f"listening on {simulator.url}\n")
             sys.stdout.flush()

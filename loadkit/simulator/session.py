@@ -168,7 +168,8 @@ class Session:
 
     def cut(self) -> None:
         """The server goes down: fall silent without an end, so that open turns are recorded."""
-        self._stop()
+        if self.ended is None:
+            self._stop()
 
     # What its agent does (`agent.Room`).
 

@@ -123,6 +123,7 @@ class SocketEndpoint:
         self._setting, self._tokens, self._registry = setting, tokens, registry
         self._made = 0
         self._open: set[Socket] = set()
+        self._stopping = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrade a request that may be, and serve the socket until it is closed."""
@@ -151,6 +152,7 @@ class SocketEndpoint:
 
     async def close_all(self, grace: float) -> None:
         """Close every socket with 1001, and cut those that have not gone after `grace` seconds."""
+        self._stopping = True
         for socket in self._open:
             socket.close(_GOING_AWAY)
         until = self._setting.clock.now() + grace
@@ -183,6 +185,8 @@ class SocketEndpoint:
         self._open.add(socket)
         try:
             session.attach(socket, cursor)
+            if self._stopping:  # it was in the middle of its upgrade when we began to stop
+                socket.close(_GOING_AWAY)
             await socket.converse(session)
         finally:
             self._open.discard(socket)

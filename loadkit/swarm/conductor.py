@@ -1,6 +1,7 @@
 """The side that leads: what the master (or a lone process) does before, during and after a run."""
 
 import logging
+import os
 import platform
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from rich.console import Console
 
+from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.figures import Phase
 from loadkit.measure.ledger import Ledger
@@ -27,7 +29,7 @@ from loadkit.report.files import results_folder, write
 from loadkit.report.live import line
 from loadkit.report.terminal import render
 from loadkit.swarm.courier import ACK, FAULT, FINISH, INTERVAL, LAST
-from loadkit.swarm.options import credentials, read_profile
+from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 
 __all__ = ["Conductor"]
@@ -92,7 +94,7 @@ class Conductor:
             UsageError, TargetError
         """
         self.profile()
-        preflight(url, credentials())
+        preflight(url, Credentials.of(os.environ))
 
     def make_folder(self) -> None:
         """Make the results folder of the coming run.

@@ -4,17 +4,14 @@
 profile. Secrets come from the environment alone: an option would stand in the process list.
 """
 
-import os
 from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any
 
 from loadkit.errors import UsageError
-from loadkit.launch import HOST_VARIABLE, TOKEN_VARIABLE, profile_folders
-from loadkit.net.rest import Credentials
-from loadkit.plan.profile import Profile, load_profile
+from loadkit.plan.profile import Profile, load_profile, profile_folders
 
-__all__ = ["add_options", "credentials", "default_profile", "read_profile"]
+__all__ = ["add_options", "default_profile", "read_profile"]
 
 
 def add_options(parser: Any) -> None:
@@ -56,18 +53,3 @@ def read_profile(options: Namespace, classes: Iterable[str]) -> Profile:
         search=profile_folders(),
         known_classes=sorted(classes),
     )
-
-
-def credentials() -> Credentials:
-    """The secrets, from the environment.
-
-    Raises:
-        UsageError: a variable is missing.
-    """
-    missing = [name for name in (TOKEN_VARIABLE, HOST_VARIABLE) if not os.environ.get(name)]
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} must be set in the environment: the connector token and "
-            "the registered domain or app id of the target"
-        )
-    return Credentials(os.environ[TOKEN_VARIABLE], os.environ[HOST_VARIABLE])

@@ -4,8 +4,9 @@ from typing import Final
 
 import gevent
 
+from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError, TargetError, UsageError
-from loadkit.net.rest import Api, Credentials
+from loadkit.net.rest import Api
 from loadkit.net.target import Target
 
 __all__ = ["preflight"]

@@ -25,7 +25,7 @@ class SwarmRecorder(Recorder):
 
     def __init__(self, environment: Environment, measure_from: float) -> None:
         super().__init__(measure_from)
-        self._fire = environment.events.request.fire
+        self._fire: Any = environment.events.request.fire
         self._stats = environment.stats
         self._rows: dict[Phase, Any] = {
             phase: environment.stats.get(phase.value, METHOD)

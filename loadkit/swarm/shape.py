@@ -1,5 +1,7 @@
 """Locust's shape that follows a profile's stages."""
 
+from time import perf_counter
+
 from locust import LoadTestShape
 
 from loadkit.errors import LoadkitError
@@ -25,7 +27,7 @@ class ProfileShape(LoadTestShape):
         except LoadkitError as error:
             conductor.refuse(error)
             return None
-        elapsed = self.get_run_time()
+        elapsed = perf_counter() - self.start_time
         users = users_at(stages, elapsed)
         if users is None:
             return None

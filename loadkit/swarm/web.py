@@ -7,8 +7,7 @@ from flask import Response, jsonify, request
 from locust.web import WebUI
 
 from loadkit.errors import LoadkitError
-from loadkit.launch import profile_folders
-from loadkit.plan.profile import profile_names
+from loadkit.plan.profile import profile_folders, profile_names
 from loadkit.swarm.conductor import Conductor
 
 __all__ = ["install_web"]

@@ -1,6 +1,7 @@
 """The side that loads: what one worker process (or a lone process) does during a run."""
 
 import logging
+import os
 import traceback
 from collections.abc import Callable
 from itertools import count
@@ -14,6 +15,7 @@ from locust.env import Environment
 
 from loadkit.chat.effects import Finish
 from loadkit.chat.session import Policy
+from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError
 from loadkit.figures import Ending
 from loadkit.net.driver import Driver, Setting
@@ -21,7 +23,6 @@ from loadkit.net.link import Traffic
 from loadkit.net.target import Target
 from loadkit.plan.human import Person, person_rng
 from loadkit.plan.profile import Profile
-from loadkit.swarm.options import credentials
 from loadkit.swarm.recorder import SwarmRecorder
 
 __all__ = ["Worker"]
@@ -74,7 +75,7 @@ class Worker:
         self._repertoire = profile.dialogues
         self._setting = Setting(
             target=Target.resolve(url),
-            credentials=credentials(),
+            credentials=Credentials.of(os.environ),
             recorder=self.recorder,
             traffic=self._traffic,
             policy=Policy(

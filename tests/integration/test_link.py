@@ -621,7 +621,7 @@ class TestServerErrs:
         assert link.receive(soon()) == []
         assert link.closed is not None
         assert (code, False) == (link.closed.code, link.closed.clean)
-        link.close(timeout=0.2)
+        link.close(timeout=0.05)
         assert code == link.closed.code
         gevent.sleep(0.01)
         assert [(CLOSE, code)] == [
@@ -730,7 +730,7 @@ class TestLeaving:
             heard.extend(finish(sock))
 
         link = dial(serve(script))
-        link.close(code, "leaving")
+        link.close(code, "leaving", timeout=0.1)
         assert Closed(code, "done", True) == link.closed
         assert [(CLOSE, struct.pack("!H", code) + b"leaving")] == heard
         assert link.receive(None) == []

@@ -1,5 +1,7 @@
 """The conversation on the server, event by event."""
 
+import gc
+import weakref
 from uuid import UUID
 
 import pytest
@@ -306,6 +308,28 @@ def test_an_ended_session_is_forgotten_at_once_or_after_its_dial() -> None:
     assert len(patient.registry) == 2
     patient.clock.advance(30)
     assert len(patient.registry) == 1
+
+
+def test_an_ended_session_is_freed_without_waiting_for_a_collection() -> None:
+    world = World()
+    session, ear = world.greeted(streaming=True)
+    session.hear(ear, says("end the convo"))
+    world.clock.advance(20)
+    trace = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert trace() is None
+    finally:
+        gc.enable()
+
+
+def test_a_server_that_stops_leaves_lingering_sessions_as_they_are() -> None:
+    world = World("ended_session_linger_seconds=30")
+    session, ear = world.greeted()
+    session.hear(ear, END)
+    world.registry.cut()
+    assert session.ended is Reason.USER_END
 
 
 def test_a_reconnect_to_a_lingering_session_gets_its_end_and_is_closed() -> None:

@@ -1,0 +1,53 @@
+"""The command line of the benchmarks."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import exchange, idle, setups
+from bench.figures import Figure, table
+from bench.processes import BenchError, Lab, machine
+
+PARTS = {"exchange": exchange.run, "idle": idle.run, "setups": setups.run}
+
+
+def main() -> int:
+    """Run the parts that were asked for; 0 whatever the targets say, 1 when something broke."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default all")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each (3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.parts) - set(PARTS))
+    if unknown or asked.repeat < 1:
+        parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--repeat: 1 or more")
+
+    described = machine()
+    print(described)
+    began = time.monotonic()
+    figures: list[Figure] = []
+    with TemporaryDirectory(prefix="loadkit-bench-") as folder:
+        lab = Lab(Path(folder))
+        if not lab.pinned:
+            print("note: fewer than two cores, nothing is pinned: both ends share what there is")
+        for name in asked.parts or PARTS:
+            try:
+                figures += PARTS[name](lab, asked.repeat)
+            except BenchError as error:
+                print(f"{name} broke: {error}", file=sys.stderr)
+                return 1
+    print(
+        f"\n{table(figures)}\n\n{asked.repeat} runs each, {time.monotonic() - began:.0f} s in all"
+    )
+    if asked.json is not None:
+        content = {"machine": described, "figures": [asdict(figure) for figure in figures]}
+        asked.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

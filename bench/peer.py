@@ -1,0 +1,70 @@
+"""The same exchange as a plain Locust user would do it, with the websocket-client library.
+
+It is given every advantage that still leaves it plain: one task that loops, so that Locust's own
+scheduling costs nothing; no per-byte UTF-8 check in Python, which is that library's default; one
+figure recorded an exchange, and no check of what came.
+"""
+
+import json
+import os
+import uuid
+from time import perf_counter
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import requests
+import websocket
+from locust import User, task
+
+__all__ = ["TEXT", "PlainChat"]
+
+TEXT: Final = "I ordered the blue kettle on Monday and it has not arrived yet."
+
+
+class PlainChat(User):
+    """Joins one session and keeps talking."""
+
+    @task
+    def chat(self) -> None:
+        """Token, session, socket, join, and then one exchange after the other."""
+        sock = self._open()
+        self._await(sock, "EVENT_TYPE_EVENT_BATCH")
+        self._send(sock, "EVENT_TYPE_REQUEST_POLY_AGENT_JOIN", {})
+        self._await(sock, "EVENT_TYPE_POLY_AGENT_MESSAGE")
+        while True:
+            began = perf_counter()
+            custom = {"custom": {"local_id": str(uuid.uuid4())}}
+            self._send(sock, "EVENT_TYPE_USER_MESSAGE", {"text": TEXT}, metadata=custom)
+            self._await(sock, "EVENT_TYPE_POLY_AGENT_MESSAGE")
+            self.environment.events.request.fire(
+                request_type="chat",
+                name="response",
+                response_time=(perf_counter() - began) * 1000,
+                response_length=0,
+                exception=None,
+                context={},
+            )
+
+    def _open(self) -> websocket.WebSocket:
+        host = str(self.environment.host)
+        api = f"{host}/api/v1"
+        identity = {
+            "X-Token": os.environ["POLY_CONNECTOR_TOKEN"],
+            "X-Host": os.environ["POLY_HOST_IDENTIFIER"],
+        }
+        with requests.Session() as http:
+            answer = http.post(f"{api}/access-token", json={}, headers=identity, timeout=30)
+            token = answer.json()["access_token"]
+            bearer = {"Authorization": f"Bearer {token}"}
+            wishes = {"streaming_enabled": False, "platform": "web"}
+            answer = http.post(f"{api}/sessions", json=wishes, headers=bearer, timeout=30)
+            query = urlencode({"access_token": token, "session_id": answer.json()["session_id"]})
+        url = f"{host.replace('http', 'ws', 1)}/ws?{query}"
+        return websocket.create_connection(url, skip_utf8_validation=True)
+
+    def _send(self, sock: Any, kind: str, payload: dict[str, str], **more: Any) -> None:
+        sock.send(json.dumps({"type": kind, "payload": payload, **more}))
+
+    def _await(self, sock: Any, kind: str) -> None:
+        while json.loads(sock.recv())["type"] != kind:
+            pass

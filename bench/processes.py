@@ -1,0 +1,252 @@
+"""The processes of a benchmark, each on its core: a simulator, and a Locust master with one worker.
+
+The worker is the generator under test and has a core to itself. Everything else, this process too,
+shares the other cores; the simulator has the first of those.
+"""
+
+import os
+import platform
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.truth import Truth
+
+__all__ = ["ROOT", "BenchError", "Generator", "Lab", "Server", "Window", "machine", "truth_of", "watch"]
+
+ROOT: Final = Path(__file__).parents[1]
+STARTS: Final = 20.0  # seconds that a process gets to be ready
+STOPS: Final = 10.0  # seconds from SIGTERM to SIGKILL
+
+
+class BenchError(Exception):
+    """A run that gives no figure, with the end of what the processes said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of steady load.
+
+    Attributes:
+        begin, end: seconds on the monotonic clock, which all processes share.
+        cpu_s: processor seconds, user and system, that the generator used in between.
+        server_cpu_s: likewise the simulator.
+    """
+
+    begin: float
+    end: float
+    cpu_s: float
+    server_cpu_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.end - self.begin
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running simulator."""
+
+    url: str
+    process: psutil.Process
+    truth: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A running Locust worker.
+
+    Attributes:
+        process: the worker itself; its master is another one.
+        log: what master and worker said.
+    """
+
+    process: psutil.Process
+    log: Path
+
+    def await_sockets(self, count: int, limit: float = 60.0) -> None:
+        """Return as soon as the worker holds `count` file descriptors more than a bare one."""
+        until = time.monotonic() + limit
+        while self.sockets() < count:
+            if time.monotonic() > until:
+                raise BenchError(f"{self.sockets()} sockets of {count} after {limit:g} s\n{self}")
+            time.sleep(0.1)
+
+    def sockets(self) -> int:
+        """About how many connections the worker holds: its descriptors, less a bare worker's."""
+        try:
+            return self.process.num_fds() - _BARE_DESCRIPTORS
+        except psutil.Error as error:
+            raise BenchError(f"the worker is gone: {error}\n{self}") from error
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        return int(self.process.memory_info().rss)
+
+    def __str__(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+
+_BARE_DESCRIPTORS: Final = 20  # of a worker without users: epoll, ZeroMQ, standard streams
+
+
+class Lab:
+    """Where the runs take place.
+
+    Args:
+        folder: for profiles, logs and results; the caller removes it.
+
+    Attributes:
+        pinned: whether both ends have cores of their own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._runs = 0
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self.pinned = len(cores) > 1
+        self._cores = cores
+        if self.pinned:
+            os.sched_setaffinity(0, set(cores[1:]))  # whoever we start begins there too
+        self._environment = dict(os.environ)
+        self._environment["POLY_CONNECTOR_TOKEN"] = secrets.token_urlsafe(24)
+        self._environment["POLY_HOST_IDENTIFIER"] = "simulated.localhost"
+
+    @contextmanager
+    def server(self, dials: Sequence[str]) -> Iterator[Server]:
+        """Run a simulator with `KEY=VALUE` dials. Its truth log is complete after the block."""
+        self._runs += 1
+        truth = self.folder / f"truth-{self._runs}.jsonl"
+        command = [sys.executable, "-m", "loadkit.cli", "simulate", "--truth", str(truth)]
+        for dial in dials:
+            command += ["--set", dial]
+        with ExitStack() as stack:
+            process = subprocess.Popen(
+                command, env=self._environment, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            )
+            stack.callback(_stop, process)
+            assert process.stdout is not None
+            stack.enter_context(process.stdout)
+            if self.pinned:
+                os.sched_setaffinity(process.pid, {self._cores[1]})
+            ready, _, _ = select.select([process.stdout], [], [], STARTS)
+            said = process.stdout.readline().strip() if ready else ""
+            url = said.removeprefix("listening on ")
+            if url == said:
+                raise BenchError(f"the simulator did not start: it said {said!r}")
+            yield Server(url, psutil.Process(process.pid), truth)
+
+    @contextmanager
+    def generator(
+        self, server: Server, locustfile: Path, options: Sequence[str]
+    ) -> Iterator[Generator]:
+        """Run a headless Locust master and one worker against `server`; kill both at the end.
+
+        Args:
+            locustfile: what the two run.
+            options: of the master; the worker gets them from it.
+        """
+        port = str(_free_port())
+        base = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
+        lead = [*base, "--master", "--headless", "--expect-workers", "1", "-H", server.url]
+        lead += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, *options]
+        load = [*base, "--worker", "--master-host", "127.0.0.1", "--master-port", port]
+        path = self.folder / f"locust-{self._runs}.log"
+        with ExitStack() as stack:
+            log = stack.enter_context(path.open("wb"))
+            for command in (lead, load):
+                process = subprocess.Popen(
+                    command, env=self._environment, stdout=log, stderr=log, cwd=ROOT
+                )
+                stack.callback(_kill, process)
+            if self.pinned:  # the last one started is the worker
+                os.sched_setaffinity(process.pid, {self._cores[0]})
+            yield Generator(psutil.Process(process.pid), path)
+
+    def profile(self, name: str, text: str) -> Path:
+        """Write a profile (or another file of a run) and return its path."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    @property
+    def quiet(self) -> list[str]:
+        """Options that keep a run of loadkit out of the user's results."""
+        return ["--out", str(self.folder / "results")]
+
+
+def watch(server: Server, generator: Generator, warm_up: float, seconds: float) -> Window:
+    """Let the load settle, then measure for a while."""
+    time.sleep(warm_up)
+    try:
+        began, cpu, server_cpu = time.monotonic(), _cpu(generator.process), _cpu(server.process)
+        time.sleep(seconds)
+        return Window(
+            began,
+            time.monotonic(),
+            _cpu(generator.process) - cpu,
+            _cpu(server.process) - server_cpu,
+        )
+    except psutil.Error as error:
+        raise BenchError(f"a process died: {error}\n{generator}") from error
+
+
+def truth_of(server: Server, generator: Generator, window: Window) -> Truth:
+    """What the server saw in the window; the run counts only if nothing failed there."""
+    truth = Truth.read(server.truth, window.begin, window.end)
+    server.truth.unlink()
+    if truth.unanswered or truth.refusals or not (truth.turns or truth.joins):
+        raise BenchError(f"not the exchange that was meant: {truth}\n{generator}")
+    return truth
+
+
+def machine() -> str:
+    """The processor, how many cores of it, and the Python."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    cores = psutil.cpu_count()
+    return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOPS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()  # nothing of its results is wanted, and an orderly end takes seconds
+    process.wait()

@@ -1,0 +1,29 @@
+"""loadkit's own locustfile, but with people who only talk.
+
+A person also sends USER_TYPING frames. The exchange that is measured has none, so that it is the
+same as the peer's, frame by frame; they are taken out where a person acts, and the rest is the
+real thing.
+"""
+
+from locust import events
+
+import loadkit.swarm.worker
+from loadkit.plan.human import Act, Person
+from loadkit.swarm import CompleteChat, ProfileShape, add_options, install
+
+__all__ = ["CompleteChat", "ProfileShape"]
+
+
+class Terse(Person):
+    """Says and leaves; types unseen."""
+
+    __slots__ = ()
+
+    def react(self, at: float, heard: str) -> list[Act]:
+        """As a person does, without the typing."""
+        return [act for act in super().react(at, heard) if act[1] in ("say", "leave")]
+
+
+loadkit.swarm.worker.Person = Terse  # type: ignore[misc]
+events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(install)

@@ -1,0 +1,70 @@
+"""Foreign exceptions and servers' answers in our own words."""
+
+import errno
+import os
+import socket
+import ssl
+
+import pytest
+
+from loadkit.errors import Failure
+from loadkit.net.faults import answer_text, clean_text, translate
+
+
+def os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (os_error(errno.ECONNREFUSED), Failure.CONNECT_REFUSED),
+        (os_error(errno.ENETUNREACH), Failure.CONNECT_REFUSED),
+        (os_error(errno.EHOSTUNREACH), Failure.CONNECT_REFUSED),
+        (os_error(errno.ETIMEDOUT), Failure.CONNECT_TIMEOUT),
+        (TimeoutError("timed out"), Failure.CONNECT_TIMEOUT),
+        (socket.timeout("timed out"), Failure.CONNECT_TIMEOUT),  # noqa: UP041
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), Failure.TLS_FAILED),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), Failure.TLS_FAILED),
+        (ssl.SSLEOFError(8, "EOF occurred"), Failure.TLS_FAILED),
+        (os_error(errno.ECONNRESET), Failure.CONNECTION_LOST),
+        (os_error(errno.EPIPE), Failure.CONNECTION_LOST),
+        (OSError("no number"), Failure.CONNECTION_LOST),
+        # the limits of our own machine are no fault of the target
+        (os_error(errno.EMFILE), Failure.INTERNAL),
+        (os_error(errno.EADDRNOTAVAIL), Failure.INTERNAL),
+        (os_error(errno.ENOBUFS), Failure.INTERNAL),
+    ],
+)
+def test_an_exception_has_its_kind(error, kind):
+    assert translate(error).kind == kind
+
+
+def test_the_systems_words_are_kept():
+    assert translate(os_error(errno.ECONNRESET)).detail == os.strerror(errno.ECONNRESET)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"message": "session not found", "error": "other"}', "session not found"),
+        (b'{"message": "", "error": "session not found"}', "session not found"),
+        (b'{"error": {"code": 7}, "message": null}', ""),
+        (b'["message"]', ""),
+        (b"", ""),
+        (b"session not found\n", "session not found"),
+        (b"<!doctype html><title>502</title>", ""),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b'{"message": "two\\nlines\\u0000 of \\u0007 text"}', "two lines of text"),
+        (b'{"message": "Bearer abc.def"}', "Bearer [secret]"),
+        (b'{"message": "' + b"x" * 500 + b'"}', "x" * 200),
+        (b"y" * 100_000, "y" * 200),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_words(body, text):
+    assert answer_text(body, ["abc.def", ""]) == text
+
+
+def test_a_secret_is_wiped_out_before_the_text_is_cut():
+    text = clean_text("x" * 195 + "secret-token", ["secret-token"])
+    assert text == "x" * 195 + "[secr"
