@@ -27,7 +27,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--repeat: 1 or more")
 
     described = machine()
-    print(described)
+    print(described, flush=True)
     began = time.monotonic()
     figures: list[Figure] = []
     with TemporaryDirectory(prefix="loadkit-bench-") as folder:

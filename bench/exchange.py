@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench import TEXT
 from bench.figures import Figure, ratios
-from bench.peer import TEXT
 from bench.processes import ROOT, Lab, truth_of, watch
 
 __all__ = ["run"]
@@ -34,6 +34,7 @@ CompleteChat = 1
 turns = {{ min = 1500, max = 1500 }} # more than a run has time for: no session ends
 dialogues = "said.jsonl"
 time_scale = 1e-9
+pause = 0
 """
 TARGET_US: Final = 110
 TARGET_RATIO: Final = 2
@@ -73,7 +74,7 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
 
 def _measure(lab: Lab, locustfile: Path, options: list[str]) -> _Run:
     with lab.server(DIALS) as server, lab.generator(server, locustfile, options) as generator:
-        generator.await_sockets(USERS)
+        generator.await_descriptors(USERS)
         window = watch(server, generator, WARM_UP, WINDOW)
     truth = truth_of(server, generator, window)
     return _Run(

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from bench.figures import Figure
-from bench.processes import ROOT, Lab
+from bench.processes import ROOT, Lab, watch
 
 __all__ = ["run"]
 
@@ -38,12 +38,12 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
             lab.server(DIALS) as server,
             lab.generator(server, ROOT / "locustfile.py", options) as generator,
         ):
-            generator.await_sockets(FEW)
+            generator.await_descriptors(FEW)
             time.sleep(SETTLE)
-            sockets, rss = generator.sockets(), generator.rss()
-            generator.await_sockets(sockets + MANY - FEW)
+            held, rss = generator.descriptors(), generator.rss()
+            generator.await_descriptors(held + MANY - FEW)
             window = watch(server, generator, SETTLE, SETTLE)
-            grown = generator.sockets() - sockets
+            grown = generator.descriptors() - held
             each.append((generator.rss() - rss) / grown / 1000)
             whole.append(generator.rss() / 1e6)
         busy.append(window.cpu_s / window.seconds * 100)

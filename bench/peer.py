@@ -9,16 +9,16 @@ import json
 import os
 import uuid
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
 import requests
 import websocket
 from locust import User, task
 
-__all__ = ["TEXT", "PlainChat"]
+from bench import TEXT
 
-TEXT: Final = "I ordered the blue kettle on Monday and it has not arrived yet."
+__all__ = ["PlainChat"]
 
 
 class PlainChat(User):
@@ -56,7 +56,7 @@ class PlainChat(User):
             answer = http.post(f"{api}/access-token", json={}, headers=identity, timeout=30)
             token = answer.json()["access_token"]
             bearer = {"Authorization": f"Bearer {token}"}
-            wishes = {"streaming_enabled": False, "platform": "web"}
+            wishes: dict[str, Any] = {"streaming_enabled": False, "platform": "web"}
             answer = http.post(f"{api}/sessions", json=wishes, headers=bearer, timeout=30)
             query = urlencode({"access_token": token, "session_id": answer.json()["session_id"]})
         url = f"{host.replace('http', 'ws', 1)}/ws?{query}"

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ import psutil
 
 from bench.truth import Truth
 
-__all__ = ["ROOT", "BenchError", "Generator", "Lab", "Server", "Window", "machine", "truth_of", "watch"]
+__all__ = ["ROOT", "BenchError", "Generator", "Lab", "Server", "machine", "truth_of", "watch"]
 
 ROOT: Final = Path(__file__).parents[1]
 STARTS: Final = 20.0  # seconds that a process gets to be ready
@@ -76,18 +76,18 @@ class Generator:
     process: psutil.Process
     log: Path
 
-    def await_sockets(self, count: int, limit: float = 60.0) -> None:
-        """Return as soon as the worker holds `count` file descriptors more than a bare one."""
+    def await_descriptors(self, count: int, limit: float = 60.0) -> None:
+        """Return as soon as the worker holds `count` file descriptors; raises after `limit` seconds."""
         until = time.monotonic() + limit
-        while self.sockets() < count:
+        while (held := self.descriptors()) < count:
             if time.monotonic() > until:
-                raise BenchError(f"{self.sockets()} sockets of {count} after {limit:g} s\n{self}")
+                raise BenchError(f"{held} descriptors of {count} after {limit:g} s\n{self}")
             time.sleep(0.1)
 
-    def sockets(self) -> int:
-        """About how many connections the worker holds: its descriptors, less a bare worker's."""
+    def descriptors(self) -> int:
+        """How many file descriptors the worker holds: one a connection, and some of its own."""
         try:
-            return self.process.num_fds() - _BARE_DESCRIPTORS
+            return int(self.process.num_fds())
         except psutil.Error as error:
             raise BenchError(f"the worker is gone: {error}\n{self}") from error
 
@@ -97,9 +97,6 @@ class Generator:
 
     def __str__(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-
-
-_BARE_DESCRIPTORS: Final = 20  # of a worker without users: epoll, ZeroMQ, standard streams
 
 
 class Lab:

@@ -43,7 +43,7 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
             lab.server(DIALS) as server,
             lab.generator(server, ROOT / "locustfile.py", options) as generator,
         ):
-            generator.await_sockets(USERS // 2)
+            generator.await_descriptors(USERS // 2)
             window = watch(server, generator, WARM_UP, WINDOW)
         truth = truth_of(server, generator, window)
         rates.append(truth.ends / window.seconds)

@@ -7,9 +7,8 @@ real thing.
 
 from locust import events
 
-import loadkit.swarm.worker
 from loadkit.plan.human import Act, Person
-from loadkit.swarm import CompleteChat, ProfileShape, add_options, install
+from loadkit.swarm import CompleteChat, ProfileShape, add_options, install, worker
 
 __all__ = ["CompleteChat", "ProfileShape"]
 
@@ -24,6 +23,6 @@ class Terse(Person):
         return [act for act in super().react(at, heard) if act[1] in ("say", "leave")]
 
 
-loadkit.swarm.worker.Person = Terse  # type: ignore[misc]
+worker.Person = Terse  # type: ignore[attr-defined]
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(install)

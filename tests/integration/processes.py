@@ -1,0 +1,242 @@
+"""Real processes for tests: started as a user starts them, watched, and never left behind."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+LOADKIT = str(Path(sys.executable).with_name("loadkit"))
+LOCUST = str(Path(sys.executable).with_name("locust"))
+TOKEN, HOST = "a-connector-token-that-nobody-may-see", "shop.example"
+SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
+QUICK = (
+    "agent.join=10ms",
+    "agent.greeting=20ms",
+    "agent.thinking=5ms",
+    "agent.first_response=40ms",
+    "agent.gap=5ms",
+)
+PATIENCE = 60.0  # seconds before a test gives up; nothing waits for it to pass
+_MARK = "LOADKIT_TEST"  # in the environment of all that a `Started` starts, however deep
+
+
+def profile(
+    folder: Path,
+    *,
+    name: str = "tiny",
+    seconds: float = 3,
+    users: int = 6,
+    warmup: float = 0,
+    turns: str = "{ min = 1, max = 3 }",
+    pause: str = "500ms",
+    more: str = "",
+) -> Path:
+    """Write a profile that is quick to run: all its users are asked for at once."""
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f"""# Does it work at all?
+[load]
+stages = [{{ duration = "0s", users = {users} }}, {{ duration = "{seconds}s", users = {users} }}]
+warmup = "{warmup}s"
+seed = 7
+[mix]
+CompleteChat = 50
+StreamingChat = 50
+[conversation]
+turns = {turns}
+pause = "{pause}"
+time_scale = 0.02
+{more}
+"""
+    )
+    return path
+
+
+class Finished(NamedTuple):
+    """A process that has ended: its exit code and what it said on both streams."""
+
+    code: int
+    output: str
+
+
+class Started:
+    """A process in a group of its own, with all that it starts.
+
+    Attributes:
+        group: its process group, which is what a terminal's Ctrl-C goes to.
+    """
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], output: Path) -> None:
+        self._mark = uuid.uuid4().hex
+        self._output = output
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("POLY_")}
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**clean, "COLUMNS": "120", **environment, _MARK: self._mark},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.group = self._process.pid
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the process alone."""
+        self._process.send_signal(number)
+
+    def send_all(self, number: signal.Signals) -> None:
+        """A signal to the whole group, as a terminal sends it."""
+        os.killpg(self.group, number)
+
+    def wait_for(self, happened: Callable[[], Any], what: str) -> Any:
+        """What `happened` returns, once it is something."""
+        until = time.monotonic() + PATIENCE
+        while not (result := happened()):
+            assert self.running, f"it ended before {what}:\n{self.output}"
+            assert time.monotonic() < until, f"never {what}:\n{self.output}"
+            time.sleep(0.05)
+        return result
+
+    def finish(self) -> Finished:
+        """Wait for its end, and see to it that nothing it started lives on."""
+        try:
+            code = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{self.output}") from None
+        left = self.family()
+        assert not left, f"left behind: {[process.cmdline() for process in left]}"
+        return Finished(code, self.output)
+
+    def family(self) -> list[psutil.Process]:
+        """Every living process that it started, itself included."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                # A fork shows its parent's environment, so workers are found too.
+                if process.environ().get(_MARK) == self._mark:
+                    found.append(process)
+        return found
+
+    def destroy(self) -> None:
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+) -> Iterator[Started]:
+    """A process that is gone, with all it has started, when the block is over.
+
+    Args:
+        folder: where its output is kept.
+        environment: what is added to this process' own, which has no secrets.
+    """
+    output = folder / f"{uuid.uuid4().hex}.out"
+    process = Started([str(word) for word in command], environment or {}, output)
+    try:
+        yield process
+    finally:
+        process.destroy()
+
+
+def run(
+    command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+) -> Finished:
+    """Start a process and wait for its end."""
+    with started(command, folder, environment) as process:
+        return process.finish()
+
+
+class Simulator(NamedTuple):
+    """A simulated service in a process of its own."""
+
+    url: str
+    process: Started
+    truth: Path
+
+    def stop(self) -> "Truth":
+        """Have it write the rest of its truth log and go."""
+        self.process.send(signal.SIGTERM)
+        assert self.process.finish().code == 0
+        return Truth(self.truth)
+
+
+@contextlib.contextmanager
+def simulator(folder: Path, *dials: str) -> Iterator[Simulator]:
+    """A quick simulator that knows `TOKEN` and writes a truth log."""
+    truth = folder / f"{uuid.uuid4().hex}.truth"
+    command = [LOADKIT, "simulate", "--truth", truth]
+    for dial in (*QUICK, *dials):
+        command += ["--set", dial]
+    with started(command, folder, SECRETS) as process:
+        said = process.wait_for(
+            lambda: re.match(r"listening on (\S+)\n", process.output), "listening"
+        )
+        yield Simulator(said[1], process, truth)
+
+
+class Truth:
+    """What the server knows to have happened."""
+
+    def __init__(self, path: Path) -> None:
+        self._records = [json.loads(line) for line in path.read_text().splitlines()]
+
+    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        """The records of a kind whose fields are these."""
+        return [
+            record
+            for record in self._records
+            if record["kind"] == kind
+            and all(record[name] == value for name, value in fields.items())
+        ]
+
+    def answer_times(self) -> list[float]:
+        """Milliseconds from each message to its complete answer, sorted."""
+        return sorted(
+            (turn["events"][-1]["at"] - turn["received"]) * 1000
+            for turn in self.of("turn", outcome="answered")
+        )
+
+
+def results(parent: Path) -> Path:
+    """The one folder of results below `parent`."""
+    (folder,) = parent.iterdir()
+    return folder
+
+
+def summary(parent: Path) -> dict[str, Any]:
+    """The summary of the one run below `parent`."""
+    content: dict[str, Any] = json.loads((results(parent) / "summary.json").read_text())
+    return content
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
