@@ -20,6 +20,8 @@ NEVER: Final = float("inf")
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
 NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
+SHORTEST_BEAT: Final = 0.1  # seconds; ours: a smaller interval is nonsense, and would be a flood
+LOST_AT_MOST: Final = 1_000  # events in one gap; ours: a wider one is nonsense, not a loss
 
 _FINDINGS: Final = {
     1002: Failure.PROTOCOL_ERROR,
@@ -46,7 +48,7 @@ class Connection:
         cursor: the highest sequence seen.
         known: SESSION_START was seen, so that the next socket is a resume.
         attempt: connects in a row that did not lead to a complete history.
-        lost_at: since when the socket is lost; None while it is not.
+        lost_at: since when the history has been behind; None while it is complete.
     """
 
     __slots__ = (
@@ -84,10 +86,11 @@ class Connection:
         """When `elapsed` has something to do."""
         return self.beat_at if self.link is Link.LIVE else self.by
 
-    def capabilities(self, payload: dict[str, Any], *, limit: bool) -> None:
+    def capabilities(self, now: float, payload: dict[str, Any], *, limit: bool) -> None:
         """Read SESSION_START; whatever is absent or nonsense keeps its default.
 
         Args:
+            now: when it came.
             payload: the event's.
             limit: whether to take the server's `max_reconnect_attempts`.
         """
@@ -99,16 +102,20 @@ class Connection:
         if limit and type(attempts) is int and attempts >= 0:
             self.limit = attempts
         every = given.get("heartbeat_interval_seconds")
-        if isinstance(every, (int, float)) and every >= 0:
+        if isinstance(every, bool) or not isinstance(every, (int, float)):
+            return
+        meant = every == 0 or every >= SHORTEST_BEAT
+        if meant and every != self.beat_every:  # said again, it must not disturb the beat
             self.beat_every = float(every)
-            self.beat_at = self.opened_at + every if every else NEVER
+            self.beat_at = max(self.opened_at + every, now) if every else NEVER
 
     def sequenced(self, sequence: int, out: list[Effect]) -> None:
         """A numbered event came; what a resume left out is lost."""
         if sequence <= self.cursor:
             return
         if self.lost_at is not None and self.known:
-            out.extend([Counted(Count.EVENTS_LOST)] * (sequence - self.cursor - 1))
+            lost = min(sequence - self.cursor - 1, LOST_AT_MOST)
+            out.extend([Counted(Count.EVENTS_LOST)] * lost)
         self.cursor = sequence
 
     def connect(self, out: list[Effect]) -> None:
@@ -137,11 +144,12 @@ class Connection:
             self.by = now + SILENCE
             return False
         if self.known:
-            self._caught_up(out)
+            self._caught_up(now, out)
         return self.known
 
-    def _caught_up(self, out: list[Effect]) -> None:
+    def _caught_up(self, now: float, out: list[Effect]) -> None:
         self.link, self.by, self.attempt = Link.LIVE, NEVER, 0
+        self.beat_at = max(self.beat_at, now)  # a beat that a long replay held up is not late
         if self.replayed_at is not None:
             out.append(Sample(Phase.HISTORY, None, self.opened_at, self.replayed_at))
         if self.lost_at is not None:
@@ -158,7 +166,8 @@ class Connection:
         why = f"closed with {code}"
         if code in _FINDINGS:
             out.append(Failed(_FINDINGS[code], why))
-        self.lost_at = now
+        if self.lost_at is None:  # else a resume failed half-way, and the outage goes on
+            self.lost_at = now
         return self._retry(now, on_close(code), why, out)
 
     def refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
@@ -190,7 +199,7 @@ class Connection:
         if self.link is Link.BACKOFF:
             self.connect(out)
         elif self.link is Link.REPLAYING and self.known:
-            self._caught_up(out)
+            self._caught_up(now, out)
             return True
         elif self.link is Link.REPLAYING:
             out.append(Failed(Failure.HISTORY_MISSING))
@@ -209,13 +218,19 @@ class Connection:
         out.append(Send(HEARTBEAT))
         self.beats.append(now)
         # From the schedule, so that beats do not drift; from now when a whole beat was missed.
-        self.beat_at = max(self.beat_at, now - self.beat_every) + self.beat_every
+        following = self.beat_at + self.beat_every
+        self.beat_at = following if following > now else now + self.beat_every
         return None
 
     def beat_echo(self, now: float, out: list[Effect]) -> None:
-        """The oldest open heartbeat came back."""
-        if self.beats:
-            out.append(Sample(Phase.HEARTBEAT, None, self.beats.pop(0), now))
+        """A heartbeat came back. It bears no id: with two of them open, nobody knows which.
+
+        To take the oldest would, once an echo is lost, make every later round trip an interval
+        too long.
+        """
+        if len(self.beats) == 1:
+            out.append(Sample(Phase.HEARTBEAT, None, self.beats[0], now))
+        self.beats.clear()
 
     def _let_go(self, now: float, out: list[Effect]) -> Finish | None:
         out.append(Drop())

@@ -7,7 +7,7 @@ the tool asks of itself at the wrong moment is a `LocalError`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from random import Random
 from typing import Final, Literal
@@ -25,6 +25,7 @@ from loadkit.chat.effects import (
     YourTurn,
 )
 from loadkit.chat.inputs import Closed, Cue, Input, Leave, Opened, Refused, Say, Typing
+from loadkit.chat.late import Late, completes
 from loadkit.chat.stream import Stream
 from loadkit.chat.turn import Turn
 from loadkit.errors import Failure, LocalError
@@ -77,7 +78,17 @@ class Session:
     feed `ELAPSED` when `deadline` has come. After `Finish` nothing more may be fed.
     """
 
-    __slots__ = ("connection", "late", "owed_by", "pending", "policy", "recent", "talk", "turn")
+    __slots__ = (
+        "connection",
+        "late",
+        "owed_by",
+        "pending",
+        "policy",
+        "recent",
+        "stream",
+        "talk",
+        "turn",
+    )
 
     def __init__(self, policy: Policy, rng: Random) -> None:
         """
@@ -90,8 +101,9 @@ class Session:
         self.connection = Connection(policy.handshake, 10 if limit is None else limit, rng)
         self.talk = Talk.NEW
         self.turn: Turn | None = None  # the last thing asked, answered or not
+        self.stream: Stream | None = None  # what is being streamed to us
         self.owed_by = NEVER
-        self.late = 0  # turns given up whose answers may still come
+        self.late = Late()
         self.pending: Say | Leave | None = None  # what the person did while the socket was away
         self.recent: dict[int, None] = {}  # hashes of ids, the oldest first
 
@@ -165,8 +177,10 @@ class Session:
         pending, self.pending = self.pending, None
         turn = self.turn
         unheard = turn is not None and not turn.echoed
-        if pending is not None:
-            out.extend(self.step(now, pending))
+        if pending is not None:  # due only now: the outage is not a lag of ours
+            out.extend(self.step(now, replace(pending, due=now)))
+        elif now >= self.owed_by:  # a socket may go again before its ELAPSED comes
+            self._overdue(now, out)
         elif self.talk is Talk.NEW:
             self._owe(Talk.JOINING, Turn(JOIN, None, None, now), out)
         elif turn is not None and unheard and self.talk in (Talk.JOINING, Talk.LEAVING):
@@ -249,7 +263,7 @@ class Session:
 
     def _session_start(self, now: float, event: Event, out: list[Effect]) -> None:
         take_limit = self.policy.max_reconnect_attempts is None
-        self.connection.capabilities(event.payload, limit=take_limit)
+        self.connection.capabilities(now, event.payload, limit=take_limit)
 
     def _joined(self, now: float, event: Event, out: list[Effect]) -> None:
         if self.turn is not None:
@@ -265,7 +279,8 @@ class Session:
     def _echo(self, now: float, event: Event, out: list[Effect]) -> None:
         turn = self.turn
         if turn is None or turn.local_id is None or turn.local_id != event.local_id:
-            self._belated(Violation("unexpected_echo", f"while {self.talk.name}"), out)
+            unexpected = Violation("unexpected_echo", f"while {self.talk.name}")
+            out.append(Counted("events.late_echo") if self.late.owed else unexpected)
         elif not turn.echoed:
             turn.echoed = True
             out.append(Sample(Phase.ECHO, None, turn.sent, now))
@@ -274,30 +289,29 @@ class Session:
 
     def _thinking(self, now: float, event: Event, out: list[Effect]) -> None:
         turn = self.turn
-        if turn is not None and not turn.thought:
+        if turn is not None and not turn.thought and not self._is_late(event, out):
             turn.thought = True
             out.append(Sample(Phase.THINKING, None, turn.sent, now))
 
     def _chunk(self, now: float, event: Event, out: list[Effect]) -> None:
-        turn, message_id = self.turn, event.payload.get("message_id")
-        if turn is None or self._is_late(turn, out):
+        if self._is_late(event, out):
             return
-        if turn.stream is None or turn.stream.message_id != message_id:
-            turn.stream = Stream(message_id, now)
-            if self.talk is Talk.WAITING:
+        turn, stream, message_id = self.turn, self.stream, event.payload.get("message_id")
+        if stream is None or stream.message_id != message_id:
+            if stream is None and turn is not None and self.talk is Talk.WAITING:
                 out.append(Sample(Phase.FIRST_CHUNK, turn.due, turn.sent, now))
+            stream = self.stream = Stream(message_id, now)
         elif self.connection.link is Link.LIVE:  # a replay's pace says nothing about the agent's
-            out.append(Sample(Phase.CHUNK_GAP, None, turn.stream.last_at, now))
-        stream = turn.stream
+            out.append(Sample(Phase.CHUNK_GAP, None, stream.last_at, now))
         stream.last_at = now
         violation = stream.add(event.payload)
         if violation is not None:
             out.append(Violation(violation, f"chunk_index {event.payload.get('chunk_index')!r}"))
-        if event.payload.get("is_complete") is True:
+        if completes(event):
             self._complete(now, stream.text, out)
 
     def _message(self, now: float, event: Event, out: list[Effect]) -> None:
-        if self.turn is None or not self._is_late(self.turn, out):
+        if not self._is_late(event, out):
             text = event.payload.get("text")
             self._complete(now, text if type(text) is str else "", out)
 
@@ -309,30 +323,35 @@ class Session:
             out.append(Counted(Count.TURNS_ANSWERED, turn.sent))
             if self.connection.link is Link.REPLAYING:
                 out.append(Counted(Count.TURNS_ANSWERED_BY_REPLAY, turn.sent))
-            self.late = 0
+            turn.answered = True
+            self.late.owed += turn.resends  # each may be answered too
         elif turn is not None:
             out.append(Sample(Phase.GREETING, None, turn.sent, now))
-        self.talk, self.owed_by = Talk.READY, NEVER
-        out.append(YourTurn(heard))
+        self.talk, self.owed_by, self.stream = Talk.READY, NEVER, None
+        if self.pending is None:  # else the person has left already
+            out.append(YourTurn(heard))
 
-    def _is_late(self, turn: Turn, out: list[Effect]) -> bool:
-        """Whether an answer belongs to a turn given up before: it came ahead of our echo."""
-        if self.talk is Talk.WAITING and self.late and not turn.echoed:
+    def _is_late(self, event: Event, out: list[Effect]) -> bool:
+        """Whether an answer, or a part of one, belongs to an earlier turn; counts it if so."""
+        echoed = self.turn is None or self.turn.echoed
+        if (self.late.owed and not echoed) or self.late.goes_on(event):
             out.append(Counted("events.late_answer"))
+            self.late.take(event)
             return True
         return False
 
     def _unprompted(self, now: float, event: Event, out: list[Effect]) -> None:
         """The agent speaks, or thinks, although nothing was asked."""
-        if event.type is EventType.POLY_AGENT_MESSAGE and self.turn and self.turn.resends:
-            out.append(Counted(Count.TURNS_ANSWERED_TWICE, self.turn.sent))
+        turn = self.turn
+        owed = self.late.owed
+        if owed and turn is not None and turn.answered and turn.resends and completes(event):
+            out.append(Counted(Count.TURNS_ANSWERED_TWICE, turn.sent))
+        elif owed or self.late.goes_on(event):
+            out.append(Counted("events.late_answer"))
         else:
             what = event.type.removeprefix("EVENT_TYPE_")
-            self._belated(Violation("answer_to_nobody", f"{what} while {self.talk.name}"), out)
-
-    def _belated(self, violation: Violation, out: list[Effect]) -> None:
-        """What answers nothing is a violation, unless a turn was given up before it."""
-        out.append(Counted("events.late_answer") if self.late else violation)
+            out.append(Violation("answer_to_nobody", f"{what} while {self.talk.name}"))
+        self.late.take(event)  # from now on a stream goes on: it is one violation
 
     def _beat_echo(self, now: float, event: Event, out: list[Effect]) -> None:
         self.connection.beat_echo(now, out)
@@ -345,6 +364,8 @@ class Session:
         if self.talk is Talk.WAITING:
             self._abandon_turn(out)
             out.append(Failed(Failure.UNANSWERED, "the session ended before the answer"))
+        elif self.talk in (Talk.JOINING, Talk.GREETING):
+            out.append(Failed(_MISSING[self.talk], "the session ended before it"))
         if ending is Ending.FAILED:
             out.append(Violation("unknown_reason", reason))
         elif ending is Ending.ABANDONED:
@@ -361,7 +382,7 @@ class Session:
 
     def _owe(self, talk: Talk, turn: Turn, out: list[Effect]) -> None:
         """Send what opens a turn; from now on the far side owes its answer."""
-        self.talk, self.turn = talk, turn
+        self.talk, self.turn, self.stream = talk, turn, None
         patience = self.policy.handshake if talk is Talk.LEAVING else self.policy.patience
         self.owed_by = turn.sent + patience
         out.append(Send(turn.frame))
@@ -379,13 +400,15 @@ class Session:
         """The turn is given up; the person goes on."""
         self._abandon_turn(out)
         out.append(Failed(kind))
-        self.talk, self.owed_by = Talk.READY, NEVER
-        self.late += 1
+        self.talk, self.owed_by, self.stream = Talk.READY, NEVER, None
         out.append(YourTurn(""))
 
     def _abandon_turn(self, out: list[Effect]) -> None:
         if self.talk is Talk.WAITING and self.turn is not None:
             out.append(Counted(Count.TURNS_LOST, self.turn.sent))
+            self.late.owed += 1 + self.turn.resends
+            if self.stream is not None:
+                self.late.began(self.stream.message_id)
 
     def _finish(self, finish: Finish, out: list[Effect]) -> None:
         self.talk, self.owed_by = Talk.ENDED, NEVER
@@ -444,7 +467,12 @@ _ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | _ACTS
     | {_E.REQUEST_POLY_AGENT_JOIN: _S._heard, _E.POLY_AGENT_THINKING: _S._heard},
     Talk.READY: _ANYWHERE | _UNASKED | {_E.REQUEST_POLY_AGENT_JOIN: _S._heard},
-    Talk.WAITING: _ANYWHERE | _ACTS | {_E.USER_MESSAGE: _S._echo},
-    Talk.LEAVING: _ANYWHERE | _UNASKED | {_E.USER_END_SESSION: _S._heard},
+    # A join that was sent again is echoed again, however far the conversation got meanwhile.
+    Talk.WAITING: _ANYWHERE
+    | _ACTS
+    | {_E.USER_MESSAGE: _S._echo, _E.REQUEST_POLY_AGENT_JOIN: _S._tolerated},
+    Talk.LEAVING: _ANYWHERE
+    | _UNASKED
+    | {_E.USER_END_SESSION: _S._heard, _E.REQUEST_POLY_AGENT_JOIN: _S._tolerated},
     Talk.ENDED: {},
 }

@@ -12,10 +12,11 @@ class Stream:
     `is_complete`, whatever is missing by then; texts are concatenated as they are.
     """
 
-    __slots__ = ("chunks", "last_at", "message_id")
+    __slots__ = ("chunks", "highest", "last_at", "message_id")
 
-    def __init__(self, message_id: str | None, at: float) -> None:
+    def __init__(self, message_id: Any, at: float) -> None:
         self.message_id = message_id
+        self.highest = 0
         self.chunks: dict[int, str] = {}
         self.last_at = at
 
@@ -24,14 +25,16 @@ class Stream:
 
         Returns:
             A violation's kind when the chunk is out of place: `chunk_index_missing` (no integer
-            from 1 up), `chunk_index_repeated` or `chunk_index_gap`.
+            from 1 up), `chunk_index_repeated` or `chunk_index_gap` (told once a gap: neither by
+            what follows it nor by the chunk that fills it).
         """
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
             return "chunk_index_missing"
         if index in self.chunks:
             return "chunk_index_repeated"
-        gap = index != len(self.chunks) + 1
+        gap = index > self.highest + 1
+        self.highest = max(self.highest, index)
         self.chunks[index] = text if type(text) is str else ""
         return "chunk_index_gap" if gap else None
 

@@ -1,7 +1,5 @@
 """What the far side owes: the join, an answer, or the end of the session."""
 
-from loadkit.chat.stream import Stream
-
 __all__ = ["Turn"]
 
 
@@ -14,10 +12,9 @@ class Turn:
         due, sent: when the plan wanted it and when it went out (seconds, monotonic).
     """
 
-    __slots__ = ("due", "echoed", "frame", "local_id", "resends", "sent", "stream", "thought")
+    __slots__ = ("answered", "due", "echoed", "frame", "local_id", "resends", "sent", "thought")
 
     def __init__(self, frame: bytes, local_id: str | None, due: float | None, sent: float) -> None:
         self.frame, self.local_id, self.due, self.sent = frame, local_id, due, sent
-        self.echoed = self.thought = False
+        self.echoed = self.thought = self.answered = False
         self.resends = 0
-        self.stream: Stream | None = None

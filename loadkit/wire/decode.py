@@ -110,9 +110,10 @@ def _event(envelope: Any) -> Event | Flaw:
     sequence = envelope.get("sequence")
     if sequence is not None and type(sequence) is not int:  # a bool is no number here
         return Flaw(FlawKind.MALFORMED_ENVELOPE, f"{name}: the sequence is not an integer")
-    identity = envelope.get("id")
-    if kind is not EventType.HEARTBEAT and not (
-        type(identity) is str and type(envelope.get("timestamp")) is str
+    given = envelope.get("id")
+    identity = given if type(given) is str else None
+    if kind is not EventType.HEARTBEAT and (
+        identity is None or type(envelope.get("timestamp")) is not str
     ):
         return Flaw(FlawKind.MALFORMED_ENVELOPE, f"{name}: id or timestamp is not a string")
     return Event(kind, identity, sequence, payload, _local_id(envelope))

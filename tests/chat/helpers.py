@@ -1,0 +1,195 @@
+"""Sessions brought to where a test begins, events as a server sends them, and effects by kind."""
+
+import itertools
+import json
+from collections import Counter
+from random import Random
+from typing import Any, TypeVar
+
+from loadkit.chat.effects import (
+    Connect,
+    Counted,
+    Effect,
+    Failed,
+    Finish,
+    Sample,
+    Send,
+    Violation,
+    YourTurn,
+)
+from loadkit.chat.inputs import START, Input, Opened, Say
+from loadkit.chat.session import Policy, Session
+from loadkit.errors import Failure
+from loadkit.figures import Phase
+from loadkit.wire import Event, EventType, Flaw
+
+Happening = Event | Flaw | Input
+DUE = None  # in place of a time: when the session's deadline comes
+_T = TypeVar("_T")
+_ids = itertools.count()
+
+
+def event(
+    kind: str,
+    sequence: int | None = None,
+    *,
+    local_id: str | None = None,
+    id: str | None = None,
+    **payload: Any,
+) -> Event:
+    """A server event with an id of its own."""
+    identity = f"id-{next(_ids)}" if id is None else id
+    return Event(EventType[kind], identity, sequence, payload, local_id)
+
+
+def beat() -> Event:
+    return Event(EventType.HEARTBEAT)
+
+
+def batch(size: int = 1) -> Event:
+    """The end of a batch."""
+    return Event(EventType.EVENT_BATCH, payload={"size": size})
+
+
+def start(sequence: int | None = 1, **capabilities: Any) -> Event:
+    return event("SESSION_START", sequence, capabilities=capabilities)
+
+
+def joined(sequence: int | None = None) -> Event:
+    return event("POLY_AGENT_JOINED", sequence, agent_name="Ada")
+
+
+def thinking() -> Event:
+    return event("POLY_AGENT_THINKING")
+
+
+def message(text: str, sequence: int | None = None) -> Event:
+    return event("POLY_AGENT_MESSAGE", sequence, text=text, message_id=f"m-{next(_ids)}")
+
+
+def chunk(
+    index: Any, text: str = "", *, of: Any = "m", last: Any = False, sequence: int | None = None
+) -> Event:
+    return event(
+        "POLY_AGENT_MESSAGE_CHUNK",
+        sequence,
+        message_id=of,
+        chunk_index=index,
+        text=text,
+        is_complete=last,
+    )
+
+
+def ended(reason: Any = "REASON_USER_END") -> Event:
+    return event("SESSION_END", reason=reason)
+
+
+def echo(said: list[Effect], sequence: int | None = None) -> Event:
+    """The server's echo of the message among `said`."""
+    return event("USER_MESSAGE", sequence, local_id=local_id(said), message_id="u")
+
+
+def local_id(said: list[Effect]) -> str:
+    (sent,) = [sent for sent in frames(said) if sent["type"] == EventType.USER_MESSAGE]
+    identity = sent["metadata"]["custom"]["local_id"]
+    assert isinstance(identity, str)
+    return identity
+
+
+def feed(session: Session, *happenings: tuple[float | None, Happening]) -> list[Effect]:
+    """Let things happen, each at its time; return all effects."""
+    out: list[Effect] = []
+    for now, happening in happenings:
+        out += session.step(session.deadline if now is DUE else now, happening)
+    return out
+
+
+def new_session(*, seed: int = 1, **policy: Any) -> Session:
+    return Session(Policy(**policy), Random(seed))
+
+
+def opened_session(at: float = 0.0, **policy: Any) -> Session:
+    """A session whose first socket has just opened."""
+    session = new_session(**policy)
+    feed(session, (at, START), (at, Opened()))
+    return session
+
+
+def joining_session(capabilities: dict[str, Any] | None = None, **policy: Any) -> Session:
+    """A session that opened at 0 and has asked for the agent at 0.1."""
+    session = opened_session(**policy)
+    feed(session, (0.1, start(1, **(capabilities or {}))), (0.1, batch()))
+    return session
+
+
+def live_session(capabilities: dict[str, Any] | None = None, **policy: Any) -> Session:
+    """A session that opened at 0 and was greeted at 1; the highest sequence is 4."""
+    session = joining_session(capabilities, **policy)
+    feed(
+        session,
+        (0.2, event("REQUEST_POLY_AGENT_JOIN", 2)),
+        (0.3, joined(3)),
+        (1.0, message("Hello!", 4)),
+    )
+    return session
+
+
+def waiting_session(*, echoed: bool = True, **policy: Any) -> Session:
+    """A live session whose person said "hi" at 10, echoed (sequence 5) at 10.1."""
+    session = live_session(**policy)
+    said = feed(session, (10.0, Say("hi", due=9.9)))
+    if echoed:
+        feed(session, (10.1, echo(said, 5)))
+    return session
+
+
+def only(effects: list[Effect], kind: type[_T]) -> list[_T]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def frames(effects: list[Effect]) -> list[dict[str, Any]]:
+    """What is sent."""
+    return [json.loads(effect.frame) for effect in only(effects, Send)]
+
+
+def sent(effects: list[Effect]) -> list[str]:
+    """The types of what is sent, without the prefix."""
+    return [frame["type"].removeprefix("EVENT_TYPE_") for frame in frames(effects)]
+
+
+def counts(effects: list[Effect]) -> Counter[str]:
+    return Counter(str(counted.key) for counted in only(effects, Counted))
+
+
+def failures(effects: list[Effect]) -> list[Failure]:
+    return [failed.kind for failed in only(effects, Failed)]
+
+
+def violations(effects: list[Effect]) -> list[str]:
+    return [violation.kind for violation in only(effects, Violation)]
+
+
+def samples(effects: list[Effect], phase: Phase) -> list[Sample]:
+    return [sample for sample in only(effects, Sample) if sample.phase is phase]
+
+
+def durations(effects: list[Effect], phase: Phase) -> list[float]:
+    """How long each sample of `phase` lasted, in whole milliseconds' precision."""
+    return [round(sample.end - sample.sent, 3) for sample in samples(effects, phase)]
+
+
+def heard(effects: list[Effect]) -> list[str]:
+    """What the person is told, each time it is their turn."""
+    return [turn.heard for turn in only(effects, YourTurn)]
+
+
+def cursors(effects: list[Effect]) -> list[int]:
+    return [connect.cursor for connect in only(effects, Connect)]
+
+
+def finish(effects: list[Effect]) -> Finish | None:
+    """How the session ended; None while it goes on."""
+    ends = only(effects, Finish)
+    assert len(ends) < 2
+    assert not ends or effects[-1] is ends[0], "nothing follows the end"
+    return ends[0] if ends else None

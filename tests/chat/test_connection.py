@@ -1,0 +1,191 @@
+"""The socket machine by itself; what a conversation makes of it is told in the other files."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from loadkit.chat.connection import NEVER, Connection, Link
+from loadkit.chat.effects import Connect, Effect, Sample
+from loadkit.chat.inputs import Refused
+from loadkit.errors import Failure, LocalError
+from loadkit.figures import Phase
+
+from .helpers import counts
+
+
+def connection(*links: Link) -> Connection:
+    """A connection that has come as far as the last of `links`."""
+    one = Connection(handshake=10.0, limit=10, rng=Random(1))
+    for link in links:
+        if link is Link.CONNECTING:
+            one.connect([])
+        elif link is Link.REPLAYING:
+            one.opened(0.0)
+        elif link is Link.LIVE:
+            one.capabilities(0.1, {}, limit=True)
+            one.batch(0.1, 1, [])
+        elif link is Link.BACKOFF:
+            one.closed(1.0, 1006, [])
+        assert one.link is link
+    return one
+
+
+UP_TO = {
+    Link.GONE: (),
+    Link.CONNECTING: (Link.CONNECTING,),
+    Link.REPLAYING: (Link.CONNECTING, Link.REPLAYING),
+    Link.LIVE: (Link.CONNECTING, Link.REPLAYING, Link.LIVE),
+    Link.BACKOFF: (Link.CONNECTING, Link.REPLAYING, Link.LIVE, Link.BACKOFF),
+}
+
+
+def state(one: Connection) -> dict[str, Any]:
+    return {name: repr(getattr(one, name)) for name in Connection.__slots__ if name != "rng"}
+
+
+@pytest.mark.parametrize("link", [link for link in Link if link is not Link.CONNECTING])
+def test_only_a_connecting_socket_can_open_or_be_refused(link: Link) -> None:
+    one = connection(*UP_TO[link])
+    before = state(one)
+    with pytest.raises(LocalError):
+        one.opened(5.0)
+    with pytest.raises(LocalError):
+        one.refused(5.0, Refused(Failure.CONNECT_REFUSED), [])
+    assert state(one) == before
+
+
+@pytest.mark.parametrize("link", [Link.GONE, Link.CONNECTING, Link.BACKOFF])
+def test_only_an_open_socket_can_close(link: Link) -> None:
+    one = connection(*UP_TO[link])
+    before = state(one)
+    with pytest.raises(LocalError):
+        one.closed(5.0, 1006, [])
+    assert state(one) == before
+
+
+@pytest.mark.parametrize("link", list(Link))
+def test_nothing_elapses_ahead_of_the_deadline(link: Link) -> None:
+    one = connection(*UP_TO[link])
+    before = state(one)
+    out: list[Effect] = []
+    early = min(one.deadline, 1e9) - 0.01
+    assert one.elapsed(early, out) is False
+    assert (state(one), out) == (before, [])
+
+
+def test_a_socket_waits_for_nothing_while_it_connects_or_is_gone() -> None:
+    assert connection().deadline == NEVER
+    assert connection(Link.CONNECTING).deadline == NEVER
+
+
+def test_the_cursor_is_the_highest_sequence_and_never_falls() -> None:
+    one = connection(*UP_TO[Link.LIVE])
+    seen = []
+    for sequence in (1, 2, 5, 3, 5, 0, -4, 6):
+        one.sequenced(sequence, [])
+        seen.append(one.cursor)
+    assert seen == [1, 2, 5, 5, 5, 5, 5, 6]
+
+
+def test_a_connect_names_the_cursor() -> None:
+    one = connection(*UP_TO[Link.BACKOFF])
+    out: list[Effect] = []
+    one.sequenced(7, [])
+    one.elapsed(one.deadline, out)
+    assert out == [Connect(7)]
+
+
+def test_what_a_resume_leaves_out_is_counted_as_lost() -> None:
+    one = connection(*UP_TO[Link.BACKOFF])
+    out: list[Effect] = []
+    one.cursor = 4
+    one.sequenced(8, out)
+    one.sequenced(9, out)
+    assert counts(out) == {"disconnects.events_lost": 3}
+
+
+@pytest.mark.parametrize("sequence", [2**31, 2**53, 2**64 - 1])
+def test_an_absurd_sequence_does_not_eat_the_memory(sequence: int) -> None:
+    one = connection(*UP_TO[Link.BACKOFF])
+    out: list[Effect] = []
+    one.sequenced(sequence, out)
+    assert 0 < len(out) <= 1_000
+    assert one.cursor == sequence
+
+
+def test_a_gap_while_live_is_no_loss_of_a_resume() -> None:
+    one = connection(*UP_TO[Link.LIVE])
+    out: list[Effect] = []
+    one.sequenced(50, out)
+    assert out == []
+
+
+def test_the_first_history_of_a_session_may_begin_at_any_sequence() -> None:
+    one = connection(*UP_TO[Link.REPLAYING])
+    out: list[Effect] = []
+    one.sequenced(50, out)
+    assert out == []
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "limit"),
+    [
+        ({"max_reconnect_attempts": 3}, 3),
+        ({"max_reconnect_attempts": 0}, 0),
+        ({}, 10),
+        ({"max_reconnect_attempts": -1}, 10),
+        ({"max_reconnect_attempts": True}, 10),
+        ({"max_reconnect_attempts": "3"}, 10),
+        ({"max_reconnect_attempts": 3.0}, 10),
+        ({"max_reconnect_attempts": None}, 10),
+        ([], 10),
+        (None, 10),
+        ("ten", 10),
+    ],
+)
+def test_nonsense_for_the_number_of_attempts_keeps_ten(capabilities: Any, limit: int) -> None:
+    one = connection(*UP_TO[Link.REPLAYING])
+    one.capabilities(0.1, {"capabilities": capabilities}, limit=True)
+    assert (one.limit, one.known) == (limit, True)
+
+
+def test_the_profile_s_number_of_attempts_comes_before_the_server_s() -> None:
+    one = connection(*UP_TO[Link.REPLAYING])
+    one.capabilities(0.1, {"capabilities": {"max_reconnect_attempts": 3}}, limit=False)
+    assert one.limit == 10
+
+
+@pytest.mark.parametrize(
+    ("interval", "every"),
+    [
+        (15, 15.0),
+        (0.5, 0.5),
+        (0, 0.0),
+        (0.0, 0.0),
+        (2**64 - 1, 2.0**64),
+        (-1, 30.0),
+        (1e-9, 30.0),
+        (5e-324, 30.0),
+        (True, 30.0),
+        (False, 30.0),
+        ("15", 30.0),
+        (None, 30.0),
+        ([15], 30.0),
+    ],
+)
+def test_nonsense_for_the_heartbeat_interval_keeps_thirty_seconds(
+    interval: Any, every: float
+) -> None:
+    one = connection(*UP_TO[Link.REPLAYING])
+    one.capabilities(0.1, {"capabilities": {"heartbeat_interval_seconds": interval}}, limit=True)
+    assert one.beat_every == every
+    assert one.beat_at == (every or NEVER)
+
+
+def test_history_lasts_from_the_upgrade_to_the_last_batch() -> None:
+    one = connection(*UP_TO[Link.REPLAYING])
+    out: list[Effect] = []
+    one.capabilities(0.3, {}, limit=True)
+    assert one.batch(0.3, 1, out)
+    assert out == [Sample(Phase.HISTORY, None, 0.0, 0.3)]

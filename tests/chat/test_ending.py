@@ -1,0 +1,190 @@
+"""How a session ends: by its person, by the agent, by the server, by the run."""
+
+from typing import Any
+
+import pytest
+
+from loadkit.chat.connection import Link
+from loadkit.chat.effects import Finish, Sample
+from loadkit.chat.inputs import CUT, ELAPSED, START, Closed, Leave, Opened
+from loadkit.chat.session import Session, Talk
+from loadkit.errors import Failure, LocalError
+from loadkit.figures import Ending, Phase
+
+from .helpers import (
+    DUE,
+    counts,
+    ended,
+    event,
+    failures,
+    feed,
+    finish,
+    joined,
+    joining_session,
+    live_session,
+    message,
+    new_session,
+    opened_session,
+    samples,
+    sent,
+    start,
+    violations,
+    waiting_session,
+)
+
+
+def leaving_session(**policy: Any) -> Session:
+    """A live session whose person left at 20."""
+    session = live_session(**policy)
+    assert sent(feed(session, (20.0, Leave(due=19.9)))) == ["USER_END_SESSION"]
+    return session
+
+
+def test_who_leaves_is_waited_for_until_the_server_has_ended_the_session() -> None:
+    session = leaving_session()
+    out = feed(session, (20.1, event("USER_END_SESSION")), (20.3, ended()))
+    assert samples(out, Phase.END) == [Sample(Phase.END, 19.9, 20.0, 20.3)]
+    assert finish(out) == Finish(Ending.USER_END, close=1000)
+    assert (failures(out), violations(out)) == ([], [])
+
+
+def test_without_session_end_the_session_fails_after_the_hand_shake_limit() -> None:
+    session = leaving_session(handshake=5.0)
+    assert session.deadline == 25.0
+    out = feed(session, (25.0, ELAPSED))
+    assert failures(out) == [Failure.END_MISSING]
+    assert finish(out) == Finish(Ending.FAILED, close=1000)
+    assert sent(out) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("REASON_USER_END", Ending.USER_END),
+        ("REASON_NATURAL_END", Ending.NATURAL_END),
+        ("REASON_USER_ABANDONED", Ending.ABANDONED),
+    ],
+)
+@pytest.mark.parametrize("make", [live_session, waiting_session, leaving_session])
+def test_the_server_s_reason_is_how_the_session_ended(
+    make: Any, reason: str, ending: Ending
+) -> None:
+    assert finish(feed(make(), (21.0, ended(reason)))) == Finish(ending, close=1000)
+
+
+def test_a_natural_end_is_neither_a_failure_nor_a_violation() -> None:
+    out = feed(live_session(), (21.0, ended("REASON_NATURAL_END")))
+    assert (failures(out), violations(out)) == ([], [])
+    assert samples(out, Phase.END) == []
+
+
+def test_to_be_called_abandoned_while_connected_is_a_failure() -> None:
+    out = feed(live_session(), (21.0, ended("REASON_USER_ABANDONED")))
+    assert failures(out) == [Failure.SESSION_ABANDONED]
+
+
+@pytest.mark.parametrize("reason", ["REASON_OF_TOMORROW", "", None, 5, [], {"a": [1]}])
+def test_an_unknown_reason_is_a_violation_and_a_failed_session(reason: Any) -> None:
+    out = feed(live_session(), (21.0, ended(reason)))
+    assert violations(out) == ["unknown_reason"]
+    assert finish(out) == Finish(Ending.FAILED, close=1000)
+
+
+def test_an_end_ahead_of_the_answer_loses_the_turn() -> None:
+    out = feed(waiting_session(), (12.0, ended("REASON_NATURAL_END")))
+    assert failures(out) == [Failure.UNANSWERED]
+    assert counts(out) == {"turns.lost": 1}
+
+
+def test_an_end_ahead_of_the_agent_is_a_failure_whatever_its_reason() -> None:
+    out = feed(joining_session(), (1.0, ended("REASON_NATURAL_END")))
+    assert failures(out) == [Failure.JOIN_MISSING]
+
+
+def test_an_end_ahead_of_the_greeting_is_a_failure_whatever_its_reason() -> None:
+    session = joining_session()
+    feed(session, (0.5, joined()))
+    assert failures(feed(session, (1.0, ended("REASON_NATURAL_END")))) == [Failure.GREETING_MISSING]
+
+
+def test_the_end_may_land_in_a_replay() -> None:
+    session = live_session()
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    out = feed(session, (22.1, ended("REASON_NATURAL_END")))
+    assert finish(out) == Finish(Ending.NATURAL_END, close=1000)
+
+
+def test_the_end_of_one_who_left_may_land_in_a_replay() -> None:
+    session = leaving_session()
+    feed(session, (20.1, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    out = feed(session, (22.1, ended()))
+    assert samples(out, Phase.END) == [Sample(Phase.END, 19.9, 20.0, 22.1)]
+    assert finish(out) == Finish(Ending.USER_END, close=1000)
+
+
+def test_after_the_end_the_session_waits_for_nothing() -> None:
+    session = live_session()
+    feed(session, (21.0, ended()))
+    assert session.deadline == float("inf")
+    assert (session.talk, session.connection.link) == (Talk.ENDED, Link.GONE)
+
+
+def test_what_follows_session_end_is_a_violation() -> None:
+    session = live_session()
+    feed(session, (21.0, ended()))
+    assert violations(feed(session, (21.1, message("One more thing.")))) == ["unexpected_event"]
+
+
+# --- the run is told to stop --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [opened_session, joining_session, live_session, waiting_session])
+def test_a_session_that_is_cut_off_tells_the_server_and_closes(make: Any) -> None:
+    out = feed(make(), (12.0, CUT))
+    assert sent(out) == ["USER_END_SESSION"]
+    assert finish(out) == Finish(Ending.CUT_OFF, close=1000)
+    assert (failures(out), counts(out)) == ([], {})
+
+
+def test_one_who_is_leaving_anyway_is_not_made_to_leave_twice() -> None:
+    out = feed(leaving_session(), (20.1, CUT))
+    assert out == [Finish(Ending.CUT_OFF, close=1000)]
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_session_that_is_cut_off_ahead_of_its_first_socket_just_ends(started: bool) -> None:
+    session = new_session()
+    if started:
+        feed(session, (0.0, START))
+    assert feed(session, (0.5, CUT)) == [Finish(Ending.CUT_OFF)]
+
+
+@pytest.mark.parametrize("connecting", [False, True])
+def test_a_session_that_is_disconnected_when_the_run_stops_has_failed(connecting: bool) -> None:
+    session = live_session()
+    feed(session, (20.0, Closed(1006)))
+    if connecting:
+        feed(session, (DUE, ELAPSED))
+    out = feed(session, (22.0, CUT))
+    assert failures(out) == [Failure.CONNECTION_LOST]
+    assert finish(out) == Finish(Ending.FAILED)
+
+
+def test_a_session_that_is_cut_off_while_it_resumes_is_still_running() -> None:
+    session = live_session()
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    assert finish(feed(session, (22.1, CUT))) == Finish(Ending.CUT_OFF, close=1000)
+
+
+def test_a_session_cannot_be_cut_off_twice() -> None:
+    session = live_session()
+    feed(session, (20.0, CUT))
+    with pytest.raises(LocalError):
+        feed(session, (20.1, CUT))
+
+
+def test_a_session_that_ended_ahead_of_its_first_history_does_not_ask_for_the_agent() -> None:
+    session = opened_session()
+    out = feed(session, (0.1, start()), (0.1, ended("REASON_USER_ABANDONED")))
+    assert sent(out) == []
+    assert finish(out) == Finish(Ending.ABANDONED, close=1000)

@@ -1,0 +1,448 @@
+"""Whatever a server sends, whenever: no exception, no busy loop, and sums that add up."""
+
+from collections.abc import Callable
+from itertools import product
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadkit.chat.connection import Link
+from loadkit.chat.effects import (
+    Connect,
+    Counted,
+    Drop,
+    Effect,
+    Failed,
+    Finish,
+    Sample,
+    Send,
+    Violation,
+    YourTurn,
+)
+from loadkit.chat.inputs import (
+    CUT,
+    ELAPSED,
+    START,
+    Closed,
+    Input,
+    Leave,
+    Opened,
+    Refused,
+    Say,
+    Typing,
+)
+from loadkit.chat.session import Policy, Session, Talk
+from loadkit.errors import Failure, LocalError
+from loadkit.figures import Ending, Phase
+from loadkit.wire import Event, EventType, Flaw, FlawKind
+
+from .helpers import (
+    DUE,
+    Happening,
+    batch,
+    counts,
+    echo,
+    event,
+    feed,
+    finish,
+    joined,
+    joining_session,
+    live_session,
+    message,
+    new_session,
+    only,
+    opened_session,
+    violations,
+    waiting_session,
+)
+
+# --- every state, every event --------------------------------------------------------------------
+
+
+def greeting_session() -> Session:
+    session = joining_session()
+    feed(session, (0.3, joined(2)))
+    return session
+
+
+def leaving_session() -> Session:
+    session = live_session()
+    feed(session, (10.0, Leave(due=10.0)))
+    return session
+
+
+def ended_session() -> Session:
+    session = live_session()
+    feed(session, (10.0, event("SESSION_END", reason="REASON_NATURAL_END")))
+    return session
+
+
+AT_TALK: dict[Talk, Callable[[], Session]] = {
+    Talk.NEW: opened_session,
+    Talk.JOINING: joining_session,
+    Talk.GREETING: greeting_session,
+    Talk.READY: live_session,
+    Talk.WAITING: waiting_session,
+    Talk.LEAVING: leaving_session,
+    Talk.ENDED: ended_session,
+}
+REACHABLE = [
+    *((Link.GONE, talk) for talk in (Talk.NEW, Talk.ENDED)),
+    *product(
+        [Link.CONNECTING, Link.REPLAYING, Link.BACKOFF],
+        [talk for talk in Talk if talk is not Talk.ENDED],
+    ),
+    *((Link.LIVE, talk) for talk in Talk if talk not in (Talk.NEW, Talk.ENDED)),
+]
+
+
+def session_at(link: Link, talk: Talk) -> Session:
+    """A session in one of the states it can reach."""
+    if (link, talk) == (Link.GONE, Talk.NEW):
+        return new_session()
+    session = AT_TALK[talk]()
+    if session.connection.link is not link:
+        feed(session, (20.0, Closed(1006)))
+    if link in (Link.CONNECTING, Link.REPLAYING) and session.connection.link is Link.BACKOFF:
+        feed(session, (DUE, ELAPSED))
+        if link is Link.REPLAYING:
+            feed(session, (22.0, Opened()))
+    assert (session.connection.link, session.talk) == (link, talk)
+    return session
+
+
+def state(session: Session) -> dict[str, str]:
+    parts = [("", session), ("connection.", session.connection), ("turn.", session.turn)]
+    return {
+        prefix + name: repr(getattr(part, name))
+        for prefix, part in parts
+        if part is not None
+        for name in type(part).__slots__
+        if name not in ("rng", "connection", "turn", "late")
+    }
+
+
+BIG = 2**64 - 1
+PAYLOADS: list[dict[str, Any]] = [
+    {},
+    {"text": "hi", "message_id": "m", "chunk_index": 1, "is_complete": True},
+    {"reason": "REASON_USER_END", "capabilities": {"heartbeat_interval_seconds": 15}},
+    {"text": None, "message_id": {"a": []}, "chunk_index": "1", "is_complete": "yes"},
+    {"text": ["x"], "message_id": [1], "chunk_index": BIG, "is_complete": True, "reason": {}},
+    {"capabilities": {"heartbeat_interval_seconds": 1e300, "max_reconnect_attempts": BIG}},
+    {"capabilities": {"heartbeat_interval_seconds": True, "max_reconnect_attempts": None}},
+    {"capabilities": [], "reason": ["REASON_USER_END"], "agent": 5, "state": {}},
+]
+
+
+def well_formed(effects: list[Effect], now: float) -> None:
+    """What a driver may rely on."""
+    for effect in effects:
+        match effect:
+            case Connect(cursor=cursor):
+                assert type(cursor) is int
+            case Send(frame=frame):
+                assert type(frame) is bytes
+            case Sample(phase=phase, due=due, sent=sent, end=end):
+                assert type(phase) is Phase
+                assert sent <= end <= now
+                assert due is None or due <= end
+            case Counted(key=key, since=since):
+                assert isinstance(key, str)
+                assert since is None or since <= now
+            case Failed(kind=kind, detail=detail):
+                assert type(kind) is Failure
+                assert type(detail) is str
+            case Violation(kind=kind, detail=detail):
+                assert isinstance(kind, str)
+                assert type(detail) is str
+            case YourTurn(heard=heard):
+                assert type(heard) is str
+            case Finish(ending=ending, close=close):
+                assert type(ending) is Ending
+                assert close in (None, 1000)
+            case _:
+                assert type(effect) is Drop
+    finish(effects)  # it is the last, and the only one
+
+
+@pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
+@pytest.mark.parametrize("kind", list(EventType), ids=lambda kind: kind.name)
+def test_no_event_can_crash_a_session(kind: EventType, link: Link, talk: Talk) -> None:
+    payloads = [{"size": 1}, {"size": 256}] if kind is EventType.EVENT_BATCH else PAYLOADS
+    for payload, sequence in product(payloads, (None, 7, BIG)):
+        session = session_at(link, talk)
+        out = session.step(25.0, Event(kind, "an-id", sequence, payload, "x" if sequence else None))
+        well_formed(out, 25.0)
+        assert session.connection.cursor >= (sequence or 0)
+
+
+@pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
+@pytest.mark.parametrize("kind", list(FlawKind))
+def test_a_flaw_is_a_violation_and_moves_nothing(kind: FlawKind, link: Link, talk: Talk) -> None:
+    session = session_at(link, talk)
+    before = (session.connection.link, session.talk, session.deadline)
+    assert session.step(25.0, Flaw(kind, "why")) == [Violation(kind, "why")]
+    assert (session.connection.link, session.talk, session.deadline) == before
+
+
+@pytest.mark.parametrize("talk", [talk for talk in Talk if talk is not Talk.ENDED])
+def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: Talk) -> None:
+    session = AT_TALK[talk]()
+    unknown = Event(EventType.UNKNOWN, "an-id", None, {"type": "EVENT_TYPE_OF_TOMORROW"})
+    out = feed(session, (25.0, unknown))
+    assert out == [Violation("unknown_type", "EVENT_TYPE_OF_TOMORROW")]
+    assert session.talk is talk
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "SESSION_IDLE_WARNING",
+        "POLY_AGENT_LEFT",
+        "SYSTEM_MESSAGE",
+        "LANGUAGE_CHANGED",
+        "USER_RECEIVED_MESSAGE",
+        "USER_READ_MESSAGE",
+        "SHOW_CSAT_REQUEST",
+        "CSAT_RESPONSE",
+    ],
+)
+def test_what_needs_no_answer_is_tolerated(kind: str) -> None:
+    for make in (joining_session, live_session, waiting_session, leaving_session):
+        session = make()
+        talk = session.talk
+        assert violations(feed(session, (25.0, event(kind)))) == []
+        assert session.talk is talk
+
+
+# --- what the tool must not ask -------------------------------------------------------------------
+
+SAY, LEAVE = Say("hi", due=25.0), Leave(due=25.0)
+SOCKET: dict[type[Input], set[Link]] = {
+    Opened: {Link.CONNECTING},
+    Refused: {Link.CONNECTING},
+    Closed: {Link.REPLAYING, Link.LIVE},
+}
+PERSON: dict[type[Input], set[Talk]] = {Say: {Talk.READY}, Leave: {Talk.READY, Talk.WAITING}}
+
+
+def makes_sense(happening: Input, link: Link, talk: Talk) -> bool:
+    kind = type(happening)
+    if kind in SOCKET:
+        return link in SOCKET[kind]
+    if kind in PERSON:
+        return talk in PERSON[kind]
+    if happening is START:
+        return (link, talk) == (Link.GONE, Talk.NEW)
+    return talk is not Talk.ENDED
+
+
+@pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
+@pytest.mark.parametrize(
+    "happening",
+    [START, CUT, Opened(), Refused(Failure.CONNECT_REFUSED), Closed(1006), SAY, LEAVE],
+    ids=str,
+)
+def test_what_makes_no_sense_is_our_own_mistake_and_changes_nothing(
+    happening: Input, link: Link, talk: Talk
+) -> None:
+    session = session_at(link, talk)
+    if makes_sense(happening, link, talk):
+        well_formed(session.step(25.0, happening), 25.0)
+        return
+    before = state(session)
+    with pytest.raises(LocalError):
+        session.step(25.0, happening)
+    assert state(session) == before
+
+
+@pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
+def test_the_clock_ahead_of_the_deadline_changes_nothing(link: Link, talk: Talk) -> None:
+    session = session_at(link, talk)
+    before = state(session)
+    assert session.step(min(session.deadline, 1e9) - 0.01, ELAPSED) == []
+    assert state(session) == before
+
+
+# --- any story ------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": st.text() | JSON,
+        "message_id": st.sampled_from(["m1", "m2", "m3"]) | JSON,
+        "chunk_index": st.integers(0, 5) | JSON,
+        "is_complete": st.booleans() | JSON,
+        "reason": st.sampled_from(["REASON_USER_END", "REASON_NATURAL_END"]) | JSON,
+        "capabilities": JSON
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "heartbeat_interval_seconds": st.floats(0, 60) | JSON,
+                "max_reconnect_attempts": st.integers(0, 4) | JSON,
+            },
+        ),
+    },
+)
+LIKELY = [
+    EventType.SESSION_START,
+    EventType.POLY_AGENT_JOINED,
+    EventType.POLY_AGENT_THINKING,
+    EventType.POLY_AGENT_MESSAGE,
+    EventType.POLY_AGENT_MESSAGE_CHUNK,
+    EventType.HEARTBEAT,
+]
+RARE = [kind for kind in EventType if kind not in (EventType.EVENT_BATCH, EventType.SESSION_END)]
+EVENTS = st.builds(
+    Event,
+    st.sampled_from(LIKELY) | st.sampled_from(RARE),
+    st.none() | st.integers(0, 10**9).map(str),
+    st.none() | st.integers(-1, 60) | st.integers(),
+    FIELDS,
+)
+BATCHES = st.sampled_from([0, 1, 255, 256, 300]).map(batch)
+CODES = st.sampled_from([1000, 1001, 1006, 1009, 1011, 4000, 4001, 4002, 4003])
+MOVES = st.one_of(
+    EVENTS,
+    BATCHES,
+    st.builds(Flaw, st.sampled_from(FlawKind), st.text()),
+    st.sampled_from(["echo", "elapse", "elapse", "socket", "socket", "act", "act", "lose"]),
+    st.builds(event, st.just("SESSION_END"), reason=JSON),
+)
+POLICIES = st.builds(
+    Policy,
+    patience=st.sampled_from([0.5, 20.0, 60.0]),
+    handshake=st.sampled_from([0.1, 10.0]),
+    resend=st.sampled_from(["never", "reference"]),
+    max_reconnect_attempts=st.sampled_from([None, 1, 10]),
+)
+
+
+class Story:
+    """Plays a driver and a person to one session, and checks what they rely on."""
+
+    def __init__(self, policy: Policy, data: st.DataObject) -> None:
+        self.session, self.data = Session(policy, Random(1)), data
+        self.now = 0.0
+        self.may_act = self.over = False
+        self.out: list[Effect] = []
+        self.said: list[Effect] = []
+        self.happen(START)
+
+    def happen(self, happening: Happening) -> None:
+        out = self.session.step(self.now, happening)
+        well_formed(out, self.now)
+        self.out += out
+        self.said = out if "turns.sent" in counts(out) else self.said
+        self.may_act = self.may_act or bool(only(out, YourTurn))
+        self.over = finish(out) is not None
+
+    def move(self, move: Any) -> None:
+        self.now += self.data.draw(st.sampled_from([0.0, 0.01, 1.0, 7.0]))
+        link = self.session.connection.link
+        is_open = link in (Link.REPLAYING, Link.LIVE)
+        if move == "elapse":
+            self.elapse()
+        elif move == "socket" and link is Link.CONNECTING:
+            refused = Refused(Failure.CONNECT_REFUSED, "", self.data.draw(st.none() | st.just(503)))
+            self.happen(self.data.draw(st.sampled_from([Opened(), refused])))
+        elif move == "lose" and is_open:
+            self.happen(Closed(self.data.draw(CODES)))
+        elif move == "act":
+            self.act()
+        elif move == "echo" and is_open and self.said:
+            self.happen(echo(self.said))
+        elif isinstance(move, (Event, Flaw)) and is_open:
+            self.happen(move)
+
+    def act(self) -> None:
+        if self.may_act:
+            act = self.data.draw(
+                st.sampled_from([Say("hi", self.now), Leave(self.now), Typing(True)])
+            )
+            self.may_act = isinstance(act, Typing)
+            self.happen(act)
+
+    def elapse(self) -> None:
+        """Go to the deadline; it must move, or the session must end."""
+        due = self.session.deadline
+        if due == float("inf"):
+            return
+        self.now = max(self.now, due)
+        for _ in range(8):  # an outage's end, patience and a heartbeat may be due together
+            self.happen(ELAPSED)
+            if self.over or self.session.deadline > self.now:
+                return
+        raise AssertionError(f"a busy loop: {self.session.deadline} at {self.now}")
+
+    def check(self) -> None:
+        sums = counts(self.out)
+        is_open = not self.over and self.session.talk is Talk.WAITING
+        cut = only(self.out, Finish) == [Finish(Ending.CUT_OFF, close=1000)]
+        rest = sums["turns.sent"] - sums["turns.answered"] - sums["turns.lost"]
+        assert rest == 1 if is_open else rest in ((0, 1) if cut else (0,))
+        assert len(samples_of(self.out, Phase.RESPONSE)) == sums["turns.answered"]
+        assert len(samples_of(self.out, Phase.FIRST_CHUNK)) <= sums["turns.sent"]
+        assert len(samples_of(self.out, Phase.ECHO)) <= sums["turns.sent"]
+        assert len(samples_of(self.out, Phase.GREETING)) <= 1
+        assert sums["disconnects.reconnected"] <= sums["disconnects.unexpected"]
+        assert sums["turns.resent"] <= 3 * sums["turns.sent"]
+        assert sums["turns.answered_twice"] <= sums["turns.resent"]
+
+
+def samples_of(effects: list[Effect], phase: Phase) -> list[Sample]:
+    return [sample for sample in only(effects, Sample) if sample.phase is phase]
+
+
+@settings(max_examples=250, deadline=None)
+@given(policy=POLICIES, moves=st.lists(MOVES, max_size=40), greeted=st.booleans(), data=st.data())
+def test_any_story_goes_without_an_exception_and_its_sums_add_up(
+    policy: Policy, moves: list[Any], greeted: bool, data: st.DataObject
+) -> None:
+    story = Story(policy, data)
+    if greeted:  # or too few stories come as far as a turn
+        story.happen(Opened())
+        for happening in (event("SESSION_START"), batch(), joined(), message("Hello!")):
+            story.happen(happening)
+        story.happen(Say("hi", story.now))
+        story.may_act = False
+    for move in moves:
+        if story.over:
+            break
+        story.move(move)
+        story.check()
+    if not story.over:
+        story.happen(CUT)
+        assert story.over
+        story.check()
+
+
+@settings(max_examples=50, deadline=None)
+@given(policy=POLICIES, seed=st.integers(0, 1000), capabilities=FIELDS)
+def test_a_session_with_a_silent_server_always_comes_to_its_end(
+    policy: Policy, seed: int, capabilities: dict[str, Any]
+) -> None:
+    """Nothing but the clock and an open socket: patience and attempts run out."""
+    session = Session(policy, Random(seed))
+    now, over = 0.0, False
+    session.step(now, START)
+    for _ in range(200):
+        if session.connection.link is Link.CONNECTING:
+            session.step(now, Opened())
+            if not session.connection.known:
+                session.step(now, event("SESSION_START", 1, **capabilities))
+                session.step(now, batch())
+        now = max(now, session.deadline)
+        over = finish(session.step(now, ELAPSED)) is not None
+        if over:
+            break
+    assert over

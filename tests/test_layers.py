@@ -1,0 +1,200 @@
+"""Imports go down only, and each library has one home: the table of the design, checked."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LONGEST = 500  # lines of a module
+
+LEVELS = {
+    "loadkit": 1,  # the package itself: its version
+    "acts": 1,
+    "credentials": 1,
+    "errors": 1,
+    "figures": 1,
+    "wire": 2,
+    "chat": 3,
+    "plan": 3,
+    "measure": 3,
+    "net": 4,
+    "simulator": 4,
+    "report": 4,
+    "swarm": 5,
+    "launch": 6,
+    "cli": 6,
+    "locustfile": 6,
+}
+"""Where each unit stands; a unit may import what stands below it."""
+
+ONLY = {"net": {"chat", "wire"}, "simulator": {"wire"}, "report": {"measure"}}
+"""Of the levels 2 and 3, what a unit of level 4 may import."""
+
+SIBLINGS = {("cli", "launch"), ("credentials", "errors")}
+"""Imports inside a level: the command line starts processes; a bad credential is a UsageError."""
+
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+"""(module, module) that breaks the table, with the reason. Empty is best."""
+
+HOMES = {
+    "locust": {"swarm", "locustfile"},
+    "aiohttp": {"simulator"},
+    "uvloop": {"simulator"},
+    "jwt": {"simulator"},
+    "websockets": {"net"},
+    "gevent": {"net", "swarm", "locustfile"},
+    "geventhttpclient": {"net"},
+    "hdrh": {"measure"},
+    "rich": {"report", "swarm", "cli"},
+}
+"""Which units may import a library."""
+
+PURE = {"wire", "chat", "plan", "measure"}
+"""Units without I/O on a network and without a clock of their own."""
+
+IMPURE = {"asyncio", "gevent", "select", "selectors", "socket", "ssl", "threading", "time"}
+
+
+def modules() -> list[Path]:
+    return [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def unit_of(module: str) -> str:
+    """`loadkit.chat.session` is of `chat`; `loadkit` and `locustfile` are of themselves."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "loadkit" and len(parts) > 1 else parts[0]
+
+
+def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
+    """Every module that `source` imports, at its top or inside a function, as a full name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = module.split(".")
+            base = base[: len(base) - node.level + package] if node.level else []
+            target = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                below = ROOT.joinpath(*target.split("."), alias.name)
+                is_module = below.is_dir() or below.with_suffix(".py").is_file()
+                yield f"{target}.{alias.name}" if is_module else target
+
+
+def imports_of(path: Path) -> set[str]:
+    module = name_of(path)
+    return set(imports(path.read_text(), module, package=path.name == "__init__.py"))
+
+
+def allowed(importer: str, imported: str) -> bool:
+    """Whether the table lets one unit import another."""
+    if importer == imported or (importer, imported) in SIBLINGS:
+        return True
+    below = LEVELS[imported] < LEVELS[importer]
+    if importer in ONLY and LEVELS[imported] > 1:
+        return below and imported in ONLY[importer]
+    return below
+
+
+def upward(path: Path) -> set[tuple[str, str]]:
+    """What a module imports against the table, exceptions included."""
+    mine = name_of(path)
+    return {
+        (mine, other)
+        for other in imports_of(path)
+        if other.split(".")[0] in ("loadkit", "locustfile")
+        and not allowed(unit_of(mine), unit_of(other))
+    }
+
+
+EVERY = pytest.mark.parametrize("path", modules(), ids=name_of)
+
+
+@EVERY
+def test_a_module_has_its_place_in_the_table(path: Path) -> None:
+    assert unit_of(name_of(path)) in LEVELS
+
+
+@EVERY
+def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
+    assert upward(path) - EXCEPTIONS.keys() == set()
+
+
+def test_every_exception_is_still_needed() -> None:
+    assert EXCEPTIONS.keys() <= set().union(*map(upward, modules()))
+
+
+@EVERY
+def test_a_library_is_imported_only_at_its_home(path: Path) -> None:
+    libraries = {other.split(".")[0] for other in imports_of(path)}
+    unit = unit_of(name_of(path))
+    assert {lib for lib in libraries & HOMES.keys() if unit not in HOMES[lib]} == set()
+
+
+def test_every_home_is_lived_in() -> None:
+    used = {other.split(".")[0] for path in modules() for other in imports_of(path)}
+    assert HOMES.keys() - used == set()
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in modules() if unit_of(name_of(path)) in PURE], ids=name_of
+)
+def test_a_pure_module_knows_no_socket_clock_or_thread(path: Path) -> None:
+    assert {other.split(".")[0] for other in imports_of(path)} & IMPURE == set()
+
+
+@EVERY
+def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("source", "package", "found"),
+    [
+        ("import gevent.socket as s", False, {"gevent.socket"}),
+        ("from loadkit.errors import Failure", False, {"loadkit.errors"}),
+        ("from loadkit import errors", False, {"loadkit.errors"}),
+        ("from loadkit import __version__", False, {"loadkit"}),
+        ("from . import turn", False, {"loadkit.chat.turn"}),
+        ("from .turn import Turn", True, {"loadkit.chat.turn"}),
+        ("from ..wire.types import EventType", False, {"loadkit.wire.types"}),
+        ("def f():\n    import locust", False, {"locust"}),
+        ("if TYPE_CHECKING:\n    from loadkit.net import link", False, {"loadkit.net.link"}),
+    ],
+)
+def test_no_way_of_writing_an_import_is_overlooked(
+    source: str, package: bool, found: set[str]
+) -> None:
+    module = "loadkit.chat" if package else "loadkit.chat.session"
+    assert set(imports(source, module, package=package)) == found
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "verdict"),
+    [
+        ("chat", "wire", True),
+        ("wire", "chat", False),
+        ("chat", "measure", False),
+        ("plan", "measure", False),
+        ("net", "chat", True),
+        ("net", "plan", False),
+        ("net", "simulator", False),
+        ("simulator", "errors", True),
+        ("simulator", "chat", False),
+        ("report", "measure", True),
+        ("report", "plan", False),
+        ("swarm", "report", True),
+        ("swarm", "launch", False),
+        ("locustfile", "swarm", True),
+        ("locustfile", "cli", False),
+        ("cli", "launch", True),
+    ],
+)
+def test_the_table_says_what_the_design_says(importer: str, imported: str, verdict: bool) -> None:
+    assert allowed(importer, imported) is verdict
