@@ -2,9 +2,31 @@
 
 from locust import events
 
-from loadkit.swarm import CompleteChat, ProfileShape, StreamingChat, add_options, install
+from loadkit.swarm import (
+    AbandoningChat,
+    CompleteChat,
+    FlakyNetworkChat,
+    HandoffChat,
+    IdleChat,
+    MultiTabChat,
+    ProfileShape,
+    ResumingChat,
+    StreamingChat,
+    add_options,
+    install,
+)
 
-__all__ = ["CompleteChat", "ProfileShape", "StreamingChat"]
+__all__ = [
+    "AbandoningChat",
+    "CompleteChat",
+    "FlakyNetworkChat",
+    "HandoffChat",
+    "IdleChat",
+    "MultiTabChat",
+    "ProfileShape",
+    "ResumingChat",
+    "StreamingChat",
+]
 
 events.init_command_line_parser.add_listener(add_options)
 events.init.add_listener(install)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -12,20 +13,28 @@ from bench import exchange, idle, setups
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
-PARTS = {"exchange": exchange.run, "idle": idle.run, "setups": setups.run}
+PARTS = {
+    "exchange": exchange.run,
+    "idle": idle.run,
+    "setups": setups.run,
+    "paced": exchange.run_paced,
+}
+DEFAULT = ("exchange", "idle", "setups")
 
 
 def main() -> int:
     """Run the parts that were asked for; 0 whatever the targets say, 1 when something broke."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
+    parser.epilog = f"Without a PART: {', '.join(DEFAULT)}."
     asked = parser.parse_args()
     unknown = sorted(set(asked.parts) - set(PARTS))
     if unknown or asked.repeat < 1:
         parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--repeat: 1 or more")
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process stays behind
     described = machine()
     print(described, flush=True)
     began = time.monotonic()
@@ -34,7 +43,7 @@ def main() -> int:
         lab = Lab(Path(folder))
         if not lab.pinned:
             print("note: fewer than two cores, nothing is pinned: both ends share what there is")
-        for name in asked.parts or PARTS:
+        for name in asked.parts or DEFAULT:
             try:
                 figures += PARTS[name](lab, asked.repeat)
             except BenchError as error:

@@ -1,29 +1,33 @@
 """What one exchange costs the generator: a USER_MESSAGE out; echo, thinking and message in.
 
-200 users in closed loop without think time, so that the generator is as busy as it gets.
+200 users in closed loop without think time. `run` lets the server answer at once: the generator is
+as busy as it gets, and finds several messages at each read. `run_paced` has it take 60 ms: the
+generator is about a third busy and wakes up for each message, as it does under an ordinary load.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench import TEXT
-from bench.figures import Figure, ratios
+from bench.figures import Figure, busy, ratios
 from bench.processes import ROOT, Lab, truth_of, watch
 
-__all__ = ["run"]
+__all__ = ["run", "run_paced"]
 
 USERS: Final = 200
 WARM_UP: Final = 3.0  # seconds after the last user has connected
 WINDOW: Final = 8.0  # seconds
-DIALS: Final = (
+_DIALS: Final = (
     "agent.join=0",
     "agent.greeting=1ms",
-    "agent.thinking=0",
-    "agent.first_response=1ms",
+    "agent.suggestion_rate=0",  # nobody taps instead of saying what is to be said
     "heartbeat_interval_seconds=0",
 )
+AT_ONCE: Final = (*_DIALS, "agent.thinking=0", "agent.first_response=1ms")
+PACED: Final = (*_DIALS, "agent.thinking=30ms", "agent.first_response=60ms")
 PROFILE: Final = f"""
 # What does one exchange cost?
 [load]
@@ -44,42 +48,64 @@ TARGET_RATIO: Final = 2
 class _Run:
     cpu_us: float  # of the generator, an exchange
     rate: float  # exchanges a second
-    busy: float  # percent of its core that the generator used
-    server_busy: float
+    busy: tuple[float, float, float]  # see `Window.busy`
 
 
 def run(lab: Lab, repeat: int) -> list[Figure]:
-    """Measure loadkit and its peer in turns."""
+    """Measure loadkit and its peers in turns, as busy as they get."""
+    return _in_turns(lab, repeat, "exchange", AT_ONCE, TARGET_US, TARGET_RATIO)
+
+
+def run_paced(lab: Lab, repeat: int) -> list[Figure]:
+    """Measure the same with a server that takes its time."""
+    return _in_turns(lab, repeat, "paced exchange", PACED)
+
+
+def _in_turns(
+    lab: Lab,
+    repeat: int,
+    name: str,
+    dials: Sequence[str],
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> list[Figure]:
     said = {"intent": "bench", "lines": [TEXT]}
     lab.profile("said.jsonl", json.dumps(said) + "\n")
     profile = lab.profile("exchange.toml", PROFILE)
-    ours, peers = [], []
+    ours = (ROOT / "bench" / "terse.py", ["--profile", str(profile), *lab.quiet])
+    theirs = (ROOT / "bench" / "peer.py", ["--users", str(USERS), "--spawn-rate", "100"])
+    sides = {"CompleteChat": ours, "PlainChat": theirs, "UncheckedChat": theirs}
+    runs: dict[str, list[_Run]] = {user_class: [] for user_class in sides}
     for number in range(1, repeat + 1):
-        options = ["--profile", str(profile), *lab.quiet]
-        ours.append(_measure(lab, ROOT / "bench" / "terse.py", options))
-        print(f"exchange {number}/{repeat}: loadkit {ours[-1].cpu_us:.1f} µs", end="", flush=True)
-        options = ["--users", str(USERS), "--spawn-rate", str(USERS)]
-        peers.append(_measure(lab, ROOT / "bench" / "peer.py", options))
-        print(f", websocket-client {peers[-1].cpu_us:.1f} µs", flush=True)
-    cost, peer_cost = [one.cpu_us for one in ours], [one.cpu_us for one in peers]
+        for user_class, (locustfile, options) in sides.items():
+            done = _measure(lab, dials, locustfile, options, user_class)
+            print(f"{name} {number}/{repeat}: {user_class} {done.cpu_us:.1f} µs", flush=True)
+            runs[user_class].append(done)
+    mine = runs["CompleteChat"]
+    cost, plain, unchecked = ([one.cpu_us for one in done] for done in runs.values())
     return [
-        Figure("CPU an exchange, µs", cost, at_most=TARGET_US),
-        Figure("  websocket-client, µs", peer_cost),
-        Figure("  websocket-client ÷ loadkit", ratios(peer_cost, cost), at_least=TARGET_RATIO),
-        Figure("  exchanges a second", [one.rate for one in ours]),
-        Figure("  generator's core, % busy", [one.busy for one in ours]),
-        Figure("  server's core, % busy", [one.server_busy for one in ours]),
+        Figure(f"CPU of one {name}, µs", cost, at_most=at_most),
+        Figure("  websocket-client, µs", plain),
+        Figure("  websocket-client ÷ loadkit", ratios(plain, cost), at_least=at_least),
+        Figure("  websocket-client without UTF-8 check, µs", unchecked),
+        Figure("  that ÷ loadkit", ratios(unchecked, cost)),
+        Figure("  exchanges a second", [one.rate for one in mine]),
+        *busy([one.busy for one in mine]),
     ]
 
 
-def _measure(lab: Lab, locustfile: Path, options: list[str]) -> _Run:
-    with lab.server(DIALS) as server, lab.generator(server, locustfile, options) as generator:
+def _measure(
+    lab: Lab, dials: Sequence[str], locustfile: Path, options: list[str], user_class: str
+) -> _Run:
+    with (
+        lab.server(dials) as server,
+        lab.generator(server, locustfile, options, user_class) as generator,
+    ):
         generator.await_descriptors(USERS)
         window = watch(server, generator, WARM_UP, WINDOW)
     truth = truth_of(server, generator, window)
     return _Run(
         window.cpu_s / truth.turns * 1e6,
         truth.turns / window.seconds,
-        window.cpu_s / window.seconds * 100,
-        window.server_cpu_s / window.seconds * 100,
+        window.busy,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-__all__ = ["Figure", "ratios", "table"]
+__all__ = ["Figure", "busy", "ratios", "table"]
 
 _HEAD: Final = ("figure", "median", "min – max", "target", "")
 
@@ -42,6 +42,16 @@ class Figure:
 def ratios(dividends: Sequence[float], divisors: Sequence[float]) -> list[float]:
     """Run by run, so that what disturbs one pair disturbs both of its halves."""
     return [one / other for one, other in zip(dividends, divisors, strict=True)]
+
+
+def busy(shares: Sequence[tuple[float, float, float]]) -> list[Figure]:
+    """Lines on who was busy; `shares` as of `Window.busy`, one a run."""
+    names = ("generator's core", "server's core", "anything else")
+    columns = zip(*shares, strict=True)
+    return [
+        Figure(f"  {name}, % of a core", column)
+        for name, column in zip(names, columns, strict=True)
+    ]
 
 
 def table(figures: Sequence[Figure]) -> str:

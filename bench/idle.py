@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from bench.figures import Figure
+from bench.figures import Figure, busy
 from bench.processes import ROOT, Lab, watch
 
 __all__ = ["run"]
@@ -32,11 +32,11 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
     """Measure the growth of the worker from few sessions to many."""
     profile = lab.profile("idle.toml", PROFILE)
     options = ["--profile", str(profile), *lab.quiet]
-    each, whole, busy = [], [], []
+    each, whole, shares = [], [], []
     for number in range(1, repeat + 1):
         with (
             lab.server(DIALS) as server,
-            lab.generator(server, ROOT / "locustfile.py", options) as generator,
+            lab.generator(server, ROOT / "locustfile.py", options, "CompleteChat") as generator,
         ):
             generator.await_descriptors(FEW)
             time.sleep(SETTLE)
@@ -46,10 +46,10 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
             grown = generator.descriptors() - held
             each.append((generator.rss() - rss) / grown / 1000)
             whole.append(generator.rss() / 1e6)
-        busy.append(window.cpu_s / window.seconds * 100)
+        shares.append(window.busy)
         print(f"idle {number}/{repeat}: {each[-1]:.1f} KB a session", flush=True)
     return [
         Figure("memory an idle session, KB", each, at_most=TARGET_KB),
         Figure(f"  the worker with {MANY:,} sessions, MB", whole),
-        Figure("  its core, % busy", busy),
+        *busy(shares),
     ]

@@ -42,17 +42,26 @@ class Window:
         begin, end: seconds on the monotonic clock, which all processes share.
         cpu_s: processor seconds, user and system, that the generator used in between.
         server_cpu_s: likewise the simulator.
+        other_cpu_s: likewise everything else on the machine: much of it, and the run was disturbed.
     """
 
     begin: float
     end: float
     cpu_s: float
     server_cpu_s: float
+    other_cpu_s: float
 
     @property
     def seconds(self) -> float:
         """How long it was."""
         return self.end - self.begin
+
+    @property
+    def busy(self) -> tuple[float, float, float]:
+        """Percent of one core that the generator, the simulator and everything else used."""
+        used = self.cpu_s, self.server_cpu_s, self.other_cpu_s
+        generator, server, other = (cpu_s / self.seconds * 100 for cpu_s in used)
+        return generator, server, other
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Generator:
     log: Path
 
     def await_descriptors(self, count: int, limit: float = 60.0) -> None:
-        """Return as soon as the worker holds `count` file descriptors; raises after `limit` seconds."""
+        """Return as soon as the worker holds `count` file descriptors."""
         until = time.monotonic() + limit
         while (held := self.descriptors()) < count:
             if time.monotonic() > until:
@@ -130,8 +139,15 @@ class Lab:
         for dial in dials:
             command += ["--set", dial]
         with ExitStack() as stack:
+            # Clients that are killed in mid-request leave a trace that nobody wants to read.
+            log = stack.enter_context((self.folder / f"simulator-{self._runs}.log").open("wb"))
             process = subprocess.Popen(
-                command, env=self._environment, stdout=subprocess.PIPE, text=True, cwd=ROOT
+                command,
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=ROOT,
             )
             stack.callback(_stop, process)
             assert process.stdout is not None
@@ -147,16 +163,18 @@ class Lab:
 
     @contextmanager
     def generator(
-        self, server: Server, locustfile: Path, options: Sequence[str]
+        self, server: Server, locustfile: Path, options: Sequence[str], user_class: str
     ) -> Iterator[Generator]:
         """Run a headless Locust master and one worker against `server`; kill both at the end.
 
         Args:
             locustfile: what the two run.
             options: of the master; the worker gets them from it.
+            user_class: who comes.
         """
         port = str(_free_port())
-        base = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
+        base = [sys.executable, "-m", "locust", "-f", str(locustfile), user_class]
+        base += ["--loglevel", "WARNING"]
         lead = [*base, "--master", "--headless", "--expect-workers", "1", "-H", server.url]
         lead += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, *options]
         load = [*base, "--worker", "--master-host", "127.0.0.1", "--master-port", port]
@@ -188,23 +206,21 @@ def watch(server: Server, generator: Generator, warm_up: float, seconds: float) 
     """Let the load settle, then measure for a while."""
     time.sleep(warm_up)
     try:
-        began, cpu, server_cpu = time.monotonic(), _cpu(generator.process), _cpu(server.process)
+        before = _readings(server, generator)
         time.sleep(seconds)
-        return Window(
-            began,
-            time.monotonic(),
-            _cpu(generator.process) - cpu,
-            _cpu(server.process) - server_cpu,
-        )
+        after = _readings(server, generator)
     except psutil.Error as error:
         raise BenchError(f"a process died: {error}\n{generator}") from error
+    cpu_s, server_cpu_s, all_s = (after[i] - before[i] for i in (1, 2, 3))
+    other_s = max(0.0, all_s - cpu_s - server_cpu_s)  # clocks of different grain
+    return Window(before[0], after[0], cpu_s, server_cpu_s, other_s)
 
 
 def truth_of(server: Server, generator: Generator, window: Window) -> Truth:
     """What the server saw in the window; the run counts only if nothing failed there."""
     truth = Truth.read(server.truth, window.begin, window.end)
     server.truth.unlink()
-    if truth.unanswered or truth.refusals or not (truth.turns or truth.joins):
+    if truth.refused or truth.nonsense or not (truth.turns or truth.joins):
         raise BenchError(f"not the exchange that was meant: {truth}\n{generator}")
     return truth
 
@@ -221,6 +237,14 @@ def machine() -> str:
         pass
     cores = psutil.cpu_count()
     return f"{model}, {cores} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def _readings(server: Server, generator: Generator) -> tuple[float, float, float, float]:
+    """Now, and processor seconds so far: the generator's, the simulator's, the machine's."""
+    whole = psutil.cpu_times()
+    everything = sum(whole) - whole.idle - getattr(whole, "iowait", 0.0)
+    everything -= getattr(whole, "guest", 0.0) + getattr(whole, "guest_nice", 0.0)  # in user
+    return time.monotonic(), _cpu(generator.process), _cpu(server.process), everything
 
 
 def _cpu(process: psutil.Process) -> float:

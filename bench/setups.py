@@ -6,7 +6,7 @@ without think time.
 
 from typing import Final
 
-from bench.figures import Figure
+from bench.figures import Figure, busy
 from bench.processes import ROOT, Lab, truth_of, watch
 
 __all__ = ["run"]
@@ -37,23 +37,21 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
     """Measure whole short sessions."""
     profile = lab.profile("setups.toml", PROFILE)
     options = ["--profile", str(profile), *lab.quiet]
-    rates, cost, busy, server_busy = [], [], [], []
+    rates, cost, shares = [], [], []
     for number in range(1, repeat + 1):
         with (
             lab.server(DIALS) as server,
-            lab.generator(server, ROOT / "locustfile.py", options) as generator,
+            lab.generator(server, ROOT / "locustfile.py", options, "CompleteChat") as generator,
         ):
             generator.await_descriptors(USERS // 2)
             window = watch(server, generator, WARM_UP, WINDOW)
         truth = truth_of(server, generator, window)
         rates.append(truth.ends / window.seconds)
         cost.append(window.cpu_s / truth.ends * 1000)
-        busy.append(window.cpu_s / window.seconds * 100)
-        server_busy.append(window.server_cpu_s / window.seconds * 100)
+        shares.append(window.busy)
         print(f"setups {number}/{repeat}: {rates[-1]:.0f} sessions a second", flush=True)
     return [
         Figure("sessions a second, token to end", rates),
         Figure("  CPU a session, ms", cost),
-        Figure("  generator's core, % busy", busy),
-        Figure("  server's core, % busy", server_busy),
+        *busy(shares),
     ]

@@ -5,9 +5,11 @@ same as the peer's, frame by frame; they are taken out where a person acts, and 
 real thing.
 """
 
+from typing import Any
+
 from locust import events
 
-from loadkit.plan.human import Act, Person
+from loadkit.plan.human import Person
 from loadkit.swarm import CompleteChat, ProfileShape, add_options, install, worker
 
 __all__ = ["CompleteChat", "ProfileShape"]
@@ -18,9 +20,9 @@ class Terse(Person):
 
     __slots__ = ()
 
-    def react(self, at: float, heard: str) -> list[Act]:
-        """As a person does, without the typing."""
-        return [act for act in super().react(at, heard) if act[1] in ("say", "leave")]
+    def react(self, *heard: Any, **more: Any) -> list[Any]:
+        """As a person does, without the typing. Arguments and acts are a person's own."""
+        return [act for act in super().react(*heard, **more) if not act[1].startswith("typing")]
 
 
 worker.Person = Terse  # type: ignore[attr-defined]

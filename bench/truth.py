@@ -17,15 +17,16 @@ class Truth:
         turns: user messages answered whole.
         joins: joins answered with a greeting.
         ends: sessions that were ended by SESSION_END.
-        unanswered: turns and joins with any other outcome.
-        refusals: frames that made no sense.
+        refused: turns and joins that got an error. What was still open when the run was cut
+            off is in none of the counts.
+        nonsense: frames that made no sense.
     """
 
     turns: int = 0
     joins: int = 0
     ends: int = 0
-    unanswered: int = 0
-    refusals: int = 0
+    refused: int = 0
+    nonsense: int = 0
 
     @classmethod
     def read(cls, path: Path, begin: float, end: float) -> Self:
@@ -49,12 +50,12 @@ class Truth:
                 self.turns += 1
             case "join", "answered":
                 self.joins += 1
-            case "turn" | "join", _:
-                self.unanswered += 1
+            case "turn" | "join", "refused":
+                self.refused += 1
             case "session_end", _:
                 self.ends += 1
             case "refusal", _:
-                self.refusals += 1
+                self.nonsense += 1
 
 
 def _at(record: dict[str, Any]) -> float:

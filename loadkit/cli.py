@@ -41,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
         overrides=arguments.set,
         out=arguments.out,
         ui_port=arguments.port if arguments.command == "ui" else None,
+        locustfile=arguments.locustfile,
     )
 
 
@@ -105,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
             default=Path("results"),
             metavar="DIR",
             help="where the folder of the run is made (default: results)",
+        )
+        load.add_argument(
+            "--locustfile",
+            type=Path,
+            metavar="FILE",
+            help="your own user classes, see docs/user-classes.md",
         )
         if name == "ui":
             load.add_argument("--port", type=int, default=8089, help="of the UI (default: 8089)")

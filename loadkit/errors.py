@@ -33,6 +33,9 @@ class Failure(StrEnum):
     GREETING_MISSING = "greeting_missing"
     UNACKNOWLEDGED = "unacknowledged"  # a message whose echo never came
     UNANSWERED = "unanswered"  # a message whose answer did not come within the patience
+    OVERLOADED = "overloaded"  # the server's words: high load, try again in a moment
+    NO_CONVERSATION = "no_conversation"  # the server's words: conversation not found
+    AGENT_ERROR = "agent_error"  # the server's words: the agent cannot respond
     END_MISSING = "end_missing"  # USER_END_SESSION without SESSION_END
     SESSION_LOST = "session_lost"  # the server no longer knows the session (401, 404, 4001)
     SESSION_ABANDONED = "session_abandoned"  # the server ended a session that was alive

@@ -48,6 +48,12 @@ class Count(StrEnum):
     TURNS_RESENT = "turns.resent"
     TURNS_ANSWERED_TWICE = "turns.answered_twice"
     TURNS_ANSWERED_BY_REPLAY = "turns.answered_by_replay"
+    HANDOFFS_TRIGGERED = "handoffs.triggered"
+    HANDOFFS_JOINED = "handoffs.joined"  # a human came
+    HANDOFFS_CLIENT = "handoffs.client"  # the client was told to take the person elsewhere
+    HANDOFFS_FAILED = "handoffs.failed"
+    HANDOFFS_TIMED_OUT = "handoffs.timed_out"  # the server gave up looking for a human
+    HANDOFFS_GAVE_UP = "handoffs.gave_up"  # the person did
     DISCONNECTS_FORCED = "disconnects.forced"
     DISCONNECTS_UNEXPECTED = "disconnects.unexpected"
     DISCONNECTS_RECONNECTED = "disconnects.reconnected"

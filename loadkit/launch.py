@@ -11,10 +11,11 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.net.target import Target
 from loadkit.plan.profile import load_profile, profile_folders
 
 __all__ = ["launch"]
@@ -32,6 +33,7 @@ def launch(
     overrides: Sequence[str],
     out: Path,
     ui_port: int | None,
+    locustfile: Path | None = None,
 ) -> int:
     """Run a profile through Locust and wait for its end.
 
@@ -42,17 +44,22 @@ def launch(
         overrides: `KEY=VALUE` for the profile.
         out: the parent of the results folder.
         ui_port: where Locust's web UI is to be; None runs headless.
+        locustfile: the user classes; None for those that come with the tool.
 
     Returns:
         Locust's exit code, which is the verdict's.
 
     Raises:
         UsageError: a mistake that can be told before a process starts.
+        TargetError: nobody knows the target's host.
         LoadkitError: the simulator does not start.
     """
-    _check(profile, overrides)
+    _check(profile, overrides, host)
+    locustfile = _locustfile(locustfile)
     environment = dict(os.environ)
     with ExitStack() as stack:
+        # Before anything starts: what is started in a session of its own outlives us else.
+        signals = stack.enter_context(_Signals())
         if host is None:
             # Both ends get a token that nobody else knows, through the environment alone.
             environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
@@ -61,19 +68,26 @@ def launch(
         _say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
             _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
-        command = _locust_command(profile, host, workers, overrides, out, ui_port)
+        command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.
+        if signals.received:
+            return 128 + signals.received[0]
         locust = subprocess.Popen(command, env=environment, start_new_session=True)
-        return _wait(locust)
+        return signals.wait(locust)
 
 
-def _check(profile: str, overrides: Sequence[str]) -> None:
-    """Tell mistakes in the profile before anything starts. User classes are Locust's to know."""
+def _check(profile: str, overrides: Sequence[str], host: str | None) -> None:
+    """Tell mistakes before anything starts, and before the target's URL is shown: it might hold
+    a password. User classes are Locust's to know.
+    """
     load_profile(profile, overrides=overrides, search=profile_folders())
+    if host is not None:
+        Target.resolve(host)
 
 
 def _locust_command(
+    locustfile: Path,
     profile: str,
     host: str,
     workers: int,
@@ -82,7 +96,7 @@ def _locust_command(
     ui_port: int | None,
 ) -> list[str]:
     port = str(_free_port())
-    command = [sys.executable, "-m", "locust", "-f", str(_locustfile()), "--loglevel", "WARNING"]
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
     command += ["--processes", str(workers), "--profile", profile, "-H", host, "--out", str(out)]
     command += ["--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"]
     command += ["--master-bind-port", port, "--master-port", port]
@@ -95,8 +109,12 @@ def _locust_command(
     return command
 
 
-def _locustfile() -> Path:
-    """Beside the package in a checkout, inside it in a wheel."""
+def _locustfile(own: Path | None) -> Path:
+    """The user's own; or ours: beside the package in a checkout, inside it in a wheel."""
+    if own is not None:
+        if not own.is_file():
+            raise UsageError(f"{own}: there is no such locustfile")
+        return own
     for path in (_HERE.parent / "locustfile.py", _HERE / "locustfile.py"):
         if path.is_file():
             return path
@@ -138,32 +156,52 @@ def _stop(process: "subprocess.Popen[str]") -> None:
         process.wait()
 
 
-def _wait(locust: "subprocess.Popen[bytes]") -> int:
-    """Wait for Locust's end; pass signals on, and kill it all at the third."""
-    received: list[int] = []
+class _Signals:
+    """SIGINT and SIGTERM while it is entered: passed on to Locust; the third kills it all.
 
-    def pass_on(number: int, _: object) -> None:
-        received.append(number)
-        if len(received) < 3:
-            locust.send_signal(number)
-        else:
-            os.killpg(locust.pid, signal.SIGKILL)
+    Attributes:
+        received: their numbers, in order.
+    """
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        code = locust.wait()
-    finally:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._locust: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, self._take) for number in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-        _reap(locust.pid)
-    if received:
-        return 128 + received[0]
-    return code if code >= 0 else 128 - code
+
+    def wait(self, locust: "subprocess.Popen[bytes]") -> int:
+        """Wait for Locust's end; returns the exit code of it all."""
+        self._locust = locust
+        if self.received:  # before it was known here
+            locust.send_signal(self.received[0])
+        try:
+            code = locust.wait()
+        finally:
+            _reap(locust.pid)
+        if self.received:
+            return 128 + self.received[0]
+        return code if code >= 0 else 128 - code
+
+    def _take(self, number: int, _: object) -> None:
+        self.received.append(number)
+        if self._locust is None:
+            return
+        if len(self.received) < 3:
+            self._locust.send_signal(number)
+        else:
+            os.killpg(self._locust.pid, signal.SIGKILL)
 
 
 def _reap(group: int) -> None:
     """No worker stays behind, whatever became of its master."""
-    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 0.0)):
+    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
         try:
             os.killpg(group, number)
         except ProcessLookupError:

@@ -7,9 +7,21 @@ from enum import Enum, auto
 from random import Random
 from typing import Any, Final
 
-from loadkit.chat.effects import Connect, Counted, Drop, Effect, Failed, Finish, Sample, Send
+from loadkit.chat.effects import (
+    Connect,
+    Counted,
+    Drop,
+    Effect,
+    Failed,
+    Finish,
+    Sample,
+    Send,
+    Violation,
+)
 from loadkit.chat.inputs import Refused
+from loadkit.chat.journal import Journal
 from loadkit.chat.reconnect import POLL, Verdict, backoff, on_close, on_refusal
+from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.wire.encode import HEARTBEAT
@@ -20,8 +32,8 @@ NEVER: Final = float("inf")
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
 NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
+BEHIND: Final = 2.0  # seconds without a batch although the replay is known to be incomplete
 SHORTEST_BEAT: Final = 0.1  # seconds; ours: a smaller interval is nonsense, and would be a flood
-LOST_AT_MOST: Final = 1_000  # events in one gap; ours: a wider one is nonsense, not a loss
 
 _FINDINGS: Final = {
     1002: Failure.PROTOCOL_ERROR,
@@ -45,10 +57,10 @@ class Connection:
     """The socket machine. Stamps are seconds on the monotonic clock.
 
     Attributes:
-        cursor: the highest sequence seen.
-        known: SESSION_START was seen, so that the next socket is a resume.
+        journal: what came over it; `journal.known` makes the next socket a resume.
         attempt: connects in a row that did not lead to a complete history.
         lost_at: since when the history has been behind; None while it is complete.
+        reach: the sequence up to which a replay is known to go, for a cold resume.
     """
 
     __slots__ = (
@@ -57,29 +69,32 @@ class Connection:
         "beat_every",
         "beats",
         "by",
-        "cursor",
+        "doubt",
         "handshake",
         "heard_at",
-        "known",
+        "journal",
         "limit",
         "link",
         "lost_at",
         "opened_at",
+        "reach",
         "replayed_at",
         "rng",
+        "sdk",
     )
 
-    def __init__(self, handshake: float, limit: int, rng: Random) -> None:
-        self.handshake, self.limit, self.rng = handshake, limit, rng
+    def __init__(self, handshake: float, limit: int, rng: Random, *, sdk: bool = False) -> None:
+        self.handshake, self.limit, self.rng, self.sdk = handshake, limit, rng, sdk
+        self.journal = Journal()
         self.link = Link.GONE
         self.by = NEVER
-        self.cursor = self.attempt = 0
-        self.known = False
+        self.attempt = self.reach = 0
         self.lost_at: float | None = None
         self.opened_at = self.heard_at = 0.0
         self.replayed_at: float | None = None  # when the last batch of the history came
         self.beat_every, self.beat_at = 30.0, NEVER
-        self.beats: list[float] = []  # when heartbeats without an echo were sent
+        self.beats: list[float] = []  # when heartbeats without an echo were sent: two at most
+        self.doubt = False  # one echo came for two heartbeats
 
     @property
     def deadline(self) -> float:
@@ -94,7 +109,6 @@ class Connection:
             payload: the event's.
             limit: whether to take the server's `max_reconnect_attempts`.
         """
-        self.known = True
         given = payload.get("capabilities")
         if type(given) is not dict:
             return
@@ -109,26 +123,19 @@ class Connection:
             self.beat_every = float(every)
             self.beat_at = max(self.opened_at + every, now) if every else NEVER
 
-    def sequenced(self, sequence: int, out: list[Effect]) -> None:
-        """A numbered event came; what a resume left out is lost."""
-        if sequence <= self.cursor:
-            return
-        if self.lost_at is not None and self.known:
-            lost = min(sequence - self.cursor - 1, LOST_AT_MOST)
-            out.extend([Counted(Count.EVENTS_LOST)] * lost)
-        self.cursor = sequence
-
     def connect(self, out: list[Effect]) -> None:
         """Ask for a socket."""
         self.link, self.by = Link.CONNECTING, NEVER
-        out.append(Connect(self.cursor))
+        out.append(Connect(self.journal.cursor))
 
     def opened(self, now: float) -> None:
         """The upgrade was answered with 101; the first heartbeat is a full interval away."""
         self.expect(Link.CONNECTING)
         self.link, self.opened_at, self.replayed_at = Link.REPLAYING, now, None
-        self.by = now + (NOTHING_NEW if self.known else self.handshake)
+        self.by = now + (NOTHING_NEW if self.journal.known else self.handshake)
+        self.journal.opened()
         self.beats.clear()
+        self.doubt = False
         self.beat_at = now + self.beat_every if self.beat_every else NEVER
 
     def batch(self, now: float, size: int, out: list[Effect]) -> bool:
@@ -143,9 +150,12 @@ class Connection:
         if size >= FULL_BATCH:
             self.by = now + SILENCE
             return False
-        if self.known:
+        if self.journal.known and self.journal.cursor < self.reach:
+            self.by = now + BEHIND
+            return False
+        if self.journal.known:
             self._caught_up(now, out)
-        return self.known
+        return self.journal.known
 
     def _caught_up(self, now: float, out: list[Effect]) -> None:
         self.link, self.by, self.attempt = Link.LIVE, NEVER, 0
@@ -166,9 +176,19 @@ class Connection:
         why = f"closed with {code}"
         if code in _FINDINGS:
             out.append(Failed(_FINDINGS[code], why))
+        return self._lost(now, on_close(code), why, out)
+
+    def forced(self, now: float, out: list[Effect]) -> Finish | None:
+        """We broke the open socket, or one that was being opened. Returns as `closed` does."""
+        self.expect(Link.CONNECTING, Link.REPLAYING, Link.LIVE)
+        out.append(Counted(Count.DISCONNECTS_FORCED))
+        return self._lost(now, Verdict.RESUME, "broken on purpose", out)
+
+    def _lost(self, now: float, verdict: Verdict, why: str, out: list[Effect]) -> Finish | None:
         if self.lost_at is None:  # else a resume failed half-way, and the outage goes on
             self.lost_at = now
-        return self._retry(now, on_close(code), why, out)
+        self.journal.settle(out)
+        return self._retry(now, verdict, why, out)
 
     def refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
         """The socket could not be opened. Returns as `closed` does."""
@@ -188,7 +208,11 @@ class Connection:
             out.append(Counted(Count.DISCONNECTS_GAVE_UP))
             return Finish(Ending.FAILED)
         self.attempt += 1
-        wait = POLL if verdict is Verdict.POLL else backoff(self.attempt, self.rng.random())
+        wait = (
+            POLL
+            if verdict is Verdict.POLL
+            else backoff(self.attempt, self.rng.random(), sdk=self.sdk)
+        )
         self.by = now + wait
         return None
 
@@ -198,7 +222,7 @@ class Connection:
             return False
         if self.link is Link.BACKOFF:
             self.connect(out)
-        elif self.link is Link.REPLAYING and self.known:
+        elif self.link is Link.REPLAYING and self.journal.known:
             self._caught_up(now, out)
             return True
         elif self.link is Link.REPLAYING:
@@ -209,11 +233,15 @@ class Connection:
         return False
 
     def _beat(self, now: float, out: list[Effect]) -> Finish | None:
-        if len(self.beats) >= 2:  # two intervals without an echo
-            out.append(Failed(Failure.HEARTBEAT_UNANSWERED))
-            if self.heard_at <= self.beats[0]:  # nor anything else: half-open
+        if len(self.beats) == 2:  # the first of them for two intervals: slow is something else
+            if self.heard_at <= self.beats[0]:  # nor came anything else: half-open
+                out.append(Failed(Failure.HEARTBEAT_UNANSWERED))
                 return self._let_go(now, out)
-            self.beats.clear()
+            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED))
+            del self.beats[0]
+        elif self.doubt:  # the other echo did not follow: there is none
+            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED))
+        self.doubt = False
         out.append(Sample(Phase.HEARTBEAT_LATENESS, None, self.beat_at, now))
         out.append(Send(HEARTBEAT))
         self.beats.append(now)
@@ -230,6 +258,7 @@ class Connection:
         """
         if len(self.beats) == 1:
             out.append(Sample(Phase.HEARTBEAT, None, self.beats[0], now))
+        self.doubt = len(self.beats) == 2
         self.beats.clear()
 
     def _let_go(self, now: float, out: list[Effect]) -> Finish | None:

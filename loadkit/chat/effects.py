@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from loadkit.acts import Cue
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 
@@ -72,9 +73,15 @@ class Violation(NamedTuple):
 
 
 class YourTurn(NamedTuple):
-    """The far side is done: the person may read `heard` ("" when no answer came) and go on."""
+    """The far side is done: the person may read `heard` ("" when no answer came) and go on.
+
+    Attributes:
+        suggestions: the answers that the agent offers to be tapped.
+    """
 
     heard: str
+    cue: Cue = Cue.ANSWERED
+    suggestions: tuple[str, ...] = ()
 
 
 class Finish(NamedTuple):

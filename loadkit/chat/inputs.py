@@ -9,29 +9,35 @@ from loadkit.errors import Failure
 __all__ = [
     "CUT",
     "ELAPSED",
+    "FORCED",
     "START",
+    "VANISHED",
     "Closed",
-    "Cue",
     "Input",
     "Leave",
     "Opened",
     "Refused",
     "Say",
+    "Signal",
     "Typing",
 ]
 
 
-class Cue(Enum):
+class Signal(Enum):
     """A happening without a content of its own."""
 
     START = "start"  # the session exists on the server: connect
     ELAPSED = "elapsed"  # the session's deadline has come
     CUT = "cut"  # the run was told to stop
+    FORCED = "forced"  # we broke the socket ourselves, as the plan has it
+    VANISHED = "vanished"  # the person's browser is gone without a word
 
 
-START: Final = Cue.START
-ELAPSED: Final = Cue.ELAPSED
-CUT: Final = Cue.CUT
+START: Final = Signal.START
+ELAPSED: Final = Signal.ELAPSED
+CUT: Final = Signal.CUT
+FORCED: Final = Signal.FORCED
+VANISHED: Final = Signal.VANISHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +87,4 @@ class Leave:
     due: float
 
 
-Input = Cue | Opened | Refused | Closed | Say | Typing | Leave
+Input = Signal | Opened | Refused | Closed | Say | Typing | Leave

@@ -14,9 +14,13 @@ from loadkit.wire import Event, EventType
 
 __all__ = ["Journal"]
 
-RECENT: Final = 128  # ids kept for de-duplication; a server replays from the cursor, not before
+RECENT: Final = 64  # ids kept, of events and of messages; what is older is known by its sequence
 OVERDUE: Final = 8  # numbered events after a hole until it is a gap and not a change of order
 WIDEST: Final = 10_000  # numbers in one hole; ours: a wider one is nonsense, not a loss
+
+_BEFORE_START: Final = frozenset(
+    {EventType.EVENT_BATCH, EventType.HEARTBEAT, EventType.SYSTEM_MESSAGE}
+)  # of the socket, not of the session
 
 
 class Journal:
@@ -27,12 +31,13 @@ class Journal:
         known: SESSION_START was seen.
     """
 
-    __slots__ = ("_holes", "_message_ids", "_recent", "_resumed_at", "cursor", "known")
+    __slots__ = ("_again", "_holes", "_message_ids", "_recent", "_resumed_at", "cursor", "known")
 
     def __init__(self) -> None:
         self.cursor = 0
         self.known = False
         self._resumed_at = 0  # the cursor when the present socket was opened
+        self._again = False  # and whether that makes it replay what was seen
         self._recent: dict[int, None] = {}  # hashes of ids, the oldest first
         self._message_ids: dict[int, None] = {}  # likewise of messages
         self._holes: dict[int, int] | None = None  # missing number → numbered events since
@@ -40,24 +45,29 @@ class Journal:
     def opened(self) -> None:
         """A socket is open; its replay begins after the cursor."""
         self._resumed_at = self.cursor
+        self._again = self.known and not self.cursor
 
     def take(self, event: Event, replaying: bool, out: list[Effect]) -> bool:
         """Check an event's place. Returns False for one that is to be ignored."""
         kind, sequence = event.type, event.sequence
         if event.id is not None and kind is not EventType.HEARTBEAT and not self._is_new(event):
+            if replaying and self._again:
+                return False
             out.append(Counted(Count.EVENTS_DUPLICATED))
             old = replaying and sequence is not None and sequence <= self._resumed_at
             out.append(
                 Violation(Wrong.REPLAY_BEFORE_CURSOR if old else Wrong.EVENT_REPEATED, _name(event))
             )
             return False
+        if kind is EventType.SESSION_START and not self.known:
+            self.known = True
+            self.cursor = max(sequence or 0, 0)  # wherever the server begins to count
+            return True
+        if not self.known and kind not in _BEFORE_START:
+            out.append(Violation(Wrong.EVENT_BEFORE_START, _name(event)))
+            return False
         if sequence is None:
             return True
-        if kind is EventType.SESSION_START:
-            self.known = True
-        elif not self.known:
-            out.append(Violation(Wrong.EVENT_BEFORE_START, _name(event)))
-            return True  # its number says nothing yet
         if sequence == self.cursor + 1:
             self.cursor = sequence
             if self._holes is not None:

@@ -38,12 +38,15 @@ def on_refusal(status: int | None) -> Verdict:
     return Verdict.RENEW if status in (401, 404) else Verdict.RESUME
 
 
-def backoff(attempt: int, chance: float) -> float:
+def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:
     """Seconds to wait before a reconnect: 1 s doubling to 30 s, each ±20 %.
 
     Args:
         attempt: 1 for the first.
         chance: uniform in [0, 1).
+        sdk: the vendor's mobile SDKs: 1 s ±20 %, then every 10 s flat.
     """
+    if sdk and attempt > 1:
+        return POLL
     base = min(_FIRST * 2.0 ** min(attempt - 1, 10), _CEILING)
     return base * (1 - _JITTER + 2 * _JITTER * chance)

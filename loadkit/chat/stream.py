@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from loadkit.chat.violations import Wrong
+
 __all__ = ["Stream"]
 
 
@@ -20,7 +22,7 @@ class Stream:
         self.chunks: dict[int, str] = {}
         self.last_at = at
 
-    def add(self, payload: dict[str, Any]) -> str | None:
+    def add(self, payload: dict[str, Any]) -> Wrong | None:
         """Take one chunk's payload.
 
         Returns:
@@ -30,13 +32,13 @@ class Stream:
         """
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
-            return "chunk_index_missing"
+            return Wrong.CHUNK_INDEX_MISSING
         if index in self.chunks:
-            return "chunk_index_repeated"
+            return Wrong.CHUNK_INDEX_REPEATED
         gap = index > self.highest + 1
         self.highest = max(self.highest, index)
         self.chunks[index] = text if type(text) is str else ""
-        return "chunk_index_gap" if gap else None
+        return Wrong.CHUNK_INDEX_GAP if gap else None
 
     @property
     def text(self) -> str:

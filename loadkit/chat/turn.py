@@ -8,13 +8,41 @@ class Turn:
 
     Attributes:
         frame: what was sent; kept so that it can be sent again.
+        text: of a message, to hold the echo to; "" for anything else.
         local_id: ties the echo to it; None for what carries no metadata.
         due, sent: when the plan wanted it and when it went out (seconds, monotonic).
+        again_at: when it is to be sent again unless it was echoed.
     """
 
-    __slots__ = ("answered", "due", "echoed", "frame", "local_id", "resends", "sent", "thought")
+    __slots__ = (
+        "again_at",
+        "answered",
+        "due",
+        "echoed",
+        "frame",
+        "local_id",
+        "lost",
+        "resends",
+        "sent",
+        "text",
+        "thought",
+    )
 
-    def __init__(self, frame: bytes, local_id: str | None, due: float | None, sent: float) -> None:
-        self.frame, self.local_id, self.due, self.sent = frame, local_id, due, sent
-        self.echoed = self.thought = self.answered = False
-        self.resends = 0
+    def __init__(
+        self,
+        frame: bytes,
+        sent: float,
+        *,
+        due: float | None = None,
+        text: str = "",
+        local_id: str | None = None,
+    ) -> None:
+        self.frame, self.text, self.local_id = frame, text, local_id
+        self.due, self.sent = due, sent
+        self.echoed = self.thought = self.answered = self.lost = False
+        self.resends, self.again_at = 0, float("inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is a message that was neither answered nor given up."""
+        return self.local_id is not None and not (self.answered or self.lost)

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from loadkit.figures import Phase
+from loadkit.figures import Count, Phase
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.histogram import Distribution
 
@@ -12,6 +12,18 @@ __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
 SATURATED_CPU_PERCENT: Final = 90.0
 """From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
+
+
+_IN_SUMMARY: Final = frozenset(
+    {
+        Count.SESSIONS_STARTED,
+        Count.TURNS_SENT,
+        Count.TURNS_ANSWERED,
+        Count.TURNS_LOST,
+        Count.TURNS_RESENT,
+        Count.TURNS_ANSWERED_TWICE,
+    }
+)
 
 
 class _Arrivals:
@@ -47,6 +59,7 @@ class Ledger:
         generator: `loop_lag_ms`, `schedule_delay_ms`, `cpu_percent`, `rss_mb`.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
             `violations.*`.
+        transcripts: of the first violations of each kind, worker by worker.
     """
 
     def __init__(self) -> None:
@@ -56,6 +69,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
         self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
         self._examples: dict[str, tuple[int, str, str]] = {}
+        self.transcripts: list[dict[str, Any]] = []
         self._concurrency = Concurrency()
         self._frames: dict[str, Counter[str]] = {}
         self._live: dict[str, tuple[int, int]] = {}
@@ -91,6 +105,7 @@ class Ledger:
             self._examples[key] = min(
                 self._examples.get(key, (seq, worker, text)), (seq, worker, text)
             )
+        self.transcripts += interval["transcripts"]
         origin = interval["measure_from"]
         self._concurrency.add(
             worker, interval["from"] - origin, interval["to"] - origin, interval["peak"]
@@ -154,6 +169,16 @@ class Ledger:
         """Durations that were no samples, over all phases: negative ones, and too long ones."""
         every = [*self.latency.values(), *self.from_schedule.values()]
         return sum(one.negative for one in every), sum(one.overflow for one in every)
+
+    @property
+    def others(self) -> dict[str, int]:
+        """What was counted that no other property tells: hand-offs, system messages, chaos."""
+        told = ("ended", "errors", "violations", "disconnects")
+        return {
+            key: count
+            for key, count in sorted(self.counts.items())
+            if key.partition(".")[0] not in told and key not in _IN_SUMMARY and count
+        }
 
     def under(self, prefix: str) -> dict[str, int]:
         """Return the counts below `prefix`, by the rest of their key: `under("errors")`."""

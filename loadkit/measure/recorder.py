@@ -1,6 +1,7 @@
 """What one worker process measures. The hot path only increments; `take` closes an interval."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 
 from loadkit.errors import Failure
@@ -11,6 +12,12 @@ __all__ = ["EXAMPLE_LENGTH", "Recorder"]
 
 EXAMPLE_LENGTH: Final = 200
 """How much is kept of the first text of each kind of error or violation, in characters."""
+
+TRANSCRIPTS: Final = 3
+"""How many violations of each kind a worker keeps the transcript of."""
+
+FRAME_LENGTH: Final = 400
+"""How much of a frame goes into a transcript, in characters."""
 
 
 class Recorder:
@@ -39,6 +46,7 @@ class Recorder:
         self.bytes_received = 0
         self._taken_at: float | None = None
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
+        self._transcribed: Counter[str] = Counter()  # violations with a transcript, run-long
         self._open()
 
     def _open(self) -> None:
@@ -52,6 +60,7 @@ class Recorder:
         self._rss = Tally()
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
+        self._transcripts: list[dict[str, Any]] = []
         self._peak = self.live
 
     def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
@@ -87,9 +96,21 @@ class Recorder:
         """Count a failure; `detail` (no secrets) becomes the example if it is the first."""
         self._count_with_example(f"errors.{kind}", detail)
 
-    def violate(self, kind: str, detail: str) -> None:
-        """Count a breach of the protocol by the server, with an example as in `fail`."""
+    def violate(
+        self, kind: str, detail: str, transcript: Callable[[], list[str]] | None = None
+    ) -> None:
+        """Count a breach of the protocol by the server, with an example as in `fail`.
+
+        Args:
+            transcript: gives the frames that led to it, without secrets; asked for the first
+                few of each kind only.
+        """
         self._count_with_example(f"violations.{kind}", detail)
+        if transcript is not None and self._transcribed[kind] < TRANSCRIPTS:
+            self._transcribed[kind] += 1
+            frames = [_one_line(frame, FRAME_LENGTH) for frame in transcript()]
+            found = {"kind": str(kind), "detail": _one_line(detail), "frames": frames}
+            self._transcripts.append(found)
 
     def session_started(self) -> None:
         """Count a session and raise the gauge of live ones."""
@@ -139,6 +160,7 @@ class Recorder:
             ),
             "counts": {str(key): count for key, count in self._counts.items()},
             "examples": self._examples,
+            "transcripts": self._transcripts,
             "live": self.live,
             "peak": self._peak,
             "frames": {
@@ -163,7 +185,7 @@ def _wire(tallies: dict[Any, Tally]) -> dict[str, Any]:
     return {str(key): tally.to_wire() for key, tally in tallies.items() if tally}
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: str, length: int = EXAMPLE_LENGTH) -> str:
     """Cut a text to one printable line: it is the server's, and ends on a terminal."""
-    printable = "".join(char if char.isprintable() else " " for char in text[: 2 * EXAMPLE_LENGTH])
-    return " ".join(printable.split())[:EXAMPLE_LENGTH]
+    printable = "".join(char if char.isprintable() else " " for char in text[: 2 * length])
+    return " ".join(printable.split())[:length]

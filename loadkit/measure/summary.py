@@ -69,6 +69,7 @@ class Summary:
     errors: Mapping[str, int]
     generator: Mapping[str, Any]
     slo: tuple[SloLine, ...]
+    counts: Mapping[str, int]
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +93,7 @@ class Summary:
             "errors": dict(self.errors),
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
+            "counts": dict(self.counts),
         }
 
     @classmethod
@@ -207,7 +209,8 @@ def summarise(
         saturated_share=ledger.saturated_share,
         asked_users=asked_users,
         peak_users=ledger.peak_concurrent if peak_users is None else peak_users,
-        asked_sessions=asked_sessions,
+        # Users without a single session are no load at all, however well their workers felt.
+        asked_sessions=1 if asked_sessions is None and asked_users else asked_sessions,
         sessions_started=sessions["started"],
         intervals_missing=sum(map(len, ledger.missing().values())),
         workers_lost=workers_lost,
@@ -237,6 +240,7 @@ def summarise(
         errors=errors,
         generator=generator,
         slo=slo,
+        counts=ledger.others,
     )
 
 

@@ -5,14 +5,14 @@ anyone waits for is a deadline of the one `receive`, so every event is stamped w
 """
 
 from collections import deque
-from dataclasses import dataclass
-from random import Random
 from time import perf_counter
-from typing import Final, Literal, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import gevent
 
+from loadkit.acts import Act, ActKind, Cue
+from loadkit.chat.connection import NEVER
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -28,7 +28,9 @@ from loadkit.chat.effects import (
 from loadkit.chat.inputs import (
     CUT,
     ELAPSED,
+    FORCED,
     START,
+    VANISHED,
     Closed,
     Input,
     Leave,
@@ -37,119 +39,127 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.session import Policy, Session
-from loadkit.credentials import Credentials
-from loadkit.errors import Failure, LocalError, RemoteError
+from loadkit.chat.session import Session
+from loadkit.errors import LocalError, RemoteError
 from loadkit.figures import Ending, Phase
-from loadkit.net.link import Link, Traffic
+from loadkit.net.link import Link
+from loadkit.net.ports import Itinerary, Mishap, Person, Setting
 from loadkit.net.rest import Api
-from loadkit.net.target import Target
-from loadkit.wire import Event, Flaw, decode
+from loadkit.net.tab import Tab
+from loadkit.wire import Event, EventType, Flaw, decode
 
-__all__ = ["Driver", "Person", "Recorder", "Setting"]
+__all__ = ["Driver"]
 
-NEVER: Final = float("inf")
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
-
-Act = tuple[float, str, str]
-
-
-class Person(Protocol):
-    """Who talks: told what was heard, answers with acts `(due, kind, text)`, `due` rising."""
-
-    def react(self, at: float, heard: str) -> list[Act]:
-        """Kinds are `typing_started`, `typing_stopped`, `say` and `leave`."""
-        ...
-
-
-class Recorder(Protocol):
-    """Where the figures go; `loadkit.measure.recorder` is the real one."""
-
-    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None: ...
-    def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
-    def fail(self, kind: Failure, detail: str) -> None: ...
-    def violate(self, kind: str, detail: str) -> None: ...
-    def session_started(self) -> None: ...
-    def session_ended(self, ending: Ending) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the sessions of one worker share.
-
-    Attributes:
-        cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
-    """
-
-    target: Target
-    credentials: Credentials
-    recorder: Recorder
-    traffic: Traffic
-    policy: Policy
-    rng: Random
-    platform: str = "web"
-    cursor: Literal["seq", "integer"] = "seq"
+REMEMBERED: Final = 8  # frames kept for the transcript of a violation
+TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
+LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
+_PLAIN: Final = Itinerary()
 
 
 class Driver:
     """One session from its token to its end."""
 
-    __slots__ = ("_acts", "_finish", "_link", "_person", "_query", "_session", "_setting", "_to")
+    __slots__ = (
+        "_acts",
+        "_broken_next",
+        "_deaf",
+        "_finish",
+        "_graves",
+        "_heard",
+        "_itinerary",
+        "_link",
+        "_moment",
+        "_person",
+        "_query",
+        "_recent",
+        "_restarts",
+        "_said_at",
+        "_session",
+        "_setting",
+        "_started",
+        "_storms",
+        "_tabs",
+        "_to",
+        "_waited",
+    )
 
-    def __init__(self, setting: Setting, person: Person) -> None:
-        self._setting, self._person = setting, person
-        self._session = Session(setting.policy, setting.rng)
+    def __init__(self, setting: Setting, person: Person, itinerary: Itinerary = _PLAIN) -> None:
+        self._setting, self._person, self._itinerary = setting, person, itinerary
+        self._session = Session(setting.policy, setting.rng, streaming=itinerary.streaming)
         self._link: Link | None = None
         self._acts: deque[Act] = deque()
         self._query: dict[str, str] = {}
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
+        self._recent: deque[tuple[float, str, bytes]] = deque(maxlen=REMEMBERED)
+        self._started = 0.0
+        self._moment: str | None = None
+        self._broken_next: Mishap | None = None  # what happens to the socket being opened
+        self._storms = list(itinerary.storms)
+        self._deaf = (NEVER, NEVER)  # from when to when nothing was read, on purpose
+        self._graves: list[Any] = []  # half-open sockets, whose server is still to find out
+        self._tabs: list[Tab] = []
+        self._restarts = itinerary.restarts
+        self._heard: YourTurn | None = None  # what a restart kept the person from hearing
+        self._said_at = NEVER
+        self._waited = 1.0  # seconds that the last answer took; before the first, a guess
 
-    def run(self, due: float, *, streaming: bool) -> Finish:
+    def run(self, due: float) -> Finish:
         """Live the session.
 
         Args:
             due: when the plan wants it to begin (seconds, monotonic).
-            streaming: whether to ask for streamed answers.
 
         Returns:
             How it ended. A greenlet that is killed meanwhile tells the server, counts the
             session as cut off, and lets the exception go on.
         """
-        setting = self._setting
-        setting.recorder.session_started()
-        ending = Ending.CUT_OFF
+        recorder = self._setting.recorder
+        recorder.session_started()
+        ending: Ending | None = Ending.CUT_OFF
         try:
-            refusal = self._create(due, streaming)
+            refusal = self._create(due)
             if refusal is not None:
-                setting.recorder.fail(refusal.kind, refusal.detail)
+                recorder.fail(refusal.kind, refusal.detail)
                 ending = Ending.FAILED
                 return Finish(ending)
             finish = self._live()
-            ending = finish.ending
+            ending = None
+            recorder.session_ended(finish.ending)
+            if finish.ending is Ending.ABANDONED and self._person.away_s is not None:
+                self._come_back(self._person.away_s)
             return finish
         except gevent.GreenletExit:
-            ending = self._cut()
+            ending = ending and self._cut()
             raise
         except LocalError:
-            ending = Ending.FAILED
+            ending = ending and Ending.FAILED
             raise
         finally:
             if self._link is not None:
                 self._link.drop()
-            setting.recorder.session_ended(ending)
+            for tab in self._tabs:
+                journal = self._session.connection.journal
+                tab.finish(journal.cursor, ended=self._session.ending is not None)
+            for grave in self._graves:
+                grave.close()
+            if ending is not None:
+                recorder.session_ended(ending)
 
-    def _create(self, due: float, streaming: bool) -> RemoteError | None:
+    def _create(self, due: float) -> RemoteError | None:
         """Token and session, over one HTTP connection as a client's own."""
         setting = self._setting
         sample = setting.recorder.sample
         api = Api(setting.target, setting.credentials)
         try:
-            began = perf_counter()
+            self._started = began = perf_counter()
             token = api.access_token()
             done = perf_counter()
             sample(Phase.TOKEN, due, began, done)
-            session_id = api.create_session(token, streaming=streaming, platform=setting.platform)
+            session_id = api.create_session(
+                token, streaming=self._itinerary.streaming, platform=setting.platform
+            )
             sample(Phase.CREATE_SESSION, None, done, perf_counter())
         except RemoteError as error:
             return error
@@ -160,45 +170,47 @@ class Driver:
         return None
 
     def _live(self) -> Finish:
-        session, acts = self._session, self._acts
+        acts = self._acts
         self._feed(perf_counter(), START)
         while self._finish is None:
             if self._to is not None:
                 self._connect(self._to)
                 continue
-            until = session.deadline
-            if acts and acts[0][0] < until:
-                until = acts[0][0]
+            session = self._session
+            struck_at = self._struck_at()
+            until = min(session.deadline, struck_at)
+            if acts and acts[0].due < until:
+                until = acts[0].due
             link = self._link
             if link is None:
                 gevent.sleep(max(0.0, until - perf_counter()))
             else:
-                # A clock that reads "not yet" for ever would never let a due act happen.
                 for frame in link.receive(None if until == NEVER else until):
-                    self._take(link.stamp, frame)
+                    if self._link is not link:
+                        break  # broken on purpose, or the process shut down, in between
+                    self._take(link, frame)
                 if link.closed is not None and self._link is link and self._finish is None:
                     self._link = None
                     link.drop()
                     self._feed(perf_counter(), Closed(link.closed.code))
             now = perf_counter()
-            if now >= session.deadline and self._finish is None:
+            if now >= struck_at and self._finish is None:
+                self._strike_due(now)
+            if now >= self._session.deadline and self._finish is None:
                 self._feed(now, ELAPSED)
-            while acts and acts[0][0] <= now and self._finish is None:
-                self._act(*acts.popleft())
+            while acts and acts[0].due <= now and self._finish is None:
+                self._act(acts.popleft())
         return self._finish
 
     def _connect(self, effect: Connect) -> None:
         """Open the socket that was asked for, and tell how it went."""
         self._to = None
-        setting, query = self._setting, dict(self._query)
-        if effect.cursor:
-            at = str(effect.cursor)
-            query["cursor"] = f"seq:{at}" if setting.cursor == "seq" else at
+        setting = self._setting
         began = perf_counter()
         try:
             link = Link.open(
                 setting.target,
-                urlencode(query),
+                self._upgrade_query(effect.cursor),
                 setting.traffic,
                 timeout=setting.policy.handshake,
                 max_size=MESSAGE_LIMIT,
@@ -207,38 +219,74 @@ class Driver:
             self._feed(perf_counter(), Refused(error.kind, error.detail, error.status))
             return
         self._link = link
+        mishap, self._broken_next = self._broken_next, None
+        if mishap is not None:
+            self._break(mishap)
+            return
         setting.recorder.sample(Phase.CONNECT, None, began, link.opened_at)
         self._feed(link.opened_at, Opened())
+        for number in range(len(self._tabs), self._itinerary.tabs):
+            delay = TAB_AFTER * (number + 1)
+            self._tabs.append(Tab(setting, urlencode(self._query), delay))
 
-    def _take(self, stamp: float, frame: bytes | Flaw) -> None:
-        events = [frame] if isinstance(frame, Flaw) else decode(frame)
+    def _upgrade_query(self, cursor: int) -> str:
+        query = dict(self._query)
+        if cursor:
+            query["cursor"] = f"seq:{cursor}" if self._setting.cursor == "seq" else str(cursor)
+        return urlencode(query)
+
+    def _take(self, link: Link, frame: bytes | Flaw) -> None:
+        stamp = link.stamp
+        if isinstance(frame, Flaw):
+            events: list[Event | Flaw] = [frame]
+        else:
+            self._recent.append((stamp, "←", frame))
+            events = decode(frame)
         for event in events:
-            if self._finish is not None:
+            if self._finish is not None or self._link is not link:
                 return
             self._feed(stamp, event)
 
-    def _act(self, due: float, kind: str, text: str) -> None:
+    def _act(self, act: Act) -> None:
         """What the person does, at the moment at which it is really done."""
-        act: Input
-        if kind == "say":
-            act = Say(text, due)
-        elif kind == "leave":
-            act = Leave(due)
-        else:
-            act = Typing(kind == "typing_started")
-        self._feed(perf_counter(), act)
+        doing: Input
+        match act.kind:
+            case ActKind.SAY:
+                doing = Say(act.text, act.due)
+                self._said_at = perf_counter()
+            case ActKind.LEAVE:
+                doing = Leave(act.due)
+            case ActKind.VANISH:
+                self._vanish(silent=act.text == "silent")
+                return
+            case _:
+                doing = Typing(act.kind is ActKind.TYPING_STARTED)
+        self._feed(perf_counter(), doing)
 
     def _feed(self, now: float, happening: Event | Flaw | Input) -> None:
-        for effect in self._session.step(now, happening):
+        session = self._session
+        for effect in session.step(now, happening):
             self._perform(now, effect)
+        mishaps = self._itinerary.mishaps
+        if mishaps is not None and session is self._session and self._finish is None:
+            moment = session.moment
+            if moment != self._moment:
+                self._moment = moment
+                mishap = None if moment is None else mishaps.at_moment(moment)
+                if mishap is not None:
+                    self._strike(mishap)
 
     def _perform(self, now: float, effect: Effect) -> None:
         recorder = self._setting.recorder
         # The most frequent first: this runs for every frame.
         if isinstance(effect, Sample):
-            recorder.sample(*effect)
+            if effect.end >= self._deaf[0] and effect.sent < self._deaf[1]:
+                recorder.count("events.left_out_by_stall")
+            else:
+                recorder.sample(*effect)
         elif isinstance(effect, Send):
             if self._link is not None:
+                self._recent.append((now, "→", effect.frame))
                 self._link.send(effect.frame)
         elif isinstance(effect, Counted):
             recorder.count(effect.key, 1, effect.since)
@@ -247,8 +295,8 @@ class Driver:
 
     def _perform_rare(self, now: float, effect: Effect) -> None:
         match effect:
-            case YourTurn(heard=heard):
-                self._acts.extend(self._person.react(now, heard))
+            case YourTurn():
+                self._hear(now, effect)
             case Connect():
                 self._to = effect
             case Drop():
@@ -258,15 +306,143 @@ class Driver:
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail)
             case Violation(kind=kind, detail=detail):
-                self._setting.recorder.violate(kind, detail)
+                self._setting.recorder.violate(kind, detail, self._transcript)
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None and self._link is not None:
                     self._link.close(effect.close)
 
+    def _hear(self, now: float, turn: YourTurn) -> None:
+        """It is the person's turn."""
+        if turn.cue is Cue.ANSWERED and self._said_at < now:
+            self._waited = now - self._said_at
+        if self._heard is not None:  # the new process shows what the old one did
+            turn, self._heard = self._heard, None
+        elif self._restarts and turn.cue is Cue.ANSWERED:
+            self._restart(turn)
+            return
+        if turn.cue in (Cue.HUMAN_JOINED, Cue.NO_HUMAN):
+            self._acts.clear()  # whatever was under way was not for them
+        elif any(act.kind is ActKind.LEAVE for act in self._acts):
+            # An answer ends the wait that a leave would have cut short.
+            rest = [act for act in self._acts if act.kind is not ActKind.LEAVE]
+            self._acts.clear()
+            self._acts.extend(rest)
+        acts = self._person.react(now, turn.heard, turn.cue, turn.suggestions)
+        self._acts.extend(acts)
+        mishaps = self._itinerary.mishaps
+        said = next((act.due for act in acts if act.kind is ActKind.SAY), None)
+        if mishaps is not None and said is not None:
+            mishaps.turn(now, said + self._waited)
+
+    def _restart(self, turn: YourTurn) -> None:
+        """The app is shut down: close 1000 without USER_END_SESSION; a new process goes on."""
+        self._restarts -= 1
+        self._heard = turn
+        self._setting.recorder.count("sessions.cold_resumes")
+        if self._link is not None:
+            self._link.close(1000)
+            self._link = None
+        self._acts.clear()
+        self._session = self._session.again()
+        self._feed(perf_counter(), START)
+
+    # --- what goes wrong on purpose -------------------------------------------------------------
+
+    def _struck_at(self) -> float:
+        mishaps = self._itinerary.mishaps
+        due = NEVER if mishaps is None else mishaps.due(self._started)
+        return min(due, self._storms[0][0]) if self._storms else due
+
+    def _strike_due(self, now: float) -> None:
+        if self._storms and self._storms[0][0] <= now:
+            _, mishap = self._storms.pop(0)
+        else:
+            assert self._itinerary.mishaps is not None
+            mishap = self._itinerary.mishaps.strike(now)
+        self._strike(mishap)
+
+    def _strike(self, mishap: Mishap) -> None:
+        if not self._session.breakable:
+            return
+        if self._to is not None:
+            self._broken_next = mishap
+        elif self._link is not None:
+            self._break(mishap)
+
+    def _break(self, mishap: Mishap) -> None:
+        """Do to the socket what the plan says."""
+        link = self._link
+        assert link is not None
+        self._setting.recorder.count(f"chaos.{mishap.kind}")
+        if mishap.kind == "stall":
+            if self._to is None and self._session.moment == "connect":
+                self._feed(link.opened_at, Opened())
+            begins = perf_counter()
+            gevent.sleep(mishap.seconds)
+            self._deaf = (begins, perf_counter())
+            return
+        self._link = None
+        match mishap.kind:
+            case "close":
+                link.close(mishap.code or 1001)
+            case "reset":
+                link.drop(reset=True)
+            case "half_open":
+                self._graves.append(link.abandon())
+            case _:
+                link.drop()
+        self._feed(perf_counter(), FORCED)
+
+    def _vanish(self, *, silent: bool) -> None:
+        """The person's browser is gone without a word."""
+        if self._link is not None:
+            if silent:
+                self._graves.append(self._link.abandon())
+            else:
+                self._link.drop()
+            self._link = None
+        self._setting.recorder.count("vanished.silent" if silent else "vanished.fin")
+        self._feed(perf_counter(), VANISHED)
+
+    def _come_back(self, away: float) -> None:
+        """Look again at a session that was left without a word: what became of it?"""
+        gevent.sleep(away)
+        setting = self._setting
+        cursor = self._session.connection.journal.cursor
+        try:
+            link = Link.open(setting.target, self._upgrade_query(cursor), setting.traffic)
+        except RemoteError as error:
+            setting.recorder.count(f"came_back.refused_{error.status or error.kind}")
+            return
+        self._link = link
+        until = perf_counter() + LOOKS_BACK
+        news = "still_alive"
+        while link.closed is None and perf_counter() < until and news == "still_alive":
+            for frame in link.receive(until):
+                for event in [] if isinstance(frame, Flaw) else decode(frame):
+                    if isinstance(event, Event) and event.type is EventType.SESSION_END:
+                        news = str(event.payload.get("reason")).removeprefix("REASON_").lower()
+        setting.recorder.count(f"came_back.{news}")
+        link.close()
+
+    # --- helpers ------------------------------------------------------------------------------
+
+    def _transcript(self) -> list[str]:
+        """The last frames both ways, times from the session's start; no secret is in a frame."""
+        token = self._query.get("access_token", "")
+        return [
+            f"{stamp - self._started:.6f} {way} {frame.decode(errors='replace')}".replace(
+                token, "***"
+            )
+            for stamp, way, frame in self._recent
+        ]
+
     def _cut(self) -> Ending:
         """The greenlet is being killed: end the session on the server, if it knows one."""
         if self._finish is not None:
             return self._finish.ending
+        if not self._query:
+            return Ending.CUT_OFF
         self._feed(perf_counter(), CUT)
         return Ending.CUT_OFF if self._finish is None else self._finish.ending

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from loadkit.errors import UsageError
+from loadkit.plan.chaos import Chaos
 from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
-from loadkit.plan.settings import Connection, Conversation, Human, Load, Mix, Table
+from loadkit.plan.errand import Abandon, Handoff, Idle
+from loadkit.plan.settings import Connection, Conversation, Load, Mix, Table
 from loadkit.plan.slo import Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
+from loadkit.plan.traits import Human
 
 __all__ = ["Profile", "ProfileError", "load_profile", "profile_folders", "profile_names"]
 
@@ -38,6 +41,10 @@ class _Tables(Table):
     mix: Mix
     conversation: Conversation = Conversation()
     human: Human = Human()
+    handoff: Handoff = Handoff()
+    idle: Idle = Idle()
+    abandon: Abandon = Abandon()
+    chaos: Chaos = Chaos()
     connection: Connection = Connection()
     slo: tuple[Limit, ...] = ()
 
@@ -46,7 +53,9 @@ class Profile(_Tables):
     """One test: who comes, how many, what they say, and what counts as good enough.
 
     Attributes:
-        load, mix, conversation, human, connection: the tables; see `loadkit.plan.settings`.
+        load, mix, conversation, connection: the tables of `loadkit.plan.settings`.
+        human: how people are; `handoff`, `idle`, `abandon`: what some of them are up to.
+        chaos: the disconnects that are forced.
         slo: the limits that make the test pass; empty where there are none.
         name: the file's name without its ending.
         question: the comment that the file opens with: what the test is to answer.
@@ -272,6 +281,8 @@ def _annotation(key: Key) -> Any:
             at = get_args(at)[0]
         elif isinstance(at, type) and issubclass(at, BaseModel):
             at = at.model_fields[part].annotation
+        if type(None) in get_args(at):  # a table that may be absent
+            at = get_args(at)[0]
     return at
 
 

@@ -11,17 +11,13 @@ from loadkit.plan.units import Duration
 __all__ = [
     "Connection",
     "Conversation",
-    "Human",
     "Load",
     "Mix",
     "Platform",
-    "Reading",
-    "Speed",
     "Stage",
     "Table",
-    "Thinking",
     "Turns",
-    "Typing",
+    "known_class",
 ]
 
 Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
@@ -91,7 +87,8 @@ class Load(Table):
         return self
 
 
-def _known_class(name: str, info: ValidationInfo) -> str:
+def known_class(name: str, info: ValidationInfo) -> str:
+    """Refuse the name of a user class that does not exist, where the context holds their names."""
     known = (info.context or {}).get("classes")
     if known is not None and name not in known:
         raise ValueError(f"no user class is called {name!r}{did_you_mean(name, known)}")
@@ -105,7 +102,7 @@ def _weighs_something(mix: dict[str, float]) -> dict[str, float]:
 
 
 Mix = Annotated[
-    dict[Annotated[str, AfterValidator(_known_class)], Annotated[float, Field(ge=0)]],
+    dict[Annotated[str, AfterValidator(known_class)], Annotated[float, Field(ge=0)]],
     AfterValidator(_weighs_something),
 ]
 """User class → weight: of all virtual users, the share weight ÷ sum of weights is of the class."""
@@ -156,74 +153,6 @@ class Conversation(Table):
     cursor: Literal["seq", "integer"] = "seq"
     platform: Platform = "web"
     pause: Duration = 1.0
-
-
-class Speed(Table):
-    """A speed that differs from person to person: log-normal.
-
-    Attributes:
-        median: words per minute.
-        sigma: standard deviation of the speed's natural logarithm; 0 makes all people alike.
-    """
-
-    median: Annotated[float, Field(ge=1)]
-    sigma: Annotated[float, Field(ge=0, le=1.5)]
-
-
-class Typing(Speed):
-    """Words of five characters per minute.
-
-    Copying a given text, people reach 52 on average on a desktop keyboard (168,000 people;
-    Dhakal, Feit, Kristensson, Oulasvirta, "Observations on Typing from 136 Million Keystrokes",
-    CHI 2018) and 36 on a phone (37,000 people; Palin, Feit, Kim, Kristensson, Oulasvirta, "How do
-    People Type on Mobile Devices?", MobileHCI 2019). The default median of 40 lies between the
-    two, on the low side because a customer composes and does not copy; the sigma of 0.35 puts the
-    middle two thirds of people between 28 and 57. Both choices are ours.
-    """
-
-    median: Annotated[float, Field(ge=1)] = 40.0
-    sigma: Annotated[float, Field(ge=0, le=1.5)] = 0.35
-
-
-class Reading(Speed):
-    """Words per minute, read silently.
-
-    English non-fiction: 238 on average, most adults between 175 and 300 (190 studies; Brysbaert,
-    "How many words do we read per minute?", Journal of Memory and Language 109, 2019). With the
-    default sigma of 0.2, ours, four in five people lie in that range.
-    """
-
-    median: Annotated[float, Field(ge=1)] = 238.0
-    sigma: Annotated[float, Field(ge=0, le=1.5)] = 0.2
-
-
-class Thinking(Table):
-    """How long a person thinks between the last word read and the first key: log-normal.
-
-    Drawn anew each turn. The defaults are an assumption of ours without a source: 95 % of the
-    pauses lie between 0.9 s and 9.7 s.
-
-    Attributes:
-        median: seconds.
-        sigma: standard deviation of the time's natural logarithm.
-    """
-
-    median: Annotated[Duration, Field(gt=0)] = 3.0
-    sigma: Annotated[float, Field(ge=0, le=1.5)] = 0.6
-
-
-class Human(Table):
-    """How fast people are.
-
-    Attributes:
-        typing_wpm: drawn once for each person.
-        reading_wpm: drawn once for each person.
-        thinking: drawn for each turn.
-    """
-
-    typing_wpm: Typing = Typing()
-    reading_wpm: Reading = Reading()
-    thinking: Thinking = Thinking()
 
 
 class Connection(Table):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["Duration", "parse_duration", "parse_ratio"]
+__all__ = ["Duration", "Ratio", "parse_duration", "parse_ratio"]
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -64,3 +64,6 @@ def parse_ratio(value: Any) -> float:
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 """A field that reads as `parse_duration` does and holds seconds."""
+
+Ratio = Annotated[float, BeforeValidator(parse_ratio)]
+"""A field that reads as `parse_ratio` does and holds a share from 0 to 1."""

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -49,7 +49,11 @@ def results_folder(parent: Path, profile: str, now: datetime) -> Path:
 
 
 def write(
-    folder: Path, summary: Summary, run_info: Mapping[str, Any], examples: Mapping[str, str]
+    folder: Path,
+    summary: Summary,
+    run_info: Mapping[str, Any],
+    examples: Mapping[str, str],
+    transcripts: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write `summary.json`, `run.json` and `summary.md`, each complete or not at all.
 
@@ -59,12 +63,16 @@ def write(
         run_info: what was run: the profile as used, versions, host and machine; no secrets.
         examples: one text for each kind of error and violation. They are put into `run.json`
             under `examples`, so that a report made again still has them.
+        transcripts: the frames that led to the first violations of each kind, for
+            `violations.jsonl`: one JSON object a line, `kind`, `detail`, `frames`.
 
     Raises:
         UsageError: the folder cannot be written to.
     """
     write_text(folder / "summary.json", _json(summary.to_dict()))
     write_text(folder / "run.json", _json({**run_info, "examples": dict(examples)}))
+    lines = "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts)
+    write_text(folder / "violations.jsonl", lines)
     write_text(folder / "summary.md", document(summary, examples))
 
 

@@ -1,56 +1,24 @@
 """The agent of one session: hears messages one after the other and answers in its own time."""
 
 from collections import deque
-from collections.abc import Generator
 from random import Random
 from typing import Any, Final, Protocol
 
-from loadkit.simulator import talk
-from loadkit.simulator.clock import Clock, Timer
+from loadkit.simulator import answers, talk
+from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import AgentDials
+from loadkit.simulator.faults import Faults
 from loadkit.simulator.pool import Grant, Pool
+from loadkit.simulator.script import Player, Script
+from loadkit.simulator.turn import Turn
 from loadkit.wire.types import EventType
 
-__all__ = ["HIGH_LOAD", "UNABLE_TO_START", "Agent", "Room", "Sent", "Turn"]
+__all__ = ["HIGH_LOAD", "UNABLE_TO_START", "Agent", "Room"]
 
 HIGH_LOAD: Final = "Our system is experiencing high load. Please try again in a moment."
 UNABLE_TO_START: Final = (
     "Sorry, I'm unable to start a conversation right now. Please try again later."
 )
-
-Script = Generator[float, None, None]
-"""What the agent does, in order; it yields the seconds to wait before the next step."""
-
-Sent = dict[str, Any]
-"""One event as the truth log tells it: `type`, `sequence`, `at`, `sockets`."""
-
-
-class Turn:
-    """Something the user did that the agent owes an answer.
-
-    Attributes:
-        kind: `join` or `turn`, as in the truth log.
-        text: what the user said; empty for a join.
-        custom: the `metadata.custom` it came with.
-        message_id: the server's name for the message; None for a join.
-        received: when it arrived, in monotonic seconds.
-        events: what was sent because of it, in order.
-    """
-
-    __slots__ = ("custom", "events", "kind", "message_id", "received", "text")
-
-    def __init__(
-        self,
-        kind: str,
-        received: float,
-        *,
-        text: str = "",
-        custom: dict[str, str] | None = None,
-        message_id: str | None = None,
-    ) -> None:
-        self.kind, self.received, self.text = kind, received, text
-        self.custom, self.message_id = custom, message_id
-        self.events: list[Sent] = []
 
 
 class Room(Protocol):
@@ -69,8 +37,20 @@ class Room(Protocol):
     def new_message_id(self) -> str:
         """A name for a message, unique within the session."""
 
+    def struck(self, fault: str, turn: Turn) -> None:
+        """A fault of an utterance is complete."""
+
+    def refers(self, turn: Turn) -> bool:
+        """Whether the turn asks for a person, and may."""
+
+    def refer(self, turn: Turn) -> bool:
+        """Begin the hand-off. Returns whether the agent has to leave."""
+
+    def leave_to_human(self, turn: Turn) -> None:
+        """A message that the agent, who left, did not get to."""
+
     def settled(self, turn: Turn, outcome: str) -> None:
-        """The turn is over: `answered`, `refused`, `cut_off`, or a join that was `repeated`."""
+        """The turn is over; docs/simulator.md lists the outcomes."""
 
     def finish(self) -> None:
         """End the session naturally."""
@@ -84,18 +64,38 @@ class Agent:
         dials: its pace.
         rng: what its words and waits are drawn from.
         pool: where it asks for leave to work on an answer.
+        faults: what goes wrong with its answers.
     """
 
+    __slots__ = (
+        "_dials",
+        "_faults",
+        "_grant",
+        "_player",
+        "_pool",
+        "_previous",
+        "_rng",
+        "_room",
+        "_turn",
+        "_waiting",
+    )
+
     def __init__(
-        self, room: Room, dials: AgentDials, rng: Random, clock: Clock, pool: Pool
+        self,
+        room: Room,
+        dials: AgentDials,
+        rng: Random,
+        clock: Clock,
+        pool: Pool,
+        faults: Faults,
     ) -> None:
         self._room, self._dials, self._rng = room, dials, rng
-        self._clock, self._pool = clock, pool
+        self._pool, self._faults = pool, faults
+        self._player = Player(clock)
         self._waiting: deque[Turn] = deque()
         self._turn: Turn | None = None
         self._grant: Grant | None = None
-        self._script: Script | None = None
-        self._timer: Timer | None = None
+        self._previous: str | None = None
 
     def take(self, turn: Turn) -> None:
         """Put a turn in line; when the pool is full the user is told at once."""
@@ -104,14 +104,13 @@ class Agent:
 
     def stop(self) -> None:
         """Fall silent for good; turns that are open are settled as `cut_off`."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._player.stop()
         if self._grant is not None:
             self._grant.release()
         turns = [] if self._turn is None else [self._turn]
         turns += self._waiting
         self._waiting.clear()
-        self._turn = self._grant = self._script = self._timer = None
+        self._turn = self._grant = None
         for turn in turns:
             self._room.settled(turn, "cut_off")
         # Room and agent hold each other: let go, so that an ended session is freed at once and
@@ -132,18 +131,12 @@ class Agent:
     def _begin(self) -> None:
         turn = self._turn
         assert turn is not None
-        self._script = self._greet(turn) if turn.kind == "join" else self._answer(turn)
-        self._step()
-
-    def _step(self) -> None:
-        """Go on with the script until it asks for a wait."""
-        while self._script is not None:
-            delay = next(self._script, None)
-            if delay is None:
-                break
-            if delay > 0:
-                self._timer = self._clock.later(delay, self._step)
-                break
+        if turn.kind == "join":
+            self._player.play(self._greet(turn))
+        elif self._room.refers(turn):
+            self._player.play(self._refer(turn))
+        else:
+            self._player.play(self._answer(turn))
 
     def _greet(self, turn: Turn) -> Script:
         dials, rng = self._dials, self._rng
@@ -156,50 +149,58 @@ class Agent:
         reply = talk.reply(turn.text, self._dials, self._rng)
         yield from self._say(turn, reply, self._dials.first_response.sample(self._rng))
 
+    def _refer(self, turn: Turn) -> Script:
+        yield self._dials.thinking.sample(self._rng)
+        leaves = self._room.refer(turn)
+        self._let_go(turn, "handoff")
+        if leaves:
+            while self._waiting:
+                self._room.leave_to_human(self._waiting.popleft())
+        else:
+            self._next()
+
     def _say(self, turn: Turn, reply: talk.Reply, wait: float) -> Script:
         thinking = self._dials.thinking.sample(self._rng)
         yield thinking
         self._room.emit(EventType.POLY_AGENT_THINKING, {}, turn, lasting=False)
         yield wait - thinking
-        if self._room.streaming:
-            yield from self._stream(turn, reply)
-        else:
-            payload = self._payload(reply, self._room.new_message_id(), reply.text)
-            if reply.ends:
-                payload["end_conversation"] = True
-            self._room.emit(EventType.POLY_AGENT_MESSAGE, payload, turn)
-        self._done(turn, ends=reply.ends)
-
-    def _stream(self, turn: Turn, reply: talk.Reply) -> Script:
-        dials, rng = self._dials, self._rng
-        parts = talk.split(reply.text, rng.randint(dials.chunks.min, dials.chunks.max))
-        if dials.empty_last_chunk:
-            parts.append("")
-        name = self._room.new_message_id()
-        bare = talk.Reply("", [], [])
-        for index, text in enumerate(parts, start=1):
-            last = index == len(parts)
-            payload = self._payload(reply if last else bare, name, text)
-            payload["chunk_index"], payload["is_complete"] = index, last
-            self._room.emit(EventType.POLY_AGENT_MESSAGE_CHUNK, payload, turn)
-            if not last:
-                yield dials.gap.sample(rng)
-
-    def _payload(self, reply: talk.Reply, name: str, text: str) -> dict[str, Any]:
-        return {
-            "message_id": name,
-            "text": text,
-            "attachments": reply.attachments,
-            "response_suggestions": reply.suggestions,
-            "agent_name": self._dials.name,
-        }
-
-    def _done(self, turn: Turn, *, ends: bool) -> None:
-        assert self._grant is not None
-        self._grant.release()
-        self._turn = self._grant = self._script = self._timer = None
-        self._room.settled(turn, "answered")
-        if ends:
+        parts = self._parts(turn, reply)
+        for part in parts:
+            yield part.wait
+            self._room.emit(part.kind, part.payload, turn)
+            if part.fault is not None:
+                self._room.struck(part.fault, turn)
+        if not parts:
+            self._room.struck("missing_answer", turn)
+        self._let_go(turn, "answered" if parts else "unanswered")
+        if reply.ends:
             self._room.finish()
         else:
             self._next()
+
+    def _parts(self, turn: Turn, reply: talk.Reply) -> list[answers.Part]:
+        room, dials, name = self._room, self._dials, self._room.new_message_id()
+        parts = answers.compose(reply, name, dials, self._rng, streaming=room.streaming)
+        if (
+            self._faults.on and not reply.ends
+        ):  # the last words: whatever befell them would befall the end too
+            parts = answers.flawed(
+                reply,
+                parts,
+                self._faults,
+                dials,
+                greeting=turn.kind == "join",
+                streaming=room.streaming,
+                previous=self._previous,
+                new_name=room.new_message_id,
+            )
+        if parts:
+            self._previous = parts[0].payload["message_id"]
+        return parts
+
+    def _let_go(self, turn: Turn, outcome: str) -> None:
+        assert self._grant is not None
+        self._grant.release()
+        self._turn = self._grant = None
+        self._player.stop()
+        self._room.settled(turn, outcome)

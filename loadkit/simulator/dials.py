@@ -1,14 +1,15 @@
 """Everything about the simulated service that can be turned, with its unit and its default."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from loadkit.simulator.durations import Constant, Distribution, Duration, Lognormal
+from loadkit.simulator.fault_dials import FaultDials
+from loadkit.simulator.strict import Range, Rate, Strict
 
-__all__ = ["AgentDials", "Chunks", "Dials", "FaultDials", "HistoryDials"]
+__all__ = ["AgentDials", "Dials", "HandoffDials", "HistoryDials", "RateLimitDials"]
 
-_Rate = Annotated[float, Field(ge=0, le=1)]
 _Capability = Literal[
     "streaming",
     "max_message_size_bytes",
@@ -17,24 +18,7 @@ _Capability = Literal[
 ]
 
 
-class _Dials(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Chunks(_Dials):
-    """How many pieces a streamed reply comes in: evenly spread over `min` to `max`."""
-
-    min: int = Field(default=4, ge=1, le=1000, description="fewest chunks of a streamed reply")
-    max: int = Field(default=10, ge=1, le=1000, description="most chunks of a streamed reply")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min > self.max:
-            raise ValueError("min is above max")
-        return self
-
-
-class AgentDials(_Dials):
+class AgentDials(Strict):
     """The agent on the far side: who it is, how fast, and how many of it there are."""
 
     name: str = Field(default="Poly", description="`agent_name` of POLY_AGENT_JOINED")
@@ -64,14 +48,21 @@ class AgentDials(_Dials):
         default=Lognormal(median=0.08, sigma=0.4),
         description="one chunk → the next (distribution of seconds)",
     )
-    chunks: Chunks = Field(default=Chunks(), description="chunks of a streamed reply (count)")
+    chunks: Range = Field(
+        default=Range(min=4, max=10), description="chunks of a streamed reply (count)"
+    )
     empty_last_chunk: bool = Field(
         default=False, description="a streamed reply is closed by one more chunk without text"
     )
-    suggestion_rate: _Rate = Field(
+    suggestion_rate: Rate = Field(
         default=0.2, description="share of replies that carry response_suggestions"
     )
-    attachment_rate: _Rate = Field(default=0.05, description="share of replies with an attachment")
+    attachment_rate: Rate = Field(default=0.05, description="share of replies with an attachment")
+    end_conversation_rate: Rate = Field(
+        default=0.0,
+        description="share of replies with `end_conversation: true`, after which the session ends"
+        " naturally",
+    )
     slots: int = Field(
         default=0,
         ge=0,
@@ -85,7 +76,7 @@ class AgentDials(_Dials):
     )
 
 
-class HistoryDials(_Dials):
+class HistoryDials(Strict):
     """The replay on connect."""
 
     empty_batch: bool = Field(
@@ -101,18 +92,79 @@ class HistoryDials(_Dials):
     )
 
 
-class FaultDials(_Dials):
-    """What goes wrong on purpose."""
+class HandoffDials(Strict):
+    """What happens once a user asks for a person."""
 
-    token_500: _Rate = Field(
-        default=0.0, description="share of access-token calls answered 500 (0 to 1)"
+    mode: Literal["server", "client", "fail", "timeout"] = Field(
+        default="server",
+        description="`server`: a live agent comes in here; `client`: the client is told to see to"
+        " it; `fail`, `timeout`: it comes to nothing and the agent stays",
     )
-    session_500: _Rate = Field(
-        default=0.0, description="share of create-session calls answered 500 (0 to 1)"
+    fail_first: int = Field(
+        default=0,
+        ge=0,
+        description="hand-offs of a session that fail (HANDOFF_FAILED) before the mode applies"
+        " (count)",
+    )
+    queue_name: str = Field(default="support", description="`queue_name`; empty leaves it out")
+    queue_interval: Duration = Field(
+        default=2.0,
+        ge=0.001,
+        description="one HANDOFF_QUEUE_STATUS → the next (seconds)",
+    )
+    queue_position: Range = Field(
+        default=Range(min=1, max=4),
+        description="first place told where `handoff.agents` is unlimited (count)",
+    )
+    wait: Distribution = Field(
+        default=Lognormal(median=3.0, sigma=0.5),
+        description="accepted (with `handoff.agents`: a live agent is free) → LIVE_AGENT_JOINED;"
+        " or triggered → HANDOFF_FAILED, HANDOFF_TIMEOUT (distribution of seconds)",
+    )
+    agents: int = Field(
+        default=0,
+        ge=0,
+        description="live agents over all sessions, first come first served (count, 0 = unlimited)",
+    )
+    live_response: Distribution = Field(
+        default=Lognormal(median=1.5, sigma=0.5),
+        description="the live agent starts on a message → LIVE_AGENT_MESSAGE (distribution of"
+        " seconds)",
+    )
+    live_turns: Range = Field(
+        default=Range(min=2, max=4),
+        description="messages that the live agent answers before LIVE_AGENT_LEFT (count)",
+    )
+    live_idle: Duration = Field(
+        default=120.0,
+        gt=0,
+        description="silence of the user after which the live agent leaves (seconds)",
     )
 
 
-class Dials(_Dials):
+class RateLimitDials(Strict):
+    """How much is let in. A second's worth may come at once; 0 is no limit."""
+
+    messages_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="user messages of one session; more are silently dropped (per second, 0 = no"
+        " limit)",
+    )
+    tokens_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="access-token calls; more get 429 with Retry-After (per second, 0 = no limit)",
+    )
+    sessions_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="create-session calls; more get 429 with Retry-After (per second, 0 = no"
+        " limit)",
+    )
+
+
+class Dials(Strict):
     """Every setting of the simulated Messaging API. Immutable; times are in seconds."""
 
     seed: int = Field(default=1, description="what the agents' words and waits are drawn from")
@@ -157,6 +209,9 @@ class Dials(_Dials):
         ge=64 * 1024,
         description="unsent bytes at which a client that does not read is cut off (bytes)",
     )
+    ping_interval_seconds: Duration = Field(
+        default=0.0, description="one WebSocket ping of the server's → the next (seconds, 0 = none)"
+    )
     compression: bool = Field(
         default=False, description="accept permessage-deflate when a client offers it"
     )
@@ -166,4 +221,19 @@ class Dials(_Dials):
     )
     agent: AgentDials = Field(default=AgentDials(), description="the agent's pace and words")
     history: HistoryDials = Field(default=HistoryDials(), description="the replay on connect")
+    handoff: HandoffDials = Field(
+        default=HandoffDials(), description="what happens once a user asks for a person"
+    )
+    rate_limit: RateLimitDials = Field(default=RateLimitDials(), description="what is let in")
     faults: FaultDials = Field(default=FaultDials(), description="what goes wrong on purpose")
+
+    def capabilities(self, streaming: bool) -> dict[str, Any]:
+        """What SESSION_START tells a client, in a session that streams or does not."""
+        interval = self.heartbeat_interval_seconds
+        told = {
+            "streaming": streaming,
+            "max_message_size_bytes": self.max_message_size_bytes,
+            "max_reconnect_attempts": self.max_reconnect_attempts,
+            "heartbeat_interval_seconds": int(interval) if interval.is_integer() else interval,
+        }
+        return {name: told[name] for name in told if name not in self.capabilities_left_out}

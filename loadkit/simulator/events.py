@@ -7,7 +7,16 @@ import orjson
 
 from loadkit.wire.types import CLIENT_TYPES, PAYLOAD_KEYS, EventType
 
-__all__ = ["MALFORMED", "ClientEvent", "Refusal", "batch", "decode", "encode", "local_id"]
+__all__ = [
+    "MALFORMED",
+    "ClientEvent",
+    "Refusal",
+    "batch",
+    "decode",
+    "encode",
+    "local_id",
+    "system_message",
+]
 
 MALFORMED: Final = "Unknown event type or invalid message format"
 
@@ -97,6 +106,11 @@ def local_id(custom: dict[str, str] | None) -> str | None:
     if custom is None:
         return None
     return custom.get("local_id") or custom.get("client_event_id")
+
+
+def system_message(text: str) -> dict[str, str]:
+    """The payload of a SYSTEM_MESSAGE that tells of an error."""
+    return {"level": "SYSTEM_MESSAGE_LEVEL_ERROR", "message": text}
 
 
 def encode(

@@ -9,26 +9,34 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["Frame", "close_frame"]
+__all__ = ["Frame", "close_frame", "ping_frame", "pong_frame"]
 
 _TEXT: Final = 0x81  # FIN + opcode 1
+_BINARY: Final = 0x82  # FIN + opcode 2
 _CLOSE: Final = 0x88  # FIN + opcode 8
+_PING: Final = 0x89
+_PONG: Final = 0x8A
 _COMPRESSED: Final = 0x40  # RSV1 (RFC 7692, section 6)
 _TAIL: Final = b"\x00\x00\xff\xff"  # left out by the sender (RFC 7692, section 7.2.1)
 
 
 class Frame:
-    """One text message, ready for the wire.
+    """One message, ready for the wire.
+
+    Args:
+        payload: what it holds.
+        binary: whether it is a binary message, which this protocol does not allow.
 
     Attributes:
         plain: header and payload, for a socket without compression.
     """
 
-    __slots__ = ("_deflated", "_payload", "plain")
+    __slots__ = ("_deflated", "_first", "_payload", "plain")
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, *, binary: bool = False) -> None:
         self._payload = payload
-        self.plain = _framed(_TEXT, payload)
+        self._first = _BINARY if binary else _TEXT
+        self.plain = _framed(self._first, payload)
         self._deflated: dict[int, bytes] | None = None
 
     def deflated(self, window_bits: int) -> bytes:
@@ -45,13 +53,23 @@ class Frame:
             deflate = _compressor(window_bits)
             body = deflate.compress(self._payload) + deflate.flush(zlib.Z_FULL_FLUSH)
             body = body.removesuffix(_TAIL)
-            self._deflated[window_bits] = _framed(_TEXT | _COMPRESSED, body)
+            self._deflated[window_bits] = _framed(self._first | _COMPRESSED, body)
         return self._deflated[window_bits]
 
 
 def close_frame(code: int | None) -> bytes:
     """A close frame with this code; None for one without a code."""
     return _framed(_CLOSE, b"" if code is None else code.to_bytes(2, "big"))
+
+
+def ping_frame() -> bytes:
+    """A ping without a payload."""
+    return _framed(_PING, b"")
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping with this payload."""
+    return _framed(_PONG, payload)
 
 
 def _framed(first: int, payload: bytes) -> bytes:

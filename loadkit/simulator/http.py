@@ -1,20 +1,36 @@
 """The two REST calls, and the shape of every HTTP error."""
 
-from random import Random
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from loadkit.simulator.dials import Dials
+from loadkit.simulator.bucket import Bucket
 from loadkit.simulator.registry import Registry
+from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
 
 __all__ = ["Rest", "error", "errors_as_json"]
 
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})
 _BEARER: Final = "Bearer "
+_TOO_MANY: Final = "Too many requests"
+_TOKEN, _SESSION = "access-token", "sessions"
+
+_FAULTS: Final[dict[str, dict[str, tuple[int, str]]]] = {
+    _TOKEN: {
+        "rate_limited": (429, _TOO_MANY),
+        "server_error": (500, "Failed to create access token"),
+        "token_500": (500, "Failed to create access token"),
+    },
+    _SESSION: {
+        "rate_limited": (429, _TOO_MANY),
+        "server_error": (500, "Failed to create session"),
+        "session_500": (500, "Failed to create session"),
+    },
+}
+"""What can befall each call, and the answer it then gets."""
 
 
 def error(status: int, text: str, *, retry_after: int | None = None) -> web.Response:
@@ -42,30 +58,42 @@ class Rest:
     """`POST /api/v1/access-token` and `POST /api/v1/sessions`."""
 
     def __init__(
-        self, dials: Dials, credentials: Credentials, tokens: Tokens, registry: Registry
+        self, setting: Setting, credentials: Credentials, tokens: Tokens, registry: Registry
     ) -> None:
-        self._dials, self._credentials = dials, credentials
+        self._setting, self._credentials = setting, credentials
         self._tokens, self._registry = tokens, registry
-        self._chance = Random(f"{dials.seed}/http")
+        self._faults = setting.faults("http")
+        limits, clock = setting.dials.rate_limit, setting.clock
+        self._buckets = {
+            _TOKEN: Bucket(limits.tokens_per_second, clock),
+            _SESSION: Bucket(limits.sessions_per_second, clock),
+        }
 
     async def access_token(self, request: web.Request) -> web.Response:
         """Trade the connector token for a JWT. The body is not read."""
+        refused = self._limit(_TOKEN)
+        if refused is not None:
+            return refused
         connector, host = request.headers.get("X-Token"), request.headers.get("X-Host")
         if not connector or not host:
             return error(401, "Missing authentication headers")
         if not self._credentials.knows(connector):
             return error(401, "Connector token does not exist")
-        if not self._dials.connector_has_host_domain:
+        if not self._setting.dials.connector_has_host_domain:
             return error(401, "Connector missing host domain")
         if not self._credentials.admits(host):
             return error(401, "Failed to validate connector")
-        if self._chance.random() < self._dials.faults.token_500:
-            return error(500, "Failed to create access token")
+        refused = self._fault(_TOKEN)
+        if refused is not None:
+            return refused
         issued = self._tokens.issue()
         return _json({**issued._asdict(), "token_type": "Bearer"})
 
     async def sessions(self, request: web.Request) -> web.Response:
         """Create a session that belongs to the bearer's token."""
+        refused = self._limit(_SESSION)
+        if refused is not None:
+            return refused
         authorization = request.headers.get("Authorization")
         if authorization is None:
             return error(400, "Missing access token")
@@ -77,10 +105,29 @@ class Rest:
         wishes = _wishes(await request.read())
         if wishes is None:
             return error(400, "Error parsing request")
-        if self._chance.random() < self._dials.faults.session_500:
-            return error(500, "Failed to create session")
+        refused = self._fault(_SESSION)
+        if refused is not None:
+            return refused
         session = self._registry.create(owner, streaming=bool(wishes.get("streaming_enabled")))
         return _json({"session_id": session.id})
+
+    def _limit(self, call: str) -> web.Response | None:
+        """The answer to one call too many, None while there are not."""
+        seconds = self._buckets[call].take()
+        if not seconds:
+            return None
+        now = self._setting.clock.now()
+        self._setting.truth.record("rate_limited", call=call, session_id=None, at=now)
+        return error(429, _TOO_MANY, retry_after=seconds)
+
+    def _fault(self, call: str) -> web.Response | None:
+        """The answer to a call that a fault befalls, None where there is none."""
+        fault = self._faults.draw(_FAULTS[call])
+        if fault is None:
+            return None
+        status, text = _FAULTS[call][fault]
+        self._faults.note(fault, call=call)
+        return error(status, text, retry_after=1 if status == 429 else None)
 
 
 def _wishes(body: bytes) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What happened in one session, in order, so that it can be told again."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
 from typing import Final
 
 __all__ = ["Journal", "parse_cursor"]
@@ -17,23 +17,39 @@ def parse_cursor(text: str | None) -> int:
 
 
 class Journal:
-    """The session's lasting events. Sequences start at 1 and rise by 1."""
+    """The session's lasting events. Sequences start at 1 and rise by 1, but for skipped ones."""
 
-    __slots__ = ("_events",)
+    __slots__ = ("_events", "_skipped")
 
     def __init__(self) -> None:
         self._events: list[bytes] = []
+        self._skipped: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._events)
 
     @property
     def last(self) -> int:
-        """The sequence of the newest event, 0 when there is none."""
-        return len(self._events)
+        """The highest sequence that is taken, 0 when there is none."""
+        return len(self._events) + len(self._skipped)
 
     def append(self, event: bytes) -> None:
         """Keep an event that was encoded with the sequence `last + 1`."""
         self._events.append(event)
 
-    def after(self, cursor: int, size: int) -> Iterator[list[bytes]]:
-        """The events with a higher sequence than `cursor`, in order, at most `size` at a time."""
-        for start in range(cursor, len(self._events), size):
-            yield self._events[start : start + size]
+    def skip(self) -> None:
+        """Take the sequence `last + 1` for nothing."""
+        self._skipped.append(self.last + 1)
+
+    def after(self, cursor: int) -> list[bytes]:
+        """The events with a higher sequence than `cursor`, in order."""
+        return self._events[self._count(cursor) :]
+
+    def up_to(self, cursor: int) -> bytes | None:
+        """The last event with a sequence that is not higher than `cursor`."""
+        count = min(self._count(cursor), len(self._events))
+        return self._events[count - 1] if count else None
+
+    def _count(self, cursor: int) -> int:
+        """How many events a client with this cursor has seen."""
+        return cursor - bisect_right(self._skipped, cursor)

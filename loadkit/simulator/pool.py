@@ -41,10 +41,10 @@ class Pool:
 
     Args:
         slots: how many, 0 for no limit.
-        queue_limit: how many may wait.
+        queue_limit: how many may wait; None for no limit.
     """
 
-    def __init__(self, slots: int, queue_limit: int, clock: Clock) -> None:
+    def __init__(self, slots: int, queue_limit: int | None, clock: Clock) -> None:
         self._slots, self._queue_limit, self._clock = slots, queue_limit, clock
         self._busy = 0
         self._line: OrderedDict[Grant, None] = OrderedDict()
@@ -59,11 +59,18 @@ class Pool:
         if self._slots == 0 or self._busy < self._slots:
             self._busy += 1
             grant._take()
-        elif len(self._line) < self._queue_limit:
+        elif self._queue_limit is None or len(self._line) < self._queue_limit:
             self._line[grant] = None
         else:
             return None
         return grant
+
+    def place(self, grant: Grant) -> int:
+        """A grant's place in the line, from 1; 0 when it is not in the line any more."""
+        for place, each in enumerate(self._line, start=1):
+            if each is grant:
+                return place
+        return 0
 
     def _free(self) -> None:
         if self._line:

@@ -1,8 +1,7 @@
 """All sessions of one server, by their id."""
 
-from random import Random
-
-from loadkit.simulator.session import Session, Setting
+from loadkit.simulator.session import Session
+from loadkit.simulator.setting import Setting
 
 __all__ = ["Registry"]
 
@@ -21,10 +20,13 @@ class Registry:
     def create(self, owner: str, *, streaming: bool) -> Session:
         """A new session that belongs to the token with identity `owner`."""
         self._made += 1
-        # A generator of its own: what one session draws does not depend on the others' timing.
-        rng = Random(f"{self._setting.dials.seed}/{self._made}")
         session = Session(
-            owner, streaming=streaming, rng=rng, setting=self._setting, on_end=self._ended
+            owner,
+            streaming=streaming,
+            # A name of its own: what it draws does not depend on the others' timing.
+            name=str(self._made),
+            setting=self._setting,
+            on_end=self._ended,
         )
         self._sessions[session.id] = session
         return session
@@ -40,7 +42,10 @@ class Registry:
         self._sessions.clear()
 
     def _ended(self, session: Session) -> None:
-        linger = self._setting.dials.ended_session_linger_seconds
+        dials = self._setting.dials
+        linger = dials.ended_session_linger_seconds
+        if session.interrupted:  # its client has yet to hear of the end, and not by a 404
+            linger = max(linger, dials.idle_timeout_seconds)
         if linger > 0:
             self._setting.clock.later(linger, lambda: self._forget(session))
         else:

@@ -17,11 +17,10 @@ from aiohttp import web
 from loadkit.errors import UsageError
 from loadkit.simulator.clock import LoopClock, Timer
 from loadkit.simulator.dials import Dials
+from loadkit.simulator.endpoint import SocketEndpoint
 from loadkit.simulator.http import Rest, errors_as_json
-from loadkit.simulator.pool import Pool
 from loadkit.simulator.registry import Registry
-from loadkit.simulator.session import Setting
-from loadkit.simulator.socket import SocketEndpoint
+from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
 from loadkit.simulator.truth import TruthLog
 
@@ -70,13 +69,12 @@ class Simulator:
     async def __aenter__(self) -> Self:
         dials = self._dials
         clock = LoopClock(asyncio.get_running_loop())
-        pool = Pool(dials.agent.slots, dials.agent.queue_limit, clock)
         self._truth = TruthLog(self._path)
-        setting = Setting(dials, clock, pool, self._truth)
+        setting = Setting.of(dials, clock, self._truth)
         tokens = Tokens(dials.token_lifetime_seconds)
         self._registry = Registry(setting)
         self._sockets = SocketEndpoint(setting, tokens, self._registry)
-        rest = Rest(dials, self._credentials, tokens, self._registry)
+        rest = Rest(setting, self._credentials, tokens, self._registry)
         app = web.Application(middlewares=[errors_as_json])
         app.router.add_post("/api/v1/access-token", rest.access_token)
         app.router.add_post("/api/v1/sessions", rest.sessions)

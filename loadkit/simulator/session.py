@@ -1,32 +1,31 @@
-"""One conversation on the server: what each client event leads to, and who hears of it.
+"""One conversation on the server: what each client event leads to.
 
 No socket and no loop in here: sockets are `Outlet`s, time is a `Clock`. A session outlives its
-sockets. The order of the journal is the order on every socket, because an event is journaled and
-written in one step.
+sockets.
 """
 
 from collections.abc import Callable
 from enum import StrEnum
 from random import Random
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
-from loadkit.simulator.agent import Agent, Sent, Turn
-from loadkit.simulator.clock import Clock, Timer
-from loadkit.simulator.dials import Dials
-from loadkit.simulator.events import ClientEvent, Refusal, batch, decode, encode, local_id
-from loadkit.simulator.frames import Frame
-from loadkit.simulator.journal import Journal
-from loadkit.simulator.pool import Pool
-from loadkit.simulator.truth import TruthLog
+from loadkit.simulator.agent import HIGH_LOAD, Agent
+from loadkit.simulator.bucket import Bucket
+from loadkit.simulator.channel import CLEAN, Channel, Outlet
+from loadkit.simulator.clock import Timer
+from loadkit.simulator.events import ClientEvent, Refusal, decode, local_id, system_message
+from loadkit.simulator.flawed_channel import FlawedChannel
+from loadkit.simulator.handoff import Handoff
+from loadkit.simulator.setting import Setting
+from loadkit.simulator.talk import wants_human
+from loadkit.simulator.turn import Turn
 from loadkit.wire.types import EventType
 
-__all__ = ["NO_CONVERSATION", "Outlet", "Reason", "Session", "Setting"]
+__all__ = ["NO_CONVERSATION", "Reason", "Session"]
 
 NO_CONVERSATION: Final = "Error: Conversation not found"
 """The answer to a message that comes before anyone asked an agent to join."""
-
-_CLEAN: Final = 1000  # any other code after SESSION_END makes clients reconnect
 
 
 class Reason(StrEnum):
@@ -37,40 +36,19 @@ class Reason(StrEnum):
     NATURAL_END = "REASON_NATURAL_END"
 
 
-class Outlet(Protocol):
-    """One open socket, as the session sees it."""
-
-    number: int
-
-    def deliver(self, frame: Frame) -> None:
-        """Hand one event to the socket; nothing is raised when it is gone."""
-
-    def close(self, code: int) -> None:
-        """Close from our side, after everything that was delivered."""
-
-
-class Setting(NamedTuple):
-    """What all sessions of a server share."""
-
-    dials: Dials
-    clock: Clock
-    pool: Pool
-    truth: TruthLog
-
-
 class Session:
     """A conversation from its creation to SESSION_END.
 
     Args:
         owner: identity of the access token that made it; only that token may connect.
         streaming: whether replies come in chunks.
-        rng: what its agent draws from.
+        name: what its agent's words and waits, and its faults, are drawn from.
         on_end: told once, when the session is over.
 
     Attributes:
         id: a UUID.
         ended: why it is over, None while it is not.
-        connections: sockets that are open or about to be.
+        upgrading: sockets that are about to be attached.
     """
 
     def __init__(
@@ -78,58 +56,70 @@ class Session:
         owner: str,
         *,
         streaming: bool,
-        rng: Random,
+        name: str,
         setting: Setting,
         on_end: "Callable[[Session], None]",
     ) -> None:
         self.id = str(uuid4())
         self.owner, self.streaming = owner, streaming
-        self.connections = 0
+        self.upgrading = 0
         self._on_end = on_end
         self.ended: Reason | None = None
-        self._dials, self._clock, pool, self._truth = setting
-        self._journal = Journal()
-        self._outlets: list[Outlet] = []
-        self._agent = Agent(self, self._dials.agent, rng, self._clock, pool)
+        self._setting = setting
+        self._dials, self._clock, self._truth = dials, clock, truth = setting[:3]
+        self._rng = Random(f"{dials.seed}/{name}")
+        self._faults = faults = setting.faults(name, self.id)
+        self._channel = (
+            FlawedChannel(self.id, dials.history, clock, faults)
+            if setting.rates
+            else Channel(self.id, dials.history, clock)
+        )
+        self._agent = Agent(self, dials.agent, self._rng, clock, setting.agents, faults)
+        limit = dials.rate_limit.messages_per_second
+        self._bucket = Bucket(limit, clock) if limit else None
         self._joined = False
-        self._events = self._messages = 0
-        self._heard = self._clock.now()
+        self._handoff: Handoff | None = None
+        self._handoffs = self._messages = 0
+        self._heard = clock.now()
         self._idle: Timer | None = None
         self._watch()
-        self._send(EventType.SESSION_START, {"capabilities": self._capabilities()})
-        self._truth.record("session", session_id=self.id, at=self._heard, streaming=streaming)
+        self._channel.send(EventType.SESSION_START, {"capabilities": dials.capabilities(streaming)})
+        truth.record("session", session_id=self.id, at=self._heard, streaming=streaming)
+
+    @property
+    def connections(self) -> int:
+        """Sockets that are open or about to be."""
+        return self.upgrading + len(self._channel.outlets)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a fault took a socket of it and the client has not been back yet."""
+        return isinstance(self._channel, FlawedChannel) and self._channel.interrupted
 
     # What a socket does.
 
     def attach(self, outlet: Outlet, cursor: int) -> None:
         """Replay what came after `cursor` to a new socket, then let it hear everything."""
-        journal, history = self._journal, self._dials.history
-        frames = [
-            Frame(batch(events, id=self._event_id(), typed_keys=history.typed_payload_keys))
-            for events in journal.after(cursor, history.batch_size)
-        ]
-        if not frames and history.empty_batch:
-            frames = [Frame(batch([], id=self._event_id()))]
+        frames = self._channel.replay(cursor)
         self._truth.record(
             "socket_open",
             session_id=self.id,
             socket=outlet.number,
             at=self._clock.now(),
             cursor=cursor,
-            last_sequence=journal.last,
+            last_sequence=self._channel.journal.last,
             batches=len(frames),
         )
         for frame in frames:
             outlet.deliver(frame)
         if self.ended is None:
-            self._outlets.append(outlet)
+            self._channel.outlets.append(outlet)
         else:
-            outlet.close(_CLEAN)
+            outlet.close(CLEAN)
 
     def detach(self, outlet: Outlet) -> None:
         """The socket is gone. The session goes on."""
-        if outlet in self._outlets:
-            self._outlets.remove(outlet)
+        self._channel.detach(outlet)
 
     def hear(self, outlet: Outlet, data: bytes) -> None:
         """Take one text frame from a socket, whatever its bytes are."""
@@ -142,13 +132,13 @@ class Session:
             return
         match event.type:
             case EventType.HEARTBEAT:
-                self._reply(outlet, EventType.HEARTBEAT, event.payload, event.custom)
+                self._channel.reply(outlet, EventType.HEARTBEAT, event.payload, event.custom)
             case EventType.USER_MESSAGE:
-                self._message(event, now)
+                self._message(outlet, event, now)
             case EventType.REQUEST_POLY_AGENT_JOIN:
                 self._join(event, now)
             case EventType.USER_END_SESSION:
-                self._send(event.type, event.payload, event.custom)
+                self._channel.send(event.type, event.payload, event.custom)
                 self.end(Reason.USER_END)
             case _:
                 pass  # typing concerns nobody here and has no echo
@@ -158,37 +148,73 @@ class Session:
         if self.ended is not None:
             return
         self._stop()
-        sent = self._send(EventType.SESSION_END, {"reason": reason})
+        sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
         self.ended = reason
-        self._truth.record("session_end", session_id=self.id, reason=reason, **_without_type(sent))
-        outlets, self._outlets = self._outlets, []
-        for outlet in outlets:
-            outlet.close(_CLEAN)
+        self._truth.record(
+            "session_end",
+            session_id=self.id,
+            reason=reason,
+            sequence=sent["sequence"],
+            at=sent["at"],
+            sockets=sent["sockets"],
+            journaled=len(self._channel.journal),
+        )
+        self._channel.close()
         self._on_end(self)
 
     def cut(self) -> None:
         """The server goes down: fall silent without an end, so that open turns are recorded."""
         if self.ended is None:
             self._stop()
+            self._truth.record(
+                "session_cut",
+                session_id=self.id,
+                at=self._clock.now(),
+                journaled=len(self._channel.journal),
+            )
 
-    # What its agent does (`agent.Room`).
+    # What its agents do (`agent.Room`, `handoff.Hall`).
 
     def emit(
         self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
     ) -> None:
         """See `Room.emit`."""
-        turn.events.append(self._send(kind, payload, lasting=lasting))
+        turn.events.append(self._channel.send(kind, payload, lasting=lasting))
 
     def complain(self, text: str, turn: Turn) -> None:
         """See `Room.complain`."""
-        payload = _system_message(text)
-        sent = self._send(EventType.SYSTEM_MESSAGE, payload, turn.custom, lasting=False)
+        payload = system_message(text)
+        sent = self._channel.send(EventType.SYSTEM_MESSAGE, payload, turn.custom, lasting=False)
         turn.events.append({**sent, "text": text})
 
     def new_message_id(self) -> str:
         """See `Room.new_message_id`."""
         self._messages += 1
         return f"{self.id[:24]}{0x800000000000 + self._messages:012x}"
+
+    def struck(self, fault: str, turn: Turn) -> None:
+        """See `Room.struck`."""
+        if fault != "mid_stream_drop" or self._channel.sever():
+            self._faults.note(fault, message_id=turn.message_id)
+
+    def refers(self, turn: Turn) -> bool:
+        """See `Room.refers`: one hand-off at a time."""
+        return (self._handoff is None or self._handoff.over) and wants_human(turn.text)
+
+    def refer(self, turn: Turn) -> bool:
+        """See `Room.refer`."""
+        dials, setting = self._dials.handoff, self._setting
+        self._handoff = handoff = Handoff(
+            self, dials, self._dials.agent, self._rng, self._clock, setting.people, self._faults
+        )
+        self._handoffs += 1
+        handoff.begin(turn, "fail" if self._handoffs <= dials.fail_first else dials.mode)
+        return handoff.took_over
+
+    def leave_to_human(self, turn: Turn) -> None:
+        """See `Room.leave_to_human`."""
+        assert self._handoff is not None
+        self._handoff.hear(turn)
 
     def settled(self, turn: Turn, outcome: str) -> None:
         """See `Room.settled`."""
@@ -204,6 +230,17 @@ class Session:
             events=turn.events,
         )
 
+    def handed_off(self, story: Turn, outcome: str, stamps: dict[str, Any]) -> None:
+        """See `Hall.handed_off`."""
+        self._truth.record(
+            "handoff",
+            session_id=self.id,
+            triggered=story.received,
+            **stamps,
+            outcome=outcome,
+            events=story.events,
+        )
+
     def finish(self) -> None:
         """See `Room.finish`."""
         self.end(Reason.NATURAL_END)
@@ -212,26 +249,49 @@ class Session:
 
     def _join(self, event: ClientEvent, now: float) -> None:
         turn = Turn("join", now, custom=event.custom)
-        turn.events.append(self._send(event.type, event.payload, event.custom))
+        turn.events.append(self._channel.send(event.type, event.payload, event.custom))
         if self._joined:
             self.settled(turn, "repeated")
         else:
             self._joined = True
             self._agent.take(turn)
 
-    def _message(self, event: ClientEvent, now: float) -> None:
+    def _message(self, outlet: Outlet, event: ClientEvent, now: float) -> None:
+        if self._bucket is not None and self._bucket.take():
+            name = local_id(event.custom)
+            self._truth.record(
+                "rate_limited", call="message", session_id=self.id, at=now, local_id=name
+            )
+            return
         name = self.new_message_id()
         turn = Turn("turn", now, text=event.payload["text"], custom=event.custom, message_id=name)
         payload = {**event.payload, "message_id": name}
-        turn.events.append(self._send(event.type, payload, event.custom))
-        if self._joined:
-            self._agent.take(turn)
+        echo, fault = self._channel.echo(outlet, payload, event.custom)
+        if echo is not None:
+            turn.events.append(echo)
+        if fault == "silent_drop":
+            return
+        if self._handoff is not None and self._handoff.took_over:
+            self._handoff.hear(turn)
+        elif not self._joined:
+            self._turn_away(turn, NO_CONVERSATION)
+        elif fault == "high_load":
+            self._faults.note(fault, message_id=name)
+            self._turn_away(turn, HIGH_LOAD)
+        elif fault == "conversation_not_found":
+            self._faults.note(fault, message_id=name)
+            self._joined = False  # until the client asks for an agent again
+            self._turn_away(turn, NO_CONVERSATION)
         else:
-            self.complain(NO_CONVERSATION, turn)
-            self.settled(turn, "refused")
+            self._agent.take(turn)
+
+    def _turn_away(self, turn: Turn, text: str) -> None:
+        self.complain(text, turn)
+        self.settled(turn, "refused")
 
     def _refuse(self, outlet: Outlet, refusal: Refusal, now: float) -> None:
-        self._reply(outlet, EventType.SYSTEM_MESSAGE, _system_message(refusal.text), refusal.custom)
+        payload = system_message(refusal.text)
+        self._channel.reply(outlet, EventType.SYSTEM_MESSAGE, payload, refusal.custom)
         self._truth.record(
             "refusal",
             session_id=self.id,
@@ -240,56 +300,6 @@ class Session:
             text=refusal.text,
             local_id=local_id(refusal.custom),
         )
-
-    def _reply(
-        self,
-        outlet: Outlet,
-        kind: EventType,
-        payload: dict[str, Any],
-        custom: dict[str, str] | None,
-    ) -> None:
-        """Answer one socket alone: a heartbeat or a mistake is no news to the others."""
-        event = encode(kind, payload, id=self._event_id(), sequence=None, custom=custom)
-        outlet.deliver(Frame(event))
-
-    def _send(
-        self,
-        kind: EventType,
-        payload: dict[str, Any],
-        custom: dict[str, str] | None = None,
-        *,
-        lasting: bool = True,
-    ) -> Sent:
-        sequence = self._journal.last + 1 if lasting else None
-        event = encode(kind, payload, id=self._event_id(), sequence=sequence, custom=custom)
-        if lasting:
-            self._journal.append(event)
-        if self._outlets:
-            frame = Frame(event)
-            for outlet in tuple(self._outlets):  # a delivery may detach its socket
-                outlet.deliver(frame)
-        return {
-            "type": kind.removeprefix("EVENT_TYPE_"),
-            "sequence": sequence,
-            "at": self._clock.now(),
-            "sockets": len(self._outlets),
-        }
-
-    def _event_id(self) -> str:
-        self._events += 1
-        # A UUID made from the session's own by counting: drawing 128 bits for each costs more.
-        return f"{self.id[:24]}{self._events:012x}"
-
-    def _capabilities(self) -> dict[str, Any]:
-        dials = self._dials
-        interval = dials.heartbeat_interval_seconds
-        told = {
-            "streaming": self.streaming,
-            "max_message_size_bytes": dials.max_message_size_bytes,
-            "max_reconnect_attempts": dials.max_reconnect_attempts,
-            "heartbeat_interval_seconds": int(interval) if interval.is_integer() else interval,
-        }
-        return {name: told[name] for name in told if name not in dials.capabilities_left_out}
 
     def _watch(self) -> None:
         """Look again when the silence could be long enough: one timer, armed anew when it rings."""
@@ -304,11 +314,5 @@ class Session:
             self._idle.cancel()
             self._idle = None
         self._agent.stop()
-
-
-def _system_message(text: str) -> dict[str, str]:
-    return {"level": "SYSTEM_MESSAGE_LEVEL_ERROR", "message": text}
-
-
-def _without_type(sent: Sent) -> Sent:
-    return {key: value for key, value in sent.items() if key != "type"}
+        if self._handoff is not None:
+            self._handoff.stop()

@@ -6,10 +6,23 @@ from typing import Any, Final, NamedTuple
 
 from loadkit.simulator.dials import AgentDials
 
-__all__ = ["END_WORDS", "FAREWELL", "Reply", "greeting", "reply", "split"]
+__all__ = [
+    "END_WORDS",
+    "FAREWELL",
+    "HUMAN_WORDS",
+    "Reply",
+    "greeting",
+    "human_reply",
+    "reply",
+    "split",
+    "wants_human",
+]
 
 END_WORDS: Final = "end the convo"
 """In a user's message, in any case: the agent answers and then ends the session."""
+
+HUMAN_WORDS: Final = "agent please"
+"""In a user's message, in any case: the agent hands over to a person."""
 
 FAREWELL: Final = "Happy to have helped. I'll close this chat now. Have a lovely day!"
 
@@ -76,6 +89,12 @@ _OTHERWISE: Final = (
     " find at the top of the confirmation e-mail.",
 )
 
+_HUMAN: Final = (
+    "Thanks for waiting. I've had a look at your account and I can sort this out for you now.",
+    "I see what happened there. Bear with me while I put that right on our side.",
+    "That's done. You'll have an e-mail from me in a few minutes. Anything else?",
+)
+
 _SUGGESTIONS: Final = (
     ("Track my order", "Talk about a return", "That's all, thanks"),
     ("Yes, please", "No, thanks"),
@@ -115,7 +134,8 @@ def greeting(rng: Random) -> Reply:
 def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
     """The answer to what a user said."""
     lowered = heard.lower()
-    if END_WORDS in lowered:
+    rate = dials.end_conversation_rate
+    if END_WORDS in lowered or (rate > 0 and rng.random() < rate):
         return Reply(FAREWELL, [], [], ends=True)
     texts = next(
         (texts for words, texts in _TOPICS if any(w in lowered for w in words)), _OTHERWISE
@@ -125,6 +145,16 @@ def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
         suggestions = [{"message_text": text} for text in rng.choice(_SUGGESTIONS)]
     attachments = [_ATTACHMENT] if rng.random() < dials.attachment_rate else []
     return Reply(rng.choice(texts), attachments, suggestions)
+
+
+def wants_human(heard: str) -> bool:
+    """Whether a user asks for a person."""
+    return HUMAN_WORDS in heard.lower()
+
+
+def human_reply(rng: Random) -> str:
+    """What a live agent says."""
+    return rng.choice(_HUMAN)
 
 
 def split(text: str, pieces: int) -> list[str]:

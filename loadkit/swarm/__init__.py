@@ -3,6 +3,29 @@
 from loadkit.swarm.install import install
 from loadkit.swarm.options import add_options
 from loadkit.swarm.shape import ProfileShape
-from loadkit.swarm.users import ChatUser, CompleteChat, StreamingChat
+from loadkit.swarm.users import (
+    AbandoningChat,
+    ChatUser,
+    CompleteChat,
+    FlakyNetworkChat,
+    HandoffChat,
+    IdleChat,
+    MultiTabChat,
+    ResumingChat,
+    StreamingChat,
+)
 
-__all__ = ["ChatUser", "CompleteChat", "ProfileShape", "StreamingChat", "add_options", "install"]
+__all__ = [
+    "AbandoningChat",
+    "ChatUser",
+    "CompleteChat",
+    "FlakyNetworkChat",
+    "HandoffChat",
+    "IdleChat",
+    "MultiTabChat",
+    "ProfileShape",
+    "ResumingChat",
+    "StreamingChat",
+    "add_options",
+    "install",
+]

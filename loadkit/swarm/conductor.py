@@ -57,9 +57,12 @@ class Conductor:
         self._folder: Path | None = None
         self._log: logging.Handler | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
+        self._working: set[str] = set()
         self._finished: set[str] = set()
         self._handed_over = Event()
         self._drained: Event | None = None
+        self._idle = Event()
+        self._idle.set()
         self._run = ""
         self._began = self._ended = 0.0
         self._asked = self._reached = 0
@@ -110,6 +113,12 @@ class Conductor:
         """A run that was asked for cannot be."""
         logger.error("%s", error)
 
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no run is under way. Returns whether that came about."""
+        if self._drained is None and not self._idle.is_set():
+            return False  # nobody has told it to stop
+        return self._idle.wait(seconds)
+
     # --- during -------------------------------------------------------------------------------
 
     def start(self) -> str:
@@ -121,7 +130,9 @@ class Conductor:
         self._log = logging.FileHandler(self._folder / "loadkit.log", encoding="utf-8")
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.getLogger().addHandler(self._log)
-        self._ledger, self._finished, self._drained = Ledger(), set(), None
+        self._ledger, self._drained = Ledger(), None
+        self._working, self._finished = set(), set()
+        self._idle.clear()
         self._asked = self._reached = 0
         self.fault_text = self.summary = None
         self._run = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -189,6 +200,9 @@ class Conductor:
         self._ended = perf_counter()
         runner = self._environment.runner
         if isinstance(runner, MasterRunner):
+            self._working = {
+                client.id for client in runner.clients.all if client.state != STATE_MISSING
+            }
             runner.send_message(FINISH, {"run": self._run})
             until = self._ended + DRAIN_LIMIT + (self._environment.stop_timeout or 0)
             while perf_counter() < until and any(
@@ -201,6 +215,12 @@ class Conductor:
 
     def finish(self) -> None:
         """All is handed over: freeze, write, tell."""
+        try:
+            self._conclude()
+        finally:
+            self._idle.set()
+
+    def _conclude(self) -> None:
         if self._progress is not None:
             self._progress.kill()
             self._progress = None
@@ -209,7 +229,7 @@ class Conductor:
             return
         profile = self.profile()
         runner = self._environment.runner
-        reported = self._ledger.reporters if isinstance(runner, MasterRunner) else frozenset()
+        due = self._working | self._ledger.reporters if isinstance(runner, MasterRunner) else set()
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
@@ -220,11 +240,17 @@ class Conductor:
             limits=[(limit.metric, limit.limit) for limit in profile.slo],
             asked_users=self._asked,
             peak_users=self._reached,
-            workers_lost=len(reported - self._finished),
+            workers_lost=len(due - self._finished),
         )
         examples = self._ledger.examples
         try:
-            write(folder, self.summary, self._run_info(profile), examples)
+            write(
+                folder,
+                self.summary,
+                self._run_info(profile),
+                examples,
+                self._ledger.transcripts,
+            )
         finally:
             if self._console.is_terminal:
                 self._console.print(" " * 79, end="\r")

@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import Any, Final
 
 import gevent
+import psutil
 from locust import argument_parser
 from locust.env import Environment
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
@@ -55,11 +56,19 @@ def install(environment: Environment, **_: Any) -> None:
             conductor.make_folder()
         except LoadkitError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            _dismiss_workers()
             sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)
         _install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         install_web(environment.web_ui, conductor)
+        _install_exit(environment, conductor)
+
+
+def _dismiss_workers() -> None:
+    """End the workers that `--processes` forked: nothing else tells them of a run that is not."""
+    for child in psutil.Process().children():
+        child.kill()  # they have nothing to lose yet; Locust waits for them as it exits
 
 
 def _install_leader(environment: Environment, conductor: Conductor) -> None:
@@ -68,6 +77,8 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
     def on_test_start(**_: Any) -> None:
         # Locust's spawn message carries the options to the workers, late ones included.
         options.loadkit_run = conductor.start()  # type: ignore[union-attr]
+        runner = environment.runner
+        options.loadkit_workers = max(1, len(runner.clients.ready))  # type: ignore[union-attr]
         options.loadkit_profile = conductor.profile().to_json()  # type: ignore[union-attr]
 
     events.test_start.add_listener(on_test_start)
@@ -93,7 +104,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         courier.begin(options.loadkit_run)
         try:
             profile = Profile.from_json(options.loadkit_profile)
-            worker.start(profile, environment.host or "", max(0, runner.worker_index))
+            index, workers = max(0, runner.worker_index), options.loadkit_workers
+            worker.start(profile, environment.host or "", index, workers)
         except LoadkitError as error:
             logger.critical("this worker cannot take part: %s", error)
             gevent.spawn(runner.quit)
@@ -101,6 +113,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     def on_test_stop(**_: Any) -> None:
         worker.stop()
         if asked_to_finish:
+            # Locust's next report may be three seconds away, and then count for the next run.
+            runner._send_stats()
             courier.settle()
 
     def on_finish(environment: Environment, msg: Any) -> None:
@@ -111,6 +125,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
+    if runner.worker_state != STATE_INIT:
+        on_test_start()  # Locust had connected us before: the run may have begun meanwhile
 
     def interrupted() -> None:
         # Ctrl-C reaches every process of the terminal; the master ends the run in order.
@@ -136,7 +152,7 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
         nonlocal numbers
         numbers = iter(range(1, sys.maxsize))
         conductor.start()
-        worker.start(conductor.profile(), environment.host or "", 0)
+        worker.start(conductor.profile(), environment.host or "", 0, 1)
 
     def on_test_stop(**_: Any) -> None:
         conductor.drain()
@@ -148,20 +164,26 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
 
 
 def _install_exit(environment: Environment, conductor: Conductor) -> None:
-    """The exit code of a headless run, and its end by a signal."""
+    """The exit code of a process that leads, and its end by a signal."""
     by_signal: list[int] = []
+    web_ui = environment.web_ui
 
     def on_signal(number: int) -> None:
         by_signal.append(number)
-        conductor.stop()
+        if web_ui is None:
+            conductor.stop()
+        elif web_ui.greenlet is not None:
+            web_ui.greenlet.kill(block=False)  # Locust waits for it, then stops the run
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
+    # of it goes on all the same. With a UI, SIGTERM is Locust's own.
+    for number in (signal.SIGINT, signal.SIGTERM) if web_ui is None else (signal.SIGINT,):
         gevent.signal_handler(number, on_signal, number)
 
     def on_quitting(environment: Environment, **_: Any) -> None:
         if by_signal:
             environment.process_exit_code = 128 + by_signal[0]
-        elif conductor.summary is not None:
+        elif web_ui is None and conductor.summary is not None:
             environment.process_exit_code = conductor.summary.verdict.exit_code
 
     environment.events.quitting.add_listener(on_quitting)

@@ -5,13 +5,15 @@ from typing import Final
 import gevent
 
 from loadkit.credentials import Credentials
-from loadkit.errors import Failure, RemoteError, TargetError, UsageError
+from loadkit.errors import RemoteError, TargetError, UsageError
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
 
 __all__ = ["preflight"]
 
-LIMIT: Final = 8.0  # seconds for it all, the retries of a target that is just starting included
+LIMIT: Final = 6.0  # seconds for it all, the retries of a target that is just starting included
+_CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
+_RUNNING: Final = "check the address and that the server is running"
 
 
 def preflight(url: str | None, credentials: Credentials) -> None:
@@ -25,17 +27,20 @@ def preflight(url: str | None, credentials: Credentials) -> None:
         raise UsageError("no target: add -H URL (--host URL)")
     target = Target.resolve(url)
     api = Api(target, credentials, connect_timeout=LIMIT / 2, answer_timeout=LIMIT)
+    limit = gevent.Timeout.start_new(LIMIT)  # not a RemoteError, which would be retried
     try:
-        with gevent.Timeout(LIMIT, RemoteError(Failure.CONNECT_TIMEOUT, f"within {LIMIT:g} s")):
-            api.access_token()
+        api.access_token()
+    except gevent.Timeout as expired:
+        if expired is not limit:
+            raise
+        raise TargetError(
+            f"{target.origin} cannot be used: no token within {LIMIT:g} s; {_RUNNING}"
+        ) from None
     except RemoteError as error:
         refused = error.status is not None and 400 <= error.status < 500
-        mend = (
-            "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
-            if refused
-            else "check the address and that the server is running"
-        )
         what = "refuses the credentials" if refused else "cannot be used"
+        mend = _CREDENTIALS if refused else _RUNNING
         raise TargetError(f"{target.origin} {what}: {error}; {mend}") from error
     finally:
+        limit.close()
         api.close()

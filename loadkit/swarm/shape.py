@@ -1,6 +1,7 @@
 """Locust's shape that follows a profile's stages."""
 
 from time import perf_counter
+from typing import Final
 
 from locust import LoadTestShape
 
@@ -8,6 +9,8 @@ from loadkit.errors import LoadkitError
 from loadkit.plan.pace import users_at
 
 __all__ = ["ProfileShape"]
+
+EARLY: Final = 0.05  # seconds; a timer may fire a moment early, and the next tick is a second away
 
 
 class ProfileShape(LoadTestShape):
@@ -27,10 +30,10 @@ class ProfileShape(LoadTestShape):
         except LoadkitError as error:
             conductor.refuse(error)
             return None
-        elapsed = perf_counter() - self.start_time
-        users = users_at(stages, elapsed)
-        if users is None:
+        elapsed = perf_counter() - self.start_time + EARLY
+        if users_at(stages, elapsed) is None:
             return None
-        ahead = users_at(stages, elapsed + 1.0)
-        users = users if ahead is None else ahead
+        users = users_at(stages, elapsed + 1.0)
+        if users is None:
+            users = stages[-1].users
         return users, float(max(users, 100))

@@ -1,4 +1,7 @@
-"""The user classes: each a way to live a chat session."""
+"""The user classes: each a way to live a chat session.
+
+Your own is a subclass: say in class attributes how its sessions differ, or override `plan`.
+"""
 
 from time import perf_counter
 from typing import Any, ClassVar
@@ -7,36 +10,55 @@ import gevent
 from locust import User, task
 
 from loadkit.figures import Ending
-from loadkit.swarm.worker import Worker
+from loadkit.plan.errand import Errand
+from loadkit.swarm.worker import Outing, Worker
 
-__all__ = ["ChatUser", "CompleteChat", "StreamingChat"]
+__all__ = [
+    "AbandoningChat",
+    "ChatUser",
+    "CompleteChat",
+    "FlakyNetworkChat",
+    "HandoffChat",
+    "IdleChat",
+    "MultiTabChat",
+    "ResumingChat",
+    "StreamingChat",
+]
 
 
 class ChatUser(User):
     """A visitor who has one chat session after another.
 
     Attributes:
+        errand: what the person has come for.
         streaming: whether the sessions ask for streamed answers.
+        tabs: further browser tabs on each session.
+        restarts: how often in a session the app is shut down and started anew.
     """
 
     abstract = True
+    errand: ClassVar[Errand] = Errand.CHAT
     streaming: ClassVar[bool] = False
+    tabs: ClassVar[int] = 0
+    restarts: ClassVar[int] = 0
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)  # runs inside Locust's spawn loop: no I/O here
         self.worker: Worker = environment.loadkit
-        self.number = self.worker.new_user()
-        self.sessions = self.failures = 0
+        self.failures = 0
         self.due = self.worker.first_due()
+
+    def plan(self) -> Outing:
+        """The next session."""
+        return Outing(
+            type(self).__name__, self.errand, self.streaming, tabs=self.tabs, restarts=self.restarts
+        )
 
     @task
     def chat(self) -> None:
         """One session, when it is due."""
         gevent.sleep(max(0.0, self.due - perf_counter()))
-        finish = self.worker.converse(
-            self.due, self.number, self.sessions, streaming=self.streaming
-        )
-        self.sessions += 1
+        finish = self.worker.converse(self.due, self.plan())
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
         self.due = self.worker.next_due(finish, self.failures)
 
@@ -49,3 +71,39 @@ class StreamingChat(ChatUser):
     """The same with streamed replies."""
 
     streaming = True
+
+
+class HandoffChat(ChatUser):
+    """Asks for a human and stays until the human leaves."""
+
+    errand = Errand.HUMAN
+
+
+class FlakyNetworkChat(ChatUser):
+    """Streams over a network that fails as the profile's `[chaos]` says."""
+
+    streaming = True
+
+
+class AbandoningChat(ChatUser):
+    """Closes the browser in the middle, without a word."""
+
+    errand = Errand.ABANDON
+
+
+class IdleChat(ChatUser):
+    """Opens the chat and says nothing: heartbeats only."""
+
+    errand = Errand.IDLE
+
+
+class ResumingChat(ChatUser):
+    """Shuts the app down after an answer and goes on in a new process, with the whole replay."""
+
+    restarts = 1
+
+
+class MultiTabChat(ChatUser):
+    """Has the same session open in two more tabs."""
+
+    tabs = 2

@@ -1,7 +1,7 @@
 """Our part in Locust's web UI: the profiles in its form, and mistakes told there."""
 
 from argparse import Namespace
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, jsonify, request
 from locust.web import WebUI
@@ -11,6 +11,8 @@ from loadkit.plan.profile import profile_folders, profile_names
 from loadkit.swarm.conductor import Conductor
 
 __all__ = ["install_web"]
+
+LAST_RUN_ENDS: Final = 5.0  # seconds; its state says "stopped" before all of it is handed over
 
 
 def install_web(web_ui: WebUI, conductor: Conductor) -> None:
@@ -22,6 +24,9 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
     def check_form() -> Response | None:
         if request.method != "POST" or not request.path.endswith("/swarm"):
             return None
+        if not conductor.wait_until_idle(LAST_RUN_ENDS):
+            message = "a run is under way: stop it before you start another"
+            return jsonify({"success": False, "message": message})
         before = options.profile
         options.profile = request.form.get("profile") or before
         try:

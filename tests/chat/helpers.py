@@ -80,13 +80,13 @@ def chunk(
     )
 
 
-def ended(reason: Any = "REASON_USER_END") -> Event:
-    return event("SESSION_END", reason=reason)
+def ended(reason: Any = "REASON_USER_END", sequence: int | None = None) -> Event:
+    return event("SESSION_END", sequence, reason=reason)
 
 
 def echo(said: list[Effect], sequence: int | None = None) -> Event:
     """The server's echo of the message among `said`."""
-    return event("USER_MESSAGE", sequence, local_id=local_id(said), message_id="u")
+    return event("USER_MESSAGE", sequence, local_id=local_id(said), message_id=f"u-{next(_ids)}")
 
 
 def local_id(said: list[Effect]) -> str:
@@ -104,8 +104,8 @@ def feed(session: Session, *happenings: tuple[float | None, Happening]) -> list[
     return out
 
 
-def new_session(*, seed: int = 1, **policy: Any) -> Session:
-    return Session(Policy(**policy), Random(seed))
+def new_session(*, seed: int = 1, streaming: bool = True, **policy: Any) -> Session:
+    return Session(Policy(**policy), Random(seed), streaming=streaming)
 
 
 def opened_session(at: float = 0.0, **policy: Any) -> Session:
@@ -143,6 +143,44 @@ def waiting_session(*, echoed: bool = True, **policy: Any) -> Session:
     return session
 
 
+def queued_session(**policy: Any) -> Session:
+    """A waiting session whose agent handed over at 11 and left; the highest sequence is 8."""
+    session = waiting_session(**policy)
+    feed(
+        session,
+        (11.0, event("POLY_AGENT_TRIGGERED_HANDOFF", 6)),
+        (11.1, event("POLY_AGENT_LEFT", 7)),
+        (11.2, event("HANDOFF_ACCEPTED", 8)),
+    )
+    return session
+
+
+def human_session(**policy: Any) -> Session:
+    """A queued session that a human joined at 15 (sequence 9)."""
+    session = queued_session(**policy)
+    feed(session, (15.0, event("LIVE_AGENT_JOINED", 9, agent={"id": "a", "name": "Kim"})))
+    return session
+
+
+def asking_session(*, echoed: bool = True, **policy: Any) -> Session:
+    """A human session whose person said "hi" at 17, echoed (sequence 10) at 17.1."""
+    session = human_session(**policy)
+    said = feed(session, (17.0, Say("hi", due=17.0)))
+    if echoed:
+        feed(session, (17.1, echo(said, 10)))
+    return session
+
+
+def human_says(text: str, sequence: int | None = None) -> Event:
+    return event("LIVE_AGENT_MESSAGE", sequence, text=text, message_id=f"h-{next(_ids)}")
+
+
+def system(text: str, local_id: str | None = None) -> Event:
+    return event(
+        "SYSTEM_MESSAGE", level="SYSTEM_MESSAGE_LEVEL_ERROR", message=text, local_id=local_id
+    )
+
+
 def only(effects: list[Effect], kind: type[_T]) -> list[_T]:
     return [effect for effect in effects if isinstance(effect, kind)]
 
@@ -176,6 +214,11 @@ def samples(effects: list[Effect], phase: Phase) -> list[Sample]:
 def durations(effects: list[Effect], phase: Phase) -> list[float]:
     """How long each sample of `phase` lasted, in whole milliseconds' precision."""
     return [round(sample.end - sample.sent, 3) for sample in samples(effects, phase)]
+
+
+def cues(effects: list[Effect]) -> list[str]:
+    """Why it is the person's turn, each time."""
+    return [str(turn.cue) for turn in only(effects, YourTurn)]
 
 
 def heard(effects: list[Effect]) -> list[str]:

@@ -11,7 +11,7 @@ from loadkit.chat.inputs import Refused
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Phase
 
-from .helpers import counts
+from .helpers import counts, start
 
 
 def connection(*links: Link) -> Connection:
@@ -23,7 +23,7 @@ def connection(*links: Link) -> Connection:
         elif link is Link.REPLAYING:
             one.opened(0.0)
         elif link is Link.LIVE:
-            one.capabilities(0.1, {}, limit=True)
+            one.journal.take(start(), True, [])
             one.batch(0.1, 1, [])
         elif link is Link.BACKOFF:
             one.closed(1.0, 1006, [])
@@ -41,7 +41,12 @@ UP_TO = {
 
 
 def state(one: Connection) -> dict[str, Any]:
-    return {name: repr(getattr(one, name)) for name in Connection.__slots__ if name != "rng"}
+    return {
+        name: repr(getattr(part, name))
+        for part in (one, one.journal)
+        for name in type(part).__slots__
+        if name not in ("rng", "journal")
+    }
 
 
 @pytest.mark.parametrize("link", [link for link in Link if link is not Link.CONNECTING])
@@ -79,53 +84,52 @@ def test_a_socket_waits_for_nothing_while_it_connects_or_is_gone() -> None:
     assert connection(Link.CONNECTING).deadline == NEVER
 
 
-def test_the_cursor_is_the_highest_sequence_and_never_falls() -> None:
-    one = connection(*UP_TO[Link.LIVE])
-    seen = []
-    for sequence in (1, 2, 5, 3, 5, 0, -4, 6):
-        one.sequenced(sequence, [])
-        seen.append(one.cursor)
-    assert seen == [1, 2, 5, 5, 5, 5, 5, 6]
-
-
 def test_a_connect_names_the_cursor() -> None:
     one = connection(*UP_TO[Link.BACKOFF])
     out: list[Effect] = []
-    one.sequenced(7, [])
+    one.journal.cursor = 7
     one.elapsed(one.deadline, out)
     assert out == [Connect(7)]
 
 
-def test_what_a_resume_leaves_out_is_counted_as_lost() -> None:
-    one = connection(*UP_TO[Link.BACKOFF])
+@pytest.mark.parametrize("link", [Link.CONNECTING, Link.REPLAYING, Link.LIVE])
+def test_a_socket_that_we_broke_is_opened_again(link: Link) -> None:
+    one = connection(*UP_TO[link])
     out: list[Effect] = []
-    one.cursor = 4
-    one.sequenced(8, out)
-    one.sequenced(9, out)
-    assert counts(out) == {"disconnects.events_lost": 3}
+    assert one.forced(5.0, out) is None
+    assert counts(out) == {"disconnects.forced": 1}
+    assert (one.link, one.attempt) == (Link.BACKOFF, 1)
+    assert 5.8 <= one.deadline <= 6.2
 
 
-@pytest.mark.parametrize("sequence", [2**31, 2**53, 2**64 - 1])
-def test_an_absurd_sequence_does_not_eat_the_memory(sequence: int) -> None:
-    one = connection(*UP_TO[Link.BACKOFF])
-    out: list[Effect] = []
-    one.sequenced(sequence, out)
-    assert 0 < len(out) <= 1_000
-    assert one.cursor == sequence
+@pytest.mark.parametrize("link", [Link.GONE, Link.BACKOFF])
+def test_only_a_socket_that_is_there_can_be_broken(link: Link) -> None:
+    one = connection(*UP_TO[link])
+    before = state(one)
+    with pytest.raises(LocalError):
+        one.forced(5.0, [])
+    assert state(one) == before
 
 
-def test_a_gap_while_live_is_no_loss_of_a_resume() -> None:
-    one = connection(*UP_TO[Link.LIVE])
-    out: list[Effect] = []
-    one.sequenced(50, out)
-    assert out == []
+def test_the_sdk_polls_every_ten_seconds_after_a_first_second() -> None:
+    one = Connection(handshake=10.0, limit=4, rng=Random(1), sdk=True)
+    one.connect([])
+    waits, at = [], 0.0
+    while one.refused(at, Refused(Failure.CONNECT_REFUSED), []) is None:
+        waits.append(one.deadline - at)
+        at = one.deadline
+        one.elapsed(at, [])
+    assert waits == [pytest.approx(1.0, abs=0.2), 10.0, 10.0, 10.0]
 
 
-def test_the_first_history_of_a_session_may_begin_at_any_sequence() -> None:
+def test_a_replay_that_is_known_to_go_on_is_not_complete_with_a_small_batch() -> None:
     one = connection(*UP_TO[Link.REPLAYING])
-    out: list[Effect] = []
-    one.sequenced(50, out)
-    assert out == []
+    one.reach = 3
+    one.journal.take(start(), True, [])
+    assert not one.batch(0.1, 1, [])
+    assert one.deadline == pytest.approx(2.1)
+    one.journal.cursor = 3
+    assert one.batch(0.2, 2, [])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_the_first_history_of_a_session_may_begin_at_any_sequence() -> None:
 def test_nonsense_for_the_number_of_attempts_keeps_ten(capabilities: Any, limit: int) -> None:
     one = connection(*UP_TO[Link.REPLAYING])
     one.capabilities(0.1, {"capabilities": capabilities}, limit=True)
-    assert (one.limit, one.known) == (limit, True)
+    assert one.limit == limit
 
 
 def test_the_profile_s_number_of_attempts_comes_before_the_server_s() -> None:
@@ -186,6 +190,6 @@ def test_nonsense_for_the_heartbeat_interval_keeps_thirty_seconds(
 def test_history_lasts_from_the_upgrade_to_the_last_batch() -> None:
     one = connection(*UP_TO[Link.REPLAYING])
     out: list[Effect] = []
-    one.capabilities(0.3, {}, limit=True)
+    one.journal.take(start(), True, out)
     assert one.batch(0.3, 1, out)
     assert out == [Sample(Phase.HISTORY, None, 0.0, 0.3)]

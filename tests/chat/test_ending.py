@@ -6,28 +6,50 @@ import pytest
 
 from loadkit.chat.connection import Link
 from loadkit.chat.effects import Finish, Sample
-from loadkit.chat.inputs import CUT, ELAPSED, START, Closed, Leave, Opened
+from loadkit.chat.inputs import (
+    CUT,
+    ELAPSED,
+    FORCED,
+    START,
+    VANISHED,
+    Closed,
+    Input,
+    Leave,
+    Opened,
+    Refused,
+    Say,
+    Typing,
+)
 from loadkit.chat.session import Session, Talk
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Ending, Phase
+from loadkit.wire import Event
 
 from .helpers import (
     DUE,
+    batch,
+    beat,
     counts,
+    cues,
+    durations,
     ended,
     event,
     failures,
     feed,
     finish,
+    human_session,
     joined,
     joining_session,
     live_session,
     message,
     new_session,
     opened_session,
+    queued_session,
     samples,
     sent,
     start,
+    system,
+    thinking,
     violations,
     waiting_session,
 )
@@ -42,9 +64,10 @@ def leaving_session(**policy: Any) -> Session:
 
 def test_who_leaves_is_waited_for_until_the_server_has_ended_the_session() -> None:
     session = leaving_session()
-    out = feed(session, (20.1, event("USER_END_SESSION")), (20.3, ended()))
+    out = feed(session, (20.1, event("USER_END_SESSION", 5)), (20.3, ended(sequence=6)))
     assert samples(out, Phase.END) == [Sample(Phase.END, 19.9, 20.0, 20.3)]
-    assert finish(out) == Finish(Ending.USER_END, close=1000)
+    out += feed(session, (20.4, Closed(1000)))
+    assert finish(out) == Finish(Ending.USER_END)
     assert (failures(out), violations(out)) == ([], [])
 
 
@@ -69,7 +92,8 @@ def test_without_session_end_the_session_fails_after_the_hand_shake_limit() -> N
 def test_the_server_s_reason_is_how_the_session_ended(
     make: Any, reason: str, ending: Ending
 ) -> None:
-    assert finish(feed(make(), (21.0, ended(reason)))) == Finish(ending, close=1000)
+    out = feed(make(), (21.0, ended(reason)), (21.1, Closed(1000)))
+    assert finish(out) == Finish(ending)
 
 
 def test_a_natural_end_is_neither_a_failure_nor_a_violation() -> None:
@@ -85,9 +109,10 @@ def test_to_be_called_abandoned_while_connected_is_a_failure() -> None:
 
 @pytest.mark.parametrize("reason", ["REASON_OF_TOMORROW", "", None, 5, [], {"a": [1]}])
 def test_an_unknown_reason_is_a_violation_and_a_failed_session(reason: Any) -> None:
-    out = feed(live_session(), (21.0, ended(reason)))
+    session = live_session()
+    out = feed(session, (21.0, ended(reason)))
     assert violations(out) == ["unknown_reason"]
-    assert finish(out) == Finish(Ending.FAILED, close=1000)
+    assert finish(feed(session, (21.1, Closed(1000)))) == Finish(Ending.FAILED)
 
 
 def test_an_end_ahead_of_the_answer_loses_the_turn() -> None:
@@ -110,29 +135,122 @@ def test_an_end_ahead_of_the_greeting_is_a_failure_whatever_its_reason() -> None
 def test_the_end_may_land_in_a_replay() -> None:
     session = live_session()
     feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
-    out = feed(session, (22.1, ended("REASON_NATURAL_END")))
-    assert finish(out) == Finish(Ending.NATURAL_END, close=1000)
+    out = feed(session, (22.1, ended("REASON_NATURAL_END")), (22.1, batch()), (22.2, Closed(1000)))
+    assert finish(out) == Finish(Ending.NATURAL_END)
+    assert violations(out) == []
 
 
 def test_the_end_of_one_who_left_may_land_in_a_replay() -> None:
     session = leaving_session()
     feed(session, (20.1, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
-    out = feed(session, (22.1, ended()))
+    out = feed(session, (22.1, ended()), (22.2, Closed(1000)))
     assert samples(out, Phase.END) == [Sample(Phase.END, 19.9, 20.0, 22.1)]
-    assert finish(out) == Finish(Ending.USER_END, close=1000)
+    assert finish(out) == Finish(Ending.USER_END)
 
 
-def test_after_the_end_the_session_waits_for_nothing() -> None:
+# --- between SESSION_END and the close -----------------------------------------------------------
+
+
+def test_the_server_has_a_second_to_close_and_then_we_do() -> None:
     session = live_session()
     feed(session, (21.0, ended()))
+    assert (session.talk, session.deadline) == (Talk.ENDED, 22.0)
+    assert feed(session, (21.9, ELAPSED)) == []
+    assert feed(session, (22.0, ELAPSED)) == [Finish(Ending.USER_END, close=1000)]
+    assert (session.talk, session.connection.link) == (Talk.OVER, Link.GONE)
     assert session.deadline == float("inf")
-    assert (session.talk, session.connection.link) == (Talk.ENDED, Link.GONE)
 
 
-def test_what_follows_session_end_is_a_violation() -> None:
+@pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 4000, 4001])
+def test_another_close_code_after_the_end_is_a_violation_and_no_drop(code: int) -> None:
+    session = live_session()
+    out = feed(session, (21.0, ended()), (21.1, Closed(code)))
+    assert violations(out) == ["wrong_close_code"]
+    assert (counts(out), failures(out)) == ({}, [])
+    assert finish(out) == Finish(Ending.USER_END)
+
+
+def test_an_echo_of_a_heartbeat_may_cross_the_end() -> None:
+    session = live_session({"heartbeat_interval_seconds": 15})
+    out = feed(session, (15.0, ELAPSED), (15.01, ended()), (15.02, beat()))
+    assert violations(out) == []
+    assert durations(out, Phase.HEARTBEAT) == [0.02]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [message("One more thing."), ended(), thinking(), event("POLY_AGENT_LEFT"), system("Error: x")],
+    ids=lambda event: event.type.name,
+)
+def test_what_follows_session_end_is_a_violation(late: Event) -> None:
     session = live_session()
     feed(session, (21.0, ended()))
-    assert violations(feed(session, (21.1, message("One more thing.")))) == ["unexpected_event"]
+    assert violations(feed(session, (21.1, late))) == ["event_after_end"]
+    assert finish(feed(session, (21.2, Closed(1000)))) == Finish(Ending.USER_END)
+
+
+@pytest.mark.parametrize("act", [Say("hi", 21.1), Leave(21.1), Typing(True)])
+def test_what_the_person_does_after_the_end_is_seen_by_nobody(act: Input) -> None:
+    session = live_session()
+    feed(session, (21.0, ended("REASON_NATURAL_END")))
+    assert feed(session, (21.1, act)) == []
+
+
+def test_one_who_vanishes_after_the_end_was_told_of_it() -> None:
+    session = live_session()
+    out = feed(session, (21.0, ended("REASON_NATURAL_END")), (21.1, VANISHED))
+    assert finish(out) == Finish(Ending.NATURAL_END)
+
+
+def test_a_run_that_stops_after_the_end_cuts_nothing_off() -> None:
+    session = live_session()
+    out = feed(session, (21.0, ended()), (21.1, CUT))
+    assert finish(out) == Finish(Ending.USER_END, close=1000)
+    assert sent(out) == []
+
+
+# --- the person is gone without a word ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [joining_session, live_session, waiting_session, queued_session])
+def test_one_who_vanishes_abandons_the_session_and_says_nothing(make: Any) -> None:
+    assert feed(make(), (30.0, VANISHED)) == [Finish(Ending.ABANDONED)]
+
+
+# --- what crosses the leave -----------------------------------------------------------------------
+
+CROSSING = [
+    "POLY_AGENT_TRIGGERED_HANDOFF",
+    "POLY_AGENT_LEFT",
+    "HANDOFF_ACCEPTED",
+    "HANDOFF_QUEUE_STATUS",
+    "CLIENT_HANDOFF_REQUIRED",
+    "HANDOFF_FAILED",
+    "HANDOFF_TIMEOUT",
+    "LIVE_AGENT_JOINED",
+    "LIVE_AGENT_TYPING",
+    "LIVE_AGENT_MESSAGE",
+    "LIVE_AGENT_LEFT",
+]
+
+
+@pytest.mark.parametrize("kind", CROSSING)
+@pytest.mark.parametrize("make", [waiting_session, queued_session, human_session])
+def test_whatever_crosses_the_leave_is_tolerated_and_delays_nothing(make: Any, kind: str) -> None:
+    session = make()
+    feed(session, (20.0, Leave(due=19.9)))
+    out = feed(session, (20.1, event(kind)), (20.2, event("USER_END_SESSION")), (20.3, ended()))
+    assert (violations(out), cues(out)) == ([], [])
+    assert samples(out, Phase.END) == [Sample(Phase.END, 19.9, 20.0, 20.3)]
+
+
+@pytest.mark.parametrize("joined_first", [False, True])
+def test_one_who_leaves_ahead_of_the_greeting_may_still_be_greeted(joined_first: bool) -> None:
+    session = joining_session()
+    acts = [(0.5, joined()), (0.6, Leave(due=0.6))]
+    feed(session, *(acts if joined_first else reversed(acts)))
+    out = feed(session, (0.7, thinking()), (0.8, message("Hello!")), (0.9, ended()))
+    assert violations(out) == []
 
 
 # --- the run is told to stop --------------------------------------------------------------------
@@ -160,14 +278,24 @@ def test_a_session_that_is_cut_off_ahead_of_its_first_socket_just_ends(started: 
 
 
 @pytest.mark.parametrize("connecting", [False, True])
-def test_a_session_that_is_disconnected_when_the_run_stops_has_failed(connecting: bool) -> None:
+def test_a_session_that_cannot_come_back_when_the_run_stops_has_failed(connecting: bool) -> None:
     session = live_session()
-    feed(session, (20.0, Closed(1006)))
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED))
+    feed(session, (21.3, Refused(Failure.CONNECT_REFUSED)))
     if connecting:
         feed(session, (DUE, ELAPSED))
-    out = feed(session, (22.0, CUT))
+    out = feed(session, (24.0, CUT))
     assert failures(out) == [Failure.CONNECTION_LOST]
     assert finish(out) == Finish(Ending.FAILED)
+
+
+@pytest.mark.parametrize("connecting", [False, True])
+def test_a_session_that_has_just_lost_its_socket_was_still_running(connecting: bool) -> None:
+    session = waiting_session()
+    feed(session, (20.0, FORCED))
+    if connecting:
+        feed(session, (DUE, ELAPSED))
+    assert feed(session, (22.0, CUT)) == [Finish(Ending.CUT_OFF)]
 
 
 def test_a_session_that_is_cut_off_while_it_resumes_is_still_running() -> None:
@@ -187,4 +315,4 @@ def test_a_session_that_ended_ahead_of_its_first_history_does_not_ask_for_the_ag
     session = opened_session()
     out = feed(session, (0.1, start()), (0.1, ended("REASON_USER_ABANDONED")))
     assert sent(out) == []
-    assert finish(out) == Finish(Ending.ABANDONED, close=1000)
+    assert finish(feed(session, (0.2, Closed(1000)))) == Finish(Ending.ABANDONED)

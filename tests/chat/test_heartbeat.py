@@ -28,6 +28,7 @@ from .helpers import (
     sent,
     start,
     thinking,
+    violations,
 )
 
 EVERY_15 = {"heartbeat_interval_seconds": 15}
@@ -138,8 +139,47 @@ def test_a_socket_that_speaks_is_not_half_open_though_its_heartbeats_are_unanswe
     session = live_session(EVERY_15)
     feed(session, (15.0, ELAPSED), (20.0, sign), (30.0, ELAPSED))
     out = feed(session, (45.0, ELAPSED))
-    assert failures(out) == [Failure.HEARTBEAT_UNANSWERED]
+    assert (failures(out), violations(out)) == ([], ["heartbeat_not_echoed"])
     assert (sent(out), session.connection.link) == (["HEARTBEAT"], Link.LIVE)
+
+
+# --- a heartbeat without an echo ------------------------------------------------------------------
+
+
+def test_each_heartbeat_without_an_echo_is_one_violation_as_long_as_anything_else_comes() -> None:
+    session = live_session(EVERY_15)
+    found = []
+    for beat_number in range(1, 11):
+        at = 15.0 * beat_number
+        out = feed(session, (at, ELAPSED), (at + 1.0, event("SESSION_IDLE_WARNING")))
+        found.append(violations(out))
+    assert found == [[], []] + [["heartbeat_not_echoed"]] * 8, "two intervals after it was sent"
+    assert session.connection.link is Link.LIVE
+    assert len(session.connection.beats) == 2
+
+
+def test_one_lost_echo_in_a_silent_session_is_one_violation() -> None:
+    session = live_session(EVERY_15)
+    out = feed(session, (15.0, ELAPSED))  # its echo never comes
+    for at in (30.0, 45.0, 60.0):
+        out += feed(session, (at, ELAPSED), (at + 0.1, beat()))
+    assert violations(out) == ["heartbeat_not_echoed"]
+    assert durations(out, Phase.HEARTBEAT) == [0.1, 0.1], "whose the first echo was, nobody knows"
+
+
+def test_echoes_that_are_slower_than_an_interval_are_no_violation() -> None:
+    session = live_session(EVERY_15)
+    out = feed(session, (15.0, ELAPSED), (30.0, ELAPSED), (40.0, beat()), (40.1, beat()))
+    for at in (45.0, 60.0, 75.0):
+        out += feed(session, (at, ELAPSED), (at + 0.1, beat()))
+    assert (violations(out), failures(out)) == ([], [])
+
+
+def test_an_echo_that_was_in_doubt_when_the_socket_was_lost_is_no_violation_of_the_next() -> None:
+    session = live_session(EVERY_15)
+    feed(session, (15.0, ELAPSED), (30.0, ELAPSED), (30.1, beat()), (31.0, Closed(1006)))
+    out = feed(session, (DUE, ELAPSED), (33.0, Opened()), (33.1, batch(0)), (48.0, ELAPSED))
+    assert violations(out) == []
 
 
 def test_session_start_said_again_does_not_disturb_the_beat() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadkit.acts import Cue
 from loadkit.chat.connection import Link
 from loadkit.chat.effects import (
     Connect,
@@ -25,7 +26,9 @@ from loadkit.chat.effects import (
 from loadkit.chat.inputs import (
     CUT,
     ELAPSED,
+    FORCED,
     START,
+    VANISHED,
     Closed,
     Input,
     Leave,
@@ -34,7 +37,8 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.session import Policy, Session, Talk
+from loadkit.chat.policy import Policy, Talk
+from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Ending, Phase
 from loadkit.wire import Event, EventType, Flaw, FlawKind
@@ -42,19 +46,22 @@ from loadkit.wire import Event, EventType, Flaw, FlawKind
 from .helpers import (
     DUE,
     Happening,
+    asking_session,
     batch,
     counts,
-    echo,
     event,
     feed,
     finish,
+    human_session,
     joined,
     joining_session,
     live_session,
+    local_id,
     message,
     new_session,
     only,
     opened_session,
+    queued_session,
     violations,
     waiting_session,
 )
@@ -68,6 +75,12 @@ def greeting_session() -> Session:
     return session
 
 
+def left_session() -> Session:
+    session = human_session()
+    feed(session, (19.0, event("LIVE_AGENT_LEFT")))
+    return session
+
+
 def leaving_session() -> Session:
     session = live_session()
     feed(session, (10.0, Leave(due=10.0)))
@@ -76,7 +89,13 @@ def leaving_session() -> Session:
 
 def ended_session() -> Session:
     session = live_session()
-    feed(session, (10.0, event("SESSION_END", reason="REASON_NATURAL_END")))
+    feed(session, (19.9, event("SESSION_END", reason="REASON_NATURAL_END")))
+    return session
+
+
+def over_session() -> Session:
+    session = ended_session()
+    feed(session, (20.0, Closed(1000)))
     return session
 
 
@@ -86,16 +105,21 @@ AT_TALK: dict[Talk, Callable[[], Session]] = {
     Talk.GREETING: greeting_session,
     Talk.READY: live_session,
     Talk.WAITING: waiting_session,
+    Talk.QUEUED: queued_session,
+    Talk.WITH_HUMAN: human_session,
+    Talk.WAITING_HUMAN: asking_session,
+    Talk.LEFT: left_session,
     Talk.LEAVING: leaving_session,
     Talk.ENDED: ended_session,
+    Talk.OVER: over_session,
 }
+UNDER_WAY = [talk for talk in Talk if talk not in (Talk.ENDED, Talk.OVER)]
 REACHABLE = [
-    *((Link.GONE, talk) for talk in (Talk.NEW, Talk.ENDED)),
-    *product(
-        [Link.CONNECTING, Link.REPLAYING, Link.BACKOFF],
-        [talk for talk in Talk if talk is not Talk.ENDED],
-    ),
-    *((Link.LIVE, talk) for talk in Talk if talk not in (Talk.NEW, Talk.ENDED)),
+    *((Link.GONE, talk) for talk in (Talk.NEW, Talk.OVER)),
+    *product([Link.CONNECTING, Link.REPLAYING, Link.BACKOFF], UNDER_WAY),
+    *((Link.LIVE, talk) for talk in UNDER_WAY if talk is not Talk.NEW),
+    (Link.LIVE, Talk.ENDED),
+    (Link.REPLAYING, Talk.ENDED),
 ]
 
 
@@ -103,25 +127,28 @@ def session_at(link: Link, talk: Talk) -> Session:
     """A session in one of the states it can reach."""
     if (link, talk) == (Link.GONE, Talk.NEW):
         return new_session()
-    session = AT_TALK[talk]()
+    ends = talk is Talk.ENDED and link is Link.REPLAYING
+    session = live_session() if ends else AT_TALK[talk]()
     if session.connection.link is not link:
         feed(session, (20.0, Closed(1006)))
     if link in (Link.CONNECTING, Link.REPLAYING) and session.connection.link is Link.BACKOFF:
         feed(session, (DUE, ELAPSED))
         if link is Link.REPLAYING:
             feed(session, (22.0, Opened()))
+    if ends:
+        feed(session, (22.1, event("SESSION_END", reason="REASON_NATURAL_END")))
     assert (session.connection.link, session.talk) == (link, talk)
     return session
 
 
 def state(session: Session) -> dict[str, str]:
-    parts = [("", session), ("connection.", session.connection), ("turn.", session.turn)]
+    parts = [session, session.connection, session.connection.journal, session.turn]
     return {
-        prefix + name: repr(getattr(part, name))
-        for prefix, part in parts
+        f"{type(part).__name__}.{name}": repr(getattr(part, name))
+        for part in [*parts, session.answers, session.handoff]
         if part is not None
         for name in type(part).__slots__
-        if name not in ("rng", "connection", "turn", "late")
+        if name not in ("rng", "connection", "journal", "turn", "answers", "handoff")
     }
 
 
@@ -135,6 +162,11 @@ PAYLOADS: list[dict[str, Any]] = [
     {"capabilities": {"heartbeat_interval_seconds": 1e300, "max_reconnect_attempts": BIG}},
     {"capabilities": {"heartbeat_interval_seconds": True, "max_reconnect_attempts": None}},
     {"capabilities": [], "reason": ["REASON_USER_END"], "agent": 5, "state": {}},
+    {"state": "TYPING_STATE_STARTED", "position_in_queue": BIG, "queue_name": "q" * 10_000},
+    {"position_in_queue": True, "queue_name": ["q"], "reason": {"a": 1}, "message": None},
+    {"message": "Error: Conversation not found", "response_suggestions": [5, {}, None]},
+    {"message": ["high load"], "response_suggestions": {"message_text": "Yes"}},
+    {"message": "We are experiencing high load.", "response_suggestions": [{"message_text": 5}]},
 ]
 
 
@@ -159,8 +191,9 @@ def well_formed(effects: list[Effect], now: float) -> None:
             case Violation(kind=kind, detail=detail):
                 assert isinstance(kind, str)
                 assert type(detail) is str
-            case YourTurn(heard=heard):
-                assert type(heard) is str
+            case YourTurn(heard=heard, cue=cue, suggestions=offered):
+                assert (type(heard), type(cue)) == (str, Cue)
+                assert all(type(text) is str and text for text in offered)
             case Finish(ending=ending, close=close):
                 assert type(ending) is Ending
                 assert close in (None, 1000)
@@ -177,7 +210,10 @@ def test_no_event_can_crash_a_session(kind: EventType, link: Link, talk: Talk) -
         session = session_at(link, talk)
         out = session.step(25.0, Event(kind, "an-id", sequence, payload, "x" if sequence else None))
         well_formed(out, 25.0)
-        assert session.connection.cursor >= (sequence or 0)
+        if talk not in (Talk.NEW, Talk.OVER):
+            assert session.connection.journal.cursor >= (sequence or 0)
+        after = session.talk is not Talk.OVER
+        assert not after or session.connection.link is not Link.LIVE or session.deadline > 0
 
 
 @pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
@@ -189,7 +225,7 @@ def test_a_flaw_is_a_violation_and_moves_nothing(kind: FlawKind, link: Link, tal
     assert (session.connection.link, session.talk, session.deadline) == before
 
 
-@pytest.mark.parametrize("talk", [talk for talk in Talk if talk is not Talk.ENDED])
+@pytest.mark.parametrize("talk", [talk for talk in UNDER_WAY if talk is not Talk.NEW])
 def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: Talk) -> None:
     session = AT_TALK[talk]()
     unknown = Event(EventType.UNKNOWN, "an-id", None, {"type": "EVENT_TYPE_OF_TOMORROW"})
@@ -202,7 +238,6 @@ def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: T
     "kind",
     [
         "SESSION_IDLE_WARNING",
-        "POLY_AGENT_LEFT",
         "SYSTEM_MESSAGE",
         "LANGUAGE_CHANGED",
         "USER_RECEIVED_MESSAGE",
@@ -212,8 +247,10 @@ def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: T
     ],
 )
 def test_what_needs_no_answer_is_tolerated(kind: str) -> None:
-    for make in (joining_session, live_session, waiting_session, leaving_session):
-        session = make()
+    for made in UNDER_WAY:
+        if made is Talk.NEW:
+            continue
+        session = AT_TALK[made]()
         talk = session.talk
         assert violations(feed(session, (25.0, event(kind)))) == []
         assert session.talk is talk
@@ -222,29 +259,30 @@ def test_what_needs_no_answer_is_tolerated(kind: str) -> None:
 # --- what the tool must not ask -------------------------------------------------------------------
 
 SAY, LEAVE = Say("hi", due=25.0), Leave(due=25.0)
-SOCKET: dict[type[Input], set[Link]] = {
-    Opened: {Link.CONNECTING},
-    Refused: {Link.CONNECTING},
-    Closed: {Link.REPLAYING, Link.LIVE},
-}
-PERSON: dict[type[Input], set[Talk]] = {Say: {Talk.READY}, Leave: {Talk.READY, Talk.WAITING}}
+UP = {Link.REPLAYING, Link.LIVE}
 
 
 def makes_sense(happening: Input, link: Link, talk: Talk) -> bool:
-    kind = type(happening)
-    if kind in SOCKET:
-        return link in SOCKET[kind]
-    if kind in PERSON:
-        return talk in PERSON[kind]
+    if talk is Talk.OVER:
+        return isinstance(happening, Typing)  # which is nothing to anyone
+    if isinstance(happening, (Opened, Refused)):
+        return link is Link.CONNECTING
+    if isinstance(happening, Closed):
+        return link in UP
+    if happening is FORCED:
+        return talk is not Talk.ENDED and link in UP | {Link.CONNECTING}
     if happening is START:
         return (link, talk) == (Link.GONE, Talk.NEW)
-    return talk is not Talk.ENDED
+    return True  # a person does not see everything that the session knows
 
 
 @pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
 @pytest.mark.parametrize(
     "happening",
-    [START, CUT, Opened(), Refused(Failure.CONNECT_REFUSED), Closed(1006), SAY, LEAVE],
+    [
+        *(START, CUT, FORCED, VANISHED, SAY, LEAVE, Typing(True)),
+        *(Opened(), Refused(Failure.CONNECT_REFUSED), Closed(1006), Closed(1000)),
+    ],
     ids=str,
 )
 def test_what_makes_no_sense_is_our_own_mistake_and_changes_nothing(
@@ -268,8 +306,34 @@ def test_the_clock_ahead_of_the_deadline_changes_nothing(link: Link, talk: Talk)
     assert state(session) == before
 
 
+@pytest.mark.parametrize(("link", "talk"), REACHABLE, ids=lambda part: part.name)
+def test_whatever_is_waited_for_comes_to_its_end(link: Link, talk: Talk) -> None:
+    """Nothing but the clock, and sockets that open and say nothing."""
+    session = session_at(link, talk)
+    if link is Link.GONE:
+        assert session.deadline == float("inf")
+        return
+    now, kept = 25.0, (Talk.READY, Talk.WITH_HUMAN)
+    for _ in range(500):
+        if session.talk in (*kept, Talk.OVER) and session.connection.link is Link.LIVE:
+            break
+        if session.connection.link is Link.CONNECTING:
+            feed(session, (now, Opened()))
+        if session.talk is Talk.OVER:
+            break
+        assert session.deadline < now + 1e4, "it waits for ever"
+        now = max(now, session.deadline)
+        feed(session, (now, ELAPSED))
+    assert session.talk in (*kept, Talk.OVER)
+
+
 # --- any story ------------------------------------------------------------------------------------
 
+TEXTS = [
+    "Our system is experiencing high load. Please try again in a moment.",
+    "Error: Conversation not found",
+    "Sorry, I encountered an error. Please try again.",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -283,6 +347,9 @@ FIELDS = st.fixed_dictionaries(
         "chunk_index": st.integers(0, 5) | JSON,
         "is_complete": st.booleans() | JSON,
         "reason": st.sampled_from(["REASON_USER_END", "REASON_NATURAL_END"]) | JSON,
+        "position_in_queue": st.integers(0, 5) | JSON,
+        "state": st.sampled_from(["TYPING_STATE_STARTED", "TYPING_STATE_STOPPED"]) | JSON,
+        "message": st.sampled_from(TEXTS) | JSON,
         "capabilities": JSON
         | st.fixed_dictionaries(
             {},
@@ -300,6 +367,13 @@ LIKELY = [
     EventType.POLY_AGENT_MESSAGE,
     EventType.POLY_AGENT_MESSAGE_CHUNK,
     EventType.HEARTBEAT,
+    EventType.SYSTEM_MESSAGE,
+    EventType.POLY_AGENT_TRIGGERED_HANDOFF,
+    EventType.POLY_AGENT_LEFT,
+    EventType.HANDOFF_ACCEPTED,
+    EventType.HANDOFF_FAILED,
+    EventType.LIVE_AGENT_JOINED,
+    EventType.LIVE_AGENT_MESSAGE,
 ]
 RARE = [kind for kind in EventType if kind not in (EventType.EVENT_BATCH, EventType.SESSION_END)]
 EVENTS = st.builds(
@@ -315,7 +389,8 @@ MOVES = st.one_of(
     EVENTS,
     BATCHES,
     st.builds(Flaw, st.sampled_from(FlawKind), st.text()),
-    st.sampled_from(["echo", "elapse", "elapse", "socket", "socket", "act", "act", "lose"]),
+    st.sampled_from(["echo", "echo", "elapse", "elapse", "socket", "socket"]),
+    st.sampled_from(["act", "act", "act", "lose", "break", "vanish"]),
     st.builds(event, st.just("SESSION_END"), reason=JSON),
 )
 POLICIES = st.builds(
@@ -333,18 +408,20 @@ class Story:
     def __init__(self, policy: Policy, data: st.DataObject) -> None:
         self.session, self.data = Session(policy, Random(1)), data
         self.now = 0.0
-        self.may_act = self.over = False
+        self.greeted = self.over = False
         self.out: list[Effect] = []
-        self.said: list[Effect] = []
+        self.said: list[str] = []  # the ids of messages without an echo
         self.happen(START)
 
     def happen(self, happening: Happening) -> None:
         out = self.session.step(self.now, happening)
         well_formed(out, self.now)
         self.out += out
-        self.said = out if "turns.sent" in counts(out) else self.said
-        self.may_act = self.may_act or bool(only(out, YourTurn))
+        if "turns.sent" in counts(out):
+            self.said.append(local_id(out))
+        self.greeted = self.greeted or bool(only(out, YourTurn))
         self.over = finish(out) is not None
+        assert self.over == (self.session.talk is Talk.OVER)
 
     def move(self, move: Any) -> None:
         self.now += self.data.draw(st.sampled_from([0.0, 0.01, 1.0, 7.0]))
@@ -357,20 +434,23 @@ class Story:
             self.happen(self.data.draw(st.sampled_from([Opened(), refused])))
         elif move == "lose" and is_open:
             self.happen(Closed(self.data.draw(CODES)))
+        elif move == "break" and self.session.breakable:
+            self.happen(FORCED)
+        elif move == "vanish" and self.greeted and self.data.draw(st.integers(0, 5)) == 0:
+            self.happen(VANISHED)
         elif move == "act":
             self.act()
         elif move == "echo" and is_open and self.said:
-            self.happen(echo(self.said))
+            identity = self.said.pop(self.data.draw(st.integers(0, len(self.said) - 1)))
+            self.happen(event("USER_MESSAGE", local_id=identity, message_id=identity))
         elif isinstance(move, (Event, Flaw)) and is_open:
             self.happen(move)
 
     def act(self) -> None:
-        if self.may_act:
-            act = self.data.draw(
-                st.sampled_from([Say("hi", self.now), Leave(self.now), Typing(True)])
-            )
-            self.may_act = isinstance(act, Typing)
-            self.happen(act)
+        """People type over each other and over the agent."""
+        if self.greeted:
+            acts = [Say("hi", self.now), Say("hi", self.now), Leave(self.now), Typing(True)]
+            self.happen(self.data.draw(st.sampled_from(acts)))
 
     def elapse(self) -> None:
         """Go to the deadline; it must move, or the session must end."""
@@ -378,7 +458,7 @@ class Story:
         if due == float("inf"):
             return
         self.now = max(self.now, due)
-        for _ in range(8):  # an outage's end, patience and a heartbeat may be due together
+        for _ in range(20):  # an outage's end, several patiences and a heartbeat may be due at once
             self.happen(ELAPSED)
             if self.over or self.session.deadline > self.now:
                 return
@@ -386,17 +466,20 @@ class Story:
 
     def check(self) -> None:
         sums = counts(self.out)
-        is_open = not self.over and self.session.talk is Talk.WAITING
-        cut = only(self.out, Finish) == [Finish(Ending.CUT_OFF, close=1000)]
         rest = sums["turns.sent"] - sums["turns.answered"] - sums["turns.lost"]
-        assert rest == 1 if is_open else rest in ((0, 1) if cut else (0,))
-        assert len(samples_of(self.out, Phase.RESPONSE)) == sums["turns.answered"]
+        assert rest == len(self.session.open_turns())
+        answers = samples_of(self.out, Phase.RESPONSE) + samples_of(self.out, Phase.LIVE_RESPONSE)
+        assert len(answers) <= sums["turns.answered"]
         assert len(samples_of(self.out, Phase.FIRST_CHUNK)) <= sums["turns.sent"]
         assert len(samples_of(self.out, Phase.ECHO)) <= sums["turns.sent"]
-        assert len(samples_of(self.out, Phase.GREETING)) <= 1
-        assert sums["disconnects.reconnected"] <= sums["disconnects.unexpected"]
+        lost = sums["disconnects.unexpected"] + sums["disconnects.forced"]
+        assert sums["disconnects.reconnected"] <= lost
         assert sums["turns.resent"] <= 3 * sums["turns.sent"]
         assert sums["turns.answered_twice"] <= sums["turns.resent"]
+        if self.over and only(self.out, Finish)[0].ending not in (
+            *(Ending.CUT_OFF, Ending.ABANDONED, Ending.CLIENT_HANDOFF),
+        ):
+            assert rest == 0, "a turn of a session that came to its end is answered or lost"
 
 
 def samples_of(effects: list[Effect], phase: Phase) -> list[Sample]:
@@ -414,7 +497,6 @@ def test_any_story_goes_without_an_exception_and_its_sums_add_up(
         for happening in (event("SESSION_START"), batch(), joined(), message("Hello!")):
             story.happen(happening)
         story.happen(Say("hi", story.now))
-        story.may_act = False
     for move in moves:
         if story.over:
             break
@@ -438,7 +520,7 @@ def test_a_session_with_a_silent_server_always_comes_to_its_end(
     for _ in range(200):
         if session.connection.link is Link.CONNECTING:
             session.step(now, Opened())
-            if not session.connection.known:
+            if not session.connection.journal.known:
                 session.step(now, event("SESSION_START", 1, **capabilities))
                 session.step(now, batch())
         now = max(now, session.deadline)

@@ -235,6 +235,12 @@ def summary(parent: Path) -> dict[str, Any]:
     return content
 
 
+def forked(workers: int) -> list[str]:
+    """Locust's flags for a master and its workers beside other runs on this machine."""
+    port = str(free_port())
+    return ["--processes", str(workers), "--master-bind-port", port, "--master-port", port]
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -324,12 +324,12 @@ class TestOddAnswers:
         error = failure(client(serve(answer(200, {"access_token": flawed}))))
         assert (error.kind, error.detail) == (Failure.TOKEN_MALFORMED, detail)
 
-    @pytest.mark.parametrize(
-        "claims", [{}, [], {"exp": "soon"}, {"exp": None}, {"exp": time.time() - 1.0}]
-    )
+    @pytest.mark.parametrize("claims", [{}, [], {"exp": "soon"}, {"exp": None}, {"exp": "now"}])
     def test_an_expiry_that_says_nothing_or_is_within_the_skew_is_let_pass(
         self, serve, client, claims
     ):
+        if claims == {"exp": "now"}:  # not where it is collected: that may be minutes ago
+            claims = {"exp": time.time() - 1.0}
         fresh = token(claims)
         assert client(serve(answer(200, {"access_token": fresh}))).access_token() == fresh
 

@@ -1,8 +1,10 @@
 """A run from the command line to its results, held against what the server knows to be true."""
 
 import contextlib
+import csv
 import json
 import statistics
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +15,13 @@ import pytest
 from processes import (
     LOADKIT,
     LOCUST,
+    ROOT,
     SECRETS,
     TOKEN,
     Finished,
     Started,
     Truth,
+    forked,
     profile,
     results,
     run,
@@ -59,6 +63,7 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         with started([*command, "--out", folder / "out"], folder, SECRETS) as process:
             while process.running:
                 seen |= command_lines(process)
+                time.sleep(0.3)
             ended = process.finish()
         truth = server.stop()
     out = folder / "out"
@@ -111,9 +116,10 @@ class TestARunAgreesWithTheServer:
 
 
 class TestARunLeaves:
-    def test_its_four_files(self, a_run: Run) -> None:
+    def test_its_files_and_no_draft_of_one(self, a_run: Run) -> None:
         names = {path.name for path in a_run.folder.iterdir()}
-        assert names == {"run.json", "summary.json", "summary.md", "loadkit.log"}
+        assert {"run.json", "summary.json", "summary.md", "loadkit.log"} <= names
+        assert not [name for name in names if name.endswith(".tmp")]
         assert a_run.folder.name.endswith("Z-tiny")
 
     def test_a_summary_with_the_keys_that_were_promised(self, a_run: Run) -> None:
@@ -129,7 +135,8 @@ class TestARunLeaves:
         }
         for table, names in keys.items():
             found = a_run.summary[table] if table else a_run.summary
-            assert " ".join(found) == names
+            # A later version may add keys; those that scripts rely on stay, in their order.
+            assert " ".join(name for name in found if name in names.split()) == names
         assert " ".join(a_run.summary["sessions"]["ended"]) == (
             "user_end natural_end abandoned client_handoff failed cut_off"
         )
@@ -166,7 +173,7 @@ class TestARunLeaves:
 
 
 def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_path: Path) -> None:
-    path = profile(tmp_path, warmup=1)
+    path = profile(tmp_path, seconds=2, warmup=0.5)
     command = [LOADKIT, "run", path, "--workers", "1", "--out", tmp_path / "out"]
     with started(command, tmp_path) as process:  # and no secret is needed
         process.wait_for(
@@ -179,19 +186,6 @@ def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_pa
     verdict = [line for line in ended.output.splitlines() if line.startswith("PASS ")]
     assert shown.code == 0
     assert [line for line in shown.output.splitlines() if line.startswith("PASS ")] == verdict
-
-
-def test_a_broken_slo_fails_the_run_and_its_report(tmp_path: Path) -> None:
-    path = profile(tmp_path, seconds=2, warmup=0.5, more='[slo]\n"response.p50" = "1ms"')
-    with simulator(tmp_path) as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--out", tmp_path / "out"]
-        ended = run(command, tmp_path, SECRETS)
-    assert ended.code == 1, ended.output
-    verdict = summary(tmp_path / "out")["verdict"]
-    assert (verdict["slo"], verdict["exit_code"]) == ("fail", 1)
-    shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
-    assert shown.code == 1
-    assert "FAIL  response.p50" in shown.output
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +217,7 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
     for each in two_workers:
         told, truth = each.summary, each.truth
         ended = told["sessions"]["ended"]
-        assert told["generator"]["workers"] == 2
+        assert told["generator"]["workers"] == 2, each.ended.output
         assert told["sessions"]["started"] == len(truth.of("session")) == 12
         assert sum(ended.values()) == len(truth.of("session_end")) == 12
         assert told["turns"]["sent"] == len(truth.of("turn"))
@@ -235,20 +229,61 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
         assert not [text for text in told["verdict"]["reasons"] if "worker" in text[:30]]
 
 
-@pytest.mark.parametrize("processes", [[], ["--processes", "1"]], ids=["alone", "master+worker"])
-@pytest.mark.parametrize("limit", ["10s", "1ms"])
-def test_locusts_own_command_runs_the_same_profile_to_the_same_end(
-    tmp_path: Path, processes: list[str], limit: str
+@pytest.mark.parametrize("workers", [0, 1], ids=["alone", "master+worker"])
+def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
+    tmp_path: Path, workers: int
 ) -> None:
-    slo = f'[slo]\n"response.p95" = "{limit}"'
-    path = profile(tmp_path, seconds=2, warmup=0.5, more=slo)
+    path = profile(tmp_path, seconds=2, warmup=0.5, more='[slo]\n"response.p50" = "1ms"')
     with simulator(tmp_path) as server:
-        command = [LOCUST, "--headless", "--profile", path, "-H", server.url, *processes]
+        command = [LOCUST, "--headless", "--profile", path, "-H", server.url]
+        command += forked(workers) if workers else []
         command += ["--out", tmp_path / "out", "--csv", tmp_path / "locust"]
         ended = run(command, tmp_path, SECRETS)
     told = summary(tmp_path / "out")
-    assert ended.code == told["verdict"]["exit_code"] == (0 if limit == "10s" else 1), ended.output
+    assert (ended.code, told["verdict"]["slo"], told["verdict"]["exit_code"]) == (1, "fail", 1)
     assert told["turns"]["answered"] > 0
-    assert "results: " in ended.output
     assert TOKEN not in ended.output
     assert "eyJ" not in ended.output
+
+    shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
+    assert shown.code == 1
+    assert shown.output.splitlines()[-1] in ended.output.splitlines()
+
+    with (tmp_path / "locust_stats.csv").open(newline="") as file:
+        rows = {row["Name"]: int(row["Request Count"]) for row in csv.DictReader(file)}
+    assert rows["Aggregated"] == rows["response"] > 0  # the headline alone
+    assert rows["echo"] > 0
+
+
+LATE = """
+import time
+
+from gevent import monkey
+from locust.runners import WorkerRunner
+from locustfile import *
+
+handle, sleep = WorkerRunner.handle_message, monkey.get_original("time", "sleep")
+
+
+def late(self, message):
+    if message.type == "ack":
+        sleep(1.5)  # all of the process; its master goes on
+    handle(self, message)
+
+
+WorkerRunner.handle_message = late
+"""
+
+
+def test_a_worker_that_hears_of_the_run_before_it_is_ready_takes_part(tmp_path: Path) -> None:
+    # Locust connects a worker to its master before it runs anybody's `init`.
+    (tmp_path / "late.py").write_text(LATE)
+    path = profile(tmp_path)
+    with simulator(tmp_path) as server:
+        command = [LOCUST, "-f", tmp_path / "late.py", "--headless", "--profile", path]
+        command += ["-H", server.url, *forked(1), "--out", tmp_path / "out"]
+        ended = run(command, tmp_path, {**SECRETS, "PYTHONPATH": str(ROOT)})
+        truth = server.stop()
+    told = summary(tmp_path / "out")
+    assert told["turns"]["sent"] == len(truth.of("turn")) > 0, ended.output
+    assert not any("worker" in text[:30] for text in told["verdict"]["reasons"])

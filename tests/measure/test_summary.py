@@ -32,7 +32,8 @@ CONTRACT = json.loads("""
  "violations": {}, "errors": {},
  "generator": {"workers": 1, "loop_lag_ms": {}, "schedule_delay_ms": {}, "cpu_percent": {},
                "rss_mb": {}},
- "slo": [{"metric": "response.p95", "limit": 2500, "actual": 812.3, "pass": true}]}
+ "slo": [{"metric": "response.p95", "limit": 2500, "actual": 812.3, "pass": true}],
+ "counts": {}}
 """)
 
 
@@ -192,3 +193,19 @@ def test_every_count_can_be_an_objective(count: Count) -> None:
     """Also one that has no key of its own in the file: a limit on it must not hold unseen."""
     verdict = summary_of(lambda r: r.count(count, 2), limits=[(count.value, 1)])
     assert verdict.slo[0].actual == 2
+
+
+def test_users_without_a_single_session_are_an_invalid_run() -> None:
+    """A worker that missed the start of the run must not let it pass."""
+    nothing = summarise(
+        Ledger(),
+        profile="smoke",
+        started_at="2026-11-22T15:06:54Z",
+        duration_s=30.0,
+        target="http://127.0.0.1:8100",
+        workers=1,
+        asked_users=5,
+        peak_users=5,
+    )
+    assert nothing.verdict.validity == "invalid"
+    assert nothing.verdict.exit_code == 3

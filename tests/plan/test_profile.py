@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
+from loadkit.plan.chaos import MOMENTS, Chaos, Means
 from loadkit.plan.dialogue import SECTORS
+from loadkit.plan.errand import Abandon, Handoff, Idle
 from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_names
 from loadkit.plan.settings import Connection, Conversation, Load, Platform, Table
 from loadkit.plan.slo import STATISTICS, Limit
+from loadkit.plan.traits import Human
 
 SHIPPED = Path(__file__).parents[2] / "profiles"
 
@@ -172,8 +175,48 @@ dialogues = "lines.jsonl"
             "; did you mean 'sequence_gap'?"
         )
 
+    def test_a_slip_inside_a_table_that_may_be_absent_is_mended(self, path: Path):
+        (told,) = mistakes_in(path, None, "human.typing_wpm.medain=50")
+        assert told.endswith("unknown key 'medain'; did you mean 'median'?")
+
+    def test_the_classes_of_chaos_are_checked_as_those_of_the_mix(self, path: Path):
+        text = MINIMAL + '[chaos]\nclasses = ["*", "FlakyNetworkChat", "CompletChat"]\n'
+        (told,) = mistakes_in(path, text, known_classes=["CompleteChat", "FlakyNetworkChat"])
+        assert told == (
+            "mine.toml:7: chaos.classes.2: no user class is called 'CompletChat'; did you mean "
+            "'CompleteChat'?"
+        )
+
+    def test_a_default_that_names_an_unknown_class_is_no_mistake(self, path: Path):
+        assert load_profile(str(path), known_classes=["CompleteChat"]).chaos == Chaos()
+
+    def test_mistakes_in_chaos_are_told_with_their_place(self, path: Path):
+        text = MINIMAL + (
+            "[chaos]\nat = { mid_steam = 0.1 }\ncodes = { 1006 = 1 }\nstorms = [\n"
+            '  { at = "1s", share = 2 },\n'
+            '  { at = "1s", share = 0.5, how = "rest" },\n]\n'
+        )
+        told = mistakes_in(path, text)
+        beginnings = [
+            "mine.toml:7: chaos.at.mid_steam: unknown key 'mid_steam'; did you mean 'mid_stream'?",
+            "mine.toml:8: chaos.codes: '1006' is no code that a client can close with",
+            "mine.toml:10: chaos.storms.0.share: should be a ratio",
+            "mine.toml:11: chaos.storms.1.how: should be 'close', 'fin', 'reset', 'half_open' or "
+            "'stall', not 'rest'; did you mean 'reset'?",
+        ]
+        assert len(told) == len(beginnings)
+        for mistake, beginning in zip(told, beginnings, strict=True):
+            assert mistake.startswith(beginning)
+
 
 class TestOverrides:
+    def test_codes_and_moments_are_set_from_the_command_line(self, path: Path):
+        chaos = load_profile(
+            str(path), overrides=["chaos.codes.4002=3", "chaos.at.join=10%", "chaos.per_turn=0"]
+        ).chaos
+        assert chaos.codes == {"4002": 3.0}
+        assert (chaos.at.join, chaos.at.mid_stream, chaos.per_turn) == (0.1, 0.0, 0.0)
+
     def test_overrides_change_values(self, path: Path):
         profile = load_profile(
             str(path),
@@ -253,6 +296,10 @@ class TestTravelling:
             f"conversation.patience={patience}",
             f"conversation.time_scale={time_scale}",
             f"slo.response.p95={limit}",
+            "human.impatience.median=30s",
+            "human.typing_wpm.median=50",
+            "chaos.codes.4002=1",
+            'chaos.storms=[{at="5s", share=0.5, how="close"}]',
         ]
         profile = load_profile("smoke", overrides=overrides, search=[SHIPPED])
         assert Profile.from_json(profile.to_json()) == profile
@@ -274,6 +321,17 @@ class TestShipped:
     def test_every_shipped_profile_loads_and_asks_a_question(self, name: str):
         assert load_profile(name, search=[SHIPPED]).question.endswith("?")
 
+    @pytest.mark.parametrize("name", [name for name, _ in profile_names([SHIPPED])])
+    def test_every_shipped_profile_can_be_shortened(self, name: str):
+        short = ['load.stages=[{duration="10s", users=5}]']
+        assert load_profile(name, search=[SHIPPED], overrides=short).duration_s == 10
+
+    @pytest.mark.parametrize("name", [name for name, _ in profile_names([SHIPPED])])
+    def test_every_shipped_profile_says_how_good_is_good_enough(self, name: str):
+        limits = {limit.metric: limit.limit for limit in load_profile(name, search=[SHIPPED]).slo}
+        assert limits["violations"] == 0
+        assert len(limits) >= 4
+
     def test_smoke_is_light_mixed_and_short(self):
         smoke = load_profile("smoke", search=[SHIPPED])
         assert smoke.load.peak_users == 50
@@ -291,7 +349,17 @@ class TestDocumentation:
     TEXT = (SHIPPED.parent / "docs" / "profiles.md").read_text(encoding="utf-8")
 
     @pytest.mark.parametrize(
-        "name", [*Phase, *STATISTICS, *Ending, *Failure, *SECTORS, *get_args(Platform)]
+        "name",
+        [
+            *Phase,
+            *STATISTICS,
+            *Ending,
+            *Failure,
+            *SECTORS,
+            *get_args(Platform),
+            *MOMENTS,
+            *Means.model_fields,
+        ],
     )
     def test_every_name_that_may_be_written_is_documented(self, name: str):
         assert f"`{name}`" in self.TEXT or f'`"{name}"`' in self.TEXT
@@ -305,12 +373,25 @@ class TestDocumentation:
 
     @pytest.mark.parametrize(
         ("table", "model"),
-        [("load", Load), ("conversation", Conversation), ("connection", Connection)],
+        [
+            ("load", Load),
+            ("conversation", Conversation),
+            ("human", Human),
+            ("handoff", Handoff),
+            ("idle", Idle),
+            ("abandon", Abandon),
+            ("chaos", Chaos),
+            ("connection", Connection),
+        ],
     )
     def test_every_key_has_a_row_in_its_table(self, table: str, model: type[Table]):
         section = self.TEXT.split(f"## `[{table}]`")[1].split("\n## ")[0]
         for key in model.model_fields:
             assert f"\n| `{key}` |" in section
+
+    def test_every_table_has_a_section(self):
+        for table in Profile.model_fields.keys() - {"name", "question", "own_dialogues"}:
+            assert f"\n## `[{table}]`" in self.TEXT
 
     def test_the_first_example_is_a_profile(self, path: Path):
         example = self.TEXT.split("```toml\n")[1].split("```")[0]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from loadkit.plan.settings import Connection, Conversation, Human, Load, Turns
+from loadkit.plan.settings import Connection, Conversation, Load, Turns
 
 STAGES = [{"duration": "10s", "users": 5}, {"duration": "1m", "users": 3}]
 
@@ -28,18 +28,7 @@ def test_defaults_are_those_of_the_documentation():
         "platform": "web",
         "pause": 1.0,
     }
-    assert Human().model_dump() == {
-        "typing_wpm": {"median": 40.0, "sigma": 0.35},
-        "reading_wpm": {"median": 238.0, "sigma": 0.2},
-        "thinking": {"median": 3.0, "sigma": 0.6},
-    }
     assert Connection().model_dump() == {"handshake": 10.0, "max_reconnect_attempts": None}
-
-
-def test_one_half_of_a_speed_leaves_the_other_at_its_default():
-    human = Human.model_validate({"typing_wpm": {"median": 50}, "reading_wpm": {"sigma": 0}})
-    assert (human.typing_wpm.median, human.typing_wpm.sigma) == (50.0, 0.35)
-    assert (human.reading_wpm.median, human.reading_wpm.sigma) == (238.0, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,12 @@ def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: An
     assert load_examples(tmp_path) == examples
     assert json.loads((tmp_path / "run.json").read_text())["host"] == "http://127.0.0.1:8100"
     assert (tmp_path / "summary.md").read_text().startswith("# ")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json", "summary.json", "summary.md"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "run.json",
+        "summary.json",
+        "summary.md",
+        "violations.jsonl",
+    ]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(

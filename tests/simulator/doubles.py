@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -11,9 +12,9 @@ import orjson
 
 from loadkit.simulator import Dials, load_dials
 from loadkit.simulator.frames import Frame
-from loadkit.simulator.pool import Pool
 from loadkit.simulator.registry import Registry
-from loadkit.simulator.session import Session, Setting
+from loadkit.simulator.session import Session
+from loadkit.simulator.setting import Setting
 from loadkit.simulator.truth import TruthLog
 
 QUICK = (
@@ -68,21 +69,41 @@ class HandClock:
 
 
 class Ear:
-    """An `Outlet` that keeps what it was given."""
+    """An `Outlet` that keeps what it was given.
+
+    Attributes:
+        frames: what could be read, as it came.
+        noise: how many frames were not JSON (`text`) or `binary`.
+        closed: the code it was closed with.
+        broken: how it was broken on purpose.
+    """
 
     _numbers = itertools.count(1)
 
     def __init__(self) -> None:
         self.number = next(self._numbers)
         self.frames: list[dict[str, Any]] = []
+        self.noise: Counter[str] = Counter()
         self.closed: int | None = None
+        self.broken: str | None = None
 
     def deliver(self, frame: Frame) -> None:
         assert self.closed is None, "an event after the close"
-        self.frames.append(orjson.loads(payload_of(frame.plain)))
+        assert self.broken is None, "an event to a broken socket"
+        data = frame.plain
+        if data[0] & 15 == 2:
+            self.noise["binary"] += 1
+            return
+        try:
+            self.frames.append(orjson.loads(payload_of(data)))
+        except orjson.JSONDecodeError:
+            self.noise["text"] += 1
 
     def close(self, code: int) -> None:
         self.closed = code
+
+    def fail(self, how: str) -> None:
+        self.broken = how
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -110,9 +131,7 @@ class World:
         self.dials: Dials = load_dials(None, [*QUICK, *settings])
         self.clock = HandClock()
         self.truth = TruthLog(truth)
-        agent = self.dials.agent
-        pool = Pool(agent.slots, agent.queue_limit, self.clock)
-        self.registry = Registry(Setting(self.dials, self.clock, pool, self.truth))
+        self.registry = Registry(Setting.of(self.dials, self.clock, self.truth))
 
     def session(self, *, streaming: bool = False) -> Session:
         return self.registry.create("owner", streaming=streaming)

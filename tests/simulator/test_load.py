@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 from loadkit.errors import UsageError
 from loadkit.simulator import Dials, load_dials
 from loadkit.simulator.durations import Constant, Exponential, Lognormal
+from loadkit.simulator.fault_dials import FaultDials
+from loadkit.simulator.faults import rates
+from loadkit.simulator.strict import Range
 
 
 @pytest.fixture
@@ -102,16 +105,27 @@ def test_dials_cannot_be_turned_once_they_are_set() -> None:
         Dials().seed = 2
 
 
-def paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
+def fields(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, str]]:
+    """Each dial and its description."""
     for name, field in model.model_fields.items():
         below = field.annotation
-        if isinstance(below, type) and issubclass(below, BaseModel) and name != "chunks":
-            yield from paths(below, f"{above}{name}.")
+        if isinstance(below, type) and issubclass(below, BaseModel) and below is not Range:
+            yield from fields(below, f"{above}{name}.")
         else:
-            yield f"{above}{name}"
+            yield f"{above}{name}", str(field.description)
 
 
-@pytest.mark.parametrize("dial", list(paths(Dials)))
-def test_every_dial_is_in_the_manual(dial: str) -> None:
-    manual = Path(__file__).parents[2] / "docs" / "simulator.md"
-    assert f"`{dial}`" in manual.read_text()
+MANUAL = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+
+
+@pytest.mark.parametrize(("dial", "description"), list(fields(Dials)))
+def test_every_dial_is_in_the_manual_in_its_own_words(dial: str, description: str) -> None:
+    row = next(line for line in MANUAL.splitlines() if line.startswith(f"| `{dial}` | "))
+    if row.count(" | ") == 2 and dial.startswith("faults."):
+        description = description.replace(": ", " | ", 1)
+    assert row.endswith(f" | {description} |")
+
+
+def test_every_fault_is_off_unless_it_is_turned_on() -> None:
+    assert rates(FaultDials()) == {}
+    assert rates(FaultDials(reset=0.5)) == {"reset": 0.5}

@@ -2,8 +2,10 @@
 
 import gc
 import weakref
+from pathlib import Path
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -405,3 +407,57 @@ def test_the_same_seed_gives_a_session_the_same_words_whatever_the_others_do() -
         return [e["payload"]["text"] for e in ear.events if e["type"].endswith("AGENT_MESSAGE")]
 
     assert texts(busy=False) == texts(busy=True)
+
+
+def test_messages_over_the_rate_are_dropped_as_if_they_had_never_come(tmp_path: Path) -> None:
+    world = World("rate_limit.messages_per_second=2", truth=tmp_path / "truth")
+    session, ear = world.greeted()
+    before = len(ear.events)
+    for number in range(4):
+        session.hear(ear, says(f"message {number}", local_id=str(number)))
+    session.hear(ear, HEARTBEAT)
+    assert ear.types[before:] == ["USER_MESSAGE", "USER_MESSAGE", "HEARTBEAT"]
+    world.clock.advance(1)
+    session.hear(ear, says("and now"))
+    assert ear.last("USER_MESSAGE")["payload"]["text"] == "and now"
+    world.truth.close()
+    told = [orjson.loads(line) for line in (tmp_path / "truth").read_bytes().splitlines()]
+    dropped = [r for r in told if r["kind"] == "rate_limited"]
+    assert [(r["call"], r["local_id"]) for r in dropped] == [("message", "2"), ("message", "3")]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_agent_may_end_the_conversation_of_its_own_accord(streaming: bool) -> None:
+    world = World("agent.end_conversation_rate=1")
+    session, ear = world.greeted(streaming=streaming)
+    session.hear(ear, says("hello"))
+    world.clock.advance(10)
+    assert ear.types[-1] == "SESSION_END"
+    assert ear.events[-2]["payload"].get("end_conversation", False) is not streaming
+    assert session.ended is Reason.NATURAL_END
+
+
+def test_the_end_of_a_session_tells_how_many_events_were_journaled(tmp_path: Path) -> None:
+    world = World("faults.sequence_gap=1", truth=tmp_path / "truth")
+    sessions = [world.greeted(), world.greeted()]
+    sessions[0][0].hear(sessions[0][1], END)
+    world.registry.cut()
+    world.truth.close()
+    told = [orjson.loads(line) for line in (tmp_path / "truth").read_bytes().splitlines()]
+    ends = [(r["kind"], r["journaled"]) for r in told if r["kind"].startswith("session_")]
+    assert ends == [("session_end", 6), ("session_cut", 4)]
+
+
+def test_a_session_that_ended_in_a_hand_off_is_freed_too() -> None:
+    world = World("faults.duplicate_event=0.5", "handoff.agents=1")
+    session, ear = world.greeted()
+    session.hear(ear, says("agent please"))
+    world.clock.advance(60)
+    session.hear(ear, END)
+    trace = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert trace() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,134 @@
+"""Which message an answer belongs to: answers do not name what they answer.
+
+One answer to a message, in the order of the messages. An answer ahead of the echo of the present
+message belongs to an earlier one that was given up, or was sent twice; so does what goes on with a
+stream that began before. What belongs to nothing is a violation.
+"""
+
+from typing import Any
+
+from loadkit.chat.effects import Violation
+from loadkit.chat.stream import Stream
+from loadkit.chat.violations import Wrong
+from loadkit.wire import Event, EventType
+
+__all__ = ["Answers", "completes", "suggestions", "text_of"]
+
+
+class Answers:
+    """What is known of the answers that came and may still come.
+
+    Attributes:
+        late: how many may still come although nobody waits for them.
+        prompted: the server has heard a message since the greeting.
+        stream: the one that is being streamed to the person.
+        thinking: the agent was given up while it thought, and has said nothing since.
+    """
+
+    __slots__ = ("_done", "_passed", "late", "prompted", "stream", "thinking")
+
+    def __init__(self) -> None:
+        self.late = 0
+        self.prompted = self.thinking = False
+        self.stream: Stream | None = None
+        self._passed: object = None  # the message_id of the last stream that nobody waits for
+        self._done: object = None  # of the last one that was complete
+
+    def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
+        """Take a chunk of what the person waits for.
+
+        Returns:
+            Whether it begins a stream, and what is wrong with it.
+        """
+        message_id = event.payload.get("message_id")
+        begins = self.stream is None or self.stream.message_id != message_id
+        if begins:
+            self.stream = Stream(message_id, now)
+        assert self.stream is not None
+        wrong = self.stream.add(event.payload)
+        if wrong is None:
+            return begins, None
+        return begins, Violation(wrong, f"chunk_index {event.payload.get('chunk_index')!r}")
+
+    def completed(self) -> None:
+        """What the person waited for is there."""
+        if self.stream is not None:
+            self._done = self.stream.message_id
+        self.stream, self.thinking = None, False
+
+    def given_up(self, sendings: int) -> None:
+        """Nobody waits any more for the answers to a message that was sent so many times."""
+        self.late += sendings
+        if self.stream is not None:
+            self._passed, self.stream = self.stream.message_id, None
+
+    def is_late(self, event: Event, *, echoed: bool) -> bool:
+        """Whether an answer, or a part of one, belongs to an earlier message; takes it if so."""
+        if (self.late and not echoed) or self._goes_on(event):
+            self.take(event)
+            return True
+        return False
+
+    def take(self, event: Event) -> None:
+        """One that nobody waits for, or a part of it, has come."""
+        if event.type is not EventType.POLY_AGENT_THINKING:
+            self.thinking = False
+        if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
+            self._passed = event.payload.get("message_id")
+        if self.late and completes(event):
+            self.late -= 1
+
+    def beside(self, event: Event, *, owed: bool = False) -> Violation | None:
+        """What is wrong with an answer that adds to one which is complete, or in the making.
+
+        Args:
+            owed: an answer is due: what begins one is that answer, even under a used id.
+        """
+        message_id = event.payload.get("message_id")
+        going_on = self.stream is not None and self.stream.message_id == message_id
+        if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK and going_on:
+            return None
+        if owed and self.stream is None and event.payload.get("chunk_index", 1) == 1:
+            return None
+        if event.type is EventType.POLY_AGENT_MESSAGE:
+            if message_id is not None and (going_on or message_id == self._done):
+                return Violation(Wrong.WHOLE_BESIDE_CHUNKS, str(message_id))
+        elif (
+            event.type is EventType.POLY_AGENT_MESSAGE_CHUNK
+            and message_id is not None
+            and message_id == self._done
+        ):
+            return Violation(Wrong.CHUNK_AFTER_COMPLETE, str(message_id))
+        return None
+
+    def stray(self, event: Event, wrong: Wrong, where: str) -> Violation | None:
+        """What is wrong with an answer to nothing; None when a late one explains it."""
+        late = self.late > 0 or self._goes_on(event)
+        self.take(event)  # from now on a stream goes on: it is one violation
+        return None if late else Violation(wrong, where)
+
+    def _goes_on(self, event: Event) -> bool:
+        return self._passed is not None and event.payload.get("message_id") == self._passed
+
+
+def completes(event: Event) -> bool:
+    """Whether an answer is complete with this event."""
+    return event.type in (EventType.POLY_AGENT_MESSAGE, EventType.LIVE_AGENT_MESSAGE) or (
+        event.type is EventType.POLY_AGENT_MESSAGE_CHUNK
+        and event.payload.get("is_complete") is True
+    )
+
+
+def text_of(event: Event) -> str:
+    """What a message says."""
+    text = event.payload.get("text")
+    return text if type(text) is str else ""
+
+
+def suggestions(payload: dict[str, Any]) -> tuple[str, ...]:
+    """The texts of the answers that a message offers to be tapped."""
+    offered = payload.get("response_suggestions")
+    if type(offered) is not list:
+        return ()
+    texts = (offer.get("message_text") for offer in offered if type(offer) is dict)
+    return tuple(text for text in texts if type(text) is str and text)

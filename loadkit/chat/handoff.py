@@ -1,0 +1,58 @@
+"""A hand-off to a human: its steps, and whether the server takes them in order."""
+
+from typing import Any, Final
+
+from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.violations import Wrong
+from loadkit.figures import Count
+
+__all__ = ["Handoff"]
+
+LONGEST_NAME: Final = 40  # characters of a server's own name that go into the key of a count
+
+
+class Handoff:
+    """One hand-off, from its trigger on.
+
+    Attributes:
+        at: when it was triggered (seconds, monotonic).
+        agent_left: the agent said that it is gone: it must not speak again.
+    """
+
+    __slots__ = ("_accepted", "_position", "agent_left", "at")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.agent_left = self._accepted = False
+        self._position: int | None = None
+
+    def accepted(self) -> None:
+        """HANDOFF_ACCEPTED."""
+        self._accepted = True
+
+    def queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
+        """HANDOFF_QUEUE_STATUS: nobody is sent back in a queue."""
+        position = payload.get("position_in_queue")
+        if type(position) is not int:
+            return
+        if not self._accepted:
+            out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, "a queue before HANDOFF_ACCEPTED"))
+            self._accepted = True
+        if self._position is not None and position > self._position:
+            text = f"from {self._position} to {position}"
+            out.append(Violation(Wrong.QUEUE_POSITION_ROSE, text))
+        self._position = position
+
+    def human_joined(self, out: list[Effect]) -> None:
+        """LIVE_AGENT_JOINED."""
+        if not self._accepted:
+            out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, "a human before HANDOFF_ACCEPTED"))
+        out.append(Counted(Count.HANDOFFS_JOINED))
+
+    def to_client(self, payload: dict[str, Any], out: list[Effect]) -> None:
+        """CLIENT_HANDOFF_REQUIRED: counted by reason and queue."""
+        out.append(Counted(Count.HANDOFFS_CLIENT))
+        for name in ("reason", "queue_name"):
+            value = payload.get(name)
+            if isinstance(value, str) and value:
+                out.append(Counted(f"handoffs.client.{name}.{value[:LONGEST_NAME]}"))

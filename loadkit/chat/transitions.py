@@ -1,0 +1,445 @@
+"""What each server event does to a conversation: every transition is in this file.
+
+The table `ROWS` at the end says which function takes an event where; an event without a row is a
+violation by the server and changes nothing.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from loadkit.acts import Cue
+from loadkit.chat.answers import completes, suggestions, text_of
+from loadkit.chat.connection import Link
+from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
+from loadkit.chat.handoff import Handoff
+from loadkit.chat.policy import Talk
+from loadkit.chat.turn import Turn
+from loadkit.chat.violations import Wrong
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Phase
+from loadkit.wire import Event, EventType
+from loadkit.wire.encode import JOIN
+from loadkit.wire.system import Family, family
+
+if TYPE_CHECKING:
+    from loadkit.chat.session import Session
+
+__all__ = ["MISSING", "ROWS"]
+
+REJOIN_LIMIT: Final = 3  # joins sent again because the server knows no conversation
+FAREWELL: Final = 1.0  # seconds after SESSION_END in which the server should close
+
+
+def _batch(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if session.connection.batch(now, event.payload["size"], out):
+        session.caught_up(now, out)
+
+
+def _session_start(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    take_limit = session.policy.max_reconnect_attempts is None
+    session.connection.capabilities(now, event.payload, limit=take_limit)
+    session.connection.journal.known = True
+
+
+def _joined(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if session.turn is not None:
+        out.append(Sample(Phase.JOIN, None, session.turn.sent, now))
+        session.turn.echoed = True  # or at least heard: no need to ask again
+    session.talk, session.owed_by = Talk.GREETING, now + session.policy.patience
+
+
+def _heard(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The echo of the join or of the end, or that the agent thinks of a greeting."""
+    if session.turn is not None:
+        session.turn.echoed = True
+
+
+def _echo(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    turn = session.said(event.local_id)
+    if turn is None:
+        unexpected = Violation(Wrong.ECHO_TO_NOBODY, f"while {session.talk.name}")
+        out.append(Counted("events.late_echo") if session.answers.late else unexpected)
+        return
+    if turn.echoed:
+        return
+    turn.echoed = session.answers.prompted = True
+    out.append(Sample(Phase.ECHO, None, turn.sent, now))
+    session.connection.journal.message(event.payload.get("message_id"), out)
+    if event.payload.get("text", turn.text) != turn.text:
+        out.append(Violation(Wrong.ECHO_ALTERED))
+    if turn.is_open:
+        session.in_order_of_echoes()
+
+
+def _thinking(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    turn = session.turn
+    if turn is None or turn.thought:
+        return
+    if session.answers.is_late(event, echoed=turn.echoed):
+        out.append(Counted("events.late_answer"))
+        return
+    if session.answers.thinking:  # about the next message, so it is done with the last one
+        out.append(Violation(Wrong.THINKING_WITHOUT_ANSWER))
+        session.answers.thinking = False
+    turn.thought = True
+    out.append(Sample(Phase.THINKING, None, turn.sent, now))
+
+
+def _chunk(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if not _is_ours(session, now, event, out):
+        return
+    turn, stream = session.turn, session.answers.stream
+    last_at = None if stream is None else stream.last_at
+    begins, wrong = session.answers.chunk(event, now)
+    if begins:
+        if last_at is None and turn is not None and session.talk is Talk.WAITING:
+            out.append(Sample(Phase.FIRST_CHUNK, turn.due, turn.sent, now))
+        if not session.streaming:
+            out.append(Violation(Wrong.UNASKED_STREAMING))
+        session.connection.journal.message(event.payload.get("message_id"), out)
+    elif last_at is not None and session.connection.link is Link.LIVE:
+        # a replay's pace says nothing about the agent's
+        out.append(Sample(Phase.CHUNK_GAP, None, last_at, now))
+    stream = session.answers.stream
+    assert stream is not None
+    stream.last_at = now
+    if wrong is not None:
+        out.append(wrong)
+    if completes(event):
+        _complete(session, now, stream.text, event, out)
+
+
+def _message(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if _is_ours(session, now, event, out):
+        session.connection.journal.message(event.payload.get("message_id"), out)
+        _complete(session, now, text_of(event), event, out)
+
+
+def _is_ours(session: "Session", now: float, event: Event, out: list[Effect]) -> bool:
+    """Whether an answer, or a part of one, is the one that the person waits for."""
+    turn, answers = session.turn, session.answers
+    echoed = turn is None or turn.echoed
+    wrong = answers.beside(event, owed=session.talk is Talk.WAITING and echoed)
+    if wrong is not None:
+        out.append(wrong)
+        return False
+    if answers.is_late(event, echoed=echoed):
+        out.append(Counted("events.late_answer"))
+        return False
+    if session.talk is Talk.WAITING and turn is not None and not (echoed or turn.thought):
+        # The journal is in order: it came before our message was there.
+        _unprompted(session, now, event, out)
+        return False
+    if session.talk is Talk.WAITING_HUMAN and turn is not None and not (echoed or turn.thought):
+        _tolerated(session, now, event, out)  # humans speak when they like
+        return False
+    return True
+
+
+def _complete(session: "Session", now: float, heard: str, event: Event, out: list[Effect]) -> None:
+    """The greeting, or the answer to a turn, is there as a whole."""
+    turn = session.turn
+    session.answers.completed()
+    if session.talk is Talk.GREETING or turn is None:
+        if turn is not None:
+            out.append(Sample(Phase.GREETING, None, turn.sent, now))
+        session.answers.prompted = False
+        # After a refusal the person says it again; the greeting was only in its way.
+        cue = Cue.OVERLOADED if session.rejoins and session.handoff is None else Cue.GREETED
+        session.your_turn(heard, cue, out, suggestions(event.payload))
+        return
+    by_human = session.talk is Talk.WAITING_HUMAN
+    phase = Phase.LIVE_RESPONSE if by_human else Phase.RESPONSE
+    out.append(Sample(phase, turn.due, turn.sent, now))
+    session.answered(turn, out)
+    if not turn.echoed:
+        out.append(Violation(Wrong.ECHO_MISSING))
+        turn.echoed = True
+    if not session.next_turn():
+        session.your_turn(heard, Cue.ANSWERED, out, suggestions(event.payload))
+
+
+def _ahead_of_agent(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """An agent speaks that has not joined: after a refusal it may be the last one's answer."""
+    _stray(session, event, Wrong.UNEXPECTED_EVENT, out)
+
+
+def _stray(session: "Session", event: Event, wrong: Wrong, out: list[Effect]) -> None:
+    where = f"{event.type.removeprefix('EVENT_TYPE_')} while {session.talk.name}"
+    out.append(session.answers.stray(event, wrong, where) or Counted("events.late_answer"))
+
+
+def _unprompted(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The agent speaks, or thinks, although nothing was asked."""
+    turn, answers = session.turn, session.answers
+    wrong = answers.beside(event)
+    if wrong is not None:
+        out.append(wrong)
+    elif answers.late and turn is not None and turn.answered and turn.resends and completes(event):
+        answers.take(event)
+        out.append(Counted(Count.TURNS_ANSWERED_TWICE, turn.sent))
+    else:
+        second = not answers.prompted and event.type is not EventType.POLY_AGENT_THINKING
+        _stray(session, event, Wrong.SECOND_GREETING if second else Wrong.ANSWER_TO_NOBODY, out)
+
+
+def _beat_echo(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    session.connection.beat_echo(now, out)
+
+
+def _system(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The server says in words what it cannot do."""
+    about = family(event.payload.get("message"))
+    out.append(Counted(f"system.{about}"))
+    turn = session.turn if event.local_id is None else session.said(event.local_id)
+    may_rejoin = about is Family.NO_CONVERSATION and session.rejoins < REJOIN_LIMIT
+    if session.talk is Talk.JOINING and may_rejoin and event.local_id is None:
+        session.rejoins += 1
+        out.append(Send(JOIN))
+    elif session.talk is Talk.WAITING and about in _REFUSALS and turn is not None and turn.is_open:
+        kind, cue = _REFUSALS[about]
+        if may_rejoin:
+            session.rejoins += 1
+            session.abandon_turns(out)
+            out.append(Failed(kind))
+            session.owe(Talk.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
+        else:
+            session.lose(turn, kind, out, cue, refused=True)
+
+
+# --- a human takes over
+
+
+def _triggered(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    out.append(Counted(Count.HANDOFFS_TRIGGERED))
+    for turn in session.open_turns():
+        session.answered(turn, out)
+    session.answers.late += len(session.following)  # an agent that stays may still get to them
+    session.following.clear()
+    session.handoff = Handoff(now)
+    session.answers.completed()
+    session.talk, session.owed_by = Talk.QUEUED, now + session.policy.queue_patience
+
+
+def _step_of_handoff(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """What happens between the trigger and the human."""
+    handoff = session.handoff
+    if handoff is None:
+        _out_of_order(event, out)
+        return
+    match event.type:
+        case EventType.POLY_AGENT_LEFT:
+            handoff.agent_left = True
+        case EventType.HANDOFF_ACCEPTED:
+            handoff.accepted()
+        case EventType.HANDOFF_QUEUE_STATUS:
+            handoff.queue(event.payload, out)
+
+
+def _to_client(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The person is to be taken elsewhere: this client leaves once the agent has."""
+    if session.handoff is None:
+        _out_of_order(event, out)
+        session.handoff = Handoff(now)
+    session.abandon_turns(out)
+    session.handoff.to_client(event.payload, out)
+    session.talk, session.ending = Talk.ENDED, Ending.CLIENT_HANDOFF
+    session.owed_by = now + FAREWELL
+
+
+def _no_human(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if session.handoff is None:
+        _out_of_order(event, out)
+        return
+    failed = event.type is EventType.HANDOFF_FAILED
+    out.append(Counted(Count.HANDOFFS_FAILED if failed else Count.HANDOFFS_TIMED_OUT))
+    session.handoff = None
+    if session.talk is Talk.QUEUED:  # else the person had given up already
+        session.your_turn("", Cue.NO_HUMAN, out)
+
+
+def _human_joined(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if session.handoff is None:
+        session.handoff = Handoff(now)  # never accepted, which is told
+    else:
+        out.append(Sample(Phase.HANDOFF_WAIT, None, session.handoff.at, now))
+    session.handoff.human_joined(out)
+    session.abandon_turns(out)  # said to the agent, after the person gave up on the human
+    session.talk = Talk.WITH_HUMAN
+    session.your_turn("", Cue.HUMAN_JOINED, out)
+
+
+def _human_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    session.abandon_turns(out)
+    session.talk, session.owed_by = Talk.LEFT, now + session.policy.handshake
+
+
+def _bot_after_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The agent speaks after a hand-off: while it is still there, that is its last word."""
+    if session.handoff is not None and session.handoff.agent_left:
+        if completes(event):
+            out.append(Violation(Wrong.BOT_AFTER_LEFT, f"while {session.talk.name}"))
+    else:
+        session.answers.take(event)
+        out.append(Counted("events.agent_beside_handoff"))
+
+
+def _human_types(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    if session.turn is not None and event.payload.get("state") == "TYPING_STATE_STARTED":
+        session.turn.thought = True
+    _tolerated(session, now, event, out)
+
+
+def _out_of_order(event: Event, out: list[Effect]) -> None:
+    out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, event.type.removeprefix("EVENT_TYPE_")))
+
+
+# --- the end
+
+
+def _session_end(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """Nothing follows it but the server's close."""
+    reason = str(event.payload.get("reason"))
+    ending = _ENDINGS.get(reason, Ending.FAILED)
+    if session.talk is Talk.LEAVING and session.turn is not None:
+        out.append(Sample(Phase.END, session.turn.due, session.turn.sent, now))
+    if session.talk in (Talk.WAITING, Talk.WAITING_HUMAN):
+        session.abandon_turns(out)
+        out.append(Failed(Failure.UNANSWERED, "the session ended before the answer"))
+    elif session.talk in (Talk.JOINING, Talk.GREETING):
+        out.append(Failed(MISSING[session.talk], "the session ended before it"))
+    if session.answers.thinking:  # the patience was over before, and now nothing can follow
+        out.append(Violation(Wrong.THINKING_WITHOUT_ANSWER))
+    if ending is Ending.FAILED:
+        out.append(Violation(Wrong.UNKNOWN_REASON, reason))
+    elif ending is Ending.ABANDONED:
+        out.append(Failed(Failure.SESSION_ABANDONED, "while this client was connected"))
+    session.talk, session.ending, session.owed_by = Talk.ENDED, ending, now + FAREWELL
+
+
+def _at_the_end(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """Nothing follows SESSION_END; the agent's leave is the last of a hand-off to the client."""
+    if session.ending is not Ending.CLIENT_HANDOFF:
+        out.append(Violation(Wrong.EVENT_AFTER_END, event.type.removeprefix("EVENT_TYPE_")))
+    elif event.type is EventType.POLY_AGENT_LEFT:
+        session.finish(Finish(Ending.CLIENT_HANDOFF, close=1000), out)
+    else:
+        _tolerated(session, now, event, out)
+
+
+def _unknown(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    out.append(Violation(Wrong.UNKNOWN_TYPE, str(event.payload.get("type"))))
+
+
+def _tolerated(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    out.append(Counted(f"events.{event.type.removeprefix('EVENT_TYPE_').lower()}"))
+
+
+_ENDINGS: Final = {
+    "REASON_USER_END": Ending.USER_END,
+    "REASON_NATURAL_END": Ending.NATURAL_END,
+    "REASON_USER_ABANDONED": Ending.ABANDONED,
+}
+MISSING: Final = {
+    Talk.JOINING: Failure.JOIN_MISSING,
+    Talk.GREETING: Failure.GREETING_MISSING,
+}
+_REFUSALS: Final = {
+    Family.HIGH_LOAD: (Failure.OVERLOADED, Cue.OVERLOADED),
+    Family.NO_CONVERSATION: (Failure.NO_CONVERSATION, Cue.OVERLOADED),
+    Family.AGENT_ERROR: (Failure.AGENT_ERROR, Cue.SILENCE),
+}
+
+_Row = Callable[["Session", float, Event, list[Effect]], None]
+_E = EventType
+_ACTS: Final[dict[EventType, _Row]] = {
+    _E.POLY_AGENT_THINKING: _thinking,
+    _E.POLY_AGENT_MESSAGE: _message,
+    _E.POLY_AGENT_MESSAGE_CHUNK: _chunk,
+}
+_UNASKED: Final[dict[EventType, _Row]] = {
+    _E.USER_MESSAGE: _echo,
+    **dict.fromkeys(_ACTS, _unprompted),
+}
+_ANYWHERE: Final[dict[EventType, _Row]] = {
+    _E.SESSION_IDLE_WARNING: _tolerated,
+    _E.LANGUAGE_CHANGED: _tolerated,
+    _E.USER_RECEIVED_MESSAGE: _tolerated,
+    _E.USER_READ_MESSAGE: _tolerated,
+    _E.SHOW_CSAT_REQUEST: _tolerated,
+    _E.CSAT_RESPONSE: _tolerated,
+    _E.SYSTEM_MESSAGE: _system,
+    _E.UNKNOWN: _unknown,
+    _E.EVENT_BATCH: _batch,
+    _E.SESSION_START: _session_start,
+    _E.SESSION_END: _session_end,
+    _E.HEARTBEAT: _beat_echo,
+}
+_STEPS: Final[dict[EventType, _Row]] = {
+    _E.POLY_AGENT_LEFT: _step_of_handoff,
+    _E.HANDOFF_ACCEPTED: _step_of_handoff,
+    _E.HANDOFF_QUEUE_STATUS: _step_of_handoff,
+    _E.CLIENT_HANDOFF_REQUIRED: _to_client,
+    _E.HANDOFF_FAILED: _no_human,
+    _E.HANDOFF_TIMEOUT: _no_human,
+    _E.LIVE_AGENT_JOINED: _human_joined,
+}
+# After a refusal there are messages, and what becomes of them, ahead of the join.
+_JOIN: Final[dict[EventType, _Row]] = {
+    _E.REQUEST_POLY_AGENT_JOIN: _heard,
+    _E.USER_MESSAGE: _echo,
+}
+_NO_AGENT_YET: Final[dict[EventType, _Row]] = dict.fromkeys(_ACTS, _ahead_of_agent)
+# A join that was sent again is echoed again, however far the conversation got meanwhile.
+_AGAIN: Final[dict[EventType, _Row]] = {_E.REQUEST_POLY_AGENT_JOIN: _tolerated}
+_AFTER_END: Final[dict[EventType, _Row]] = dict.fromkeys(EventType, _at_the_end)
+_BOT_IS_GONE: Final[dict[EventType, _Row]] = dict.fromkeys(_ACTS, _bot_after_left)
+_HUMAN: Final[dict[EventType, _Row]] = {
+    **_BOT_IS_GONE,
+    _E.USER_MESSAGE: _echo,
+    _E.LIVE_AGENT_TYPING: _tolerated,
+    _E.LIVE_AGENT_LEFT: _human_left,
+    _E.POLY_AGENT_LEFT: _step_of_handoff,
+    _E.HANDOFF_ACCEPTED: _step_of_handoff,  # late: the human's coming was the violation
+    _E.HANDOFF_QUEUE_STATUS: _step_of_handoff,
+}
+
+ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
+    Talk.NEW: _ANYWHERE | {_E.POLY_AGENT_JOINED: _joined},
+    Talk.JOINING: _ANYWHERE | _NO_AGENT_YET | _JOIN | {_E.POLY_AGENT_JOINED: _joined},
+    Talk.GREETING: _ANYWHERE | _ACTS | _JOIN | {_E.POLY_AGENT_THINKING: _heard},
+    Talk.READY: _ANYWHERE
+    | _UNASKED
+    | _STEPS
+    | _AGAIN
+    | {_E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
+    Talk.WAITING: _ANYWHERE
+    | _ACTS
+    | _STEPS
+    | _AGAIN
+    | {_E.USER_MESSAGE: _echo, _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
+    Talk.QUEUED: _ANYWHERE | _BOT_IS_GONE | _STEPS | {_E.USER_MESSAGE: _echo},
+    Talk.WITH_HUMAN: _ANYWHERE | _HUMAN | {_E.LIVE_AGENT_MESSAGE: _tolerated},
+    Talk.WAITING_HUMAN: _ANYWHERE
+    | _HUMAN
+    | {_E.LIVE_AGENT_MESSAGE: _message, _E.LIVE_AGENT_TYPING: _human_types},
+    Talk.LEFT: _ANYWHERE
+    | _BOT_IS_GONE
+    | {_E.USER_MESSAGE: _echo, _E.LIVE_AGENT_TYPING: _tolerated},
+    # Whatever was under way when the person left may cross the leave.
+    Talk.LEAVING: _ANYWHERE
+    | _UNASKED
+    | dict.fromkeys(_STEPS, _tolerated)
+    | _AGAIN
+    | {
+        _E.USER_END_SESSION: _heard,
+        _E.POLY_AGENT_JOINED: _tolerated,
+        _E.POLY_AGENT_TRIGGERED_HANDOFF: _tolerated,
+        _E.LIVE_AGENT_TYPING: _tolerated,
+        _E.LIVE_AGENT_MESSAGE: _tolerated,
+        _E.LIVE_AGENT_LEFT: _tolerated,
+    },
+    # A heartbeat's echo and the end of a replay may cross the end; nothing else.
+    Talk.ENDED: _AFTER_END | {_E.HEARTBEAT: _beat_echo, _E.EVENT_BATCH: _tolerated},
+    Talk.OVER: {},
+}

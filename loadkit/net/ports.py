@@ -1,0 +1,104 @@
+"""What a driver asks of its surroundings: who talks, where the figures go, what goes wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, Protocol
+
+from loadkit.acts import Act, Cue
+from loadkit.chat.policy import Policy
+from loadkit.credentials import Credentials
+from loadkit.errors import Failure
+from loadkit.figures import Ending, Phase
+from loadkit.net.link import Traffic
+from loadkit.net.target import Target
+
+__all__ = ["Itinerary", "Mishap", "Mishaps", "Person", "Recorder", "Setting", "Transcript"]
+
+Transcript = Callable[[], list[str]]
+
+
+class Person(Protocol):
+    """Who talks: told what was heard and why, answers with acts, `due` rising."""
+
+    @property
+    def away_s(self) -> float | None:
+        """How long after a `VANISH` they come back; None for never."""
+
+    def react(
+        self, at: float, heard: str, cue: Cue = Cue.ANSWERED, suggestions: Sequence[str] = ()
+    ) -> list[Act]: ...
+
+
+class Recorder(Protocol):
+    """Where the figures go; `loadkit.measure.recorder` is the real one."""
+
+    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None: ...
+    def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
+    def fail(self, kind: Failure, detail: str) -> None: ...
+    def violate(self, kind: str, detail: str, transcript: Transcript | None = None) -> None: ...
+    def session_started(self) -> None: ...
+    def session_ended(self, ending: Ending) -> None: ...
+
+
+class Mishap(Protocol):
+    """One thing that goes wrong with a connection; `loadkit.plan.chaos` plans them."""
+
+    @property
+    def kind(self) -> str:
+        """`close`, `fin`, `reset`, `half_open` or `stall`."""
+
+    @property
+    def code(self) -> int | None:
+        """What a `close` says."""
+
+    @property
+    def seconds(self) -> float:
+        """How long a `stall` lasts."""
+
+
+class Mishaps(Protocol):
+    """What one session is to meet."""
+
+    def due(self, started: float) -> float: ...
+    def turn(self, begins: float, ends: float) -> None: ...
+    def strike(self, now: float) -> Mishap: ...
+    def at_moment(self, moment: str) -> Mishap | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the sessions of one worker share.
+
+    Attributes:
+        cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
+    """
+
+    target: Target
+    credentials: Credentials
+    recorder: Recorder
+    traffic: Traffic
+    policy: Policy
+    rng: Random
+    platform: str = "web"
+    cursor: Literal["seq", "integer"] = "seq"
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """What one session is to go through.
+
+    Attributes:
+        streaming: whether to ask for streamed answers.
+        mishaps: forced disconnects; None for none.
+        storms: those that hit many sessions at once: when (seconds, monotonic) and what.
+        tabs: further sockets on the same session, each of which must see every event.
+        restarts: cold resumes: after an answer the process is shut down and a new one, which
+            remembers nothing but the session and its token, goes on.
+    """
+
+    streaming: bool = False
+    mishaps: Mishaps | None = None
+    storms: tuple[tuple[float, Mishap], ...] = ()
+    tabs: int = 0
+    restarts: int = 0

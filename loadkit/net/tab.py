@@ -1,0 +1,106 @@
+"""A further browser tab on a session: reads along, beats, and must see every event."""
+
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+
+from loadkit.chat.connection import SHORTEST_BEAT
+from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.journal import Journal
+from loadkit.chat.violations import Wrong
+from loadkit.errors import Failure, RemoteError
+from loadkit.net.link import Link
+from loadkit.net.ports import Setting
+from loadkit.wire import Event, EventType, Flaw, decode
+from loadkit.wire.encode import HEARTBEAT
+
+__all__ = ["Tab"]
+
+BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
+LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is over
+
+
+class Tab:
+    """One more socket of a session, in a greenlet of its own."""
+
+    def __init__(self, setting: Setting, query: str, delay: float) -> None:
+        """
+        Args:
+            query: of the upgrade; without a cursor, so that the tab gets the whole history.
+            delay: seconds until it is opened.
+        """
+        self._setting, self._query = setting, query
+        self._journal = Journal()
+        self._beat_every = BEAT
+        self._ended = False
+        self._lost = False
+        self._greenlet = gevent.spawn_later(delay, self._run)
+
+    def finish(self, cursor: int, *, ended: bool) -> None:
+        """The session is over: compare.
+
+        Args:
+            cursor: the highest sequence that the session's own socket saw.
+            ended: whether it was SESSION_END; else nobody knows how far the tab should be.
+        """
+        if ended and self._journal.known:
+            self._greenlet.join(LAST_EVENTS)
+        self._greenlet.kill()
+        if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
+            text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
+            self._setting.recorder.violate(Wrong.EVENT_LOST, text)
+
+    def _run(self) -> None:
+        setting = self._setting
+        try:
+            link = Link.open(setting.target, self._query, setting.traffic)
+        except RemoteError as error:
+            setting.recorder.fail(error.kind, f"a tab: {error.detail}")
+            return
+        setting.recorder.count("tabs.opened")
+        self._journal.opened()
+        try:
+            beat_from, replaying = link.opened_at, True
+            while link.closed is None and not self._ended:
+                # The interval may only now be known, or switched off.
+                every = self._beat_every
+                for frame in link.receive(beat_from + every if every else None):
+                    for event in [frame] if isinstance(frame, Flaw) else decode(frame):
+                        replaying = self._take(event, replaying)
+                every = self._beat_every
+                if every and link.closed is None and perf_counter() >= beat_from + every:
+                    link.send(HEARTBEAT)
+                    beat_from = perf_counter()
+            if link.closed is not None and not self._ended:
+                self._lost = True  # what it has not seen since, nobody has kept from it
+                setting.recorder.fail(Failure.CONNECTION_LOST, f"a tab: {link.closed.code}")
+            link.close(timeout=LAST_EVENTS)
+        finally:
+            link.drop()
+
+    def _take(self, event: Event | Flaw, replaying: bool) -> bool:
+        out: list[Effect] = []
+        if isinstance(event, Flaw):
+            self._setting.recorder.violate(event.kind, event.detail)
+            return replaying
+        if event.type is EventType.EVENT_BATCH:
+            return False
+        self._journal.take(event, replaying, out)
+        if event.type is EventType.SESSION_START:
+            self._beat_every = _interval(event.payload.get("capabilities"))
+        for effect in out:
+            if isinstance(effect, Violation):
+                self._setting.recorder.violate(effect.kind, f"a tab: {effect.detail}")
+            elif isinstance(effect, Counted):
+                self._setting.recorder.count(effect.key)
+        self._ended = event.type is EventType.SESSION_END
+        return replaying
+
+
+def _interval(capabilities: Any) -> float:
+    """The announced seconds between heartbeats; 0 for none."""
+    every = capabilities.get("heartbeat_interval_seconds") if type(capabilities) is dict else None
+    if isinstance(every, bool) or not isinstance(every, (int, float)):
+        return BEAT
+    return float(every) if every == 0 or every >= SHORTEST_BEAT else BEAT

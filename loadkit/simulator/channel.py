@@ -1,0 +1,152 @@
+"""From one session to its sockets: the journal, who listens, and what they are told."""
+
+from typing import Any, Final, Protocol
+
+from loadkit.simulator.clock import Clock
+from loadkit.simulator.dials import HistoryDials
+from loadkit.simulator.events import batch, encode
+from loadkit.simulator.frames import Frame
+from loadkit.simulator.journal import Journal
+from loadkit.simulator.turn import Sent
+from loadkit.wire.types import EventType
+
+__all__ = ["CLEAN", "Channel", "Outlet"]
+
+CLEAN: Final = 1000
+"""The close code after SESSION_END: any other makes clients reconnect."""
+
+
+class Outlet(Protocol):
+    """One open socket, as the session sees it."""
+
+    number: int
+
+    def deliver(self, frame: Frame) -> None:
+        """Hand one event to the socket; nothing is raised when it is gone."""
+
+    def close(self, code: int) -> None:
+        """Close from our side, after everything that was delivered."""
+
+    def fail(self, how: str) -> None:
+        """Break on purpose: `reset`, `half_open` or `cut`. Nothing is delivered any more."""
+
+
+class Channel:
+    """Numbers the events of one session, keeps the lasting ones and tells every socket.
+
+    The order of the journal is the order on every socket, because an event is journaled and
+    written in one step.
+
+    Attributes:
+        journal: the lasting events.
+        outlets: the sockets that listen.
+    """
+
+    __slots__ = ("_clock", "_dials", "_events", "_prefix", "journal", "outlets")
+
+    def __init__(self, session_id: str, dials: HistoryDials, clock: Clock) -> None:
+        self._dials, self._clock = dials, clock
+        self._prefix, self._events = session_id[:24], 0
+        self.journal = Journal()
+        self.outlets: list[Outlet] = []
+
+    def send(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None = None,
+        *,
+        lasting: bool = True,
+    ) -> Sent:
+        """Tell every socket of an event; `lasting` journals it."""
+        event, sequence = self._compose(kind, payload, custom, lasting)
+        if self.outlets:
+            self._spread(Frame(event))
+        return {
+            "type": kind.removeprefix("EVENT_TYPE_"),
+            "sequence": sequence,
+            "at": self._clock.now(),
+            "sockets": len(self.outlets),
+        }
+
+    def echo(
+        self, outlet: Outlet, payload: dict[str, Any], custom: dict[str, str] | None
+    ) -> tuple[Sent | None, str | None]:
+        """Echo a user's message that came from `outlet`.
+
+        Returns:
+            The echo, where there was one, and the fault that befell the message.
+        """
+        return self.send(EventType.USER_MESSAGE, payload, custom), None
+
+    def reply(
+        self,
+        outlet: Outlet,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None,
+    ) -> None:
+        """Answer one socket alone: a heartbeat or a mistake is no news to the others."""
+        event, _ = self._compose(kind, payload, custom, False)
+        outlet.deliver(Frame(event))
+
+    def replay(self, cursor: int) -> list[Frame]:
+        """The batches for a socket that has seen everything up to `cursor`."""
+        events, dials = self._history(cursor), self._dials
+        if not events and not dials.empty_batch:
+            return []
+        return [
+            Frame(
+                batch(
+                    events[start : start + dials.batch_size],
+                    id=self._event_id(),
+                    typed_keys=dials.typed_payload_keys,
+                )
+            )
+            for start in range(0, max(len(events), 1), dials.batch_size)
+        ]
+
+    def detach(self, outlet: Outlet) -> None:
+        """The socket is gone; harmless the second time."""
+        if outlet in self.outlets:
+            self.outlets.remove(outlet)
+
+    def close(self) -> None:
+        """Close every socket, as is right after SESSION_END."""
+        self._close(CLEAN)
+
+    def sever(self) -> bool:
+        """Break every socket in the middle of a reply. Returns whether any was broken."""
+        return False
+
+    def _close(self, code: int) -> None:
+        outlets, self.outlets = self.outlets, []
+        for outlet in outlets:
+            outlet.close(code)
+
+    def _history(self, cursor: int) -> list[bytes]:
+        return self.journal.after(cursor)
+
+    def _compose(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None,
+        lasting: bool,
+    ) -> tuple[bytes, int | None]:
+        """Encode an event and, if it is a lasting one, number and journal it."""
+        journal = self.journal
+        sequence = journal.last + 1 if lasting else None
+        event = encode(kind, payload, id=self._event_id(), sequence=sequence, custom=custom)
+        if lasting:
+            journal.append(event)
+        return event, sequence
+
+    def _spread(self, frame: Frame) -> None:
+        for outlet in tuple(self.outlets):  # a delivery may detach its socket
+            outlet.deliver(frame)
+
+    def _event_id(self) -> str:
+        self._events += 1
+        # A UUID made from the session's own by counting: drawing 128 bits for each costs more.
+        return f"{self._prefix}{self._events:012x}"

@@ -1,0 +1,40 @@
+"""What all sessions of a server share."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from loadkit.simulator.clock import Clock
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.faults import Faults, rates
+from loadkit.simulator.pool import Pool
+from loadkit.simulator.truth import TruthLog
+
+__all__ = ["Setting"]
+
+
+class Setting(NamedTuple):
+    """The dials, and what is made from them once.
+
+    Attributes:
+        agents: the slots of the agents at work.
+        people: the live agents.
+        rates: the faults that are turned on.
+    """
+
+    dials: Dials
+    clock: Clock
+    truth: TruthLog
+    agents: Pool
+    people: Pool
+    rates: Mapping[str, float]
+
+    @classmethod
+    def of(cls, dials: Dials, clock: Clock, truth: TruthLog) -> Self:
+        """Make it from the dials."""
+        agents = Pool(dials.agent.slots, dials.agent.queue_limit, clock)
+        people = Pool(dials.handoff.agents, None, clock)
+        return cls(dials, clock, truth, agents, people, rates(dials.faults))
+
+    def faults(self, seed: str, session_id: str | None = None) -> Faults:
+        """The dice of a session, or of what belongs to none."""
+        return Faults(self.rates, f"{self.dials.seed}/{seed}", self.truth, self.clock, session_id)

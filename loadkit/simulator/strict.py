@@ -1,0 +1,29 @@
+"""What every table of settings has in common."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Range", "Rate", "Strict"]
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+"""A probability."""
+
+
+class Strict(BaseModel):
+    """A table of settings: immutable, without unknown keys, without guessing at types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Range(Strict):
+    """A whole number that is drawn anew each time, evenly spread over `min` to `max`."""
+
+    min: int = Field(default=1, ge=1, le=1000, description="the lowest")
+    max: int = Field(default=1, ge=1, le=1000, description="the highest")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        return self

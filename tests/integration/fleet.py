@@ -1,0 +1,125 @@
+"""A fleet of virtual users in this process: real sockets, real people, no Locust."""
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import gevent
+
+from loadkit.chat.policy import Policy
+from loadkit.credentials import Credentials
+from loadkit.measure.recorder import Recorder
+from loadkit.net.driver import Driver
+from loadkit.net.link import Traffic
+from loadkit.net.ports import Itinerary, Setting
+from loadkit.net.target import Target
+from loadkit.plan.chance import person_rng
+from loadkit.plan.chaos import Mishaps, in_storm
+from loadkit.plan.errand import Errand
+from loadkit.plan.human import Person
+from loadkit.plan.profile import Profile
+
+
+class Outing(NamedTuple):
+    """One session, as `loadkit.swarm.worker.Outing`; that one would import Locust."""
+
+    name: str
+    errand: Errand = Errand.CHAT
+    streaming: bool = False
+    tabs: int = 0
+    restarts: int = 0
+
+
+WHOLE = Outing("CompleteChat")
+STREAMED = Outing("StreamingChat", streaming=True)
+HUMAN = Outing("HandoffChat", Errand.HUMAN)
+FLAKY = Outing("FlakyNetworkChat", streaming=True)
+RESUMING = Outing("ResumingChat", restarts=1)
+TABS = Outing("MultiTabChat", tabs=2)
+IDLE = Outing("IdleChat", Errand.IDLE)
+GONE = Outing("AbandoningChat", Errand.ABANDON)
+
+
+def profile(**tables: Any) -> Profile:
+    """People a thousand times as fast as people."""
+    conversation = {"turns": {"min": 3, "max": 5}, "time_scale": 0.001, "patience": 1.0}
+    return Profile.model_validate(
+        {
+            "name": "fleet",
+            "load": {"stages": [{"duration": 1.0, "users": 1}]},
+            "mix": {"CompleteChat": 1.0},
+            "conversation": conversation | tables.pop("conversation", {}),
+            **tables,
+        }
+    )
+
+
+def drive(
+    url: str,
+    token: str,
+    host: str,
+    outings: Sequence[Outing],
+    plan: Profile | None = None,
+    *,
+    within: float = 60.0,
+) -> dict[str, Any]:
+    """Live the sessions, all at once, and give what was recorded as one interval.
+
+    Args:
+        within: seconds after which sessions that are still running are cut off.
+    """
+    plan = profile() if plan is None else plan
+    recorder = Recorder()
+    setting = Setting(
+        target=Target.resolve(url),
+        credentials=Credentials(token, host),
+        recorder=recorder,
+        traffic=Traffic(),
+        policy=Policy(
+            patience=plan.conversation.patience,
+            resend=plan.conversation.resend,
+            reconnect=plan.chaos.reconnect,
+        ),
+        rng=Random(1),
+    )
+    numbers: Counter[str] = Counter()
+    fleet, began = [], perf_counter()
+    for outing in outings:
+        number = numbers[outing.name]
+        numbers[outing.name] += 1
+        person = Person.of(plan, person_rng(1, outing.name, number), outing.errand)
+        rng = person_rng(1, "chaos", outing.name, number)
+        struck = [
+            (began + storm.at, mishap)
+            for index, storm in enumerate(plan.chaos.storms)
+            if (mishap := in_storm(plan.chaos, index, f"{outing.name}-{number}", 1)) is not None
+        ]
+        itinerary = Itinerary(
+            streaming=outing.streaming,
+            mishaps=Mishaps.of(plan.chaos, outing.name, rng),
+            storms=tuple(struck),
+            tabs=outing.tabs,
+            restarts=outing.restarts,
+        )
+        driver = Driver(setting, person, itinerary)
+        fleet.append(gevent.spawn(driver.run, perf_counter()))
+    gevent.joinall(fleet, timeout=within)
+    gevent.killall(fleet)
+    for greenlet in fleet:
+        greenlet.get()  # what failed in there fails here; a killed one gives its GreenletExit
+    traffic = setting.traffic
+    recorder.frames_sent, recorder.bytes_sent = traffic.frames_sent, traffic.bytes_sent
+    recorder.frames_received = traffic.frames_received
+    recorder.bytes_received = traffic.bytes_received
+    return recorder.take(perf_counter())
+
+
+def under(interval: dict[str, Any], prefix: str) -> dict[str, int]:
+    """The counts whose key starts so, without the start."""
+    return {
+        key.removeprefix(f"{prefix}."): count
+        for key, count in interval["counts"].items()
+        if key.startswith(f"{prefix}.")
+    }

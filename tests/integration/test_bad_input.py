@@ -1,0 +1,285 @@
+"""What can be wrong is told before any load; a run that is stopped keeps its results."""
+
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import (
+    HOST,
+    LOADKIT,
+    LOCUST,
+    SECRETS,
+    TOKEN,
+    Simulator,
+    Started,
+    forked,
+    free_port,
+    profile,
+    run,
+    simulator,
+    started,
+    summary,
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def both_doors(path: Path, url: str, out: Path) -> list[list[str | Path]]:
+    """The same run by `loadkit` and by `locust`."""
+    return [
+        [LOADKIT, "run", path, "--host", url, "--workers", "1", "--out", out],
+        [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(1)],
+        [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out],
+    ]
+
+
+DOORS = pytest.mark.parametrize("door", [0, 1, 2], ids=["loadkit", "locust-processes", "locust"])
+
+
+class TestBeforeAnyLoad:
+    @DOORS
+    @pytest.mark.parametrize("missing", [["POLY_CONNECTOR_TOKEN"], list(SECRETS)])
+    def test_a_missing_secret_is_named(
+        self, server: Simulator, tmp_path: Path, door: int, missing: list[str]
+    ) -> None:
+        command = both_doors(profile(tmp_path), server.url, tmp_path / "out")[door]
+        given = {name: value for name, value in SECRETS.items() if name not in missing}
+        ended = run(command, tmp_path, given)
+        assert ended.code == 2
+        assert f"{' and '.join(missing)} must be set in the environment" in ended.output
+        assert not (tmp_path / "out").exists()
+
+    @DOORS
+    def test_a_wrong_secret_ends_in_the_servers_own_words(
+        self, server: Simulator, tmp_path: Path, door: int
+    ) -> None:
+        command = both_doors(profile(tmp_path), server.url, tmp_path / "out")[door]
+        wrong = "another-token-nobody-may-see"
+        ended = run(command, tmp_path, {**SECRETS, "POLY_CONNECTOR_TOKEN": wrong})
+        assert ended.code == 4
+        assert "Connector token does not exist" in ended.output
+        assert "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER" in ended.output
+        assert wrong not in ended.output
+        assert not (tmp_path / "out").exists()
+
+    def test_a_host_that_is_not_the_connectors_ends_in_the_servers_own_words(
+        self, server: Simulator, tmp_path: Path
+    ) -> None:
+        command = both_doors(profile(tmp_path), server.url, tmp_path / "out")[0]
+        ended = run(command, tmp_path, {**SECRETS, "POLY_HOST_IDENTIFIER": f"{HOST}.org"})
+        assert ended.code == 4
+        assert "Failed to validate connector" in ended.output
+
+    def test_a_target_that_does_not_listen_is_told_within_ten_seconds(self, tmp_path: Path) -> None:
+        nobody = f"http://127.0.0.1:{free_port()}"
+        began = time.monotonic()
+        ended = run(both_doors(profile(tmp_path), nobody, tmp_path / "out")[0], tmp_path, SECRETS)
+        assert time.monotonic() - began < 10
+        assert ended.code == 4
+        assert f"{nobody} cannot be used: connect_refused" in ended.output
+        assert not (tmp_path / "out").exists()
+
+    def test_a_target_that_accepts_and_says_nothing_is_told_within_ten_seconds(
+        self, tmp_path: Path
+    ) -> None:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            began = time.monotonic()
+            ended = run(both_doors(profile(tmp_path), url, tmp_path / "out")[0], tmp_path, SECRETS)
+            assert time.monotonic() - began < 10
+        assert ended.code == 4
+        assert "cannot be used: no token within 6 s" in ended.output
+
+    @pytest.mark.parametrize(
+        ("url", "told"),
+        [
+            ("ftp://127.0.0.1", "does not start with http:// or https://"),
+            ("127.0.0.1:8100", "does not start with http:// or https://"),
+            ("http://user:pass@127.0.0.1", "holds a user name or password"),
+        ],
+    )
+    def test_an_address_that_is_none_is_a_usage_error(
+        self, tmp_path: Path, url: str, told: str
+    ) -> None:
+        ended = run(both_doors(profile(tmp_path), url, tmp_path / "out")[0], tmp_path, SECRETS)
+        assert ended.code == 2
+        assert told in ended.output
+        assert "pass@" not in ended.output, "a password"
+
+    @DOORS
+    def test_every_mistake_of_a_profile_is_named_with_its_line(
+        self, server: Simulator, tmp_path: Path, door: int
+    ) -> None:
+        path = profile(tmp_path, turns="{ min = 4, max = 2 }", more='[slo]\n"respones.p95" = "1s"')
+        path.write_text(path.read_text().replace("seed", "sede"))
+        ended = run(both_doors(path, server.url, tmp_path / "out")[door], tmp_path, SECRETS)
+        assert ended.code == 2
+        for line, told in (
+            (5, "unknown key 'sede'; did you mean 'seed'?"),
+            (10, "min (4) should not be above max (2)"),
+            (14, "no metric is called 'respones.p95'; did you mean 'response.p95'"),
+        ):
+            assert re.search(rf"tiny\.toml:{line}: .*{re.escape(told)}", ended.output), told
+        assert not (tmp_path / "out").exists()
+
+    @DOORS
+    def test_an_unknown_user_class_in_the_mix_is_told(
+        self, server: Simulator, tmp_path: Path, door: int
+    ) -> None:
+        path = profile(tmp_path)
+        path.write_text(path.read_text().replace("StreamingChat", "SteamingChat"))
+        ended = run(both_doors(path, server.url, tmp_path / "out")[door], tmp_path, SECRETS)
+        assert ended.code == 2
+        assert "'SteamingChat'; did you mean 'StreamingChat'?" in ended.output
+
+    def test_an_unknown_key_of_set_is_told(self, server: Simulator, tmp_path: Path) -> None:
+        command = both_doors(profile(tmp_path), server.url, tmp_path / "out")[0]
+        ended = run([*command, "--set", "load.sede=8"], tmp_path, SECRETS)
+        assert ended.code == 2
+        assert "--set load.sede=8: load.sede: unknown key 'sede'; did you mean 'seed'?" in (
+            ended.output
+        )
+
+    def test_a_profile_that_does_not_exist_is_told_with_those_that_do(self, tmp_path: Path) -> None:
+        ended = run([LOADKIT, "run", "smoek"], tmp_path)
+        assert ended.code == 2
+        assert "there is no profile 'smoek'; did you mean 'smoke'?" in ended.output
+
+    @DOORS
+    def test_a_folder_that_cannot_be_written_is_told(
+        self, server: Simulator, tmp_path: Path, door: int
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        out = tmp_path / "file" / "out"
+        ended = run(both_doors(profile(tmp_path), server.url, out)[door], tmp_path, SECRETS)
+        assert ended.code == 2
+        assert "cannot write results in" in ended.output
+        assert "choose another folder with --out" in ended.output
+
+    def test_none_of_it_reached_the_server_as_a_session(self, tmp_path: Path) -> None:
+        with simulator(tmp_path) as server:
+            path = profile(tmp_path)
+            path.write_text(path.read_text().replace("seed", "sede"))
+            for command in both_doors(path, server.url, tmp_path / "out"):
+                assert run(command, tmp_path, SECRETS).code == 2
+            assert not server.stop().of("session")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["rnu", "smoke"],
+            [],
+            ["run", "smoke", "--wrokers", "2"],
+            ["run", "smoke", "--workers", "0"],
+            ["run"],
+            ["simulate", "--set", "agent.slotz=1"],
+            ["report", "there/is/nothing/here"],
+        ],
+        ids=" ".join,
+    )
+    def test_a_command_line_that_makes_no_sense_is_a_usage_error(
+        self, tmp_path: Path, words: Sequence[str]
+    ) -> None:
+        ended = run([LOADKIT, *words], tmp_path)
+        assert ended.code == 2
+        assert "error: " in ended.output
+        assert "Traceback" not in ended.output
+
+    def test_a_report_on_a_folder_without_results_is_a_usage_error(self, tmp_path: Path) -> None:
+        ended = run([LOADKIT, "report", tmp_path], tmp_path)
+        assert ended.code == 2
+        assert "give the folder of a finished run" in ended.output
+        (tmp_path / "summary.json").write_text("{}")
+        ended = run([LOADKIT, "report", tmp_path], tmp_path)
+        assert ended.code == 2
+        assert "is not a summary of loadkit" in ended.output
+
+
+def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Path) -> None:
+    path = profile(tmp_path, seconds=4, turns="{ min = 1000, max = 1000 }")
+    with simulator(tmp_path) as server:
+        command = both_doors(path, server.url, tmp_path / "out")[0]
+        with started(command, tmp_path, SECRETS) as process:
+            process.wait_for(lambda: b'"socket_open"' in server.truth.read_bytes(), "connected")
+            time.sleep(1)  # for all of them to be in the middle of their talk
+            server.process.send(signal.SIGKILL)
+            ended = process.finish()
+    told = summary(tmp_path / "out")
+    assert told["duration_s"] == pytest.approx(4, abs=1.5)
+    assert told["disconnects"]["unexpected"] == 6
+    assert told["disconnects"]["reconnected"] == 0
+    assert told["errors"]["connect_refused"] >= 6
+    assert told["sessions"]["ended"]["failed"] == told["sessions"]["started"] == 6
+    assert ended.code == told["verdict"]["exit_code"] == 1
+    assert "FAIL" in ended.output
+
+
+class TestASignalInMidRun:
+    def results_of(self, out: Path) -> dict[str, Any]:
+        told = summary(out)
+        assert told["turns"]["answered"] > 0
+        assert told["sessions"]["ended"]["cut_off"] > 0
+        assert not any("worker" in text[:30] for text in told["verdict"]["reasons"])
+        assert not told["errors"]
+        return told
+
+    def in_mid_run(self, process: Started, server: Simulator, before: int) -> None:
+        def answers() -> bool:
+            return server.truth.read_bytes().count(b'"outcome":"answered"') > before + 20
+
+        process.wait_for(answers, "answering")
+
+    @pytest.mark.parametrize(
+        ("door", "number"),
+        [
+            pytest.param(0, signal.SIGINT, id="loadkit-SIGINT"),
+            pytest.param(0, signal.SIGTERM, id="loadkit-SIGTERM"),
+            pytest.param(1, signal.SIGTERM, id="locust-processes-SIGTERM"),
+            pytest.param(2, signal.SIGINT, id="locust-SIGINT"),
+        ],
+    )
+    def test_to_the_process_ends_the_run_in_order(
+        self, server: Simulator, tmp_path: Path, door: int, number: signal.Signals
+    ) -> None:
+        path = profile(tmp_path, seconds=600)
+        before = server.truth.read_bytes().count(b'"outcome":"answered"')
+        command = both_doors(path, server.url, tmp_path / "out")[door]
+        with started(command, tmp_path, SECRETS) as process:
+            self.in_mid_run(process, server, before)
+            process.send(number)
+            ended = process.finish()
+        assert ended.code == 128 + number, ended.output
+        self.results_of(tmp_path / "out")
+
+    def test_by_ctrl_c_in_the_terminal_ends_the_run_in_order(
+        self, server: Simulator, tmp_path: Path
+    ) -> None:
+        path = profile(tmp_path, seconds=600)
+        before = server.truth.read_bytes().count(b'"outcome":"answered"')
+        command = both_doors(path, server.url, tmp_path / "out")[1]
+        with started(command, tmp_path, SECRETS) as process:
+            self.in_mid_run(process, server, before)
+            process.send_all(signal.SIGINT)  # to master and workers alike
+            ended = process.finish()
+        assert ended.code == 130, ended.output
+        self.results_of(tmp_path / "out")
+        assert "Traceback" not in ended.output
+        assert TOKEN not in ended.output
+
+    def test_before_the_first_user_ends_it_too(self, server: Simulator, tmp_path: Path) -> None:
+        command = both_doors(profile(tmp_path, seconds=600), server.url, tmp_path / "out")[0]
+        with started(command, tmp_path, SECRETS) as process:
+            process.wait_for(lambda: " → " in process.output, "starting")
+            process.send(signal.SIGINT)
+            assert process.finish().code == 130

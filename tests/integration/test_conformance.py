@@ -1,0 +1,148 @@
+"""Every fault that a server can have is found as just that, and a correct server has none."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet import FLAKY, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, Outing, drive, profile, under
+from simulator_client import HOST, TOKEN, simulator
+
+from loadkit.simulator.fault_dials import FaultDials
+
+FAST = (
+    "agent.join=2ms",
+    "agent.greeting=3ms",
+    "agent.thinking=1ms",
+    "agent.first_response=4ms",
+    "agent.gap=1ms",
+    "handoff.wait=20ms",
+    "handoff.live_response=5ms",
+    "handoff.queue_interval=5ms",
+    "handoff.live_idle=300ms",
+    "ended_session_linger_seconds=30",
+)
+TALKERS = [WHOLE] * 10 + [STREAMED] * 10 + [HUMAN] * 4
+DROPS = {"per_minute": 0.0, "per_turn": 1.0, "how": {"reset": 1.0, "fin": 1.0}}
+
+# The fault, the violations that it is found as, and what else it does to a session.
+FOUND: dict[str, tuple[set[str], set[str]]] = {
+    "token_500": (set(), set()),  # retried
+    "session_500": (set(), set()),
+    "server_error": (set(), set()),
+    "rate_limited": (set(), set()),
+    "refused_upgrade": (set(), {"upgrade_refused"}),
+    "slow_upgrade": (set(), set()),
+    "silent_drop": (set(), {"unacknowledged"}),
+    "missing_echo": ({"echo_missing"}, set()),
+    "altered_echo": ({"echo_altered"}, set()),
+    "reset": (set(), set()),  # resumed
+    "half_open": (set(), {"heartbeat_unanswered", "unanswered", "unacknowledged"}),
+    "high_load": (set(), {"overloaded"}),
+    "conversation_not_found": (set(), {"no_conversation"}),
+    "language_changed": (set(), set()),
+    "idle_warning": (set(), set()),
+    "receipts": (set(), set()),
+    "missing_answer": ({"thinking_without_answer"}, {"unanswered"}),
+    "message_id_reused": ({"message_id_reused"}, set()),
+    "unprompted_message": ({"answer_to_nobody"}, set()),
+    "unasked_streaming": ({"unasked_streaming"}, set()),
+    "wrong_chunk_index": ({"chunk_index_gap"}, set()),
+    "repeated_chunk_index": ({"chunk_index_repeated"}, set()),
+    "chunk_after_complete": ({"chunk_after_complete"}, set()),
+    "whole_beside_chunks": ({"whole_beside_chunks"}, set()),
+    "mid_stream_drop": (set(), set()),
+    "second_greeting": ({"second_greeting"}, set()),
+    "duplicate_event": ({"event_repeated"}, set()),
+    "reordered_event": ({"sequence_not_rising"}, set()),
+    "sequence_gap": ({"sequence_gap"}, set()),
+    "sequence_not_rising": ({"sequence_not_rising"}, set()),
+    "malformed_json": ({"malformed_json"}, set()),
+    "malformed_envelope": ({"malformed_envelope"}, set()),
+    "unknown_type": ({"unknown_type"}, set()),
+    "binary_frame": ({"binary_frame"}, set()),
+    "event_before_start": ({"event_before_start"}, set()),
+    "event_after_end": ({"event_after_end"}, set()),
+    "wrong_close_code": ({"wrong_close_code"}, set()),
+    "replay_before_cursor": ({"replay_before_cursor"}, set()),
+    "event_lost_on_resume": ({"event_lost"}, set()),
+    # two in a row, and nothing else heard: the socket is taken for half-open
+    "heartbeat_not_echoed": ({"heartbeat_not_echoed"}, {"heartbeat_unanswered"}),
+    "bot_after_left": ({"bot_after_left"}, set()),
+    "handoff_out_of_order": ({"handoff_out_of_order", "queue_position_rose"}, set()),
+}
+RATES = {
+    "heartbeat_not_echoed": 0.1,
+    "replay_before_cursor": 1.0,
+    "event_lost_on_resume": 1.0,
+    "bot_after_left": 0.7,
+    "handoff_out_of_order": 0.7,
+    "second_greeting": 0.4,
+    "event_before_start": 0.4,
+    "event_after_end": 0.4,
+    "wrong_close_code": 0.4,
+    "chunk_after_complete": 0.4,
+    "whole_beside_chunks": 0.4,
+}
+
+
+def faults(truth: Path) -> Counter[str]:
+    records = map(json.loads, truth.read_text().splitlines())
+    return Counter(record["fault"] for record in records if record["kind"] == "fault")
+
+
+def outcome(
+    truth: Path, outings: Sequence[Outing], *settings: str, **tables: Any
+) -> dict[str, Any]:
+    with simulator(*FAST, *settings, truth=truth) as server:
+        return drive(server.url, TOKEN, HOST, outings, profile(**tables))
+
+
+def test_each_dial_is_tried() -> None:
+    assert set(FOUND) == set(FaultDials.model_fields) - {"slow_upgrade_delay"}
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_a_fault_is_found_as_just_that_about_as_often(fault: str, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    settings = [f"faults.{fault}={RATES.get(fault, 0.1)}", "faults.slow_upgrade_delay=300ms"]
+    outings, tables = list(TALKERS), dict[str, Any]()
+    if fault in ("replay_before_cursor", "event_lost_on_resume"):
+        outings, tables = [FLAKY] * 12, {"chaos": DROPS}
+    elif fault in ("bot_after_left", "handoff_out_of_order"):
+        outings = [HUMAN] * 12
+    elif fault in ("heartbeat_not_echoed", "half_open"):
+        settings.append("heartbeat_interval_seconds=0.2")
+    if fault == "heartbeat_not_echoed":
+        outings = [IDLE] * 12
+        tables = {"idle": {"duration": {"median": 4000.0, "sigma": 0.0}}}
+    interval = outcome(truth, outings, *settings, **tables)
+    made, violations = faults(truth), under(interval, "violations")
+    kinds, failures = FOUND[fault]
+    assert set(made) == {fault}, "the test would prove nothing"
+    assert set(violations) <= kinds
+    assert set(under(interval, "errors")) <= failures
+    if fault == "heartbeat_not_echoed":
+        violations["(half-open)"] = 2 * under(interval, "errors").get("heartbeat_unanswered", 0)
+    if kinds:
+        # A fault may hit a socket that is gone, or come with the last event of a session.
+        assert sum(violations.values()) == pytest.approx(made[fault], rel=0.25, abs=2)
+        assert violations
+    assert not set(under(interval, "ended")) - {"user_end", "natural_end"}
+
+
+def test_a_correct_server_has_no_violation_in_ten_thousand_turns(tmp_path: Path) -> None:
+    mix = [WHOLE] * 60 + [STREAMED] * 60 + [HUMAN] * 20 + [RESUMING] * 15 + [TABS] * 15
+    interval = outcome(
+        tmp_path / "truth.jsonl",
+        mix + [FLAKY] * 30,
+        conversation={"turns": {"min": 52, "max": 54}},
+        chaos=DROPS | {"per_turn": 0.05},
+    )
+    assert interval["counts"]["turns.sent"] >= 10_000
+    assert under(interval, "violations") == {}
+    assert set(under(interval, "ended")) <= {"user_end", "natural_end"}
+    disconnects = under(interval, "disconnects")
+    assert disconnects["forced"] == disconnects["reconnected"] > 20

@@ -1,0 +1,310 @@
+"""A session's driver against a real server: what it sends, when it stamps, how it survives."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Any
+
+import gevent
+import gevent.server
+import gevent.socket
+import pytest
+from processes import HOST, TOKEN, Simulator, simulator
+
+from loadkit.acts import Act, ActKind
+from loadkit.chat.policy import Policy
+from loadkit.credentials import Credentials
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Phase
+from loadkit.net.driver import Driver
+from loadkit.net.link import Traffic
+from loadkit.net.ports import Itinerary, Setting, Transcript
+from loadkit.net.target import Target
+
+SOON = 10.0  # seconds: far more than anything here takes
+
+
+class Script:
+    """A person who does as a list of lines says: a text to say, or None to leave."""
+
+    away_s = None
+
+    def __init__(self, *lines: str | None, typing: float = 0.05) -> None:
+        self._lines, self._typing = list(lines), typing
+        self.said_at: list[float] = []
+        self.heard = 0
+
+    def react(self, at: float, *told: object) -> list[Act]:
+        self.heard += 1
+        if not self._lines:
+            return []
+        line, due = self._lines.pop(0), at + self._typing
+        if line is None:
+            return [Act(due, ActKind.LEAVE)]
+        self.said_at.append(due)
+        return [
+            Act(at, ActKind.TYPING_STARTED),
+            Act(due, ActKind.TYPING_STOPPED),
+            Act(due, ActKind.SAY, line),
+        ]
+
+
+class Notes:
+    """A recorder that keeps everything."""
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[Phase, float | None, float, float]] = []
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.violations: list[str] = []
+        self.started = 0
+        self.endings: list[Ending] = []
+
+    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
+        self.samples.append((phase, due, sent, end))
+
+    def count(self, key: str, n: int = 1, since: float | None = None) -> None:
+        self.counts[key] += n
+
+    def fail(self, kind: Failure, detail: str) -> None:
+        self.failures.append(kind)
+
+    def violate(self, kind: str, detail: str, transcript: Transcript | None = None) -> None:
+        self.violations.append(f"{kind}: {detail}")
+
+    def session_started(self) -> None:
+        self.started += 1
+
+    def session_ended(self, ending: Ending) -> None:
+        self.endings.append(ending)
+
+    def of(self, phase: Phase) -> list[tuple[float | None, float, float]]:
+        return [(due, sent, end) for name, due, sent, end in self.samples if name is phase]
+
+
+class Relay:
+    """A network between the driver and the server, which can fail.
+
+    Attributes:
+        requests: the first line of each connection that was made through it.
+    """
+
+    def __init__(self, url: str) -> None:
+        host, port = url.removeprefix("http://").split(":")
+        self._to = (host, int(port))
+        self._server = gevent.server.StreamServer(("127.0.0.1", 0), self._carry)
+        self._open: list[Any] = []
+        self.requests: list[str] = []
+        self._server.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def cut(self) -> None:
+        """Lose every connection."""
+        for sock in self._open:
+            sock.close()
+        self._open.clear()
+
+    def close(self) -> None:
+        self._server.stop()
+        self.cut()
+
+    def _carry(self, near: Any, address: object) -> None:
+        far = gevent.socket.create_connection(self._to)
+        self._open += [near, far]
+        first = True
+
+        def pump(source: Any, sink: Any) -> None:
+            nonlocal first
+            try:
+                while data := source.recv(65536):
+                    if source is near and first:
+                        first = False
+                        self.requests.append(data.split(b"\r\n")[0].decode())
+                    sink.sendall(data)
+            except OSError:
+                pass
+            finally:
+                near.close()
+                far.close()
+
+        gevent.joinall([gevent.spawn(pump, near, far), gevent.spawn(pump, far, near)])
+
+
+@pytest.fixture
+def relays() -> Iterator[Callable[[str], Relay]]:
+    made: list[Relay] = []
+
+    def make(url: str) -> Relay:
+        made.append(Relay(url))
+        return made[-1]
+
+    yield make
+    for relay in made:
+        relay.close()
+
+
+def driver(
+    url: str, person: Script, notes: Notes, *, streaming: bool = False, **policy: Any
+) -> Driver:
+    setting = Setting(
+        target=Target.resolve(url),
+        credentials=Credentials(TOKEN, HOST),
+        recorder=notes,
+        traffic=Traffic(),
+        policy=Policy(**policy),
+        rng=Random(7),
+    )
+    return Driver(setting, person, Itinerary(streaming=streaming))
+
+
+def live(server: Simulator, person: Script, *, streaming: bool = False) -> Notes:
+    """A whole session, from its token to its end."""
+    notes = Notes()
+    with gevent.Timeout(SOON):
+        driver(server.url, person, notes, streaming=streaming).run(perf_counter())
+    assert notes.started == len(notes.endings) == 1
+    assert not notes.violations
+    return notes
+
+
+def until(happened: Callable[[], object]) -> None:
+    with gevent.Timeout(SOON):
+        while not happened():
+            gevent.sleep(0.01)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_leaving_ends_the_session_on_the_server_too(tmp_path: Path, streaming: bool) -> None:
+    with simulator(tmp_path) as server:
+        notes = live(server, Script("Where is my order?", None), streaming=streaming)
+        truth = server.stop()
+    assert notes.endings == [Ending.USER_END]
+    assert not notes.failures
+    assert notes.counts[Count.TURNS_SENT] == notes.counts[Count.TURNS_ANSWERED] == 1
+    assert [record["streaming"] for record in truth.of("session")] == [streaming]
+    assert len(truth.of("session_end", reason="REASON_USER_END")) == 1
+    assert bool(notes.of(Phase.CHUNK_GAP)) is streaming
+    assert len(notes.of(Phase.END)) == 1
+
+
+def test_what_it_stamps_lies_around_what_the_server_did(tmp_path: Path) -> None:
+    with simulator(tmp_path) as server:
+        person = Script("Where is my order?", "Thank you!", None)
+        notes = live(server, person)
+        turns = server.stop().of("turn")
+    assert len(turns) == 2
+    rows = zip(turns, person.said_at, notes.of(Phase.ECHO), notes.of(Phase.RESPONSE), strict=True)
+    for turn, said_at, (_, echo_sent, echoed), (due, sent, answered) in rows:
+        answer = turn["events"][-1]
+        assert due == said_at <= sent == echo_sent
+        # The echo is stamped when it comes, not when the turn is over.
+        assert sent <= turn["received"] <= echoed < answer["at"]
+        assert answered == pytest.approx(answer["at"], abs=0.02)
+
+
+def test_it_keeps_beating_and_listening_while_the_person_types(tmp_path: Path) -> None:
+    with simulator(tmp_path, "heartbeat_interval_seconds=0.1") as server:
+        person = Script("Where is my order?", None, typing=0.8)
+        notes = live(server, person)
+    beats = [end for _, _, end in notes.of(Phase.HEARTBEAT)]
+    assert len([end for end in beats if end < person.said_at[0]]) >= 5
+
+
+def test_the_agents_natural_end_is_the_end(tmp_path: Path) -> None:
+    with simulator(tmp_path) as server:
+        notes = live(server, Script("That is all, end the convo please"))
+        truth = server.stop()
+    assert notes.endings == [Ending.NATURAL_END]
+    assert notes.counts[Count.TURNS_ANSWERED] == 1
+    assert not notes.failures
+    assert len(truth.of("session_end", reason="REASON_NATURAL_END")) == 1
+    assert len(truth.of("socket_close", client_code=1000)) == 1
+
+
+def test_a_drop_in_mid_turn_resumes_behind_the_last_event_and_hears_the_answer(
+    tmp_path: Path, relays: Callable[[str], Relay]
+) -> None:
+    notes = Notes()
+    with simulator(tmp_path, "agent.first_response=500ms") as server:
+        relay = relays(server.url)
+        person = Script("Where is my order?", None)
+        session = gevent.spawn(driver(relay.url, person, notes).run, perf_counter())
+        until(lambda: notes.of(Phase.ECHO))
+        relay.cut()
+        session.join(SOON)
+        truth = server.stop()
+    assert notes.endings == [Ending.USER_END]
+    assert not notes.failures
+    assert not notes.violations
+    (turn,) = truth.of("turn", outcome="answered")
+    echo, answer = turn["events"][0], turn["events"][-1]
+    assert answer["sockets"] == 0  # it was said to nobody
+
+    first, second = [line for line in relay.requests if "/ws?" in line]
+    assert "cursor" not in first
+    assert f"cursor=seq%3A{echo['sequence']}" in second
+    assert [opened["cursor"] for opened in truth.of("socket_open")] == [0, echo["sequence"]]
+    assert len(truth.of("session")) == 1
+
+    assert notes.counts[Count.TURNS_ANSWERED] == 1
+    assert notes.counts[Count.TURNS_ANSWERED_BY_REPLAY] == 1
+    assert notes.counts[Count.DISCONNECTS_UNEXPECTED] == 1
+    assert notes.counts[Count.DISCONNECTS_RECONNECTED] == 1
+    assert notes.counts[Count.TURNS_LOST] == notes.counts[Count.EVENTS_LOST] == 0
+    ((_, lost, caught_up),) = notes.of(Phase.RECONNECT)
+    ((_, sent, answered),) = notes.of(Phase.RESPONSE)
+    assert sent < lost < answered <= caught_up  # the wait went on across the outage
+
+
+class TestACut:
+    def test_in_mid_turn_says_goodbye_and_counts_nothing_as_lost(self, tmp_path: Path) -> None:
+        notes = Notes()
+        with simulator(tmp_path, "agent.first_response=30s") as server:
+            person = Script("Where is my order?")
+            session = gevent.spawn(driver(server.url, person, notes).run, perf_counter())
+            until(lambda: notes.of(Phase.ECHO))
+            session.kill(timeout=SOON)
+            truth = server.stop()
+        assert notes.endings == [Ending.CUT_OFF]
+        assert not notes.failures
+        assert notes.counts[Count.TURNS_SENT] == 1
+        assert notes.counts[Count.TURNS_LOST] == 0
+        assert len(truth.of("turn", outcome="cut_off")) == 1
+        assert len(truth.of("session_end", reason="REASON_USER_END")) == 1
+        assert len(truth.of("socket_close", client_code=1000)) == 1
+
+    def test_before_there_is_a_session_is_neither_failure_nor_completion(self) -> None:
+        notes = Notes()
+        with gevent.socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            session = gevent.spawn(driver(url, Script(), notes).run, perf_counter())
+            until(lambda: notes.started)
+            session.kill(timeout=SOON)
+        assert notes.endings == [Ending.CUT_OFF]
+        assert not notes.failures
+
+
+def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
+    with simulator(tmp_path, "connector_has_host_domain=false") as server:
+        notes = live(server, Script())
+    assert notes.endings == [Ending.FAILED]
+    assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
+
+
+def test_an_answer_that_comes_after_patience_answers_nothing(tmp_path: Path) -> None:
+    notes = Notes()
+    with simulator(tmp_path, "agent.first_response=400ms") as server:
+        person = Script("Where is my order?", None, typing=0.3)
+        with gevent.Timeout(SOON):
+            driver(server.url, person, notes, patience=0.2).run(perf_counter())
+    assert notes.endings == [Ending.USER_END]
+    assert notes.failures == [Failure.UNANSWERED]
+    assert notes.counts[Count.TURNS_LOST] == 1
+    assert notes.counts[Count.TURNS_ANSWERED] == 0
+    assert notes.counts["events.late_answer"] == 1
+    assert not notes.violations
+    assert not notes.of(Phase.RESPONSE)

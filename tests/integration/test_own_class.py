@@ -1,0 +1,71 @@
+"""What docs/user-classes.md shows is what it says: its own code is run."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from processes import LOADKIT, LOCUST, ROOT, SECRETS, run, simulator, summary
+
+DOCUMENT = (ROOT / "docs" / "user-classes.md").read_text()
+
+
+def block(language: str) -> str:
+    """The document's only block in that language."""
+    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", DOCUMENT, re.DOTALL | re.MULTILINE)
+    return str(text)
+
+
+def test_the_table_names_every_class() -> None:
+    named = set(re.findall(r"^\| `(\w+Chat)` \|", DOCUMENT, re.MULTILINE))
+    source = (ROOT / "loadkit" / "swarm" / "users.py").read_text()  # an import would patch sockets
+    assert named == set(re.findall(r"^class (\w+)\(ChatUser\)", source, re.MULTILINE))
+
+
+def test_a_class_of_ones_own_takes_less_than_25_lines() -> None:
+    assert len(block("python").splitlines()) < 30
+    assert len([line for line in block("python").splitlines() if line.strip()]) < 25
+
+
+@pytest.mark.parametrize("door", ["loadkit", "locust"])
+def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_path: Path) -> None:
+    own, profile, out = tmp_path / "my.py", tmp_path / "mine.toml", tmp_path / "out"
+    own.write_text(block("python"))
+    profile.write_text(block("toml"))
+    with simulator(tmp_path) as server:
+        tail = ["--out", out]
+        if door == "loadkit":
+            command = [LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
+            tail += ["--workers", "1"]
+        else:
+            command = [LOCUST, "-f", own, "--headless", "--profile", profile, "-H", server.url]
+        ended = run([*command, *tail], tmp_path, SECRETS)
+        truth = server.stop()
+    told = summary(out)
+    assert ended.code == 0, ended.output
+    assert told["sessions"]["started"] == len(truth.of("session")) >= 8
+    assert told["sessions"]["ended"]["failed"] == 0
+    streamed = Counter(record["streaming"] for record in truth.of("session"))
+    assert streamed[True] >= 2  # the kiosks, and the regulars' second sessions
+    assert streamed[False] >= 5
+    assert told["counts"]["tabs.opened"] > 0
+    assert told["counts"]["sessions.cold_resumes"] > 0
+    assert told["turns"]["sent"] == len(truth.of("turn")) > 8
+
+
+def test_a_class_that_is_in_no_file_is_told_before_any_load(tmp_path: Path) -> None:
+    own, profile = tmp_path / "my.py", tmp_path / "mine.toml"
+    own.write_text(block("python"))
+    profile.write_text(block("toml").replace("Kiosk =", "Kiosc ="))
+    with simulator(tmp_path) as server:
+        command = [LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
+        ended = run([*command, "--workers", "1"], tmp_path, SECRETS)
+        assert not server.stop().of("session")
+    assert ended.code == 2
+    assert "did you mean 'Kiosk'?" in ended.output
+
+
+def test_a_locustfile_that_is_missing_is_told_before_any_load(tmp_path: Path) -> None:
+    ended = run([LOADKIT, "run", "smoke", "--locustfile", tmp_path / "no.py"], tmp_path)
+    assert ended.code == 2
+    assert "there is no such locustfile" in ended.output

@@ -1,0 +1,132 @@
+"""Every profile that comes with the tool asks a question, and runs."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from processes import LOADKIT, ROOT, SECRETS, Finished, Truth, run, simulator, started, summary
+
+PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
+# What makes each short. Limits on latency are for a machine that runs one thing at a time, and
+# are not what is tested here; the share of the turns lost is for runs with many.
+SHORT: dict[str, dict[str, str]] = {
+    "ci": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '6s', users = 20 }]"},
+    "conversation-mix": {
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '6s', users = 40 }]",
+        "conversation.time_scale": "0.05",
+    },
+    "flaky-network": {
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '7s', users = 20 }]",
+        "conversation.time_scale": "0.05",
+        "chaos.per_turn": "0.5",
+        "chaos.stall_for": "200ms",
+    },
+    "handoff-surge": {
+        "load.stages": "[{ duration = '1s', users = 8 }, { duration = '2s', users = 8 },"
+        " { duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
+        "conversation.time_scale": "0.05",
+    },
+    "idle-fleet": {
+        "load.stages": "[{ duration = '2s', users = 60 }, { duration = '5s', users = 60 }]",
+        "conversation.time_scale": "0.05",
+    },
+    "reconnect-storm": {
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '7s', users = 40 }]",
+        "conversation.time_scale": "0.1",
+        "chaos.storms.0.at": "2500ms",
+        "chaos.storms.1.at": "5s",
+    },
+    "smoke": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"},
+}
+KEPT = ("violations", "disconnects.events_lost", "disconnects.gave_up", "turns.answered_twice")
+
+
+class Run(NamedTuple):
+    ended: Finished
+    summary: dict[str, Any]
+    truth: Truth
+
+
+def short(name: str) -> dict[str, str]:
+    limits = ", ".join(f'"{metric}" = 0' for metric in KEPT)
+    return {"load.warmup": "0s", "slo": f"{{ {limits} }}", **SHORT[name]}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """All of them at once, as they mostly wait, each with a server of its own."""
+    folder = tmp_path_factory.mktemp("profiles")
+    with ExitStack() as stack:
+        running = {}
+        for name in SHORT:
+            server = stack.enter_context(
+                simulator(
+                    folder,
+                    "heartbeat_interval_seconds=1",
+                    "handoff.wait=300ms",
+                    "handoff.live_response=50ms",
+                    "handoff.live_idle=1s",
+                )
+            )
+            out = folder / name
+            command: list[str | Path] = [LOADKIT, "run", name, "--host", server.url]
+            command += ["--workers", "1", "--out", out]
+            for key, value in short(name).items():
+                command += ["--set", f"{key}={value}"]
+            running[name] = server, out, stack.enter_context(started(command, folder, SECRETS))
+        found = {}
+        for name, (server, out, process) in running.items():
+            ended = process.finish()
+            assert out.exists(), ended.output
+            found[name] = Run(ended, summary(out), server.stop())
+    return found
+
+
+def test_each_is_tried() -> None:
+    assert {path.stem for path in PROFILES} == set(SHORT)
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_a_profile_opens_with_its_question(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# ")
+    assert first.endswith("?")
+
+
+def test_the_questions_are_what_the_list_of_profiles_shows(tmp_path: Path) -> None:
+    shown = run([LOADKIT, "profiles"], tmp_path).output
+    for path in PROFILES:
+        question = path.read_text().splitlines()[0].removeprefix("# ")
+        assert f"{path.stem:<20} {question}\n" in shown
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_profile_runs_and_finds_nothing_wrong(name: str, runs: dict[str, Run]) -> None:
+    ended, told, truth = runs[name]
+    assert ended.code == 0, ended.output
+    assert told["profile"] == name
+    assert told["violations"] == {}
+    # One that is being created when the run is stopped is in one of the books only.
+    unborn = told["sessions"]["started"] - len(truth.of("session"))
+    assert 0 <= unborn <= told["sessions"]["ended"]["cut_off"]
+    assert told["turns"]["sent"] > 0
+    assert told["turns"]["answered"] + told["turns"]["lost"] <= told["turns"]["sent"]
+    # A visitor who is not back yet when the run is stopped has lost the connection.
+    failed = told["sessions"]["ended"]["failed"]
+    assert told["errors"] == ({"connection_lost": failed} if failed else {})
+    assert not failed or name == "flaky-network"
+
+
+def test_a_profile_brings_about_what_it_asks_about(runs: dict[str, Run]) -> None:
+    counts = {name: run.summary["counts"] for name, run in runs.items()}
+    storm = runs["reconnect-storm"].summary["disconnects"]
+    assert storm["forced"] >= 40  # nearly all, then a half
+    assert counts["reconnect-storm"]["chaos.reset"] > counts["reconnect-storm"]["chaos.close"] > 0
+    assert runs["flaky-network"].summary["disconnects"]["forced"] > 10
+    assert runs["handoff-surge"].summary["counts"]["handoffs.joined"] > 5
+    assert runs["idle-fleet"].summary["latency_ms"]["heartbeat"]["count"] > 100
+    assert counts["conversation-mix"]["vanished.fin"] > 0
+    assert counts["ci"]["tabs.opened"] > 0
+    for name in ("ci", "smoke", "handoff-surge", "idle-fleet"):
+        assert runs[name].summary["disconnects"]["forced"] == 0

@@ -1,0 +1,233 @@
+"""Two independent books of one run, the client's and the server's, agree to the event."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, drive, profile
+from processes import LOADKIT, SECRETS, run, summary
+from processes import simulator as simulator_process
+from simulator_client import HOST, TOKEN, simulator
+
+QUICK = (
+    "agent.join=5ms",
+    "agent.greeting=5ms",
+    "agent.first_response={ kind = 'lognormal', median = '20ms' }",
+    "agent.gap=2ms",
+    "handoff.fail_first=1",
+    "handoff.wait=50ms",
+    "handoff.live_response=5ms",
+    "handoff.queue_interval=10ms",
+    "handoff.live_idle=1s",
+    "heartbeat_interval_seconds=1",
+    "idle_timeout_seconds=3",
+    "close_timeout_seconds=0.2",
+    "ended_session_linger_seconds=30",
+)
+CHAOS = {
+    "classes": ["FlakyNetworkChat"],
+    "per_minute": 0.0,
+    "per_turn": 0.3,
+    "at": {"join": 0.1, "between_turns": 0.1, "before_echo": 0.1, "mid_stream": 0.05},
+    "how": {"close": 1.0, "fin": 1.0, "reset": 1.0, "half_open": 1.0, "stall": 1.0},
+    "stall_for": 0.05,
+}
+
+
+class Books:
+    """What both ends wrote down.
+
+    Attributes:
+        client: its counts by their keys; what was never counted is 0.
+    """
+
+    def __init__(self, client: dict[str, int], frames: dict[str, int], truth: Path) -> None:
+        self.client, self.frames = Counter(client), frames
+        self._server = defaultdict[str, list[dict[str, Any]]](list)
+        for line in truth.read_text().splitlines():
+            record = json.loads(line)
+            self._server[record["kind"]].append(record)
+
+    def server(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        return [each for each in self._server[kind] if fields.items() <= each.items()]
+
+    def times(self, kind: str, field: str) -> Counter[Any]:
+        """How often each value of a field was written."""
+        return Counter(record[field] for record in self._server[kind])
+
+    def messages(self) -> list[dict[str, Any]]:
+        return self.server("turn") + self.server("live_turn")
+
+
+@pytest.fixture(scope="module", params=["in this process", "through Locust"])
+def books(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Books:
+    folder = tmp_path_factory.mktemp("reconciliation")
+    return fleet(folder) if request.param == "in this process" else locust(folder)
+
+
+def fleet(folder: Path) -> Books:
+    plan = profile(
+        chaos=CHAOS,
+        conversation={"turns": {"min": 2, "max": 4}},
+        handoff={"on_failure": "retry"},
+        idle={"duration": {"median": 1e6}},  # until they are cut off
+        abandon={"silent": 0.5, "comes_back": 0.5, "away": {"median": 3500.0, "sigma": 0.0}},
+    )
+    outings = [WHOLE] * 12 + [STREAMED] * 12 + [HUMAN] * 10 + [FLAKY] * 20
+    outings += [GONE] * 10 + [IDLE] * 4 + [RESUMING] * 6 + [TABS] * 6
+    truth = folder / "truth"
+    with simulator(*QUICK, truth=truth) as server:
+        interval = drive(server.url, TOKEN, HOST, outings, plan, within=8)
+    assert interval["counts"]["sessions.started"] == len(outings)
+    return Books(interval["counts"], interval["frames"], truth)
+
+
+def locust(folder: Path) -> Books:
+    """`conversation-mix` at twenty times the pace, each user with one session, as one that is
+    being created while the run is stopped is in one of the books only."""
+    overrides = {
+        "load.stages": "[{ duration = '2s', users = 60 }, { duration = '8s', users = 60 }]",
+        "load.warmup": "0s",
+        "conversation.time_scale": "0.05",
+        "conversation.pause": "10h",
+        "mix.FlakyNetworkChat": "25",
+        "mix.AbandoningChat": "15",
+        **{f"chaos.{key}": _toml(value) for key, value in CHAOS.items()},
+    }
+    with simulator_process(folder, *QUICK) as server:
+        command: list[str | Path] = [LOADKIT, "run", "conversation-mix", "--host", server.url]
+        command += ["--workers", "1", "--out", folder / "out"]
+        for key, value in overrides.items():
+            command += ["--set", f"{key}={value}"]
+        ended = run(command, folder, SECRETS)
+        server.stop()
+        told = summary(folder / "out")
+    assert told["sessions"]["started"] == 60, ended.output
+    client = dict(told["counts"])
+    client |= {f"ended.{key}": count for key, count in told["sessions"]["ended"].items()}
+    for table in ("turns", "disconnects", "errors", "violations"):
+        client |= {f"{table}.{key}": count for key, count in told[table].items()}
+    client["sessions.started"] = told["sessions"]["started"]
+    return Books(client, told["frames"], server.truth)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {each}" for key, each in value.items()) + " }"
+    return json.dumps(value)
+
+
+def test_nobody_broke_the_protocol(books: Books) -> None:
+    assert not {key: n for key, n in books.client.items() if n and key.startswith("violations")}
+
+
+def test_the_sessions_that_began(books: Books) -> None:
+    assert books.client["sessions.started"] == len(books.server("session"))
+    assert (
+        len(books.server("session_end") + books.server("session_cut"))
+        == (books.client["sessions.started"])
+    )
+
+
+def test_how_the_sessions_ended(books: Books) -> None:
+    client, told = books.client, books.times("session_end", "reason")
+    assert min(client[f"ended.{kind}"] for kind in ("user_end", "natural_end", "abandoned")) > 0
+    assert client["ended.failed"] == client["ended.client_handoff"] == 0
+    assert told["REASON_NATURAL_END"] == client["ended.natural_end"]
+    # Whoever is cut off says goodbye, unless the socket is away just then: then the server waits
+    # for them in vain, as it does for those who left without a word, until it stops itself.
+    silent = told["REASON_USER_ABANDONED"] + len(books.server("session_cut"))
+    away = silent - client["ended.abandoned"]
+    assert 0 <= away <= min(client["ended.cut_off"], client["disconnects.forced"])
+    assert told["REASON_USER_END"] == client["ended.user_end"] + client["ended.cut_off"] - away
+
+
+def test_the_messages(books: Books) -> None:
+    client = books.client
+    assert client["turns.resent"] == 0
+    # A message that a broken socket swallowed is missing here and lost there.
+    assert client["turns.sent"] - client["errors.unacknowledged"] == len(books.messages()) > 100
+    assert client["turns.lost"] == client["errors.unacknowledged"]
+
+
+def test_the_answers(books: Books) -> None:
+    client = books.client
+    # Asking for a person is answered by the hand-off.
+    answered = [each for each in books.messages() if each["outcome"] in ("answered", "handoff")]
+    unheard = len(answered) - client["turns.answered"]
+    # One that came when nobody was there any more: who is gone, or was cut off, hears no more.
+    assert 0 <= unheard <= client["ended.abandoned"] + client["ended.cut_off"]
+    assert client["turns.answered_twice"] == 0
+
+
+def test_the_hand_offs(books: Books) -> None:
+    client, outcomes = books.client, books.times("handoff", "outcome")
+    assert client["handoffs.triggered"] == len(books.server("handoff")) > 2
+    assert client["handoffs.failed"] == outcomes["failed"]
+    joined = [each for each in books.server("handoff") if each["joined"] is not None]
+    assert client["handoffs.joined"] == len(joined) > 0
+
+
+def test_the_disconnects_by_kind(books: Books) -> None:
+    client, ends = books.client, books.server("socket_close")
+    kinds = {kind: client[f"chaos.{kind}"] for kind in ("close", "fin", "reset", "half_open")}
+    assert min(kinds.values()) > 0
+    assert client["chaos.stall"] > 0
+    assert client["disconnects.forced"] == sum(kinds.values())
+    assert client["disconnects.unexpected"] == 0
+    seen = Counter((end["how"], end["client_code"]) for end in ends)
+    assert seen["close_frame", 1001] + seen["close_frame", 4002] == kinds["close"]
+    # A process that is shut down, or one that has only looked again at a session, says 1000.
+    assert seen["close_frame", 1000] == (
+        client["sessions.cold_resumes"] + client["came_back.still_alive"]
+    )
+    # The server itself closed none with another code, so the rest died without any: by FIN or by
+    # reset before the session was over, or frozen and found out later.
+    assert {end["server_code"] for end in ends} <= {None, 1000}
+    cut = [end for end in ends if end["how"] in ("fin", "reset") and end["server_code"] is None]
+    frozen = [end for end in ends if end["how"] == "half_open" or _frozen(end)]
+    assert len(cut) + len(frozen) == (
+        kinds["fin"]
+        + kinds["reset"]
+        + kinds["half_open"]
+        + client["vanished.fin"]
+        + client["vanished.silent"]
+    )
+    assert len(cut) >= kinds["fin"] + kinds["reset"] + client["vanished.fin"]
+
+
+def _frozen(end: dict[str, Any]) -> bool:
+    """Closed by the server at the session's end, and never answered."""
+    return bool(end["server_code"] == 1000 and end["client_code"] is None)
+
+
+def test_the_sockets(books: Books) -> None:
+    client = books.client
+    # One a session, one more for every process, tab and look back, and one for every comeback.
+    looks = [key for key in client if key.startswith("came_back.") and "refused" not in key]
+    expected = client["sessions.started"] + client["sessions.cold_resumes"]
+    expected += client["tabs.opened"] + sum(client[key] for key in looks)
+    opened = len(books.server("socket_open"))
+    assert opened == len(books.server("socket_close"))
+    missing = expected + client["disconnects.forced"] - opened
+    assert 0 <= missing <= client["ended.cut_off"]  # still waiting to come back
+
+
+def test_the_numbered_events(books: Books) -> None:
+    client = books.client
+    assert client["disconnects.events_lost"] == client["disconnects.events_duplicated"] == 0
+    # No client has seen a gap, so whoever saw the end saw as many as the server has written.
+    for end in books.server("session_end"):
+        assert end["sequence"] == end["journaled"]
+
+
+def test_the_frames(books: Books) -> None:
+    ends = books.server("socket_close")
+    closes = sum(end["client_code"] is not None for end in ends)
+    heard = sum(end["received"] for end in ends)
+    swallowed = books.frames["sent"] - heard - closes
+    # What was written into a socket just before it was cut may never have been read.
+    assert 0 <= swallowed <= books.client["chaos.reset"] + books.client["ended.cut_off"]
+    assert books.frames["received"] <= sum(end["sent"] for end in ends) + len(ends)

@@ -1,0 +1,160 @@
+"""Locust's web UI with our profiles in it, by HTTP alone: what its page asks for."""
+
+import json
+import signal
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import (
+    LOADKIT,
+    PATIENCE,
+    SECRETS,
+    TOKEN,
+    Simulator,
+    Started,
+    free_port,
+    profile,
+    simulator,
+    started,
+    summary,
+)
+
+
+class Ui:
+    """A browser's view of a running `loadkit ui`."""
+
+    def __init__(self, process: Started, port: int, out: Path) -> None:
+        self.process, self.out = process, out
+        self._url = f"http://127.0.0.1:{port}"
+        process.wait_for(self._answers, "serving")
+
+    def page(self) -> str:
+        with urllib.request.urlopen(self._url, timeout=PATIENCE) as answer:
+            return str(answer.read().decode())
+
+    def get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self._url + path, timeout=PATIENCE) as answer:
+            content: dict[str, Any] = json.load(answer)
+            return content
+
+    def post(self, path: str, **form: str) -> dict[str, Any]:
+        data = urllib.parse.urlencode(form).encode()
+        with urllib.request.urlopen(self._url + path, data, timeout=PATIENCE) as answer:
+            content: dict[str, Any] = json.load(answer)
+            return content
+
+    def state(self) -> str:
+        return str(self.get("/stats/requests")["state"])
+
+    def rows(self) -> dict[str, int]:
+        """How often each row of the statistics was counted."""
+        stats = self.get("/stats/requests")["stats"]
+        return {row["name"]: row["num_requests"] for row in stats}
+
+    def folders(self) -> list[Path]:
+        return sorted(self.out.iterdir()) if self.out.exists() else []
+
+    def is_written(self) -> bool:
+        return (self.folders()[-1] / "run.json").exists()
+
+    def until(self, happened: Callable[[], Any], what: str) -> Any:
+        return self.process.wait_for(happened, what)
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/worker-count")["worker_count"] == 1
+        except (OSError, urllib.error.URLError):
+            return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def ui(server: Simulator, tmp_path: Path) -> Iterator[Ui]:
+    path = profile(tmp_path, seconds=2)
+    port, out = free_port(), tmp_path / "out"
+    command = [LOADKIT, "ui", path, "--port", str(port), "--host", server.url, "--workers", "1"]
+    with started([*command, "--out", out], tmp_path, SECRETS) as process:
+        yield Ui(process, port, out)
+
+
+def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path: Path) -> None:
+    page = ui.page()
+    assert '"smoke"' in page  # offered in the form's Profile field
+    assert TOKEN not in page
+    assert not ui.out.exists()  # nothing was asked for yet
+
+    refused = ui.post("/swarm", profile="smoek", host=server.url)
+    assert refused["success"] is False
+    assert "there is no profile 'smoek'; did you mean 'smoke'?" in refused["message"]
+
+    wrong = profile(tmp_path, name="wrong", more="tiem_scale = 1")
+    refused = ui.post("/swarm", profile=str(wrong), host=server.url)
+    assert refused["success"] is False
+    assert "unknown key 'tiem_scale'" in refused["message"]
+    assert ui.state() == "ready"
+
+    for number in (1, 2):  # the second time everything starts from zero again
+        form = {"profile": str(tmp_path / "tiny.toml"), "host": server.url}
+        assert ui.post("/swarm", **form)["success"] is True
+        ui.until(lambda count=number: len(ui.folders()) == count, "running")
+        refused = ui.post("/swarm", **form)
+        assert refused["success"] is False
+        assert "a run is under way" in refused["message"]
+        ui.until(ui.is_written, "over")  # by its profile
+
+    for folder in ui.folders():
+        told = json.loads((folder / "summary.json").read_text())
+        assert told["verdict"]["slo"] == "none"
+        assert 6 <= told["sessions"]["started"] < 40
+        assert told["latency_ms"]["response"]["count"] == told["turns"]["answered"] > 0
+
+    answered = told["turns"]["answered"]
+    ui.until(lambda: ui.rows()["response"] == answered, "showing every answer")
+    rows = ui.rows()
+    assert rows["Aggregated"] == rows["response"]  # the headline alone makes the total
+    assert all(rows[phase] for phase in ("echo", "greeting", "connect", "token"))
+
+    ui.process.send(signal.SIGINT)
+    assert ui.process.finish().code == 130
+
+
+def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
+    ui: Ui, server: Simulator, tmp_path: Path
+) -> None:
+    path = profile(tmp_path, name="long", seconds=600)
+    assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
+    ui.until(lambda: ui.rows().get("response"), "answering")
+    ui.process.send(signal.SIGINT)
+    assert ui.process.finish().code == 130
+    told = summary(ui.out)
+    assert told["turns"]["answered"] > 0
+    assert told["sessions"]["ended"]["cut_off"] > 0
+    assert told["generator"]["workers"] == 1
+    assert told["verdict"]["exit_code"] in (0, 3)  # 3 where the machine is too busy
+
+
+def test_a_run_stopped_from_the_page_writes_its_results(
+    ui: Ui, server: Simulator, tmp_path: Path
+) -> None:
+    path = profile(tmp_path, name="long", seconds=600)
+    assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
+    ui.until(lambda: ui.rows().get("response"), "answering")
+    assert ui.post("/stop")["success"] is True
+    ui.until(ui.is_written, "written")
+    told = summary(ui.out)
+    assert told["turns"]["answered"] > 0
+    assert told["latency_ms"]["response"]["count"] == told["turns"]["answered"]
+
+    refused = ui.post("/swarm", profile=str(path), host=f"http://127.0.0.1:{free_port()}")
+    assert refused["success"] is False
+    assert "check the address and that the server is running" in refused["message"]

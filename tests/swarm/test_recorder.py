@@ -1,0 +1,81 @@
+"""What Locust's own table gets to see."""
+
+import pytest
+from locust.env import Environment
+from locust.event import Events
+from locust.stats import setup_distributed_stats_event_listeners
+
+from loadkit.errors import Failure
+from loadkit.figures import Phase
+from loadkit.swarm.recorder import METHOD, SwarmRecorder
+
+
+@pytest.fixture
+def environment() -> Environment:
+    environment = Environment(events=Events())
+    environment.create_local_runner()  # which lets `request` events into the statistics
+    setup_distributed_stats_event_listeners(environment.events, environment.stats)
+    return environment
+
+
+def test_the_headline_alone_makes_the_total(environment: Environment) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    for phase in Phase:
+        recorder.sample(phase, None, 1.0, 1.25)
+    recorder.sample(Phase.RESPONSE, None, 2.0, 2.75)
+    total, response = environment.stats.total, environment.stats.get("response", METHOD)
+    assert total.num_requests == response.num_requests == 2
+    assert total.avg_response_time == response.avg_response_time == pytest.approx(500)
+
+
+def test_every_other_phase_has_a_row_of_its_own(environment: Environment) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    for phase in Phase:
+        recorder.sample(phase, None, 1.0, 1.25)
+    recorder.take(2.0)
+    for phase in Phase:
+        assert environment.stats.get(phase.value, METHOD).num_requests == 1
+
+
+@pytest.mark.parametrize("kind", [Failure.UNANSWERED, Failure.UNACKNOWLEDGED])
+def test_a_lost_turn_is_a_failed_request_without_a_time(
+    environment: Environment, kind: Failure
+) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.sample(Phase.RESPONSE, None, 1.0, 1.25)
+    recorder.fail(kind, "whatever the server said")
+    total = environment.stats.total
+    assert (total.num_requests, total.num_failures) == (2, 1)
+    assert total.get_response_time_percentile(0.99) == 250  # nothing dragged it down
+
+
+def test_other_failures_and_violations_are_listed_outside_the_headlines_row(
+    environment: Environment,
+) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.fail(Failure.CONNECT_REFUSED, "id 1")
+    recorder.fail(Failure.CONNECT_REFUSED, "id 2")
+    recorder.violate("unexpected_event", "id 3")
+    assert environment.stats.total.num_failures == 0
+    listed = {(e.name, e.error): e.occurrences for e in environment.stats.errors.values()}
+    assert listed == {("session", "connect_refused"): 2, ("violation", "unexpected_event"): 1}
+
+
+def test_errors_are_listed_by_their_kind_so_that_a_soak_cannot_grow_them(
+    environment: Environment,
+) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    for number in range(100):
+        recorder.fail(Failure.UNANSWERED, f"message {number}")
+        recorder.fail(Failure.GAVE_UP, f"session {number}")
+    assert len(environment.stats.errors) == 2
+
+
+def test_what_locust_shows_is_recorded_for_the_summary_too(environment: Environment) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.sample(Phase.RESPONSE, 0.5, 1.0, 1.25)
+    recorder.fail(Failure.UNANSWERED, "why")
+    recorder.violate("unexpected_event", "what")
+    taken = recorder.take(2.0)
+    assert set(taken["latency"]) == {"response"}
+    assert taken["counts"] == {"errors.unanswered": 1, "violations.unexpected_event": 1}

@@ -1,0 +1,70 @@
+"""How many users Locust is told to run, tick by tick."""
+
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from loadkit.errors import UsageError
+from loadkit.plan.settings import Stage
+from loadkit.swarm.shape import ProfileShape
+
+
+class Conductor:
+    def __init__(self, *stages: tuple[float, int]) -> None:
+        self._stages = tuple(Stage(duration=duration, users=users) for duration, users in stages)
+        self.refused: list[Exception] = []
+
+    def profile(self) -> Any:
+        if not self._stages:
+            raise UsageError("the profile is gone")
+        return SimpleNamespace(load=SimpleNamespace(stages=self._stages))
+
+    def refuse(self, error: Exception) -> None:
+        self.refused.append(error)
+
+
+def users(conductor: Conductor, *elapsed: float) -> list[int | None]:
+    shape = ProfileShape()
+    environment = SimpleNamespace(loadkit_conductor=conductor)
+    shape.runner = SimpleNamespace(environment=environment)  # type: ignore[assignment]
+    told: list[int | None] = []
+    for seconds in elapsed:
+        shape.start_time = perf_counter() - seconds
+        tick = shape.tick()
+        told.append(None if tick is None else tick[0])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("stages", "ticks"),
+    [
+        pytest.param([(3, 6)], [2, 4, 6, None], id="a ramp gets to its top in its last second"),
+        pytest.param([(0, 5), (2, 5)], [5, 5, None], id="a jump is there at once"),
+        pytest.param([(2, 4), (2, 4)], [2, 4, 4, 4, None], id="a ramp and what it led to"),
+        pytest.param([(0, 4), (2, 0)], [2, 0, None], id="a ramp down"),
+    ],
+)
+def test_the_target_is_the_one_at_the_end_of_the_coming_second(
+    stages: list[tuple[float, int]], ticks: list[int | None]
+) -> None:
+    assert users(Conductor(*stages), *range(len(ticks))) == ticks
+
+
+def test_a_tick_that_comes_a_hair_early_does_not_add_a_second_to_the_run() -> None:
+    assert users(Conductor((0, 5), (3, 5)), 2.998) == [None]
+
+
+def test_the_spawn_rate_is_above_any_step() -> None:
+    shape = ProfileShape()
+    environment = SimpleNamespace(loadkit_conductor=Conductor((0, 5000), (9, 5000)))
+    shape.runner = SimpleNamespace(environment=environment)  # type: ignore[assignment]
+    shape.reset_time()
+    assert shape.tick() == (5000, 5000.0)
+
+
+def test_a_profile_that_cannot_be_read_any_more_ends_the_run() -> None:
+    conductor = Conductor()
+    assert users(conductor, 0) == [None]
+    assert [str(error) for error in conductor.refused] == ["the profile is gone"]

@@ -1,0 +1,115 @@
+"""The command line: what it takes, and what it hands on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit import __version__, cli, launch
+from loadkit.errors import LoadkitError, TargetError, UsageError
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def record(profile: str, **options: Any) -> int:
+        calls.append((profile, options))
+        return 3
+
+    monkeypatch.setattr(launch, "launch", record)
+    return calls
+
+
+def test_run_hands_everything_on_and_returns_the_verdicts_code(
+    launched: list[tuple[str, dict[str, Any]]],
+) -> None:
+    words = ["run", "soak", "--host", "http://there", "--workers", "4", "--out", "here"]
+    assert cli.main([*words, "--set", "load.seed=8", "--set", "load.warmup=9s"]) == 3
+    ((profile, options),) = launched
+    assert profile == "soak"
+    assert options["host"] == "http://there"
+    assert options["workers"] == 4
+    assert options["overrides"] == ["load.seed=8", "load.warmup=9s"]
+    assert options["out"] == Path("here")
+    assert options["ui_port"] is None
+
+
+def test_run_without_flags_takes_the_simulator_and_leaves_it_a_core(
+    launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    cli.main(["run", "smoke"])
+    assert launched[0][1]["host"] is None
+    assert launched[0][1]["workers"] == 7
+    assert launched[0][1]["out"] == Path("results")
+
+
+def test_one_core_is_one_worker(
+    launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    cli.main(["run", "smoke"])
+    assert launched[0][1]["workers"] == 1
+
+
+def test_ui_has_a_port_of_its_own(launched: list[tuple[str, dict[str, Any]]]) -> None:
+    cli.main(["ui", "smoke"])
+    cli.main(["ui", "smoke", "--port", "9000"])
+    assert [options["ui_port"] for _, options in launched] == [8089, 9000]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(UsageError("mend it"), 2), (TargetError("it refuses"), 4), (LoadkitError("oh"), 2)],
+)
+def test_an_error_is_one_line_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: LoadkitError,
+    code: int,
+) -> None:
+    def fail(*_: Any, **__: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(launch, "launch", fail)
+    assert cli.main(["run", "smoke"]) == code
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["rnu"], ["run"], ["run", "smoke", "--workers", "0"]])
+def test_what_makes_no_sense_is_exit_code_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    assert left.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_no_command_takes_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "ui", "simulate"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--help"])
+        assert "token" not in capsys.readouterr().out.lower()
+
+
+def test_help_says_where_secrets_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    told = capsys.readouterr().out
+    assert "POLY_CONNECTOR_TOKEN" in told
+    assert "POLY_HOST_IDENTIFIER" in told
+
+
+def test_profiles_lists_each_with_its_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["profiles"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("smoke ")]
+    assert line.endswith("?")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"loadkit {__version__}\n"

@@ -1,0 +1,159 @@
+"""What is started for a run, and what is told before anything is."""
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit import launch as module
+from loadkit.errors import UsageError
+from loadkit.launch import launch
+
+PROFILE = """[load]
+stages = [{ duration = "3s", users = 2 }]
+[mix]
+CompleteChat = 1
+"""
+
+
+class Process:
+    """A Locust that ends at once."""
+
+    def __init__(self, command: list[str], **options: Any) -> None:
+        self.command, self.options = command, options
+        self.pid = 2**30  # nobody's group
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.code
+
+    def send_signal(self, number: int) -> None: ...
+
+    code = 0
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    processes: list[Process] = []
+
+    def start(command: list[str], **options: Any) -> Process:
+        processes.append(Process(command, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setenv("POLY_CONNECTOR_TOKEN", "a-secret")
+    return processes
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.toml"
+    path.write_text(PROFILE)
+    return str(path)
+
+
+def go(profile: str, **changes: Any) -> int:
+    options: dict[str, Any] = {
+        "host": "http://127.0.0.1:1",
+        "workers": 2,
+        "overrides": [],
+        "out": Path("here"),
+        "ui_port": None,
+    }
+    return launch(profile, **{**options, **changes})
+
+
+def value(command: list[str], flag: str) -> str:
+    return command[command.index(flag) + 1]
+
+
+def test_locust_runs_the_profile_with_as_many_processes_as_workers(
+    started: list[Process], profile: str
+) -> None:
+    go(profile, overrides=["load.seed=8", "load.warmup=1s"])
+    (locust,) = started
+    command = locust.command
+    assert command[1:4] == ["-m", "locust", "-f"]
+    assert Path(command[4]).name == "locustfile.py"
+    assert value(command, "--processes") == "2"
+    assert value(command, "--profile") == profile
+    assert value(command, "-H") == "http://127.0.0.1:1"
+    assert value(command, "--out") == "here"
+    sets = [command[i + 1] for i, word in enumerate(command) if word == "--set"]
+    assert sets == ["load.seed=8", "load.warmup=1s"]
+    assert "--headless" in command
+
+
+def test_nothing_of_it_listens_beyond_this_machine(started: list[Process], profile: str) -> None:
+    go(profile, ui_port=8089)
+    (locust,) = started
+    assert value(locust.command, "--master-bind-host") == "127.0.0.1"
+    assert value(locust.command, "--web-host") == "127.0.0.1"
+    assert value(locust.command, "--web-port") == "8089"
+    assert "--headless" not in locust.command
+
+
+def test_secrets_go_through_the_environment_alone(
+    started: list[Process], profile: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go(profile)
+    (locust,) = started
+    assert locust.options["env"]["POLY_CONNECTOR_TOKEN"] == "a-secret"
+    assert not any("a-secret" in word for word in locust.command)
+    assert "a-secret" not in capsys.readouterr().out
+
+
+def test_a_terminals_ctrl_c_does_not_reach_locust_behind_our_back(
+    started: list[Process], profile: str
+) -> None:
+    go(profile)
+    assert started[0].options["start_new_session"] is True
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, 0), (1, 1), (3, 3), (-9, 137)])
+def test_its_exit_code_is_locusts(
+    started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch, code: int, told: int
+) -> None:
+    monkeypatch.setattr(Process, "code", code)
+    assert go(profile) == told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"overrides": ["load.sede=8"]}, "unknown key 'sede'; did you mean 'seed'"),
+        ({"host": "there:80"}, "does not start with http:// or https://"),
+        ({"host": "http://me:pass@there"}, "holds a user name or password"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_starts(
+    started: list[Process],
+    profile: str,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    told: str,
+) -> None:
+    with pytest.raises(UsageError, match=told.replace("(", r"\(")):
+        go(profile, **changes)
+    assert not started
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_locust_starts_ends_it_all(
+    started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(module, "_say", lambda text: signal.raise_signal(number))
+    assert go(profile) == 128 + number
+    assert not started
+    assert signal.getsignal(number) is before
+
+
+def test_an_installation_without_its_locustfile_is_told(
+    started: list[Process], profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_HERE", tmp_path / "loadkit")
+    with pytest.raises(UsageError, match=r"locustfile\.py is missing"):
+        go(profile)
