@@ -9,7 +9,10 @@ run: $(READY)
 	@$(BIN)/loadkit run smoke
 
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@# The tests without processes run beside those that mostly wait for one.
+	@log=$$(mktemp); $(BIN)/python -m pytest -q --ignore=tests/integration >"$$log" 2>&1 & unit=$$!; \
+	$(BIN)/python -m pytest tests/integration; code=$$?; \
+	wait $$unit || code=$$?; cat "$$log"; rm -f "$$log"; exit $$code
 
 check: $(READY)
 	@$(BIN)/ruff check .
