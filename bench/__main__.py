@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import signal
 import sys
 import time
@@ -9,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import exchange, idle, setups
+from bench import accuracy, exchange, idle, setups
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
@@ -17,22 +18,32 @@ PARTS = {
     "exchange": exchange.run,
     "idle": idle.run,
     "setups": setups.run,
+    "accuracy": accuracy.run,
     "paced": exchange.run_paced,
 }
-DEFAULT = ("exchange", "idle", "setups")
+DEFAULT = ("exchange", "idle", "setups", "accuracy")
+ONCE = ("accuracy",)  # one round is many runs
 
 
 def main() -> int:
     """Run the parts that were asked for; 0 whatever the targets say, 1 when something broke."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each (3)")
+    repeats = f"rounds of each part (3; {', '.join(ONCE)}: 1)"
+    parser.add_argument("--repeat", type=int, metavar="N", help=repeats)
+    found = shutil.which("k6")
+    k6 = "the k6 to compare with (default: the one on the PATH)"
+    parser.add_argument("--k6", type=Path, metavar="PATH", default=found and Path(found), help=k6)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
     parser.epilog = f"Without a PART: {', '.join(DEFAULT)}."
     asked = parser.parse_args()
     unknown = sorted(set(asked.parts) - set(PARTS))
-    if unknown or asked.repeat < 1:
-        parser.error(f"no such part: {', '.join(unknown)}" if unknown else "--repeat: 1 or more")
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}")
+    if asked.repeat is not None and asked.repeat < 1:
+        parser.error("--repeat: 1 or more")
+    if asked.k6 is not None and not asked.k6.is_file():
+        parser.error(f"--k6: there is no {asked.k6}")
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no process stays behind
     described = machine()
@@ -40,18 +51,16 @@ def main() -> int:
     began = time.monotonic()
     figures: list[Figure] = []
     with TemporaryDirectory(prefix="loadkit-bench-") as folder:
-        lab = Lab(Path(folder))
+        lab = Lab(Path(folder), asked.k6)
         if not lab.pinned:
             print("note: fewer than two cores, nothing is pinned: both ends share what there is")
         for name in asked.parts or DEFAULT:
             try:
-                figures += PARTS[name](lab, asked.repeat)
+                figures += PARTS[name](lab, asked.repeat or (1 if name in ONCE else 3))
             except BenchError as error:
                 print(f"{name} broke: {error}", file=sys.stderr)
                 return 1
-    print(
-        f"\n{table(figures)}\n\n{asked.repeat} runs each, {time.monotonic() - began:.0f} s in all"
-    )
+    print(f"\n{table(figures)}\n\n{time.monotonic() - began:.0f} s in all")
     if asked.json is not None:
         content = {"machine": described, "figures": [asdict(figure) for figure in figures]}
         asked.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = ["ROOT", "BenchError", "Generator", "Lab", "Server", "machine", "truth
 ROOT: Final = Path(__file__).parents[1]
 STARTS: Final = 20.0  # seconds that a process gets to be ready
 STOPS: Final = 10.0  # seconds from SIGTERM to SIGKILL
+_LATER: Final = 10  # what a process is nice by that others go before
 
 
 class BenchError(Exception):
@@ -80,10 +81,19 @@ class Generator:
     Attributes:
         process: the worker itself; its master is another one.
         log: what master and worker said.
+        master: the master.
     """
 
     process: psutil.Process
     log: Path
+    master: "subprocess.Popen[bytes]"
+
+    def finish(self, limit: float) -> int:
+        """Let the run come to its end, within so many seconds; returns the exit code."""
+        try:
+            return self.master.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"the run was not over after {limit:g} s\n{self}") from None
 
     def await_descriptors(self, count: int, limit: float = 60.0) -> None:
         """Return as soon as the worker holds `count` file descriptors."""
@@ -113,13 +123,14 @@ class Lab:
 
     Args:
         folder: for profiles, logs and results; the caller removes it.
+        k6: the program to compare with; None where it is not installed.
 
     Attributes:
         pinned: whether both ends have cores of their own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, k6: Path | None = None) -> None:
+        self.folder, self.k6 = folder, k6
         self._runs = 0
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.pinned = len(cores) > 1
@@ -163,7 +174,12 @@ class Lab:
 
     @contextmanager
     def generator(
-        self, server: Server, locustfile: Path, options: Sequence[str], user_class: str
+        self,
+        server: Server,
+        locustfile: Path,
+        options: Sequence[str],
+        user_class: str,
+        environment: Mapping[str, str] | None = None,
     ) -> Iterator[Generator]:
         """Run a headless Locust master and one worker against `server`; kill both at the end.
 
@@ -171,6 +187,7 @@ class Lab:
             locustfile: what the two run.
             options: of the master; the worker gets them from it.
             user_class: who comes.
+            environment: variables for both, beside those of this process.
         """
         port = str(_free_port())
         base = [sys.executable, "-m", "locust", "-f", str(locustfile), user_class]
@@ -181,14 +198,44 @@ class Lab:
         path = self.folder / f"locust-{self._runs}.log"
         with ExitStack() as stack:
             log = stack.enter_context(path.open("wb"))
+            processes = []
             for command in (lead, load):
-                process = subprocess.Popen(
-                    command, env=self._environment, stdout=log, stderr=log, cwd=ROOT
-                )
+                variables = {**self._environment, **(environment or {})}
+                process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=ROOT)
                 stack.callback(_kill, process)
-            if self.pinned:  # the last one started is the worker
-                os.sched_setaffinity(process.pid, {self._cores[0]})
-            yield Generator(psutil.Process(process.pid), path)
+                processes.append(process)
+            master, worker = processes
+            self._pin(worker)
+            # It shares a core with the simulator, which must not wait for it.
+            psutil.Process(master.pid).nice(_LATER)
+            yield Generator(psutil.Process(worker.pid), path, master)
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str], limit: float) -> None:
+        """Run another load generator on the worker's core, to its end.
+
+        Raises:
+            BenchError: it failed, or took longer than `limit` seconds.
+        """
+        path = self.folder / f"other-{self._runs}.log"
+        with ExitStack() as stack:
+            log = stack.enter_context(path.open("wb"))
+            variables = {**self._environment, **environment}
+            process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=ROOT)
+            stack.callback(_kill, process)
+            self._pin(process)
+            try:
+                code: int | None = process.wait(limit)
+            except subprocess.TimeoutExpired:
+                code = None
+        if code != 0:
+            said = "\n".join(path.read_text(errors="replace").splitlines()[-15:])
+            ended = f"was not over after {limit:g} s" if code is None else f"exited with {code}"
+            raise BenchError(f"{command[0]} {ended}\n{said}")
+
+    def _pin(self, process: "subprocess.Popen[bytes]") -> None:
+        """Give a process the generator's core."""
+        if self.pinned:
+            os.sched_setaffinity(process.pid, {self._cores[0]})
 
     def profile(self, name: str, text: str) -> Path:
         """Write a profile (or another file of a run) and return its path."""

@@ -42,7 +42,17 @@ def _run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         ui_port=arguments.port if arguments.command == "ui" else None,
         locustfile=arguments.locustfile,
+        further=_further(arguments),
     )
+
+
+def _further(arguments: argparse.Namespace) -> list[str]:
+    """The options that are Locust's own affair, in its words."""
+    words = ["--strict"] if arguments.strict else []
+    if arguments.metrics_port is not None:
+        words += ["--metrics-port", str(arguments.metrics_port)]
+        words += ["--metrics-host", arguments.metrics_host]
+    return words
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -59,6 +69,12 @@ def _profiles(_: argparse.Namespace) -> int:
     for name, question in profile_names(profile_folders()):
         print(f"{name:<20} {question}")  # noqa: T201
     return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from loadkit.doctor import doctor
+
+    return doctor(Console(), users=arguments.users, workers=arguments.workers)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -113,6 +129,23 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="your own user classes, see docs/user-classes.md",
         )
+        load.add_argument(
+            "--strict",
+            action="store_true",
+            help="fail where there are too few samples to judge an objective",
+        )
+        load.add_argument(
+            "--metrics-port",
+            type=int,
+            metavar="N",
+            help="serve live figures for Prometheus on this port",
+        )
+        load.add_argument(
+            "--metrics-host",
+            default="127.0.0.1",
+            metavar="ADDRESS",
+            help="the address to serve them on (default: loopback)",
+        )
         if name == "ui":
             load.add_argument("--port", type=int, default=8089, help="of the UI (default: 8089)")
         load.set_defaults(run=_run)
@@ -133,6 +166,20 @@ def _parser() -> argparse.ArgumentParser:
 
     profiles = commands.add_parser("profiles", help="list the profiles and what each answers")
     profiles.set_defaults(run=_profiles)
+
+    text = "look at this machine before a run, and tell how many sessions it can carry"
+    doctor = commands.add_parser("doctor", help=text, description=text)
+    doctor.add_argument(
+        "--users", type=_positive, metavar="N", help="exit with 1 if it cannot carry as many"
+    )
+    doctor.add_argument(
+        "--workers",
+        type=_positive,
+        default=max(1, (os.cpu_count() or 2) - 1),
+        metavar="N",
+        help="processes that generate load (default: one less than the cores)",
+    )
+    doctor.set_defaults(run=_doctor)
 
     report = commands.add_parser("report", help="show the result of a run again")
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")

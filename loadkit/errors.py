@@ -43,6 +43,7 @@ class Failure(StrEnum):
     FRAME_TOO_BIG = "frame_too_big"
     PROTOCOL_ERROR = "protocol_error"  # the WebSocket layer itself was violated
     GAVE_UP = "gave_up"  # the reconnect attempts ran out
+    LOCAL_LIMIT = "local_limit"  # this machine has no file, port or memory left: not the target
     INTERNAL = "internal"  # a fault of this tool; see the log
 
 

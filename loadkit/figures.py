@@ -1,8 +1,9 @@
 """The closed lists of what is measured: phases (timed) and endings and counts (counted)."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["Count", "Ending", "Phase"]
+__all__ = ["COMPLETED", "Count", "Ending", "Phase", "State"]
 
 
 class Phase(StrEnum):
@@ -38,6 +39,24 @@ class Ending(StrEnum):
     CUT_OFF = "cut_off"  # still running when the run was told to stop
 
 
+COMPLETED: Final = (Ending.USER_END, Ending.NATURAL_END, Ending.CLIENT_HANDOFF)
+"""The endings that a conversation is meant to have. `abandoned` is what a user did on purpose,
+yet no conclusion; `cut_off` is neither a failure nor a completion."""
+
+
+class State(StrEnum):
+    """Where a live session stands, as a chart of a run shows it."""
+
+    STARTING = "starting"  # token, session, first socket
+    JOINING = "joining"  # the agent and the greeting are owed
+    READY = "ready"  # the person's turn
+    WAITING = "waiting"  # the agent's turn
+    QUEUED = "queued"  # handed over, no human yet
+    WITH_HUMAN = "with_human"
+    RECONNECTING = "reconnecting"
+    ENDING = "ending"
+
+
 class Count(StrEnum):
     """What is counted besides endings (`ended.*`), failures (`errors.*`), `violations.*`."""
 
@@ -60,3 +79,5 @@ class Count(StrEnum):
     DISCONNECTS_GAVE_UP = "disconnects.gave_up"
     EVENTS_LOST = "disconnects.events_lost"
     EVENTS_DUPLICATED = "disconnects.events_duplicated"
+    ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
+    ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running

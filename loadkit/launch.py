@@ -34,6 +34,7 @@ def launch(
     out: Path,
     ui_port: int | None,
     locustfile: Path | None = None,
+    further: Sequence[str] = (),
 ) -> int:
     """Run a profile through Locust and wait for its end.
 
@@ -45,6 +46,7 @@ def launch(
         out: the parent of the results folder.
         ui_port: where Locust's web UI is to be; None runs headless.
         locustfile: the user classes; None for those that come with the tool.
+        further: options that Locust's command line takes in the same words.
 
     Returns:
         Locust's exit code, which is the verdict's.
@@ -69,6 +71,7 @@ def launch(
         if ui_port is not None:
             _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
+        command += further
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.
         if signals.received:

@@ -15,6 +15,8 @@ LEVELS = {
     "credentials": 1,
     "errors": 1,
     "figures": 1,
+    "machine": 1,
+    "metrics": 1,
     "wire": 2,
     "chat": 3,
     "plan": 3,
@@ -22,7 +24,9 @@ LEVELS = {
     "net": 4,
     "simulator": 4,
     "report": 4,
+    "facts": 4,
     "swarm": 5,
+    "doctor": 5,
     "launch": 6,
     "cli": 6,
     "locustfile": 6,
@@ -32,8 +36,14 @@ LEVELS = {
 ONLY = {"net": {"chat", "wire"}, "simulator": {"wire"}, "report": {"measure"}}
 """Of the levels 2 and 3, what a unit of level 4 may import."""
 
-SIBLINGS = {("cli", "launch"), ("credentials", "errors")}
-"""Imports inside a level: the command line starts processes; a bad credential is a UsageError."""
+SIBLINGS = {
+    ("cli", "launch"),
+    ("credentials", "errors"),
+    ("metrics", "errors"),
+    ("metrics", "figures"),
+}
+"""Imports inside a level: the command line starts processes; a bad credential is a UsageError, as
+is a bad metric; and the metrics are made of the figures."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""
@@ -47,7 +57,7 @@ HOMES = {
     "gevent": {"net", "swarm", "locustfile"},
     "geventhttpclient": {"net"},
     "hdrh": {"measure"},
-    "rich": {"report", "swarm", "cli"},
+    "rich": {"report", "swarm", "cli", "doctor"},
 }
 """Which units may import a library."""
 

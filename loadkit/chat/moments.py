@@ -1,14 +1,15 @@
-"""The moments of the protocol at which a forced disconnect may be planned."""
+"""Where a session is: the moment at which it may be cut on purpose, and the state in a chart."""
 
 from typing import TYPE_CHECKING, Final
 
 from loadkit.chat.connection import Link
 from loadkit.chat.policy import Talk
+from loadkit.figures import State
 
 if TYPE_CHECKING:
     from loadkit.chat.session import Session
 
-__all__ = ["moment_of"]
+__all__ = ["moment_of", "state_of"]
 
 _OF_TALK: Final = {
     Talk.JOINING: "join",
@@ -18,6 +19,22 @@ _OF_TALK: Final = {
     Talk.WITH_HUMAN: "human",
     Talk.WAITING_HUMAN: "human",
 }
+_STATES: Final = {
+    Talk.NEW: State.STARTING,
+    Talk.JOINING: State.JOINING,
+    Talk.GREETING: State.JOINING,
+    Talk.READY: State.READY,
+    Talk.WAITING: State.WAITING,
+    Talk.QUEUED: State.QUEUED,
+    Talk.WITH_HUMAN: State.WITH_HUMAN,
+    Talk.WAITING_HUMAN: State.WITH_HUMAN,
+    Talk.LEFT: State.ENDING,
+    Talk.LEAVING: State.ENDING,
+    Talk.ENDED: State.ENDING,
+    Talk.OVER: State.ENDING,
+}
+_AWAY: Final = frozenset({Link.CONNECTING, Link.REPLAYING, Link.BACKOFF})
+_DONE: Final = frozenset({Talk.ENDED, Talk.OVER})
 _OF_LINK: Final = {Link.CONNECTING: "connect", Link.REPLAYING: "replay"}
 
 
@@ -31,3 +48,11 @@ def moment_of(session: "Session") -> str | None:
             return "before_echo"
         return None if session.answers.stream is None else "mid_stream"
     return _OF_TALK.get(talk)
+
+
+def state_of(session: "Session") -> State:
+    """The state of a session: that of its conversation, unless a lost socket is being replaced."""
+    connection = session.connection
+    if connection.journal.known and connection.link in _AWAY and session.talk not in _DONE:
+        return State.RECONNECTING
+    return _STATES[session.talk]

@@ -1,12 +1,12 @@
 """How many sessions ran at once, over all workers, second by second."""
 
-from array import array
 from math import floor
 from typing import Final
 
 __all__ = ["Concurrency"]
 
-_BLOCK: Final = 1024  # seconds
+WINDOW: Final = 600
+"""Seconds that are kept apart, so that reports which come late still meet those of their time."""
 
 
 class Concurrency:
@@ -16,33 +16,26 @@ class Concurrency:
     taken for every second the interval touches, and a second's figure is the sum over workers of
     their highest. Workers need not have peaked at the same instant of that second, so with more
     than one worker the figure may be too high, by what their numbers moved within two intervals,
-    and is never too low. Seconds are counted from the end of each worker's warm-up, since the
-    clocks of two machines share no zero.
-
-    A day costs about 350 KB a worker.
+    and is never too low unless a report was ten minutes late.
     """
 
     def __init__(self) -> None:
-        # Blocks, since a clock's zero may lie anywhere and the second may be any number.
-        self._workers: dict[str, dict[int, array[int]]] = {}
+        self._seconds: dict[int, dict[str, int]] = {}
+        self._highest = 0  # of the seconds that are no longer kept
 
     def add(self, worker: str, start: float, end: float, peak: int) -> None:
         """Take that `worker` had at most `peak` sessions at once from `start` to `end` (s)."""
-        blocks = self._workers.setdefault(worker, {})
         for second in range(floor(start), floor(end) + 1):
-            number, place = divmod(second, _BLOCK)
-            block = blocks.get(number)
-            if block is None:
-                block = blocks[number] = array("I", bytes(array("I").itemsize * _BLOCK))
-            if peak > block[place]:
-                block[place] = peak
+            peaks = self._seconds.setdefault(second, {})
+            peaks[worker] = max(peak, peaks.get(worker, 0))
+        if len(self._seconds) > 2 * WINDOW:
+            oldest = max(self._seconds) - WINDOW
+            for second in [second for second in self._seconds if second < oldest]:
+                self._highest = max(self._highest, sum(self._seconds.pop(second).values()))
 
     @property
     def peak(self) -> int:
         """The largest sum of any second so far."""
-        numbers = {number for blocks in self._workers.values() for number in blocks}
-        highest = 0
-        for number in numbers:
-            blocks = [every[number] for every in self._workers.values() if number in every]
-            highest = max(highest, max(map(sum, zip(*blocks, strict=True))))
-        return highest
+        return max(
+            self._highest, max((sum(peaks.values()) for peaks in self._seconds.values()), default=0)
+        )

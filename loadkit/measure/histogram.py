@@ -3,13 +3,15 @@
 Both hold whole thousandths of the unit that is shown: microseconds for milliseconds, and in the
 same way 0.001 % for percent and kilobytes for megabytes. A figure is kept as the lowest value
 that an HdrHistogram of three digits counts as equal to it, so a tally crosses the wire as pairs
-of (value, count) and merges into any other without loss.
+of (value, count), merges into any other without loss, and becomes an HdrHistogram at any time.
 """
 
 from collections import defaultdict
 from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
+
+from loadkit.measure.enough import needed, ranks
 
 __all__ = ["HIGHEST", "PERCENTILES", "Distribution", "Tally"]
 
@@ -85,36 +87,20 @@ class Tally:
         }
 
 
-class Distribution:
-    """What the master knows of one quantity over the whole run, from every worker.
+class Distribution(Tally):
+    """What the master knows of one quantity, from every worker: tallies merged, and read.
 
-    It costs about 170 KB whatever the number of samples, so make one only for what was measured.
-
-    Attributes:
-        histogram: the HdrHistogram underneath, for the interval log.
-        total, min, max, negative, overflow: as in `Tally`.
+    Its size hangs on how many of the 20,601 buckets were ever hit, never on how many samples
+    there were: some 3,000 buckets and 0.4 MB for latencies from 10 ms to 30 s.
     """
 
-    __slots__ = ("histogram", "max", "min", "negative", "overflow", "total")
-
-    def __init__(self) -> None:
-        self.histogram: Any = HdrHistogram(1, HIGHEST, _DIGITS)
-        self.total = 0
-        self.min = HIGHEST + 1
-        self.max = -1
-        self.negative = 0
-        self.overflow = 0
-
-    @property
-    def count(self) -> int:
-        """How many samples it holds."""
-        return int(self.histogram.get_total_count())
+    __slots__ = ()
 
     def add(self, wire: dict[str, Any]) -> None:
         """Merge what `Tally.to_wire` gave. The order of merging does not matter."""
         pairs = iter(wire["counts"])
         for value, count in zip(pairs, pairs, strict=True):
-            self.histogram.record_value(value, count)
+            self.counts[value] += count
         self.total += wire["total"]
         self.min = min(self.min, wire["min"])
         self.max = max(self.max, wire["max"])
@@ -135,35 +121,94 @@ class Distribution:
         count = self.count
         if not count:
             return {}
-        figures: dict[str, float] = {
+        values = self._at([_rank(count, share) for share in PERCENTILES.values()])
+        return {
             "count": count,
             "min": self.min / 1000,
             "mean": round(self.total / count / 1000, 3),
+            **dict(zip(PERCENTILES, values, strict=True)),
+            "max": self.max / 1000,
         }
-        ranks = {name: -(-count * share // 1000) for name, share in PERCENTILES.items()}
-        figures |= {
-            name: round(value / 1000, 3)
-            for name, value in zip(ranks, self._at(list(ranks.values())), strict=True)
-        }
-        figures["max"] = self.max / 1000
-        return figures
 
-    def _at(self, ranks: list[int]) -> list[float]:
+    def percentile(self, per_mille: int) -> float:
+        """Return one percentile as in `stats`, in the unit shown; 990 asks for p99.
+
+        Raises:
+            ValueError: there are no samples.
+        """
+        count = self.count
+        if not count:
+            raise ValueError("there are no samples to take a percentile of")
+        return self._at([_rank(count, per_mille)])[0]
+
+    def interval(self, per_mille: int) -> tuple[float, float] | None:
+        """Return the 95 % interval of a percentile, in the unit shown.
+
+        Its ends are samples: order statistics by the binomial, whatever the distribution
+        (`loadkit.measure.enough.ranks`).
+
+        Returns:
+            Lowest and highest, or None where the samples are too few for one.
+        """
+        found = ranks(self.count, per_mille)
+        if found is None:
+            return None
+        lowest, highest = self._at(list(found))
+        return lowest, highest
+
+    def above(self, value: float) -> int:
+        """Return how many samples lie above `value`, which is in the unit shown.
+
+        The bucket that holds `value` counts as not above: what is told is surely above.
+        """
+        limit = int(round(value * 1000, 3) // 1)  # 1.001 ms are 1,001 µs, not 1,000.9…
+        if limit < 0:
+            return self.count
+        bucket = _bucket(limit)
+        return sum(count for lowest, count in self.counts.items() if lowest > bucket)
+
+    def enough(self, per_mille: int) -> bool:
+        """Whether there are samples enough for a percentile to be judged and printed."""
+        return self.count >= needed(per_mille)
+
+    def encode(self) -> str:
+        """Return it as an HdrHistogram in its standard compressed form (V2), in base64.
+
+        What was negative or overflowed is not in there.
+        """
+        histogram = HdrHistogram(1, HIGHEST, _DIGITS)
+        # As its `record_value` would, five times as fast: 0.4 ms for 5,000 samples of a second.
+        for lowest, count in self.counts.items():
+            shift = lowest.bit_length() - _SUB_BUCKET_BITS
+            index = (shift << _SUB_BUCKET_BITS - 1) + (lowest >> shift) if shift > 0 else lowest
+            histogram.counts[index] = count
+        histogram.total_count, histogram.max_value = self.count, max(0, self.max)
+        encoded: bytes = histogram.encode()
+        return encoded.decode()
+
+    def _at(self, wanted: list[int]) -> list[float]:
         """Return the values at rising ranks, the first sample having rank 1."""
-        first = self.histogram.get_counts_array_index(self.min)
-        last = self.histogram.get_counts_array_index(self.max)
         found: list[float] = []
         below = 0
-        # One slice, because the counts are a ctypes array, slow to read one by one.
-        for index, count in enumerate(self.histogram.counts[first : last + 1], start=first):
+        for lowest, count in sorted(self.counts.items()):
             below += count
-            while below >= ranks[len(found)]:
-                found.append(self._middle(index))
-                if len(found) == len(ranks):
+            while below >= wanted[len(found)]:
+                found.append(self._middle(lowest))
+                if len(found) == len(wanted):
                     return found
         raise AssertionError("a rank beyond the number of samples")
 
-    def _middle(self, index: int) -> float:
-        lowest = self.histogram.get_value_from_index(index)
-        highest = self.histogram.get_highest_equivalent_value(lowest)
-        return float(min(max((lowest + highest) / 2, self.min), self.max))
+    def _middle(self, lowest: int) -> float:
+        width = 1 << max(0, lowest.bit_length() - _SUB_BUCKET_BITS)
+        middle = min(max(lowest + (width - 1) / 2, self.min), self.max)
+        return round(middle / 1000, 3)
+
+
+def _bucket(value: int) -> int:
+    """The lowest value that three digits count as equal to `value`."""
+    shift = max(0, value.bit_length() - _SUB_BUCKET_BITS)
+    return value >> shift << shift
+
+
+def _rank(count: int, per_mille: int) -> int:
+    return max(1, -(-count * per_mille // 1000))

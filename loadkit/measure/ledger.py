@@ -2,11 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.histogram import Distribution
+from loadkit.measure.scope import Scope
+from loadkit.measure.timeline import Timeline
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
@@ -53,20 +56,29 @@ class _Arrivals:
 class Ledger:
     """Everything all workers measured, whatever the order in which it arrived.
 
+    Args:
+        timeline: gets every interval too, to cut the run into rows.
+
     Attributes:
         latency: by phase, end - sent; in microseconds.
         from_schedule: by phase, end - due, for what had a due time.
-        generator: `loop_lag_ms`, `schedule_delay_ms`, `cpu_percent`, `rss_mb`.
+        generator: by the names of `loadkit.measure.recorder.GAUGES`.
+        scopes: by user class, for those that the workers watch.
+        session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
             `violations.*`.
         transcripts: of the first violations of each kind, worker by worker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeline: Timeline | None = None) -> None:
         self.latency: dict[str, Distribution] = {}
         self.from_schedule: dict[str, Distribution] = {}
         self.generator: dict[str, Distribution] = {}
+        self.scopes: dict[str, Scope] = {}
         self.counts: Counter[str] = Counter()
+        self.session_seconds = 0.0
+        self._timeline = timeline
+        self._offsets: dict[str, float] = {}
         self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
         self._examples: dict[str, tuple[int, str, str]] = {}
         self.transcripts: list[dict[str, Any]] = []
@@ -75,7 +87,9 @@ class Ledger:
         self._live: dict[str, tuple[int, int]] = {}
         self._busy: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
-    def add(self, worker: str, seq: int, interval: Mapping[str, Any]) -> bool:
+    def add(
+        self, worker: str, seq: int, interval: Mapping[str, Any], at: float | None = None
+    ) -> bool:
         """Take one interval.
 
         Args:
@@ -83,6 +97,8 @@ class Ledger:
             seq: its number within that worker, counting up from 1 (a first 0 is taken too, but
                 its loss cannot be seen).
             interval: what `Recorder.take` returned.
+            at: when it arrived, in seconds of the run on the master's clock; None takes the run
+                to begin when the worker's warm-up ends, and the way here to take no time.
 
         Returns:
             False if that interval is here already; nothing has changed then.
@@ -99,6 +115,9 @@ class Ledger:
                 if key not in mine:
                     mine[key] = Distribution()
                 mine[key].add(wire)
+        for name, taken in interval["scopes"].items():
+            self.scopes.setdefault(name, Scope()).add(taken)
+        self.session_seconds += interval["session_seconds"]
         self.counts.update(interval["counts"])
         for key, text in interval["examples"].items():
             # The earliest interval's text, not the first to arrive: the order must not matter.
@@ -106,10 +125,10 @@ class Ledger:
                 self._examples.get(key, (seq, worker, text)), (seq, worker, text)
             )
         self.transcripts += interval["transcripts"]
-        origin = interval["measure_from"]
-        self._concurrency.add(
-            worker, interval["from"] - origin, interval["to"] - origin, interval["peak"]
-        )
+        start, end = self._in_run(worker, interval, at)
+        self._concurrency.add(worker, start, end, interval["peak"])
+        if self._timeline is not None:
+            self._timeline.add(worker, interval, start, end)
         self._frames.setdefault(worker, Counter())
         self._frames[worker] |= Counter(interval["frames"])  # totals: the latest is the largest
         self._live[worker] = max(self._live.get(worker, (-1, 0)), (seq, interval["live"]))
@@ -196,6 +215,21 @@ class Ledger:
     def stats_from_schedule(self) -> dict[str, dict[str, float]]:
         """Return the same figures counted from the due time."""
         return _in_order(self.from_schedule)
+
+    def _in_run(
+        self, worker: str, interval: Mapping[str, Any], at: float | None
+    ) -> tuple[float, float]:
+        """Return an interval's stamps in seconds of the run on the master's clock.
+
+        The monotonic clocks of two machines share no zero. A report is on its way for a time
+        that is never negative, so the smallest difference between arrival and closing stamp is
+        the one nearest to that of the two clocks.
+        """
+        if at is None:
+            at = interval["to"] - interval["measure_from"]
+        offset = min(at - interval["to"], self._offsets.get(worker, inf))
+        self._offsets[worker] = offset
+        return interval["from"] + offset, interval["to"] + offset
 
     def _weigh_cpu(self, worker: str, wire: dict[str, Any] | None) -> None:
         samples = sum(wire["counts"][1::2]) if wire else 0

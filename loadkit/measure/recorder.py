@@ -1,14 +1,15 @@
 """What one worker process measures. The hot path only increments; `take` closes an interval."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.histogram import Tally
+from loadkit.measure.scope import Scoped
 
-__all__ = ["EXAMPLE_LENGTH", "Recorder"]
+__all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
 
 EXAMPLE_LENGTH: Final = 200
 """How much is kept of the first text of each kind of error or violation, in characters."""
@@ -19,49 +20,82 @@ TRANSCRIPTS: Final = 3
 FRAME_LENGTH: Final = 400
 """How much of a frame goes into a transcript, in characters."""
 
+PROBE_EVERY: Final = 0.1
+"""Seconds between two looks at the event loop's lag."""
+
+GAUGES: Final = (
+    "loop_lag_ms",
+    "schedule_delay_ms",
+    "cpu_percent",
+    "machine_cpu_percent",
+    "rss_mb",
+    "gc_pause_ms",
+    "files_percent",
+    "ports_percent",
+)
+"""The generator's own figures, by the names under which they are shown."""
+
+_PROBE_MICROSECONDS: Final = round(PROBE_EVERY * 1e6)
+
 
 class Recorder:
     """Everything one worker measures, given out interval by interval.
 
     Every stamp is in seconds on one monotonic clock, `time.perf_counter` outside of tests.
-    The warm-up is left out of latencies, of the generator's delays and of whatever is counted
+    The warm-up is left out of latencies, of the generator's figures and of whatever is counted
     with `since`; sessions, errors and violations count from the first moment, because a failure
     during the warm-up is a failure.
 
+    Args:
+        measure_from: the stamp at which the warm-up ends.
+        watched: the user classes whose figures are wanted apart from the others'.
+        clock: what stamps the starts and ends of sessions. Without one whoever is there at a
+            `take` is taken to have been there for the whole interval.
+
     Attributes:
-        measure_from: the stamp at which the warm-up ends. It is also what the clocks of workers
-            on several machines are laid over each other by.
         live: sessions running now.
+        states: how many of them are in which state. The caller sets it before `take`.
         frames_sent, frames_received, bytes_sent, bytes_received: totals since the worker
             started. The caller sets them before `take`; being totals, they survive a lost
             interval.
     """
 
-    def __init__(self, measure_from: float = 0.0) -> None:
+    def __init__(
+        self,
+        measure_from: float = 0.0,
+        watched: frozenset[str] = frozenset(),
+        clock: Callable[[], float] | None = None,
+    ) -> None:
         self.measure_from = measure_from
         self.live = 0
+        self.states: Mapping[str, int] = {}
         self.frames_sent = 0
         self.frames_received = 0
         self.bytes_sent = 0
         self.bytes_received = 0
-        self._taken_at: float | None = None
+        self._clock = clock
+        self._taken_at: float | None = None if clock is None else clock()
+        self._lived_until = self._taken_at
+        self._scopes = {name: Scoped(self) for name in sorted(watched)}
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
         self._transcribed: Counter[str] = Counter()  # violations with a transcript, run-long
         self._open()
 
     def _open(self) -> None:
-        # A tally for every phase beforehand costs less than asking whether there is one. A later
-        # key by user class would make these dicts of dicts.
+        # A tally for every phase beforehand costs less than asking whether there is one.
         self._latency = {phase: Tally() for phase in Phase}
         self._from_schedule = {phase: Tally() for phase in Phase}
-        self._schedule_delay = Tally()
-        self._loop_lag = Tally()
-        self._cpu_percent = Tally()
-        self._rss = Tally()
+        self._generator = {name: Tally() for name in GAUGES}
+        self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
         self._transcripts: list[dict[str, Any]] = []
         self._peak = self.live
+        self._session_seconds = 0.0
+
+    def scoped(self, name: str) -> "Recorder | Scoped":
+        """Return what records for one user class: this recorder itself unless it is watched."""
+        return self._scopes.get(name, self)
 
     def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
         """Record how long something took.
@@ -114,6 +148,7 @@ class Recorder:
 
     def session_started(self) -> None:
         """Count a session and raise the gauge of live ones."""
+        self._live_on()
         self._counts[Count.SESSIONS_STARTED] += 1
         self.live += 1
         if self.live > self._peak:
@@ -121,48 +156,66 @@ class Recorder:
 
     def session_ended(self, ending: Ending) -> None:
         """Count how a session ended and lower the gauge of live ones."""
+        self._live_on()
         self._counts[f"ended.{ending}"] += 1
         self.live -= 1
 
     def loop_lag(self, seconds: float, at: float | None = None) -> None:
-        """Record how late the event loop woke us; `at`, if given, is checked for the warm-up."""
-        if at is None or at >= self.measure_from:
-            self._loop_lag.record(seconds)
+        """Record how late the event loop woke the probe.
 
-    def resources(self, cpu_percent: float, rss_bytes: int, at: float | None = None) -> None:
-        """Record what this process used: percent of one core, and bytes of memory."""
+        One late probe stands for all that were due meanwhile: a stall of a second is no single
+        sample of 1,000 ms among many good ones but ten, of 1,000, 900, … 100 ms, as each probe
+        would have waited. Left out, that is coordinated omission (HdrHistogram's
+        `recordValueWithExpectedInterval` is the same correction).
+
+        Args:
+            seconds: how late.
+            at: when it woke, to be checked for the warm-up.
+        """
         if at is None or at >= self.measure_from:
-            self._cpu_percent.record_whole(round(cpu_percent * 1000))
-            self._rss.record_whole(rss_bytes // 1000)
+            lag = round(seconds * 1e6)
+            tally = self._generator["loop_lag_ms"]
+            tally.record_whole(lag)
+            for missed in range(lag - _PROBE_MICROSECONDS, 0, -_PROBE_MICROSECONDS):
+                tally.record_whole(missed)
+
+    def gauge(self, name: str, value: float, at: float | None = None) -> None:
+        """Record one of the generator's own figures.
+
+        Args:
+            name: one of `GAUGES`.
+            value: in the unit that its name ends on.
+            at: when it was taken, to be checked for the warm-up.
+        """
+        if at is None or at >= self.measure_from:
+            self._generator[name].record_whole(round(value * 1000))
 
     def take(self, now: float) -> dict[str, Any]:
         """Close the interval at `now` and start the next.
 
         Returns:
             Everything since the last take, as plain types that msgpack and JSON carry alike.
-            `from` and `to` are stamps on this worker's clock; the first interval, having no
-            previous take, has `from` equal to `to`. `frames` are totals, the rest is of the
-            interval alone.
+            `from` and `to` are stamps on this worker's clock; without a clock the first
+            interval, having no previous take, has `from` equal to `to`. `session_seconds` is
+            the integral of live sessions over the interval. `frames` are totals, `live` and
+            `states` are of this moment, the rest is of the interval alone.
         """
+        self._live_on(now)
         interval = {
             "from": now if self._taken_at is None else self._taken_at,
             "to": now,
             "measure_from": self.measure_from,
             "latency": _wire(self._latency),
             "from_schedule": _wire(self._from_schedule),
-            "generator": _wire(
-                {
-                    "loop_lag_ms": self._loop_lag,
-                    "schedule_delay_ms": self._schedule_delay,
-                    "cpu_percent": self._cpu_percent,
-                    "rss_mb": self._rss,
-                }
-            ),
+            "generator": _wire(self._generator),
             "counts": {str(key): count for key, count in self._counts.items()},
+            "scopes": {name: scope.take() for name, scope in self._scopes.items()},
             "examples": self._examples,
             "transcripts": self._transcripts,
             "live": self.live,
             "peak": self._peak,
+            "session_seconds": self._session_seconds,
+            "states": dict(self.states),
             "frames": {
                 "sent": self.frames_sent,
                 "received": self.frames_received,
@@ -173,6 +226,16 @@ class Recorder:
         self._taken_at = now
         self._open()
         return interval
+
+    def _live_on(self, now: float | None = None) -> None:
+        """Add what was lived since the number of live sessions last changed."""
+        if now is None:
+            if self._clock is None:
+                return
+            now = self._clock()
+        if self._lived_until is not None:
+            self._session_seconds += self.live * (now - self._lived_until)
+        self._lived_until = now
 
     def _count_with_example(self, key: str, detail: str) -> None:
         self._counts[key] += 1

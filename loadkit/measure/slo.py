@@ -1,50 +1,46 @@
 """The objectives of a run: a metric, its upper limit, and whether it held.
 
-The grammar of a metric:
-
-    <phase>.<min|mean|p50|p90|p95|p99|p999|max>   milliseconds
-    <phase>.count                                 samples
-    turns.<sent|answered|lost|lost_ratio|resent|answered_twice|answered_by_replay>
-    sessions.<started|completed|peak_concurrent|user_end|natural_end|abandoned|client_handoff|
-              failed|cut_off>
-    disconnects.<forced|unexpected|reconnected|gave_up|events_lost|events_duplicated>
-    errors, errors.<kind>                         in total, and of one kind of failure
-    violations, violations.<kind>
+The grammar of a metric is in `loadkit.metrics`.
 
 An objective about something that never happened is not met: a latency that was never measured,
-or the ratio of turns lost where none was sent, has no actual value, and fails. A count that
-never rose is 0.
+or a share of nothing, has no actual value, and fails. A count that never rose is 0. A percentile
+of too few samples is neither met nor broken but `undecided`, unless even those few prove it
+broken.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 
-from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count, Ending, Phase
-from loadkit.measure.histogram import PERCENTILES
+from loadkit.figures import COMPLETED, Ending
+from loadkit.measure.enough import needed, surely_above
+from loadkit.measure.histogram import Distribution
 from loadkit.measure.words import compare, number
+from loadkit.metrics import RATIOS, Metric
 
-__all__ = ["SloLine", "check_metric", "judge"]
+__all__ = ["Figures", "Measured", "SloLine", "judge"]
 
-_DURATIONS: Final = frozenset(
-    f"{phase}.{stat}" for phase in Phase for stat in ("min", "mean", *PERCENTILES, "max")
-)
-_RATIO: Final = "turns.lost_ratio"
-_COUNTS: Final = frozenset(
-    [
-        "violations",
-        "errors",
-        "sessions.completed",
-        "sessions.peak_concurrent",
-        *(count.value for count in Count),
-        *(f"sessions.{ending}" for ending in Ending),
-        *(f"errors.{failure}" for failure in Failure),
-        *(f"{phase}.count" for phase in Phase),
-    ]
-)
-_METRICS: Final = _DURATIONS | _COUNTS | {_RATIO}
+_ENDED: Final = {f"sessions.{ending}": f"ended.{ending}" for ending in Ending}
+
+
+class Figures(Protocol):
+    """What was measured of some sessions: latencies by phase, and counts by key."""
+
+    @property
+    def latency(self) -> Mapping[str, Distribution]: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+
+class Measured(Figures, Protocol):
+    """What `judge` asks of a ledger: the same of all sessions, and what the run has besides."""
+
+    @property
+    def from_schedule(self) -> Mapping[str, Distribution]: ...
+    @property
+    def peak_concurrent(self) -> int: ...
+    @property
+    def scopes(self) -> Mapping[str, Figures]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +48,50 @@ class SloLine:
     """One objective and how it fared.
 
     Attributes:
-        metric: by the grammar above.
+        metric: by the grammar of `loadkit.metrics`.
         limit: the most it may be; milliseconds for a latency.
-        actual: what it was; None if there was nothing to measure.
-        ok: whether it held.
+        actual: what it was; None if there was nothing to measure, or too little to tell.
+        status: whether it held; `undecided` if the samples are too few to tell.
+        samples: how many there were, where it is about a latency.
+        needed: how many the percentile needs, where it is about one.
+        interval: of a percentile, what encloses the true one at 95 % confidence.
     """
 
     metric: str
     limit: float
     actual: float | None
-    ok: bool
+    status: Literal["pass", "fail", "undecided"]
+    samples: int | None = None
+    needed: int | None = None
+    interval: tuple[float, float] | None = None
 
     @property
-    def is_duration(self) -> bool:
-        """Whether the limit and the actual value are in milliseconds."""
-        return self.metric in _DURATIONS
+    def ok(self) -> bool:
+        """Whether it held, without a doubt."""
+        return self.status == "pass"
+
+    @property
+    def unit(self) -> Literal["ms", "ratio", ""]:
+        """The unit of the limit and of the actual value."""
+        kind = Metric.parse(self.metric).kind
+        return "ms" if kind == "duration" else "ratio" if kind == "ratio" else ""
 
     def __str__(self) -> str:
-        unit = "ms" if self.is_duration else ""
-        name = self.metric.replace(".", " ")
+        name, unit = Metric.parse(self.metric).words, "ms" if self.unit == "ms" else ""
+        if self.status == "undecided":
+            return f"{name}: too few samples ({self._share})"
         if self.actual is None:
             return f"{name} never measured, limit {number(self.limit)} {unit}".rstrip()
-        return f"{name} {compare(self.actual, self.limit, unit)}"
+        told = f"{name} {compare(self.actual, self.limit, unit)}"
+        if self.samples is not None and self.needed is not None and self.samples < self.needed:
+            return f"{told} (proved by {self._share} samples)"
+        if self.interval is not None:
+            return f"{told} (95 % CI {number(self.interval[0])}–{number(self.interval[1])})"
+        return told
+
+    @property
+    def _share(self) -> str:
+        return f"{number(self.samples or 0)} of {number(self.needed or 0)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it by the keys of `summary.json`."""
@@ -82,43 +100,89 @@ class SloLine:
             "limit": self.limit,
             "actual": self.actual,
             "pass": self.ok,
+            "status": self.status,
+            "samples": self.samples,
+            "needed": self.needed,
+            "interval": None if self.interval is None else list(self.interval),
         }
 
     @classmethod
     def from_dict(cls, line: Mapping[str, Any]) -> "SloLine":
-        """Undo `to_dict`."""
-        return cls(line["metric"], line["limit"], line["actual"], line["pass"])
+        """Undo `to_dict`; a line of an earlier version, without a status, is read as well."""
+        interval = line.get("interval")
+        return cls(
+            line["metric"],
+            line["limit"],
+            line["actual"],
+            line.get("status", "pass" if line["pass"] else "fail"),
+            line.get("samples"),
+            line.get("needed"),
+            None if interval is None else (interval[0], interval[1]),
+        )
 
 
-def check_metric(metric: str) -> None:
-    """Check a metric's name, so that a profile can be refused before there is any load.
-
-    Raises:
-        UsageError: nobody measures that; the text names the nearest that exists.
-    """
-    if metric in _METRICS or metric.removeprefix("violations.") not in ("", metric):
-        return
-    nearest = difflib.get_close_matches(metric, sorted(_METRICS), n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    raise UsageError(f"[slo] {metric!r}: there is no such metric{hint}")
-
-
-def judge(limits: Sequence[tuple[str, float]], figures: Mapping[str, float]) -> tuple[SloLine, ...]:
+def judge(limits: Sequence[tuple[str, float]], ledger: Measured) -> tuple[SloLine, ...]:
     """Hold every limit against what was measured.
 
     Args:
-        limits: metrics and the most each may be, in the order of the profile.
-        figures: what was measured, by metric; what is absent was not measured or not counted.
+        limits: metrics and the most each may be, in the order of the profile; milliseconds for
+            a latency.
+        ledger: what was measured, of the whole run so far.
 
     Raises:
-        UsageError: a metric that nobody measures.
+        MetricError: a metric that nobody measures.
     """
-    return tuple(_line(metric, limit, figures) for metric, limit in limits)
+    return tuple(_line(Metric.parse(metric), limit, ledger) for metric, limit in limits)
 
 
-def _line(metric: str, limit: float, figures: Mapping[str, float]) -> SloLine:
-    check_metric(metric)
-    actual = figures.get(metric)
-    if actual is None and metric not in _DURATIONS and metric != _RATIO:
-        actual = 0
-    return SloLine(metric, limit, actual, ok=actual is not None and actual <= limit)
+def _line(metric: Metric, limit: float, ledger: Measured) -> SloLine:
+    scope: Figures | None = ledger if metric.scope is None else ledger.scopes.get(metric.scope)
+    if metric.phase is not None:
+        latency: Mapping[str, Distribution] = {} if scope is None else scope.latency
+        every = ledger.from_schedule if metric.from_schedule else latency
+        return _of_phase(metric, limit, every.get(metric.phase))
+    counts: Mapping[str, int] = {} if scope is None else scope.counts
+    actual: float | None
+    if metric.kind == "ratio":
+        wrong, of = RATIOS[metric.name]
+        whole = counts.get(of, 0)
+        actual = round(counts.get(wrong, 0) / whole, 6) if whole else None
+    elif metric.name == "sessions.peak_concurrent":
+        actual = ledger.peak_concurrent
+    else:
+        actual = _count(metric.name, counts)
+    return SloLine(metric.text, limit, actual, _held(actual, limit))
+
+
+def _held(actual: float | None, limit: float) -> Literal["pass", "fail"]:
+    return "pass" if actual is not None and actual <= limit else "fail"
+
+
+def _of_phase(metric: Metric, limit: float, samples: Distribution | None) -> SloLine:
+    """An objective about how long something took, or how often."""
+    count = 0 if samples is None else samples.count
+    if metric.kind == "count":
+        return SloLine(metric.text, limit, count, _held(count, limit), count)
+    per_mille = metric.per_mille
+    least = None if per_mille is None else needed(per_mille)
+    if samples is None or not count:
+        return SloLine(metric.text, limit, None, "fail", 0, least)
+    if per_mille is None or least is None:
+        actual = samples.stats()[metric.statistic or ""]
+        return SloLine(metric.text, limit, actual, _held(actual, limit), count)
+    if count < least:
+        if not surely_above(count, samples.above(limit), per_mille):
+            return SloLine(metric.text, limit, None, "undecided", count, least)
+        actual = samples.percentile(per_mille)
+        return SloLine(metric.text, limit, actual, "fail", count, least)
+    actual, interval = samples.percentile(per_mille), samples.interval(per_mille)
+    return SloLine(metric.text, limit, actual, _held(actual, limit), count, least, interval)
+
+
+def _count(name: str, counts: Mapping[str, int]) -> int:
+    """The number under a metric's name, from counts by the keys of a `Recorder`."""
+    if name in ("errors", "violations"):
+        return sum(n for key, n in counts.items() if key.startswith(f"{name}."))
+    if name == "sessions.completed":
+        return sum(counts.get(f"ended.{ending}", 0) for ending in COMPLETED)
+    return counts.get(_ENDED.get(name, name), 0)

@@ -1,49 +1,35 @@
 """The frozen result of a run: what every report renders and `summary.json` holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending
+from loadkit.figures import COMPLETED, Count, Ending, Phase
+from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
-from loadkit.measure.validity import Level, Validity, assess
-from loadkit.measure.words import plural
+from loadkit.measure.validity import assess
+from loadkit.measure.verdict import Verdict, decide
 
-__all__ = ["BROKEN", "COMPLETED", "SCHEMA", "Stats", "Summary", "Verdict", "summarise"]
+__all__ = ["SCHEMA", "Stats", "Summary", "summarise"]
 
 SCHEMA: Final = "loadkit.summary/1"
 
-COMPLETED: Final = (Ending.USER_END, Ending.NATURAL_END, Ending.CLIENT_HANDOFF)
-"""The endings that a conversation is meant to have. `abandoned` is what a user did on purpose,
-yet no conclusion; `cut_off` is neither a failure nor a completion."""
 
 Stats = Mapping[str, float]
 """`count`, `min`, `mean`, `p50`, `p90`, `p95`, `p99`, `p999`, `max`; empty where unmeasured."""
 
-BROKEN: Final = "SLO broken: "
-"""How a reason starts that only says again what a line of the SLO says."""
-
-_EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What it all comes to.
-
-    Attributes:
-        slo: whether every objective held; `none` if there was no objective.
-        validity: whether the run may be believed.
-        reasons: why it is not a plain pass, one sentence each, doubts about the run first.
-        exit_code: 3 if invalid, whatever the objectives say; else 1 if one is broken, or if
-            there is none and something failed; else 0.
-    """
-
-    slo: Literal["pass", "fail", "none"]
-    validity: Level
-    reasons: tuple[str, ...]
-    exit_code: int
+_GENERATOR: Final = (
+    "loop_lag_ms",
+    "schedule_delay_ms",
+    "cpu_percent",
+    "rss_mb",
+    "machine_cpu_percent",
+    "gc_pause_ms",
+    "files_percent",
+    "ports_percent",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +38,13 @@ class Summary:
 
     Durations are in milliseconds but for `duration_s`. A phase that was never measured is absent
     from `latency_ms` and `from_schedule_ms`.
+
+    Attributes:
+        intervals_ms: by phase and percentile, what its true value lies between (95 %, by order
+            statistics). A percentile that has none is not supported by the number of samples.
+        arrivals: how many sessions an arrival rate asked for, and how many were started and
+            refused; None in the closed model.
+        stopped_early: why the run ended before its time; None if it did not.
     """
 
     profile: str
@@ -70,6 +63,9 @@ class Summary:
     generator: Mapping[str, Any]
     slo: tuple[SloLine, ...]
     counts: Mapping[str, int]
+    intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    arrivals: Mapping[str, float] | None = None
+    stopped_early: str | None = None
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,14 +75,20 @@ class Summary:
             "profile": self.profile,
             "started_at": self.started_at,
             "duration_s": self.duration_s,
+            "stopped_early": self.stopped_early,
             "target": self.target,
             "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
+            **({} if self.arrivals is None else {"arrivals": dict(self.arrivals)}),
             "turns": dict(self.turns),
             "frames": dict(self.frames),
             "latency_ms": {phase: dict(stats) for phase, stats in self.latency_ms.items()},
             "from_schedule_ms": {
                 phase: dict(stats) for phase, stats in self.from_schedule_ms.items()
+            },
+            "intervals_ms": {
+                phase: {name: list(ends) for name, ends in intervals.items()}
+                for phase, intervals in self.intervals_ms.items()
             },
             "disconnects": dict(self.disconnects),
             "violations": dict(self.violations),
@@ -98,7 +100,7 @@ class Summary:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Summary":
-        """Undo `to_dict`; keys that a later version has added are passed over.
+        """Undo `to_dict`; keys of a later version are passed over, an earlier one lacks some.
 
         Raises:
             KeyError, TypeError, ValueError: it is no summary, or one of another schema.
@@ -112,14 +114,34 @@ class Summary:
                 verdict["validity"],
                 tuple(verdict["reasons"]),
                 verdict["exit_code"],
+                verdict.get("strict", False),
             ),
             slo=tuple(SloLine.from_dict(line) for line in data["slo"]),
+            intervals_ms={
+                phase: {name: (low, high) for name, (low, high) in intervals.items()}
+                for phase, intervals in data.get("intervals_ms", {}).items()
+            },
+            arrivals=data.get("arrivals"),
+            stopped_early=data.get("stopped_early"),
             **{name: data[name] for name in _PLAIN},
         )
 
 
-_PLAIN: Final = tuple(
-    name for name in Summary.__dataclass_fields__ if name not in ("schema", "verdict", "slo")
+_PLAIN: Final = (
+    "profile",
+    "started_at",
+    "duration_s",
+    "target",
+    "sessions",
+    "turns",
+    "frames",
+    "latency_ms",
+    "from_schedule_ms",
+    "disconnects",
+    "violations",
+    "errors",
+    "generator",
+    "counts",
 )
 
 
@@ -132,10 +154,16 @@ def summarise(
     target: str,
     workers: int,
     limits: Sequence[tuple[str, float]] = (),
+    strict: bool = False,
+    stopped_early: str | None = None,
     asked_users: float | None = None,
     peak_users: float | None = None,
+    undelivered_s: float = 0.0,
     asked_sessions: float | None = None,
-    workers_lost: int = 0,
+    workers_lost: Sequence[Mapping[str, Any]] = (),
+    workers_refused: Sequence[str] = (),
+    heartbeats_lost: int = 0,
+    local_limits: int = 0,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -147,10 +175,17 @@ def summarise(
         target: the address under test, without secrets.
         workers: how many workers there were at most.
         limits: the objectives, as pairs of a metric and the most it may be.
+        strict: whether an objective with too few samples to judge it counts as broken.
+        stopped_early: why the run was ended before its time, if a broken objective ended it.
         asked_users: the most users the profile asked for at once; None leaves it unjudged.
         peak_users: the most there were; the most live sessions at once if None.
-        asked_sessions: how many sessions an arrival rate asked for; None leaves it unjudged.
-        workers_lost: how many workers went away during the run.
+        undelivered_s: seconds during which clearly fewer users ran than were asked for.
+        asked_sessions: how many sessions the arrival rate asked for; None in the closed model.
+        workers_lost: the workers that went away during the run: `worker` (its name), `at_s` (second
+            of the run) and `sessions_live` (how many it had by its last report).
+        workers_refused: names of the workers that were not let in.
+        heartbeats_lost: heartbeats between workers and master that did not come in time.
+        local_limits: how often this side ran out of files or ports.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -163,6 +198,7 @@ def summarise(
         "peak_concurrent": ledger.peak_concurrent,
         "ended": ended,
     }
+    refused = counts[Count.ARRIVALS_REFUSED]
     sent, lost = counts[Count.TURNS_SENT], counts[Count.TURNS_LOST]
     turns = {
         "sent": sent,
@@ -177,47 +213,33 @@ def summarise(
         for count in Count
         if count.value.startswith("disconnects.")
     }
-    latency_ms = ledger.stats()
     violations, errors = ledger.under("violations"), ledger.under("errors")
-    generator: dict[str, Any] = {"workers": workers} | {
+    figures = {
         name: ledger.generator[name].stats() if name in ledger.generator else {}
-        for name in ("loop_lag_ms", "schedule_delay_ms", "cpu_percent", "rss_mb")
+        for name in _GENERATOR
     }
-
-    slo = judge(
-        limits,
-        {
-            "violations": sum(violations.values()),
-            "errors": sum(errors.values()),
-            **{f"violations.{kind}": n for kind, n in violations.items()},
-            **{f"errors.{kind}": n for kind, n in errors.items()},
-            **{f"sessions.{name}": n for name, n in sessions.items() if name != "ended"},
-            **{f"sessions.{name}": n for name, n in ended.items()},
-            **{count.value: counts[count] for count in Count},
-            **({"turns.lost_ratio": turns["lost_ratio"]} if sent else {}),
-            **{
-                f"{phase}.{name}": value
-                for phase, stats in latency_ms.items()
-                for name, value in stats.items()
-            },
-        },
-    )
     negative, overflow = ledger.left_out
     validity = assess(
-        loop_lag_ms=generator["loop_lag_ms"],
-        schedule_delay_ms=generator["schedule_delay_ms"],
+        generator=figures,
+        duration_s=duration_s,
         saturated_share=ledger.saturated_share,
         asked_users=asked_users,
         peak_users=ledger.peak_concurrent if peak_users is None else peak_users,
         # Users without a single session are no load at all, however well their workers felt.
         asked_sessions=1 if asked_sessions is None and asked_users else asked_sessions,
         sessions_started=sessions["started"],
+        arrivals_refused=refused,
+        undelivered_s=undelivered_s,
+        workers_lost=[str(one["worker"]) for one in workers_lost],
+        workers_refused=workers_refused,
         intervals_missing=sum(map(len, ledger.missing().values())),
-        workers_lost=workers_lost,
+        heartbeats_lost=heartbeats_lost,
+        local_limits=local_limits,
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
     )
+    slo = judge(limits, ledger)
     failed = {
         "error": sum(errors.values()),
         "violation": sum(violations.values()),
@@ -229,34 +251,40 @@ def summarise(
         started_at=started_at,
         duration_s=round(duration_s, 3),
         target=target,
-        verdict=_verdict(slo, validity, failed),
+        verdict=decide(slo, validity, failed, strict=strict, stopped_early=stopped_early),
         sessions=sessions,
         turns=turns,
         frames=ledger.frames,
-        latency_ms=latency_ms,
+        latency_ms=ledger.stats(),
         from_schedule_ms=ledger.stats_from_schedule(),
         disconnects=disconnects,
         violations=violations,
         errors=errors,
-        generator=generator,
+        generator={"workers": workers}
+        | figures
+        | {
+            "heartbeats_lost": heartbeats_lost,
+            "workers_lost": [dict(one) for one in workers_lost],
+            "workers_refused": list(workers_refused),
+        },
         slo=slo,
         counts=ledger.others,
+        intervals_ms=_intervals(ledger),
+        arrivals=None
+        if asked_sessions is None
+        else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
+        stopped_early=stopped_early,
     )
 
 
-def _verdict(slo: Sequence[SloLine], validity: Validity, failed: Mapping[str, int]) -> Verdict:
-    """Put the verdict together by the table of exit codes (docstring of `Verdict`)."""
-    reasons = [*validity.reasons, *(f"{BROKEN}{line}" for line in slo if not line.ok)]
-    outcome: Literal["pass", "fail", "none"] = "none"
-    broken = False
-    if slo:
-        broken = not all(line.ok for line in slo)
-        outcome = "fail" if broken else "pass"
-    elif any(failed.values()):
-        broken = True
-        what = ", ".join(plural(n, noun) for noun, n in failed.items() if n)
-        reasons.append(f"no SLO, and something failed: {what}")
-    code = _EXIT_BROKEN if broken else _EXIT_HOLDS
-    if validity.level == "invalid":
-        code = _EXIT_INVALID
-    return Verdict(outcome, validity.level, tuple(reasons), code)
+def _intervals(ledger: Ledger) -> dict[str, dict[str, tuple[float, float]]]:
+    intervals = {
+        phase.value: {
+            name: ends
+            for name, per_mille in PERCENTILES.items()
+            if latency.enough(per_mille) and (ends := latency.interval(per_mille)) is not None
+        }
+        for phase in Phase
+        if (latency := ledger.latency.get(phase)) is not None
+    }
+    return {phase: found for phase, found in intervals.items() if found}

@@ -39,9 +39,10 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
+from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.errors import LocalError, RemoteError
-from loadkit.figures import Ending, Phase
+from loadkit.figures import Ending, Phase, State
 from loadkit.net.link import Link
 from loadkit.net.ports import Itinerary, Mishap, Person, Setting
 from loadkit.net.rest import Api
@@ -104,6 +105,11 @@ class Driver:
         self._heard: YourTurn | None = None  # what a restart kept the person from hearing
         self._said_at = NEVER
         self._waited = 1.0  # seconds that the last answer took; before the first, a guess
+
+    @property
+    def state(self) -> State:
+        """Where the session stands now."""
+        return state_of(self._session)
 
     def run(self, due: float) -> Finish:
         """Live the session.

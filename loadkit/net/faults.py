@@ -30,8 +30,8 @@ def translate(error: OSError, secrets: Iterable[str] = ()) -> RemoteError:
         secrets: what the text must not hold.
 
     Returns:
-        An error to raise `from` the first. `Failure.INTERNAL` stands for a limit of this machine:
-        no file descriptor, no local port, no memory.
+        An error to raise `from` the first. `Failure.LOCAL_LIMIT` stands for a limit of this
+        machine: no file descriptor, no local port, no memory.
     """
     if isinstance(error, ssl.SSLError):
         # OpenSSL's own errors have these two; those that Python makes itself have neither.
@@ -44,7 +44,7 @@ def translate(error: OSError, secrets: Iterable[str] = ()) -> RemoteError:
     if error.errno in _NO_WAY_THERE:
         return RemoteError(Failure.CONNECT_REFUSED, text)
     if error.errno in _OUR_LIMITS:
-        return RemoteError(Failure.INTERNAL, text)
+        return RemoteError(Failure.LOCAL_LIMIT, text)
     return RemoteError(Failure.CONNECTION_LOST, text)
 
 

@@ -23,6 +23,7 @@ from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C
 from websockets.protocol import State
 
 from loadkit.errors import Failure, LocalError, RemoteError
+from loadkit.net.arrival import NOTE_SIZE, ArrivalClock, ask_for_stamps
 from loadkit.net.faults import translate
 from loadkit.net.target import Target
 from loadkit.net.upgrade import Upgraded, upgrade
@@ -36,6 +37,7 @@ _SEND_LIMIT: Final = 10.0  # seconds
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
 _READ, _WRITE = 1, 2  # what a loop's io watcher looks for
 
+_ARRIVALS: Final = ArrivalClock()  # one for all links: a step of the wall clock concerns them all
 _MASKS: Final = Random()
 _TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _OPEN: Final = State.OPEN
@@ -77,7 +79,9 @@ class Link:
 
     Attributes:
         opened_at: `perf_counter` when the 101 had arrived, in seconds.
-        stamp: `perf_counter` right after the read that brought the last messages, in seconds.
+        stamp: when the last messages arrived, on the clock of `perf_counter` in seconds: when the
+            last of their bytes reached this machine, on plain TCP under Linux, else when they
+            were read. Never before the reading or sending that went before.
         closed: how the link ended, or None while it lives. It is set only after every message
             that came before the end was handed out.
     """
@@ -88,9 +92,12 @@ class Link:
         "_parts",
         "_pending",
         "_protocol",
+        "_read_at",
         "_reader",
         "_secure",
+        "_sent_at",
         "_sock",
+        "_stamped",
         "_traffic",
         "closed",
         "opened_at",
@@ -100,6 +107,8 @@ class Link:
     def __init__(self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic) -> None:
         self._sock = sock
         self._secure = secure
+        self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
+        self._read_at = self._sent_at = opened.stamp
         self._protocol = opened.protocol
         self._traffic = traffic
         # One watcher for the life of the link: a new one each wait costs a system call each wait.
@@ -182,7 +191,6 @@ class Link:
             data = self._read(until)
             if data is None:
                 break
-            self.stamp = perf_counter()
             if not data:
                 self._end()
                 continue
@@ -210,6 +218,7 @@ class Link:
             # Not `protocol.send_text`: it draws each mask from the system, which costs more than
             # the rest of the sending. A mask keeps proxies from being fooled, not people out.
             data = _masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
+            self._sent_at = perf_counter()
             if self._write(data, None):
                 self._traffic.frames_sent += 1
                 self._traffic.bytes_sent += len(data)
@@ -293,13 +302,31 @@ class Link:
             if not (self._secure and sock.pending()):
                 _wait(self._reader, until)
             try:
-                return sock.recv(_BLOCK)  # type: ignore[no-any-return]
+                return self._block(sock)
             except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
                 # Timers count from the loop's last turn, so they may come a little early.
                 if until is not None and perf_counter() >= until:
                     return None
             except OSError:
                 return b""
+
+    def _block(self, sock: Any) -> bytes:
+        """Read once, and date what came.
+
+        Raises:
+            OSError: there is nothing yet, or the stream broke.
+        """
+        if not self._stamped:
+            data = sock.recv(_BLOCK)
+            self.stamp = perf_counter()
+            return data  # type: ignore[no-any-return]
+        data, notes, _, _ = sock.recvmsg(_BLOCK, NOTE_SIZE)
+        arrived, self._read_at = _ARRIVALS.read(notes, self._read_at)
+        # What crossed our own words on the way counts as heard after them: time in a session runs
+        # one way.
+        sent_at = self._sent_at
+        self.stamp = arrived if arrived > sent_at else sent_at
+        return data  # type: ignore[no-any-return]
 
     def _take(self, data: bytes) -> list[bytes | Flaw]:
         """Make messages of what was read. Control frames are the protocol's business."""
@@ -390,10 +417,11 @@ class Link:
         pending = self._pending or []
         try:
             for _ in range(_MOST_BLOCKS):
-                data = self._sock.recv(_BLOCK)
+                stamp = self.stamp
+                data = self._block(self._sock)
                 if not data:
+                    self.stamp = stamp  # of the last words, not of the end
                     break
-                self.stamp = perf_counter()
                 pending += self._take(data)
         except OSError:
             pass

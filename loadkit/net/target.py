@@ -101,7 +101,7 @@ class Target:
 
         Raises:
             RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST, or
-                INTERNAL when this machine has no file descriptor or port left.
+                LOCAL_LIMIT when this machine has no file descriptor or port left.
         """
         refusal: OSError | None = None
         first = next(self._turns)

@@ -10,16 +10,25 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from loadkit.errors import UsageError
+from loadkit.metrics import Metric
 from loadkit.plan.chaos import Chaos
 from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
 from loadkit.plan.errand import Abandon, Handoff, Idle
+from loadkit.plan.results import Results
 from loadkit.plan.settings import Connection, Conversation, Load, Mix, Table
-from loadkit.plan.slo import Limit
+from loadkit.plan.slo import Abort, Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.traits import Human
 
-__all__ = ["Profile", "ProfileError", "load_profile", "profile_folders", "profile_names"]
+__all__ = [
+    "Profile",
+    "ProfileError",
+    "load_profile",
+    "objectives_at",
+    "profile_folders",
+    "profile_names",
+]
 
 
 class ProfileError(UsageError):
@@ -47,6 +56,8 @@ class _Tables(Table):
     chaos: Chaos = Chaos()
     connection: Connection = Connection()
     slo: tuple[Limit, ...] = ()
+    abort: Abort | None = None
+    results: Results = Results()
 
 
 class Profile(_Tables):
@@ -57,6 +68,8 @@ class Profile(_Tables):
         human: how people are; `handoff`, `idle`, `abandon`: what some of them are up to.
         chaos: the disconnects that are forced.
         slo: the limits that make the test pass; empty where there are none.
+        abort: when to end the test early; None to end it when the stages do.
+        results: how finely the course of the test is written down.
         name: the file's name without its ending.
         question: the comment that the file opens with: what the test is to answer.
         own_dialogues: a user's file of dialogues, read, so that a worker on another machine
@@ -71,6 +84,12 @@ class Profile(_Tables):
     def duration_s(self) -> float:
         """Seconds that the stages last in all."""
         return self.load.duration_s
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """The user classes that a limit names, so that their figures are kept apart."""
+        scopes = (Metric.parse(limit.metric).scope for limit in self.slo)
+        return frozenset(scope for scope in scopes if scope is not None)
 
     @cached_property
     def dialogues(self) -> Repertoire:
@@ -126,8 +145,13 @@ def load_profile(
         raise ProfileError([f"{path}: {error}", *mistakes]) from error
     mistakes += source.mistakes
 
-    context = {"classes": known_classes, "violations": known_violations}
     data, metrics = _with_limits(source.data)
+    context = {
+        "classes": known_classes,
+        "violations": known_violations,
+        "mix": data.get("mix"),
+        "limited": metrics,
+    }
     tables: _Tables | None = None
     try:
         tables = _Tables.model_validate(data, context=context)
@@ -147,6 +171,19 @@ def load_profile(
         own_dialogues=own,
         **{name: getattr(tables, name) for name in _Tables.model_fields},
     )
+
+
+def objectives_at(name_or_path: str, search: Sequence[Path] = ()) -> tuple[str, dict[str, int]]:
+    """Where a profile's objectives are written: its file, and the line of each metric.
+
+    Raises:
+        ProfileError: there is no such profile (any more).
+    """
+    path = _find(name_or_path, search)
+    try:
+        return str(path), Source(_read(path), str(path)).lines_of("slo")
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError([f"{path}: {error}"]) from error
 
 
 def profile_folders() -> list[Path]:

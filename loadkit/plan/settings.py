@@ -1,14 +1,27 @@
 """The tables of a profile as frozen models; each default says where it comes from."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.units import Duration
 
 __all__ = [
+    "MAX_CONCURRENT",
     "Connection",
     "Conversation",
     "Load",
@@ -19,6 +32,10 @@ __all__ = [
     "Turns",
     "known_class",
 ]
+
+MAX_CONCURRENT: Final = 10_000
+"""Sessions at once in the open model where the profile says nothing: as many open files as Locust
+asks the system for, so that a target that stalls does not take the generator with it."""
 
 Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
 
@@ -37,27 +54,57 @@ class Stage(Table):
 
     Attributes:
         duration: seconds; 0 is a jump.
-        users: virtual users at its end, reached in a straight line from the previous stage's
-            (from 0 in the first one).
+        users: closed model: virtual users at its end, reached in a straight line from the
+            previous stage's (from 0 in the first one).
+        arrivals_per_second: open model: new sessions a second at its end, reached likewise.
     """
 
     duration: Duration
-    users: Annotated[int, Field(ge=0)]
+    users: Annotated[int, Field(ge=0)] | None = None
+    arrivals_per_second: Annotated[float, Field(ge=0)] | None = None
+
+
+_LEVELS: Final = {"closed": "users", "open": "arrivals_per_second"}
+"""Model → what its stages give."""
+
+
+def _level_mistakes(stages: Any, model: str) -> list[InitErrorDetails]:
+    """What is wrong with the stages as they were written, as levels of this model."""
+    mistakes: list[InitErrorDetails] = []
+    right, other = _LEVELS[model], "open" if model == "closed" else "closed"
+    wrong = _LEVELS[other]
+    for number, stage in enumerate(stages if isinstance(stages, list | tuple) else ()):
+        given = stage.model_dump() if isinstance(stage, Stage) else stage
+        if not isinstance(given, dict):
+            continue  # pydantic says so
+        if given.get(wrong) is not None:
+            text = f'is for the {other} model; write {right}, or model = "{other}"'
+            mistake = InitErrorDetails(type="value_error", loc=(number, wrong), input=given[wrong])
+            mistakes.append(mistake | {"ctx": {"error": ValueError(text)}})
+        elif given.get(right) is None:
+            mistakes.append(InitErrorDetails(type="missing", loc=(number, right), input=given))
+    return mistakes
 
 
 class Load(Table):
-    """How many virtual users there are, and when.
+    """How much load there is, and when.
 
     Attributes:
         model: `closed`: a fixed number of users, each starts its next session when the last
-            one is over.
+            one is over. `open`: sessions begin at a given rate, however slow the target is.
         stages: the legs of the load, in order.
+        arrivals: open model: `poisson`, as people who do not know of each other come, or
+            `uniform`, evenly spaced. None in the closed one.
+        max_concurrent: open model: an arrival that finds so many sessions running, over all
+            workers, is refused. None in the closed one.
         warmup: seconds from the start that are left out of the figures.
         seed: start of every random choice; two runs with one seed make the same choices.
     """
 
-    model: Literal["closed"] = "closed"
+    model: Literal["closed", "open"] = "closed"
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]  # TOML and JSON have only lists
+    arrivals: Literal["poisson", "uniform"] | None = Field(default=None, validate_default=True)
+    max_concurrent: int | None = Field(default=None, ge=1, validate_default=True)
     warmup: Duration = 0.0
     seed: Annotated[int, Field(ge=0)] = 1
 
@@ -68,17 +115,66 @@ class Load(Table):
 
     @property
     def peak_users(self) -> int:
-        """The most virtual users that are asked for at once."""
-        return max(stage.users for stage in self.stages)
+        """The most virtual users that are asked for at once; 0 in the open model."""
+        return max(stage.users or 0 for stage in self.stages)
+
+    @property
+    def peak_rate(self) -> float:
+        """The most new sessions a second that are asked for; 0 in the closed model."""
+        return max(stage.arrivals_per_second or 0.0 for stage in self.stages)
+
+    @property
+    def expected_arrivals(self) -> float:
+        """How many sessions begin on average over all stages; 0 in the closed model."""
+        rates = [stage.arrivals_per_second or 0.0 for stage in self.stages]
+        means = [(before + after) / 2 for before, after in pairwise([0.0, *rates])]
+        return sum(stage.duration * mean for stage, mean in zip(self.stages, means, strict=True))
+
+    @field_validator("stages", mode="wrap")
+    @classmethod
+    def _fit_the_model(
+        cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        # A wrapper, so that a stage of the wrong model is told beside all else that is wrong.
+        model = info.data.get("model")  # absent where it is a mistake itself
+        mistakes = [] if model is None else _level_mistakes(value, model)
+        try:
+            stages = handler(value)
+        except ValidationError as error:
+            told = [
+                InitErrorDetails(type=detail["type"], loc=detail["loc"], input=detail["input"])
+                | ({"ctx": detail["ctx"]} if "ctx" in detail else {})
+                for detail in error.errors(include_url=False)
+            ]
+            mistakes = told + mistakes
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return stages
+
+    @field_validator("arrivals", "max_concurrent")
+    @classmethod
+    def _open_only(cls, value: Any, info: ValidationInfo) -> Any:
+        model = info.data.get("model")
+        if value is None and model == "open":
+            return {"arrivals": "poisson", "max_concurrent": MAX_CONCURRENT}[str(info.field_name)]
+        if value is not None and model == "closed":
+            raise ValueError('is for the open model; leave it out, or write model = "open"')
+        return value
 
     @model_validator(mode="after")
     def _loads_something(self) -> "Load":
+        example = f"{_LEVELS[self.model]} = 1"
         if not self.stages:
-            raise ValueError('stages is empty; write at least { duration = "30s", users = 1 }')
+            raise ValueError(f'stages is empty; write at least {{ duration = "30s", {example} }}')
         if not self.duration_s:
             raise ValueError("stages last 0 s in all; give one of them a duration")
-        if not self.peak_users:
-            raise ValueError("stages never ask for a user; give one of them users = 1 or more")
+        if self.model == "closed" and not self.peak_users:
+            raise ValueError(f"stages never ask for a user; give one of them {example} or more")
+        if self.model == "open" and not self.expected_arrivals:
+            raise ValueError(
+                f"stages never ask for an arrival; give one that lasts {example}, or any other "
+                "rate above 0"
+            )
         if self.warmup >= self.duration_s:
             raise ValueError(
                 f"warmup ({self.warmup:g} s) leaves nothing to measure of the stages' "

@@ -1,35 +1,18 @@
-"""The grammar of a service level: which metrics may be limited, and in which unit."""
+"""The service level: which metrics are limited, in which unit, and when to give up."""
 
 import math
-import re
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.metrics import Metric, MetricError
+from loadkit.plan.settings import Table, known_class
 from loadkit.plan.suggest import did_you_mean
-from loadkit.plan.units import parse_duration, parse_ratio
+from loadkit.plan.units import Duration, parse_duration, parse_ratio
 
-__all__ = ["STATISTICS", "Limit"]
-
-STATISTICS: Final = ("min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "count")
-
-_RATIO: Final = "turns.lost_ratio"
-_LATENCIES: Final = frozenset(f"{p}.{s}" for p in Phase for s in STATISTICS if s != "count")
-_COUNTS: Final = frozenset(
-    [
-        *(f"{phase}.count" for phase in Phase),
-        *Count,
-        *(f"sessions.{ending}" for ending in Ending),
-        "errors",
-        *(f"errors.{failure}" for failure in Failure),
-        "violations",
-    ]
-)
-_METRICS: Final = (*sorted(_LATENCIES), *sorted(_COUNTS), _RATIO)
-_KIND: Final = re.compile(r"violations\.([a-z][a-z0-9_]*)")
+__all__ = ["Abort", "Limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +20,39 @@ class Limit:
     """One line of a service level: the metric's value holds when it is at most the limit.
 
     Attributes:
-        metric: a name of the grammar, such as `response.p95`, `turns.lost_ratio`, `errors`.
+        metric: by the grammar of `loadkit.metrics`, such as `response.p95`, `errors`.
         limit: milliseconds for a latency, 0 to 1 for a ratio, else a number of occurrences.
     """
 
     metric: str
     limit: float
 
-    def holds(self, actual: float) -> bool:
-        """Tell whether a measured value, in the limit's unit, keeps to the limit."""
-        return actual <= self.limit
-
     @field_validator("metric")
     @classmethod
-    def _known(cls, metric: str, info: ValidationInfo) -> str:
-        if metric in _LATENCIES or metric in _COUNTS or metric == _RATIO:
-            return metric
+    def _known(cls, text: str, info: ValidationInfo) -> str:
+        try:
+            metric = Metric.parse(text)
+        except MetricError as error:
+            mend = did_you_mean(error.word, error.options)
+            raise ValueError(f"{error}{mend}") from error
+        if metric.scope is not None:
+            _has_users(known_class(metric.scope, info), info)
         kinds = (info.context or {}).get("violations")
-        kind = _KIND.fullmatch(metric)
-        if kind and (kinds is None or kind[1] in kinds):
-            return metric
-        if kind and kinds is not None:
-            raise ValueError(f"no violation is called {kind[1]!r}{did_you_mean(kind[1], kinds)}")
-        phase, _, statistic = metric.partition(".")
-        if phase in set(Phase):
-            mend = did_you_mean(statistic, STATISTICS)
-            raise ValueError(f"no statistic is called {statistic!r}{mend}")
-        raise ValueError(f"no metric is called {metric!r}{did_you_mean(metric, _METRICS)}")
+        family, _, kind = metric.name.partition(".")
+        if family == "violations" and kind and kinds is not None and kind not in kinds:
+            raise ValueError(f"no violation is called {kind!r}{did_you_mean(kind, kinds)}")
+        return text
 
     @field_validator("limit", mode="before")
     @classmethod
     def _in_unit(cls, limit: Any, info: ValidationInfo) -> float:
-        metric = info.data.get("metric")
-        if metric is None:
+        text = info.data.get("metric")
+        if text is None:
             return 0.0  # the metric is already complained about; its unit is anybody's guess
-        if metric == _RATIO:
+        kind = Metric.parse(text).kind
+        if kind == "ratio":
             return parse_ratio(limit)
-        if metric in _LATENCIES:
+        if kind == "duration":
             if isinstance(limit, str):
                 return round(parse_duration(limit) * 1000, 6)  # "70ms" is 70, not 70.00…01
             return parse_duration(limit)
@@ -81,3 +60,44 @@ class Limit:
         if countable and 0 <= limit < math.inf:
             return float(limit)
         raise ValueError(f"should be a number of 0 or more, not {limit!r}")
+
+
+def _has_users(name: str, info: ValidationInfo) -> None:
+    """Refuse a user class that the mix leaves out: its metrics would never be measured."""
+    context = info.context or {}
+    mix = context.get("mix")
+    if not isinstance(mix, Mapping) or mix.get(name):
+        return
+    if name not in mix and context.get("classes") is None:  # it may not exist at all
+        mend = did_you_mean(name, mix, listed=False)
+        raise ValueError(f"[mix] has no user class {name!r}{mend}")
+    raise ValueError(f"[mix] sends no {name}; give it a weight above 0, or take the limit out")
+
+
+def _limited(metric: str, info: ValidationInfo) -> str:
+    """Refuse a metric that has no limit, where the context holds those that have one."""
+    limited: Collection[str] | None = (info.context or {}).get("limited")
+    if limited and metric not in limited:
+        raise ValueError(f"[slo] has no limit on {metric!r}{did_you_mean(metric, limited)}")
+    return metric
+
+
+class Abort(Table):
+    """When to end a run early: a limit that stays broken.
+
+    Attributes:
+        grace: seconds that a limit may stay broken without a pause.
+        metrics: which lines of the service level count; all of them if empty.
+    """
+
+    grace: Annotated[Duration, Field(gt=0)]
+    metrics: Annotated[
+        tuple[Annotated[str, AfterValidator(_limited)], ...], Field(strict=False)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _has_limits(self, info: ValidationInfo) -> "Abort":
+        limited: Collection[str] | None = (info.context or {}).get("limited")
+        if limited is not None and not limited:
+            raise ValueError("there is no limit that could be broken; write one in [slo]")
+        return self

@@ -119,6 +119,12 @@ class Source:
                 return f"{self._where}:{self._inside(number, key[length:])}{touching}"
         return f"{self._where}{touching}"
 
+    def lines_of(self, table: str) -> dict[str, int]:
+        """Return the line of each key that the file itself has in a table."""
+        return {
+            str(key[1]): line for key, line in self._lines.items() if key[0] == table and key[1:]
+        }
+
     def _inside(self, number: int, rest: Key) -> int:
         """The line of a list's element where each stands on a line of its own."""
         if not (rest and isinstance(rest[0], int)):

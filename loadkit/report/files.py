@@ -1,9 +1,11 @@
 """A run's folder: made before the run, filled after it, read again by `loadkit report`."""
 
+import errno
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 from loadkit.errors import UsageError
 from loadkit.measure.summary import Summary
-from loadkit.report.markdown import document
+from loadkit.report import junit, markdown
 
 __all__ = ["load_examples", "load_summary", "results_folder", "write", "write_text"]
 
@@ -55,7 +57,10 @@ def write(
     examples: Mapping[str, str],
     transcripts: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write `summary.json`, `run.json` and `summary.md`, each complete or not at all.
+    """Write the files of a finished run, each complete or not at all.
+
+    They are `summary.json`, `run.json`, `junit.xml`, `summary.md` and `violations.jsonl`. One that
+    cannot be written keeps none of the others from it.
 
     Args:
         folder: the run's folder.
@@ -67,13 +72,26 @@ def write(
             `violations.jsonl`: one JSON object a line, `kind`, `detail`, `frames`.
 
     Raises:
-        UsageError: the folder cannot be written to.
+        UsageError: some could not be written; the text names them. All were tried.
     """
-    write_text(folder / "summary.json", _json(summary.to_dict()))
-    write_text(folder / "run.json", _json({**run_info, "examples": dict(examples)}))
-    lines = "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts)
-    write_text(folder / "violations.jsonl", lines)
-    write_text(folder / "summary.md", document(summary, examples))
+    contents: dict[str, Callable[[], str]] = {
+        "summary.json": lambda: _json(summary.to_dict()),
+        "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
+        "junit.xml": lambda: junit.document(summary, examples),
+        "summary.md": lambda: markdown.document(summary, examples),
+        "violations.jsonl": lambda: "".join(
+            json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
+        ),
+    }
+    failed: dict[str, OSError] = {}
+    for name, content in contents.items():
+        try:
+            _replace(folder / name, content())
+        except OSError as error:
+            failed[name] = error
+    if failed:
+        last = list(failed.values())[-1]
+        raise _unwritable(folder, last, tuple(failed)) from last
 
 
 def write_text(path: Path, text: str) -> None:
@@ -82,18 +100,22 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise _unwritable(path.parent, error, (path.name,)) from error
+
+
+def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())  # else a crash may leave the new name on an empty file
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
+        with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a crash may leave the new name on an empty file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def load_summary(folder: Path) -> Summary:
@@ -142,9 +164,27 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
-def _unwritable(folder: Path, error: OSError) -> UsageError:
+def _unwritable(folder: Path, error: OSError, names: Sequence[str] = ()) -> UsageError:
+    what = ", ".join(names) or "results"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UsageError(
+            f"cannot write {what} in {folder}: {error.strerror} ({_room(folder)}); "
+            "free some space there, or choose a folder elsewhere with --out"
+        )
     why = "a file is in the way" if isinstance(error, FileExistsError) else error.strerror or error
     return UsageError(
-        f"cannot write results in {folder}: {why}; "
+        f"cannot write {what} in {folder}: {why}; "
         "choose another folder with --out, or mend its permissions"
     )
+
+
+def _room(folder: Path) -> str:
+    """Name the file system that a folder is on, and what is left of it."""
+    mount = folder.absolute()
+    while not mount.is_mount() and mount != mount.parent:
+        mount = mount.parent
+    try:
+        free = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
+    except OSError:
+        free = "full"
+    return f"file system {mount}, {free}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from loadkit.measure.words import number, plural
+from loadkit.report.latency import TOO_FEW, shifted, shown, supported
 
 __all__ = ["line"]
 
@@ -17,8 +18,9 @@ def line(
     errors: int,
     disconnects: int,
     violations: int = 0,
+    from_schedule_ms: Mapping[str, float] | None = None,
 ) -> str:
-    """Return one line of progress, under 80 columns for runs of ordinary size.
+    """Return one line of progress, about 80 columns for runs of ordinary size.
 
     Args:
         elapsed_s: seconds since the start.
@@ -29,22 +31,32 @@ def line(
         errors: failures so far.
         disconnects: connections lost so far that were not lost on purpose.
         violations: breaches of the protocol so far; left out while there are none.
+        from_schedule_ms: the headline's figures from the time at which the message was due. They
+            take the place of p50 where they differ by more than 5 %.
     """
     clock = _clock(elapsed_s) if total_s is None else f"{_clock(elapsed_s)}/{_clock(total_s)}"
-    response = "–"
-    if response_ms:
-        response = f"{number(response_ms['p50'])}/{number(response_ms['p95'])} ms"
     parts = [
         clock,
         plural(users, "user"),
         plural(turns, "turn"),
-        f"response p50/p95 {response}",
+        _response(response_ms, from_schedule_ms or {}),
         plural(errors, "error"),
         plural(disconnects, "drop"),
     ]
     if violations:
         parts.append(plural(violations, "violation"))
     return "  ".join(parts)
+
+
+def _response(response_ms: Mapping[str, float], from_schedule_ms: Mapping[str, float]) -> str:
+    if supported(response_ms, "p95") and shifted(response_ms, from_schedule_ms, ("p95",)):
+        return (
+            f"p95 {number(response_ms['p95'])} ms, "
+            f"{number(from_schedule_ms['p95'])} ms from schedule"
+        )
+    if not supported(response_ms, "p50"):
+        return f"response p50/p95 {TOO_FEW}"
+    return f"response p50/p95 {'/'.join(shown(response_ms, ('p50', 'p95')))} ms"
 
 
 def _clock(seconds: float) -> str:

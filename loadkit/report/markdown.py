@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
-from loadkit.report.terminal import shifted
+from loadkit.report.latency import note, rows, shown
 from loadkit.report.verdict import verdict_line, word
 
 __all__ = ["document"]
 
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "p999", "max")
 _EXAMPLE: Final = "for example"
+_MARKS: Final = {"pass": "✓", "fail": "**✗**", "undecided": "?"}
 
 
 def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
@@ -41,20 +43,20 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     if summary.slo:
         yield from ("", "## Objectives", "")
         yield from _table(
-            ("metric", "limit", "actual", "held"),
-            [
-                (
-                    f"{line.metric}{', ms' if line.is_duration else ''}",
-                    number(line.limit),
-                    "never measured" if line.actual is None else f"{line.actual:,}",
-                    "✓" if line.ok else "**✗**",
-                )
-                for line in summary.slo
-            ],
+            ("metric", "limit", "actual", "95 % CI", "samples", "needed", "held"),
+            [_objective(line) for line in summary.slo],
         )
     if summary.latency_ms:
         yield from ("", "## Latency, ms", "")
-        yield from _table(("phase", *_COLUMNS), list(_latencies(summary)))
+        yield from _table(
+            ("phase", *_COLUMNS),
+            [
+                (row.phase if row.label == row.phase else f"{row.phase}, {row.label}", *row.cells)
+                for row in rows(summary, _COLUMNS)
+            ],
+        )
+        if explained := note(summary, _COLUMNS):
+            yield from ("", explained)
     yield from ("", "## Counts", "")
     yield from _table(("what", "how many"), list(_counts(summary)))
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -68,27 +70,47 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
                 ],
             )
     yield from ("", "## Generator", "")
-    rows = [
-        (name, number(stats["p50"]), number(stats["p99"]), number(stats["max"]))
+    figures = [
+        (name, *shown(stats, ("p50", "p99", "max")))
         for name, stats in summary.generator.items()
-        if name != "workers" and stats
+        if isinstance(stats, Mapping) and stats
     ]
     yield f"Workers: {summary.generator['workers']}."
-    if rows:
+    if figures:
         yield ""
-        yield from _table(("figure", "p50", "p99", "max"), rows)
+        yield from _table(("figure", "p50", "p99", "max"), figures)
+    lost = summary.generator.get("workers_lost", ())
+    if lost:
+        yield ""
+        yield from _table(
+            ("worker lost", "at, s", "sessions"),
+            [
+                (str(one["worker"]), number(one["at_s"]), number(one["sessions_live"]))
+                for one in lost
+            ],
+        )
 
 
-def _latencies(summary: Summary) -> Iterator[tuple[str, ...]]:
-    for phase, stats in summary.latency_ms.items():
-        yield (phase, *(number(stats[name]) for name in _COLUMNS))
-        due = summary.from_schedule_ms.get(phase, {})
-        if shifted(stats, due):
-            yield (f"{phase}, from schedule", *(number(due[name]) for name in _COLUMNS))
+def _objective(line: SloLine) -> tuple[str, ...]:
+    actual = "never measured" if line.actual is None else f"{line.actual:,}"
+    if line.status == "undecided":
+        actual = "too few samples"
+    interval = "" if line.interval is None else "–".join(map(number, line.interval))
+    return (
+        f"{line.metric}{', ms' if line.unit == 'ms' else ''}",
+        number(line.limit),
+        actual,
+        interval,
+        "" if line.samples is None else number(line.samples),
+        "" if line.needed is None else number(line.needed),
+        _MARKS[line.status],
+    )
 
 
 def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
     sessions = summary.sessions
+    for name, count in (summary.arrivals or {}).items():
+        yield f"arrivals {name}", number(count)
     for name in ("started", "completed", "peak_concurrent"):
         yield f"sessions {name}", number(sessions[name])
     for name, count in sessions["ended"].items():
@@ -117,6 +139,6 @@ def _row(cells: Sequence[str]) -> str:
 
 def _plain(text: str) -> str:
     """Escape what a server's words could do to the page; our own emphasis is left alone."""
-    if text == "**✗**":
+    if text == _MARKS["fail"]:
         return text
     return re.sub(r"([\\`|<\[\]*])", r"\\\1", text)

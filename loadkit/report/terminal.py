@@ -7,17 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loadkit.measure.summary import BROKEN, Stats, Summary
+from loadkit.measure.slo import SloLine
+from loadkit.measure.summary import Stats, Summary
+from loadkit.measure.verdict import BROKEN, UNDECIDED
 from loadkit.measure.words import compare, number, plural
+from loadkit.report.latency import note, rows, supported
 from loadkit.report.verdict import verdict_line, word
 
-__all__ = ["render", "shifted"]
+__all__ = ["fared", "render"]
 
-_COLUMNS: Final = ("p50", "p90", "p95", "p99", "max")
-_NOTABLE: Final = 1.05
-"""A figure counted from the schedule is shown when it is over 5 % above the plain one."""
-
+_COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "max")
 _COLOURS: Final = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold magenta"}
+_STYLES: Final = {"headline": "bold", "phase": "", "interval": "dim", "schedule": "yellow"}
+_MARKS: Final = {"pass": ("✓", "green"), "fail": ("✗", "bold red"), "undecided": ("?", "yellow")}
 
 
 def render(summary: Summary, console: Console, examples: Mapping[str, str] | None = None) -> None:
@@ -37,14 +39,16 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
     console.print()
     if summary.latency_ms:
         console.print(_latencies(summary))
+        if explained := note(summary, _COLUMNS):
+            console.print(Text(explained, "dim"))
         console.print()
     console.print(_counts(summary, examples or {}))
     console.print()
     if summary.slo:
         console.print(_objectives(summary))
         console.print()
-    # Broken lines of the SLO have their cross right above.
-    reasons = [text for text in summary.verdict.reasons if not text.startswith(BROKEN)]
+    # Broken and undecided lines of the SLO have their mark right above.
+    reasons = [text for text in summary.verdict.reasons if not text.startswith((BROKEN, UNDECIDED))]
     if reasons:
         console.print(_reasons(reasons))
         console.print()
@@ -52,30 +56,29 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
     console.print(Text(verdict_line(summary), _COLOURS[word(summary)]), soft_wrap=True)
 
 
-def shifted(latency: Stats, from_schedule: Stats) -> bool:
-    """Tell whether counting from the due time changes a column by more than 5 %."""
-    return bool(from_schedule) and any(
-        max(from_schedule[name], latency[name]) > _NOTABLE * min(from_schedule[name], latency[name])
-        for name in _COLUMNS
-    )
+def fared(line: SloLine) -> str:
+    """Return how an objective fared, without its name: `812 ms ≤ 2,500 ms`."""
+    unit = "ms" if line.unit == "ms" else ""
+    limit = f"limit {number(line.limit)} {unit}".rstrip()
+    if line.status == "undecided":
+        return f"too few samples, {line.samples} of {line.needed} ({limit})"
+    if line.actual is None:
+        return f"never measured ({limit})"
+    text = compare(line.actual, line.limit, unit)
+    if line.interval is not None:
+        text += f" (95 % CI {number(line.interval[0])}–{number(line.interval[1])})"
+    return text
 
 
 def _latencies(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("latency, ms", no_wrap=True)
-    for name in ("count", *_COLUMNS):
+    for name in _COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
-    for phase, stats in summary.latency_ms.items():
-        style = "bold" if phase == "response" else ""
-        table.add_row(phase, *_cells(stats), style=style)
-        due = summary.from_schedule_ms.get(phase, {})
-        if shifted(stats, due):
-            table.add_row("  from schedule", *_cells(due), style="yellow")
+    for row in rows(summary, _COLUMNS):
+        indent = "  " if row.kind in ("interval", "schedule") else ""
+        table.add_row(indent + row.label, *row.cells, style=_STYLES[row.kind])
     return table
-
-
-def _cells(stats: Stats) -> list[str]:
-    return [number(stats[name]) for name in ("count", *_COLUMNS)]
 
 
 def _counts(summary: Summary, examples: Mapping[str, str]) -> Table:
@@ -89,6 +92,8 @@ def _counts(summary: Summary, examples: Mapping[str, str]) -> Table:
 
 def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     sessions, turns, drops = summary.sessions, summary.turns, summary.disconnects
+    if summary.arrivals is not None:
+        yield "arrivals", " · ".join(f"{number(n)} {word}" for word, n in summary.arrivals.items())
     yield (
         "sessions",
         f"{number(sessions['started'])} started · {number(sessions['completed'])} completed · "
@@ -111,6 +116,9 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
             example = examples.get(f"{label}.{kind}")
             yield "", f"{number(count)} × {kind}" + (f": {example}" if example else "")
     yield "generator", " · ".join(_generator(summary))
+    for lost in summary.generator.get("workers_lost", ()):
+        had = plural(lost["sessions_live"], "session")
+        yield "  lost", f"{lost['worker']} at {number(lost['at_s'])} s with {had}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -121,13 +129,22 @@ def _generator(summary: Summary) -> Iterator[str]:
     generator = summary.generator
     yield plural(generator["workers"], "worker")
     for name, text, stat, unit in (
-        ("loop_lag_ms", "loop lag p99", "p99", "ms"),
-        ("schedule_delay_ms", "schedule delay p99", "p99", "ms"),
-        ("cpu_percent", "CPU p95", "p95", "%"),
+        ("loop_lag_ms", "loop lag", "p99", "ms"),
+        ("schedule_delay_ms", "schedule delay", "p99", "ms"),
+        ("cpu_percent", "CPU", "p95", "%"),
+        ("machine_cpu_percent", "machine CPU", "p95", "%"),
         ("rss_mb", "memory", "max", "MB"),
+        ("gc_pause_ms", "GC pause", "max", "ms"),
+        ("files_percent", "files", "max", "%"),
+        ("ports_percent", "ports", "max", "%"),
     ):
-        if generator[name]:
-            yield f"{text} {number(generator[name][stat])} {unit}"
+        stats: Stats = generator.get(name, {})
+        if stats:
+            chosen = stat if supported(stats, stat) else "max"
+            named = text if chosen == stat == "max" else f"{text} {chosen}"
+            yield f"{named} {number(stats[chosen])} {unit}"
+    if generator.get("heartbeats_lost"):
+        yield f"{plural(generator['heartbeats_lost'], 'heartbeat')} lost"
 
 
 def _objectives(summary: Summary) -> Table:
@@ -136,13 +153,7 @@ def _objectives(summary: Summary) -> Table:
     grid.add_column(no_wrap=True)
     grid.add_column()
     for line in summary.slo:
-        unit = "ms" if line.is_duration else ""
-        if line.actual is None:
-            fared = f"never measured (limit {number(line.limit)} {unit}".rstrip() + ")"
-        else:
-            fared = compare(line.actual, line.limit, unit)
-        mark = Text("✓", "green") if line.ok else Text("✗", "bold red")
-        grid.add_row(mark, Text(line.metric), Text(fared))
+        grid.add_row(Text(*_MARKS[line.status]), Text(line.metric), Text(fared(line)))
     return grid
 
 

@@ -2,7 +2,9 @@
 
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
+from loadkit.measure.verdict import STOPPED
 from loadkit.measure.words import number, plural
+from loadkit.report.latency import supported
 
 __all__ = ["verdict_line", "word"]
 
@@ -22,7 +24,8 @@ def verdict_line(summary: Summary) -> str:
         f"{number(turns['lost'])} lost"
     )
     name = word(summary)
-    parts = [_headline(summary), done]
+    undecided = sum(line.status == "undecided" for line in summary.slo)
+    parts = [_headline(summary), *([f"{undecided} undecided"] if undecided else []), done]
     if name != "INVALID":
         parts.append(summary.verdict.validity)
     return f"{name}  {' · '.join(parts)}"
@@ -32,17 +35,26 @@ def _headline(summary: Summary) -> str:
     """What carried the verdict: the gravest doubt, the first broken objective, or the best news."""
     if word(summary) == "INVALID":
         return summary.verdict.reasons[0].split("; ")[0]  # without what to do about it
-    broken = [line for line in summary.slo if not line.ok]
+    if summary.stopped_early is not None:
+        return f"{STOPPED}{summary.stopped_early}"
+    bad = ("fail", "undecided") if summary.verdict.strict else ("fail",)
+    broken = sorted((line for line in summary.slo if line.status in bad), key=_undecided)
     if broken:
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
         return f"{broken[0]}{more}"
     if summary.slo:
-        return str(min(summary.slo, key=_off_headline))
+        return str(min(summary.slo, key=lambda line: (_undecided(line), _off_headline(line))))
     if summary.verdict.exit_code:
         return summary.verdict.reasons[-1]
-    if "response" in summary.latency_ms:
-        return f"no SLO, response p95 {number(summary.latency_ms['response']['p95'])} ms"
+    response = summary.latency_ms.get("response", {})
+    for name in ("p95", "p50", "max"):
+        if response and supported(response, name):
+            return f"no SLO, response {name} {number(response[name])} ms"
     return "no SLO"
+
+
+def _undecided(line: SloLine) -> bool:
+    return line.status == "undecided"
 
 
 def _off_headline(line: SloLine) -> bool:

@@ -60,12 +60,16 @@ class Channel:
     ) -> Sent:
         """Tell every socket of an event; `lasting` journals it."""
         event, sequence = self._compose(kind, payload, custom, lasting)
-        if self.outlets:
-            self._spread(Frame(event))
+        frame = Frame(event) if self.outlets else None
+        # Before the write, which hands the bytes to the client's kernel before it returns: taken
+        # after it, the time could be later than the client's own.
+        at = self._clock.now()
+        if frame is not None:
+            self._spread(frame)
         return {
             "type": kind.removeprefix("EVENT_TYPE_"),
             "sequence": sequence,
-            "at": self._clock.now(),
+            "at": at,
             "sockets": len(self.outlets),
         }
 

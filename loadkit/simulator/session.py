@@ -121,11 +121,15 @@ class Session:
         """The socket is gone. The session goes on."""
         self._channel.detach(outlet)
 
-    def hear(self, outlet: Outlet, data: bytes) -> None:
-        """Take one text frame from a socket, whatever its bytes are."""
+    def hear(self, outlet: Outlet, data: bytes, at: float | None = None) -> None:
+        """Take one text frame from a socket, whatever its bytes are.
+
+        Args:
+            at: when they arrived, in monotonic seconds; None for just now.
+        """
         if self.ended is not None:
             return  # nothing follows SESSION_END, not even an echo
-        self._heard = now = self._clock.now()
+        self._heard = now = self._clock.now() if at is None else at
         event = decode(data)
         if isinstance(event, Refusal):
             self._refuse(outlet, event, now)

@@ -49,10 +49,9 @@ class Socket:
         self.how: str | None = None
         self.frozen = False
         self._upgraded, self._transport = upgraded, transport
-        self._witness = Witness(transport)
         self._dials, self._clock = setting.dials, setting.clock
+        self._witness = Witness(transport, self._clock)
         self._window_bits = int(upgraded.compress)  # 0 when no compression was agreed
-        self._read_at = self._clock.now()
         self._deadline: Timer | None = None
         self._pinging: Timer | None = None
         # After the session's own look at its silence: a client that only sleeps hears of the end.
@@ -112,7 +111,6 @@ class Socket:
                     return
                 if self.frozen:
                     continue
-                self._read_at = self._clock.now()
                 if kind is WSMsgType.TEXT:
                     self.received += 1
                     data: bytes = message.data
@@ -122,7 +120,7 @@ class Socket:
                     if len(data) > limit:
                         self.close(_TOO_BIG)
                     elif self.server_code is None:
-                        session.hear(self, data)
+                        session.hear(self, data, self._witness.read_at)
                 elif kind is WSMsgType.BINARY:
                     self.close(_UNSUPPORTED_DATA)
                 elif kind is WSMsgType.PING:
@@ -155,12 +153,12 @@ class Socket:
 
     def _give_up(self) -> None:
         """Our close was not answered."""
-        silence = self._clock.now() - self._read_at
+        silence = self._clock.now() - self._witness.read_at
         self.abort("half_open" if silence >= self._dials.idle_timeout_seconds else "server")
 
     def _watch(self) -> None:
         """Look again when the silence could be long enough."""
-        left = self._read_at + self._patience - self._clock.now()
+        left = self._witness.read_at + self._patience - self._clock.now()
         if left > 0:
             self._watching = self._clock.later(left, self._watch)
         elif self.server_code is None:

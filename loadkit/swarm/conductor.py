@@ -2,33 +2,39 @@
 
 import logging
 import os
-import platform
-import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
 import gevent
-import psutil
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.runners import MasterRunner
 from rich.console import Console
 
 from loadkit.credentials import Credentials
-from loadkit.errors import LoadkitError, UsageError
-from loadkit.figures import Phase
+from loadkit.errors import Failure, LoadkitError, UsageError
+from loadkit.figures import Count, Phase
+from loadkit.measure.abort import Watch
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
-from loadkit.plan.pace import users_at
-from loadkit.plan.profile import Profile
+from loadkit.measure.timeline import Timeline
+from loadkit.plan.profile import Profile, objectives_at, profile_folders
+from loadkit.report.annotations import lines as annotations
 from loadkit.report.files import results_folder, write
 from loadkit.report.live import line
 from loadkit.report.terminal import render
-from loadkit.swarm.courier import ACK, FAULT, FINISH, INTERVAL, LAST
+from loadkit.swarm.courier import FAULT, INTERVAL, LAST
+from loadkit.swarm.crew import Crew
+from loadkit.swarm.delivery import Delivery
+from loadkit.swarm.folder import Folder, run_info
+from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 
@@ -38,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
 PLAIN_EVERY: Final = 5  # seconds between two lines of progress where a line cannot be redrawn
-_PACKAGES: Final = ("loadkit", "locust", "gevent", "websockets", "geventhttpclient", "orjson")
 
 
 class Conductor:
@@ -46,33 +51,43 @@ class Conductor:
 
     Attributes:
         summary: the result of the last run that ended.
+        unwritten: why its results could not be written; None if they were.
     """
 
     def __init__(self, environment: Environment, *, headless: bool) -> None:
         self._environment = environment
         self._headless = headless
         self._console = Console()
-        self._ledger = Ledger()
         self._read: tuple[tuple[Any, ...], Profile] | None = None
-        self._folder: Path | None = None
-        self._log: logging.Handler | None = None
+        self._folder: Folder | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
-        self._working: set[str] = set()
-        self._finished: set[str] = set()
-        self._handed_over = Event()
         self._drained: Event | None = None
         self._idle = Event()
         self._idle.set()
         self._run = ""
         self._began = self._ended = 0.0
-        self._asked = self._reached = 0
-        self.fault_text: str | None = None
-        self.summary: Summary | None = None
+        self._reset(None)
         runner = environment.runner
+        self.crew: Crew | None = None
         if isinstance(runner, MasterRunner):
+            self.crew = Crew(runner, self.profile)
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
+
+    def _reset(self, profile: Profile | None) -> None:
+        """Know nothing yet of the coming run."""
+        self._delivery = delivery = None if profile is None else Delivery(profile.load)
+        self._timeline = Timeline()
+        if profile is not None and delivery is not None:
+            self._timeline = Timeline(profile.results.interval, delivery.asked_at)
+        self._ledger = Ledger(self._timeline)
+        self._generator: dict[str, Mapping[str, Any]] = {}  # by worker, of its last report
+        self._watch: Watch | None = None
+        self._stopped_early: str | None = None
+        self.fault_text: str | None = None
+        self.summary: Summary | None = None
+        self.unwritten: str | None = None
 
     # --- before -------------------------------------------------------------------------------
 
@@ -107,7 +122,7 @@ class Conductor:
         """
         assert self._environment.parsed_options is not None
         parent = Path(self._environment.parsed_options.results_parent)
-        self._folder = results_folder(parent, self.profile().name, datetime.now(UTC))
+        self._folder = Folder(results_folder(parent, self.profile().name, datetime.now(UTC)))
 
     def refuse(self, error: LoadkitError) -> None:
         """A run that was asked for cannot be."""
@@ -121,30 +136,40 @@ class Conductor:
 
     # --- during -------------------------------------------------------------------------------
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return perf_counter() - self._began
+
     def start(self) -> str:
         """A run begins: before the first user. Returns the run's name."""
         profile = self.profile()
         if self._folder is None:
             self.make_folder()
         assert self._folder is not None
-        self._log = logging.FileHandler(self._folder / "loadkit.log", encoding="utf-8")
-        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        logging.getLogger().addHandler(self._log)
-        self._ledger, self._drained = Ledger(), None
-        self._working, self._finished = set(), set()
+        self._reset(profile)
+        if profile.abort is not None:
+            self._watch = Watch(profile.abort.grace, profile.abort.metrics)
+        started = datetime.now(UTC)
+        self._run = started.isoformat(timespec="microseconds")
+        self._folder.begin(started, pause=lambda: gevent.sleep(0))
+        self._drained = None
         self._idle.clear()
-        self._asked = self._reached = 0
-        self.fault_text = self.summary = None
-        self._run = datetime.now(UTC).isoformat(timespec="microseconds")
         self._began = perf_counter()
         for user_class in self._environment.user_classes:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
-        self._progress = gevent.spawn(self._watch, profile)
+        if self.crew is not None:
+            self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
+        self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
-        self._ledger.add(worker, seq, interval)
+        now = self.elapsed_s
+        if self._ledger.add(worker, seq, interval, now):
+            self._generator[worker] = interval["generator"]
+            if self.crew is not None:
+                self.crew.hear(worker, now, interval["live"])
 
     def fault(self, text: str) -> None:
         """This tool itself failed: the figures are worth nothing, stop."""
@@ -163,31 +188,109 @@ class Conductor:
         else:
             runner.stop()
 
-    def _watch(self, profile: Profile) -> None:
-        runner = self._environment.runner
-        stages = profile.load.stages
+    def live(self) -> Live:
+        """What Prometheus gets to see now."""
+        runner, profile = self._environment.runner, self._read[1] if self._read else None
+        delivery = self._delivery if self._under_way else None
+        asked = delivery.asked_at(self.elapsed_s) if delivery is not None else {}
+        clients = runner.clients.all if isinstance(runner, MasterRunner) else []
+        return Live(
+            self._ledger,
+            profile=profile.name if profile is not None and self._run else "",
+            run=self._run,
+            users_asked=asked.get("users", 0),
+            users=runner.user_count if runner is not None else 0,
+            workers=Counter(client.state for client in clients),
+            generator=self._generator,
+        )
+
+    @property
+    def _under_way(self) -> bool:
+        return self._drained is None and not self._idle.is_set()
+
+    def _follow(self, profile: Profile) -> None:
+        """Once a second: the workers, the load, the files, the objectives, the reader."""
         seconds = 0
-        while runner is not None:
+        while True:
             gevent.sleep(max(0.0, self._began + seconds + 1 - perf_counter()))
             seconds += 1
-            elapsed = perf_counter() - self._began
-            self._asked = max(self._asked, users_at(stages, elapsed - 1.5) or 0)
-            self._reached = max(self._reached, runner.user_count)
+            now = self.elapsed_s
+            self._look_after_workers()
+            assert self._delivery is not None
+            assert self._folder is not None
+            self._delivery.look(now, self._users(now))
+            self._folder.write_rows(self._timeline.closed(now))
+            self._look_at_objectives(profile, now)
             if self._headless and (self._console.is_terminal or seconds % PLAIN_EVERY == 0):
-                counts = self._ledger.counts
-                response = self._ledger.latency.get(Phase.RESPONSE)
-                text = line(
-                    elapsed_s=elapsed,
-                    total_s=profile.duration_s,
-                    users=runner.user_count,
-                    turns=counts["turns.answered"],
-                    response_ms=response.stats() if response is not None else {},
-                    errors=sum(self._ledger.under("errors").values()),
-                    disconnects=counts["disconnects.unexpected"],
-                    violations=sum(self._ledger.under("violations").values()),
-                )
-                end = "\r" if self._console.is_terminal else "\n"
-                self._console.print(text, end=end, highlight=False, soft_wrap=True)
+                self._say(profile, now)
+
+    def greet(self, worker: str) -> None:
+        """A worker has connected; Locust knows it a moment later."""
+        gevent.spawn(self._look_after_workers)
+
+    def _look_after_workers(self) -> None:
+        if self.crew is not None and self._under_way:
+            self.crew.look(self.elapsed_s)
+
+    def _users(self, now: float) -> int:
+        runner = self._environment.runner
+        if self.crew is not None:
+            return self.crew.users_at_work(now)
+        return runner.user_count if runner is not None else 0
+
+    def _look_at_objectives(self, profile: Profile, now: float) -> None:
+        if self._watch is None or self._stopped_early is not None or now < profile.load.warmup:
+            return
+        lines: list[SloLine] = []
+        for limit in profile.slo:
+            lines += judge([(limit.metric, limit.limit)], self._ledger)
+            gevent.sleep(0)  # a line takes some milliseconds, and a lone process also loads
+        broken = self._watch.look(now, lines)
+        if broken is not None and profile.abort is not None:
+            self._stopped_early = (
+                f"ended after {now:.0f} s: {broken} for {profile.abort.grace:g} s ([abort])"
+            )
+            gevent.spawn(self.stop)
+
+    def _say(self, profile: Profile, now: float) -> None:
+        counts, runner = self._ledger.counts, self._environment.runner
+        response = self._ledger.latency.get(Phase.RESPONSE)
+        due = self._ledger.from_schedule.get(Phase.RESPONSE)
+        text = line(
+            elapsed_s=now,
+            total_s=profile.duration_s,
+            users=runner.user_count if runner is not None else 0,
+            turns=counts[Count.TURNS_ANSWERED],
+            response_ms=response.stats() if response is not None else {},
+            from_schedule_ms=due.stats() if due is not None else {},
+            errors=sum(self._ledger.under("errors").values()),
+            disconnects=counts[Count.DISCONNECTS_UNEXPECTED],
+            violations=sum(self._ledger.under("violations").values()),
+        )
+        end = "\r" if self._console.is_terminal else "\n"
+        self._console.print(text, end=end, highlight=False, soft_wrap=True)
+
+    # --- messages of workers ------------------------------------------------------------------
+
+    def _on_interval(self, environment: Any, msg: Any) -> None:
+        assert self.crew is not None
+        if msg.data["run"] == self._run and msg.node_id not in self.crew.roster.refused:
+            self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
+        self.crew.acknowledge(msg)
+
+    def _on_last(self, environment: Any, msg: Any) -> None:
+        assert self.crew is not None
+        if msg.data["run"] == self._run and msg.node_id not in self.crew.roster.refused:
+            self._ledger.expect(msg.node_id, msg.data["seq"])
+            self.crew.has_finished(msg.node_id)
+
+    def _on_fault(self, environment: Any, msg: Any) -> None:
+        if msg.data["run"] == self._run:
+            self.fault(msg.data["text"])
+
+    def _classes(self) -> Sequence[str]:
+        available = self._environment.available_user_classes or {}
+        return list(available) or [cls.__name__ for cls in self._environment.user_classes]
 
     # --- after --------------------------------------------------------------------------------
 
@@ -196,21 +299,11 @@ class Conductor:
         if self._drained is not None:  # Locust's two ways to stop may meet
             self._drained.wait()
             return
+        self._look_after_workers()
         self._drained = Event()
         self._ended = perf_counter()
-        runner = self._environment.runner
-        if isinstance(runner, MasterRunner):
-            self._working = {
-                client.id for client in runner.clients.all if client.state != STATE_MISSING
-            }
-            runner.send_message(FINISH, {"run": self._run})
-            until = self._ended + DRAIN_LIMIT + (self._environment.stop_timeout or 0)
-            while perf_counter() < until and any(
-                client.id not in self._finished and client.state != STATE_MISSING
-                for client in runner.clients.all
-            ):
-                self._handed_over.clear()
-                self._handed_over.wait(0.2)
+        if self.crew is not None:
+            self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
         self._drained.set()
 
     def finish(self) -> None:
@@ -225,79 +318,52 @@ class Conductor:
             self._progress.kill()
             self._progress = None
         folder, self._folder = self._folder, None
-        if folder is None:
+        if folder is None or self._delivery is None:
             return
-        profile = self.profile()
-        runner = self._environment.runner
-        due = self._working | self._ledger.reporters if isinstance(runner, MasterRunner) else set()
+        assert self._environment.parsed_options is not None
+        profile, delivery, crew = self.profile(), self._delivery, self.crew
+        duration_s = round((self._ended or perf_counter()) - self._began, 3)
+        folder.write_rows(self._timeline.finish())
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
             started_at=self._run[:19] + "Z",
-            duration_s=round((self._ended or perf_counter()) - self._began, 3),
+            duration_s=duration_s,
             target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
             limits=[(limit.metric, limit.limit) for limit in profile.slo],
-            asked_users=self._asked,
-            peak_users=self._reached,
-            workers_lost=len(due - self._finished),
+            strict=self._environment.parsed_options.strict,
+            stopped_early=self._stopped_early,
+            asked_users=delivery.asked if profile.load.model == "closed" else None,
+            peak_users=delivery.reached,
+            asked_sessions=delivery.asked_sessions(duration_s),
+            undelivered_s=round(delivery.undelivered_s, 1),
+            workers_lost=[asdict(loss) for loss in crew.losses(duration_s)] if crew else [],
+            workers_refused=list(crew.roster.refused) if crew else [],
+            heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
+            local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
         )
         examples = self._ledger.examples
-        try:
-            write(
-                folder,
-                self.summary,
-                self._run_info(profile),
-                examples,
-                self._ledger.transcripts,
-            )
-        finally:
-            if self._console.is_terminal:
-                self._console.print(" " * 79, end="\r")
-            render(self.summary, self._console, examples)
-            self._console.print(f"results: {folder}", highlight=False, soft_wrap=True)
-            if self._log is not None:
-                logging.getLogger().removeHandler(self._log)
-                self._log.close()
+        info = run_info(profile, self.summary.started_at, self._environment.host)
+        summary, transcripts = self.summary, self._ledger.transcripts
+        self.unwritten = folder.finish(
+            lambda path: write(path, summary, info, examples, transcripts)
+        )
+        if self._console.is_terminal:
+            self._console.print(" " * 79, end="\r")
+        render(self.summary, self._console, examples)
+        self._console.print(f"results: {folder.path}", highlight=False, soft_wrap=True)
+        for text in annotations(self.summary, os.environ, self._source()):
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if self.unwritten is not None:
+            logger.error("%s", self.unwritten)
 
-    def _run_info(self, profile: Profile) -> dict[str, Any]:
-        return {
-            "profile": profile.model_dump(mode="json"),
-            "target": self._environment.host,
-            "started_at": self._run[:19] + "Z",
-            "versions": {"python": platform.python_version()}
-            | {name: version(name) for name in _PACKAGES},
-            "machine": {
-                "host": platform.node(),
-                "system": platform.platform(),
-                "cores": psutil.cpu_count(),
-                "memory_bytes": psutil.virtual_memory().total,
-            },
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        }
-
-    # --- messages from workers ----------------------------------------------------------------
-
-    def _on_interval(self, environment: Any, msg: Any) -> None:
-        if msg.data["run"] == self._run:
-            self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
-        self._answer(ACK, msg, seq=msg.data["seq"])
-
-    def _on_last(self, environment: Any, msg: Any) -> None:
-        if msg.data["run"] == self._run:
-            self._ledger.expect(msg.node_id, msg.data["seq"])
-            self._finished.add(msg.node_id)
-            self._handed_over.set()
-
-    def _on_fault(self, environment: Any, msg: Any) -> None:
-        if msg.data["run"] == self._run:
-            self.fault(msg.data["text"])
-
-    def _answer(self, kind: str, msg: Any, **data: Any) -> None:
-        runner = self._environment.runner
-        assert isinstance(runner, MasterRunner)
-        runner.send_message(kind, {"run": msg.data["run"], **data}, msg.node_id)
-
-    def _classes(self) -> Sequence[str]:
-        available = self._environment.available_user_classes or {}
-        return list(available) or [cls.__name__ for cls in self._environment.user_classes]
+    def _source(self) -> tuple[str, dict[str, int]] | None:
+        """Where the objectives are written, for whoever shows a problem beside its line."""
+        assert self._environment.parsed_options is not None
+        with suppress(UsageError):  # the file may be gone by now
+            path, lines = objectives_at(self._environment.parsed_options.profile, profile_folders())
+            with suppress(ValueError):  # elsewhere than in the folder that a CI system looks at
+                path = str(Path(path).resolve().relative_to(Path.cwd()))
+            return path, lines
+        return None

@@ -5,14 +5,36 @@ is acknowledged, and is sent again while it is not; at the end the worker says h
 and waits for the acknowledgements, and the master waits for every worker (`Conductor.drain`).
 """
 
+import logging
 from time import perf_counter
 from typing import Any, Final
 
+import gevent
 from gevent.event import Event
+from locust.exception import RPCError
 from locust.runners import WorkerRunner
 
-__all__ = ["ACK", "FINISH", "INTERVAL", "LAST", "Courier"]
+from loadkit.swarm.admission import Hello
 
+__all__ = [
+    "ACK",
+    "DEAL",
+    "FAULT",
+    "FINISH",
+    "HELLO",
+    "INTERVAL",
+    "LAST",
+    "LEAVE",
+    "SORRY",
+    "Courier",
+]
+
+logger = logging.getLogger(__name__)
+
+HELLO: Final = "loadkit.hello"  # worker → master: a `Hello`, as it connects
+LEAVE: Final = "loadkit.leave"  # master → worker: {"text"}: you cannot take part, this is why
+SORRY: Final = "loadkit.sorry"  # worker → master: {"text"}: I cannot take part, this is why
+DEAL: Final = "loadkit.deal"  # master → worker: a `Deal`
 INTERVAL: Final = "loadkit.interval"  # worker → master: {"run", "seq", "interval"}
 LAST: Final = "loadkit.last"  # worker → master: {"run", "seq"}: there is no higher number
 ACK: Final = "loadkit.ack"  # master → worker: {"run", "seq"}
@@ -32,7 +54,16 @@ class Courier:
         self._seq = 0
         self._open: dict[int, dict[str, Any]] = {}
         self._settled = Event()
+        self._receiver: object = None  # the greenlet that takes the master's messages
         runner.register_message(ACK, self._acknowledged)
+
+    def hello(self, hello: Hello) -> None:
+        """Say who this is."""
+        self._runner.send_message(HELLO, hello.to_wire())
+
+    def sorry(self, text: str) -> None:
+        """Say why this worker cannot take part."""
+        self._runner.send_message(SORRY, {"text": text})
 
     def begin(self, run: str) -> None:
         """A new run: numbers start again."""
@@ -50,6 +81,8 @@ class Courier:
     def settle(self) -> None:
         """Say which interval was the last; wait until the master has them all."""
         self._send(LAST, seq=self._seq)
+        if gevent.getcurrent() is self._receiver:
+            return  # the master has said "quit", and what it says next would never be read
         until = perf_counter() + PATIENCE
         while self._open and perf_counter() < until:
             self._settled.clear()
@@ -62,9 +95,14 @@ class Courier:
         self._send(FAULT, text=text)
 
     def _send(self, kind: str, **data: Any) -> None:
-        self._runner.send_message(kind, {"run": self._run, **data})
+        try:
+            self._runner.send_message(kind, {"run": self._run, **data})
+        except RPCError as error:
+            # Whoever sends must live on: what got no acknowledgement is sent again.
+            logger.warning("the master cannot be reached: %s", error)
 
     def _acknowledged(self, environment: Any, msg: Any) -> None:
+        self._receiver = gevent.getcurrent()
         if msg.data["run"] == self._run:
             self._open.pop(msg.data["seq"], None)
             self._settled.set()

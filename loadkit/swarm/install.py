@@ -2,22 +2,28 @@
 
 import functools
 import logging
+import os
 import signal
 import sys
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import gevent
 import psutil
 from locust import argument_parser
 from locust.env import Environment
-from locust.runners import STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
+from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
+from loadkit.swarm.admission import Hello
 from loadkit.swarm.conductor import Conductor
-from loadkit.swarm.courier import FINISH, Courier
-from loadkit.swarm.options import default_profile
+from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
+from loadkit.swarm.deal import Deal
+from loadkit.swarm.dispatch import SteadyDispatcher
+from loadkit.swarm.metrics import serve_metrics
+from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
 
@@ -48,6 +54,11 @@ def install(environment: Environment, **_: Any) -> None:
         _install_leader(environment, conductor)
     elif isinstance(runner, LocalRunner):
         _install_alone(environment, conductor)
+    if options.metrics_port is not None:
+        try:
+            serve_metrics(options.metrics_port, conductor.live, options.metrics_host)
+        except LoadkitError as error:
+            _refuse_to_start(error)
     if options.headless:
         if not options.print_stats:  # our own progress and table take the place of Locust's
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
@@ -55,9 +66,7 @@ def install(environment: Environment, **_: Any) -> None:
             conductor.check(environment.host)
             conductor.make_folder()
         except LoadkitError as error:
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201
-            _dismiss_workers()
-            sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)
+            _refuse_to_start(error)
         _install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
@@ -65,25 +74,33 @@ def install(environment: Environment, **_: Any) -> None:
         _install_exit(environment, conductor)
 
 
-def _dismiss_workers() -> None:
-    """End the workers that `--processes` forked: nothing else tells them of a run that is not."""
+def _refuse_to_start(error: LoadkitError) -> NoReturn:
+    """Say why, and end it all: nothing else tells workers that `--processes` forked."""
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
     for child in psutil.Process().children():
         child.kill()  # they have nothing to lose yet; Locust waits for them as it exits
+    sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)
 
 
 def _install_leader(environment: Environment, conductor: Conductor) -> None:
     events, options = environment.events, environment.parsed_options
 
+    environment.dispatcher_class = SteadyDispatcher
+    assert options is not None
+    options.enable_rebalancing = True  # else the users of a lost worker are gone with it
+    # After each dispatch Locust waits for every worker's word, and while it does so for one that
+    # has just come, the master hears nobody.
+    os.environ.setdefault("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
+
     def on_test_start(**_: Any) -> None:
         # Locust's spawn message carries the options to the workers, late ones included.
-        options.loadkit_run = conductor.start()  # type: ignore[union-attr]
-        runner = environment.runner
-        options.loadkit_workers = max(1, len(runner.clients.ready))  # type: ignore[union-attr]
-        options.loadkit_profile = conductor.profile().to_json()  # type: ignore[union-attr]
+        options.loadkit_run = conductor.start()
+        options.loadkit_profile = conductor.profile().to_json()
 
     events.test_start.add_listener(on_test_start)
     events.test_stopping.add_listener(lambda **_: conductor.drain())
     events.test_stop.add_listener(lambda **_: conductor.finish())
+    events.worker_connect.add_listener(lambda client_id, **_: conductor.greet(client_id))
 
 
 def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
@@ -91,42 +108,59 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     # worker each second of a ramp; the result never changes.
     argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     argument_parser.default_args_dict()
+    options = environment.parsed_options
+    assert options is not None
     courier = Courier(runner)
     worker = Worker(environment, courier.deliver, courier.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]
-    asked_to_finish = False
+    dealt = Deal("")
+
+    def give_up(text: str) -> None:
+        logger.critical("this worker cannot take part: %s", text)
+        print(f"error: {text}", file=sys.stderr)  # noqa: T201
+        environment.process_exit_code = USAGE
+        gevent.spawn_later(1.0, runner.quit)  # what was said to the master goes out first
 
     def on_test_start(**_: Any) -> None:
-        nonlocal asked_to_finish
-        asked_to_finish = False
-        options = environment.parsed_options
-        assert options is not None
         courier.begin(options.loadkit_run)
         try:
             profile = Profile.from_json(options.loadkit_profile)
-            index, workers = max(0, runner.worker_index), options.loadkit_workers
-            worker.start(profile, environment.host or "", index, workers)
+            worker.prepare(profile, environment.host or "")
         except LoadkitError as error:
-            logger.critical("this worker cannot take part: %s", error)
-            gevent.spawn(runner.quit)
+            courier.sorry(f"{runner.client_id} cannot take part: {error}")
+            give_up(str(error))
+            return
+        if dealt.run == options.loadkit_run:
+            worker.take(dealt, runner.worker_index)
+
+    def on_deal(environment: Environment, msg: Any) -> None:
+        nonlocal dealt
+        dealt = Deal.from_wire(msg.data)
+        if worker.profile is not None and dealt.run == options.loadkit_run:
+            worker.take(dealt, runner.worker_index)
 
     def on_test_stop(**_: Any) -> None:
-        worker.stop()
-        if asked_to_finish:
+        if worker.stop():
             # Locust's next report may be three seconds away, and then count for the next run.
             runner._send_stats()
             courier.settle()
 
+    def on_report(client_id: str, data: dict[str, Any]) -> None:
+        # In the open model sessions are no users of Locust's; its page shows them all the same.
+        users = worker.users()
+        if users:
+            data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
+
     def on_finish(environment: Environment, msg: Any) -> None:
-        nonlocal asked_to_finish
-        asked_to_finish = True
         runner.stop()
 
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
+    runner.register_message(DEAL, on_deal)
+    runner.register_message(LEAVE, lambda environment, msg: give_up(msg.data["text"]))
+    environment.events.report_to_master.add_listener(on_report)
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
-    if runner.worker_state != STATE_INIT:
-        on_test_start()  # Locust had connected us before: the run may have begun meanwhile
+    courier.hello(_introduction(environment))
 
     def interrupted() -> None:
         # Ctrl-C reaches every process of the terminal; the master ends the run in order.
@@ -136,6 +170,20 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         runner.greenlet.kill(block=False)
 
     gevent.signal_handler(signal.SIGINT, interrupted)
+
+
+def _introduction(environment: Environment) -> Hello:
+    """What this process says to the master as it connects."""
+    options = environment.parsed_options
+    assert options is not None
+    classes = tuple(cls.__name__ for cls in environment.user_classes)
+    # A worker that a master forked has the master's own command line.
+    alone = "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
+    try:
+        own = read_profile(options, classes).to_json() if alone and options.profile else None
+    except LoadkitError as error:
+        _refuse_to_start(error)
+    return Hello(__version__, classes, own)
 
 
 def _install_alone(environment: Environment, conductor: Conductor) -> None:
@@ -151,8 +199,9 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
     def on_test_start(**_: Any) -> None:
         nonlocal numbers
         numbers = iter(range(1, sys.maxsize))
-        conductor.start()
-        worker.start(conductor.profile(), environment.host or "", 0, 1)
+        run = conductor.start()
+        worker.prepare(conductor.profile(), environment.host or "")
+        worker.take(Deal(run))
 
     def on_test_stop(**_: Any) -> None:
         conductor.drain()
@@ -184,6 +233,7 @@ def _install_exit(environment: Environment, conductor: Conductor) -> None:
         if by_signal:
             environment.process_exit_code = 128 + by_signal[0]
         elif web_ui is None and conductor.summary is not None:
-            environment.process_exit_code = conductor.summary.verdict.exit_code
+            code = conductor.summary.verdict.exit_code
+            environment.process_exit_code = code or (USAGE if conductor.unwritten else code)
 
     environment.events.quitting.add_listener(on_quitting)

@@ -15,7 +15,7 @@ __all__ = ["add_options", "default_profile", "read_profile"]
 
 
 def add_options(parser: Any) -> None:
-    """Add `--set` and `--out` (a listener of `init_command_line_parser`; may run many times)."""
+    """Add our options (a listener of `init_command_line_parser`; may run many times)."""
     group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
     group.add_argument(
         "--set",
@@ -31,6 +31,23 @@ def add_options(parser: Any) -> None:
         metavar="DIR",
         dest="results_parent",
         help="Where the folder with a run's results is made. Default: results",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="Fail where there are too few samples to judge an objective.",
+    )
+    group.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar="N",
+        help="Serve live figures for Prometheus on this port.",
+    )
+    group.add_argument(
+        "--metrics-host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="The address to serve them on. Default: 127.0.0.1",
     )
 
 

@@ -26,8 +26,13 @@ _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
 class SwarmRecorder(Recorder):
     """Records for the summary and for Locust."""
 
-    def __init__(self, environment: Environment, measure_from: float) -> None:
-        super().__init__(measure_from)
+    def __init__(
+        self,
+        environment: Environment,
+        measure_from: float,
+        watched: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(measure_from, watched, time.perf_counter)
         self._fire: Any = environment.events.request.fire
         self._stats = environment.stats
 

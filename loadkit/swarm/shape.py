@@ -21,19 +21,20 @@ class ProfileShape(LoadTestShape):
 
         Users who are spawned now begin spread over the coming second (`Worker.first_due`), so
         the target is the one at its end. The spawn rate is above any step: the stages are the
-        only ramp.
+        only ramp. The open model needs none of Locust's users: its sessions come through the
+        gate (`loadkit.swarm.arrivals`), and 0 users are enough for Locust to start every worker.
         """
         assert self.runner is not None
         conductor = self.runner.environment.loadkit_conductor  # type: ignore[attr-defined]
         try:
-            stages = conductor.profile().load.stages
+            load = conductor.profile().load
         except LoadkitError as error:
             conductor.refuse(error)
             return None
         elapsed = perf_counter() - self.start_time + EARLY
-        if users_at(stages, elapsed) is None:
+        if elapsed >= load.duration_s:
             return None
-        users = users_at(stages, elapsed + 1.0)
+        users = users_at(load.stages, elapsed + 1.0)
         if users is None:
-            users = stages[-1].users
+            users = load.stages[-1].users or 0
         return users, float(max(users, 100))

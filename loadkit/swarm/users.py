@@ -46,7 +46,7 @@ class ChatUser(User):
         super().__init__(environment)  # runs inside Locust's spawn loop: no I/O here
         self.worker: Worker = environment.loadkit
         self.failures = 0
-        self.due = self.worker.first_due()
+        self.due: float | None = None
 
     def plan(self) -> Outing:
         """The next session."""
@@ -57,6 +57,9 @@ class ChatUser(User):
     @task
     def chat(self) -> None:
         """One session, when it is due."""
+        if self.due is None:
+            self.worker.ready.wait()  # Locust may be faster than the master's word to begin
+            self.due = self.worker.first_due()
         gevent.sleep(max(0.0, self.due - perf_counter()))
         finish = self.worker.converse(self.due, self.plan())
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0

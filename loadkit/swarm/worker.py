@@ -4,8 +4,8 @@ import gc
 import logging
 import os
 import traceback
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -13,32 +13,34 @@ from time import perf_counter
 from typing import Any, Final
 
 import gevent
-import psutil
 from gevent.event import Event
 from locust.env import Environment
 
 from loadkit.chat.effects import Finish
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
-from loadkit.errors import Failure, LoadkitError
+from loadkit.errors import Failure
 from loadkit.figures import Ending
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Mishap, Setting
+from loadkit.net.ports import Itinerary, Mishap, Recorder, Setting
 from loadkit.net.target import Target
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
 from loadkit.plan.errand import Errand
 from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
+from loadkit.swarm.arrivals import Gate
+from loadkit.swarm.deal import Deal
+from loadkit.swarm.probes import Probes
 from loadkit.swarm.recorder import SwarmRecorder
 
 __all__ = ["Outing", "Worker"]
 
 logger = logging.getLogger(__name__)
 
-INTERVAL: Final = 1.0  # seconds between two reports
-PROBE_EVERY: Final = 0.1  # seconds between two looks at the event loop's lag
+LONGEST_INTERVAL: Final = 1.0  # seconds between two reports, whatever a row of the timeline lasts
+LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that comes late begin
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
 RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
 RENEW_LIMIT: Final = 3  # in a row
@@ -71,6 +73,10 @@ class Worker:
     Args:
         deliver: takes each interval, as `Recorder.take` gives it, to the master.
         fault: called once when this tool itself is at fault; the run must stop.
+
+    Attributes:
+        ready: set while a run is under way, from the first deal on.
+        profile: of the run; None while there is none.
     """
 
     def __init__(
@@ -78,32 +84,62 @@ class Worker:
     ) -> None:
         self._environment = environment
         self._deliver, self._fault = deliver, fault
-        self._greenlets: list[gevent.Greenlet[[], None]] = []
+        self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
-        self._ready = Event()
+        self._gate: Gate | None = None
+        self.ready = Event()
         self.profile: Profile | None = None
 
-    def start(self, profile: Profile, url: str, index: int, workers: int) -> None:
-        """Get ready for the first user.
-
-        Args:
-            index: this worker's number, from 0.
-            workers: how many there are. Sessions of a class are numbered over all of them, and
-                a session's number says who comes: the number of workers changes nothing.
+    def prepare(self, profile: Profile, url: str) -> None:
+        """Find out whether this worker can take part; nothing happens yet.
 
         Raises:
             UsageError, TargetError: this machine lacks the secrets, or the target's address.
         """
+        self._target, self._credentials = Target.resolve(url), Credentials.of(os.environ)
         self.profile = profile
-        talk = profile.conversation
-        self._numbers = defaultdict[str, "count[int]"](lambda: count(index, workers))
-        self._began = perf_counter()
+
+    def take(self, deal: Deal, name: int = 0) -> None:
+        """Begin with a share of the run, or go on with another one.
+
+        Args:
+            deal: the share. Sessions are numbered over all workers, and a session's number says
+                who comes: the number of workers changes nothing.
+            name: a number that no other worker has ever had in this run; whoever comes late
+                brings people of its own.
+        """
+        if not self.ready.is_set():
+            self._begin(deal, name)
+        if self._gate is not None:
+            self._gate.deal(deal.index, deal.workers, deal.since_s)
+
+    def _begin(self, deal: Deal, name: int) -> None:
+        profile = self.profile
+        assert profile is not None
+        first, step = (LATE * (name + 1), 1) if deal.late else (deal.index, deal.workers)
+        self._numbers = defaultdict[str, "count[int]"](lambda: count(first, step))
+        self._began = perf_counter() - deal.elapsed_s
         self._traffic = Traffic()
-        self.recorder = SwarmRecorder(self._environment, perf_counter() + profile.load.warmup)
-        self._setting = Setting(
-            target=Target.resolve(url),
-            credentials=Credentials.of(os.environ),
-            recorder=self.recorder,
+        self.recorder = SwarmRecorder(
+            self._environment, self._began + profile.load.warmup, profile.watched
+        )
+        self._settings = {
+            name: self._setting(profile, self.recorder.scoped(name)) for name in profile.mix
+        }
+        if profile.load.model == "open":
+            self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
+        _calm_the_collector()
+        self._probes = Probes(self.recorder)
+        self._probes.start()
+        self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
+        self.ready.set()
+
+    def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
+        talk = profile.conversation
+        return Setting(
+            target=self._target,
+            credentials=self._credentials,
+            recorder=recorder,
             traffic=self._traffic,
             policy=Policy(
                 patience=talk.patience,
@@ -117,18 +153,28 @@ class Worker:
             platform=talk.platform,
             cursor=talk.cursor,
         )
-        _calm_the_collector()
-        self._greenlets = [gevent.spawn(self._probe), gevent.spawn(self._report)]
-        self._ready.set()
 
-    def stop(self) -> None:
-        """After the last user: hand over the rest of what was measured."""
-        gevent.killall(self._greenlets)
-        self._greenlets = []
-        if self.profile is not None:
+    def stop(self) -> bool:
+        """After the last user: hand over the rest of what was measured.
+
+        Returns:
+            Whether there was a run.
+        """
+        was_ready = self.ready.is_set()
+        self.ready.clear()
+        if was_ready:
+            if self._gate is not None:
+                self._gate.stop()
+                self._gate = None
+            self._probes.stop()
+            self._reporter.kill()
             self._take()
-            self.profile = None
-        self._ready.clear()
+        self.profile = None
+        return was_ready
+
+    def users(self) -> Mapping[str, int]:
+        """Sessions in the open model, by user class, as Locust's table of users has them."""
+        return Counter(self._drivers.values()) if self._gate is not None else {}
 
     def first_due(self) -> float:
         """When a user that is spawned now should begin.
@@ -138,12 +184,19 @@ class Worker:
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
-    def converse(self, due: float, outing: Outing) -> Finish:
-        """Live one session; a fault of this tool stops the run."""
-        self._ready.wait()  # a user may be spawned while `start` looks the target up
+    def converse(self, due: float, outing: Outing, number: int | None = None) -> Finish:
+        """Live one session; a fault of this tool stops the run.
+
+        Args:
+            due: when the plan wants it to begin.
+            number: the session's among all of the run; None takes the next one of its class.
+        """
         profile = self.profile
-        assert profile is not None
-        name, number, seed = outing.name, next(self._numbers[outing.name]), profile.load.seed
+        if profile is None:
+            raise gevent.GreenletExit  # the run is over
+        name, seed = outing.name, profile.load.seed
+        if number is None:
+            number = next(self._numbers[name])
         person = Person.of(profile, person_rng(seed, name, number), outing.errand)
         itinerary = Itinerary(
             streaming=outing.streaming,
@@ -152,14 +205,26 @@ class Worker:
             tabs=outing.tabs,
             restarts=outing.restarts,
         )
+        driver = Driver(self._settings[name], person, itinerary)
+        self._drivers[driver] = name
         try:
-            return Driver(self._setting, person, itinerary).run(due)
+            return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
             text = f"{type(error).__name__}: {error}"
             logger.critical("a fault of this tool:\n%s", traceback.format_exc())
             self.recorder.fail(Failure.INTERNAL, text)
             self._fault(text)
             return Finish(Ending.FAILED)
+        finally:
+            del self._drivers[driver]
+
+    def _visit(self, name: str, number: int, due: float) -> None:
+        """One arrival of the open model: a user that lives one session and is gone."""
+        user_class: Any = self._classes()[name]
+        self.converse(due, user_class(self._environment).plan(), number)
+
+    def _classes(self) -> Mapping[str, Any]:
+        return {cls.__name__: cls for cls in self._environment.user_classes}
 
     def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
         """The storms to come that hit a session."""
@@ -188,25 +253,11 @@ class Worker:
             pause = max(pause, min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE))
         return perf_counter() + pause
 
-    def _probe(self) -> None:
+    def _report(self, every: float) -> None:
         due = perf_counter()
         while True:
-            due += PROBE_EVERY
+            due += every
             gevent.sleep(max(0.0, due - perf_counter()))
-            now = perf_counter()
-            self.recorder.loop_lag(max(0.0, now - due), now)
-            if now - due > PROBE_EVERY:
-                due = now  # what was missed in one stall is one stall
-
-    def _report(self) -> None:
-        process = psutil.Process()
-        process.cpu_percent()
-        due = perf_counter()
-        while True:
-            due += INTERVAL
-            gevent.sleep(max(0.0, due - perf_counter()))
-            cpu, rss = process.cpu_percent(), process.memory_info().rss
-            self.recorder.resources(cpu, rss, perf_counter())
             self._take()
 
     def _take(self) -> None:
@@ -215,10 +266,8 @@ class Worker:
         recorder.frames_received = traffic.frames_received
         recorder.bytes_sent = traffic.bytes_sent
         recorder.bytes_received = traffic.bytes_received
-        try:
-            self._deliver(recorder.take(perf_counter()))
-        except LoadkitError as error:
-            logger.error("a report could not be delivered: %s", error)
+        recorder.states = Counter(driver.state.value for driver in self._drivers)
+        self._deliver(recorder.take(perf_counter()))
 
 
 def _calm_the_collector() -> None:

@@ -1,11 +1,13 @@
-"""The moments of the protocol at which a forced disconnect may be planned."""
+"""The moments at which a forced disconnect may be planned, and the states that a chart shows."""
 
 from collections.abc import Callable
 
 import pytest
 
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Leave, Opened, Say
+from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
+from loadkit.figures import State
 
 from .helpers import (
     DUE,
@@ -104,3 +106,36 @@ def test_the_first_message_after_a_resume_is_a_moment_like_any_other() -> None:
     assert session.moment == "replay"
     feed(session, (22.1, batch(0)), (23.0, Say("hi", 23.0)))
     assert session.moment == "before_echo"
+
+
+@pytest.mark.parametrize(
+    ("make", "state"),
+    [
+        (new_session, State.STARTING),
+        (connecting_session, State.STARTING),
+        (opened_session, State.STARTING),
+        (joining_session, State.JOINING),
+        (greeting_session, State.JOINING),
+        (live_session, State.READY),
+        (waiting_session, State.WAITING),
+        (streaming_session, State.WAITING),
+        (queued_session, State.QUEUED),
+        (human_session, State.WITH_HUMAN),
+        (asking_session, State.WITH_HUMAN),
+        (leaving_session, State.ENDING),
+        (ended_session, State.ENDING),
+    ],
+)
+def test_a_chart_shows_where_the_conversation_stands(
+    make: Callable[[], Session], state: State
+) -> None:
+    assert state_of(make()) is state
+
+
+def test_a_session_whose_socket_is_gone_is_reconnecting_until_it_has_caught_up() -> None:
+    session = waiting_session()
+    for at, happening in ((20.0, FORCED), (DUE, ELAPSED), (22.0, Opened())):
+        feed(session, (at, happening))
+        assert state_of(session) is State.RECONNECTING
+    feed(session, (22.1, batch(0)))
+    assert state_of(session) is State.WAITING

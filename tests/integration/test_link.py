@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import gevent
@@ -20,6 +20,7 @@ import trustme
 
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net import link as link_module
+from loadkit.net.arrival import ArrivalClock
 from loadkit.net.link import Closed, Link, Traffic
 from loadkit.net.target import Target
 from loadkit.wire import Flaw, FlawKind
@@ -346,11 +347,13 @@ class TestTls:
 
         link = dial(serve(script, context=self.context(authority, "localhost")))
         assert link.receive(soon()) == [b"first"]
+        sent = perf_counter()
         link.send(big)
         messages = []
         while len(messages) < 2:
             messages += link.receive(soon())
         assert [big, b"small"] == messages
+        assert sent < link.stamp <= perf_counter()
         assert link.receive(perf_counter() + 0.01) == []
         link.close()
         assert Closed(1000, "", True) == link.closed
@@ -495,7 +498,7 @@ class TestReceiving:
         assert link.receive(perf_counter() - 1.0) == [b"in the kernel"]
         assert link.receive(perf_counter() - 1.0) == []
 
-    def test_a_message_is_stamped_when_it_was_read(self, serve, dial):
+    def test_a_message_is_stamped_between_the_question_and_the_read(self, serve, dial):
         def script(sock):
             accept(sock)
             read_frame(sock)
@@ -506,6 +509,61 @@ class TestReceiving:
         link.send(b"when?")
         link.receive(soon())
         assert sent < link.stamp <= perf_counter()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps what arrives")
+    def test_a_message_that_lay_in_the_kernel_is_stamped_with_its_arrival(self, serve, dial):
+        """A generator that is late to read does not make the server look slow."""
+        written = []
+
+        def script(sock):
+            accept(sock)
+            gevent.sleep(0.05)  # the kernel begins to stamp in the background
+            sock.sendall(frame(TEXT, b"in the kernel"))
+            written.append(perf_counter())
+            finish(sock)
+
+        link = dial(serve(script))
+        gevent.sleep(0.35)
+        read_from = perf_counter()
+        assert link.receive(soon()) == [b"in the kernel"]
+        assert link.opened_at < link.stamp < written[0] + 0.1 < read_from
+
+    def test_a_wall_clock_that_is_set_meanwhile_cannot_backdate_a_message(
+        self, serve, dial, monkeypatch
+    ):
+        """Its age is not to be known then: it counts as new when it is read."""
+        ahead = [0.0]
+        clock = ArrivalClock(lambda: time() + ahead[0], perf_counter)
+        monkeypatch.setattr(link_module, "_ARRIVALS", clock)
+
+        def script(sock):
+            accept(sock)
+            gevent.sleep(0.05)
+            sock.sendall(frame(TEXT, b"in the kernel"))
+            finish(sock)
+
+        link = dial(serve(script))
+        gevent.sleep(0.15)
+        ahead[0] = 0.04
+        read_from = perf_counter()
+        assert link.receive(soon()) == [b"in the kernel"]
+        assert read_from <= link.stamp <= perf_counter()
+
+    def test_what_crossed_our_own_words_is_stamped_after_them(self, serve, dial):
+        """Time in a session runs one way: what is heard after a sending is never older."""
+
+        def script(sock):
+            accept(sock)
+            gevent.sleep(0.05)
+            sock.sendall(frame(TEXT, b"crossed"))
+            finish(sock)
+
+        link = dial(serve(script))
+        gevent.sleep(0.15)
+        asked = perf_counter()
+        link.send(b"a question")
+        assert link.receive(soon()) == [b"crossed"]
+        assert asked <= link.stamp <= perf_counter()
 
     def test_traffic_is_counted_frame_by_frame_and_byte_by_byte(self, serve, dial):
         incoming = [frame(TEXT, b"early"), frame(PING, b"x"), frame(TEXT, b"z" * 300)]

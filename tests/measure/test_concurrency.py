@@ -36,6 +36,12 @@ def test_any_clock_will_do() -> None:
     assert peak(("a", 4e8, 4e8 + 1, 5)) == 5
 
 
+def test_the_peak_of_hours_ago_is_remembered() -> None:
+    """Only the last minutes are kept apart; of what was before them the highest stays."""
+    quiet = [(worker, float(at), at + 0.5, 1) for at in range(3, 7200) for worker in "ab"]
+    assert peak(("a", 1.0, 1.5, 5), ("b", 1.0, 1.5, 7), *quiet) == 12
+
+
 def test_nobody_is_nobody() -> None:
     """Without reports there were no sessions."""
     assert peak() == 0

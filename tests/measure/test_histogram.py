@@ -7,6 +7,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from loadkit.measure.histogram import HIGHEST, PERCENTILES, Distribution, Tally
 
@@ -76,7 +77,77 @@ def test_merging_parts_is_the_same_as_having_seen_the_whole(parts: list[list[int
     whole = distribution_of(tally_of([value for part in parts for value in part]))
     merged = distribution_of(*(tally_of(part) for part in reversed(parts)))
     assert merged.stats() == whole.stats()
-    assert list(merged.histogram.counts) == list(whole.histogram.counts)
+    assert merged.counts == whole.counts
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(samples)
+def test_it_becomes_the_hdr_histogram_that_would_have_seen_the_samples(values: list[int]) -> None:
+    """Encoded and read back it equals, bucket by bucket, one that hdrh itself recorded."""
+    reference = HdrHistogram(1, HIGHEST, 3)
+    for value in values:
+        reference.record_value(value)
+    decoded = HdrHistogram.decode(distribution_of(tally_of(values)).encode())
+    assert list(decoded.counts) == list(reference.counts)
+    assert decoded.get_total_count() == reference.get_total_count()
+    assert decoded.get_max_value() == reference.get_highest_equivalent_value(max(values))
+
+
+def test_what_is_no_sample_is_not_in_the_hdr_histogram() -> None:
+    """Negative and too long durations are counters, nothing that another tool would plot."""
+    encoded = distribution_of(tally_of([-1, HIGHEST + 1, 7])).encode()
+    assert HdrHistogram.decode(encoded).get_total_count() == 1
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(samples, st.integers(1, 999))
+def test_any_percentile_is_the_nearest_rank(values: list[int], per_mille: int) -> None:
+    """It is asked for in thousandths: 990 is p99."""
+    exact_us = sorted(values)[ceil(len(values) * per_mille / 1000) - 1]
+    found_us = distribution_of(tally_of(values)).percentile(per_mille) * 1000
+    assert found_us == pytest.approx(exact_us, rel=1e-3, abs=1.0)
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    """A figure that nothing was measured for is a mistake, not a zero."""
+    with pytest.raises(ValueError, match="no samples"):
+        Distribution().percentile(500)
+
+
+@settings(deadline=None, max_examples=30)  # a busy machine is no fault
+@given(st.integers(7, 3000), st.sampled_from(list(PERCENTILES.values())))
+def test_the_interval_of_a_percentile_is_two_order_statistics(count: int, per_mille: int) -> None:
+    """With the samples 1 … n in milliseconds its ends are ranks that the binomial gives."""
+    distribution = distribution_of(tally_of([1000 * value for value in range(1, count + 1)]))
+    lower = int(binom.ppf(0.025, count, per_mille / 1000))
+    upper = int(binom.ppf(0.975, count, per_mille / 1000)) + 1
+    if lower < 1 or upper > count:
+        assert distribution.interval(per_mille) is None
+    else:
+        assert distribution.interval(per_mille) == pytest.approx((lower, upper), rel=1e-3)
+
+
+@pytest.mark.parametrize(("per_mille", "count"), [(500, 7), (900, 44), (950, 90), (990, 459)])
+def test_a_percentile_needs_a_number_of_samples(per_mille: int, count: int) -> None:
+    """MLPerf's rule at 99 % confidence: one sample less is too few."""
+    values = list(range(count))
+    assert distribution_of(tally_of(values)).enough(per_mille)
+    assert not distribution_of(tally_of(values[1:])).enough(per_mille)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(samples, microseconds)
+def test_what_lies_above_a_limit_is_surely_above(values: list[int], limit_us: int) -> None:
+    """Never more than there are, and short of them by those in the limit's own bucket only."""
+    told = distribution_of(tally_of(values)).above(limit_us / 1000)
+    assert sum(value > limit_us * 1.001 + 1 for value in values) <= told
+    assert told <= sum(value > limit_us for value in values)
+
+
+@pytest.mark.parametrize(("limit_ms", "above"), [(-1.0, 3), (0.0, 3), (1.0, 2), (1.001, 1)])
+def test_a_limit_is_in_milliseconds(limit_ms: float, above: int) -> None:
+    """1.001 ms is 1,001 µs although 1.001 × 1000 is a little less."""
+    assert distribution_of(tally_of([1000, 1001, 1002])).above(limit_ms) == above
 
 
 def test_the_error_of_a_percentile_has_no_preferred_side() -> None:

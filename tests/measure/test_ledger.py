@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.recorder import Recorder
+from loadkit.measure.recorder import GAUGES, Recorder
+from loadkit.measure.scope import Scope
+from loadkit.measure.timeline import Timeline
 
 Act = Callable[[Recorder], None]
 
@@ -25,8 +27,18 @@ acts: st.SearchStrategy[Act] = st.one_of(
     st.builds(lambda key, n: lambda r: r.count(key, n), st.sampled_from(Count), st.integers(1, 5)),
     st.builds(lambda kind: lambda r: r.fail(kind, "text"), st.sampled_from(Failure)),
     st.builds(lambda kind: lambda r: r.violate(kind, "text"), st.sampled_from(["gap", "twice"])),
-    st.builds(lambda lag: lambda r: r.loop_lag(lag), seconds),
-    st.builds(lambda cpu: lambda r: r.resources(cpu, 10**8), st.floats(0, 100)),
+    st.builds(lambda lag: lambda r: r.loop_lag(lag), st.floats(0, 3)),
+    st.builds(
+        lambda name, value: lambda r: r.gauge(name, value),
+        st.sampled_from(GAUGES),
+        st.floats(0, 100),
+    ),
+    st.builds(
+        lambda phase, took: lambda r: r.scoped("Watched").sample(phase, None, 10.0, 10.0 + took),
+        st.sampled_from(Phase),
+        seconds,
+    ),
+    st.builds(lambda key: lambda r: r.scoped("Watched").count(key), st.sampled_from(Count)),
     st.just(lambda r: r.session_started()),
     st.builds(lambda ending: lambda r: r.session_ended(ending), st.sampled_from(Ending)),
     st.builds(lambda n: lambda r: _send(r, n), st.integers(0, 9)),
@@ -38,12 +50,17 @@ def _send(recorder: Recorder, frames: int) -> None:
     recorder.bytes_sent += 100 * frames
 
 
+def _all_stats(scope: Scope) -> dict[str, dict[str, float]]:
+    return {phase: one.stats() for phase, one in sorted(scope.latency.items())}
+
+
 def figures(ledger: Ledger) -> list[Any]:
     return [
         ledger.stats(),
         ledger.stats_from_schedule(),
         {name: one.stats() for name, one in sorted(ledger.generator.items())},
         dict(ledger.counts),
+        {name: (_all_stats(scope), dict(scope.counts)) for name, scope in ledger.scopes.items()},
         ledger.examples,
         ledger.frames,
         ledger.live,
@@ -57,7 +74,8 @@ def test_many_workers_are_the_same_as_one_that_saw_everything(
     script: list[tuple[int, bool, Act]], chance: random.Random
 ) -> None:
     """Reports of four workers, shuffled and doubled, add up to those of a single one."""
-    workers, alone = [Recorder() for _ in range(4)], Recorder()
+    workers = [Recorder(watched=frozenset({"Watched"})) for _ in range(4)]
+    alone = Recorder(watched=frozenset({"Watched"}))
     sent: list[tuple[str, int, dict[str, Any]]] = []
     taken = [0] * 4
 
@@ -155,21 +173,47 @@ def test_the_saturated_share_is_of_the_busiest_worker() -> None:
     """One full core is a limit, however idle the others are; silent intervals do not count."""
     ledger = Ledger()
     for seq, cpu in enumerate((95.0, 90.0, 50.0, 10.0), start=1):
-        ledger.add("busy", seq, interval(lambda r, c=cpu: r.resources(c, 1)))  # type: ignore[misc]
-        ledger.add("idle", seq, interval(lambda r: r.resources(5.0, 1)))
+        ledger.add("busy", seq, interval(lambda r, c=cpu: r.gauge("cpu_percent", c)))  # type: ignore[misc]
+        ledger.add("idle", seq, interval(lambda r: r.gauge("cpu_percent", 5.0)))
     ledger.add("busy", 5, interval())
     assert ledger.saturated_share == 0.5
 
 
-def test_concurrency_is_laid_over_by_the_end_of_the_warm_up() -> None:
-    """Workers on two machines share no zero of the clock, but the warm-up ends for both."""
+def second_of_one_session(zero: float) -> dict[str, Any]:
+    """A worker's second from its stamp `zero` on, in which one session was there."""
+    recorder = Recorder()
+    recorder.take(zero)
+    recorder.session_started()
+    return recorder.take(zero + 0.9)
+
+
+def test_workers_are_laid_over_each_other_by_when_their_reports_arrive() -> None:
+    """Two machines' clocks share no zero, so the master's is the one that both are read by."""
     ledger = Ledger()
-    for worker, zero in (("a", 1000.0), ("b", 777_000.0)):
-        recorder = Recorder(measure_from=zero)
-        recorder.take(zero)
-        recorder.session_started()
-        ledger.add(worker, 1, recorder.take(zero + 1.0))
+    ledger.add("a", 1, second_of_one_session(1_000.0), at=0.95)
+    ledger.add("b", 1, second_of_one_session(777_000.0), at=0.95)
+    ledger.add("c", 1, second_of_one_session(5.0), at=60.9)
     assert ledger.peak_concurrent == 2
+
+
+def test_a_report_that_was_long_under_way_stays_where_it_was_measured() -> None:
+    """The quickest of a worker's reports says how its clock lies to the master's."""
+    timeline = Timeline()
+    ledger = Ledger(timeline)
+    ledger.add("a", 1, second_of_one_session(500.0), at=0.9)
+    ledger.add("a", 2, second_of_one_session(501.0), at=7.0)
+    rows = timeline.finish()
+    assert [row.counts[Count.SESSIONS_STARTED] for row in rows] == [1, 1]
+
+
+def test_a_doubled_report_is_in_no_row_twice() -> None:
+    """What the ledger takes once the timeline gets once."""
+    timeline = Timeline()
+    ledger = Ledger(timeline)
+    report = second_of_one_session(0.0)
+    for _ in range(2):
+        ledger.add("a", 1, report, at=1.0)
+    assert sum(row.counts[Count.SESSIONS_STARTED] for row in timeline.finish()) == 1
 
 
 def test_an_empty_ledger_has_no_figures() -> None:

@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
-from loadkit.measure.histogram import Distribution
-from loadkit.measure.recorder import EXAMPLE_LENGTH, Recorder
+from loadkit.measure.histogram import HIGHEST, Distribution
+from loadkit.measure.recorder import EXAMPLE_LENGTH, GAUGES, Recorder
 
 
 def stats(wire: dict[str, Any]) -> dict[str, float]:
@@ -50,8 +53,9 @@ def test_what_was_sent_in_the_warm_up_is_left_out() -> None:
     recorder = Recorder(measure_from=10.0)
     recorder.sample(Phase.RESPONSE, due=9.0, sent=9.999, end=30.0)
     recorder.loop_lag(0.5, at=9.0)
-    recorder.resources(99.0, 1, at=9.0)
-    assert recorder.take(31.0)["latency"] == {}
+    recorder.gauge("cpu_percent", 99.0, at=9.0)
+    taken = recorder.take(31.0)
+    assert (taken["latency"], taken["generator"]) == ({}, {})
     recorder.sample(Phase.RESPONSE, due=None, sent=10.0, end=30.0)
     assert list(recorder.take(32.0)["latency"]) == ["response"]
 
@@ -119,7 +123,7 @@ def test_a_take_starts_afresh_but_for_totals() -> None:
     recorder = Recorder()
     recorder.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=2.0)
     recorder.loop_lag(0.001)
-    recorder.resources(50.0, 10_000_000)
+    recorder.gauge("cpu_percent", 50.0)
     recorder.frames_sent = 7
     recorder.take(1.0)
     again = recorder.take(2.0)
@@ -127,24 +131,102 @@ def test_a_take_starts_afresh_but_for_totals() -> None:
     assert again["frames"]["sent"] == 7
 
 
-def test_resources_are_percent_and_megabytes() -> None:
-    """The master's figures come out in the units of their names."""
+@pytest.mark.parametrize("name", GAUGES)
+def test_a_gauge_comes_out_in_the_unit_of_its_name(name: str) -> None:
+    """Percent, milliseconds or megabytes: what went in is what is shown."""
     recorder = Recorder()
-    recorder.resources(cpu_percent=37.5, rss_bytes=85_200_000)
-    generator = recorder.take(1.0)["generator"]
-    assert stats(generator["cpu_percent"])["max"] == 37.5
-    assert stats(generator["rss_mb"])["max"] == 85.2
+    recorder.gauge(name, 37.5)
+    recorder.gauge(name, 85.2)
+    shown = stats(recorder.take(1.0)["generator"][name])
+    assert (shown["count"], shown["min"], shown["max"]) == (2, 37.5, 85.2)
+
+
+def test_a_gauge_that_nobody_knows_is_a_mistake() -> None:
+    """A misspelt figure would be missing from every report."""
+    with pytest.raises(KeyError):
+        Recorder().gauge("cpu", 1.0)
+
+
+@settings(deadline=None, max_examples=50)  # a busy machine is no fault
+@given(st.floats(0, 20))
+def test_a_late_probe_stands_for_those_it_kept_waiting(seconds: float) -> None:
+    """The same samples as HdrHistogram's own correction for coordinated omission gives."""
+    reference = HdrHistogram(1, HIGHEST, 3)
+    reference.record_corrected_value(round(seconds * 1e6), expected_interval=100_000)
+    recorder = Recorder()
+    recorder.loop_lag(seconds)
+    told = Distribution()
+    told.add(recorder.take(1.0)["generator"]["loop_lag_ms"])
+    assert list(HdrHistogram.decode(told.encode()).counts) == list(reference.counts)
+
+
+def test_a_stall_of_a_second_is_ten_probes() -> None:
+    """1,000, 900, … 100 ms: one sample would vanish among a run's thousands."""
+    recorder = Recorder()
+    recorder.loop_lag(1.0)
+    shown = stats(recorder.take(1.0)["generator"]["loop_lag_ms"])
+    assert (shown["count"], shown["min"], shown["mean"], shown["max"]) == (10, 100, 550, 1000)
+
+
+moments = st.floats(0, 100).map(lambda second: round(second, 3))
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(st.lists(st.tuples(moments, moments), max_size=30), st.lists(moments, max_size=10))
+def test_session_seconds_are_what_every_session_lived(
+    lives: list[tuple[float, float]], takes: list[float]
+) -> None:
+    """Whenever the intervals are taken, each holds the parts of all lives within it."""
+    lives = [(min(life), max(life)) for life in lives]
+    now = 0.0
+    recorder = Recorder(clock=lambda: now)
+    starts = [(start, 0, recorder.session_started) for start, _ in lives]
+    ends = [(end, 1, lambda: recorder.session_ended(Ending.USER_END)) for _, end in lives]
+    taken: list[dict[str, Any]] = []
+    closes = [(at, 2, lambda: taken.append(recorder.take(now))) for at in [*takes, 100.0]]
+    for at, _, act in sorted([*starts, *ends, *closes], key=lambda event: event[:2]):
+        now = at
+        act()
+    for one in taken:
+        lived = [max(0.0, min(end, one["to"]) - max(start, one["from"])) for start, end in lives]
+        assert one["session_seconds"] == pytest.approx(sum(lived), abs=1e-6)
+    assert taken[0]["from"] == 0.0
+
+
+def test_without_a_clock_an_interval_is_lived_by_who_is_there_at_its_end() -> None:
+    """The next best guess, for whoever feeds a recorder by hand."""
+    recorder = Recorder()
+    recorder.take(1.0)
+    recorder.session_started()
+    assert recorder.take(3.0)["session_seconds"] == 2.0
+
+
+def test_the_states_are_those_of_the_moment() -> None:
+    """The caller sets them before a take, as it sets the frames."""
+    recorder = Recorder()
+    recorder.states = {"waiting": 3, "ready": 2}
+    assert recorder.take(1.0)["states"] == {"waiting": 3, "ready": 2}
+
+
+def test_who_is_not_watched_records_with_all_others() -> None:
+    """Only the classes that an objective names cost anything."""
+    recorder = Recorder(watched=frozenset({"HandoffChat"}))
+    assert recorder.scoped("CompleteChat") is recorder
+    assert recorder.scoped("HandoffChat") is recorder.scoped("HandoffChat")
 
 
 def test_an_interval_is_plain_enough_for_json() -> None:
     """No enum, no object: what comes out of JSON is what went in."""
-    recorder = Recorder()
-    recorder.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=2.0)
-    recorder.count(Count.TURNS_SENT)
+    recorder = Recorder(watched=frozenset({"HandoffChat"}))
+    scoped = recorder.scoped("HandoffChat")
+    scoped.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=2.0)
+    scoped.count(Count.TURNS_SENT)
     recorder.session_started()
     taken = recorder.take(1.0)
     assert json.loads(json.dumps(taken)) == taken
-    assert {type(key) for part in ("counts", "latency") for key in taken[part]} == {str}
+    scope = taken["scopes"]["HandoffChat"]
+    parts = (taken["counts"], taken["latency"], scope["counts"], scope["latency"])
+    assert {type(key) for part in parts for key in part} == {str}
 
 
 @pytest.mark.parametrize("ending", list(Ending))

@@ -31,9 +31,9 @@ def os_error(number: int) -> OSError:
         (os_error(errno.EPIPE), Failure.CONNECTION_LOST),
         (OSError("no number"), Failure.CONNECTION_LOST),
         # the limits of our own machine are no fault of the target
-        (os_error(errno.EMFILE), Failure.INTERNAL),
-        (os_error(errno.EADDRNOTAVAIL), Failure.INTERNAL),
-        (os_error(errno.ENOBUFS), Failure.INTERNAL),
+        (os_error(errno.EMFILE), Failure.LOCAL_LIMIT),
+        (os_error(errno.EADDRNOTAVAIL), Failure.LOCAL_LIMIT),
+        (os_error(errno.ENOBUFS), Failure.LOCAL_LIMIT),
     ],
 )
 def test_an_exception_has_its_kind(error, kind):

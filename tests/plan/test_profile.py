@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
+from loadkit.metrics import RATIOS, STATISTICS
 from loadkit.plan.chaos import MOMENTS, Chaos, Means
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.errand import Abandon, Handoff, Idle
 from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_names
+from loadkit.plan.results import Results
 from loadkit.plan.settings import Connection, Conversation, Load, Platform, Table
-from loadkit.plan.slo import STATISTICS, Limit
+from loadkit.plan.slo import Abort as EarlyEnd
+from loadkit.plan.slo import Limit
 from loadkit.plan.traits import Human
 
 SHIPPED = Path(__file__).parents[2] / "profiles"
@@ -86,7 +89,7 @@ class TestMistakes:
     def test_all_mistakes_are_told_at_once_each_with_its_place(self, path: Path):
         text = """\
 [load]
-model = "open"
+seed = -1
 stages = [
   { duration = "5x", users = 5 },
   { duration = 5, usrs = 5 },
@@ -113,7 +116,7 @@ dialogues = "lines.jsonl"
         )
         beginnings = [
             "--set nonsense: should be KEY=VALUE",
-            "mine.toml:2: load.model: should be 'closed', not 'open'",
+            "mine.toml:2: load.seed: should be greater than or equal to 0, not -1",
             "mine.toml:4: load.stages.0.duration: should be a duration",
             "mine.toml:5: load.stages.1.users: is missing",
             "mine.toml:5: load.stages.1.usrs: unknown key 'usrs'; did you mean 'users'?",
@@ -151,7 +154,9 @@ dialogues = "lines.jsonl"
         (told,) = mistakes_in(path, f'{key} = "x"\n{MINIMAL}')
         assert told.startswith(f"mine.toml:1: {key}: unknown key {key!r}")
 
-    @pytest.mark.parametrize("name", ["load", "mix", "conversation", "human", "slo"])
+    @pytest.mark.parametrize(
+        "name", ["load", "mix", "conversation", "human", "slo", "abort", "results"]
+    )
     def test_a_table_that_is_none_is_told(self, path: Path, name: str):
         told = mistakes_in(path, f"{name} = 5\n")
         assert any(
@@ -174,6 +179,35 @@ dialogues = "lines.jsonl"
             "mine.toml:7: slo.violations.sequence_gpa: no violation is called 'sequence_gpa'"
             "; did you mean 'sequence_gap'?"
         )
+
+    def test_a_limit_on_a_class_that_nobody_is_of_is_told_with_its_place(self, path: Path):
+        text = MINIMAL + (
+            'StreamingChat = 0\n[slo]\n"CompleteChat.response.p95" = "1s"\n'
+            '"StreamingChat.first_chunk.p95" = "1s"\n"HandofChat.errors" = 0\n'
+        )
+        known = ["CompleteChat", "HandoffChat", "StreamingChat"]
+        assert mistakes_in(path, text, known_classes=known) == [
+            "mine.toml:9: slo.StreamingChat.first_chunk.p95: [mix] sends no StreamingChat; give it "
+            "a weight above 0, or take the limit out",
+            "mine.toml:10: slo.HandofChat.errors: no user class is called 'HandofChat'; did you "
+            "mean 'HandoffChat'?",
+        ]
+
+    def test_mistakes_in_abort_and_results_are_told_with_their_place(self, path: Path):
+        text = MINIMAL + (
+            '[slo]\n"response.p95" = "1s"\n'
+            '[abort]\nmetrics = ["response.p95", "errors"]\n[results]\ninterval = "5m"\n'
+        )
+        assert mistakes_in(path, text) == [
+            "mine.toml:8: abort.grace: is missing",
+            "mine.toml:9: abort.metrics.1: [slo] has no limit on 'errors'; known: response.p95",
+            "mine.toml:11: results.interval: should be less than or equal to 60, not '5m'",
+        ]
+
+    def test_a_run_without_limits_cannot_be_ended_by_one(self, path: Path):
+        assert mistakes_in(path, MINIMAL + '[abort]\ngrace = "30s"\n') == [
+            "mine.toml:6: abort: there is no limit that could be broken; write one in [slo]"
+        ]
 
     def test_a_slip_inside_a_table_that_may_be_absent_is_mended(self, path: Path):
         (told,) = mistakes_in(path, None, "human.typing_wpm.medain=50")
@@ -244,6 +278,27 @@ class TestOverrides:
     def test_an_override_that_fits_nowhere_is_told(self, path: Path):
         told = mistakes_in(path, None, "load.stages.7.users=1")
         assert told == ["--set load.stages.7.users=1: the profile has no such place"]
+
+
+class TestLimits:
+    def test_the_classes_that_limits_name_are_watched(self, path: Path):
+        overrides = [
+            "mix.HandoffChat=1",
+            "slo.HandoffChat.response.p95=3s",
+            "slo.CompleteChat.turns.lost_ratio=1%",
+            "slo.CompleteChat.response.p99.5=9s",
+            "slo.errors=0",
+        ]
+        profile = load_profile(str(path), overrides=overrides)
+        assert profile.watched == {"HandoffChat", "CompleteChat"}
+        assert Limit("CompleteChat.response.p99.5", 9000.0) in profile.slo
+        assert load_profile(str(path)).watched == frozenset()
+
+    def test_a_limit_may_be_set_to_end_the_run(self, path: Path):
+        overrides = ["slo.errors=0", "abort.grace=30s", "abort.metrics=['errors']"]
+        profile = load_profile(str(path), overrides=overrides)
+        assert profile.abort == EarlyEnd(grace=30.0, metrics=("errors",))
+        assert Profile.from_json(profile.to_json()) == profile
 
 
 class TestDialogues:
@@ -323,7 +378,9 @@ class TestShipped:
 
     @pytest.mark.parametrize("name", [name for name, _ in profile_names([SHIPPED])])
     def test_every_shipped_profile_can_be_shortened(self, name: str):
-        short = ['load.stages=[{duration="10s", users=5}]']
+        model = load_profile(name, search=[SHIPPED]).load.model
+        level = "users" if model == "closed" else "arrivals_per_second"
+        short = [f'load.stages=[{{duration="10s", {level}=5}}]', "load.warmup=0s"]
         assert load_profile(name, search=[SHIPPED], overrides=short).duration_s == 10
 
     @pytest.mark.parametrize("name", [name for name, _ in profile_names([SHIPPED])])
@@ -355,6 +412,7 @@ class TestDocumentation:
             *STATISTICS,
             *Ending,
             *Failure,
+            *RATIOS,
             *SECTORS,
             *get_args(Platform),
             *MOMENTS,
@@ -382,6 +440,8 @@ class TestDocumentation:
             ("abandon", Abandon),
             ("chaos", Chaos),
             ("connection", Connection),
+            ("abort", EarlyEnd),
+            ("results", Results),
         ],
     )
     def test_every_key_has_a_row_in_its_table(self, table: str, model: type[Table]):

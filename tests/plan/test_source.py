@@ -135,3 +135,10 @@ def test_metrics_are_the_same_with_and_without_quotes():
 def test_all_limits_can_be_overridden_at_once():
     source = Source(TEXT, "p.toml", [parse_override("slo={errors=0}")])
     assert source.data["slo"] == {"errors": 0}
+
+
+def test_it_knows_the_line_of_each_key_of_a_table() -> None:
+    """For whoever shows a broken objective beside its line."""
+    text = '[load]\nseed = 1\n[slo]\n"response.p95" = "2s"\nHandoffChat.response.p95 = "3s"\n'
+    lines = Source(text, "a.toml", [parse_override("slo.errors=0")]).lines_of("slo")
+    assert lines == {"response.p95": 4, "HandoffChat.response.p95": 5}

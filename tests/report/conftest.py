@@ -49,7 +49,8 @@ def make() -> Make:
         if failing:
             _failing(recorder)
         recorder.loop_lag(lag)
-        recorder.resources(38.0, 85_200_000)
+        recorder.gauge("cpu_percent", 38.0)
+        recorder.gauge("rss_mb", 85.2)
         ledger.add("w", 1, recorder.take(30.0))
         settings: dict[str, Any] = {
             "profile": "smoke",

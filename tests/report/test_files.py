@@ -1,15 +1,20 @@
 """A run's folder."""
 
+import errno
+import io
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from loadkit.errors import UsageError
 from loadkit.report import files
 from loadkit.report.files import load_examples, load_summary, results_folder, write, write_text
+from loadkit.report.terminal import render
 
 NOON = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
 
@@ -78,11 +83,31 @@ def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: An
     assert json.loads((tmp_path / "run.json").read_text())["host"] == "http://127.0.0.1:8100"
     assert (tmp_path / "summary.md").read_text().startswith("# ")
     assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "junit.xml",
         "run.json",
         "summary.json",
         "summary.md",
         "violations.jsonl",
     ]
+
+
+def test_a_run_of_the_first_version_can_be_shown_again(tmp_path: Path, make: Any) -> None:
+    """Its summary has no intervals, no states of objectives and no figures of the machine."""
+    summary = make(failing=True, limits=[("response.p95", 2500.0), ("violations", 0)])
+    old = summary.to_dict()
+    for key in ("stopped_early", "intervals_ms"):
+        del old[key]
+    del old["verdict"]["strict"]
+    old["generator"] = {key: old["generator"][key] for key in list(old["generator"])[:5]}
+    first = ("metric", "limit", "actual", "pass")
+    old["slo"] = [{key: line[key] for key in first} for line in old["slo"]]
+    (tmp_path / "summary.json").write_text(json.dumps(old))
+    read = load_summary(tmp_path)
+    stream = io.StringIO()
+    render(read, Console(file=stream, width=80))
+    assert "✓  response.p95  872 ms ≤ 2,500 ms\n" in re.sub(" +\n", "\n", stream.getvalue())
+    write(tmp_path, read, {}, {})
+    assert load_summary(tmp_path) == read
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(
@@ -99,6 +124,48 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(
     with pytest.raises(UsageError, match="No space left"):
         write_text(path, "new")
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_full_disk_costs_only_what_does_not_fit(
+    tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is tried on its own; the error names the others, the file system and the mend."""
+    rename = Path.replace
+
+    def full_for_some(draft: Path, target: Path) -> Path:
+        if target.name in ("summary.json", "junit.xml"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(draft, target)
+
+    monkeypatch.setattr(Path, "replace", full_for_some)
+    with pytest.raises(UsageError) as caught:
+        write(tmp_path, make(), {}, {})
+    text = str(caught.value)
+    assert f"cannot write summary.json, junit.xml in {tmp_path}: No space left" in text
+    assert re.search(r"\(file system /.*, [\d,]+ MB free\); free some space .* --out", text)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "run.json",
+        "summary.md",
+        "violations.jsonl",
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_disk_that_is_really_full_is_a_usage_error(
+    tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel's own ENOSPC, met while the file is written, leaves no draft behind."""
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda _, *rest, **kw: opened(Path("/dev/full"), *rest, **kw))
+    with pytest.raises(UsageError, match=r"summary\.json, run\.json, junit\.xml, .*No space left"):
+        write(tmp_path, make(), {}, {}, [{"kind": "gap", "detail": "", "frames": []}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_with_half_a_character_is_written(tmp_path: Path, make: Any) -> None:
+    """A server's words may hold a lone surrogate, which UTF-8 has no bytes for."""
+    write(tmp_path, make(failing=True), {}, {"errors.unanswered": "half \ud800 of it"})
+    assert load_examples(tmp_path) == {"errors.unanswered": "half \ud800 of it"}
 
 
 @pytest.mark.parametrize(

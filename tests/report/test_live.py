@@ -11,7 +11,7 @@ NOW: dict[str, Any] = {
     "total_s": 30.0,
     "users": 50,
     "turns": 1204,
-    "response_ms": {"p50": 410.2, "p95": 812.3},
+    "response_ms": {"count": 1204, "p50": 410.2, "p95": 812.3},
     "errors": 0,
     "disconnects": 1,
 }
@@ -30,6 +30,8 @@ def test_the_line_tells_how_far_how_much_and_how_fast() -> None:
     ("changed", "part"),
     [
         ({"response_ms": {}}, "response p50/p95 –  "),
+        ({"response_ms": {"count": 6, "p50": 1.0, "p95": 2.0}}, "response p50/p95 –  "),
+        ({"response_ms": {"count": 89, "p50": 1.0, "p95": 2.0}}, "response p50/p95 1/– ms  "),
         ({"total_s": None}, "00:12  50"),
         ({"elapsed_s": 3725.0, "total_s": 86_400.0}, "1:02:05/24:00:00"),
         ({"violations": 2}, "  2 violations"),
@@ -38,3 +40,14 @@ def test_the_line_tells_how_far_how_much_and_how_fast() -> None:
 def test_the_line_copes_with_what_is_not_there_yet(changed: Any, part: str) -> None:
     """Before the first answer, without an end, over hours, and with rare news."""
     assert part in line(**(NOW | changed))
+
+
+@pytest.mark.parametrize(
+    ("due", "part"),
+    [(850.0, "response p50/p95 410/812 ms"), (1300.0, "p95 812 ms, 1,300 ms from schedule")],
+)
+def test_a_late_generator_shows_in_the_line(due: float, part: str) -> None:
+    """Where counting from the schedule changes p95 by more than 5 %, both stand side by side."""
+    text = line(**NOW, from_schedule_ms={"count": 1204, "p50": 420.0, "p95": due})
+    assert part in text
+    assert len(text) <= 90

@@ -12,7 +12,7 @@ def test_the_verdict_comes_first(make: Any) -> None:
     """Ten seconds are enough for the title and the line below it."""
     lines = document(make(limits=LIMITS[:1])).splitlines()
     assert lines[0] == "# PASS: smoke"
-    assert lines[2].startswith("response p95 872 ms ≤ 2,500 ms · 412 sessions")
+    assert lines[2].startswith("response p95 872 ms ≤ 2,500 ms (95 % CI 864–879) · 412 s")
     assert "exit code 0" in lines[4]
 
 
@@ -43,9 +43,43 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_header(
 def test_objectives_show_limit_and_actual_value(make: Any) -> None:
     """With more digits than the terminal: this is the record."""
     page = document(make(limits=LIMITS, failing=True))
-    assert "| violations | 0 | 1 | **✗** |" in page
-    assert "| first_chunk.p95, ms | 1,200 | never measured | **✗** |" in page
-    assert re.search(r"\| response\.p95, ms \| 2,500 \| 87\d\.\d+ \| ✓ \|", page)
+    assert "| violations | 0 | 1 |  |  |  | **✗** |" in page
+    assert "| first_chunk.p95, ms | 1,200 | never measured |  | 0 | 90 | **✗** |" in page
+    held = r"\| response\.p95, ms \| 2,500 \| 87\d\.\d+ \| 86\d–88?\d+ \| 1,204 \| 90 \| ✓ \|"
+    assert re.search(held, page)
+
+
+def test_an_undecided_objective_is_neither_ticked_nor_crossed(make: Any) -> None:
+    """With how many samples there were, and how many it takes."""
+    page = document(make(limits=[("token.p50", 100.0)]))
+    assert "| token.p50, ms | 100 | too few samples |  | 1 | 7 | ? |" in page
+
+
+def test_percentiles_of_too_few_samples_are_dashes_with_a_note(make: Any) -> None:
+    """Of the 1,204 answers p99.9 is not known, of the one token nothing but the time it took."""
+    page = document(make())
+    assert re.search(r"^\| response \| 1,204 .* \| – \| 902 \|$", page, re.M)
+    assert "| token | 1 | – | – | – | – | – | 12.3 |" in page
+    assert "\n– too few samples for that percentile (p999 needs 4,603, p99 459," in page
+
+
+def test_intervals_and_the_schedule_stand_below_their_phase(make: Any) -> None:
+    """Each row says which phase it belongs to."""
+    page = document(make())
+    phases = re.findall(r"^\| ((?:response|echo)[^|]*) \|", page, re.M)
+    assert phases == [
+        "response",
+        "response, 95 % CI from",
+        "response, 95 % CI to",
+        "echo",
+        "echo, from schedule",
+    ]
+
+
+def test_a_worker_that_was_lost_has_its_row(make: Any) -> None:
+    """Name, second and sessions."""
+    lost = [{"worker": "host|1", "at_s": 12.5, "sessions_live": 50}]
+    assert r"| host\|1 | 12.5 | 50 |" in document(make(workers_lost=lost))
 
 
 def test_errors_show_an_escaped_example(make: Any, examples: Any) -> None:

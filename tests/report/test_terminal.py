@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
-from loadkit.report.terminal import render, shifted
+from loadkit.report.terminal import fared, render
 from loadkit.report.verdict import verdict_line
 
+LOST = [{"worker": "host-a_1f2e3d4c5b6a79881726354453627180", "at_s": 12.5, "sessions_live": 50}]
 LIMITS = [("response.p95", 2500.0), ("violations", 0.0), ("first_chunk.p95", 1200.0)]
 
 
@@ -28,6 +30,27 @@ def test_the_headline_phase_is_the_first_row_under_a_header_with_its_unit(make: 
     assert lines[header + 1].split() == ["response", "1,204", "600", "841", "872", "896", "902"]
 
 
+def test_the_headline_has_its_interval_right_below(make: Any) -> None:
+    """A reader sees how far the figure may be off; the ends are those of the summary."""
+    summary = make()
+    lines = shown(summary).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("response"))
+    ends = [summary.intervals_ms["response"][name] for name in ("p50", "p90", "p95", "p99")]
+    low, high = lines[at + 1].split(), lines[at + 2].split()
+    assert low == ["95", "%", "CI", "from", *(f"{end[0]:.0f}" for end in ends)]
+    assert high == ["95", "%", "CI", "to", *(f"{end[1]:.0f}" for end in ends)]
+
+
+def test_a_percentile_of_too_few_samples_is_a_dash_that_is_explained(make: Any) -> None:
+    """One token was had: its time is known, its percentiles are not."""
+    lines = shown(make()).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("token"))
+    assert lines[at].split() == ["token", "1", "–", "–", "–", "–", "12.3"]
+    assert lines[at + 1] == (
+        "– too few samples for that percentile (p99 needs 459, p95 90, p90 44, p50 7)"
+    )
+
+
 def test_the_verdict_is_the_last_line_and_whole(make: Any) -> None:
     """A script may take the last line, however narrow the terminal."""
     for summary in (make(limits=LIMITS), make(lag=0.2), make()):
@@ -39,7 +62,7 @@ def test_nothing_but_the_verdict_is_wider_than_the_terminal(
     make: Any, examples: Any, width: int
 ) -> None:
     """Tables and lists stay within the columns, with no figure cut short."""
-    summary = make(failing=True, limits=LIMITS, workers_lost=1, lag=0.2)
+    summary = make(failing=True, limits=LIMITS, workers_lost=LOST, lag=0.2, asked_sessions=500)
     lines = shown(summary, width, examples).rstrip("\n").splitlines()
     assert max(len(line.rstrip()) for line in lines[:-1]) <= width
     assert "…" not in "".join(lines)
@@ -65,7 +88,7 @@ def test_colour_only_adds_to_the_text(make: Any) -> None:
 def test_every_objective_is_ticked_or_crossed(make: Any) -> None:
     """With its limit, its unit and what it was."""
     text = shown(make(limits=LIMITS, failing=True))
-    assert "✓  response.p95     872 ms ≤ 2,500 ms" in text
+    assert "✓  response.p95     872 ms ≤ 2,500 ms (95 % CI 86" in text
     assert "✗  violations       1 > 0" in text
     assert "✗  first_chunk.p95  never measured (limit 1,200 ms)" in text
 
@@ -95,12 +118,51 @@ def test_figures_from_the_schedule_stand_under_the_plain_ones_where_they_differ(
     assert sum("from schedule" in line for line in lines) == 1
 
 
-@pytest.mark.parametrize(("factor", "result"), [(1.0, False), (1.05, False), (1.06, True)])
-def test_five_per_cent_is_the_difference_that_counts(factor: float, result: bool) -> None:
-    """Less is noise to a reader."""
-    plain = dict.fromkeys(("p50", "p90", "p95", "p99", "max"), 100.0)
-    assert shifted(plain, plain | {"p95": 100.0 * factor}) is result
-    assert shifted(plain, {}) is False
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (SloLine("violations", 0, 3, "fail"), "3 > 0"),
+        (SloLine("turns.lost_ratio", 0.01, 0.005, "pass"), "0.005 ≤ 0.01"),
+        (SloLine("echo.p50", 9, None, "fail", 0, 7), "never measured (limit 9 ms)"),
+        (
+            SloLine("response.p99", 2500, None, "undecided", 353, 459),
+            "too few samples, 353 of 459 (limit 2,500 ms)",
+        ),
+        (
+            SloLine("response.p95", 2500, 812.3, "pass", 500, 90, (790.2, 840.4)),
+            "812 ms ≤ 2,500 ms (95 % CI 790–840)",
+        ),
+    ],
+)
+def test_an_objective_says_how_it_fared(line: SloLine, text: str) -> None:
+    """Its own units, and how sure that is."""
+    assert fared(line) == text
+
+
+def test_an_undecided_objective_has_a_mark_of_its_own(make: Any) -> None:
+    """It neither held nor broke."""
+    assert "?  token.p50  too few samples, 1 of 7 (limit 100 ms)" in shown(
+        make(limits=[("token.p50", 100.0)])
+    )
+
+
+def test_a_worker_that_was_lost_is_named_with_what_it_had(make: Any) -> None:
+    """Whoever looks for the log needs the name and the second."""
+    assert f"{LOST[0]['worker']} at 12.5 s with 50 sessions" in shown(make(workers_lost=LOST))
+
+
+def test_arrivals_are_shown_for_the_open_model_alone(make: Any) -> None:
+    """Asked, started and refused; a closed model has none."""
+    assert "arrivals     420 asked · 412 started · 0 refused" in shown(make(asked_sessions=420))
+    assert "arrivals" not in shown(make())
+
+
+def test_the_generator_has_a_percentile_only_where_its_samples_support_one(make: Any) -> None:
+    """One reading of the CPU is a maximum and nothing else."""
+    text = shown(make())
+    assert "loop lag max 1 ms" in text
+    assert "CPU max 38 %" in text
+    assert "memory 85.2 MB" in text
 
 
 def test_a_run_that_measured_nothing_still_renders(make: Any) -> None:

@@ -6,9 +6,10 @@ import orjson
 import pytest
 
 from loadkit.errors import UsageError
+from loadkit.simulator.frames import Frame
 from loadkit.simulator.truth import TruthLog
 
-from .doubles import JOIN, World, says
+from .doubles import JOIN, Ear, World, says
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -122,3 +123,40 @@ def test_sessions_and_refusals_are_told(tmp_path: Path) -> None:
     assert {record["session_id"] for record in told} == {session.id}
     assert told[-1]["reason"] == "REASON_USER_ABANDONED"
     assert told[-1]["at"] == 120.0
+
+
+def test_an_event_is_stamped_before_it_is_written(tmp_path: Path) -> None:
+    """Whoever reads it cannot have it earlier than the log says."""
+    path = tmp_path / "truth.jsonl"
+    world = World(truth=path)
+    session, ear = world.greeted()
+
+    class Slow(Ear):
+        def deliver(self, frame: Frame) -> None:
+            world.clock.time += 0.25
+
+    session.detach(ear)
+    slow = Slow()
+    session.attach(slow, 0)
+    start = world.clock.now()
+    session.hear(slow, says("where is my order"))
+    world.clock.advance(10)
+    world.truth.close()
+    turn = next(record for record in lines(path) if record["kind"] == "turn")
+    stamps = [event["at"] - start for event in turn["events"]]  # type: ignore[attr-defined]
+    assert stamps == [0.0, 0.75, 3.5]  # each 0.25 s of writing delays what follows, not its stamp
+
+
+def test_a_message_is_received_when_its_bytes_came(tmp_path: Path) -> None:
+    """Not when the loop got round to it."""
+    path = tmp_path / "truth.jsonl"
+    world = World(truth=path)
+    session, ear = world.greeted()
+    start = world.clock.now()
+    world.clock.time += 0.125
+    session.hear(ear, says("where is my order"), start)
+    world.clock.advance(10)
+    world.truth.close()
+    turn = next(record for record in lines(path) if record["kind"] == "turn")
+    assert turn["received"] == start
+    assert turn["events"][0]["at"] == start + 0.125  # type: ignore[index]

@@ -1,5 +1,7 @@
 """What Locust's own table gets to see."""
 
+import time
+
 import pytest
 from locust.env import Environment
 from locust.event import Events
@@ -79,3 +81,19 @@ def test_what_locust_shows_is_recorded_for_the_summary_too(environment: Environm
     taken = recorder.take(2.0)
     assert set(taken["latency"]) == {"response"}
     assert taken["counts"] == {"errors.unanswered": 1, "violations.unexpected_event": 1}
+
+
+def test_a_watched_class_is_in_locusts_table_as_any_other(environment: Environment) -> None:
+    recorder = SwarmRecorder(environment, 0.0, watched=frozenset({"HandoffChat"}))
+    scoped = recorder.scoped("HandoffChat")
+    scoped.sample(Phase.RESPONSE, None, 1.0, 1.25)
+    scoped.fail(Failure.UNANSWERED, "why")
+    total = environment.stats.total
+    assert (total.num_requests, total.num_failures) == (2, 1)
+
+
+def test_sessions_are_timed_by_the_workers_own_clock(environment: Environment) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.session_started()
+    taken = recorder.take(time.perf_counter())
+    assert 0 < taken["session_seconds"] <= taken["to"] - taken["from"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadkit.errors import UsageError
-from loadkit.plan.settings import Stage
+from loadkit.plan.settings import Load, Stage
 from loadkit.swarm.shape import ProfileShape
 
 
@@ -19,10 +19,22 @@ class Conductor:
     def profile(self) -> Any:
         if not self._stages:
             raise UsageError("the profile is gone")
-        return SimpleNamespace(load=SimpleNamespace(stages=self._stages))
+        return SimpleNamespace(load=self._load())
+
+    def _load(self) -> Load:
+        return Load(stages=self._stages)
 
     def refuse(self, error: Exception) -> None:
         self.refused.append(error)
+
+
+class OpenConductor(Conductor):
+    def _load(self) -> Load:
+        stages = [
+            {"duration": stage.duration, "arrivals_per_second": float(stage.users or 0)}
+            for stage in self._stages
+        ]
+        return Load.model_validate({"model": "open", "stages": stages})
 
 
 def users(conductor: Conductor, *elapsed: float) -> list[int | None]:
@@ -50,6 +62,10 @@ def test_the_target_is_the_one_at_the_end_of_the_coming_second(
     stages: list[tuple[float, int]], ticks: list[int | None]
 ) -> None:
     assert users(Conductor(*stages), *range(len(ticks))) == ticks
+
+
+def test_the_open_model_asks_for_no_users_until_its_stages_are_over() -> None:
+    assert users(OpenConductor((2, 50), (1, 0)), 0, 1, 2, 3) == [0, 0, 0, None]
 
 
 def test_a_tick_that_comes_a_hair_early_does_not_add_a_second_to_the_run() -> None:

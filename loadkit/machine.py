@@ -1,0 +1,209 @@
+"""What this process may use of its machine: cores, memory, open files, ports.
+
+Linux tells all of it. Elsewhere some is unknown, which is None here, never a guess.
+"""
+
+import contextlib
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import psutil
+
+__all__ = [
+    "CpuClock",
+    "Limit",
+    "PortUse",
+    "cgroup_cores",
+    "cgroup_memory",
+    "cores",
+    "counting_files_is_cheap",
+    "files_limit",
+    "memory_available",
+    "open_files",
+    "parse_port_range",
+    "parse_sockstat",
+    "port_use",
+    "usable_cpus",
+]
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_PROC: Final = Path("/proc")
+
+
+class Limit(NamedTuple):
+    """The limit of open files: `soft` holds now, a process may raise it up to `hard`."""
+
+    soft: int
+    hard: int
+
+
+class PortUse(NamedTuple):
+    """How many of the machine's ephemeral ports may be taken, and how many there are."""
+
+    used: int
+    available: int
+
+
+# --- open files -----------------------------------------------------------------------------------
+
+
+def files_limit() -> Limit:
+    """Return how many files this process may have open; "unlimited" is a very high number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = 2**31 - 1
+    return Limit(*(highest if n == resource.RLIM_INFINITY else n for n in (soft, hard)))
+
+
+def open_files() -> int:
+    """Return how many files, sockets included, this process has open."""
+    # Linux 6.2 and later: the size of the folder is the count, 3 µs whatever the number. Listing
+    # it takes 5 ms for 10,000 files and 15 ms for 19,000 (measured, Linux 6.18, AMD EPYC).
+    return _folder_size() or psutil.Process().num_fds()
+
+
+def counting_files_is_cheap() -> bool:
+    """Tell whether `open_files` costs the same however many there are."""
+    return _folder_size() > 0
+
+
+def _folder_size() -> int:
+    try:
+        return os.stat("/proc/self/fd").st_size
+    except OSError:
+        return 0
+
+
+# --- ports ----------------------------------------------------------------------------------------
+
+
+def port_use() -> PortUse | None:
+    """Return how the ephemeral ports stand; None where the system does not tell (macOS)."""
+    try:
+        sockets = (_PROC / "net/sockstat").read_text()
+        ports = (_PROC / "sys/net/ipv4/ip_local_port_range").read_text()
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):  # a kernel without IPv6
+        sockets += (_PROC / "net/sockstat6").read_text()
+    return PortUse(parse_sockstat(sockets), parse_port_range(ports))
+
+
+def parse_sockstat(text: str) -> int:
+    """Return the TCP sockets in use and in TIME_WAIT, from `/proc/net/sockstat` and `sockstat6`.
+
+    It is an upper bound of the ports taken: sockets that listen or were accepted take none of the
+    range, and two targets may share one. TIME_WAIT is counted for both families at once.
+    """
+    found = 0
+    for line in text.splitlines():
+        name, *words = line.split()
+        if name in ("TCP:", "TCP6:"):
+            numbers = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            found += numbers.get("inuse", 0) + numbers.get("tw", 0)
+    return found
+
+
+def parse_port_range(text: str) -> int:
+    """Return how many ports `ip_local_port_range` holds; its two numbers are the first and last."""
+    first, last = map(int, text.split())
+    return last - first + 1
+
+
+# --- cores and memory -----------------------------------------------------------------------------
+
+
+def usable_cpus() -> frozenset[int]:
+    """Return the numbers of the cores that this process may run on, as things are now."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def cores() -> float:
+    """Return how many cores this process may use: its affinity, or its cgroup's quota if less."""
+    quota = cgroup_cores()
+    usable = float(len(usable_cpus()))
+    return usable if quota is None else min(usable, quota)
+
+
+def memory_available() -> int:
+    """Return the bytes of memory that can be had without swapping, or the cgroup's rest if less."""
+    available = int(psutil.virtual_memory().available)
+    rest = cgroup_memory()
+    return available if rest is None else min(available, rest)
+
+
+def cgroup_cores(root: Path = _CGROUPS, proc: Path = _PROC) -> float | None:
+    """Return the tightest `cpu.max` (cgroup v2) above this process, in cores; None without one."""
+    quotas = []
+    for folder in _cgroup(root, proc):
+        words = _words(folder / "cpu.max")
+        if len(words) == 2 and words[0] != "max":
+            quotas.append(int(words[0]) / int(words[1]))
+    return min(quotas, default=None)
+
+
+def cgroup_memory(root: Path = _CGROUPS, proc: Path = _PROC) -> int | None:
+    """Return what is left of the tightest `memory.max` (cgroup v2), in bytes; None without one."""
+    rests = []
+    for folder in _cgroup(root, proc):
+        most, used = _words(folder / "memory.max"), _words(folder / "memory.current")
+        if most and used and most[0] != "max":
+            rests.append(max(0, int(most[0]) - int(used[0])))
+    return min(rests, default=None)
+
+
+def _cgroup(root: Path, proc: Path) -> Iterator[Path]:
+    """Yield the folder of this process' cgroup and those above it: each may set a limit."""
+    try:
+        lines = (proc / "self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith("0::"):  # the one hierarchy of version 2
+            folder = root / line.removeprefix("0::").strip().lstrip("/")
+            yield folder
+            while folder != root:
+                folder = folder.parent
+                yield folder
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
+class CpuClock:
+    """How busy the cores are that this process may use, by anyone, since the last look."""
+
+    def __init__(self) -> None:
+        self._before = _cpu_times()
+
+    def busy_percent(self) -> float:
+        """Return the busy share since the last call in percent: 100 is every usable core.
+
+        Waiting for a disk is not busy; what a hypervisor gave to others (steal) is.
+        """
+        before, self._before = self._before, _cpu_times()
+        busy = every = 0.0
+        for cpu in usable_cpus() & before.keys() & self._before.keys():
+            (busy_then, every_then), (busy_now, every_now) = before[cpu], self._before[cpu]
+            busy += busy_now - busy_then
+            every += every_now - every_then
+        # Counters of a virtual machine may step back.
+        return min(100.0, max(0.0, 100 * busy / every)) if every > 0 else 0.0
+
+
+def _cpu_times() -> dict[int, tuple[float, float]]:
+    """Return for each core its busy seconds and all its seconds."""
+    found = {}
+    for number, times in enumerate(psutil.cpu_times(percpu=True)):
+        # `guest` is part of `user` already, and `guest_nice` of `nice`.
+        every = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
+        found[number] = (every - times.idle - getattr(times, "iowait", 0), every)
+    return found

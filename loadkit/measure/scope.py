@@ -1,0 +1,89 @@
+"""The figures of one user class: kept by a worker beside those of all, merged by the master."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.histogram import Distribution, Tally
+
+if TYPE_CHECKING:
+    from loadkit.measure.recorder import Recorder
+
+__all__ = ["Scope", "Scoped"]
+
+
+class Scope:
+    """What the master knows of one user class.
+
+    Attributes:
+        latency: by phase, end - sent.
+        counts: by the keys of the ledger's own counts.
+    """
+
+    __slots__ = ("counts", "latency")
+
+    def __init__(self) -> None:
+        self.latency: dict[str, Distribution] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, taken: Mapping[str, Any]) -> None:
+        """Merge what `Scoped.take` gave."""
+        for phase, wire in taken["latency"].items():
+            self.latency.setdefault(phase, Distribution()).add(wire)
+        self.counts.update(taken["counts"])
+
+
+class Scoped:
+    """Records for a worker's recorder, and for one user class apart.
+
+    The methods are those of `Recorder`, which see.
+    """
+
+    __slots__ = ("_counts", "_every", "_latency")
+
+    def __init__(self, every: "Recorder") -> None:
+        self._every = every
+        self._open()
+
+    def _open(self) -> None:
+        self._latency: defaultdict[str, Tally] = defaultdict(Tally)
+        self._counts: defaultdict[str, int] = defaultdict(int)
+
+    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
+        self._every.sample(phase, due, sent, end)
+        if sent >= self._every.measure_from:
+            self._latency[phase].record(end - sent)
+
+    def count(self, key: str, n: int = 1, since: float | None = None) -> None:
+        self._every.count(key, n, since)
+        if since is None or since >= self._every.measure_from:
+            self._counts[key] += n
+
+    def fail(self, kind: Failure, detail: str) -> None:
+        self._every.fail(kind, detail)
+        self._counts[f"errors.{kind}"] += 1
+
+    def violate(
+        self, kind: str, detail: str, transcript: Callable[[], list[str]] | None = None
+    ) -> None:
+        self._every.violate(kind, detail, transcript)
+        self._counts[f"violations.{kind}"] += 1
+
+    def session_started(self) -> None:
+        self._every.session_started()
+        self._counts[Count.SESSIONS_STARTED] += 1
+
+    def session_ended(self, ending: Ending) -> None:
+        self._every.session_ended(ending)
+        self._counts[f"ended.{ending}"] += 1
+
+    def take(self) -> dict[str, Any]:
+        """Return what was recorded since the last call, as plain types, and start afresh."""
+        taken = {
+            "latency": {str(phase): tally.to_wire() for phase, tally in self._latency.items()},
+            "counts": {str(key): count for key, count in self._counts.items()},
+        }
+        self._open()
+        return taken

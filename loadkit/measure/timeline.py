@@ -1,0 +1,210 @@
+"""The run cut into rows: what all workers measured in each second, or in whatever is asked for."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import floor, inf
+from typing import Any, Final
+
+from loadkit.measure.histogram import Distribution
+
+__all__ = ["PATIENCE", "Row", "Timeline"]
+
+PATIENCE: Final = 10.0
+"""Seconds for which a worker that is silent is still waited for, and its sessions still counted."""
+
+SETTLE: Final = 1.0
+"""Seconds that a row stays open whoever has reported: there may be workers not heard of yet."""
+
+_SAME_ROW: Final = 0.75  # rows; half of one would send jitter at a border to and fro
+
+
+@dataclass(slots=True)
+class Standing:
+    """What a worker last said of the moment: sessions by state, all sessions, and its memory."""
+
+    until: float
+    states: Mapping[str, int]
+    live: int
+    rss_mb: float | None
+
+
+@dataclass(slots=True)
+class Row:
+    """What was measured in one stretch of the run.
+
+    Attributes:
+        start: seconds of the run at which it begins.
+        length: how long it is, in seconds.
+        asked: the load asked for in its middle, as the caller named it.
+        latency, from_schedule: by phase, as in the ledger, of this row alone.
+        generator: by name, likewise.
+        counts: by key, likewise.
+        frames: `sent`, `received`, `bytes_sent`, `bytes_received`, likewise.
+        session_seconds: the integral of live sessions.
+        reported: the workers heard of, with where each of them stood at the end.
+        standing: the same once the row is closed, with those workers that are silent for a
+            moment as they last stood.
+    """
+
+    start: float
+    length: float
+    asked: Mapping[str, float] = field(default_factory=dict)
+    latency: dict[str, Distribution] = field(default_factory=dict)
+    from_schedule: dict[str, Distribution] = field(default_factory=dict)
+    generator: dict[str, Distribution] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    frames: Counter[str] = field(default_factory=Counter)
+    session_seconds: float = 0.0
+    reported: dict[str, Standing] = field(default_factory=dict)
+    standing: dict[str, Standing] = field(default_factory=dict)
+
+    @property
+    def live(self) -> int:
+        """Sessions at the end of the row."""
+        return sum(worker.live for worker in self.standing.values())
+
+    @property
+    def mean_live(self) -> float:
+        """Sessions over the row on average."""
+        return self.session_seconds / self.length
+
+    @property
+    def rss_mb(self) -> float | None:
+        """The memory of all workers in megabytes; None while none has said."""
+        known = [each.rss_mb for each in self.standing.values() if each.rss_mb is not None]
+        return sum(known) if known else None
+
+    def in_state(self, state: str) -> int:
+        """Sessions in a state at the end of the row."""
+        return sum(worker.states.get(state, 0) for worker in self.standing.values())
+
+
+@dataclass(slots=True)
+class _Worker:
+    """What is known of a worker from one of its reports to the next."""
+
+    row: int | None = None
+    until: float = -inf
+    frames: Counter[str] = field(default_factory=Counter)
+
+
+class Timeline:
+    """Rows of equal length from the start of the run on, closed one after the other.
+
+    A worker's interval is never cut: it goes into the row that holds its middle, and consecutive
+    intervals of a row's length into consecutive rows as long as that is nearly the same. What
+    comes for a row that is closed goes into the oldest open one. So the rows add up to the whole
+    run, exactly. Only open rows are kept: memory does not grow with the run.
+
+    Args:
+        interval: the length of a row in seconds.
+        asked: gives the load asked for at a second of the run, by names such as `users`.
+    """
+
+    def __init__(
+        self,
+        interval: float = 1.0,
+        asked: Callable[[float], Mapping[str, float]] = lambda _: {},
+    ) -> None:
+        self.interval = interval
+        self._asked = asked
+        self._rows: dict[int, Row] = {}
+        self._next = 0  # the oldest open row
+        self._workers: dict[str, _Worker] = {}
+        self._standing: dict[str, Standing] = {}
+
+    def add(self, worker: str, interval: Mapping[str, Any], start: float, end: float) -> None:
+        """Take what `Recorder.take` gave of a worker.
+
+        Args:
+            worker: who measured it.
+            interval: what it measured. Each is to be given once.
+            start, end: the interval's stamps in seconds of the run.
+        """
+        known = self._workers.setdefault(worker, _Worker())
+        known.row = place = max(self._next, self._place(known, start, end))
+        known.until = max(known.until, end)
+        row = self._row(place)
+        for name, mine in (
+            ("latency", row.latency),
+            ("from_schedule", row.from_schedule),
+            ("generator", row.generator),
+        ):
+            for key, wire in interval[name].items():
+                mine.setdefault(key, Distribution()).add(wire)
+        row.counts.update(interval["counts"])
+        row.session_seconds += interval["session_seconds"]
+        totals = Counter(interval["frames"])
+        row.frames += totals - known.frames  # which leaves out what is not positive
+        known.frames |= totals
+        memory = interval["generator"].get("rss_mb")
+        stands = Standing(
+            end, interval["states"], interval["live"], memory["max"] / 1000 if memory else None
+        )
+        _keep_latest(row.reported, worker, stands)
+
+    def closed(self, now: float) -> list[Row]:
+        """Return the rows that are complete by now, each once, in their order.
+
+        A row is closed when every worker has reported past its end; one that has been silent
+        for `PATIENCE` is not waited for.
+
+        Args:
+            now: seconds of the run.
+        """
+        rows = []
+        while self._is_complete((self._next + 1) * self.interval, now):
+            rows.append(self._close())
+        return rows
+
+    def finish(self) -> list[Row]:
+        """Return all rows that are still open, the last one cut to the last report's end."""
+        rows = []
+        while self._rows:
+            rows.append(self._close())
+        if rows:
+            until = max(worker.until for worker in self._workers.values())
+            rows[-1].length = min(max(until - rows[-1].start, 0.001), self.interval)
+        return rows
+
+    def _place(self, worker: _Worker, start: float, end: float) -> int:
+        """The number of the row that an interval belongs to."""
+        middle, length = (start + end) / 2 / self.interval, (end - start) / self.interval
+        if worker.row is not None and abs(length - 1) < 0.5:
+            follows = worker.row + 1
+            if abs(middle - (follows + 0.5)) < _SAME_ROW:
+                return follows
+        return floor(middle)
+
+    def _row(self, number: int) -> Row:
+        if number not in self._rows:
+            start = number * self.interval
+            asked = self._asked(start + self.interval / 2)
+            self._rows[number] = Row(start, self.interval, asked)
+        return self._rows[number]
+
+    def _is_complete(self, end: float, now: float) -> bool:
+        if not self._workers:
+            return now >= end + PATIENCE
+        return now >= end + SETTLE and not any(
+            now - PATIENCE < worker.until < end for worker in self._workers.values()
+        )
+
+    def _close(self) -> Row:
+        row = self._row(self._next)
+        del self._rows[self._next]
+        self._next += 1
+        for worker, stands in row.reported.items():
+            _keep_latest(self._standing, worker, stands)
+        gone = row.start + row.length - PATIENCE
+        self._standing = {
+            worker: stands for worker, stands in self._standing.items() if stands.until > gone
+        }
+        row.standing = dict(self._standing)
+        return row
+
+
+def _keep_latest(standing: dict[str, Standing], worker: str, stands: Standing) -> None:
+    if worker not in standing or stands.until >= standing[worker].until:
+        standing[worker] = stands

@@ -1,0 +1,89 @@
+"""What a run comes to: the SLO, its validity, the reasons, and the exit code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from loadkit.measure.slo import SloLine
+from loadkit.measure.validity import Level, Validity
+from loadkit.measure.words import plural
+
+__all__ = ["BROKEN", "FAILED", "STOPPED", "UNDECIDED", "Verdict", "decide"]
+
+BROKEN: Final = "SLO broken: "
+UNDECIDED: Final = "SLO undecided: "
+"""How a reason starts that only says again what a line of the SLO says."""
+
+STOPPED: Final = "stopped early: "
+FAILED: Final = "no SLO, and something failed: "
+"""How the other reasons start that are no doubts about the run."""
+
+_EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What it all comes to.
+
+    Attributes:
+        slo: `fail` if an objective is broken, or left undecided under `strict`, or if the run was
+            stopped early for one; `none` if there was no objective; else `pass`.
+        validity: whether the run may be believed.
+        reasons: why it is not a plain pass, one sentence each, doubts about the run first.
+        exit_code: 3 if invalid, whatever the objectives say; else 1 if the SLO failed, or if
+            there is none and something failed; else 0.
+        strict: whether an objective with too few samples to judge it counts as broken.
+    """
+
+    slo: Literal["pass", "fail", "none"]
+    validity: Level
+    reasons: tuple[str, ...]
+    exit_code: int
+    strict: bool = False
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The reasons that speak about the run itself: why it is not valid."""
+        others = (BROKEN, UNDECIDED, STOPPED, FAILED)
+        return tuple(text for text in self.reasons if not text.startswith(others))
+
+
+def decide(
+    slo: Sequence[SloLine],
+    validity: Validity,
+    failed: Mapping[str, int],
+    *,
+    strict: bool = False,
+    stopped_early: str | None = None,
+) -> Verdict:
+    """Put the verdict together.
+
+    Args:
+        slo: the objectives and how they fared.
+        validity: whether the run may be believed.
+        failed: how many there were of each thing that fails a run without objectives.
+        strict: whether an objective with too few samples to judge it counts as broken.
+        stopped_early: why the run was ended before its time, if a broken objective ended it.
+    """
+    reasons = list(validity.reasons)
+    if stopped_early is not None:
+        reasons.append(f"{STOPPED}{stopped_early}")
+    for line in slo:
+        if line.status == "fail":
+            reasons.append(f"{BROKEN}{line}")
+        elif line.status == "undecided":
+            reasons.append(f"{UNDECIDED}{line}{', and --strict' if strict else ''}")
+    outcome: Literal["pass", "fail", "none"] = "none"
+    if slo or stopped_early is not None:
+        bad = ("fail", "undecided") if strict else ("fail",)
+        broken = stopped_early is not None or any(line.status in bad for line in slo)
+        outcome = "fail" if broken else "pass"
+    else:
+        broken = any(failed.values())
+        if broken:
+            what = ", ".join(plural(n, noun) for noun, n in failed.items() if n)
+            reasons.append(f"{FAILED}{what}")
+    code = _EXIT_BROKEN if broken else _EXIT_HOLDS
+    if validity.level == "invalid":
+        code = _EXIT_INVALID
+    return Verdict(outcome, validity.level, tuple(reasons), code, strict)

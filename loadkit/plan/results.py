@@ -1,0 +1,20 @@
+"""What of a run is written down, and how finely."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from loadkit.plan.settings import Table
+from loadkit.plan.units import Duration
+
+__all__ = ["Results"]
+
+
+class Results(Table):
+    """How the course of a run is written down.
+
+    Attributes:
+        interval: seconds that one row of `timeline.csv` and one interval of `latency.hlog` last.
+    """
+
+    interval: Annotated[Duration, Field(ge=0.1, le=60)] = 1.0

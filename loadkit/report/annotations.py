@@ -1,0 +1,172 @@
+"""A line per problem, in the form that the CI system at hand shows beside the code.
+
+Sources of the forms and of their escaping:
+
+    GitHub Actions     docs.github.com, "Workflow commands"; actions/toolkit, core/src/command.ts
+    Azure Pipelines    learn.microsoft.com, "Logging commands"; its task library, taskcommand.ts
+    TeamCity           jetbrains.com/help/teamcity/service-messages.html
+    any other          the form of compilers, `file:line: error: text` (GNU coding standards)
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from zlib import crc32
+
+from loadkit.measure.summary import Summary
+from loadkit.measure.verdict import BROKEN, FAILED, STOPPED, UNDECIDED
+from loadkit.measure.words import number
+
+__all__ = ["Source", "lines"]
+
+Source = tuple[str, Mapping[str, int]]
+"""The profile's file, as a path from the root of the repository, and the line of each metric."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Something to tell.
+
+    Attributes:
+        level: how grave it is; an error goes with an exit code other than 0.
+        title: what kind of problem it is.
+        text: in words, with figures.
+        key: what tells it from the others of its title, the same in every run.
+        file, line: where it stands.
+    """
+
+    level: Literal["error", "warning"]
+    title: str
+    text: str
+    key: str
+    file: str | None = None
+    line: int | None = None
+
+
+def lines(
+    summary: Summary, environ: Mapping[str, str], source: Source | None = None
+) -> Iterator[str]:
+    """Return the lines for standard output; none outside of CI.
+
+    They hold figures and names of metrics and kinds, never what a server said.
+
+    Args:
+        summary: whose problems.
+        environ: the environment, which tells the CI system.
+        source: where the objectives are written; None if that is in no file.
+    """
+    form = _form(environ)
+    if form is not None:
+        # CI systems show the first few only.
+        yield from map(form, sorted(_problems(summary, source), key=lambda one: one.level))
+
+
+def _form(environ: Mapping[str, str]) -> Callable[[_Problem], str] | None:
+    def is_set(name: str) -> bool:
+        return environ.get(name, "").lower() not in ("", "0", "false")
+
+    if is_set("GITHUB_ACTIONS"):
+        return _github
+    if is_set("TF_BUILD"):
+        return _azure
+    if is_set("TEAMCITY_VERSION"):
+        return _teamcity
+    return _compiler if is_set("CI") or is_set("JENKINS_URL") else None
+
+
+def _problems(summary: Summary, source: Source | None) -> Iterator[_Problem]:
+    verdict = summary.verdict
+    name = f"loadkit {summary.profile}"
+    for doubt in verdict.doubts:
+        level: Literal["error", "warning"] = "warning"
+        if verdict.validity == "invalid":
+            level = "error"
+        yield _Problem(level, f"{name}: {verdict.validity}", doubt, _bare(doubt), *_place(source))
+    for line in summary.slo:
+        place = _place(source, line.metric)
+        if line.status == "fail":
+            yield _Problem("error", f"{name}: SLO broken", f"{BROKEN}{line}", line.metric, *place)
+        elif line.status == "undecided":
+            level = "error" if verdict.strict else "warning"
+            yield _Problem(
+                level, f"{name}: SLO undecided", f"{UNDECIDED}{line}", line.metric, *place
+            )
+    for reason in verdict.reasons:
+        if reason.startswith((STOPPED, FAILED)):
+            yield _Problem("error", name, reason, _bare(reason), *_place(source))
+    for what, kinds in (("violation", summary.violations), ("error", summary.errors)):
+        for kind, count in sorted(kinds.items(), key=lambda item: -item[1]):
+            text = f"{what}: {number(count)} × {kind}"
+            yield _Problem("warning", f"{name}: {what}", text, kind, *_place(source))
+
+
+def _bare(text: str) -> str:
+    """A reason without its figures, which differ from run to run."""
+    return re.sub(r"\d[\d.,]*", "", text)
+
+
+def _place(source: Source | None, metric: str | None = None) -> tuple[str | None, int | None]:
+    if source is None:
+        return None, None
+    return source[0], source[1].get(metric, 1) if metric is not None else 1
+
+
+def _github(one: _Problem) -> str:
+    data = [("%", "%25"), ("\r", "%0D"), ("\n", "%0A")]
+    values = [*data, (":", "%3A"), (",", "%2C")]
+    properties = {"file": one.file, "line": one.line, "title": one.title}
+    told = ",".join(
+        f"{key}={_escaped(str(value), values)}"
+        for key, value in properties.items()
+        if value is not None
+    )
+    return f"::{one.level} {told}::{_escaped(one.text, data)}"
+
+
+def _azure(one: _Problem) -> str:
+    data = [("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A")]
+    values = [*data, ("]", "%5D"), (";", "%3B")]
+    properties = {"type": one.level, "sourcepath": one.file, "linenumber": one.line}
+    told = "".join(
+        f"{key}={_escaped(str(value), values)};"
+        for key, value in properties.items()
+        if value is not None
+    )
+    return f"##vso[task.logissue {told}]{_escaped(one.text, data)}"
+
+
+def _teamcity(one: _Problem) -> str:
+    text = _bars(one.text)
+    if one.level == "warning":
+        return f"##teamcity[message text='{text}' status='WARNING']"
+    # The same problem has the same identity in every build; it has to be a name of Java's.
+    identity = f"loadkit_{crc32(f'{one.title}/{one.key}'.encode()):08x}"
+    return f"##teamcity[buildProblem description='{text}' identity='{identity}']"
+
+
+def _compiler(one: _Problem) -> str:
+    place = "loadkit" if one.file is None else f"{one.file}:{one.line}"
+    return " ".join(f"{place}: {one.level}: {one.text}".splitlines())
+
+
+def _escaped(text: str, pairs: list[tuple[str, str]]) -> str:
+    for plain, escape in pairs:  # the per cent sign first, since every escape begins with one
+        text = text.replace(plain, escape)
+    return text
+
+
+def _bars(text: str) -> str:
+    """Escape as TeamCity asks for; what is not ASCII by its UTF-16 units, as Java counts."""
+    told = []
+    for char in text:
+        if char in "|'[]":
+            told.append(f"|{char}")
+        elif char in "\n\r":
+            told.append("|n" if char == "\n" else "|r")
+        elif char.isascii():
+            told.append(char)
+        else:
+            units = char.encode("utf-16-be", "surrogatepass")
+            told += [f"|0x{units[at : at + 2].hex().upper()}" for at in range(0, len(units), 2)]
+    return "".join(told)

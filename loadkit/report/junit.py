@@ -1,0 +1,132 @@
+"""`junit.xml`: the verdict as test cases, for CI systems that show and keep those.
+
+Its elements and attributes are those of Jenkins' `junit-10.xsd`, which GitHub's, GitLab's and
+Azure's readers take as well.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from loadkit.measure.slo import SloLine
+from loadkit.measure.summary import Summary
+from loadkit.measure.verdict import FAILED
+from loadkit.measure.words import number, plural
+
+__all__ = ["document"]
+
+_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 (section 2.2) cannot hold, not even escaped."""
+
+
+def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
+    """Return a summary as JUnit's XML.
+
+    There is a case for each objective, one for the validity of the run and one for the
+    protocol's violations; one for failures where there is no objective; and one for an early
+    stop. An undecided objective is skipped, or failed if the run was strict.
+
+    Args:
+        summary: what to write.
+        examples: one text for each `errors.<kind>` and `violations.<kind>`.
+    """
+    suite = Element("testsuite", name=_clean(f"loadkit {summary.profile}"))
+    for line in summary.slo:
+        _objective(suite, summary, line)
+    if not summary.slo:
+        _no_objective(suite, summary)
+    if summary.stopped_early is not None:
+        case = _case(suite, summary, "the run lasts to its end")
+        _failure(case, "stopped early", summary.stopped_early)
+    _validity(suite, summary)
+    _violations(suite, summary, examples or {})
+
+    totals = {
+        "tests": str(len(suite.findall("testcase"))),
+        "failures": str(len(suite.findall("testcase/failure"))),
+        "errors": "0",
+    }
+    time = f"{summary.duration_s:.3f}"
+    suite.attrib |= totals | {
+        "skipped": str(len(suite.findall("testcase/skipped"))),
+        "time": time,
+        "timestamp": _clean(summary.started_at).removesuffix("Z"),  # Ant's schema has no zone
+    }
+    root = Element("testsuites", {"name": "loadkit", "time": time} | totals)
+    root.append(suite)
+    ElementTree.indent(root)
+    text: str = ElementTree.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _objective(suite: Element, summary: Summary, line: SloLine) -> None:
+    unit = " ms" if line.unit == "ms" else ""
+    case = _case(suite, summary, f"{line.metric} ≤ {number(line.limit)}{unit}")
+    if line.status == "fail":
+        _failure(case, "SLO broken", str(line))
+    elif line.status == "undecided" and summary.verdict.strict:
+        _failure(case, "SLO undecided", f"{line}, and --strict")
+    elif line.status == "undecided":
+        SubElement(case, "skipped", message=_clean(str(line)))
+    else:
+        _output(case, str(line))
+
+
+def _no_objective(suite: Element, summary: Summary) -> None:
+    case = _case(suite, summary, "nothing failed (there is no SLO)")
+    for reason in summary.verdict.reasons:
+        if reason.startswith(FAILED):
+            _failure(case, "failed", reason)
+
+
+def _validity(suite: Element, summary: Summary) -> None:
+    case = _case(suite, summary, "the run is valid")
+    doubts = summary.verdict.doubts
+    if summary.verdict.validity == "invalid":
+        _failure(case, "invalid", doubts[0] if doubts else "invalid", "\n".join(doubts))
+    elif doubts:
+        _output(case, "\n".join((f"{summary.verdict.validity}:", *doubts)))
+
+
+def _violations(suite: Element, summary: Summary, examples: Mapping[str, str]) -> None:
+    case = _case(suite, summary, "the server keeps to the protocol")
+    if not summary.violations:
+        return
+    ordered = sorted(summary.violations.items(), key=lambda item: -item[1])
+    found = []
+    for kind, count in ordered:
+        example = examples.get(f"violations.{kind}")
+        found.append(f"{number(count)} × {kind}" + (f": {example}" if example else ""))
+    text = plural(sum(summary.violations.values()), "violation")
+    # An objective that allows a few is the user's word; its own case has judged them.
+    if any(line.metric == "violations" and line.ok for line in summary.slo):
+        _output(case, "\n".join((f"{text}, which the SLO allows:", *found)))
+    else:
+        _failure(case, "violation", text, "\n".join(found))
+
+
+def _case(suite: Element, summary: Summary, name: str) -> Element:
+    # No time of its own: a reader adds the cases' times up.
+    return SubElement(
+        suite,
+        "testcase",
+        classname=_clean(f"loadkit.{summary.profile}"),
+        name=_clean(name),
+        time="0.000",
+    )
+
+
+def _failure(case: Element, kind: str, message: str, text: str = "") -> None:
+    failure = SubElement(case, "failure", type=kind, message=_clean(message))
+    failure.text = _clean(text or message)
+
+
+def _output(case: Element, text: str) -> None:
+    SubElement(case, "system-out").text = _clean(text)
+
+
+def _clean(text: str) -> str:
+    """Replace what XML cannot hold: texts may be the server's, or of a file's name."""
+    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)

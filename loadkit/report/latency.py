@@ -1,0 +1,97 @@
+"""The rows of a table of latencies, the same on a terminal and on a page."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from loadkit.measure.enough import needed
+from loadkit.measure.histogram import PERCENTILES
+from loadkit.measure.summary import Stats, Summary
+from loadkit.measure.words import number
+
+__all__ = ["TOO_FEW", "Row", "note", "rows", "shifted", "shown", "supported"]
+
+TOO_FEW: Final = "–"
+"""What stands where the samples are too few for a percentile."""
+
+HEADLINE: Final = "response"
+
+_NOTABLE: Final = 1.05
+"""A figure counted from the schedule is shown when it is over 5 % above the plain one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        phase: which phase it is about.
+        label: what the first column says; the phase's name, or what the row has besides.
+        cells: the figures, in the order of the columns asked for.
+        kind: `headline` and `phase` are measured latencies, `interval` is what the headline's
+            percentiles lie between, `schedule` are the latencies of the phase above from the
+            time at which it was due.
+    """
+
+    phase: str
+    label: str
+    cells: tuple[str, ...]
+    kind: Literal["headline", "phase", "interval", "schedule"]
+
+
+def rows(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
+    """Return the rows of every phase that was measured.
+
+    Args:
+        summary: whose latencies.
+        columns: names of statistics, such as `count`, `p95`, `max`.
+    """
+    for phase, stats in summary.latency_ms.items():
+        headline = phase == HEADLINE
+        yield Row(phase, phase, shown(stats, columns), "headline" if headline else "phase")
+        if headline:
+            yield from _interval(summary, columns)
+        due = summary.from_schedule_ms.get(phase, {})
+        if shifted(stats, due, columns):
+            yield Row(phase, "from schedule", shown(due, columns), "schedule")
+
+
+def supported(stats: Stats, name: str) -> bool:
+    """Tell whether there are samples enough to show a figure."""
+    return name not in PERCENTILES or stats.get("count", 0) >= needed(PERCENTILES[name])
+
+
+def shifted(latency: Stats, from_schedule: Stats, columns: Sequence[str]) -> bool:
+    """Tell whether counting from the due time changes a column that is shown by more than 5 %."""
+    return bool(latency and from_schedule) and any(
+        max(from_schedule[name], latency[name]) > _NOTABLE * min(from_schedule[name], latency[name])
+        for name in columns
+        if name != "count" and supported(latency, name)
+    )
+
+
+def note(summary: Summary, columns: Sequence[str]) -> str:
+    """Return what explains the dashes of the table, or nothing if it has none."""
+    every = [*summary.latency_ms.values(), *summary.from_schedule_ms.values()]
+    missing = [name for name in columns if not all(supported(stats, name) for stats in every)]
+    if not missing:
+        return ""
+    least = ", ".join(
+        f"{name}{' needs' if name == missing[-1] else ''} {number(needed(PERCENTILES[name]))}"
+        for name in reversed(missing)
+    )
+    return f"{TOO_FEW} too few samples for that percentile ({least})"
+
+
+def shown(stats: Stats, names: Sequence[str]) -> tuple[str, ...]:
+    """Return figures as text, with a dash where the samples are too few."""
+    return tuple(number(stats[name]) if supported(stats, name) else TOO_FEW for name in names)
+
+
+def _interval(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
+    """Two rows, since both ends in one cell would not fit into 80 columns."""
+    intervals = summary.intervals_ms.get(HEADLINE, {})
+    if any(name in intervals for name in columns):
+        for end, label in enumerate(("95 % CI from", "95 % CI to")):
+            cells = (number(intervals[name][end]) if name in intervals else "" for name in columns)
+            yield Row(HEADLINE, label, tuple(cells), "interval")

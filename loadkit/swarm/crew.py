@@ -1,0 +1,195 @@
+"""The master's side of its workers: who is let in, who has which share, who has handed over."""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Final
+
+from gevent.event import Event
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, MasterRunner
+
+from loadkit import __version__
+from loadkit.errors import UsageError
+from loadkit.plan.profile import Profile
+from loadkit.swarm.admission import Hello, objection
+from loadkit.swarm.courier import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
+from loadkit.swarm.deal import Deal
+from loadkit.swarm.roster import Loss, Roster
+
+__all__ = ["Crew"]
+
+logger = logging.getLogger(__name__)
+
+DEAL_AHEAD: Final = 0.5  # seconds that the word of a new deal gets to reach every worker
+HELLO_WITHIN: Final = 5.0  # seconds from its connection in which a worker must say what it runs
+SILENT: Final = 2.5  # seconds without a report; a worker that is silent is taken to do nothing
+NEVER_FORGOTTEN: Final = -30  # heartbeats; see `_hold_on_to`
+
+
+class Crew:
+    """The workers of a master, over one run after the other.
+
+    Locust takes every worker that connects and hands it users at once. Here it hears of a worker
+    only when that has said what it runs, and may take part.
+
+    Args:
+        runner: Locust's.
+        profile: gives the profile that is to be run.
+
+    Attributes:
+        roster: of the run under way, or of the last one.
+    """
+
+    def __init__(self, runner: MasterRunner, profile: Callable[[], Profile]) -> None:
+        self._runner, self._profile = runner, profile
+        self._hellos: dict[str, Hello] = {}
+        self._waiting: dict[str, tuple[float, Message]] = {}  # for a hello: since when
+        self._handed_over = Event()
+        self._take = runner.handle_message
+        runner.handle_message = self._receive  # type: ignore[method-assign, assignment]
+        runner.register_message(HELLO, self._on_hello)
+        runner.register_message(SORRY, self._on_sorry)
+        self.begin("", dealt_out_anew=False)
+
+    def begin(self, run: str, *, dealt_out_anew: bool) -> None:
+        """A run begins: deal it out among those who are there.
+
+        Args:
+            run: its name.
+            dealt_out_anew: whether everyone's share changes when somebody comes or goes (open
+                model). In the closed one Locust moves users instead.
+        """
+        self._run, self._anew = run, dealt_out_anew
+        self.roster = Roster()
+        self._finished: set[str] = set()
+        self._heard: dict[str, tuple[float, int]] = {}  # last report: when, and sessions then
+        if run:
+            for worker in list(self._runner.clients):
+                self._check(worker)
+            self._deal_out(0.0)
+
+    def hear(self, worker: str, now: float, live: int) -> None:
+        """Take note that a worker has reported `live` sessions."""
+        self._heard[worker] = now, live
+
+    def look(self, now: float) -> None:
+        """Notice who came and who went; to be called at least once a second (of the run)."""
+        clients = list(self._runner.clients.all)
+        self._hold_on_to(clients)
+        for worker, (since, _) in list(self._waiting.items()):
+            if perf_counter() - since > HELLO_WITHIN:
+                del self._waiting[worker]
+                self._check(worker)
+        self._deal_out(now)
+
+    def users_at_work(self, now: float) -> int:
+        """Users of workers that are heard of; Locust counts those of a dead one for some time."""
+        return sum(
+            client.user_count
+            for client in self._runner.clients.all
+            if client.state != STATE_MISSING and now - self._heard_at(client.id, now) < SILENT
+        )
+
+    def has_finished(self, worker: str) -> None:
+        """Take note that a worker has handed over all that it measured."""
+        self._finished.add(worker)
+        self._handed_over.set()
+
+    def acknowledge(self, msg: Any) -> None:
+        """Tell a worker that its report is here."""
+        data = {"run": msg.data["run"], "seq": msg.data["seq"]}
+        self._runner.send_message(ACK, data, msg.node_id)
+
+    def drain(self, limit: float) -> None:
+        """Have every worker stop its users and hand over the rest; wait `limit` s at most."""
+        self._runner.send_message(FINISH, {"run": self._run})
+        until = perf_counter() + limit
+        while perf_counter() < until and any(
+            client.id in self.roster.present
+            and client.id not in self._finished
+            and client.state != STATE_MISSING
+            for client in self._runner.clients.all
+        ):
+            self._handed_over.clear()
+            self._handed_over.wait(0.2)
+
+    def losses(self, at_s: float) -> list[Loss]:
+        """Those that went away during the run, or never handed over what they measured last."""
+        silent = [worker for worker in self.roster.present if worker not in self._finished]
+        late = [Loss(worker, round(at_s, 1), self._live_on(worker)) for worker in silent]
+        return [*self.roster.lost.values(), *late]
+
+    def _deal_out(self, now: float) -> None:
+        before = list(self.roster.present)
+        there = {each.id: (each.state, each.heartbeat) for each in self._runner.clients.all}
+        if not self.roster.look(now, there, self._live_on, self._finished):
+            return
+        here = self.roster.present
+        for index, worker in enumerate(here):
+            if self._anew or worker not in before:
+                since = now + DEAL_AHEAD if now else 0.0
+                deal = Deal(self._run, now, index, len(here), since, late=now > 0)
+                self._runner.send_message(DEAL, deal.to_wire(), worker)
+
+    @staticmethod
+    def _hold_on_to(clients: Sequence[Any]) -> None:
+        """Keep Locust from forgetting a missing worker.
+
+        A minute after it does, it makes a new dispatcher that knows of no user, and deals all
+        users out as if from nothing.
+        """
+        for client in clients:
+            if client.state == STATE_MISSING:
+                client.heartbeat = max(client.heartbeat, NEVER_FORGOTTEN)
+
+    def _receive(self, worker: str, msg: Message) -> None:
+        """Take a message of a worker, in Locust's place."""
+        if msg.type == "client_ready" and worker not in self._hellos:
+            # Its answer lets the worker go on, and come to the point where it says hello.
+            index = self._runner.get_worker_index(worker)
+            self._runner.send_message("ack", {"index": index}, worker)
+            self._waiting[worker] = perf_counter(), msg
+        else:
+            self._take(worker, msg)
+
+    def _on_hello(self, environment: Any, msg: Any) -> None:
+        worker = msg.node_id
+        self._hellos[worker] = Hello.from_wire(msg.data)
+        _, ready = self._waiting.pop(worker, (0.0, None))
+        if self._check(worker) and ready is not None:
+            self._take(worker, ready)
+
+    def _check(self, worker: str) -> bool:
+        """Send a worker away that cannot take part. Returns whether it can."""
+        hello = self._hellos.get(worker)
+        try:
+            why = objection(worker, hello, __version__, self._profile())
+        except UsageError:
+            return True  # there is no profile yet, and no run
+        if why is None:
+            return True
+        self._refuse(worker, why)
+        if hello is not None:
+            self._runner.send_message(LEAVE, {"text": why}, worker)
+        else:  # it does not know our words, but Locust's
+            self._runner.server.send_to_client(Message("quit", None, worker))
+        return False
+
+    def _on_sorry(self, environment: Any, msg: Any) -> None:
+        self._refuse(msg.node_id, msg.data["text"])
+
+    def _refuse(self, worker: str, why: str) -> None:
+        logger.error("%s", why)
+        self.roster.refuse(worker, why)
+        client = self._runner.clients.get(worker)
+        if client is not None:
+            del self._runner.clients[worker]
+            if self._runner._users_dispatcher is not None:
+                self._runner._users_dispatcher.remove_worker(client)
+
+    def _heard_at(self, worker: str, default: float) -> float:
+        return self._heard[worker][0] if worker in self._heard else default
+
+    def _live_on(self, worker: str) -> int:
+        return self._heard[worker][1] if worker in self._heard else 0

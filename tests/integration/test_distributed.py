@@ -1,0 +1,324 @@
+"""Workers that come late, go, are killed, or cannot be let in; and nothing that is lost."""
+
+import csv
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from processes import (
+    LOCUST,
+    ROOT,
+    SECRETS,
+    Finished,
+    Started,
+    Truth,
+    forked,
+    free_port,
+    profile,
+    results,
+    run,
+    simulator,
+    started,
+    summary,
+)
+
+LOCUSTFILE = ROOT / "locustfile.py"
+USERS = 24
+
+
+class Fleet:
+    """A master, and workers that are started one by one, each as on a machine of its own."""
+
+    def __init__(self, folder: Path, url: str, profile: Path, expected: int) -> None:
+        self._stack = ExitStack()
+        self._folder, self._port = folder, str(free_port())
+        self.out = folder / "out"
+        command = [LOCUST, "-f", LOCUSTFILE, "--master", "--headless", "--profile", profile]
+        command += ["-H", url, "--out", self.out, "--expect-workers", str(expected)]
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", self._port]
+        self.master = self._stack.enter_context(started(command, folder, SECRETS))
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def worker(self, *more: str | Path, locustfile: Path = LOCUSTFILE) -> Started:
+        command = [LOCUST, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
+        command += ["--master-port", self._port, *more]
+        return self._stack.enter_context(started(command, self._folder, SECRETS))
+
+    def rows(self) -> list[dict[str, str]]:
+        """The timeline as far as it is written."""
+        if not self.out.is_dir() or not (path := results(self.out) / "timeline.csv").is_file():
+            return []
+        with path.open() as file:
+            return list(csv.DictReader(file))
+
+    def wait_for_second(self, second: int) -> None:
+        self.master.wait_for(lambda: len(self.rows()) > second, f"second {second} was over")
+
+
+# --- who comes, goes and dies -------------------------------------------------------------------
+
+
+class Changes(NamedTuple):
+    """A run whose third worker came late, and whose first was killed."""
+
+    ended: Finished
+    summary: dict[str, Any]
+    rows: list[dict[str, str]]
+    truth: Truth
+    died: int  # the row of the timeline that was the last whole one
+
+
+@pytest.fixture(scope="module", params=["closed", "open"])
+def changes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Changes:
+    folder = tmp_path_factory.mktemp(request.param)
+    path = profile(folder, users=USERS, seconds=18, turns="{ min = 400, max = 400 }", pause="10h")
+    if request.param == "open":
+        path = profile(folder, users=0, turns="{ min = 2, max = 2 }")
+        text = path.read_text().replace("[load]", '[load]\nmodel = "open"')
+        stages = '[{ duration = "0s", arrivals_per_second = 20 }, '
+        stages += '{ duration = "18s", arrivals_per_second = 20 }]'
+        text = "\n".join(
+            f"stages = {stages}" if line.startswith("stages") else line
+            for line in text.splitlines()
+        )
+        path.write_text(text)
+    with simulator(folder) as server, Fleet(folder, server.url, path, expected=2) as fleet:
+        victim, _ = fleet.worker(), fleet.worker()
+        fleet.wait_for_second(1)
+        fleet.worker()
+        fleet.master.wait_for(
+            lambda: [row["workers"] for row in fleet.rows()][-2:] == ["3", "3"], "the third came"
+        )
+        died = len(fleet.rows())
+        victim.send(signal.SIGKILL)
+        ended = fleet.master.finish()
+        return Changes(ended, summary(fleet.out), fleet.rows(), server.stop(), died)
+
+
+@pytest.fixture
+def closed(changes: Changes) -> Changes:
+    if changes.rows[1]["asked_users"] == "":
+        pytest.skip("of the closed model")
+    return changes
+
+
+@pytest.fixture
+def opened(changes: Changes) -> Changes:
+    if changes.rows[1]["asked_users"]:
+        pytest.skip("of the open model")
+    return changes
+
+
+def column(rows: list[dict[str, str]], name: str) -> list[float]:
+    return [float(row[name] or 0) for row in rows]
+
+
+class TestWhenWorkersChange:
+    def test_the_run_goes_on_to_its_end(self, changes: Changes) -> None:
+        """A worker's death ends nobody else's run, and what it took is not passed over."""
+        arrivals = changes.summary.get("arrivals", {"asked": 1, "started": 1})
+        short = arrivals["started"] < 0.95 * arrivals["asked"]
+        assert changes.ended.code == (3 if short else 0), changes.ended.output
+        assert changes.rows[-2]["workers"] == "2"
+
+    def test_the_loss_is_stated_by_name(self, changes: Changes) -> None:
+        """The summary says who went away, when, and with how many sessions; the run is suspect."""
+        (lost,) = changes.summary["generator"]["workers_lost"]
+        assert lost["worker"]
+        assert changes.died <= lost["at_s"] <= changes.died + 10
+        assert lost["sessions_live"] > 0
+        assert changes.summary["verdict"]["validity"] != "valid"
+        assert any(lost["worker"] in reason for reason in changes.summary["verdict"]["reasons"])
+
+    def test_what_the_dead_had_reported_counts(self, changes: Changes) -> None:
+        """At most the sessions and turns of its last second are missing."""
+        began = len(changes.truth.of("session"))
+        missing = began - changes.summary["sessions"]["started"]
+        assert 0 <= missing <= (20 if changes.rows[1]["asked_users"] == "" else 0)
+        sent, known = changes.summary["turns"]["sent"], len(changes.truth.of("turn"))
+        per_second = known / 18
+        assert known - 2 * per_second <= sent <= known
+
+    def test_the_latecomer_gets_its_share_of_the_users(self, closed: Changes) -> None:
+        """A third of the sessions move, in order; the other workers' go on."""
+        cut_off = column(closed.rows, "ended_cut_off")
+        moved = sum(cut_off[: closed.died])
+        assert moved == USERS // 3
+
+    def test_the_survivors_go_on_and_take_over_the_users_of_the_dead(self, closed: Changes) -> None:
+        """Nobody is cut off after the death until the end, and the load comes back."""
+        after = closed.rows[closed.died + 1 : -2]
+        assert sum(column(after, "ended_cut_off")) == 0
+        assert min(column(after, "sessions_mean")) > USERS / 2  # never from zero
+        assert column(after, "sessions_mean")[-1] > 0.95 * USERS
+
+    def test_every_arrival_is_let_in_again_soon_after_the_death(self, opened: Changes) -> None:
+        """The survivors get the slots of the dead, and none twice."""
+        arrivals = opened.summary["arrivals"]
+        due = sum(column(opened.rows, "arrivals_due"))
+        assert due <= arrivals["asked"]
+        after = opened.rows[opened.died + 8 : -2]
+        rate = sum(column(after, "sessions_started")) / len(after)
+        assert rate == pytest.approx(20, rel=0.35)  # a Poisson count of some 80 to 100
+        before = [float(record["at"]) for record in opened.truth.of("session")]
+        assert len(before) == len(set(before))
+
+
+# --- who is not let in --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("refused")
+    path = profile(folder, users=8, seconds=9)
+    other = profile(folder, name="other", users=8, seconds=9)
+    (folder / "elsewhere").mkdir()
+    edited = profile(folder / "elsewhere", users=8, seconds=9, pause="700ms")
+    old = folder / "old.py"
+    old.write_text(f'import loadkit\nloadkit.__version__ = "0.0.9"\n{LOCUSTFILE.read_text()}')
+    lacking = folder / "lacking.py"
+    lacking.write_text(LOCUSTFILE.read_text() + "\ndel StreamingChat\n")
+    plain = folder / "plain.py"
+    plain.write_text(
+        "from locust import User, task\n"
+        "class CompleteChat(User):\n    @task\n    def nothing(self):\n        pass\n"
+    )
+    with simulator(folder) as server, Fleet(folder, server.url, path, expected=1) as fleet:
+        fleet.worker()
+        fleet.wait_for_second(0)
+        workers = {
+            "old": fleet.worker(locustfile=old),
+            "other": fleet.worker("--profile", other),
+            "edited": fleet.worker("--profile", edited),
+            "lacking": fleet.worker(locustfile=lacking),
+            "plain": fleet.worker(locustfile=plain),
+        }
+        same = fleet.worker("--profile", path)
+        ended = {name: worker.finish() for name, worker in workers.items()}
+        master = fleet.master.finish()
+        yield {
+            **ended,
+            "same": same.finish(),
+            "master": master,
+            "summary": summary(fleet.out),
+        }
+
+
+class TestAWorkerThatCannotTakePart:
+    @pytest.mark.parametrize(
+        ("who", "says"),
+        [
+            ("old", "runs loadkit 0.0.9, the master"),
+            ("other", "was started with the profile 'other', this run's is 'tiny'"),
+            ("edited", "was started with another 'tiny' (it differs in conversation.pause)"),
+            ("lacking", "has no user class StreamingChat"),
+        ],
+    )
+    def test_is_told_why_and_how_to_mend_it(
+        self, fleet: dict[str, Any], who: str, says: str
+    ) -> None:
+        """It ends with exit code 2 and the reason, and the master says the same."""
+        assert fleet[who].code == 2, fleet[who].output
+        assert says in fleet[who].output
+        assert says in fleet["master"].output
+
+    def test_is_sent_away_even_if_it_does_not_know_this_tool(self, fleet: dict[str, Any]) -> None:
+        """A worker with somebody else's locustfile never says hello."""
+        assert "does not run loadkit's locustfile" in fleet["master"].output
+
+    def test_may_be_started_with_the_same_profile(self, fleet: dict[str, Any]) -> None:
+        """What is refused is a difference, not the option."""
+        assert fleet["same"].code == 0, fleet["same"].output
+
+    def test_is_named_in_the_summary(self, fleet: dict[str, Any]) -> None:
+        """The run goes on without them, and says so."""
+        assert len(fleet["summary"]["generator"]["workers_refused"]) == 5
+        assert fleet["summary"]["verdict"]["validity"] != "valid"
+        assert fleet["summary"]["generator"]["workers_lost"] == []
+        assert fleet["master"].code == 0, fleet["master"].output
+
+
+# --- nothing is lost at the end -----------------------------------------------------------------
+
+KEEPS_ITS_OWN_RECORD = """
+import json, os, pathlib
+from loadkit.swarm.courier import Courier
+
+deliver = Courier.deliver
+
+def kept(self, interval):
+    path = pathlib.Path(os.environ["OWN_RECORDS"]) / f"{os.getpid()}.jsonl"
+    with path.open("a") as file:
+        file.write(json.dumps(interval) + "\\n")
+    deliver(self, interval)
+
+Courier.deliver = kept
+"""
+
+
+def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
+    """SIGTERM to one worker in mid-run: its figures are whole, and it is no loss."""
+    path = profile(tmp_path, users=8, seconds=9, turns="{ min = 400, max = 400 }", pause="10h")
+    with simulator(tmp_path) as server, Fleet(tmp_path, server.url, path, expected=2) as fleet:
+        goer, _ = fleet.worker(), fleet.worker()
+        fleet.wait_for_second(2)
+        goer.send(signal.SIGTERM)
+        goer.finish()
+        assert fleet.master.finish().code == 0
+        truth, told = server.stop(), summary(fleet.out)
+    assert told["generator"]["workers_lost"] == []
+    assert told["turns"]["sent"] == len(truth.of("turn"))
+    assert told["sessions"]["started"] == len(truth.of("session"))
+    assert sum(told["sessions"]["ended"].values()) == told["sessions"]["started"]
+
+
+@pytest.mark.parametrize("time_in_a_row", range(20))
+def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
+    tmp_path: Path, time_in_a_row: int
+) -> None:
+    """Not a sample of the last second is lost on the way to the master."""
+    own = tmp_path / "own"
+    own.mkdir()
+    locustfile = tmp_path / "keeping.py"
+    locustfile.write_text(KEEPS_ITS_OWN_RECORD + LOCUSTFILE.read_text())
+    path = profile(tmp_path, users=12, seconds=1.3 + 0.1 * time_in_a_row / 4)
+    with simulator(tmp_path) as server:
+        command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
+        command += ["--out", tmp_path / "out", *forked(3)]
+        ended = run(command, tmp_path, {**SECRETS, "OWN_RECORDS": str(own)})
+        assert ended.code == 0, ended.output
+        truth = server.stop()
+    told = summary(tmp_path / "out")
+    counts: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    frames: Counter[str] = Counter()
+    records = sorted(own.iterdir())
+    assert len(records) == 3
+    for record in records:
+        intervals = [json.loads(line) for line in record.read_text().splitlines()]
+        frames.update(intervals[-1]["frames"])
+        for interval in intervals:
+            counts.update(interval["counts"])
+            for phase, wire in interval["latency"].items():
+                samples[phase] += sum(wire["counts"][1::2])
+                totals[phase] += wire["total"]
+    assert told["sessions"]["started"] == counts["sessions.started"] == len(truth.of("session"))
+    for ending, count in told["sessions"]["ended"].items():
+        assert count == counts[f"ended.{ending}"]
+    for name in ("sent", "answered", "lost"):
+        assert told["turns"][name] == counts[f"turns.{name}"]
+    assert told["frames"] == dict(frames)
+    assert {phase: stats["count"] for phase, stats in told["latency_ms"].items()} == dict(samples)
+    for phase, stats in told["latency_ms"].items():
+        assert stats["mean"] == pytest.approx(totals[phase] / samples[phase] / 1000, abs=0.0006)
