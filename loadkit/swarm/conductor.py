@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ class Conductor:
         if profile is not None and delivery is not None:
             self._timeline = Timeline(profile.results.interval, delivery.asked_at)
         self._ledger = Ledger(self._timeline)
-        self._generator: dict[str, Mapping[str, Any]] = {}  # by worker, of its last report
+        self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
         self._stopped_early: str | None = None
         self.fault_text: str | None = None
@@ -167,7 +167,8 @@ class Conductor:
         """Take an interval of a worker."""
         now = self.elapsed_s
         if self._ledger.add(worker, seq, interval, now):
-            self._generator[worker] = interval["generator"]
+            # What a report leaves out, open files for one, stands as it was.
+            self._generator.setdefault(worker, {}).update(interval["generator"])
             if self.crew is not None:
                 self.crew.hear(worker, now, interval["live"])
 
@@ -201,7 +202,11 @@ class Conductor:
             users_asked=asked.get("users", 0),
             users=runner.user_count if runner is not None else 0,
             workers=Counter(client.state for client in clients),
-            generator=self._generator,
+            generator={
+                worker: figures
+                for worker, figures in self._generator.items()
+                if self.crew is None or worker in self.crew.roster.present
+            },
         )
 
     @property
