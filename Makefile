@@ -9,10 +9,8 @@ run: $(READY)
 	@$(BIN)/loadkit run smoke
 
 test: $(READY)
-	@# The tests without processes run beside those that mostly wait for one.
-	@log=$$(mktemp); $(BIN)/python -m pytest -q --ignore=tests/integration >"$$log" 2>&1 & unit=$$!; \
-	$(BIN)/python -m pytest tests/integration; code=$$?; \
-	wait $$unit || code=$$?; cat "$$log"; rm -f "$$log"; exit $$code
+	@# More at once than cores: most of the time they wait for processes.
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -23,8 +23,8 @@ from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C
 from websockets.protocol import State
 
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.arrival import NOTE_SIZE, ArrivalClock, ask_for_stamps
 from loadkit.net.faults import translate
+from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 from loadkit.net.target import Target
 from loadkit.net.upgrade import Upgraded, upgrade
 from loadkit.wire import Flaw, FlawKind

@@ -1,6 +1,5 @@
 """The one place where loadkit is put into a Locust process."""
 
-import functools
 import logging
 import os
 import signal
@@ -10,7 +9,6 @@ from typing import Any, Final, NoReturn
 
 import gevent
 import psutil
-from locust import argument_parser
 from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
@@ -22,6 +20,7 @@ from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
+from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.web import install_web
@@ -45,6 +44,7 @@ def install(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert runner is not None
     assert options is not None
+    mend_locust()
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
@@ -88,9 +88,6 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
     environment.dispatcher_class = SteadyDispatcher
     assert options is not None
     options.enable_rebalancing = True  # else the users of a lost worker are gone with it
-    # After each dispatch Locust waits for every worker's word, and while it does so for one that
-    # has just come, the master hears nobody.
-    os.environ.setdefault("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
 
     def on_test_start(**_: Any) -> None:
         # Locust's spawn message carries the options to the workers, late ones included.
@@ -104,10 +101,6 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
 
 
 def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
-    # Each spawn message rebuilds Locust's whole parser once per option, about 100 ms of a stalled
-    # worker each second of a ramp; the result never changes.
-    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
-    argument_parser.default_args_dict()
     options = environment.parsed_options
     assert options is not None
     courier = Courier(runner)

@@ -97,6 +97,7 @@ class Worker:
             UsageError, TargetError: this machine lacks the secrets, or the target's address.
         """
         self._target, self._credentials = Target.resolve(url), Credentials.of(os.environ)
+        _ = profile.dialogues  # made now and not in the midst of the first session
         self.profile = profile
 
     def take(self, deal: Deal, name: int = 0) -> None:

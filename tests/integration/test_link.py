@@ -20,8 +20,8 @@ import trustme
 
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net import link as link_module
-from loadkit.net.arrival import ArrivalClock
 from loadkit.net.link import Closed, Link, Traffic
+from loadkit.net.stamps import ArrivalClock
 from loadkit.net.target import Target
 from loadkit.wire import Flaw, FlawKind
 

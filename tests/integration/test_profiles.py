@@ -31,6 +31,10 @@ SHORT: dict[str, dict[str, str]] = {
         "load.stages": "[{ duration = '2s', users = 60 }, { duration = '5s', users = 60 }]",
         "conversation.time_scale": "0.05",
     },
+    "open-arrivals": {
+        "load.stages": "[{ duration = '1s', arrivals_per_second = 8 },"
+        " { duration = '6s', arrivals_per_second = 8 }]",
+    },
     "reconnect-storm": {
         "load.stages": "[{ duration = '1s', users = 40 }, { duration = '7s', users = 40 }]",
         "conversation.time_scale": "0.1",

@@ -393,7 +393,7 @@ class TestShipped:
         smoke = load_profile("smoke", search=[SHIPPED])
         assert smoke.load.peak_users == 50
         assert 25 <= smoke.duration_s <= 40
-        assert smoke.mix == {"CompleteChat": 70, "StreamingChat": 30}
+        assert smoke.mix == {"CompleteChat": 60, "StreamingChat": 40}
         assert {(limit.metric, limit.limit) for limit in smoke.slo} == {
             ("response.p95", 2500.0),
             ("first_chunk.p95", 1200.0),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.net.arrival import NOTE_SIZE, ArrivalClock, ask_for_stamps
+from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 
 WALL = 1.79e9  # seconds since 1970 when the tests begin
 MICROSECOND = 1e-6  # a float that holds WALL is good to 0.24 of them

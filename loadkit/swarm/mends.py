@@ -1,0 +1,61 @@
+"""What is mended in Locust itself: where it stalls a worker, or trusts the wall clock."""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, Final
+
+import locust.runners
+from locust import argument_parser
+
+__all__ = ["SteadyTime", "mend_locust"]
+
+REPORTS_WITHIN: Final = "0.1"  # seconds
+
+
+class SteadyTime:
+    """Stands in for the module `time`, except that `time.time()` only ever goes on.
+
+    It starts with the wall clock and follows the monotonic one.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._offset = wall() - monotonic()
+        self._monotonic = monotonic
+
+    def time(self) -> float:
+        """Seconds since the epoch, as far as was known at the start."""
+        return self._offset + self._monotonic()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+_STEADY: Final = SteadyTime()
+
+
+def mend_locust() -> None:
+    """Mend this process' Locust; nothing changes the second time."""
+    runners: Any = locust.runners
+    # Heartbeats and spawn messages are dated by the wall clock: set forward by a minute, every
+    # worker gives its master up and quits; set back, every message to spawn or stop users is
+    # thrown away as older than the last one.
+    runners.time = _STEADY
+    # To say in its log who stops a run, Locust reads the source of every frame on the stack: some
+    # 30 to 150 ms in which nothing else runs. Without the means to it says that it does not know.
+    runners.inspect = SimpleNamespace()
+    # Each spawn message rebuilds the whole parser once per option, about 100 ms of a stalled worker
+    # each second of a ramp; the result never changes.
+    if not hasattr(argument_parser.default_args_dict, "cache_info"):
+        cached = functools.cache(argument_parser.default_args_dict)
+        argument_parser.default_args_dict = cached
+    argument_parser.default_args_dict()
+    # After each dispatch Locust waits for every worker's word, and while it does so for one that
+    # has just come, the master hears nobody.
+    os.environ.setdefault("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", REPORTS_WITHIN)

@@ -1,0 +1,300 @@
+"""What a run leaves of its figures: files that agree, verdicts that hold, clocks that lie."""
+
+import contextlib
+import csv
+import os
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hdrh.histogram import HdrHistogram
+from processes import (
+    LOADKIT,
+    LOCUST,
+    ROOT,
+    SECRETS,
+    Truth,
+    forked,
+    free_port,
+    profile,
+    results,
+    run,
+    simulator,
+    started,
+    summary,
+)
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def loadkit_run(path: Path, url: str, out: Path, *more: str | Path) -> list[str | Path]:
+    return [LOADKIT, "run", path, "--host", url, "--workers", "1", "--out", out, *more]
+
+
+# --- the files of one run -----------------------------------------------------------------------
+
+
+class Measured(NamedTuple):
+    """A run of the open model, scraped while it ran."""
+
+    folder: Path
+    summary: dict[str, Any]
+    rows: list[dict[str, str]]
+    scrapes: list[dict[str, float]]
+    truth: Truth
+
+
+def scrape(port: int) -> dict[str, float]:
+    """The samples without labels of one scrape, by name."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    families = text_string_to_metric_families(text)
+    return {s.name: s.value for family in families for s in family.samples if not s.labels}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    folder = tmp_path_factory.mktemp("measured")
+    path = profile(
+        folder, users=0, turns="{ min = 1, max = 4 }", more="[results]\ninterval='500ms'"
+    )
+    stages = ", ".join(
+        f'{{ duration = "{seconds}s", arrivals_per_second = 40 }}' for seconds in (0, 9)
+    )
+    path.write_text(re.sub("stages = .*", f'model = "open"\nstages = [{stages}]', path.read_text()))
+    port = free_port()
+    scrapes: list[dict[str, float]] = []
+    with simulator(folder) as server:
+        command = loadkit_run(path, server.url, folder / "out", "--metrics-port", str(port))
+        with started(command, folder, SECRETS) as process:
+            while process.running:
+                with contextlib.suppress(OSError):  # it is not up yet, or has gone
+                    scrapes.append(scrape(port))
+                time.sleep(0.5)
+            assert process.finish().code in (0, 3), process.output
+        truth = server.stop()
+    out = folder / "out"
+    with (results(out) / "timeline.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return Measured(results(out), summary(out), rows, scrapes, truth)
+
+
+class TestTheFilesOfARun:
+    def test_the_rows_of_the_timeline_add_up_to_the_summary(self, measured: Measured) -> None:
+        """Every count, and every sample of a phase."""
+
+        def total(column: str) -> float:
+            return sum(float(row[column] or 0) for row in measured.rows)
+
+        told = measured.summary
+        assert total("sessions_started") == told["sessions"]["started"] > 300
+        for ending, count in told["sessions"]["ended"].items():
+            assert total(f"ended_{ending}") == count
+        for name in ("sent", "answered", "lost"):
+            assert total(f"turns_{name}") == told["turns"][name]
+        assert total("response_count") == told["latency_ms"]["response"]["count"]
+        assert total("frames_sent") == told["frames"]["sent"]
+        assert total("bytes_received") == told["frames"]["bytes_received"]
+
+    def test_a_row_is_as_long_as_the_profile_says(self, measured: Measured) -> None:
+        starts = [float(row["elapsed_s"]) for row in measured.rows]
+        assert starts[:4] == [0, 0.5, 1, 1.5]
+        assert len(measured.rows) >= 18
+
+    def test_the_interval_log_adds_up_to_the_summary(self, measured: Measured) -> None:
+        """Read by HdrHistogram's own decoder: the same number of samples, the same maximum."""
+        found: dict[str, HdrHistogram] = {}
+        for line in (measured.folder / "latency.hlog").read_text().splitlines():
+            if line.startswith("Tag="):
+                tag, _, _, _, encoded = line.removeprefix("Tag=").split(",")
+                total = found.setdefault(tag, HdrHistogram(1, 600_000_000, 3))
+                total.decode_and_add(encoded)
+        phases = {tag: one for tag, one in found.items() if not tag.startswith("from_schedule.")}
+        told = measured.summary["latency_ms"]
+        assert {tag: one.get_total_count() for tag, one in phases.items()} == {
+            phase: stats["count"] for phase, stats in told.items()
+        }
+        for phase, stats in told.items():
+            assert phases[phase].get_max_value() / 1000 == pytest.approx(stats["max"], rel=0.001)
+
+    def test_littles_law_holds_between_the_timeline_and_the_servers_log(
+        self, measured: Measured
+    ) -> None:
+        """Sessions at once = sessions a second × how long one lasts, each told by another end."""
+        lasted = Counter[str]()
+        for record in measured.truth.of("session"):
+            lasted[record["session_id"]] -= record["at"]
+        for record in measured.truth.of("session_end"):
+            lasted[record["session_id"]] += record["at"]
+        server_side = sum(lasted.values())
+        client_side = sum(
+            float(row["sessions_mean"] or 0) * float(row["length_s"]) for row in measured.rows
+        )
+        # Token, socket and farewell are the client's alone: some milliseconds of each session.
+        assert server_side < client_side < 1.03 * server_side + 0.005 * len(lasted)
+
+    def test_the_arrivals_are_those_that_were_asked_for(self, measured: Measured) -> None:
+        arrivals = measured.summary["arrivals"]
+        assert arrivals["asked"] == arrivals["started"] == len(measured.truth.of("session"))
+        assert arrivals["refused"] == 0
+
+    def test_the_metrics_port_tells_the_same_while_it_runs(self, measured: Measured) -> None:
+        """Counters only rise, and never above the end's."""
+        started_ = [scrape["loadkit_sessions_started_total"] for scrape in measured.scrapes]
+        assert started_ == sorted(started_)
+        assert 0 < started_[-1] <= measured.summary["sessions"]["started"]
+        assert max(scrape["loadkit_sessions_live"] for scrape in measured.scrapes) > 5
+
+    def test_ci_gets_a_test_case_for_each_doubt(self, measured: Measured) -> None:
+        cases = ET.parse(measured.folder / "junit.xml").getroot().iter("testcase")
+        names = [case.get("name") for case in cases]
+        assert "the run is valid" in names
+        assert "the server keeps to the protocol" in names
+
+
+# --- objectives ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running.url
+
+
+class TestAnObjective:
+    def test_that_stays_broken_ends_the_run_early(self, server: str, tmp_path: Path) -> None:
+        """[abort]: after its grace, with exit code 1 and the reason; not before."""
+        more = '[slo]\n"response.p50" = "1ms"\nerrors = 0\n[abort]\ngrace = "2s"'
+        path = profile(tmp_path, users=8, seconds=40, more=more)
+        ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, SECRETS)
+        told = summary(tmp_path / "out")
+        assert ended.code == 1, ended.output
+        assert 2 < told["duration_s"] < 30
+        assert "response p50" in told["stopped_early"]
+        assert told["stopped_early"] in " ".join(told["verdict"]["reasons"])
+
+    def test_of_one_user_class_is_judged_by_its_sessions_alone(
+        self, server: str, tmp_path: Path
+    ) -> None:
+        """first_chunk is what streaming sessions alone have."""
+        more = '[slo]\n"StreamingChat.response.max" = "9s"\n"CompleteChat.first_chunk.max" = "9s"'
+        path = profile(tmp_path, users=8, seconds=3, more=more)
+        ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, SECRETS)
+        streaming, complete = summary(tmp_path / "out")["slo"]
+        assert streaming["status"] == "pass"
+        assert 0 < streaming["samples"] < summary(tmp_path / "out")["turns"]["answered"]
+        assert (complete["status"], complete["actual"]) == ("fail", None)
+        assert ended.code == 1
+
+    @pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 1)])
+    def test_with_too_few_samples_is_undecided(
+        self, server: str, tmp_path: Path, strict: tuple[str, ...], code: int
+    ) -> None:
+        """It fails with --strict alone, and is a skipped case in JUnit else."""
+        path = profile(tmp_path, users=2, seconds=2, more='[slo]\n"response.p99.9" = "5s"')
+        ended = run(loadkit_run(path, server, tmp_path / "out", *strict), tmp_path, SECRETS)
+        (line,) = summary(tmp_path / "out")["slo"]
+        assert (line["status"], line["pass"], line["needed"]) == ("undecided", False, 4603)
+        assert ended.code == code, ended.output
+        cases = ET.parse(results(tmp_path / "out") / "junit.xml").getroot().iter("testcase")
+        case = next(case for case in cases if "response.p99.9" in str(case.get("name")))
+        assert case.find("skipped" if code == 0 else "failure") is not None
+
+    def test_that_is_broken_is_shown_at_its_line_by_ci(self, server: str, tmp_path: Path) -> None:
+        """GitHub's form, with the profile's own file and line."""
+        path = profile(tmp_path, users=4, seconds=2, more='[slo]\n"response.p50" = "1ms"')
+        number = path.read_text().splitlines().index('"response.p50" = "1ms"') + 1
+        environment = {**SECRETS, "GITHUB_ACTIONS": "true"}
+        ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, environment)
+        assert re.search(
+            rf"^::error file=\S+tiny\.toml,line={number},.*response", ended.output, re.M
+        )
+
+
+# --- what goes wrong around it ------------------------------------------------------------------
+
+MOVES_THE_WALL_CLOCK = """
+import time as _time
+from locust import events as _events
+import gevent as _gevent
+
+_wall, _moved = _time.time, [0.0]
+_time.time = lambda: _wall() + _moved[0]
+
+def _move(environment, **_):
+    # Forward by an hour, which is past every time-out of Locust's; then back by two.
+    _gevent.spawn_later(2.0, _moved.__setitem__, 0, 3600.0)
+    _gevent.spawn_later(4.0, _moved.__setitem__, 0, -3600.0)
+
+_events.test_start.add_listener(_move)
+"""
+
+
+def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
+    """In master and worker alike, in the middle of the run: it is measured on to its end."""
+    locustfile = tmp_path / "moving.py"
+    locustfile.write_text(MOVES_THE_WALL_CLOCK + (ROOT / "locustfile.py").read_text())
+    path = profile(tmp_path, users=10, seconds=7)
+    with simulator(tmp_path) as server:
+        command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
+        ended = run([*command, "--out", tmp_path / "out", *forked(1)], tmp_path, SECRETS)
+        truth = server.stop()
+    told = summary(tmp_path / "out")
+    assert ended.code in (0, 3), ended.output
+    assert told["generator"]["workers_lost"] == []
+    assert told["duration_s"] == pytest.approx(7, abs=1.5)
+    times = truth.answer_times()
+    measured = told["latency_ms"]["response"]
+    assert len(times) >= measured["count"] > 50
+    assert times[0] <= measured["min"]
+    assert measured["max"] < times[-1] + 50
+    assert told["turns"]["lost"] == 0
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 KB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
+    server: str, tmp_path: Path, tiny_disk: Path
+) -> None:
+    """The summary is printed all the same, and the exit code says that the files are not whole."""
+    path = profile(tmp_path, users=20, seconds=6)
+    ended = run(loadkit_run(path, server, tiny_disk), tmp_path, SECRETS)
+    assert ended.code in (2, 3), ended.output
+    assert re.search(r"cannot write .*/disk", ended.output)
+    assert "free some space there, or choose" in ended.output
+    assert "response" in ended.output
+    assert re.search(r"^(PASS|INVALID) ", ended.output, re.M)
+
+
+def test_a_metrics_port_that_is_taken_is_told_before_any_load(server: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        path = profile(tmp_path)
+        command = loadkit_run(path, server, tmp_path / "out", "--metrics-port", port)
+        ended = run(command, tmp_path, SECRETS)
+    assert ended.code == 2
+    assert f"cannot be served on 127.0.0.1:{port}" in ended.output
+    assert not os.path.exists(tmp_path / "out")

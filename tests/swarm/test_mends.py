@@ -1,0 +1,53 @@
+"""What is mended in Locust, each with what would happen without it."""
+
+import logging
+import time
+
+import locust.runners
+import pytest
+from locust import argument_parser
+from locust.env import Environment
+
+from loadkit.swarm.mends import SteadyTime, mend_locust
+
+
+def test_it_starts_with_the_wall_clock_and_follows_the_monotonic_one() -> None:
+    wall, monotonic = 1_000_000.0, 50.0
+    steady = SteadyTime(lambda: wall, lambda: monotonic)
+    assert steady.time() == 1_000_000
+    wall, monotonic = 3.0, 57.5  # set back by days, seven and a half seconds later
+    assert steady.time() == 1_000_007.5
+
+
+def test_all_else_is_the_standard_librarys() -> None:
+    assert SteadyTime().perf_counter is time.perf_counter
+
+
+@pytest.fixture
+def mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locust as this tool runs it, for one test."""
+    monkeypatch.setattr(locust.runners, "time", locust.runners.time)
+    monkeypatch.setattr(locust.runners, "inspect", locust.runners.inspect)
+    monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
+    monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
+    mend_locust()
+
+
+@pytest.mark.usefixtures("mended")
+def test_locust_dates_its_messages_by_a_clock_that_nobody_moves() -> None:
+    assert isinstance(locust.runners.time, SteadyTime)
+    assert abs(locust.runners.time.time() - time.time()) < 60
+
+
+@pytest.mark.usefixtures("mended")
+def test_a_run_is_stopped_without_a_look_at_the_stack(caplog: pytest.LogCaptureFixture) -> None:
+    """Locust's own words say which way it went."""
+    runner = Environment().create_local_runner()
+    with caplog.at_level(logging.DEBUG, "locust.runners"):
+        runner.quit()
+    assert "couldn't determine where stop() was called from" in caplog.text
+
+
+@pytest.mark.usefixtures("mended")
+def test_the_parsers_defaults_are_made_once() -> None:
+    assert argument_parser.default_args_dict() is argument_parser.default_args_dict()
