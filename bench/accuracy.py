@@ -36,13 +36,13 @@ DISTRIBUTIONS: Final = {
         "agent.first_response={ kind = 'lognormal', median = '300ms', sigma = 0.6, max = '2s' }",
         "agent.gap={ kind = 'lognormal', median = '60ms', sigma = 0.6, max = '250ms' }",
     ),
-    # 15 % are slow, so that no percentile of the table falls between the two modes, where one
-    # turn more or less would decide about a second.
+    # So few are slow that no percentile of the table falls between two modes, of one wait or of
+    # the four that make a whole answer: there one turn more or less would decide about a second.
     "bimodal": (
         "agent.first_response={ kind = 'bimodal', slow_share = 0.15,"
         " fast = { kind = 'lognormal', median = '150ms', sigma = 0.3 },"
         " slow = { kind = 'lognormal', median = '1500ms', sigma = 0.2, max = '2s' } }",
-        "agent.gap={ kind = 'bimodal', slow_share = 0.15, fast = '30ms', slow = '300ms' }",
+        "agent.gap={ kind = 'bimodal', slow_share = 0.03, fast = '30ms', slow = '300ms' }",
     ),
 }
 _DIALS: Final = ("agent.chunks={ min = 4, max = 4 }", "agent.suggestion_rate=0")

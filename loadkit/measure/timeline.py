@@ -11,7 +11,10 @@ from loadkit.measure.histogram import Distribution
 __all__ = ["PATIENCE", "Row", "Timeline"]
 
 PATIENCE: Final = 10.0
-"""Seconds for which a worker that is silent is still waited for, and its sessions still counted."""
+"""Seconds for which a worker that is silent is still waited for."""
+
+LASTING: Final = 2.5
+"""Seconds for which a worker that is silent counts with the sessions of its last report."""
 
 SETTLE: Final = 1.0
 """Seconds that a row stays open whoever has reported: there may be workers not heard of yet."""
@@ -197,7 +200,7 @@ class Timeline:
         self._next += 1
         for worker, stands in row.reported.items():
             _keep_latest(self._standing, worker, stands)
-        gone = row.start + row.length - PATIENCE
+        gone = row.start + row.length - LASTING
         self._standing = {
             worker: stands for worker, stands in self._standing.items() if stands.until > gone
         }
