@@ -7,6 +7,7 @@ phases get rows that stay out of the total. As everywhere, the warm-up is left o
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from locust.env import Environment
@@ -20,6 +21,7 @@ from loadkit.measure.recorder import Recorder
 __all__ = ["SwarmRecorder"]
 
 METHOD: Final = "chat"
+NOTABLE: Final = 1.05  # as in the reports
 _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
 
 
@@ -35,6 +37,7 @@ class SwarmRecorder(Recorder):
         super().__init__(measure_from, watched, time.perf_counter)
         self._fire: Any = environment.events.request.fire
         self._stats = environment.stats
+        self._from_due = {phase: _FromDue() for phase in Phase}
 
     def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
         super().sample(phase, due, sent, end)
@@ -56,8 +59,29 @@ class SwarmRecorder(Recorder):
         for phase, tally in self._latency.items():
             if tally.count and phase is not Phase.RESPONSE:
                 row = self._stats.get(phase.value, METHOD)
-                row.extend(_entry(self._stats, phase, tally))
+                row.extend(_entry(self._stats, phase.value, tally))
+            due = self._from_schedule[phase]
+            if due.count:
+                self._show_from_due(phase, tally, due)
         return super().take(now)
+
+    def _show_from_due(self, phase: Phase, sent: Tally, due: Tally) -> None:
+        """A row of what counts from the schedule, once the means differ by over 5 %."""
+        name, known = f"{phase} from schedule", self._from_due[phase]
+        entry = _entry(self._stats, name, due)
+        known.sent += sent.total
+        known.due += due.total
+        if known.due > NOTABLE * known.sent or known.shown:
+            row = self._stats.get(name, METHOD)
+            if known.waiting is not None:
+                row.extend(known.waiting)
+                known.waiting = None
+            row.extend(entry)
+            known.shown = True
+        elif known.waiting is None:
+            known.waiting = entry
+        else:
+            known.waiting.extend(entry)
 
     def fail(self, kind: Failure, detail: str) -> None:
         super().fail(kind, detail)
@@ -89,9 +113,25 @@ class SwarmRecorder(Recorder):
         errors[key].occurred()
 
 
-def _entry(stats: Any, phase: Phase, tally: Tally) -> Any:
+@dataclass(slots=True)
+class _FromDue:
+    """What is known of a phase counted from its due time, in microseconds.
+
+    Attributes:
+        sent, due: the sums so far, counted from the send and from the schedule.
+        waiting: what Locust's table will get as soon as the two differ.
+        shown: whether it has got it.
+    """
+
+    sent: int = 0
+    due: int = 0
+    waiting: Any = None
+    shown: bool = False
+
+
+def _entry(stats: Any, name: str, tally: Tally) -> Any:
     """A tally as Locust would have logged it now."""
-    entry: Any = StatsEntry(stats, phase.value, METHOD)
+    entry: Any = StatsEntry(stats, name, METHOD)
     now = time.time()
     entry.num_requests = tally.count
     entry.num_reqs_per_sec[int(now)] = tally.count

@@ -97,3 +97,23 @@ def test_sessions_are_timed_by_the_workers_own_clock(environment: Environment) -
     recorder.session_started()
     taken = recorder.take(time.perf_counter())
     assert 0 < taken["session_seconds"] <= taken["to"] - taken["from"]
+
+
+def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(
+    environment: Environment,
+) -> None:
+    """All of it, the samples included that came before there was a difference."""
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    row = ("response from schedule", METHOD)
+    for second in range(1, 4):
+        recorder.sample(Phase.RESPONSE, second, second, second + 0.25)
+        recorder.take(second + 1)
+        assert row not in environment.stats.entries
+    recorder.sample(Phase.RESPONSE, 4.0, 4.5, 4.75)  # half a second late
+    recorder.take(5.0)
+    recorder.sample(Phase.RESPONSE, 5.0, 5.0, 5.25)
+    recorder.take(6.0)
+    shown = environment.stats.entries[row]
+    assert (shown.num_requests, shown.max_response_time) == (5, 750)
+    assert environment.stats.total.num_requests == 5  # it stays out of the headline's total
+    assert environment.stats.total.max_response_time == 250
