@@ -111,8 +111,9 @@ class Recorder:
         self._latency[phase].record(end - sent)
         if due is not None:
             self._from_schedule[phase].record(end - due)
-            # A timer may fire a moment early; what was sent early was not sent late.
-            self._schedule_delay.record(sent - due if sent > due else 0.0)
+            if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
+                # A timer may fire a moment early; what was sent early was not sent late.
+                self._schedule_delay.record(sent - due if sent > due else 0.0)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         """Count something, by a key of `loadkit.figures.Count`.

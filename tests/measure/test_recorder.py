@@ -236,3 +236,12 @@ def test_every_ending_is_counted_under_its_name(ending: Ending) -> None:
     recorder.session_started()
     recorder.session_ended(ending)
     assert recorder.take(1.0)["counts"][f"ended.{ending.value}"] == 1
+
+
+def test_a_message_was_sent_late_once_however_much_of_its_answer_was_timed() -> None:
+    """first_chunk and response begin with the same message."""
+    recorder = Recorder()
+    for phase in (Phase.FIRST_CHUNK, Phase.RESPONSE):
+        recorder.sample(phase, 1.0, 1.2, 2.0)
+    delay = recorder.take(3.0)["generator"]["schedule_delay_ms"]
+    assert sum(delay["counts"][1::2]) == 1
