@@ -15,6 +15,27 @@ __all__ = ["main"]
 
 USAGE, UNREACHABLE = 2, 4  # exit codes
 
+PLAN_FLAGS = (
+    ("sessions_per_hour", "N", "sessions that begin in a mean hour"),
+    ("concurrent", "N", "sessions at once at the peak instead (default: 1,000,000)"),
+    ("mean_session", "TIME", "how long a session lasts (3m)"),
+    ("turns", "N", "turns a session (5)"),
+    ("peak_to_mean", "N", "sessions in the busiest hour, by those of a mean one (3)"),
+    ("growth", "RATE", "of the load, e.g. 20%%/year or 2%%/month (none)"),
+    ("years", "N", "how far ahead (3)"),
+    ("service", "TIME", "how long an agent is busy with a turn, on average (700ms)"),
+    ("slo", "SLO", "what the agents are to keep (response.p95=2.5s)"),
+    ("handoffs", "SHARE", "sessions that are handed to a human (0%%)"),
+    ("live_service", "TIME", "how long a human is busy with one, on average (5m)"),
+    ("live_slo", "SLO", "what the humans are to keep (handoff_wait.p90=1m)"),
+    ("heartbeat", "TIME", "between two of a session (30s)"),
+    ("sessions_per_core", "N", "that a core of the generator drives (see docs/doctor.md)"),
+    ("session_kb", "N", "KB that a session takes in the generator (likewise)"),
+    ("upgrades_per_second", "N", "that the target takes when all come back (all in 60 s)"),
+    ("capacity", "N", "sessions at once that a deployment holds, in place of CAPACITY.json"),
+)
+"""Of `loadkit plan`: name, value, help. They are read by `loadkit.sizing.inputs`."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
@@ -75,6 +96,13 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from loadkit.doctor import doctor
 
     return doctor(Console(), users=arguments.users, workers=arguments.workers)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from loadkit.sizing.terminal import plan
+
+    given = {name: getattr(arguments, name) for name, *_ in PLAN_FLAGS}
+    return plan(Console(), given, arguments.result, as_json=arguments.json)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -180,6 +208,16 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that generate load (default: one less than the cores)",
     )
     doctor.set_defaults(run=_doctor)
+
+    text = "size a deployment, and what is needed to test it, by arithmetic alone"
+    plan = commands.add_parser("plan", help=text, description=text)
+    plan.add_argument(
+        "result", nargs="?", type=Path, metavar="CAPACITY.json", help="what a search came to"
+    )
+    for name, value, text in PLAN_FLAGS:
+        plan.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar=value, help=text)
+    plan.add_argument("--json", action="store_true", help="print it as JSON")
+    plan.set_defaults(run=_plan)
 
     report = commands.add_parser("report", help="show the result of a run again")
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")

@@ -29,6 +29,7 @@ LEVELS = {
     "doctor": 5,
     "launch": 6,
     "cli": 6,
+    "sizing": 6,
     "locustfile": 6,
 }
 """Where each unit stands; a unit may import what stands below it."""
@@ -38,12 +39,13 @@ ONLY = {"net": {"chat", "wire"}, "simulator": {"wire"}, "report": {"measure"}}
 
 SIBLINGS = {
     ("cli", "launch"),
+    ("cli", "sizing"),
     ("credentials", "errors"),
     ("metrics", "errors"),
     ("metrics", "figures"),
 }
-"""Imports inside a level: the command line starts processes; a bad credential is a UsageError, as
-is a bad metric; and the metrics are made of the figures."""
+"""Imports inside a level: the command line starts processes and makes plans; a bad credential is a
+UsageError, as is a bad metric; and the metrics are made of the figures."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""
@@ -57,7 +59,7 @@ HOMES = {
     "gevent": {"net", "swarm", "locustfile"},
     "geventhttpclient": {"net"},
     "hdrh": {"measure"},
-    "rich": {"report", "swarm", "cli", "doctor"},
+    "rich": {"report", "swarm", "cli", "doctor", "sizing"},
 }
 """Which units may import a library."""
 
@@ -204,6 +206,9 @@ def test_no_way_of_writing_an_import_is_overlooked(
         ("locustfile", "swarm", True),
         ("locustfile", "cli", False),
         ("cli", "launch", True),
+        ("cli", "sizing", True),
+        ("sizing", "measure", True),
+        ("swarm", "sizing", False),
     ],
 )
 def test_the_table_says_what_the_design_says(importer: str, imported: str, verdict: bool) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from loadkit.errors import UsageError
 from loadkit.metrics import Metric
+from loadkit.plan.capacity_settings import CapacitySettings
 from loadkit.plan.chaos import Chaos
 from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
 from loadkit.plan.errand import Abandon, Handoff, Idle
@@ -57,6 +58,7 @@ class _Tables(Table):
     connection: Connection = Connection()
     slo: tuple[Limit, ...] = ()
     abort: Abort | None = None
+    capacity: CapacitySettings = CapacitySettings()
     results: Results = Results()
 
 
@@ -69,6 +71,7 @@ class Profile(_Tables):
         chaos: the disconnects that are forced.
         slo: the limits that make the test pass; empty where there are none.
         abort: when to end the test early; None to end it when the stages do.
+        capacity: how the highest load is searched for.
         results: how finely the course of the test is written down.
         name: the file's name without its ending.
         question: the comment that the file opens with: what the test is to answer.
@@ -150,6 +153,9 @@ def load_profile(
         "classes": known_classes,
         "violations": known_violations,
         "mix": data.get("mix"),
+        "model": load.get("model", "closed")
+        if isinstance(load := data.get("load"), dict)
+        else None,
         "limited": metrics,
     }
     tables: _Tables | None = None

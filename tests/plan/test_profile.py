@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.metrics import RATIOS, STATISTICS
+from loadkit.plan.capacity_settings import CapacitySettings
 from loadkit.plan.chaos import MOMENTS, Chaos, Means
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.errand import Abandon, Handoff, Idle
@@ -441,6 +442,7 @@ class TestDocumentation:
             ("chaos", Chaos),
             ("connection", Connection),
             ("abort", EarlyEnd),
+            ("capacity", CapacitySettings),
             ("results", Results),
         ],
     )

@@ -1,0 +1,191 @@
+"""What a plan reckons with: each figure with its unit and with how it is known."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
+from loadkit.errors import UsageError
+from loadkit.measure.queueing import Objective
+from loadkit.metrics import Metric, MetricError
+from loadkit.plan.units import parse_duration, parse_ratio
+
+__all__ = ["INPUTS", "SCALE", "Figure", "Origin", "read_capacity", "read_inputs"]
+
+Origin = Literal["given", "measured", "assumed"]
+
+SCALE: Final = 1_000_000
+"""Sessions at once that are sized when nobody says how many: the scale of the internet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One input.
+
+    Attributes:
+        value: in seconds, bytes, sessions, or as a share: see `text`.
+        text: as a reader knows it, with its unit.
+        origin: `given` by whoever plans, `measured` by this tool, or `assumed`.
+        source: where a figure that was not given is from.
+    """
+
+    value: Any
+    text: str
+    origin: Origin
+    source: str = ""
+
+
+def _number(text: str) -> float:
+    value = float(text.replace(",", "").replace("_", ""))
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError("should be above 0")
+    return value
+
+
+def _duration(text: str) -> float:
+    if not (seconds := parse_duration(text)) > 0:
+        raise ValueError("should be above 0 s")
+    return seconds
+
+
+def _ratio(text: str) -> float:
+    return parse_ratio(text if text.endswith("%") else float(text))
+
+
+def _at_least_one(text: str) -> float:
+    if (value := _number(text)) < 1:
+        raise ValueError("should be 1 or more: a peak is no lower than the mean")
+    return value
+
+
+def _growth(text: str) -> float:
+    """The factor a year."""
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*%(?:/(year|month))?", text.strip())
+    if not found or not -100 < float(found[1]) <= 10_000:
+        raise ValueError('should be such as "20%/year" or "2%/month", above -100 %')
+    factor = 1 + float(found[1]) / 100
+    return factor**12 if found[2] == "month" else factor
+
+
+def _objective(phase: str, kind: Literal["wait", "response"]) -> Callable[[str], Objective]:
+    def parse(text: str) -> Objective:
+        name, _, limit = text.partition("=")
+        metric = Metric.parse(name.strip())
+        if metric.phase != phase or metric.per_mille is None or metric.scope or not limit:
+            raise ValueError(f'should be a percentile of it, such as "{phase}.p95=2.5s"')
+        return Objective(kind, metric.per_mille, parse_duration(limit.strip()))
+
+    return parse
+
+
+INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] = {
+    "sessions_per_hour": (_number, None, "assumed", ""),
+    "concurrent": (_number, None, "assumed", "the scale of the internet"),
+    "mean_session": (_duration, "3m", "assumed", ""),
+    "turns": (_number, "5", "assumed", ""),
+    "peak_to_mean": (_at_least_one, "3", "assumed", ""),
+    "growth": (_growth, "0%/year", "assumed", ""),
+    "years": (_number, "3", "assumed", ""),
+    "service": (_duration, "700ms", "assumed", "exponential, one turn at a time"),
+    "slo": (_objective("response", "response"), "response.p95=2.5s", "assumed", ""),
+    "handoffs": (_ratio, "0%", "assumed", ""),
+    "live_service": (_duration, "5m", "assumed", "exponential, one chat at a time"),
+    "live_slo": (_objective("handoff_wait", "wait"), "handoff_wait.p90=1m", "assumed", ""),
+    "heartbeat": (_duration, "30s", "assumed", "the protocol's default"),
+    "sessions_per_core": (
+        _number,
+        f"{SESSIONS_A_CORE:,}",
+        "measured",
+        "docs/doctor.md: half a core, a turn every 26 s",
+    ),
+    "session_kb": (
+        _number,
+        f"{SESSION_BYTES / 1000:g}",
+        "measured",
+        "docs/doctor.md: twice what an idle one took",
+    ),
+    "upgrades_per_second": (_number, None, "assumed", "all who were cut off, in a minute"),
+    "capacity": (_number, None, "assumed", ""),
+}
+"""Name → how it is read, the default as one would write it, and where that is from."""
+
+
+def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -> dict[str, Figure]:
+    """Read what was given and add what was not.
+
+    Args:
+        given: the flags by their names in `INPUTS`; None for one that was left out.
+        capacity: the result of a capacity search.
+
+    Raises:
+        UsageError: every mistake, each with its flag.
+    """
+    figures, mistakes = {}, []
+    for name, (parse, default, origin, source) in INPUTS.items():
+        text = given.get(name)
+        try:
+            if text is not None:
+                figures[name] = Figure(parse(text), text, "given")
+            elif default is not None:
+                figures[name] = Figure(parse(default), default, origin, source)
+        except (ValueError, MetricError) as error:
+            reason = str(error)
+            if "could not convert" in reason:
+                reason = f"should be a number, not {text!r}"
+            mistakes.append(f"{_flag(name)} {text}: {reason}")
+    if "sessions_per_hour" in figures and "concurrent" in figures:
+        mistakes.append("--sessions-per-hour and --concurrent are two ways to say one: give one")
+    if capacity is not None and "capacity" in figures:
+        mistakes.append(f"--capacity and {capacity} are two ways to say one: give one")
+    if given.get("concurrent") and given.get("peak_to_mean"):
+        mistakes.append("--peak-to-mean changes nothing: --concurrent is the peak; leave it out")
+    if given.get("years") and not given.get("growth"):
+        mistakes.append("--years without --growth changes nothing: add --growth 20%/year")
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+    if "sessions_per_hour" not in figures and "concurrent" not in figures:
+        why = INPUTS["concurrent"][3]
+        figures["concurrent"] = Figure(float(SCALE), f"{SCALE:,}", "assumed", why)
+    if capacity is not None:
+        figures["capacity"] = read_capacity(capacity, figures["mean_session"].value)
+    return {name: figures[name] for name in INPUTS if name in figures}
+
+
+def read_capacity(path: Path, mean_session: float) -> Figure:
+    """Read how many sessions at once a deployment holds from the result of a capacity search.
+
+    Args:
+        path: `capacity.json`.
+        mean_session: seconds, by which a result of the open model is turned into sessions.
+
+    Raises:
+        UsageError: it cannot be read, or names no capacity.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path}: is no capacity result: an object is wanted")
+    held: Any = document.get("capacity", document)
+    result: dict[str, Any] = held if isinstance(held, dict) else {"load": held}
+    load = result.get("load", result.get("low"))
+    if isinstance(load, bool) or not isinstance(load, int | float) or not 0 < load < math.inf:
+        verdict = result.get("verdict", "no verdict either")
+        raise UsageError(f"{path}: names no capacity ({verdict}); give one by --capacity N")
+    source, text, value = f"{path.name}", f"{load:,.6g}", float(load)
+    if result.get("verdict") not in (None, "found"):
+        source += f", {str(result['verdict']).replace('_', ' ')}"
+    model = result.get("model", document.get("model", "closed"))
+    if model == "open":
+        value *= mean_session
+        text, source = f"{value:,.0f}", f"{source}: {load:,.6g} arrivals/s × the mean session"
+    return Figure(value, text, "measured", source)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
