@@ -263,6 +263,7 @@ def summarise(
         generator={"workers": workers}
         | figures
         | {
+            "left_out": {"negative": negative, "overflow": overflow},
             "heartbeats_lost": heartbeats_lost,
             "workers_lost": [dict(one) for one in workers_lost],
             "workers_refused": list(workers_refused),

@@ -73,7 +73,7 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     figures = [
         (name, *shown(stats, ("p50", "p99", "max")))
         for name, stats in summary.generator.items()
-        if isinstance(stats, Mapping) and stats
+        if isinstance(stats, Mapping) and "p50" in stats
     ]
     yield f"Workers: {summary.generator['workers']}."
     if figures:
