@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import accuracy, exchange, idle, setups
+from bench import accuracy, capacity, exchange, idle, setups
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
@@ -19,10 +19,11 @@ PARTS = {
     "idle": idle.run,
     "setups": setups.run,
     "accuracy": accuracy.run,
+    "capacity": capacity.run,
     "paced": exchange.run_paced,
 }
-DEFAULT = ("exchange", "idle", "setups", "accuracy")
-ONCE = ("accuracy",)  # one round is many runs
+DEFAULT = ("exchange", "idle", "setups", "accuracy", "capacity")
+ONCE = ("accuracy", "capacity")  # one round is many runs
 
 
 def main() -> int:

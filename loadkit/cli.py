@@ -70,6 +70,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _further(arguments: argparse.Namespace) -> list[str]:
     """The options that are Locust's own affair, in its words."""
     words = ["--strict"] if arguments.strict else []
+    if arguments.command == "capacity":
+        words.append("--capacity")
+        words += ["--resume", str(arguments.resume)] if arguments.resume else []
     if arguments.metrics_port is not None:
         words += ["--metrics-port", str(arguments.metrics_port)]
         words += ["--metrics-host", arguments.metrics_host]
@@ -106,9 +109,14 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    from loadkit.report import capacity
     from loadkit.report.files import load_examples, load_summary
     from loadkit.report.terminal import render
 
+    if (arguments.folder / capacity.FILE).is_file():
+        found = capacity.load(arguments.folder)
+        capacity.render(found, Console())
+        return capacity.exit_code(found)
     summary = load_summary(arguments.folder)
     render(summary, Console(), load_examples(arguments.folder))
     return summary.verdict.exit_code
@@ -126,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("run", "run a profile without a browser; the exit code is the verdict"),
         ("ui", "open a profile in Locust's web UI"),
+        ("capacity", "search the highest load at which a target keeps the profile's [slo]"),
     ):
         load = commands.add_parser(name, help=text, description=text)
         load.add_argument("profile", metavar="PROFILE", help="a name in profiles/, or a path")
@@ -174,6 +183,13 @@ def _parser() -> argparse.ArgumentParser:
             metavar="ADDRESS",
             help="the address to serve them on (default: loopback)",
         )
+        if name == "capacity":
+            load.add_argument(
+                "--resume",
+                type=Path,
+                metavar="DIR",
+                help="go on with the interrupted search whose results are in this folder",
+            )
         if name == "ui":
             load.add_argument("--port", type=int, default=8089, help="of the UI (default: 8089)")
         load.set_defaults(run=_run)

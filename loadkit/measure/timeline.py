@@ -7,6 +7,7 @@ from math import floor, inf
 from typing import Any, Final
 
 from loadkit.measure.histogram import Distribution
+from loadkit.measure.scope import Scope
 
 __all__ = ["PATIENCE", "Row", "Timeline"]
 
@@ -42,6 +43,8 @@ class Row:
         asked: the load asked for in its middle, as the caller named it.
         latency, from_schedule: by phase, as in the ledger, of this row alone.
         generator: by name, likewise.
+        scopes: by user class, likewise.
+        cpu: by worker, the mean CPU of each of its intervals, in percent of a core.
         counts: by key, likewise.
         frames: `sent`, `received`, `bytes_sent`, `bytes_received`, likewise.
         session_seconds: the integral of live sessions.
@@ -56,6 +59,8 @@ class Row:
     latency: dict[str, Distribution] = field(default_factory=dict)
     from_schedule: dict[str, Distribution] = field(default_factory=dict)
     generator: dict[str, Distribution] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
     session_seconds: float = 0.0
@@ -136,7 +141,12 @@ class Timeline:
         ):
             for key, wire in interval[name].items():
                 mine.setdefault(key, Distribution()).add(wire)
+        for name, taken in interval["scopes"].items():
+            row.scopes.setdefault(name, Scope()).add(taken)
         row.counts.update(interval["counts"])
+        cpu = interval["generator"].get("cpu_percent")
+        if cpu and (samples := sum(cpu["counts"][1::2])):
+            row.cpu.setdefault(worker, []).append(cpu["total"] / samples / 1000)
         row.session_seconds += interval["session_seconds"]
         totals = Counter(interval["frames"])
         row.frames += totals - known.frames  # which leaves out what is not positive

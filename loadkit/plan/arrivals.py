@@ -7,13 +7,13 @@ the same user class.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, count
 from typing import Final, NamedTuple
 
 from loadkit.plan.chance import person_rng, share_of
 from loadkit.plan.pace import ArrivalRate
-from loadkit.plan.settings import Load, Mix
+from loadkit.plan.settings import Load, Mix, Stage
 
 __all__ = ["Arrivals", "ClassDraw", "unit_process"]
 
@@ -124,6 +124,18 @@ class Arrivals:
         self._coming = [deal for deal in self._coming if deal.start < new.start] + [new]
         if self._next is None or self._next[1] >= self._coming[0].start:
             self._next = self._find(self._next)
+
+    def follow(self, stages: Sequence[Stage]) -> None:
+        """Go on by other stages, which are the same up to a moment that is still to come.
+
+        The process is drawn in arrivals expected, not in seconds, so what lies before that moment
+        stays as it was, and what comes after is the same process at another pace. To be followed
+        by a `deal` from that moment on, which looks for the next arrival anew.
+
+        Args:
+            stages: all of them, from the start of the run.
+        """
+        self._rate = ArrivalRate(stages)
 
     def _find(self, found: tuple[int, float] | None = None) -> tuple[int, float] | None:
         """The next arrival of this worker's and when, in arrivals expected up to then."""

@@ -56,6 +56,7 @@ def write(
     run_info: Mapping[str, Any],
     examples: Mapping[str, str],
     transcripts: Sequence[Mapping[str, Any]] = (),
+    lead: str = "",
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
 
@@ -70,6 +71,7 @@ def write(
             under `examples`, so that a report made again still has them.
         transcripts: the frames that led to the first violations of each kind, for
             `violations.jsonl`: one JSON object a line, `kind`, `detail`, `frames`.
+        lead: what `summary.md` begins with, as Markdown: the result of a capacity search.
 
     Raises:
         UsageError: some could not be written; the text names them. All were tried.
@@ -78,7 +80,7 @@ def write(
         "summary.json": lambda: _json(summary.to_dict()),
         "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
         "junit.xml": lambda: junit.document(summary, examples),
-        "summary.md": lambda: markdown.document(summary, examples),
+        "summary.md": lambda: lead + markdown.document(summary, examples),
         "violations.jsonl": lambda: "".join(
             json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
         ),

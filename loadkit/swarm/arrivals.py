@@ -1,7 +1,7 @@
 """The gate: lets one worker's arrivals of the open model in, each at its moment."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -10,7 +10,7 @@ from gevent.pool import Group
 
 from loadkit.figures import Count
 from loadkit.plan.arrivals import Arrivals, ClassDraw
-from loadkit.plan.settings import Load, Mix
+from loadkit.plan.settings import Load, Mix, Stage
 from loadkit.swarm.alarm import Alarm
 
 __all__ = ["Gate", "share_of_cap"]
@@ -76,14 +76,21 @@ class Gate:
         """Sessions running now."""
         return len(self._visits)
 
-    def deal(self, index: int, workers: int, start: float) -> None:
+    def deal(
+        self, index: int, workers: int, start: float, stages: Sequence[Stage] | None = None
+    ) -> None:
         """Give this worker its slot, or another one in mid-run.
 
         Args:
             index: the slot, from 0. It counts from `start` on, its share of the cap at once.
             workers: how many slots there are.
             start: seconds since the run began; see `loadkit.plan.arrivals.Arrivals.deal`.
+            stages: those to go on by from `start` on, where they have changed.
         """
+        if stages is not None:
+            self._load = self._load.model_copy(update={"stages": tuple(stages)})
+            if self._arrivals is not None:
+                self._arrivals.follow(stages)
         self._cap = share_of_cap(self._cap_of_all, index, workers)
         if self._arrivals is None:
             self._arrivals = Arrivals(self._load, index, workers, start)

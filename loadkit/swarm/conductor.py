@@ -3,9 +3,9 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -25,18 +25,23 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
+from loadkit.measure.verdict import Verdict
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
+from loadkit.plan.settings import Load
+from loadkit.report import capacity
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.files import results_folder, write
 from loadkit.report.live import line
 from loadkit.report.terminal import render
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
+from loadkit.swarm.deal import Deal
 from loadkit.swarm.delivery import Delivery
 from loadkit.swarm.folder import Folder, run_info
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
+from loadkit.swarm.search import CapacityRun, for_search
 
 __all__ = ["Conductor"]
 
@@ -52,6 +57,7 @@ class Conductor:
     Attributes:
         summary: the result of the last run that ended.
         unwritten: why its results could not be written; None if they were.
+        alone: takes the deals where there are no workers.
     """
 
     def __init__(self, environment: Environment, *, headless: bool) -> None:
@@ -65,7 +71,9 @@ class Conductor:
         self._idle = Event()
         self._idle.set()
         self._run = ""
-        self._began = self._ended = 0.0
+        self._began = self._ended = self._own_load = 0.0
+        self._told = ""
+        self.alone: Callable[[Deal], None] | None = None
         self._reset(None)
         runner = environment.runner
         self.crew: Crew | None = None
@@ -84,6 +92,7 @@ class Conductor:
         self._ledger = Ledger(self._timeline)
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
+        self._search: CapacityRun | None = None
         self._stopped_early: str | None = None
         self.fault_text: str | None = None
         self.summary: Summary | None = None
@@ -100,10 +109,24 @@ class Conductor:
         options = self._environment.parsed_options
         if options is None:
             raise UsageError("loadkit runs from Locust's command line only")
-        key = (options.profile, tuple(options.profile_overrides))
+        key = (options.profile, tuple(options.profile_overrides), options.capacity)
         if self._read is None or self._read[0] != key:
-            self._read = key, read_profile(options, self._classes())
+            profile = read_profile(options, self._classes())
+            self._own_load = profile.load.peak_rate or profile.load.peak_users
+            self._read = key, for_search(profile) if options.capacity else profile
         return self._read[1]
+
+    def load(self) -> Load:
+        """The load that is asked for now.
+
+        Raises:
+            UsageError: as `profile`.
+        """
+        return self.profile().load if self._search is None else self._search.load
+
+    def as_run(self) -> Profile:
+        """The profile as the workers get it: with the load of the run that has begun."""
+        return self.profile().model_copy(update={"load": self.load()})
 
     def check(self, url: str | None) -> None:
         """Everything that can be wrong before any load.
@@ -111,7 +134,11 @@ class Conductor:
         Raises:
             UsageError, TargetError
         """
-        self.profile()
+        profile, options = self.profile(), self._environment.parsed_options
+        if options is not None and options.resume:
+            if not options.capacity:
+                raise UsageError("--resume goes on with a capacity search: add --capacity")
+            self._new_search(profile, lambda *_: None)
         preflight(url, Credentials.of(os.environ))
 
     def make_folder(self) -> None:
@@ -148,6 +175,8 @@ class Conductor:
             self.make_folder()
         assert self._folder is not None
         self._reset(profile)
+        if self._environment.parsed_options.capacity:  # type: ignore[union-attr]
+            self._search = self._new_search(profile, self._ask)
         if profile.abort is not None:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
@@ -162,6 +191,44 @@ class Conductor:
             self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
+
+    def _earlier(self, profile: Profile) -> list[dict[str, Any]]:
+        """The steps of the search that is to be resumed."""
+        options = self._environment.parsed_options
+        if options is None or not options.resume:
+            return []
+        limits = [(limit.metric, limit.limit) for limit in profile.slo]
+        return capacity.steps_to_resume(
+            Path(options.resume), profile.name, profile.load.model, limits
+        )
+
+    def _new_search(self, profile: Profile, ask: Callable[[Load, float], None]) -> CapacityRun:
+        return CapacityRun(profile, self._own_load, self._earlier(profile), ask, self._save_search)
+
+    def _ask(self, load: Load, since: float) -> None:
+        """The search asks for another load."""
+        assert self._delivery is not None
+        self._delivery.follow(load)
+        if load.model == "closed" or not since:
+            return  # users are Locust's affair, and what holds from the start on is everyone's
+        if self.crew is not None:
+            self.crew.follow(load.stages, self.elapsed_s, since)
+        elif self.alone is not None:
+            stages = [stage.model_dump() for stage in load.stages]
+            self.alone(Deal(self._run, self.elapsed_s, since_s=since, stages=stages))
+
+    def _save_search(self) -> None:
+        """After each step: an interrupted search goes on from here."""
+        assert self._search is not None
+        if self._folder is not None:
+            try:
+                capacity.save(self._folder.path, self._found(self._search))
+            except UsageError as error:
+                logger.error("%s", error)
+
+    def _found(self, search: CapacityRun) -> dict[str, Any]:
+        head = {"target": self._environment.host or "", "started_at": self._run[:19] + "Z"}
+        return search.document() | head | {"duration_s": round(self.elapsed_s, 3)}
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
@@ -223,8 +290,11 @@ class Conductor:
             self._look_after_workers()
             assert self._delivery is not None
             assert self._folder is not None
-            self._delivery.look(now, self._users(now))
-            self._folder.write_rows(self._timeline.closed(now))
+            rows, users = self._timeline.closed(now), self._users(now)
+            self._delivery.look(now, users)
+            self._folder.write_rows(rows)
+            if self._search is not None:
+                self._search.look(now, rows, users)
             self._look_at_objectives(profile, now)
             if self._headless and (self._console.is_terminal or seconds % PLAIN_EVERY == 0):
                 self._say(profile, now)
@@ -258,6 +328,9 @@ class Conductor:
             gevent.spawn(self.stop)
 
     def _say(self, profile: Profile, now: float) -> None:
+        if self._search is not None:
+            self._say_step(now)
+            return
         counts, runner = self._ledger.counts, self._environment.runner
         response = self._ledger.latency.get(Phase.RESPONSE)
         due = self._ledger.from_schedule.get(Phase.RESPONSE)
@@ -274,6 +347,15 @@ class Conductor:
         )
         end = "\r" if self._console.is_terminal else "\n"
         self._console.print(text, end=end, highlight=False, soft_wrap=True)
+
+    def _say_step(self, now: float) -> None:
+        assert self._search is not None
+        told = self._search.state
+        if self._console.is_terminal:
+            self._console.print(f"{now:5.0f} s  {told:<70}", end="\r", highlight=False)
+        elif told != self._told:
+            self._console.print(f"{now:.0f} s  {told}", highlight=False, soft_wrap=True)
+        self._told = told
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -336,7 +418,7 @@ class Conductor:
             duration_s=duration_s,
             target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
-            limits=[(limit.metric, limit.limit) for limit in profile.slo],
+            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._search is None],
             strict=self._environment.parsed_options.strict,
             stopped_early=self._stopped_early,
             asked_users=delivery.asked if profile.load.model == "closed" else None,
@@ -348,15 +430,28 @@ class Conductor:
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
         )
+        found: dict[str, Any] | None = None
+        if self._search is not None:
+            found = capacity.completed(self._found(self._search))
+            verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
+            self.summary = replace(self.summary, verdict=verdict)
         examples = self._ledger.examples
         info = run_info(profile, self.summary.started_at, self._environment.host)
         summary, transcripts = self.summary, self._ledger.transcripts
-        self.unwritten = folder.finish(
-            lambda path: write(path, summary, info, examples, transcripts)
-        )
+
+        def write_all(path: Path) -> None:
+            if found is not None:
+                capacity.save(path, found)
+            lead = "" if found is None else f"{capacity.document(found)}\n"
+            write(path, summary, info, examples, transcripts, lead)
+
+        self.unwritten = folder.finish(write_all)
         if self._console.is_terminal:
             self._console.print(" " * 79, end="\r")
-        render(self.summary, self._console, examples)
+        if found is None:
+            render(self.summary, self._console, examples)
+        else:
+            capacity.render(found, self._console)
         self._console.print(f"results: {folder.path}", highlight=False, soft_wrap=True)
         for text in annotations(self.summary, os.environ, self._source()):
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ from locust.runners import STATE_MISSING, MasterRunner
 from loadkit import __version__
 from loadkit.errors import UsageError
 from loadkit.plan.profile import Profile
+from loadkit.plan.settings import Stage
 from loadkit.swarm.admission import Hello, objection
 from loadkit.swarm.courier import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.swarm.deal import Deal
@@ -61,6 +62,7 @@ class Crew:
                 model). In the closed one Locust moves users instead.
         """
         self._run, self._anew = run, dealt_out_anew
+        self._stages: list[dict[str, Any]] | None = None
         self.roster = Roster()
         self._finished: set[str] = set()
         self._heard: dict[str, tuple[float, int]] = {}  # last report: when, and sessions then
@@ -82,6 +84,18 @@ class Crew:
                 del self._waiting[worker]
                 self._check(worker)
         self._deal_out(now)
+
+    def follow(self, stages: Sequence[Stage], now: float, since: float) -> None:
+        """Have the arrivals of every worker go on by other stages.
+
+        Args:
+            stages: all of them; they are what they were up to `since`.
+            now, since: seconds of the run.
+        """
+        self._stages = [stage.model_dump() for stage in stages]
+        here = self.roster.present
+        for index, worker in enumerate(here):
+            self._deal(worker, index, len(here), now, since)
 
     def users_at_work(self, now: float) -> int:
         """Users of workers that are heard of; Locust counts those of a dead one for some time."""
@@ -128,9 +142,11 @@ class Crew:
         here = self.roster.present
         for index, worker in enumerate(here):
             if self._anew or worker not in before:
-                since = now + DEAL_AHEAD if now else 0.0
-                deal = Deal(self._run, now, index, len(here), since, late=now > 0)
-                self._runner.send_message(DEAL, deal.to_wire(), worker)
+                self._deal(worker, index, len(here), now, now + DEAL_AHEAD if now else 0.0)
+
+    def _deal(self, worker: str, index: int, workers: int, now: float, since: float) -> None:
+        deal = Deal(self._run, now, index, workers, since, late=now > 0, stages=self._stages)
+        self._runner.send_message(DEAL, deal.to_wire(), worker)
 
     @staticmethod
     def _hold_on_to(clients: Sequence[Any]) -> None:

@@ -26,11 +26,15 @@ class Delivery:
     """
 
     def __init__(self, load: Load) -> None:
-        self._load = load
-        self._rate = ArrivalRate(load.stages) if load.model == "open" else None
+        self.follow(load)
         self._looked_at = 0.0
         self.asked = self.reached = 0
         self.undelivered_s = 0.0
+
+    def follow(self, load: Load) -> None:
+        """Ask for another load from a moment to come; what lies before it is the same."""
+        self._load = load
+        self._rate = ArrivalRate(load.stages) if load.model == "open" else None
 
     def asked_at(self, elapsed_s: float) -> Mapping[str, float]:
         """Return what is asked for at a second of the run: `users`, or `arrivals_per_second`."""

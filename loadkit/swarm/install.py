@@ -92,7 +92,7 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
     def on_test_start(**_: Any) -> None:
         # Locust's spawn message carries the options to the workers, late ones included.
         options.loadkit_run = conductor.start()
-        options.loadkit_profile = conductor.profile().to_json()
+        options.loadkit_profile = conductor.as_run().to_json()
 
     events.test_start.add_listener(on_test_start)
     events.test_stopping.add_listener(lambda **_: conductor.drain())
@@ -187,13 +187,14 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
         conductor.fault,
     )
     environment.loadkit = worker  # type: ignore[attr-defined]
+    conductor.alone = worker.take
     numbers = iter(range(1, sys.maxsize))
 
     def on_test_start(**_: Any) -> None:
         nonlocal numbers
         numbers = iter(range(1, sys.maxsize))
         run = conductor.start()
-        worker.prepare(conductor.profile(), environment.host or "")
+        worker.prepare(conductor.as_run(), environment.host or "")
         worker.take(Deal(run))
 
     def on_test_stop(**_: Any) -> None:

@@ -37,6 +37,17 @@ def add_options(parser: Any) -> None:
         action="store_true",
         help="Fail where there are too few samples to judge an objective.",
     )
+    # Not in the group: what is in one does not show in the web UI's form.
+    parser.add_argument(
+        "--capacity",
+        action="store_true",
+        help="Search the highest load that keeps the profile's [slo], in place of its stages.",
+    )
+    group.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="Go on with the capacity search whose results are in this folder.",
+    )
     group.add_argument(
         "--metrics-port",
         type=int,

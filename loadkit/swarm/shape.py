@@ -27,7 +27,7 @@ class ProfileShape(LoadTestShape):
         assert self.runner is not None
         conductor = self.runner.environment.loadkit_conductor  # type: ignore[attr-defined]
         try:
-            load = conductor.profile().load
+            load = conductor.load()
         except LoadkitError as error:
             conductor.refuse(error)
             return None

@@ -27,12 +27,14 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
         if not conductor.wait_until_idle(LAST_RUN_ENDS):
             message = "a run is under way: stop it before you start another"
             return jsonify({"success": False, "message": message})
-        before = options.profile
-        options.profile = request.form.get("profile") or before
+        before = options.profile, options.capacity
+        options.profile = request.form.get("profile") or options.profile
+        # Locust reads it only after this; a profile that cannot be searched is told here.
+        options.capacity = request.form.get("capacity", str(options.capacity)).lower() == "true"
         try:
             conductor.check(request.form.get("host") or web_ui.environment.host)
         except LoadkitError as error:
-            options.profile = before
+            options.profile, options.capacity = before
             return jsonify({"success": False, "message": str(error)})
         return None
 

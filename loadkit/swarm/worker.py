@@ -112,7 +112,7 @@ class Worker:
         if not self.ready.is_set():
             self._begin(deal, name)
         if self._gate is not None:
-            self._gate.deal(deal.index, deal.workers, deal.since_s)
+            self._gate.deal(deal.index, deal.workers, deal.since_s, deal.load_stages())
 
     def _begin(self, deal: Deal, name: int) -> None:
         profile = self.profile

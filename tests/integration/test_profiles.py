@@ -11,6 +11,9 @@ PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
 # What makes each short. Limits on latency are for a machine that runs one thing at a time, and
 # are not what is tested here; the share of the turns lost is for runs with many.
 SHORT: dict[str, dict[str, str]] = {
+    "capacity": {
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"
+    },
     "ci": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '6s', users = 20 }]"},
     "conversation-mix": {
         "load.stages": "[{ duration = '1s', users = 40 }, { duration = '6s', users = 40 }]",

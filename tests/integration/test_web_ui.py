@@ -158,3 +158,23 @@ def test_a_run_stopped_from_the_page_writes_its_results(
     refused = ui.post("/swarm", profile=str(path), host=f"http://127.0.0.1:{free_port()}")
     assert refused["success"] is False
     assert "check the address and that the server is running" in refused["message"]
+
+
+def test_a_capacity_search_is_an_option_of_the_form(
+    ui: Ui, server: Simulator, tmp_path: Path
+) -> None:
+    """It is offered, refused where there is no service level, and runs in place of the stages."""
+    assert '"capacity"' in ui.page()
+    form = {"profile": str(tmp_path / "tiny.toml"), "host": server.url, "capacity": "true"}
+    refused = ui.post("/swarm", **form)
+    assert refused["success"] is False
+    assert '"response.p95" = "2.5s"' in refused["message"]
+
+    more = '[slo]\n"response.p50" = "5s"\n[results]\ninterval = "100ms"\n[capacity]\nstart = 4'
+    more += '\nceiling = 4\nramp = "100ms"\nmeasure = "500ms"\nhold = "500ms"'
+    searched = profile(tmp_path, name="searched", more=more, seconds=600)
+    assert ui.post("/swarm", **form | {"profile": str(searched)})["success"] is True
+    ui.until(lambda: ui.folders() and ui.is_written(), "over")  # by its own end
+    told = json.loads((ui.folders()[-1] / "capacity.json").read_text())
+    assert told["capacity"]["limit"] == "ceiling"
+    assert told["capacity"]["load"] == 4

@@ -279,3 +279,48 @@ class TestClasses:
         draw, other = ClassDraw(self.MIX, 5), ClassDraw(self.MIX, 6)
         assert [draw.of(n) for n in range(50)] != [other.of(n) for n in range(50)]
         assert moments(steady(20, 5, seed=5)) != moments(steady(20, 5, seed=6))
+
+
+class TestStagesThatGrow:
+    """A capacity search decides on the next rate while the run goes on."""
+
+    GROWN: ClassVar = ((2.0, 10.0), (58.0, 10.0), (5.0, 40.0), (25.0, 40.0))
+
+    def followed(self, index: int, workers: int, pause: bool = False) -> list[tuple[int, float]]:
+        """What a worker takes that learns of the second rate when it has come to second 60."""
+        first = load((2.0, 10.0), (58.0, 10.0), *([] if pause else [(1e6, 10.0)]))
+        arrivals = Arrivals(first, index, workers)
+        taken = []
+        while (coming := arrivals.peek()) is not None and coming[1] < 60.0:
+            taken.append(next(arrivals))
+        arrivals.follow(load(*self.GROWN).stages)
+        arrivals.deal(index, workers, 60.0)
+        return taken + list(arrivals)
+
+    @pytest.mark.parametrize("pause", [False, True])
+    def test_the_process_goes_on_as_if_all_had_been_known_from_the_start(self, pause: bool):
+        """Nothing is taken twice, lost or moved; also where there was nothing more to come."""
+        known = list(Arrivals(load(*self.GROWN)))
+        taken = self.followed(0, 1, pause)
+        assert [number for number, _ in taken] == [number for number, _ in known]
+        assert [at for _, at in taken] == pytest.approx([at for _, at in known])
+
+    def test_every_worker_goes_on_with_its_own_share(self):
+        """Together they take the whole process."""
+        shares = [self.followed(index, 3) for index in range(3)]
+        known = [number for number, _ in Arrivals(load(*self.GROWN))]
+        assert sorted(number for share in shares for number, _ in share) == known
+
+    def test_after_a_time_without_arrivals_there_are_new_ones(self):
+        """The rest of a target that was overloaded is a rate of nothing."""
+        rested = ((2.0, 10.0), (58.0, 10.0), (0.0, 0.0), (1e6, 0.0))
+        arrivals = Arrivals(load(*rested))
+        taken = list(arrivals)
+        assert arrivals.peek() is None
+        grown = load((2.0, 10.0), (58.0, 10.0), (0.0, 0.0), (40.0, 0.0), (0.0, 20.0), (10.0, 20.0))
+        arrivals.follow(grown.stages)
+        arrivals.deal(0, 1, 100.0)
+        later = list(arrivals)
+        assert [number for number, _ in taken + later] == [number for number, _ in Arrivals(grown)]
+        assert all(at >= 100.0 for _, at in later)
+        assert later

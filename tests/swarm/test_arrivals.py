@@ -177,3 +177,29 @@ def test_a_session_that_does_not_end_does_not_hold_up_the_rest(
     assert f"{stuck} sessions did not end within 0.01 s" in caplog.text
     released.set()
     run(evening.gate)
+
+
+def test_a_deal_with_other_stages_changes_the_rate_from_its_moment_on() -> None:
+    """Whoever was due before it is let in as the old stages had it."""
+    plan = load(20.0)
+    faster = Load.model_validate(
+        {
+            "model": "open",
+            "stages": [
+                {"duration": 0, "arrivals_per_second": 20.0},
+                {"duration": 4, "arrivals_per_second": 20.0},
+                {"duration": 0, "arrivals_per_second": 60.0},
+                {"duration": 6, "arrivals_per_second": 60.0},
+            ],
+        }
+    )
+    evening = Evening(plan, at=3.0)
+    evening.gate.deal(0, 1, 0.0)
+    run(evening.gate)
+    evening.gate.deal(0, 1, 4.0, faster.stages)
+    evening.now = 50.0 + 100.0
+    for _ in range(3):
+        evening.gate.deal(0, 1, 4.0)  # the sleeper wakes
+        run(evening.gate)
+    expected = [(number, pytest.approx(50.0 + at)) for number, at in Arrivals(faster)]
+    assert [(number, due) for _, number, due in evening.came] == expected

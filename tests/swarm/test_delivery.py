@@ -60,3 +60,26 @@ def test_sessions_are_asked_for_in_the_open_model_alone() -> None:
 )
 def test_a_row_of_the_timeline_says_what_was_asked_for(load: Load, asked: dict[str, float]) -> None:
     assert Delivery(load).asked_at(5) == asked
+
+
+def test_a_load_that_changes_in_mid_run_is_what_is_asked_from_then_on() -> None:
+    """A capacity search decides step by step; what is behind stays asked for as it was."""
+    first = Load.model_validate(
+        {"stages": [{"duration": 0, "users": 4}, {"duration": 9, "users": 4}]}
+    )
+    then = Load.model_validate(
+        {
+            "stages": [
+                {"duration": 0, "users": 4},
+                {"duration": 5, "users": 4},
+                {"duration": 0, "users": 8},
+                {"duration": 9, "users": 8},
+            ]
+        }
+    )
+    delivery = Delivery(first)
+    delivery.look(3.0, 4)
+    delivery.follow(then)
+    assert [delivery.asked_at(at)["users"] for at in (3.0, 8.0)] == [4, 8]
+    delivery.look(8.0, 8)
+    assert (delivery.asked, delivery.reached, delivery.undelivered_s) == (8, 8, 0.0)

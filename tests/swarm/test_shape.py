@@ -2,7 +2,6 @@
 
 from time import perf_counter
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -16,10 +15,10 @@ class Conductor:
         self._stages = tuple(Stage(duration=duration, users=users) for duration, users in stages)
         self.refused: list[Exception] = []
 
-    def profile(self) -> Any:
+    def load(self) -> Load:
         if not self._stages:
             raise UsageError("the profile is gone")
-        return SimpleNamespace(load=self._load())
+        return self._load()
 
     def _load(self) -> Load:
         return Load(stages=self._stages)

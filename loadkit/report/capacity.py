@@ -1,0 +1,285 @@
+"""What a capacity search found, as `capacity.json` holds it: one sentence first, then the curve."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from loadkit.errors import UsageError
+from loadkit.measure.words import number, plural
+from loadkit.metrics import Metric
+from loadkit.report.curve import analysed, headline, told_of_curve
+from loadkit.report.files import write_text
+
+__all__ = [
+    "FILE",
+    "SCHEMA",
+    "completed",
+    "document",
+    "exit_code",
+    "load",
+    "render",
+    "save",
+    "sentence",
+    "steps_to_resume",
+]
+
+SCHEMA: Final = "loadkit.capacity/1"
+FILE: Final = "capacity.json"
+
+_COLUMNS: Final = ("step", "load", "at once", "turns/s", "p50, ms", "p95, ms", "outcome")
+_COLOURS: Final = {"held": "green", "broken": "red", "generator": "magenta", "policy": "yellow"}
+
+Document = Mapping[str, Any]
+
+
+def completed(found: Document) -> dict[str, Any]:
+    """Return a search's document with what follows from its steps: sentence, exit code, model."""
+    known = dict(found) | {"model_fit": analysed(found)}
+    return known | {"sentence": sentence(known), "exit_code": exit_code(known)}
+
+
+def save(folder: Path, found: Document) -> None:
+    """Write `capacity.json` so that it is there whole or as it was.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    write_text(folder / FILE, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """Read a search's document.
+
+    Args:
+        folder: the run's folder, or its `capacity.json`.
+
+    Raises:
+        UsageError: there is none, or it is not one.
+    """
+    path = folder if folder.suffix == ".json" else folder / FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}; give the folder of a capacity search"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not JSON: {error}; was it cut short or edited?") from error
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise UsageError(f"{path} is no result of a capacity search ({SCHEMA})")
+    return found
+
+
+def steps_to_resume(
+    folder: Path, profile: str, model: str, limits: Sequence[tuple[str, float]]
+) -> list[dict[str, Any]]:
+    """Return the steps of an interrupted search.
+
+    Raises:
+        UsageError: there is none there, it is over, or it is one of something else.
+    """
+    found = load(folder)
+    if found["capacity"] is not None and found["capacity"]["verdict"] != "out_of_budget":
+        raise UsageError(f"the capacity search in {folder} is over: {sentence(found)}")
+    then = [(line["metric"], line["limit"]) for line in found["slo"]]
+    for what, before, now in (
+        ("profile", found["profile"], profile),
+        ("load.model", found["model"], model),
+        ("[slo]", then, list(limits)),
+    ):
+        if before != now:
+            raise UsageError(
+                f"the search in {folder} had another {what} ({before}, not {now}): its steps say "
+                "nothing of this one; resume with what it began with, or begin anew"
+            )
+    return list(found["steps"])
+
+
+def exit_code(found: Document) -> int:
+    """0 if a capacity is named and confirmed, 3 if the generator was the limit, else 1."""
+    result = found["capacity"]
+    if result is None:
+        return 1
+    if result["limit"] == "generator":
+        return 3
+    named = result["verdict"] in ("found", "policy") or result["limit"] == "ceiling"
+    return 0 if named and result["confirmed"] and result["load"] is not None else 1
+
+
+def sentence(found: Document) -> str:
+    """Return the one sentence that it all comes to."""
+    result, steps = found["capacity"], found["steps"]
+    slo = _objectives(found)
+    if result is None:
+        held = [step["load"] for step in steps if _held(step)]
+        what = (
+            f"the highest load that held so far is {_load(found, max(held))}"
+            if held
+            else ("no load has held so far")
+        )
+        return (
+            f"Interrupted after {plural(len(steps), 'step')}: {what} with {slo}; "
+            "go on with --resume and this folder."
+        )
+    if result["load"] is None:
+        return _nothing(found)
+    holds = f"{_load(found, result['load'])}{_interval(found)} with {slo}"
+    match result["verdict"]:
+        case "found" if result["confirmed"]:
+            return f"This deployment holds {holds}; the generator was not the limit."
+        case "found":
+            return f"This deployment holds {holds}, by short steps; no long hold confirmed it."
+        case "policy":
+            return (
+                f"This deployment holds {holds}; above, it is no lack of strength but a rule of "
+                f"its own that turns people away: {_last(steps, 'policy')}."
+            )
+        case "unstable":
+            low, high = result["flips"] or (result["load"], result["load"])
+            return (
+                f"This deployment is unstable: between {_number(low)} and {_number(high)} the same "
+                f"load held and broke; below that it holds {holds}."
+            )
+        case "out_of_budget":
+            return (
+                f"The time was up: this deployment holds at least {holds}; raise capacity.budget "
+                "and go on with --resume and this folder."
+            )
+    why = {
+        "generator": f"the generator was saturated: add workers ({_last(steps, 'generator')})",
+        "ceiling": "that is capacity.ceiling: raise it to look further",
+    }.get(result["limit"], "what is above could not be judged: raise capacity.measure")
+    return f"This deployment holds at least {holds}; {why}."
+
+
+def _nothing(found: Document) -> str:
+    """There is no load that held."""
+    result, steps = found["capacity"], found["steps"]
+    least = _load(found, min((step["load"] for step in steps), default=0.0))
+    if result["limit"] == "generator":
+        return (
+            f"No capacity can be named: the generator was saturated at {least} already: add "
+            f"workers ({_last(steps, 'generator')})."
+        )
+    if result["verdict"] == "below_start":
+        return f"This deployment does not hold even {least} with {_objectives(found)}."
+    if result["verdict"] == "policy":
+        return (
+            f"This deployment turns people away by a rule of its own at {least} already: "
+            f"{_last(steps, 'policy')}."
+        )
+    return (
+        f"No capacity can be named: no load could be judged held, down to {least} "
+        f"({result['verdict'].replace('_', ' ')}); see the steps for why."
+    )
+
+
+def document(found: Document) -> str:
+    """Return it as Markdown, to stand above the summary of the whole run."""
+    lines = [f"# Capacity: {found['profile']}", "", sentence(found), ""]
+    result = found["capacity"]
+    lines += [f"- {note}" for note in (result or {}).get("notes", ())]
+    lines += [f"- {text}" for text in told_of_curve(found)]
+    lines += ["", "## Steps", "", f"| {' | '.join(_COLUMNS)} | why |"]
+    lines.append("|---:" * (len(_COLUMNS) - 1) + "|---|---|")
+    for step, cells in _rows(found):
+        lines.append(f"| {' | '.join(cells)} | {_escaped(step['outcome']['why'])} |")
+    lines += ["", f"p50 and p95 are of `{headline(found)}`.", ""]
+    return "\n".join(lines)
+
+
+def render(found: Document, console: Console) -> None:
+    """Print it."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in _COLUMNS:
+        table.add_column(title, justify="left" if title == "outcome" else "right")
+    for step, cells in _rows(found):
+        colour = _COLOURS.get(step["outcome"]["verdict"], "")
+        table.add_row(*cells[:-1], Text(cells[-1], colour))
+    console.print(table)
+    console.print(Text(f"p50 and p95 are of {headline(found)}.", "dim"))
+    console.print()
+    notes = [*(found["capacity"] or {}).get("notes", ()), *told_of_curve(found)]
+    for note in notes:
+        console.print(Text(f"· {note}"))
+    if notes:
+        console.print()
+    # Never broken, so that a log can be searched for it.
+    console.print(Text(sentence(found), "bold"), soft_wrap=True)
+
+
+def _rows(found: Document) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """The steps by load, and where loads are the same in their order."""
+    phase = headline(found)
+    for step in sorted(found["steps"], key=lambda each: (each["load"], each["number"])):
+        stats, outcome = step["latency_ms"].get(phase, {}), step["outcome"]
+        told = outcome["verdict"] + ("" if outcome["settled"] else ", not at rest")
+        yield (
+            step,
+            (
+                f"{step['number']}{'*' if step['kind'] == 'confirm' else ''}",
+                _number(step["load"]),
+                number(step["delivered"]["concurrent"]),
+                number(step["delivered"]["turns_per_second"]),
+                *(number(stats[name]) if name in stats else "–" for name in ("p50", "p95")),
+                told,
+            ),
+        )
+
+
+def _objectives(found: Document) -> str:
+    first, *others = [_objective(line["metric"], line["limit"]) for line in found["slo"]]
+    return first + (f" and {plural(len(others), 'more objective')}" if others else "")
+
+
+def _objective(metric: str, limit: float) -> str:
+    parsed = Metric.parse(metric)
+    if parsed.kind != "duration":
+        return f"{parsed.words} ≤ {number(limit)}"
+    told = f"{number(limit / 1000)} s" if limit >= 1000 else f"{number(limit)} ms"
+    return f"{parsed.words} ≤ {told}"
+
+
+def _load(found: Document, load: float) -> str:
+    if found["model"] == "closed":
+        return plural(load, "concurrent conversation")
+    at_once = [
+        step["delivered"]["concurrent"]
+        for step in found["steps"]
+        if step["load"] == load and _held(step)
+    ]
+    about = f" (about {number(round(at_once[-1]))} at once)" if at_once else ""
+    return f"{_number(load)} new sessions a second{about}"
+
+
+def _interval(found: Document) -> str:
+    low, high = found["capacity"]["low"], found["capacity"]["high"]
+    if low is not None and high is not None:
+        return f" (95 % CI {_number(low)}–{_number(high)})"
+    if low is not None:
+        return f" (95 % CI from {_number(low)}, no upper end)"
+    return "" if high is None else f" (95 % CI up to {_number(high)}, no lower end)"
+
+
+def _number(load: float) -> str:
+    """With the four digits that a search tells loads apart by."""
+    return f"{load:,.0f}" if load == math.floor(load) else f"{load:,.4g}"
+
+
+def _held(step: Mapping[str, Any]) -> bool:
+    return step["outcome"]["verdict"] == "held" and bool(step["outcome"]["settled"])
+
+
+def _last(steps: Sequence[Mapping[str, Any]], verdict: str) -> str:
+    every = [step["outcome"]["why"] for step in steps if step["outcome"]["verdict"] == verdict]
+    return every[-1].rstrip(".") if every else "see the steps"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<").replace("`", "\\`")

@@ -1,0 +1,134 @@
+"""`loadkit capacity` from the command line, against a simulator whose strength is known."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
+
+SLOTS, SERVICE_MS = 2, 20
+# A user says the next thing at once. So n users are always n in line before two agents, and who
+# comes last of them waits for n ÷ 2 services: the limit lets six in, and eight not.
+LIMIT_MS = 70
+HOLDS = 6
+QUEUE = (
+    f"agent.slots={SLOTS}",
+    f"agent.first_response={SERVICE_MS}ms",
+    "agent.join=0",
+    "agent.greeting=0",
+    "agent.thinking=0",
+    "agent.suggestion_rate=0",
+)
+
+
+def searched(folder: Path, **more: str) -> Path:
+    settings = {"start": "4", "ceiling": "64", "bracket": "0.5", "hold": '"1s"'} | more
+    path = folder / "tiny.toml"
+    path.write_text(
+        f"""# How many does it hold?
+[load]
+stages = [{{ duration = "5s", users = 3 }}]
+[mix]
+CompleteChat = 1
+[conversation]
+turns = {{ min = 2000, max = 2000 }}
+time_scale = 0.000001
+pause = 0
+[results]
+interval = "100ms"
+[slo]
+"response.p95" = "{LIMIT_MS}ms"
+[capacity]
+ramp = "200ms"
+settle = "5s"
+measure = "500ms"
+cool_down = "500ms"
+budget = "3m"
+"""
+        + "\n".join(f"{key} = {value}" for key, value in settings.items())
+    )
+    return path
+
+
+def found(out: Path) -> dict[str, Any]:
+    (path,) = out.glob("*/capacity.json")
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def queue(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with simulator(tmp_path_factory.mktemp("queue"), *QUEUE) as running:
+        yield running
+
+
+def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
+    words = [LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
+    return [*words, *more]
+
+
+def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
+    queue: Simulator, tmp_path: Path
+) -> None:
+    """The answer, its evidence and the words are in the files and on the terminal."""
+    path, first, second = searched(tmp_path), tmp_path / "first", tmp_path / "second"
+    with started(command(path, queue, first), tmp_path, SECRETS) as process:
+        process.wait_for(lambda: list(first.glob("*/capacity.json")), "a step was done")
+        process.send(signal.SIGINT)
+        ended = process.finish()
+    assert ended.code == 130
+    before = found(first)
+    assert before["capacity"] is None
+    assert "Interrupted after" in ended.output
+
+    (folder,) = first.iterdir()
+    ended = run(command(path, queue, second, "--resume", str(folder)), tmp_path, SECRETS)
+    after = found(second)
+    assert after["steps"][: len(before["steps"])] == before["steps"]
+    assert after["capacity"]["verdict"] == "found", ended.output
+    assert after["capacity"]["load"] == HOLDS
+    assert ended.code == after["exit_code"] == 0
+    assert f"This deployment holds {HOLDS} concurrent conversations" in ended.output
+
+    for step in after["steps"]:
+        turns_a_second = step["delivered"]["turns_per_second"]
+        # Little's law: who is at once ÷ how long each takes, and no more than two agents do.
+        assert turns_a_second <= 1.05 * SLOTS / SERVICE_MS * 1000
+    (folder,) = second.iterdir()
+    text = (folder / "summary.md").read_text()
+    assert text.startswith(f"# Capacity: tiny\n\n{after['sentence']}")
+    told = json.loads((folder / "summary.json").read_text())
+    assert told["verdict"]["reasons"] == [after["sentence"]]
+    again = run([LOADKIT, "report", folder], tmp_path)
+    assert (again.code, after["sentence"] in again.output) == (0, True)
+
+
+def test_the_open_model_searches_a_rate(queue: Simulator, tmp_path: Path) -> None:
+    """One step and its confirmation: the rate changes in the midst of one run."""
+    path = searched(tmp_path, start="15", ceiling="30", hold='"1s"')
+    text = path.read_text().replace(
+        'stages = [{ duration = "5s", users = 3 }]',
+        'model = "open"\nstages = [{ duration = "5s", arrivals_per_second = 3 }]',
+    )
+    text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
+    path.write_text(text.replace(f'p95" = "{LIMIT_MS}ms', 'p50" = "5s'))
+    ended = run(command(path, queue, tmp_path / "out"), tmp_path, SECRETS)
+    document = found(tmp_path / "out")
+    assert document["capacity"]["limit"] == "ceiling", ended.output
+    assert (ended.code, document["capacity"]["load"]) == (0, 30)
+    rates = [step["delivered"]["sessions_per_second"] for step in document["steps"]]
+    assert [step["load"] for step in document["steps"]] == [15, 30, 30]
+    assert max(rates) > 1.3 * rates[0]
+
+
+def test_a_profile_without_objectives_is_refused_with_the_line_to_add(
+    queue: Simulator, tmp_path: Path
+) -> None:
+    """Before any load."""
+    path = searched(tmp_path)
+    ended = run(command(path, queue, tmp_path / "out", "--set", "slo={}"), tmp_path, SECRETS)
+    assert ended.code == 2
+    assert '"response.p95" = "2.5s"' in ended.output
+    assert not (tmp_path / "out").exists()
