@@ -8,7 +8,6 @@ turn like any other. What the tool asks of itself at the wrong moment is a `Loca
 from dataclasses import replace
 from random import Random
 from typing import Final
-from uuid import UUID
 
 from loadkit.acts import Cue
 from loadkit.chat.answers import Answers
@@ -251,7 +250,7 @@ class Session:
             if not self._has_left:
                 self.pending.append(say)
             return
-        local_id = str(UUID(int=self.connection.rng.getrandbits(128), version=4))
+        local_id = _uuid4(self.connection.rng)
         frame = user_message(say.text, local_id)
         turn = Turn(frame, now, due=say.due, text=say.text, local_id=local_id)
         if self.policy.resend == "reference":
@@ -428,6 +427,14 @@ class Session:
             raise LocalError(f"{happening} while {self.talk.name}")
 
 
+def _uuid4(rng: Random) -> str:
+    """As `str(uuid.UUID(int=…, version=4))`, in half the time."""
+    text = f"{rng.getrandbits(128) & _UUID_OURS | _UUID_SET:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_UUID_OURS: Final = ~(0xF << 76 | 0x3 << 62)  # all but version and variant (RFC 9562, 5.4)
+_UUID_SET: Final = 0x4 << 76 | 0x2 << 62
 _TALKING: Final = frozenset(
     {Talk.READY, Talk.WAITING, Talk.WITH_HUMAN, Talk.WAITING_HUMAN}
 )  # where the person may type and send

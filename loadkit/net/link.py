@@ -13,50 +13,31 @@ from typing import Any, Final, NamedTuple
 
 import gevent
 from gevent.hub import Waiter
+from gevent.socket import wait
 from websockets.exceptions import ProtocolError
-from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C if it was built
-    CloseCode,
-    Frame,
-    Opcode,
-    apply_mask,
-)
+from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.faults import translate
+from loadkit.net.frames import Inbox, Traffic, masked
 from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 from loadkit.net.target import Target
 from loadkit.net.upgrade import Upgraded, upgrade
-from loadkit.wire import Flaw, FlawKind
+from loadkit.wire import Flaw
 
 __all__ = ["Closed", "Link", "Traffic"]
 
 _BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
 _MOST_BLOCKS: Final = 64  # read off a broken connection before it is given up
+_NEVER: Final = float("inf")
 _SEND_LIMIT: Final = 10.0  # seconds
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
 _READ, _WRITE = 1, 2  # what a loop's io watcher looks for
 
 _ARRIVALS: Final = ArrivalClock()  # one for all links: a step of the wall clock concerns them all
 _MASKS: Final = Random()
-_TEXT, _BINARY, _CONT = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 _OPEN: Final = State.OPEN
-
-
-class Traffic:
-    """What went over all links of a worker after their opening handshakes.
-
-    Attributes:
-        frames_sent: WebSocket frames of every kind, control frames included.
-        frames_received: likewise; a fragmented message counts each fragment.
-        bytes_sent: of those frames, headers included, as they are before TLS.
-        bytes_received: everything on the stream, likewise.
-    """
-
-    __slots__ = ("bytes_received", "bytes_sent", "frames_received", "frames_sent")
-
-    def __init__(self) -> None:
-        self.frames_sent = self.frames_received = self.bytes_sent = self.bytes_received = 0
 
 
 class Closed(NamedTuple):
@@ -87,9 +68,10 @@ class Link:
     """
 
     __slots__ = (
-        "_binary",
+        "_alarm",
+        "_alarm_at",
+        "_inbox",
         "_left",
-        "_parts",
         "_pending",
         "_protocol",
         "_read_at",
@@ -99,27 +81,32 @@ class Link:
         "_sock",
         "_stamped",
         "_traffic",
+        "_waiter",
         "closed",
         "opened_at",
         "stamp",
     )
 
-    def __init__(self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic) -> None:
+    def __init__(
+        self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic, max_size: int
+    ) -> None:
         self._sock = sock
         self._secure = secure
         self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
         self._read_at = self._sent_at = opened.stamp
         self._protocol = opened.protocol
         self._traffic = traffic
+        self._inbox = Inbox(opened.protocol, traffic, max_size)
         # One watcher for the life of the link: a new one each wait costs a system call each wait.
         self._reader: Any = gevent.get_hub().loop.io(sock.fileno(), _READ)
-        self._parts: bytearray | None = None  # of a fragmented message
-        self._binary = False  # whether that message is one
+        self._alarm: Any = None  # the timer that ends a wait
+        self._alarm_at = _NEVER
+        self._waiter: Waiter[bool] | None = None
         self._left = False  # by us
         self.opened_at = self.stamp = opened.stamp
         self.closed: Closed | None = None
         # What arrived while nobody was receiving, here together with the 101.
-        self._pending = self._take(opened.rest) or None
+        self._pending = self._inbox.take(opened.rest) or None
         self._flush()
 
     @classmethod
@@ -154,7 +141,7 @@ class Link:
             sock = target.connect()
             opened = upgrade(sock, target, query, max_size=max_size, user_agent=user_agent)
             sock.settimeout(0.0)  # from here on the link does its own waiting
-            return cls(sock, target.secure, opened, traffic)
+            return cls(sock, target.secure, opened, traffic, max_size)
         except BaseException as error:
             if sock is not None:
                 sock.close()
@@ -194,7 +181,7 @@ class Link:
             if not data:
                 self._end()
                 continue
-            messages = self._take(data)
+            messages = self._inbox.take(data)
             if protocol.writes:  # a pong, or the answer to a close
                 self._flush()
             if messages:
@@ -217,7 +204,7 @@ class Link:
         if protocol.state is _OPEN:
             # Not `protocol.send_text`: it draws each mask from the system, which costs more than
             # the rest of the sending. A mask keeps proxies from being fooled, not people out.
-            data = _masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
+            data = masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
             self._sent_at = perf_counter()
             if self._write(data, None):
                 self._traffic.frames_sent += 1
@@ -250,7 +237,7 @@ class Link:
                 self._flush(until)
             while protocol.state is not State.CLOSED and (data := self._read(until)) is not None:
                 if data:
-                    self._take(data)  # too late to be of use to anybody
+                    self._inbox.take(data)  # too late to be of use to anybody
                 else:
                     self._end()
         except ProtocolError as error:
@@ -279,10 +266,7 @@ class Link:
             The open socket, for the caller to close when all is over; None if it was gone.
         """
         self._leave()
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            self._reader.close()
-            self._reader = None
+        sock = self._detach()
         if self.closed is None:
             self.closed = self._verdict()
         return sock
@@ -300,7 +284,7 @@ class Link:
             # Wait first: nearly always there is nothing yet, and asking costs an exception. What
             # TLS has decrypted already does not wake anybody.
             if not (self._secure and sock.pending()):
-                _wait(self._reader, until)
+                self._wait(until)
             try:
                 return self._block(sock)
             except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
@@ -309,6 +293,35 @@ class Link:
                     return None
             except OSError:
                 return b""
+
+    def _wait(self, until: float | None) -> None:
+        """Sleep until there may be something to read, or `until` has come; at times for less.
+
+        The alarm goes on from one wait to the next, and is set anew only when it would come too
+        late: deadlines lie far ahead, and nearly every answer puts them off.
+        """
+        hub = gevent.get_hub()
+        if until is not None and until < self._alarm_at:
+            remaining = until - perf_counter()
+            if remaining <= 0.0:
+                return
+            if self._alarm is not None:
+                self._alarm.close()
+            self._alarm = hub.loop.timer(remaining)
+            self._alarm_at = until
+            self._alarm.start(self._ring)
+        waiter = self._waiter = Waiter(hub)
+        self._reader.start(waiter.switch, True)
+        try:
+            waiter.get()
+        finally:
+            self._waiter = None
+            self._reader.stop()
+
+    def _ring(self) -> None:
+        self._alarm_at = _NEVER
+        if self._waiter is not None:
+            self._waiter.switch(False)
 
     def _block(self, sock: Any) -> bytes:
         """Read once, and date what came.
@@ -327,44 +340,6 @@ class Link:
         sent_at = self._sent_at
         self.stamp = arrived if arrived > sent_at else sent_at
         return data  # type: ignore[no-any-return]
-
-    def _take(self, data: bytes) -> list[bytes | Flaw]:
-        """Make messages of what was read. Control frames are the protocol's business."""
-        protocol = self._protocol
-        protocol.receive_data(data)
-        frames: list[Any] = protocol.events_received()
-        self._traffic.bytes_received += len(data)
-        self._traffic.frames_received += len(frames)
-        messages: list[bytes | Flaw] = []
-        for frame in frames:
-            opcode = frame.opcode
-            if opcode is _TEXT and frame.fin:
-                text = bytes(frame.data)
-            elif opcode is _TEXT or opcode is _BINARY or opcode is _CONT:
-                whole = self._assemble(frame)
-                if whole is None:
-                    continue
-                if self._binary:
-                    messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
-                    continue
-                text = whole
-            else:
-                continue
-            if not (text.isascii() or _is_utf8(text)):
-                protocol.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-                break
-            messages.append(text)
-        return messages
-
-    def _assemble(self, frame: Frame) -> bytes | None:
-        if self._parts is None:  # the protocol lets no stray continuation through
-            self._parts = bytearray()
-            self._binary = frame.opcode is _BINARY
-        self._parts += frame.data
-        if not frame.fin:
-            return None
-        data, self._parts = bytes(self._parts), None
-        return data
 
     def _flush(self, until: float | None = None) -> bool:
         """Send what the protocol has ready; False when the stream broke."""
@@ -403,8 +378,7 @@ class Link:
         writer = gevent.get_hub().loop.io(sock.fileno(), _WRITE)
         try:
             while rest:
-                if not _wait(writer, until) and perf_counter() >= until:
-                    raise TimeoutError
+                wait(writer, timeout=max(0.0, until - perf_counter()))
                 try:
                     rest = rest[sock.send(rest) :]
                 except BlockingIOError:
@@ -422,7 +396,7 @@ class Link:
                 if not data:
                     self.stamp = stamp  # of the last words, not of the end
                     break
-                pending += self._take(data)
+                pending += self._inbox.take(data)
         except OSError:
             pass
         self._pending = pending or None
@@ -435,11 +409,20 @@ class Link:
         self._release()
 
     def _release(self) -> None:
+        sock = self._detach()
+        if sock is not None:
+            sock.close()
+
+    def _detach(self) -> Any:
+        """The socket, no longer watched; None if it was gone."""
         sock, self._sock = self._sock, None
         if sock is not None:
             self._reader.close()
             self._reader = None
-            sock.close()
+            if self._alarm is not None:
+                self._alarm.close()
+                self._alarm = None
+        return sock
 
     def _verdict(self) -> Closed:
         sent, received = self._protocol.close_sent, self._protocol.close_rcvd
@@ -449,43 +432,3 @@ class Link:
         if received is not None:
             return Closed(received.code, received.reason, clean=True)
         return Closed(CloseCode.ABNORMAL_CLOSURE, "", clean=False)
-
-
-def _wait(watcher: Any, until: float | None) -> bool:
-    """Sleep until the watcher fires; False when `until` (a `perf_counter`) came first."""
-    hub = gevent.get_hub()
-    if until is None:
-        hub.wait(watcher)
-        return True
-    remaining = until - perf_counter()
-    if remaining <= 0.0:
-        return False
-    waiter: Waiter[bool] = Waiter(hub)
-    timer = hub.loop.timer(remaining)
-    watcher.start(waiter.switch, True)
-    timer.start(waiter.switch, False)
-    try:
-        return waiter.get()
-    finally:
-        watcher.stop()
-        timer.close()
-
-
-def _masked(text: bytes, mask: bytes) -> bytes:
-    """A whole text frame as a client sends it (RFC 6455, 5.2)."""
-    length = len(text)
-    if length < 126:
-        head = bytes((0x81, 0x80 | length))
-    elif length < 65536:
-        head = struct.pack("!BBH", 0x81, 0x80 | 126, length)
-    else:
-        head = struct.pack("!BBQ", 0x81, 0x80 | 127, length)
-    return head + mask + apply_mask(text, mask)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

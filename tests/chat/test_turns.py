@@ -2,8 +2,11 @@
 
 from collections import Counter
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loadkit.chat.effects import Sample
 from loadkit.chat.inputs import CUT, ELAPSED, VANISHED, Closed, Leave, Opened, Say, Typing
@@ -125,6 +128,15 @@ def test_a_message_is_sent_with_an_id_of_its_own() -> None:
     second = feed(session, (9.0, Say("hi", due=9.0)))
     assert frames(first)[0]["payload"] == {"text": "hi"}
     assert local_id(first) != local_id(second)
+
+
+@given(st.integers())
+def test_an_id_is_a_random_uuid_in_its_usual_form(seed: int) -> None:
+    """Of version 4 and the variant of RFC 9562, as the standard library reads and writes it."""
+    said = feed(live_session(seed=seed), (5.0, Say("hi", due=4.9)))
+    identity = UUID(local_id(said))
+    assert (identity.version, identity.variant) == (4, RFC_4122)
+    assert str(identity) == local_id(said)
 
 
 def test_every_phase_of_a_turn_is_timed_from_the_send() -> None:

@@ -487,6 +487,25 @@ class TestReceiving:
         link.send(b"go")
         assert link.receive(None) == [b"gone"]
 
+    def test_each_wait_has_its_own_deadline_whatever_the_one_before_had(self, serve, dial):
+        """A message ends each wait early, and the next one ends when it should all the same."""
+
+        def script(sock):
+            accept(sock)
+            for _ in range(2):
+                read_frame(sock)
+                sock.sendall(frame(TEXT, b"early"))
+            finish(sock)
+
+        link = dial(serve(script))
+        for until, then in ((SOON, 0.05), (0.1, 0.2)):
+            began = perf_counter()
+            link.send(b"go")
+            assert link.receive(began + until) == [b"early"]
+            assert link.receive(began + then) == []
+            assert began + then <= perf_counter() < began + SOON
+        assert link.closed is None
+
     def test_what_has_arrived_is_handed_out_after_its_deadline_too(self, serve, dial):
         def script(sock):
             accept(sock)

@@ -1,0 +1,175 @@
+"""What a link reads and writes, frame by frame.
+
+Nearly every frame of a chat is a whole text. Those are cut out of what was read and written by
+hand, at a fraction of the cost. All else, and all that is wrong, is the business of `websockets`.
+"""
+
+import struct
+from typing import Any, Final
+
+from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C if it was built
+    CloseCode,
+    Frame,
+    Opcode,
+    apply_mask,
+)
+from websockets.protocol import Protocol, State
+
+from loadkit.wire import Flaw, FlawKind
+
+__all__ = ["Inbox", "Traffic", "cut", "masked"]
+
+_WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not fragmented
+_DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_OPEN: Final = State.OPEN
+
+
+class Traffic:
+    """What went over all links of a worker after their opening handshakes.
+
+    Attributes:
+        frames_sent: WebSocket frames of every kind, control frames included.
+        frames_received: likewise; a fragmented message counts each fragment.
+        bytes_sent: of those frames, headers included, as they are before TLS.
+        bytes_received: everything on the stream, likewise.
+    """
+
+    __slots__ = ("bytes_received", "bytes_sent", "frames_received", "frames_sent")
+
+    def __init__(self) -> None:
+        self.frames_sent = self.frames_received = self.bytes_sent = self.bytes_received = 0
+
+
+def cut(data: bytes, max_size: int) -> tuple[list[bytes], int]:
+    """Cut whole text frames off the beginning of a server's stream (RFC 6455, 5.2).
+
+    Args:
+        data: what was read, from the beginning of a frame on.
+        max_size: of a message, in bytes.
+
+    Returns:
+        The texts up to the first frame that is anything else: cut off by the end of `data`, of
+        another kind, masked, too big, or not UTF-8; and where in `data` that frame begins.
+    """
+    texts: list[bytes] = []
+    at, end = 0, len(data)
+    while end - at >= 2 and data[at] == _WHOLE_TEXT:
+        size, begin = data[at + 1], at + 2
+        if size > 125:
+            if size > 127:
+                break  # masked
+            begin = at + (4 if size == 126 else 10)
+            size = int.from_bytes(data[at + 2 : begin], "big")
+        after = begin + size
+        if after > end or size > max_size:
+            break
+        text = data[begin:after]
+        if not (text.isascii() or _is_utf8(text)):
+            break
+        texts.append(text)
+        at = after
+    return texts, at
+
+
+def masked(text: bytes, mask: bytes) -> bytes:
+    """A whole text frame as a client sends it (RFC 6455, 5.2).
+
+    Args:
+        text: of the message, in UTF-8.
+        mask: four bytes.
+    """
+    length = len(text)
+    if length < 126:
+        head = bytes((_WHOLE_TEXT, 0x80 | length))
+    elif length < 65536:
+        head = struct.pack("!BBH", _WHOLE_TEXT, 0x80 | 126, length)
+    else:
+        head = struct.pack("!BBQ", _WHOLE_TEXT, 0x80 | 127, length)
+    return head + mask + apply_mask(text, mask)
+
+
+class Inbox:
+    """Makes messages of what one link reads.
+
+    Args:
+        protocol: of a client, open and without extensions. What it has to send after a `take` is
+            the caller's business, and so is the end of the stream.
+        traffic: what to count on.
+        max_size: of a message in bytes, the same as the protocol's.
+    """
+
+    __slots__ = ("_binary", "_max_size", "_owed", "_parts", "_protocol", "_traffic")
+
+    def __init__(self, protocol: Protocol, traffic: Traffic, max_size: int) -> None:
+        self._protocol = protocol
+        self._traffic = traffic
+        self._max_size = max_size
+        self._owed = 0  # bytes that the protocol was given and has made no frame of yet
+        self._parts: bytearray | None = None  # of a fragmented message
+        self._binary = False  # whether that message is one
+
+    def take(self, data: bytes) -> list[bytes | Flaw]:
+        """Take what was read.
+
+        Returns:
+            The messages that are whole with it, in order: texts, and a flaw in the place of a
+            binary one. What the server did wrong ends the protocol's open state.
+        """
+        traffic = self._traffic
+        traffic.bytes_received += len(data)
+        messages: list[bytes | Flaw] = []
+        # Between two messages, and before any close: else the protocol goes on.
+        if not self._owed and self._parts is None and self._protocol.state is _OPEN:
+            texts, at = cut(data, self._max_size)
+            traffic.frames_received += len(texts)
+            messages += texts
+            data = data[at:]
+        if data:
+            self._take_any(data, messages)
+        return messages
+
+    def _take_any(self, data: bytes, messages: list[bytes | Flaw]) -> None:
+        """Have the protocol make frames of what was read. Control frames are its own business."""
+        protocol = self._protocol
+        protocol.receive_data(data)
+        frames: list[Any] = protocol.events_received()
+        self._traffic.frames_received += len(frames)
+        # Headers may be longer than they need be, never shorter. So nothing is owed only when the
+        # protocol has come to the very end of a frame.
+        self._owed += len(data) - sum(_least_size(len(frame.data)) for frame in frames)
+        for frame in frames:
+            if frame.opcode not in _DATA:
+                continue
+            whole = self._assemble(frame)
+            if whole is None:
+                continue
+            if self._binary:
+                messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
+            elif whole.isascii() or _is_utf8(whole):
+                messages.append(whole)
+            else:
+                protocol.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+                break
+
+    def _assemble(self, frame: Frame) -> bytes | None:
+        if self._parts is None:  # the protocol lets no stray continuation through
+            self._parts = bytearray()
+            self._binary = frame.opcode is Opcode.BINARY
+        self._parts += frame.data
+        if not frame.fin:
+            return None
+        data, self._parts = bytes(self._parts), None
+        return data
+
+
+def _least_size(length: int) -> int:
+    """Of a server's frame with so many bytes of data, itself in bytes."""
+    return length + (2 if length < 126 else 4 if length < 65536 else 10)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
