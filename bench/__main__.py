@@ -22,7 +22,7 @@ PARTS = {
     "capacity": capacity.run,
     "paced": exchange.run_paced,
 }
-DEFAULT = ("exchange", "idle", "setups", "accuracy", "capacity")
+DEFAULT = ("exchange", "idle", "setups", "accuracy")
 ONCE = ("accuracy", "capacity")  # one round is many runs
 
 
