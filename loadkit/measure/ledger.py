@@ -146,11 +146,6 @@ class Ledger:
         return {worker: numbers for worker, numbers in gaps.items() if numbers}
 
     @property
-    def reporters(self) -> frozenset[str]:
-        """The workers that have been heard of."""
-        return frozenset(self._arrivals)
-
-    @property
     def workers(self) -> int:
         """How many workers have been heard of."""
         return len(self._arrivals)

@@ -116,11 +116,7 @@ def _github(one: _Problem) -> str:
     data = [("%", "%25"), ("\r", "%0D"), ("\n", "%0A")]
     values = [*data, (":", "%3A"), (",", "%2C")]
     properties = {"file": one.file, "line": one.line, "title": one.title}
-    told = ",".join(
-        f"{key}={_escaped(str(value), values)}"
-        for key, value in properties.items()
-        if value is not None
-    )
+    told = ",".join(_assigned(properties, values))
     return f"::{one.level} {told}::{_escaped(one.text, data)}"
 
 
@@ -128,12 +124,15 @@ def _azure(one: _Problem) -> str:
     data = [("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A")]
     values = [*data, ("]", "%5D"), (";", "%3B")]
     properties = {"type": one.level, "sourcepath": one.file, "linenumber": one.line}
-    told = "".join(
-        f"{key}={_escaped(str(value), values)};"
-        for key, value in properties.items()
-        if value is not None
-    )
+    told = "".join(f"{assigned};" for assigned in _assigned(properties, values))
     return f"##vso[task.logissue {told}]{_escaped(one.text, data)}"
+
+
+def _assigned(properties: Mapping[str, object], rules: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield `key=value` of what is known."""
+    for key, value in properties.items():
+        if value is not None:
+            yield f"{key}={_escaped(str(value), rules)}"
 
 
 def _teamcity(one: _Problem) -> str:

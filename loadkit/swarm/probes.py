@@ -12,11 +12,9 @@ import gevent
 import psutil
 
 from loadkit.machine import CpuClock, counting_files_is_cheap, files_limit, open_files, port_use
+from loadkit.measure.recorder import PROBE_EVERY
 
-__all__ = ["PROBE_EVERY", "Gauges", "Pauses", "Probes"]
-
-PROBE_EVERY: Final = 0.1
-"""Seconds between two looks at the event loop's lag."""
+__all__ = ["Gauges", "Pauses", "Probes"]
 
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what this process and the machine use."""

@@ -127,6 +127,9 @@ class Worker:
         self._settings = {
             name: self._setting(profile, self.recorder.scoped(name)) for name in profile.mix
         }
+        self._classes: Mapping[str, Any] = {
+            cls.__name__: cls for cls in self._environment.user_classes
+        }
         if profile.load.model == "open":
             self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
         _calm_the_collector()
@@ -221,11 +224,8 @@ class Worker:
 
     def _visit(self, name: str, number: int, due: float) -> None:
         """One arrival of the open model: a user that lives one session and is gone."""
-        user_class: Any = self._classes()[name]
+        user_class = self._classes[name]
         self.converse(due, user_class(self._environment).plan(), number)
-
-    def _classes(self) -> Mapping[str, Any]:
-        return {cls.__name__: cls for cls in self._environment.user_classes}
 
     def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
         """The storms to come that hit a session."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.swarm.probes import PROBE_EVERY, Pauses, Probes, next_probe
+from loadkit.measure.recorder import PROBE_EVERY
+from loadkit.swarm.probes import Pauses, Probes, next_probe
 
 
 class Sheet:
