@@ -27,7 +27,7 @@ from loadkit.measure.queueing import Objective, Queue, Service, load_held
 __all__ = ["run"]
 
 BUSY_AT_LIMIT: Final = 0.85  # utilisation at which the response's p95 is to meet its limit
-SEARCH: Final = 900.0  # seconds that one may take
+SEARCH: Final = 1200.0  # seconds that one may take
 WAIT: Final = 60.0  # seconds that waits are measured
 WARM_UP: Final = 8.0  # seconds before
 UTILISATIONS: Final = (0.5, 0.7, 0.9)
@@ -186,9 +186,10 @@ start = {start:.2f}
 ceiling = {2 * setting.formula:.2f}
 growth = 1.5
 ramp = "2s"
-settle = "20s"
-measure = "15s"
-hold = "60s"
+settle = "15s"
+bracket = 0.03
+measure = "20s"
+hold = "80s"
 cool_down = "4s"
 budget = "{SEARCH:g}s"
 """,
