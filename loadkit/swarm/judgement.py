@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count
+from loadkit.measure.settle import BATCHES, WINDOW, batch_interval, settled
 from loadkit.measure.slo import Figures, SloLine, judge
 from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row
@@ -12,7 +13,6 @@ from loadkit.measure.validity import DELIVERED_SHARE, Validity
 from loadkit.measure.words import number
 from loadkit.metrics import Metric
 from loadkit.plan.evidence import Outcome, Step, Verdict, margin
-from loadkit.plan.settle import BATCHES, WINDOW, batch_interval, settled
 
 __all__ = ["HOPELESS", "POLICY_SHARE", "at_rest", "conclude", "enough", "hopeless", "written_down"]
 
