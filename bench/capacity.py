@@ -27,8 +27,8 @@ from loadkit.measure.queueing import Objective, Queue, Service, load_held
 __all__ = ["run"]
 
 BUSY_AT_LIMIT: Final = 0.92
-"""Utilisation at which the response's p95 is to meet its limit. There the p95 rises by 6 to 10 % for
-each percent of load, and some 150 turns a second make 80 s worth 1.5 to 2 % of load (the standard
+"""Utilisation at which the response's p95 is to meet its limit. There the p95 rises by 6 to 10 %
+for a percent of load, and some 150 turns a second make 80 s worth 1.5 to 2 % of load (the standard
 deviation of simulated holds). At 0.85 and 85 turns a second they would be worth 5 %: no search,
 however good, could show an error of less."""
 
