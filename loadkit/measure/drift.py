@@ -183,7 +183,7 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
         )
         for series in every
     ]
-    doubts = [p for each in trends for p in (each.p_trend, each.p_step)]
+    doubts = [p for each in trends for p in (each.p_trend, each.p_turn)]
     rises = [window.age_rise for window in steady if window.aged]
     if len(rises) >= LEAST:
         doubts.append(trend.rising(rises))
@@ -270,7 +270,7 @@ def _figure(
         per_hour=found.slope,
         percent_per_hour=found.slope * percent,
         interval=(found.low * percent, found.high * percent),
-        p=min(found.p_trend, found.p_step),
+        p=min(found.p_trend, found.p_turn),
         drifts="no",
         at_s=None,
         moved=None,

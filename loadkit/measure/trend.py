@@ -7,9 +7,9 @@ many values as are worth a fresh look: see `inflation`.
 Only whoever analyses loads this module, as scipy takes a worker's memory and time to load.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, isnan, log, sqrt
+from math import log, sqrt
 from typing import Final, Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ BATCHES: Final = 12
 "Batch size effects in the analysis of simulation output", Operations Research 30, 1982). What
 swings to and fro within the third of a series spans four of them, and is seen as noise."""
 
+_TURNS: Final = ("step", "starts", "settles")
 _EDGE: Final = 20  # a change nearer to an end than this part of the series is not looked for
 _CLIP: Final = 4.0  # spreads from the running median beyond which a value is an outlier
 _SPREAD_OF_MAD: Final = 1.4826  # standard deviations of a normal distribution in its MAD
@@ -45,7 +46,7 @@ class Trend:
     Attributes:
         slope, low, high: Sen's slope and its 95 % interval, per unit of time.
         p_trend: of the test of Mann and Kendall, that the order of the values is mere chance.
-        p_step: of Pettitt's test, that no moment parts them into lower and higher ones.
+        p_turn: of the test that no moment at which they step or turn is more than chance.
         shape: what describes it best, whether or not it is more than chance.
         at: the moment at which the shape turns; None for a line.
         before, after: the medians of the values on either side of that moment, of the halves where
@@ -58,7 +59,7 @@ class Trend:
     low: float
     high: float
     p_trend: float
-    p_step: float
+    p_turn: float
     shape: Shape
     at: float | None
     before: float
@@ -108,7 +109,7 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
         low,
         high,
         _mann_kendall(x, worth),
-        _pettitt(x, worth),
+        _turning(t, stats.rankdata(x) if counted else clean, worth),
         shape,
         None if at is None else float(t[at]),
         float(_middle(x[:middle], counted)),
@@ -128,8 +129,10 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
     Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an
     autocorrelated time series", 1946; for trends B. D. Santer et al., "Statistical significance of
     trends and trend differences", Journal of Geophysical Research 105, 2000). The estimate of r
-    from what a fit leaves over is too small, by about (2 + 4r) / n after a line (P. Shaman and R.
-    A. Stine, "The bias of autoregressive coefficient estimators", JASA 83, 1988): that is undone.
+    from what a fit of k parameters leaves over is too small, by (k + (k + 2) r) / n (P. Shaman and
+    R. A. Stine, "The bias of autoregressive coefficient estimators", JASA 83, 1988, for a mean and
+    a line). That is undone, and 1 / n more, as the moment of a turn is searched for. To be sure, r
+    is then taken larger by its standard error.
 
     By the variance of `BATCHES` means, which sees what is slower: a swing by the hour, too.
 
@@ -145,7 +148,8 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
     if variance <= 1e-24 * max(1.0, float(np.abs(rest).max())):
         return 1.0
     r = float(rest[1:] @ rest[:-1]) / float(rest @ rest)
-    r = min((n * r + fitted) / (n - 4), 0.99)
+    r = (n * r + 1 + fitted) / (n - 2 - fitted)
+    r = min(r + sqrt(max(0.0, 1 - r * r) / n), 0.99)
     means = np.array([part.mean() for part in np.array_split(rest, BATCHES)])
     slow = float(means @ means) / (BATCHES - fitted) * (n / BATCHES) / variance
     return max(1.0, (1 + r) / (1 - r), slow)
@@ -215,16 +219,10 @@ def _without_outliers(x: Floats) -> Floats:
     return np.clip(x, middle - _CLIP * spread, middle + _CLIP * spread)
 
 
-def _shape(t: Floats, x: Floats) -> tuple[Shape, int | None, Floats]:
-    """Fit all shapes by least squares.
-
-    Returns:
-        The shape that describes the series best, the index at which it turns, and what the
-        closest fit of all leaves over.
-    """
-    n = len(x)
-    edge = max(3, n // _EDGE)
-    turns = np.arange(edge, n - edge + 1)
+def _fits(t: Floats, x: Floats) -> Iterator[tuple[Shape, int | None, Floats]]:
+    """Fit all shapes by least squares: each with the index at which it turns, and what is left."""
+    edge = max(3, len(x) // _EDGE)
+    turns = np.arange(edge, len(x) - edge + 1)
     late = np.maximum(t[:, None] - t[turns], 0)
     shapes: list[tuple[Shape, Floats]] = [
         ("line", t[:, None]),
@@ -233,18 +231,21 @@ def _shape(t: Floats, x: Floats) -> tuple[Shape, int | None, Floats]:
         ("settles", t[:, None] - late),
     ]
     centred = x - x.mean()
-    fits: list[tuple[float, Shape, int | None, Floats]] = []
     for shape, columns in shapes:
         columns = columns - columns.mean(axis=0)
-        along = centred @ columns / (columns * columns).sum(axis=0)
-        left = float(centred @ centred) - along**2 * (columns * columns).sum(axis=0)
-        best = int(left.argmin())
-        rest = centred - along[best] * columns[:, best]
+        size = (columns * columns).sum(axis=0)
+        along = centred @ columns / size
+        best = int((along**2 * size).argmax())
         at = None if shape == "line" else int(turns[best])
-        fits.append((float(rest @ rest), shape, at, rest))
+        yield shape, at, centred - along[best] * columns[:, best]
+
+
+def _shape(t: Floats, x: Floats) -> tuple[Shape, int | None, Floats]:
+    """Tell which shape describes a series best, where it turns, and what the closest leaves."""
+    fits = [(float(rest @ rest), shape, at, rest) for shape, at, rest in _fits(t, x)]
     line, closest = fits[0], min(fits, key=lambda fit: fit[0])
     # Schwarz' criterion; a turn that was searched for costs more than one parameter.
-    worth = n / inflation(closest[3])
+    worth = len(x) / inflation(closest[3])
     gained = worth * log(line[0] / closest[0]) if closest[0] > 0 else np.inf
     _, shape, at, _ = closest if gained > 3 * log(max(worth, 2)) else line
     return shape, at, closest[3]
@@ -293,19 +294,22 @@ def _spread(n: "int | NDArray[np.int64]") -> "Floats":
     return np.asarray(n * (n - 1.0) * (2 * n + 5))
 
 
-def _pettitt(x: Floats, worth: float) -> float:
-    """The p of Pettitt's test for one change at a moment unknown.
+def _turning(t: Floats, x: Floats, worth: float) -> float:
+    """The p of the closest of all shapes that turn.
 
-    A. N. Pettitt, "A non-parametric approach to the change-point problem", Applied Statistics 28,
-    1979; the approximation there is 2 exp(-6 K² / (n³ + n²)).
+    Student's test of the fit, whose p counts once for each moment and shape that is worth a fresh
+    look, as the moment was searched for (Bonferroni). Tests of ranks for a change, such as A. N.
+    Pettitt's ("A non-parametric approach to the change-point problem", Applied Statistics 28,
+    1979), have the scale of values in any order: they are never very sure of what comes early or
+    late, however clear it is against what else the values do.
     """
-    n = len(x)
-    ranks = stats.rankdata(x)
-    furthest = float(np.abs(2 * np.cumsum(ranks) - np.arange(1, n + 1) * (n + 1)).max())
-    p = min(1.0, 2 * exp(-6 * furthest**2 / (n**3 + n**2) * worth / n))
-    # The same allowance for an estimated variance as in the test of the trend.
-    z = float(stats.norm.isf(p / 2))
-    return 1.0 if isnan(z) else _of_student(z, worth - 2)
+    centred = x - x.mean()
+    left = min(float(rest @ rest) for _, at, rest in _fits(t, x) if at is not None)
+    whole, freedom = float(centred @ centred), max(1.0, worth - 3)
+    if whole == 0:
+        return 1.0
+    value = sqrt((whole / max(left, 1e-9 * whole) - 1) * freedom)
+    return min(1.0, len(_TURNS) * max(1.0, worth) * _of_student(value, freedom))
 
 
 def _of_student(value: float, freedom: float) -> float:

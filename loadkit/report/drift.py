@@ -12,7 +12,9 @@ __all__ = ["by_age", "columns", "looked_at", "rows", "told"]
 _HEADLINES: Final = ("response.p50", "response.p95", "throughput", "errors", "memory")
 """What the table always has; other figures are in it where they drift."""
 
+_RATES: Final = {"errors": "error rate", "reconnects": "reconnect rate"}
 _SPOKEN: Final = 5  # figures that have a sentence of their own
+_TENFOLD: Final = 900.0  # percent; beyond, the levels tell more than their ratio
 _HOUR: Final = 3600.0
 _DRIFTS: Final = {"no": "", "line": "yes", "starts": "yes", "settles": "at first", "step": "a step"}
 
@@ -82,7 +84,7 @@ def _found(drift: Mapping[str, Any]) -> list[str]:
 
 
 def _words(name: str) -> str:
-    return name.replace(".", " ")
+    return _RATES.get(name) or name.replace(".", " ")
 
 
 def _move(name: str, drift: Mapping[str, Any]) -> str:
@@ -95,7 +97,8 @@ def _move(name: str, drift: Mapping[str, Any]) -> str:
     ends = (number(round(figure[end], 3)) for end in ("before", "after"))
     levels = f"{' to '.join(ends)} {unit}".replace(" /", "/")
     if figure["drifts"] in ("step", "settles"):
-        by = "" if figure["moved"] is None else f" by {_sized(figure, 1.0, '%')}"
+        told = moved is not None and abs(moved) <= _TENFOLD
+        by = f" by {_sized(figure, 1.0, '%')}" if told else ""
         if figure["drifts"] == "step":
             return f"steps {'up' if grows else 'down'}{by} at {at}, from {levels}"
         return f"{'rises' if grows else 'falls'}{by} until {at}, from {levels}, and no further"

@@ -1,6 +1,7 @@
 """Windows that stay few, and lose nothing of the rows that they are made of."""
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_percentile_moves_with_the_samples_and_not_from_bucket_to_bucket() -> 
         sketch([0.06 * (1 + 0.002 * step) * wait for wait in shape]).percentile(500)
         for step in range(30)
     ]
-    rises = [after / before - 1 for before, after in zip(seen, seen[1:], strict=False)]
+    rises = [after / before - 1 for before, after in pairwise(seen)]
     assert min(rises) > 0.001
     assert max(rises) < 0.003
 
