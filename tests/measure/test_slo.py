@@ -209,8 +209,14 @@ class TestDrifts:
 
     @pytest.mark.parametrize(
         ("interval", "status"),
-        [((2.6, 3.7), "pass"), ((2.6, 5.0), "pass"), ((4.0, 5.1), "undecided")]
-        + [((5.1, 9.0), "fail"), ((-9.0, -5.5), "pass"), ((-1.0, 20.0), "undecided")],
+        [
+            ((2.6, 3.7), "pass"),
+            ((2.6, 5.0), "pass"),
+            ((4.0, 5.1), "undecided"),
+            ((5.1, 9.0), "fail"),
+            ((-9.0, -5.5), "pass"),
+            ((-1.0, 20.0), "undecided"),
+        ],
     )
     def test_the_whole_interval_has_to_keep_to_the_limit(
         self, interval: tuple[float, float], status: str
