@@ -304,7 +304,7 @@ def _moved(
     elif found.since is not None:
         slope, low, high = found.since
         # In percent of where it started, which is what went on until then.
-        start = found.before or figure.typical
+        start = found.before or figure.typical or max(map(series.value, series.windows))
         moved, between = 100 * slope / start, (100 * low / start, 100 * high / start)
         whole = moved * (ends - at_s) / 3600
         before, after = found.before, figure.last

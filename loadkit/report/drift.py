@@ -110,7 +110,7 @@ def _move(name: str, drift: Mapping[str, Any]) -> str:
         return f"{verb} {_sized(figure, 1.0, '%/h', absolute)}{leak}{begun}"
     # A rate by the hour of less than an hour says what nobody has seen: tell what was seen.
     seen = span if figure["at_s"] is None else drift["to_s"] - figure["at_s"]
-    went = f", {number(abs(moved))} %/h if it went on"
+    went = f", {_percent(abs(moved))} %/h if it went on"
     return f"{verb} by {_sized(figure, seen / _HOUR, '%', went)} in {_minutes(seen)}{leak}{begun}"
 
 
@@ -121,7 +121,7 @@ def _sized(figure: Mapping[str, Any], scale: float, unit: str, more: str = "") -
     inner = more.removeprefix(", ")
     if ends is not None:
         inner = _between(sorted(sign * scale * end for end in ends)) + more
-    return f"{number(abs(size))} {unit}" + (f" ({inner})" if inner else "")
+    return f"{_percent(abs(size))} {unit}" + (f" ({inner})" if inner else "")
 
 
 def _by_age(drift: Mapping[str, Any]) -> str:
@@ -150,11 +150,11 @@ def _nothing(drift: Mapping[str, Any]) -> str:
     if seen * hours > 100:
         return f"{text}; {_words(name)} varies too much to see even that it doubles"
     if hours >= 1:
-        least = _signed(seen, plus=False)
+        least = _percent(seen)
         return f"{text}; a rise of {_words(name)} of over {least} %/h would have been seen"
     return (
         f"{text} in {_minutes(hours * _HOUR)}; a rise of {_words(name)} by over "
-        f"{_signed(seen * hours, plus=False)} % in that time would have been seen"
+        f"{_percent(seen * hours)} % in that time would have been seen"
     )
 
 
@@ -204,11 +204,17 @@ def _minutes(seconds: float) -> str:
 
 def _between(ends: Any) -> str:
     low, high = ends
-    joint = " to " if low < 0 else "–"
-    return f"{_signed(low, plus=False)}{joint}{_signed(high, plus=False)}"
+    return f"{_percent(low)}{' to ' if low < 0 else '–'}{_percent(high)}"
 
 
-def _signed(value: float, *, plus: bool = True) -> str:
-    """Two decimals at most: a drift is never known to more."""
-    text = number(round(value, 2) + 0.0)
-    return f"+{text}" if plus and text[0] != "-" and text != "0" else text
+def _signed(value: float) -> str:
+    text = _percent(value)
+    return f"+{text}" if text[0] != "-" and text != "0" else text
+
+
+def _percent(value: float) -> str:
+    """With the digits that a drift is ever known to: 40, 3.1, 0.44."""
+    size = abs(value)
+    text = f"{value:,.{0 if size >= 10 else 1 if size >= 1 else 2}f}"
+    whole = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if whole == "-0" else whole

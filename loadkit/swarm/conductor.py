@@ -435,7 +435,9 @@ class Conductor:
             workers_refused=list(crew.roster.refused) if crew else [],
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            drift=analyse(self._windows.steady(duration_s), self._ledger.ages),
+            drift=analyse(self._windows.steady(duration_s), self._ledger.ages)
+            if self._search is None
+            else None,
         )
         found: dict[str, Any] | None = None
         if self._search is not None:

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import exp, log, sqrt
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
 
@@ -16,6 +19,7 @@ from loadkit.measure.histogram import Distribution
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.windows import Sketch, Window, Windows
+from loadkit.report.drift import rows, told
 
 Floats = NDArray[np.float64]
 Course = Callable[[Floats], Floats]
@@ -233,6 +237,49 @@ def test_what_is_found_is_json() -> None:
         found = analyse(run(np.random.default_rng(12), errors=errors), {}).to_dict()
         assert found is not None
         assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+anything = st.builds(
+    Window,
+    st.just(0.0),
+    st.just(0.0),
+    st.just(1.0),
+    st.dictionaries(
+        st.sampled_from(["response", "echo"]),
+        st.builds(
+            lambda *lumps: Sketch((key, n, n * micros) for key, n, micros in lumps),
+            st.tuples(st.just(1), st.integers(1, 200), st.sampled_from([0, 1, 60_000])),
+            st.tuples(st.just(2), st.integers(1, 200), st.integers(60_000, 10**8)),
+        ),
+    ),
+    st.integers(0, 3),
+    st.sampled_from([0, 0, 1, 10**6]),
+    st.integers(0, 2),
+    st.sampled_from([None, 0.0, 100.0, 100.5]),
+    st.sampled_from([0.0, -1.0, 0.5]),
+    st.integers(0, 2),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(anything, min_size=1, max_size=6),
+    st.integers(1, 12),
+    st.sampled_from([1.0, 5.0, 600.0]),
+)
+def test_nothing_that_may_come_breaks_the_end_of_a_run(
+    some: list[Window], times: int, seconds: float
+) -> None:
+    """Constant, absent, all zero, jumping by a million: there are figures, or there are none."""
+    windows = [
+        replace(window, start=at * seconds, seconds=seconds)
+        for at, window in enumerate(some * times)
+    ]
+    found = analyse(windows, {}).to_dict()
+    json.dumps(found, allow_nan=False)
+    if found is not None:
+        assert set(found["figures"]) >= {"errors", "reconnects"}
+        assert [*told(found), *rows(found)]  # whatever it is can be said
 
 
 # --- response times by the session's age ------------------------------------------------------
