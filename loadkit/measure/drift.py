@@ -113,7 +113,8 @@ class Drift:
         from_s, to_s: the steady part of the run that was looked at, in seconds of the run.
         window_s: how long a window is.
         windows: how many there are; with fewer than `LEAST` there are no figures.
-        figures: by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`.
+        figures: by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`,
+            `master_memory`.
         ages: response times by the session's age.
         by_age: whether they rise or fall with it.
     """
@@ -236,7 +237,8 @@ def _series(steady: Sequence[Window]) -> Iterator[_Series]:
         total = sum(getattr(window, key) for window in steady)
         number = max(1, min(len(steady) // LEAST, ceil(EVENTS * len(steady) / max(1, total))))
         yield _Series(name, unit, per == 60, _rate(key, per), joined(steady, number))
-    yield from of("memory", "MB", lambda w: w.rss_mb or 0.0, lambda w: w.rss_mb is not None)
+    for name, key in (("memory", "rss_mb"), ("master_memory", "master_rss_mb")):
+        yield from of(name, "MB", *_known(key))
 
 
 def _percentile(phase: str, per_mille: int, least: int) -> tuple[Value, Callable[[Window], bool]]:
@@ -244,6 +246,10 @@ def _percentile(phase: str, per_mille: int, least: int) -> tuple[Value, Callable
         lambda window: window.latency[phase].percentile(per_mille),
         lambda window: phase in window.latency and window.latency[phase].count >= least,
     )
+
+
+def _known(key: str) -> tuple[Value, Callable[[Window], bool]]:
+    return lambda window: getattr(window, key), lambda window: getattr(window, key) is not None
 
 
 def _rate(key: str, per: float) -> Value:

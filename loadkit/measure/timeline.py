@@ -52,6 +52,8 @@ class Row:
         reported: the workers heard of, with where each of them stood at the end.
         standing: the same once the row is closed, with those workers that are silent for a
             moment as they last stood.
+        master_rss_mb: the memory of the process that leads, as the row was closed; None where
+            that one loads too, or the warm-up is not over.
     """
 
     start: float
@@ -68,6 +70,7 @@ class Row:
     session_seconds: float = 0.0
     reported: dict[str, Standing] = field(default_factory=dict)
     standing: dict[str, Standing] = field(default_factory=dict)
+    master_rss_mb: float | None = None
 
     @property
     def live(self) -> int:

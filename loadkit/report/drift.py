@@ -9,10 +9,21 @@ from loadkit.measure.words import number, plural
 
 __all__ = ["by_age", "columns", "looked_at", "rows", "told"]
 
-_HEADLINES: Final = ("response.p50", "response.p95", "throughput", "errors", "memory")
+_HEADLINES: Final = (
+    "response.p50",
+    "response.p95",
+    "throughput",
+    "errors",
+    "memory",
+    "master_memory",
+)
 """What the table always has; other figures are in it where they drift."""
 
-_RATES: Final = {"errors": "error rate", "reconnects": "reconnect rate"}
+_NAMES: Final = {
+    "errors": "error rate",
+    "reconnects": "reconnect rate",
+    "master_memory": "master's memory",
+}
 _SPOKEN: Final = 5  # figures that have a sentence of their own
 _TENFOLD: Final = 900.0  # percent; beyond, the levels tell more than their ratio
 _HOUR: Final = 3600.0
@@ -84,7 +95,7 @@ def _found(drift: Mapping[str, Any]) -> list[str]:
 
 
 def _words(name: str) -> str:
-    return _RATES.get(name) or name.replace(".", " ")
+    return _NAMES.get(name) or name.replace(".", " ")
 
 
 def _move(name: str, drift: Mapping[str, Any]) -> str:

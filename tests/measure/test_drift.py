@@ -75,6 +75,7 @@ def run(
             answered=round(turns[index] * seconds),
             errors=int(rng.poisson(errors(at)[index] * seconds / 60)),
             rss_mb=float(rss[index]),
+            master_rss_mb=100 + float(rss[index]) / 100,
         )
         for index in range(number)
     ]
@@ -256,6 +257,7 @@ anything = st.builds(
     st.sampled_from([0, 0, 1, 10**6]),
     st.integers(0, 2),
     st.sampled_from([None, 0.0, 100.0, 100.5]),
+    st.sampled_from([None, 80.0]),
     st.sampled_from([0.0, -1.0, 0.5]),
     st.integers(0, 2),
 )
