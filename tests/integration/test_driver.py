@@ -71,7 +71,8 @@ class Notes:
         end: float,
         since: float | None = None,
     ) -> None:
-        if since is not None and phase is Phase.RESPONSE:
+        if since is not None:
+            assert phase is Phase.RESPONSE
             self.ages.append(sent - since)
         self.samples.append((phase, due, sent, end))
 
