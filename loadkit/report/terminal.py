@@ -153,7 +153,7 @@ def _generator(summary: Summary) -> Iterator[str]:
 def _drift(found: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in drift.columns(found)[:-1]:  # what drifts has a sentence below
-        table.add_column(title, justify="left" if title == "figure" else "right", no_wrap=True)
+        table.add_column(title, justify="left" if title == "figure" else "right")
     for row in drift.rows(found):
         table.add_row(*row[:-1])
     return table
