@@ -87,16 +87,6 @@ class Tally:
             "overflow": self.overflow,
         }
 
-
-class Distribution(Tally):
-    """What the master knows of one quantity, from every worker: tallies merged, and read.
-
-    Its size hangs on how many of the 20,601 buckets were ever hit, never on how many samples
-    there were: some 3,000 buckets and 0.4 MB for latencies from 10 ms to 30 s.
-    """
-
-    __slots__ = ()
-
     def add(self, wire: dict[str, Any]) -> None:
         """Merge what `Tally.to_wire` gave. The order of merging does not matter."""
         pairs = iter(wire["counts"])
@@ -107,6 +97,16 @@ class Distribution(Tally):
         self.max = max(self.max, wire["max"])
         self.negative += wire["negative"]
         self.overflow += wire["overflow"]
+
+
+class Distribution(Tally):
+    """What the master knows of one quantity, from every worker: tallies merged, and read.
+
+    Its size hangs on how many of the 20,601 buckets were ever hit, never on how many samples
+    there were: some 3,000 buckets and 0.4 MB for latencies from 10 ms to 30 s.
+    """
+
+    __slots__ = ()
 
     def stats(self) -> dict[str, float]:
         """Return the figures of a report, in the unit shown: milliseconds for a duration.

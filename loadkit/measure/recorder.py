@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.scope import Scoped
 
@@ -86,6 +87,7 @@ class Recorder:
         self._latency = {phase: Tally() for phase in Phase}
         self._from_schedule = {phase: Tally() for phase in Phase}
         self._generator = {name: Tally() for name in GAUGES}
+        self._ages: defaultdict[int, Tally] = defaultdict(Tally)
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
@@ -97,7 +99,14 @@ class Recorder:
         """Return what records for one user class: this recorder itself unless it is watched."""
         return self._scopes.get(name, self)
 
-    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None:
         """Record how long something took.
 
         Args:
@@ -105,10 +114,14 @@ class Recorder:
             due: when it should have begun by the schedule; None where there is no schedule.
             sent: when it began.
             end: when it was complete.
+            since: of a response, when its session began: it counts by the session's age too.
         """
         if sent < self.measure_from:
             return
-        self._latency[phase].record(end - sent)
+        if since is None:
+            self._latency[phase].record(end - sent)
+        else:
+            self._ages[age_class(sent - since)].record(end - sent)
         if due is not None:
             self._from_schedule[phase].record(end - due)
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
@@ -202,6 +215,7 @@ class Recorder:
             `states` are of this moment, the rest is of the interval alone.
         """
         self._live_on(now)
+        self._close()
         interval = {
             "from": now if self._taken_at is None else self._taken_at,
             "to": now,
@@ -209,6 +223,7 @@ class Recorder:
             "latency": _wire(self._latency),
             "from_schedule": _wire(self._from_schedule),
             "generator": _wire(self._generator),
+            "ages": _wire(self._ages),
             "counts": {str(key): count for key, count in self._counts.items()},
             "scopes": {name: scope.take() for name, scope in self._scopes.items()},
             "examples": self._examples,
@@ -227,6 +242,11 @@ class Recorder:
         self._taken_at = now
         self._open()
         return interval
+
+    def _close(self) -> None:
+        """Nothing more comes for the interval: complete what was put off while it ran."""
+        for tally in self._ages.values():
+            self._latency[Phase.RESPONSE].add(tally.to_wire())
 
     def _live_on(self, now: float | None = None) -> None:
         """Add what was lived since the number of live sessions last changed."""

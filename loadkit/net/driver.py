@@ -56,6 +56,7 @@ REMEMBERED: Final = 8  # frames kept for the transcript of a violation
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
 _PLAIN: Final = Itinerary()
+_RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
 
 class Driver:
@@ -288,6 +289,8 @@ class Driver:
         if isinstance(effect, Sample):
             if effect.end >= self._deaf[0] and effect.sent < self._deaf[1]:
                 recorder.count("events.left_out_by_stall")
+            elif effect[0] is _RESPONSE:
+                recorder.sample(*effect, self._started)
             else:
                 recorder.sample(*effect)
         elif isinstance(effect, Send):
