@@ -16,7 +16,7 @@ from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
 AGES = {"duration": {"median": 4.5, "sigma": 0.0}}
-AT, LASTS = 1.5, 1.0  # of the incident, in seconds
+AT = 1.5  # seconds from the server's start to the incident
 
 
 class Fleet(NamedTuple):
@@ -50,11 +50,11 @@ def storm(at: float) -> dict[str, Any]:
     return {"storms": [{"at": at, "share": 1.0}], "per_minute": 0.0, "per_turn": 0.0, "at": {}}
 
 
-def incident(kind: str, **plan: Any) -> Case:
+def incident(kind: str, lasts: float = 1.0, **plan: Any) -> Case:
     """People who talk for some five seconds, and something that befalls the server meanwhile."""
     talk = {"turns": {"min": 25, "max": 25}, "time_scale": 0.001, "patience": 20.0}
     dials = (
-        f'incidents=[{{at={AT}, duration={LASTS}, kind="{kind}"}}]',
+        f'incidents=[{{at={AT}, duration={lasts}, kind="{kind}"}}]',
         "agent.first_response=200ms",
         "heartbeat_interval_seconds=0.5",
     )
@@ -78,8 +78,9 @@ CASES = {
         },
         (),
     ),
-    "refuse_upgrades": incident("refuse_upgrades", chaos=storm(AT + 0.1)),
-    "rate_limit": incident("rate_limit", chaos=storm(AT + 0.1)),
+    # Cut off, a client is back after 0.8 s to 1.2 s: in the midst of it.
+    "refuse_upgrades": incident("refuse_upgrades", 2.0, chaos=storm(AT + 0.1)),
+    "rate_limit": incident("rate_limit", 2.0, chaos=storm(AT + 0.1)),
     "freeze": incident("freeze"),
     "half_open": incident("half_open"),
     "restart": incident("restart"),
@@ -179,11 +180,27 @@ def test_an_incident_is_counted_as_what_a_client_sees_of_it(fleets: dict[str, Fl
     assert lost == dict.fromkeys(INCIDENTS, 0) | {"half_open": SIZE, "restart": SIZE}
 
 
-def test_a_user_whose_token_has_expired_goes_on_in_a_new_session(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["closed", "open"])
+def test_a_user_whose_token_has_expired_goes_on_in_a_new_session(
+    tmp_path: Path, model: str
+) -> None:
     """With a new token for it: the load stays what was asked for."""
     turns = "{ min = 500, max = 500 }"
-    chaos = '[chaos]\nper_minute = 0\nper_turn = 0\nat = {}\nstorms = [{ at = "3s", share = 1.0 }]'
-    path = profile_file(tmp_path, users=10, seconds=6, turns=turns, more=chaos)
+    chaos = '[chaos]\nper_minute = 0\nper_turn = 0\nat = {}\nstorms = [{ at = "4s", share = 1.0 }]'
+    path = profile_file(tmp_path, users=10, seconds=7, turns=turns, more=chaos)
+    if model == "open":
+        load = """[load]
+model = "open"
+arrivals = "uniform"
+stages = [
+    { duration = "0s", arrivals_per_second = 20 },
+    { duration = "500ms", arrivals_per_second = 20 },
+    { duration = "0s", arrivals_per_second = 0 },
+    { duration = "6500ms", arrivals_per_second = 0 },
+]
+"""
+        rest = path.read_text().partition("[mix]")
+        path.write_text(load + "".join(rest[1:]))
     with started_simulator(tmp_path, "token_lifetime_seconds=2") as server:
         command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
         ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
