@@ -157,8 +157,8 @@ class Person:
         self._age_s, over = 0.0, 0
         if midway:
             over = self._skip(u, conversation, idle, abandon)
-            human = handoff.live_turns if errand is Errand.HUMAN else 0
-            lines = over + self._turns + human
+            to_human = handoff.live_turns if errand is Errand.HUMAN else 0
+            lines = over + self._turns + to_human
         self._lines = dialogues.lines(lines, rng)[over:]
 
         self._said = 0
