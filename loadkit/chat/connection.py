@@ -300,6 +300,13 @@ class Connection:
         out.append(Drop())
         return self.closed(now, 1006, out)
 
+    def outlasts(self) -> None:
+        """The session is about to end: its socket is not replaced any more.
+
+        Else the end could come while there is none, and the next one is refused with 404.
+        """
+        self.stale_at = NEVER
+
     def end(self) -> None:
         """The session is over."""
         self.link, self.by, self.beat_at = Link.GONE, NEVER, NEVER

@@ -287,6 +287,7 @@ class Session:
         if self.talk in (Talk.JOINING, Talk.GREETING):
             self.answers.given_up(1)  # the greeting
         self.owe(Talk.LEAVING, Turn(END_SESSION, now, due=leave.due), out)
+        self.connection.outlasts()
 
     def _cut(self, out: list[Effect]) -> None:
         self._expect("CUT", *(talk for talk in Talk if talk is not Talk.OVER))
