@@ -85,6 +85,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
                     "handoff.wait=300ms",
                     "handoff.live_response=50ms",
                     "handoff.live_idle=1s",
+                    "ended_session_linger_seconds=10",  # who is away just then hears of the end
                 )
             )
             out = folder / name
