@@ -178,6 +178,7 @@ def columns(started: datetime) -> Mapping[str, Column]:
         "errors": _sum("errors."),
         "violations": _sum("violations."),
         "disconnects_forced": _count(Count.DISCONNECTS_FORCED),
+        "disconnects_recycled": _count(Count.DISCONNECTS_RECYCLED),
         "disconnects_unexpected": _count(Count.DISCONNECTS_UNEXPECTED),
         "reconnected": _count(Count.DISCONNECTS_RECONNECTED),
         "gave_up": _count(Count.DISCONNECTS_GAVE_UP),

@@ -152,6 +152,7 @@ class Worker:
                 resend=talk.resend,
                 max_reconnect_attempts=profile.connection.max_reconnect_attempts,
                 reconnect=profile.chaos.reconnect,
+                recycle=profile.connection.recycle,
             ),
             rng=Random(),
             platform=talk.platform,
@@ -188,12 +189,15 @@ class Worker:
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
-    def converse(self, due: float, outing: Outing, number: int | None = None) -> Finish:
+    def converse(
+        self, due: float, outing: Outing, number: int | None = None, *, first: bool = False
+    ) -> Finish:
         """Live one session; a fault of this tool stops the run.
 
         Args:
             due: when the plan wants it to begin.
             number: the session's among all of the run; None takes the next one of its class.
+            first: whether it is its user's first one, which `load.stagger` cuts short.
         """
         profile = self.profile
         if profile is None:
@@ -201,13 +205,15 @@ class Worker:
         name, seed = outing.name, profile.load.seed
         if number is None:
             number = next(self._numbers[name])
-        person = Person.of(profile, person_rng(seed, name, number), outing.errand)
+        midway = first and profile.load.stagger
+        person = Person.of(profile, person_rng(seed, name, number), outing.errand, midway=midway)
         itinerary = Itinerary(
             streaming=outing.streaming,
             mishaps=Mishaps.of(profile.chaos, name, person_rng(seed, "chaos", name, number)),
             storms=self._storms(f"{name}-{number}"),
             tabs=outing.tabs,
             restarts=outing.restarts,
+            socket_age=person.age_s,
         )
         driver = Driver(self._settings[name], person, itinerary)
         self._drivers[driver] = name
@@ -223,9 +229,16 @@ class Worker:
             del self._drivers[driver]
 
     def _visit(self, name: str, number: int, due: float) -> None:
-        """One arrival of the open model: a user that lives one session and is gone."""
-        user_class = self._classes[name]
-        self.converse(due, user_class(self._environment).plan(), number)
+        """One arrival of the open model: a user that lives one session and is gone.
+
+        A session that the server does not know any more is replaced, as in the closed model.
+        """
+        outing = self._classes[name](self._environment).plan()
+        finish, renewals = self.converse(due, outing, number), 0
+        while finish.renew and renewals < RENEW_LIMIT:
+            renewals += 1
+            gevent.sleep(RENEW_AFTER)
+            finish = self.converse(perf_counter(), outing, number)
 
     def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
         """The storms to come that hit a session."""
