@@ -62,7 +62,7 @@ class Ledger:
     Attributes:
         latency: by phase, end - sent; in microseconds.
         from_schedule: by phase, end - due, for what had a due time.
-        generator: by the names of `loadkit.measure.recorder.GAUGES`.
+        generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
@@ -135,6 +135,13 @@ class Ledger:
         self._weigh_cpu(worker, interval["generator"].get("cpu_percent"))
         arrivals.add(seq)
         return True
+
+    def lead(self, rss_mb: float) -> None:
+        """Take the memory of the process that leads, in megabytes, where it does not load too."""
+        memory = self.generator.setdefault("master_rss_mb", Distribution())
+        memory.record_whole(round(rss_mb * 1000))
+        if self._timeline is not None:
+            self._timeline.master_rss_mb = rss_mb
 
     def expect(self, worker: str, last: int) -> None:
         """Take note that `worker` has sent intervals up to `last`, whether they came or not."""

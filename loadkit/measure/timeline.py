@@ -51,6 +51,8 @@ class Row:
         reported: the workers heard of, with where each of them stood at the end.
         standing: the same once the row is closed, with those workers that are silent for a
             moment as they last stood.
+        master_rss_mb: the memory of the process that leads, as the row was closed; None where
+            that one loads too, or the warm-up is not over.
     """
 
     start: float
@@ -66,6 +68,7 @@ class Row:
     session_seconds: float = 0.0
     reported: dict[str, Standing] = field(default_factory=dict)
     standing: dict[str, Standing] = field(default_factory=dict)
+    master_rss_mb: float | None = None
 
     @property
     def live(self) -> int:
@@ -108,6 +111,9 @@ class Timeline:
     Args:
         interval: the length of a row in seconds.
         asked: gives the load asked for at a second of the run, by names such as `users`.
+
+    Attributes:
+        master_rss_mb: set by whoever leads: its memory now, for the rows closed from now on.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class Timeline:
         asked: Callable[[float], Mapping[str, float]] = lambda _: {},
     ) -> None:
         self.interval = interval
+        self.master_rss_mb: float | None = None
         self._asked = asked
         self._rows: dict[int, Row] = {}
         self._next = 0  # the oldest open row
@@ -215,6 +222,7 @@ class Timeline:
             worker: stands for worker, stands in self._standing.items() if stands.until > gone
         }
         row.standing = dict(self._standing)
+        row.master_rss_mb = self.master_rss_mb
         return row
 
 

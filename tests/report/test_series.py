@@ -142,6 +142,7 @@ def test_a_row_of_the_table(tmp_path: Path) -> None:
     recorder.bytes_sent = 12_345
     now = 1.0
     timeline.add("a", recorder.take(1.0), 0.0, 1.0)
+    timeline.master_rss_mb = 91.25
     written(tmp_path, timeline.finish())
     (row,) = table(tmp_path)
     told = {
@@ -171,6 +172,7 @@ def test_a_row_of_the_table(tmp_path: Path) -> None:
         "schedule_delay_max_ms": "100",
         "busiest_worker_cpu_percent": "12.5",
         "rss_mb": "80",
+        "master_rss_mb": "91.25",
         "gc_pause_max_ms": "",
     }
     assert {name: row[name] for name in told} == told
