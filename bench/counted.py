@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import gevent
@@ -94,6 +95,8 @@ def _count(path: Path) -> None:
 
 def _long_parts(owner: Any, long: dict[int, Any]) -> Iterator[tuple[str, Any]]:
     """The long containers that hang on an object, with a name for each."""
+    if isinstance(owner, FunctionType | ModuleType):
+        return  # all functions of a module hang on its one dictionary
     parts = [one for one in gc.get_referents(owner) if id(one) in long]
     if not parts:
         return
