@@ -9,7 +9,7 @@ these to be independent of each other, which memory that grows in steps is not q
 import json
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -20,7 +20,7 @@ from scipy.stats import theilslopes
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Generator, Lab, Server
 
-__all__ = ["SECONDS", "USERS", "run"]
+__all__ = ["SECONDS", "USERS", "growth", "run", "slopes", "steadily_more"]
 
 USERS: Final = 2000
 SECONDS: Final = 1200
@@ -50,6 +50,8 @@ ResumingChat = 2
 turns = {{ min = 2, max = 8 }}
 """
 
+Counts = Mapping[str, Mapping[str, int]]
+"""By `numbers`, `bytes` and `lengths`: by name, how many."""
 Readings = dict[str, list[tuple[float, float]]]
 """By process: seconds, and resident bytes."""
 
@@ -90,8 +92,10 @@ def _soak(lab: Lab, users: int, seconds: int) -> list[Figure]:
         generator.finish(WARM_UP + ENDS)
         _tell(folder)
     for role in ("worker", "master"):
-        _compare(role, [_counted(objects / f"{role}-{number}.json") for number in (1, 2, 3)])
-    return [*_slopes(found), *_growth(before, after, took)]
+        counts = [_counted(objects / f"{role}-{number}.json") for number in (1, 2, 3)]
+        grown = "".join(f"\n  {line}" for line in steadily_more(counts)) or " nothing"
+        print(f"soak: what the {role} had more of, each time it was counted:{grown}", flush=True)
+    return [*slopes(found), *growth(before, after, took)]
 
 
 def _read(server: Server, generator: Generator, seconds: float) -> Readings:
@@ -120,14 +124,15 @@ def _ask(generator: Generator) -> None:
     generator.process.send_signal(signal.SIGUSR2)
 
 
-def _counted(path: Path) -> Mapping[str, Mapping[str, int]]:
+def _counted(path: Path) -> Counts:
     if not path.exists():
         raise BenchError(f"no objects were counted: there is no {path.name}")
-    found: Mapping[str, Mapping[str, int]] = json.loads(path.read_text(encoding="utf-8"))
+    found: Counts = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
-def _slopes(found: Readings) -> list[Figure]:
+def slopes(found: Readings) -> list[Figure]:
+    """The slopes of memory; a figure's values are the interval's lower end, slope, upper end."""
     figures = []
     for name, readings in found.items():
         began = readings[0][0]
@@ -156,7 +161,8 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir()}
 
 
-def _growth(before: Mapping[str, int], after: Mapping[str, int], took: float) -> list[Figure]:
+def growth(before: Mapping[str, int], after: Mapping[str, int], took: float) -> list[Figure]:
+    """What each file grew by, a second."""
     grown = {name: (size - before.get(name, 0)) / took for name, size in after.items()}
     names = sorted(name for name, rate in grown.items() if rate)
     return [Figure(f"{name}, bytes a second", [grown[name]]) for name in names]
@@ -174,14 +180,11 @@ def _tell(folder: Path) -> None:
             print(f"  {kind}: {told[kind]}")
 
 
-def _compare(role: str, moments: Sequence[Mapping[str, Mapping[str, int]]]) -> None:
-    """Print what grew from the first count to the second, and to the third again."""
-    lines = []
+def steadily_more(moments: Sequence[Counts]) -> Iterator[str]:
+    """Tell what there was more of at the second of three counts, and still more at the third."""
     for what, unit, least in LEAST:
         first, second, third = (moment[what] for moment in moments)
         for name in sorted(third, key=lambda name: first.get(name, 0) - third[name]):
             one, two, three = first.get(name, 0), second.get(name, 0), third[name]
             if one < two < three and three - one >= max(least, SHARE * one):
-                lines.append(f"  {unit} {name}: {one:,} → {two:,} → {three:,}")
-    head = f"soak: what the {role} had more of, each time it was counted"
-    print("\n".join([f"{head}:", *lines]) if lines else f"{head}: nothing", flush=True)
+                yield f"{unit} {name}: {one:,} → {two:,} → {three:,}"
