@@ -8,6 +8,8 @@
     sessions.<ending>, sessions.completed, sessions.peak_concurrent
     errors, errors.<kind>                      in total, and of one kind of failure
     violations, violations.<kind>
+    drift.<phase>.p50, drift.<phase>.p95       how fast it grows over the run
+    drift.throughput|errors|reconnects|memory  likewise; of the throughput, how fast it falls
 
 `pNN` is a percentile with at most one decimal: `p50`, `p75`, `p99`, `p99.9`; `p999` is short for
 the last one. A user class in front narrows a metric to the sessions of that class:
@@ -21,7 +23,7 @@ from typing import Final, Literal
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
 
-__all__ = ["RATIOS", "STATISTICS", "Metric", "MetricError"]
+__all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError"]
 
 STATISTICS: Final = ("min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "count")
 """The statistics of a report; an objective may ask for any other percentile as well."""
@@ -41,8 +43,17 @@ RATIOS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name → the counts that are divided: what went wrong, and what it is a share of."""
 
+DRIFTS: Final = frozenset(
+    [
+        *(f"drift.{phase}.{statistic}" for phase in Phase for statistic in ("p50", "p95")),
+        *(f"drift.{figure}" for figure in ("throughput", "errors", "reconnects", "memory")),
+    ]
+)
+"""The figures whose drift over the run is known."""
+
 _OF_THE_RUN: Final = frozenset(
     {
+        *DRIFTS,
         "sessions.peak_concurrent",
         "arrivals.refused_ratio",
         Count.ARRIVALS_DUE.value,
@@ -64,11 +75,15 @@ _COUNTS: Final = frozenset(
 )
 _SCHEDULE: Final = "from_schedule."
 _PHASES: Final = frozenset(phase.value for phase in Phase)
-_FAMILIES: Final = frozenset({name.partition(".")[0] for name in _COUNTS} | {_SCHEDULE[:-1]})
+_FAMILIES: Final = frozenset(
+    {name.partition(".")[0] for name in _COUNTS} | {_SCHEDULE[:-1], "drift"}
+)
 _VIOLATION: Final = re.compile(r"violations\.[a-z][a-z0-9_]*")
 _PERCENTILE: Final = re.compile(r"p([1-9]\d?)(?:\.(\d))?")
 _EVERY: Final = tuple(
-    sorted({*(f"{phase}.{stat}" for phase in Phase for stat in STATISTICS), *_COUNTS, *RATIOS})
+    sorted(
+        {*(f"{phase}.{stat}" for phase in Phase for stat in STATISTICS), *_COUNTS, *RATIOS, *DRIFTS}
+    )
 )
 
 
@@ -95,7 +110,8 @@ class Metric:
         name: the text without the user class.
         phase: what is timed; None for a count of something else and for a ratio.
         statistic: which figure of the phase, as it was written; None without a phase.
-        kind: `duration` is in milliseconds, `ratio` lies from 0 up, `count` is a number.
+        kind: `duration` is in milliseconds, `ratio` lies from 0 up, `count` is a number, `drift` is
+            in percent per hour.
         per_mille: the percentile in thousandths, so that ranks are exact integers; None for
             every other statistic.
     """
@@ -105,7 +121,7 @@ class Metric:
     name: str
     phase: Phase | None
     statistic: str | None
-    kind: Literal["duration", "ratio", "count"]
+    kind: Literal["duration", "ratio", "count", "drift"]
     per_mille: int | None
 
     @property
@@ -155,6 +171,8 @@ class Metric:
             return cls(text, scope, name, Phase(phase), statistic, kind, per_mille)
         if name in RATIOS:
             return cls(text, scope, name, None, None, "ratio", None)
+        if name in DRIFTS:
+            return cls(text, scope, name, None, None, "drift", None)
         if name in _COUNTS or _VIOLATION.fullmatch(name):
             return cls(text, scope, name, None, None, "count", None)
         if name.startswith(_SCHEDULE):

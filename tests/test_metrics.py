@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
-from loadkit.metrics import RATIOS, STATISTICS, Metric, MetricError
+from loadkit.metrics import DRIFTS, RATIOS, STATISTICS, Metric, MetricError
 
 TIMED = [stat for stat in STATISTICS if stat != "count"]
 
@@ -51,6 +51,29 @@ def test_every_ratio_is_a_share_of_something_that_is_counted(text: str) -> None:
     assert {wrong, of} <= keys
     assert wrong != of
     assert text.removesuffix("_ratio").replace("sessions.", "ended.") == wrong
+
+
+@pytest.mark.parametrize("text", sorted(DRIFTS))
+def test_every_drift_is_a_rate(text: str) -> None:
+    """It is about the run as a whole, and no statistic of a phase."""
+    metric = Metric.parse(text)
+    assert (metric.kind, metric.scope, metric.phase, metric.name) == ("drift", None, None, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("drift.respose.p95", "drift.response.p95"),
+        ("drift.response.p99", "drift.response.p95"),
+        ("drift.memry", "drift.memory"),
+        ("drift", "drift.memory"),
+    ],
+)
+def test_a_drift_that_is_not_known_is_refused(text: str, option: str) -> None:
+    """Only some figures are looked at for drift."""
+    with pytest.raises(MetricError, match=f"no metric is called '{text}'") as caught:
+        Metric.parse(text)
+    assert option in caught.value.options
 
 
 @pytest.mark.parametrize(
@@ -110,6 +133,7 @@ def test_a_user_class_in_front_narrows_a_metric(name: str) -> None:
         "arrivals.due",
         "arrivals.refused",
         "arrivals.refused_ratio",
+        "drift.response.p95",
         "from_schedule.response.p95",
     ],
 )
@@ -181,6 +205,7 @@ def test_any_text_is_a_metric_or_refused(text: str) -> None:
         ("HandoffChat.response.p95", "HandoffChat response p95"),
         ("from_schedule.response.max", "from_schedule response max"),
         ("turns.lost_ratio", "turns lost_ratio"),
+        ("drift.response.p95", "drift response p95"),
         ("errors", "errors"),
     ],
 )

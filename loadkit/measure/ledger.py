@@ -63,6 +63,8 @@ class Ledger:
         latency: by phase, end - sent; in microseconds.
         from_schedule: by phase, end - due, for what had a due time.
         generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
+        ages: response times by the session's age when the message was sent, by the class' number
+            (`loadkit.measure.ages`).
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
@@ -74,6 +76,7 @@ class Ledger:
         self.latency: dict[str, Distribution] = {}
         self.from_schedule: dict[str, Distribution] = {}
         self.generator: dict[str, Distribution] = {}
+        self.ages: dict[int, Distribution] = {}
         self.scopes: dict[str, Scope] = {}
         self.counts: Counter[str] = Counter()
         self.session_seconds = 0.0
@@ -115,6 +118,8 @@ class Ledger:
                 if key not in mine:
                     mine[key] = Distribution()
                 mine[key].add(wire)
+        for age, wire in interval["ages"].items():
+            self.ages.setdefault(int(age), Distribution()).add(wire)
         for name, taken in interval["scopes"].items():
             self.scopes.setdefault(name, Scope()).add(taken)
         self.session_seconds += interval["session_seconds"]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.scope import Scoped
 
@@ -86,6 +87,7 @@ class Recorder:
         self._latency = {phase: Tally() for phase in Phase}
         self._from_schedule = {phase: Tally() for phase in Phase}
         self._generator = {name: Tally() for name in GAUGES}
+        self._ages: defaultdict[int, Tally] = defaultdict(Tally)
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
@@ -97,7 +99,14 @@ class Recorder:
         """Return what records for one user class: this recorder itself unless it is watched."""
         return self._scopes.get(name, self)
 
-    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None:
         """Record how long something took.
 
         Args:
@@ -105,6 +114,7 @@ class Recorder:
             due: when it should have begun by the schedule; None where there is no schedule.
             sent: when it began.
             end: when it was complete.
+            since: when the session began, if a response is to count by the session's age.
         """
         if sent < self.measure_from:
             return
@@ -114,6 +124,8 @@ class Recorder:
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
                 # A timer may fire a moment early; what was sent early was not sent late.
                 self._schedule_delay.record(sent - due if sent > due else 0.0)
+        if since is not None and phase is Phase.RESPONSE:
+            self._ages[age_class(sent - since)].record(end - sent)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         """Count something, by a key of `loadkit.figures.Count`.
@@ -209,6 +221,7 @@ class Recorder:
             "latency": _wire(self._latency),
             "from_schedule": _wire(self._from_schedule),
             "generator": _wire(self._generator),
+            "ages": _wire(self._ages),
             "counts": {str(key): count for key, count in self._counts.items()},
             "scopes": {name: scope.take() for name, scope in self._scopes.items()},
             "examples": self._examples,

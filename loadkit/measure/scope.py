@@ -51,8 +51,15 @@ class Scoped:
         self._latency: defaultdict[str, Tally] = defaultdict(Tally)
         self._counts: defaultdict[str, int] = defaultdict(int)
 
-    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
-        self._every.sample(phase, due, sent, end)
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None:
+        self._every.sample(phase, due, sent, end, since)
         if sent >= self._every.measure_from:
             self._latency[phase].record(end - sent)
 

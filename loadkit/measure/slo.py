@@ -5,7 +5,8 @@ The grammar of a metric is in `loadkit.metrics`.
 An objective about something that never happened is not met: a latency that was never measured,
 or a share of nothing, has no actual value, and fails. A count that never rose is 0. A percentile
 of too few samples is neither met nor broken but `undecided`, unless even those few prove it
-broken.
+broken. A drift passes or fails where its 95 % interval lies on one side of the limit, and is
+undecided where that holds the limit, or where the run is too short for one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from loadkit.figures import COMPLETED, Ending
+from loadkit.measure.drift import LEAST, Drift
 from loadkit.measure.enough import needed, surely_above
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.words import compare, number
@@ -20,6 +22,7 @@ from loadkit.metrics import RATIOS, Metric
 
 __all__ = ["Figures", "Measured", "SloLine", "judge"]
 
+_UNKNOWN: Final = Drift()
 _ENDED: Final = {f"sessions.{ending}": f"ended.{ending}" for ending in Ending}
 
 
@@ -49,12 +52,12 @@ class SloLine:
 
     Attributes:
         metric: by the grammar of `loadkit.metrics`.
-        limit: the most it may be; milliseconds for a latency.
+        limit: the most it may be; milliseconds for a latency, percent per hour for a drift.
         actual: what it was; None if there was nothing to measure, or too little to tell.
         status: whether it held; `undecided` if the samples are too few to tell.
-        samples: how many there were, where it is about a latency.
-        needed: how many the percentile needs, where it is about one.
-        interval: of a percentile, what encloses the true one at 95 % confidence.
+        samples: how many there were, where it is about a latency; of a drift, the windows.
+        needed: how many the percentile, or the drift, needs, where it is about one.
+        interval: of a percentile or a drift, what encloses the true one at 95 % confidence.
     """
 
     metric: str
@@ -71,23 +74,37 @@ class SloLine:
         return self.status == "pass"
 
     @property
-    def unit(self) -> Literal["ms", "ratio", ""]:
-        """The unit of the limit and of the actual value."""
+    def unit(self) -> Literal["ms", "%/h", ""]:
+        """The unit of the limit and of the actual value; a ratio and a number have none."""
         kind = Metric.parse(self.metric).kind
-        return "ms" if kind == "duration" else "ratio" if kind == "ratio" else ""
+        return "ms" if kind == "duration" else "%/h" if kind == "drift" else ""
 
     def __str__(self) -> str:
-        name, unit = Metric.parse(self.metric).words, "ms" if self.unit == "ms" else ""
+        name = Metric.parse(self.metric).words
         if self.status == "undecided":
-            return f"{name}: too few samples ({self._share})"
+            return f"{name}: {self.doubt}"
         if self.actual is None:
-            return f"{name} never measured, limit {number(self.limit)} {unit}".rstrip()
-        told = f"{name} {compare(self.actual, self.limit, unit)}"
+            return f"{name} never measured, limit {number(self.limit)} {self.unit}".rstrip()
+        told = f"{name} {compare(self.actual, self.limit, self.unit)}"
         if self.samples is not None and self.needed is not None and self.samples < self.needed:
             return f"{told} (proved by {self._share} samples)"
-        if self.interval is not None:
-            return f"{told} (95 % CI {number(self.interval[0])}–{number(self.interval[1])})"
-        return told
+        return f"{told} ({self.confidence})" if self.confidence else told
+
+    @property
+    def doubt(self) -> str:
+        """Why it is undecided."""
+        if self.actual is None:
+            what = "windows of steady load" if self.unit == "%/h" else "samples"
+            return f"too few {what} ({self._share})"
+        return f"{number(self.actual)} {self.unit}, too near to the limit ({self.confidence})"
+
+    @property
+    def confidence(self) -> str:
+        """The interval in words; empty where there is none."""
+        if self.interval is None:
+            return ""
+        low, high = map(number, self.interval)
+        return f"95 % CI {low} to {high}" if self.interval[0] < 0 else f"95 % CI {low}–{high}"
 
     @property
     def _share(self) -> str:
@@ -121,21 +138,26 @@ class SloLine:
         )
 
 
-def judge(limits: Sequence[tuple[str, float]], ledger: Measured) -> tuple[SloLine, ...]:
+def judge(
+    limits: Sequence[tuple[str, float]], ledger: Measured, drift: Drift = _UNKNOWN
+) -> tuple[SloLine, ...]:
     """Hold every limit against what was measured.
 
     Args:
         limits: metrics and the most each may be, in the order of the profile; milliseconds for
             a latency.
         ledger: what was measured, of the whole run so far.
+        drift: what was found of it at the end of the run; before, a drift is undecided.
 
     Raises:
         MetricError: a metric that nobody measures.
     """
-    return tuple(_line(Metric.parse(metric), limit, ledger) for metric, limit in limits)
+    return tuple(_line(Metric.parse(metric), limit, ledger, drift) for metric, limit in limits)
 
 
-def _line(metric: Metric, limit: float, ledger: Measured) -> SloLine:
+def _line(metric: Metric, limit: float, ledger: Measured, drift: Drift) -> SloLine:
+    if metric.kind == "drift":
+        return _of_drift(metric, limit, drift)
     scope: Figures | None = ledger if metric.scope is None else ledger.scopes.get(metric.scope)
     if metric.phase is not None:
         latency: Mapping[str, Distribution] = {} if scope is None else scope.latency
@@ -152,6 +174,21 @@ def _line(metric: Metric, limit: float, ledger: Measured) -> SloLine:
     else:
         actual = _count(metric.name, counts)
     return SloLine(metric.text, limit, actual, _held(actual, limit))
+
+
+def _of_drift(metric: Metric, limit: float, drift: Drift) -> SloLine:
+    figure = drift.figures.get(metric.name.removeprefix("drift."))
+    if figure is None:
+        windows = 0 if drift.figures else drift.windows  # none has the samples that it takes
+        return SloLine(metric.text, limit, None, "undecided", windows, LEAST)
+    low, high, actual = *figure.interval, figure.percent_per_hour
+    if metric.name == "drift.throughput":  # which is the better the more it grows
+        low, high, actual = -high, -low, -actual
+    low, high, actual = (round(value, 3) + 0.0 for value in (low, high, actual))
+    status: Literal["pass", "fail", "undecided"] = "pass" if high <= limit else "undecided"
+    if low > limit:
+        status = "fail"
+    return SloLine(metric.text, limit, actual, status, figure.windows, LEAST, (low, high))
 
 
 def _held(actual: float | None, limit: float) -> Literal["pass", "fail"]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import COMPLETED, Count, Ending, Phase
+from loadkit.measure.drift import Drift
 from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
@@ -45,6 +46,8 @@ class Summary:
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
         stopped_early: why the run ended before its time; None if it did not.
+        drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
+            None where the run was too short to tell.
     """
 
     profile: str
@@ -66,6 +69,7 @@ class Summary:
     intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     arrivals: Mapping[str, float] | None = None
     stopped_early: str | None = None
+    drift: Mapping[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +100,7 @@ class Summary:
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
+            **({} if self.drift is None else {"drift": dict(self.drift)}),
         }
 
     @classmethod
@@ -123,6 +128,7 @@ class Summary:
             },
             arrivals=data.get("arrivals"),
             stopped_early=data.get("stopped_early"),
+            drift=data.get("drift"),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -164,6 +170,7 @@ def summarise(
     workers_refused: Sequence[str] = (),
     heartbeats_lost: int = 0,
     local_limits: int = 0,
+    drift: Drift | None = None,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -186,6 +193,7 @@ def summarise(
         workers_refused: names of the workers that were not let in.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
+        drift: what its figures did over the hours.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -241,7 +249,8 @@ def summarise(
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
     )
-    slo = judge(limits, ledger)
+    drift = drift or Drift()
+    slo = judge(limits, ledger, drift)
     failed = {
         "error": sum(errors.values()),
         "violation": sum(violations.values()),
@@ -277,6 +286,7 @@ def summarise(
         if asked_sessions is None
         else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
         stopped_early=stopped_early,
+        drift=drift.to_dict(),
     )
 
 

@@ -43,6 +43,7 @@ class Row:
         asked: the load asked for in its middle, as the caller named it.
         latency, from_schedule: by phase, as in the ledger, of this row alone.
         generator: by name, likewise.
+        ages: by the number of the session's age class, likewise.
         scopes: by user class, likewise.
         cpu: by worker, the mean CPU of each of its intervals, in percent of a core.
         counts: by key, likewise.
@@ -61,6 +62,7 @@ class Row:
     latency: dict[str, Distribution] = field(default_factory=dict)
     from_schedule: dict[str, Distribution] = field(default_factory=dict)
     generator: dict[str, Distribution] = field(default_factory=dict)
+    ages: dict[int, Distribution] = field(default_factory=dict)
     scopes: dict[str, Scope] = field(default_factory=dict)
     cpu: dict[str, list[float]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
@@ -148,6 +150,8 @@ class Timeline:
         ):
             for key, wire in interval[name].items():
                 mine.setdefault(key, Distribution()).add(wire)
+        for age, wire in interval["ages"].items():
+            row.ages.setdefault(int(age), Distribution()).add(wire)
         for name, taken in interval["scopes"].items():
             row.scopes.setdefault(name, Scope()).add(taken)
         row.counts.update(interval["counts"])

@@ -289,7 +289,7 @@ class Driver:
             if effect.end >= self._deaf[0] and effect.sent < self._deaf[1]:
                 recorder.count("events.left_out_by_stall")
             else:
-                recorder.sample(*effect)
+                recorder.sample(*effect, self._started)
         elif isinstance(effect, Send):
             if self._link is not None:
                 self._recent.append((now, "→", effect.frame))

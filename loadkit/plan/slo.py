@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.settings import Table, known_class
 from loadkit.plan.suggest import did_you_mean
-from loadkit.plan.units import Duration, parse_duration, parse_ratio
+from loadkit.plan.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
 
 __all__ = ["Abort", "Limit"]
 
@@ -21,7 +21,8 @@ class Limit:
 
     Attributes:
         metric: by the grammar of `loadkit.metrics`, such as `response.p95`, `errors`.
-        limit: milliseconds for a latency, 0 to 1 for a ratio, else a number of occurrences.
+        limit: milliseconds for a latency, 0 to 1 for a ratio, percent per hour for a drift, else a
+            number of occurrences.
     """
 
     metric: str
@@ -52,6 +53,8 @@ class Limit:
         kind = Metric.parse(text).kind
         if kind == "ratio":
             return parse_ratio(limit)
+        if kind == "drift":
+            return parse_percent_per_hour(limit)
         if kind == "duration":
             if isinstance(limit, str):
                 return round(parse_duration(limit) * 1000, 6)  # "70ms" is 70, not 70.00…01

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["Duration", "Ratio", "parse_duration", "parse_ratio"]
+__all__ = ["Duration", "Ratio", "parse_duration", "parse_percent_per_hour", "parse_ratio"]
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -60,6 +60,27 @@ def parse_ratio(value: Any) -> float:
     if isinstance(ratio, int | float) and not isinstance(ratio, bool) and 0 <= ratio <= 1:
         return float(ratio)
     raise ValueError(f'should be a ratio from 0 to 1, or a text such as "1%", not {value!r}')
+
+
+def parse_percent_per_hour(value: Any) -> float:
+    """Read how fast something may change.
+
+    Args:
+        value: a text such as `"5%/h"`, or a number of percent per hour.
+
+    Returns:
+        Percent per hour.
+
+    Raises:
+        ValueError: it is neither, or it is negative or not finite.
+    """
+    rate: Any = value
+    if isinstance(value, str):
+        written = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%\s*/\s*h", value.strip())
+        rate = float(written[1]) if written else None
+    if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 <= rate < math.inf:
+        return float(rate)
+    raise ValueError(f'should be a rate such as "5%/h", or percent per hour, not {value!r}')
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]

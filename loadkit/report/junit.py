@@ -62,8 +62,7 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
 
 
 def _objective(suite: Element, summary: Summary, line: SloLine) -> None:
-    unit = " ms" if line.unit == "ms" else ""
-    case = _case(suite, summary, f"{line.metric} ≤ {number(line.limit)}{unit}")
+    case = _case(suite, summary, f"{line.metric} ≤ {number(line.limit)} {line.unit}".rstrip())
     if line.status == "fail":
         _failure(case, "SLO broken", str(line))
     elif line.status == "undecided" and summary.verdict.strict:

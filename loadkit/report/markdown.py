@@ -7,6 +7,7 @@ from typing import Final
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
+from loadkit.report import drift
 from loadkit.report.latency import note, rows, shown
 from loadkit.report.verdict import verdict_line, word
 
@@ -57,6 +58,15 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         )
         if explained := note(summary, _COLUMNS):
             yield from ("", explained)
+    if summary.drift is not None:
+        yield from ("", "## Drift", "")
+        yield from (f"- {_plain(text)}" for text in drift.told(summary.drift))
+        yield from ("", drift.looked_at(summary.drift), "")
+        yield from _table(drift.columns(summary.drift), list(drift.rows(summary.drift)))
+        if len(summary.drift["ages"]) > 1:
+            yield ""
+            heads = ("response by the session's age", "count", "p50", "p95")
+            yield from _table(heads, list(drift.by_age(summary.drift)))
     yield from ("", "## Counts", "")
     yield from _table(("what", "how many"), list(_counts(summary)))
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -93,11 +103,11 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
 
 def _objective(line: SloLine) -> tuple[str, ...]:
     actual = "never measured" if line.actual is None else f"{line.actual:,}"
-    if line.status == "undecided":
+    if line.status == "undecided" and line.actual is None:
         actual = "too few samples"
-    interval = "" if line.interval is None else "–".join(map(number, line.interval))
+    interval = line.confidence.removeprefix("95 % CI ")
     return (
-        f"{line.metric}{', ms' if line.unit == 'ms' else ''}",
+        f"{line.metric}, {line.unit}" if line.unit else line.metric,
         number(line.limit),
         actual,
         interval,

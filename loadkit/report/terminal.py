@@ -1,7 +1,7 @@
 """The end of a run on a terminal or in a CI log: tables, then one line of verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +11,7 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.verdict import BROKEN, UNDECIDED
 from loadkit.measure.words import compare, number, plural
+from loadkit.report import drift
 from loadkit.report.latency import note, rows, supported
 from loadkit.report.verdict import verdict_line, word
 
@@ -44,6 +45,11 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print()
     console.print(_counts(summary, examples or {}))
     console.print()
+    if summary.drift is not None:
+        console.print(_drift(summary.drift))
+        for text in drift.told(summary.drift):
+            console.print(Text(text))
+        console.print()
     if summary.slo:
         console.print(_objectives(summary))
         console.print()
@@ -58,16 +64,13 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
 
 def fared(line: SloLine) -> str:
     """Return how an objective fared, without its name: `812 ms ≤ 2,500 ms`."""
-    unit = "ms" if line.unit == "ms" else ""
-    limit = f"limit {number(line.limit)} {unit}".rstrip()
+    limit = f"limit {number(line.limit)} {line.unit}".rstrip()
     if line.status == "undecided":
-        return f"too few samples, {line.samples} of {line.needed} ({limit})"
+        return f"{line.doubt}, {limit}"
     if line.actual is None:
         return f"never measured ({limit})"
-    text = compare(line.actual, line.limit, unit)
-    if line.interval is not None:
-        text += f" (95 % CI {number(line.interval[0])}–{number(line.interval[1])})"
-    return text
+    text = compare(line.actual, line.limit, line.unit)
+    return f"{text} ({line.confidence})" if line.confidence else text
 
 
 def _latencies(summary: Summary) -> Table:
@@ -146,6 +149,15 @@ def _generator(summary: Summary) -> Iterator[str]:
             yield f"{named} {number(stats[chosen])} {unit}"
     if generator.get("heartbeats_lost"):
         yield f"{plural(generator['heartbeats_lost'], 'heartbeat')} lost"
+
+
+def _drift(found: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in drift.columns(found)[:-1]:  # what drifts has a sentence below
+        table.add_column(title, justify="left" if title == "figure" else "right", no_wrap=True)
+    for row in drift.rows(found):
+        table.add_row(*row[:-1])
+    return table
 
 
 def _objectives(summary: Summary) -> Table:

@@ -22,11 +22,13 @@ from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError, UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.abort import Watch
+from loadkit.measure.drift import analyse
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
+from loadkit.measure.windows import Windows
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
@@ -92,6 +94,7 @@ class Conductor:
         if profile is not None and delivery is not None:
             self._timeline = Timeline(profile.results.interval, delivery.asked_at)
         self._ledger = Ledger(self._timeline)
+        self._windows = Windows(0.0 if profile is None else profile.load.warmup)
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
         self._search: CapacityRun | None = None
@@ -296,6 +299,7 @@ class Conductor:
                 self._ledger.lead(self._process.memory_info().rss / 1e6)
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
+            self._windows.add(*rows)
             self._folder.write_rows(rows)
             if self._search is not None:
                 self._search.look(now, rows, users)
@@ -414,7 +418,9 @@ class Conductor:
         assert self._environment.parsed_options is not None
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
-        folder.write_rows(self._timeline.finish())
+        rows = self._timeline.finish()
+        self._windows.add(*rows)
+        folder.write_rows(rows)
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
@@ -433,6 +439,9 @@ class Conductor:
             workers_refused=list(crew.roster.refused) if crew else [],
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            drift=analyse(self._windows.steady(duration_s), self._ledger.ages)
+            if self._search is None
+            else None,
         )
         found: dict[str, Any] | None = None
         if self._search is not None:

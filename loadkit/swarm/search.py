@@ -9,6 +9,7 @@ from loadkit.figures import Count
 from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row
 from loadkit.measure.validity import Validity, assess
+from loadkit.metrics import Metric
 from loadkit.plan.arrivals import Arrivals
 from loadkit.plan.capacity import Capacity, Search, Step
 from loadkit.plan.course import Course
@@ -48,7 +49,9 @@ def for_search(profile: Profile) -> Profile:
     Raises:
         UsageError: it has no service level, or no time to tell whether a step is at rest.
     """
-    if not profile.slo:
+    # How fast something drifts is a question for a soak, and never known of a step.
+    slo = tuple(limit for limit in profile.slo if Metric.parse(limit.metric).kind != "drift")
+    if not slo:
         raise UsageError(
             f"{profile.name}: a capacity is the highest load that keeps the service level, and "
             'there is none; write one, such as\n\n[slo]\n"response.p95" = "2.5s"'
@@ -63,7 +66,12 @@ def for_search(profile: Profile) -> Profile:
     course = Course(profile.load)
     course.go(0.0, profile.capacity.start, profile.capacity.ramp)
     return profile.model_copy(
-        update={"load": course.load, "abort": None, "results": Results(interval=interval)}
+        update={
+            "load": course.load,
+            "slo": slo,
+            "abort": None,
+            "results": Results(interval=interval),
+        }
     )
 
 

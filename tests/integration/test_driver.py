@@ -56,13 +56,23 @@ class Notes:
 
     def __init__(self) -> None:
         self.samples: list[tuple[Phase, float | None, float, float]] = []
+        self.ages: list[float] = []  # of the session, when each answered message was sent
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.violations: list[str] = []
         self.started = 0
         self.endings: list[Ending] = []
 
-    def sample(self, phase: Phase, due: float | None, sent: float, end: float) -> None:
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None:
+        if since is not None and phase is Phase.RESPONSE:
+            self.ages.append(sent - since)
         self.samples.append((phase, due, sent, end))
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:

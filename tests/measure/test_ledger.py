@@ -59,6 +59,7 @@ def figures(ledger: Ledger) -> list[Any]:
         ledger.stats(),
         ledger.stats_from_schedule(),
         {name: one.stats() for name, one in sorted(ledger.generator.items())},
+        {age: one.stats() for age, one in sorted(ledger.ages.items())},
         dict(ledger.counts),
         {name: (_all_stats(scope), dict(scope.counts)) for name, scope in ledger.scopes.items()},
         ledger.examples,

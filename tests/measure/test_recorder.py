@@ -70,6 +70,23 @@ def test_a_turn_of_the_warm_up_is_counted_neither_as_sent_nor_as_answered() -> N
     assert recorder.take(11.0)["counts"] == {"turns.sent": 1, "disconnects.forced": 2}
 
 
+def test_a_response_counts_by_the_age_of_its_session_when_it_was_asked_for() -> None:
+    """Only responses do, and only where it is known when the session began."""
+    recorder = Recorder(measure_from=10.0)
+    recorder.sample(Phase.RESPONSE, due=None, sent=110.0, end=111.0, since=90.0)  # 20 s: class 1
+    recorder.sample(Phase.RESPONSE, due=None, sent=190.0, end=192.0, since=90.0)  # 100 s: class 3
+    recorder.sample(Phase.RESPONSE, due=None, sent=111.0, end=113.0)
+    recorder.sample(Phase.ECHO, due=None, sent=110.0, end=111.0, since=90.0)
+    recorder.sample(Phase.RESPONSE, due=None, sent=9.0, end=11.0, since=8.0)  # of the warm-up
+    taken = recorder.take(200.0)
+    assert {age: wire["total"] for age, wire in taken["ages"].items()} == {
+        "1": 1_000_000,
+        "3": 2_000_000,
+    }
+    assert taken["latency"]["response"]["total"] == 5_000_000
+    assert recorder.take(201.0)["ages"] == {}
+
+
 def test_only_the_first_text_of_a_kind_is_kept() -> None:
     """Texts do not pile up in a long run, nor over intervals."""
     recorder = Recorder()
@@ -219,13 +236,13 @@ def test_an_interval_is_plain_enough_for_json() -> None:
     """No enum, no object: what comes out of JSON is what went in."""
     recorder = Recorder(watched=frozenset({"HandoffChat"}))
     scoped = recorder.scoped("HandoffChat")
-    scoped.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=2.0)
+    scoped.sample(Phase.RESPONSE, due=1.0, sent=1.0, end=2.0, since=0.5)
     scoped.count(Count.TURNS_SENT)
     recorder.session_started()
     taken = recorder.take(1.0)
     assert json.loads(json.dumps(taken)) == taken
     scope = taken["scopes"]["HandoffChat"]
-    parts = (taken["counts"], taken["latency"], scope["counts"], scope["latency"])
+    parts = (taken["counts"], taken["latency"], taken["ages"], scope["counts"], scope["latency"])
     assert {type(key) for part in parts for key in part} == {str}
 
 

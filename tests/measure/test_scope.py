@@ -41,6 +41,14 @@ def test_a_class_is_recorded_for_all_and_apart() -> None:
     assert taken["latency"]["response"]["counts"][1::2] == [2]
 
 
+def test_the_age_of_its_sessions_counts_with_those_of_all() -> None:
+    """A class has no ages of its own."""
+    recorder, scoped = watched()
+    scoped.sample(Phase.RESPONSE, None, sent=40.0, end=41.0, since=0.0)
+    taken = recorder.take(50.0)
+    assert taken["ages"]["2"]["counts"][1::2] == [1]
+
+
 def test_the_warm_up_is_left_out_of_a_class_too() -> None:
     """Neither its samples nor what began then."""
     recorder, scoped = watched(measure_from=10.0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.drift import Drift, Figure
 from loadkit.measure.histogram import Distribution, Tally
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
@@ -195,6 +196,58 @@ class TestCounts:
         assert line("sessions.peak_concurrent", 2, measured).actual == 2
 
 
+def figure(percent: float, low: float, high: float) -> Figure:
+    """A figure that drifts by so many percent an hour, and what else does not matter here."""
+    return Figure(
+        "ms", 100, percent, percent, (low, high), 0.5, "no", None, None, None,
+        100, 100, 100, 100, 0, None, 1, 96,
+    )  # fmt: skip
+
+
+class TestDrifts:
+    """Judged by their interval, at the end of the run alone."""
+
+    @pytest.mark.parametrize(
+        ("interval", "status"),
+        [
+            ((2.6, 3.7), "pass"),
+            ((2.6, 5.0), "pass"),
+            ((4.0, 5.1), "undecided"),
+            ((5.1, 9.0), "fail"),
+            ((-9.0, -5.5), "pass"),
+            ((-1.0, 20.0), "undecided"),
+        ],
+    )
+    def test_the_whole_interval_has_to_keep_to_the_limit(
+        self, interval: tuple[float, float], status: str
+    ) -> None:
+        """Below it for a pass, above it for a fail, and neither where it holds the limit."""
+        drift = Drift(windows=96, figures={"response.p95": figure(3.1, *interval)})
+        (judged,) = judge([("drift.response.p95", 5.0)], ledger(), drift)
+        assert (judged.status, judged.actual, judged.interval) == (status, 3.1, interval)
+        assert (judged.samples, judged.needed) == (96, 20)
+
+    def test_throughput_has_a_limit_to_its_fall(self) -> None:
+        """All else is bad when it grows."""
+        drift = Drift(windows=96, figures={"throughput": figure(-8.0, -9.0, -7.0)})
+        (judged,) = judge([("drift.throughput", 5.0)], ledger(), drift)
+        assert (judged.status, judged.actual, judged.interval) == ("fail", 8.0, (7.0, 9.0))
+        risen = Drift(windows=96, figures={"throughput": figure(8.0, 7.0, 9.0)})
+        assert judge([("drift.throughput", 5.0)], ledger(), risen)[0].ok
+
+    def test_a_run_too_short_for_drift_leaves_it_undecided(self) -> None:
+        """Before the end of the run nothing is known of it either: `[abort]` never ends one so."""
+        (judged,) = judge([("drift.memory", 1.0)], ledger(), Drift(windows=12))
+        assert (judged.status, judged.samples, judged.needed) == ("undecided", 12, 20)
+        assert judge([("drift.memory", 1.0)], ledger())[0].status == "undecided"
+
+    def test_a_figure_without_the_samples_leaves_it_undecided(self) -> None:
+        """However many windows the others had."""
+        drift = Drift(windows=96, figures={"response.p95": figure(0, 0, 0)})
+        (judged,) = judge([("drift.first_chunk.p95", 1.0)], ledger(), drift)
+        assert (judged.status, judged.samples) == ("undecided", 0)
+
+
 class TestUserClasses:
     """An objective of one user class sees its sessions alone."""
 
@@ -264,6 +317,18 @@ def test_a_metric_that_nobody_measures_is_refused() -> None:
             "echo p50 never measured, limit 9 ms",
         ),
         (
+            SloLine("drift.response.p95", 5, 3.1, "pass", 96, 20, (2.6, 3.7)),
+            "drift response p95 3.10 %/h ≤ 5 %/h (95 % CI 2.60–3.70)",
+        ),
+        (
+            SloLine("drift.memory", 1, 0.8, "undecided", 96, 20, (-0.4, 2)),
+            "drift memory: 0.8 %/h, too near to the limit (95 % CI -0.4 to 2)",
+        ),
+        (
+            SloLine("drift.memory", 1, None, "undecided", 12, 20),
+            "drift memory: too few windows of steady load (12 of 20)",
+        ),
+        (
             SloLine("turns.lost_ratio", 0, None, "fail"),
             "turns lost_ratio never measured, limit 0",
         ),
@@ -281,7 +346,8 @@ def test_a_line_reads_as_a_sentence(judged: SloLine, text: str) -> None:
         ("HandoffChat.echo.mean", "ms"),
         ("response.count", ""),
         ("errors", ""),
-        ("turns.lost_ratio", "ratio"),
+        ("turns.lost_ratio", ""),
+        ("drift.memory", "%/h"),
     ],
 )
 def test_a_line_knows_its_unit(metric: str, unit: str) -> None:

@@ -115,7 +115,7 @@ def test_rows_add_up_to_the_run_exactly(
     rows += timeline.finish()
 
     assert [row.start for row in rows] == [number * length for number in range(len(rows))]
-    for part in ("latency", "from_schedule", "generator"):
+    for part in ("latency", "from_schedule", "generator", "ages"):
         assert merged(rows, part) == whole(getattr(ledger, part))
     assert sum((row.counts for row in rows), Counter()) == ledger.counts
     assert sum(row.session_seconds for row in rows) == pytest.approx(ledger.session_seconds)

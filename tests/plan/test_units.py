@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.plan.units import parse_duration, parse_ratio
+from loadkit.plan.units import parse_duration, parse_percent_per_hour, parse_ratio
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,19 @@ def test_a_ratio_is_read_as_a_share(text: str | float, ratio: float):
 def test_what_is_no_ratio_is_refused(text: object):
     with pytest.raises(ValueError, match="should be a ratio"):
         parse_ratio(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [("5%/h", 5.0), ("0.25 %/h", 0.25), (" 1% / h ", 1.0), (0, 0.0), (2.5, 2.5)],
+)
+def test_a_rate_is_read_in_percent_per_hour(text: str | float, percent: float):
+    assert parse_percent_per_hour(text) == percent
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5%", "5%/d", "-5%/h", "%/h", "5 ms/h", True, None, -1, math.nan, math.inf]
+)
+def test_what_is_no_rate_is_refused(text: object):
+    with pytest.raises(ValueError, match='should be a rate such as "5%/h"'):
+        parse_percent_per_hour(text)

@@ -126,11 +126,15 @@ def test_figures_from_the_schedule_stand_under_the_plain_ones_where_they_differ(
         (SloLine("echo.p50", 9, None, "fail", 0, 7), "never measured (limit 9 ms)"),
         (
             SloLine("response.p99", 2500, None, "undecided", 353, 459),
-            "too few samples, 353 of 459 (limit 2,500 ms)",
+            "too few samples (353 of 459), limit 2,500 ms",
         ),
         (
             SloLine("response.p95", 2500, 812.3, "pass", 500, 90, (790.2, 840.4)),
             "812 ms ≤ 2,500 ms (95 % CI 790–840)",
+        ),
+        (
+            SloLine("drift.memory", 1, 0.2, "pass", 96, 20, (-0.1, 0.5)),
+            "0.2 %/h ≤ 1 %/h (95 % CI -0.1 to 0.5)",
         ),
     ],
 )
@@ -141,7 +145,7 @@ def test_an_objective_says_how_it_fared(line: SloLine, text: str) -> None:
 
 def test_an_undecided_objective_has_a_mark_of_its_own(make: Any) -> None:
     """It neither held nor broke."""
-    assert "?  token.p50  too few samples, 1 of 7 (limit 100 ms)" in shown(
+    assert "?  token.p50  too few samples (1 of 7), limit 100 ms" in shown(
         make(limits=[("token.p50", 100.0)])
     )
 

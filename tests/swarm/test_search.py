@@ -247,6 +247,17 @@ class TestTheProfileOfASearch:
         with pytest.raises(UsageError, match=r'(?s)shop.*\[slo\]\n"response.p95" = "2.5s"'):
             for_search(profile(limits=False))
 
+    def test_how_fast_something_drifts_is_no_question_for_a_step(self):
+        """Such a line is left out; one that has no other is refused."""
+        from dataclasses import replace
+
+        whole = profile()
+        line = replace(whole.slo[0], metric="drift.response.p95", limit=5.0)
+        both = whole.model_copy(update={"slo": (*whole.slo, line)})
+        assert for_search(both).slo == whole.slo
+        with pytest.raises(UsageError, match="the service level, and there is none"):
+            for_search(whole.model_copy(update={"slo": (line,)}))
+
     def test_a_settle_too_short_to_see_rest_is_refused(self):
         """Else no step could ever hold."""
         with pytest.raises(UsageError, match=r"capacity.settle \(5 s\).*12 s or more"):
