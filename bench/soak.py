@@ -1,9 +1,8 @@
 """Whether memory and disk stay flat: master and worker under a steady load for a while.
 
 All kinds of people at their own pace. After the ramp and a warm-up, resident memory is read from
-the system every few seconds; its slope is Theil and Sen's (P. K. Sen, "Estimates of the regression
-coefficient based on Kendall's tau", 1968) over the medians of half minutes. The interval takes
-these to be independent of each other, which memory that grows in steps is not quite.
+the system every few seconds; slopes are those of `loadkit.measure.trend` over the medians of 120
+stretches, with the interval that values have which hang together.
 """
 
 import json
@@ -15,10 +14,10 @@ from statistics import median
 from typing import Any, Final
 
 import psutil
-from scipy.stats import theilslopes
 
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Generator, Lab, Server
+from loadkit.measure import trend
 
 __all__ = ["SECONDS", "USERS", "growth", "run", "slopes", "steadily_more"]
 
@@ -28,7 +27,7 @@ RAMP: Final = 60  # seconds
 WARM_UP: Final = 240  # seconds after the ramp: sessions of all ages, every path walked once
 ENDS: Final = 120.0  # seconds that the end of the run may take
 READ_EVERY: Final = 5.0  # seconds
-STRETCH: Final = 30.0  # seconds whose median is one value
+STRETCHES: Final = 120  # whose medians are the values
 TARGET_PERCENT: Final = 1  # an hour
 LEAST: Final = (("bytes", "bytes of", 20_000), ("lengths", "entries of", 100))
 """What is compared, its unit, and the growth from which on it is told …"""
@@ -136,23 +135,24 @@ def slopes(found: Readings) -> list[Figure]:
     figures = []
     for name, readings in found.items():
         began = readings[0][0]
+        each = (readings[-1][0] - began) / STRETCHES + 0.001
         stretches: dict[int, list[tuple[float, float]]] = {}
         for moment, rss in readings:
-            stretches.setdefault(int((moment - began) / STRETCH), []).append((moment - began, rss))
+            stretches.setdefault(int((moment - began) / each), []).append((moment - began, rss))
         times = [median(at for at, _ in stretch) / 3600 for stretch in stretches.values()]
         values = [median(rss for _, rss in stretch) for stretch in stretches.values()]
         middle = median(values)
         ours = name != "simulator"
         for when, start in (("", 0), (", second half", len(values) // 2)):
-            if len(values) - start < 3:
-                continue
-            slope, _, low, high = theilslopes(values[start:], times[start:], 0.95)
-            percent = [100 * one / middle for one in (low, slope, high)]
+            if len(values) - start < trend.LEAST:
+                continue  # it was too short to tell
+            told = trend.look(times[start:], values[start:])
+            ends = told.low, told.slope, told.high
+            percent = [100 * one / middle for one in ends]
             target = TARGET_PERCENT if ours and not when else None
             figures.append(Figure(f"{name}'s memory, % an hour{when}", percent, at_most=target))
             if not when:
-                kilobytes = [one / 60 / 1000 for one in (low, slope, high)]
-                figures.append(Figure("  KB a minute", kilobytes))
+                figures.append(Figure("  KB a minute", [one / 60 / 1000 for one in ends]))
         figures.append(Figure("  MB", [rss / 1e6 for _, rss in readings]))
     return figures
 
