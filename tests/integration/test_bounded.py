@@ -17,7 +17,8 @@ PACKAGES = ("loadkit", "gevent", "greenlet", "websockets", "geventhttpclient")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as found:
+    dials = ("handoff.wait=50ms", "handoff.live_response=20ms", "handoff.queue_interval=1")
+    with simulator(tmp_path_factory.mktemp("server"), *dials) as found:
         yield found
 
 
@@ -43,11 +44,9 @@ def no_collector() -> Iterator[None]:
 
 
 def live(server: Simulator, times: int) -> None:
-    """Everybody, so many times, one after the other, and each cut by storms and by chance."""
-    chaos = {"classes": ["*"], "per_turn": 0.5, "stall_for": 0.01}
-    plan = profile(chaos=chaos, abandon={"comes_back": 0.5})
-    for _ in range(times):
-        drive(server.url, TOKEN, HOST, EVERYBODY, plan)
+    """Everybody so many times, all at once; whose network fails comes back."""
+    plan = profile(chaos={"per_turn": 0.5, "stall_for": 0.01})
+    drive(server.url, TOKEN, HOST, EVERYBODY * times, plan)
     gevent.sleep(0.05)  # greenlets that were killed have gone by then
 
 
