@@ -7,10 +7,11 @@ import signal
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import accuracy, capacity, exchange, idle, setups
+from bench import accuracy, capacity, exchange, idle, setups, soak
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
@@ -21,9 +22,10 @@ PARTS = {
     "accuracy": accuracy.run,
     "capacity": capacity.run,
     "paced": exchange.run_paced,
+    "soak": soak.run,
 }
 DEFAULT = ("exchange", "idle", "setups", "accuracy")
-ONCE = ("accuracy", "capacity")  # one round is many runs
+ONCE = ("accuracy", "capacity", "soak")  # one round is many runs
 
 
 def main() -> int:
@@ -35,6 +37,10 @@ def main() -> int:
     found = shutil.which("k6")
     k6 = "the k6 to compare with (default: the one on the PATH)"
     parser.add_argument("--k6", type=Path, metavar="PATH", default=found and Path(found), help=k6)
+    users = f"soak: how many at once ({soak.USERS:,})"
+    parser.add_argument("--users", type=int, metavar="N", default=soak.USERS, help=users)
+    lasts = f"soak: how long it is measured ({soak.SECONDS})"
+    parser.add_argument("--seconds", type=int, metavar="N", default=soak.SECONDS, help=lasts)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
     parser.epilog = f"Without a PART: {', '.join(DEFAULT)}."
     asked = parser.parse_args()
@@ -55,9 +61,10 @@ def main() -> int:
         lab = Lab(Path(folder), asked.k6)
         if not lab.pinned:
             print("note: fewer than two cores, nothing is pinned: both ends share what there is")
+        parts = PARTS | {"soak": partial(soak.run, users=asked.users, seconds=asked.seconds)}
         for name in asked.parts or DEFAULT:
             try:
-                figures += PARTS[name](lab, asked.repeat or (1 if name in ONCE else 3))
+                figures += parts[name](lab, asked.repeat or (1 if name in ONCE else 3))
             except BenchError as error:
                 print(f"{name} broke: {error}", file=sys.stderr)
                 return 1

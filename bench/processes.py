@@ -178,7 +178,7 @@ class Lab:
         server: Server,
         locustfile: Path,
         options: Sequence[str],
-        user_class: str,
+        user_class: str | None,
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[Generator]:
         """Run a headless Locust master and one worker against `server`; kill both at the end.
@@ -186,12 +186,12 @@ class Lab:
         Args:
             locustfile: what the two run.
             options: of the master; the worker gets them from it.
-            user_class: who comes.
+            user_class: who comes; None for all that the profile has.
             environment: variables for both, beside those of this process.
         """
         port = str(_free_port())
-        base = [sys.executable, "-m", "locust", "-f", str(locustfile), user_class]
-        base += ["--loglevel", "WARNING"]
+        base = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
+        base += [user_class] if user_class is not None else []
         lead = [*base, "--master", "--headless", "--expect-workers", "1", "-H", server.url]
         lead += ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, *options]
         load = [*base, "--worker", "--master-host", "127.0.0.1", "--master-port", port]

@@ -28,9 +28,9 @@ class Concurrency:
         for second in range(floor(start), floor(end) + 1):
             peaks = self._seconds.setdefault(second, {})
             peaks[worker] = max(peak, peaks.get(worker, 0))
-        if len(self._seconds) > 2 * WINDOW:
+        if len(self._seconds) > WINDOW:  # true once a second
             oldest = max(self._seconds) - WINDOW
-            for second in [second for second in self._seconds if second < oldest]:
+            for second in [second for second in self._seconds if second <= oldest]:
                 self._highest = max(self._highest, sum(self._seconds.pop(second).values()))
 
     @property

@@ -62,7 +62,7 @@ class Ledger:
     Attributes:
         latency: by phase, end - sent; in microseconds.
         from_schedule: by phase, end - due, for what had a due time.
-        generator: by the names of `loadkit.measure.recorder.GAUGES`.
+        generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
             (`loadkit.measure.ages`).
         scopes: by user class, for those that the workers watch.
@@ -140,6 +140,13 @@ class Ledger:
         self._weigh_cpu(worker, interval["generator"].get("cpu_percent"))
         arrivals.add(seq)
         return True
+
+    def lead(self, rss_mb: float) -> None:
+        """Take the memory of the process that leads, in megabytes, where it does not load too."""
+        memory = self.generator.setdefault("master_rss_mb", Distribution())
+        memory.record_whole(round(rss_mb * 1000))
+        if self._timeline is not None:
+            self._timeline.master_rss_mb = rss_mb
 
     def expect(self, worker: str, last: int) -> None:
         """Take note that `worker` has sent intervals up to `last`, whether they came or not."""

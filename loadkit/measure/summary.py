@@ -226,6 +226,8 @@ def summarise(
         name: ledger.generator[name].stats() if name in ledger.generator else {}
         for name in _GENERATOR
     }
+    if "master_rss_mb" in ledger.generator:
+        figures["master_rss_mb"] = ledger.generator["master_rss_mb"].stats()
     negative, overflow = ledger.left_out
     validity = assess(
         generator=figures,

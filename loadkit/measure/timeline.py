@@ -113,6 +113,9 @@ class Timeline:
     Args:
         interval: the length of a row in seconds.
         asked: gives the load asked for at a second of the run, by names such as `users`.
+
+    Attributes:
+        master_rss_mb: set by whoever leads: its memory now, for the rows closed from now on.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class Timeline:
         asked: Callable[[float], Mapping[str, float]] = lambda _: {},
     ) -> None:
         self.interval = interval
+        self.master_rss_mb: float | None = None
         self._asked = asked
         self._rows: dict[int, Row] = {}
         self._next = 0  # the oldest open row
@@ -222,6 +226,7 @@ class Timeline:
             worker: stands for worker, stands in self._standing.items() if stands.until > gone
         }
         row.standing = dict(self._standing)
+        row.master_rss_mb = self.master_rss_mb
         return row
 
 

@@ -23,7 +23,7 @@ from loadkit.net.faults import translate
 from loadkit.net.frames import Inbox, Traffic, masked
 from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 from loadkit.net.target import Target
-from loadkit.net.upgrade import Upgraded, upgrade
+from loadkit.net.upgrade import Upgraded, forget, upgrade
 from loadkit.wire import Flaw
 
 __all__ = ["Closed", "Link", "Traffic"]
@@ -419,6 +419,7 @@ class Link:
         if sock is not None:
             self._reader.close()
             self._reader = None
+            forget(self._protocol)
             if self._alarm is not None:
                 self._alarm.close()
                 self._alarm = None

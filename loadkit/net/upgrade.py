@@ -16,7 +16,7 @@ from loadkit.net.faults import answer_text, clean_text
 from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
 
-__all__ = ["Upgraded", "upgrade"]
+__all__ = ["Upgraded", "forget", "upgrade"]
 
 _EXTENSIONS: Final = None  # [ClientPerMessageDeflateFactory()] would offer compression
 _BLOCK: Final = 16384  # bytes a recv
@@ -73,22 +73,37 @@ def upgrade(
     sock.sendall(b"".join(handshake.data_to_send()))
 
     answer = b""
-    while not handshake.events_received() and handshake.handshake_exc is None:
-        data = sock.recv(_BLOCK)
-        answer += data
-        if data:
-            handshake.receive_data(data)
-        else:
-            handshake.receive_eof()
-    stamp = perf_counter()
-    if handshake.handshake_exc is not None:
-        raise _refusal(handshake.handshake_exc, query) from None
+    try:
+        while not handshake.events_received() and handshake.handshake_exc is None:
+            data = sock.recv(_BLOCK)
+            answer += data
+            if data:
+                handshake.receive_data(data)
+            else:
+                handshake.receive_eof()
+        stamp = perf_counter()
+        if handshake.handshake_exc is not None:
+            raise _refusal(handshake.handshake_exc, query) from None
+    finally:
+        forget(handshake)
     # The protocol that made the handshake keeps its URI, token included, its key and the answer's
     # headers for good. One that starts open is 0.8 KB smaller and a little faster.
     protocol = Protocol(CLIENT, max_size=max_size, logger=_PROTOCOL_LOG)
     protocol.debug = False
     protocol.extensions = handshake.extensions
     return Upgraded(protocol, answer.partition(b"\r\n\r\n")[2], stamp)
+
+
+def forget(protocol: Protocol) -> None:
+    """Undo the cycles in a protocol that is over, for its memory to be free at once.
+
+    It holds its parser and what that raised, whose frames hold the protocol. What has lived for a
+    while, only a full collection finds, and those are rare where thousands of sessions live.
+    """
+    protocol.parser.close()
+    protocol.parser_exc = None
+    if isinstance(protocol, ClientProtocol):
+        protocol.handshake_exc = None
 
 
 def _refusal(error: Exception, query: str) -> RemoteError:

@@ -195,6 +195,7 @@ def columns(started: datetime) -> Mapping[str, Column]:
         "busiest_worker_cpu_percent": _highest("cpu_percent"),
         "machine_cpu_max_percent": _highest("machine_cpu_percent"),
         "rss_mb": lambda row: row.rss_mb,
+        "master_rss_mb": lambda row: row.master_rss_mb,
         "gc_pause_max_ms": _highest("gc_pause_ms"),
         "files_max_percent": _highest("files_percent"),
         "ports_max_percent": _highest("ports_percent"),

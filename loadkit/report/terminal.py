@@ -137,6 +137,7 @@ def _generator(summary: Summary) -> Iterator[str]:
         ("cpu_percent", "CPU", "p95", "%"),
         ("machine_cpu_percent", "machine CPU", "p95", "%"),
         ("rss_mb", "memory", "max", "MB"),
+        ("master_rss_mb", "master's memory", "max", "MB"),
         ("gc_pause_ms", "GC pause", "max", "ms"),
         ("files_percent", "files", "max", "%"),
         ("ports_percent", "ports", "max", "%"),

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import gevent
+import psutil
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner
@@ -65,6 +66,7 @@ class Conductor:
         self._environment = environment
         self._headless = headless
         self._console = Console()
+        self._process = psutil.Process()
         self._read: tuple[tuple[Any, ...], Profile] | None = None
         self._folder: Folder | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
@@ -279,6 +281,8 @@ class Conductor:
             self._look_after_workers()
             assert self._delivery is not None
             assert self._folder is not None
+            if self.crew is not None and now >= profile.load.warmup:
+                self._ledger.lead(self._process.memory_info().rss / 1e6)
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
             self._windows.add(*rows)

@@ -16,6 +16,7 @@ from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
+from loadkit.swarm.bounds import keep_bounded
 from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
 from loadkit.swarm.deal import Deal
@@ -50,6 +51,7 @@ def install(environment: Environment, **_: Any) -> None:
         return
     conductor = Conductor(environment, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
+    gevent.spawn(keep_bounded, environment)
     if isinstance(runner, MasterRunner):
         _install_leader(environment, conductor)
     elif isinstance(runner, LocalRunner):

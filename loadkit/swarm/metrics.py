@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import psutil
 from gevent.pywsgi import WSGIServer
 from locust.runners import (
     STATE_CLEANUP,
@@ -273,6 +274,9 @@ def _generator(live: Live) -> Iterator[Metric]:
         if values:
             gauge.add_metric([], over(values) * unit)
         yield gauge
+    text = "Memory of the process that leads."
+    memory = psutil.Process().memory_info().rss
+    yield GaugeMetricFamily("loadkit_master_resident_memory_bytes", text, memory)
 
 
 def _means(latest: Mapping[str, Mapping[str, Any]], figure: str) -> Iterator[float]:

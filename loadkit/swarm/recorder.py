@@ -89,6 +89,7 @@ class SwarmRecorder(Recorder):
             known.waiting = entry
         else:
             known.waiting.extend(entry)
+            known.waiting.num_reqs_per_sec.clear()  # past by then, and one more each second
 
     def fail(self, kind: Failure, detail: str) -> None:
         super().fail(kind, detail)

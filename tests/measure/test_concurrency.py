@@ -1,6 +1,6 @@
 """Sessions at once, over all workers."""
 
-from loadkit.measure.concurrency import Concurrency
+from loadkit.measure.concurrency import WINDOW, Concurrency
 
 
 def peak(*reports: tuple[str, float, float, int]) -> int:
@@ -45,3 +45,13 @@ def test_the_peak_of_hours_ago_is_remembered() -> None:
 def test_nobody_is_nobody() -> None:
     """Without reports there were no sessions."""
     assert peak() == 0
+
+
+def test_it_holds_no_more_than_its_window() -> None:
+    """Ten minutes of seconds, however long the run and however late a report."""
+    concurrency = Concurrency()
+    for second in range(3 * WINDOW):
+        concurrency.add("a", float(second), second + 0.9, 5)
+        concurrency.add("late", float(second // 2), second // 2 + 0.9, 1)
+        assert len(concurrency._seconds) <= WINDOW
+    assert concurrency.peak == 6

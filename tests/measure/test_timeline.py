@@ -276,6 +276,23 @@ def test_memory_is_summed_over_workers_and_the_busiest_core_is_one() -> None:
     assert (row.rss_mb, row.generator["cpu_percent"].max) == (200.0, 70_000)
 
 
+def test_the_masters_memory_is_that_of_the_moment_at_which_a_row_is_closed() -> None:
+    """None while it has not been told, as where the leading process loads too; the summary has it
+    as a distribution."""
+    timeline = Timeline()
+    ledger = Ledger(timeline)
+    reports = seconds_of(3)
+    found = []
+    for second, memory in enumerate([None, 80.0, 81.5], start=1):
+        if memory is not None:
+            ledger.lead(memory)
+        ledger.add("a", second, reports[second - 1], float(second))
+        found += timeline.closed(second + 1.0)
+    assert [row.master_rss_mb for row in found] == [None, 80.0, 81.5]
+    stats = ledger.generator["master_rss_mb"].stats()
+    assert (stats["count"], stats["min"], stats["max"]) == (2, 80.0, 81.5)
+
+
 def test_frames_are_what_was_added_to_the_totals() -> None:
     """A total that comes late or again adds nothing."""
     timeline, worker, found = Timeline(), Clocked(), []

@@ -17,7 +17,7 @@ from hdrh.log import HistogramLogReader
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.histogram import HIGHEST, Distribution
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.recorder import Recorder
+from loadkit.measure.recorder import GAUGES, Recorder
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.report.series import HISTOGRAMS, TIMELINE, Series, columns
 
@@ -142,6 +142,7 @@ def test_a_row_of_the_table(tmp_path: Path) -> None:
     recorder.bytes_sent = 12_345
     now = 1.0
     timeline.add("a", recorder.take(1.0), 0.0, 1.0)
+    timeline.master_rss_mb = 91.25
     written(tmp_path, timeline.finish())
     (row,) = table(tmp_path)
     told = {
@@ -171,6 +172,7 @@ def test_a_row_of_the_table(tmp_path: Path) -> None:
         "schedule_delay_max_ms": "100",
         "busiest_worker_cpu_percent": "12.5",
         "rss_mb": "80",
+        "master_rss_mb": "91.25",
         "gc_pause_max_ms": "",
     }
     assert {name: row[name] for name in told} == told
@@ -184,6 +186,35 @@ def test_a_percentile_stands_only_where_the_row_supports_it(tmp_path: Path) -> N
     assert row["response_count"] == "100"
     assert row["response_p95_ms"] != ""
     assert row["response_p99_ms"] == ""
+
+
+def test_a_row_takes_no_more_than_docs_results_says(tmp_path: Path) -> None:
+    """Not even with 650,000 samples of every phase, spread evenly over every bucket there is."""
+    page = (ROOT / "docs" / "results.md").read_text()
+    (said,) = re.findall(r"a row of at most (\S+) .* (\S+) lines of at most (\S+) bytes", page)
+    row_of, lines, line_of = (int(number.replace(",", "")) for number in said)
+    chance, full, lowest = random.Random(9), Distribution(), 0
+    while lowest <= HIGHEST:
+        full.counts[lowest] = chance.randint(1, 63)
+        lowest += 1 << max(0, lowest.bit_length() - 11)
+    full.max = HIGHEST
+    row = Row(123_456.0, 1.0, {"users": 1234.567, "arrivals_per_second": 1234.567})
+    row.latency = {phase.value: full for phase in Phase}
+    row.from_schedule = {phase.value: full for phase in Phase}
+    row.generator = dict.fromkeys(GAUGES, full)
+    row.counts = Counter(dict.fromkeys((*Count, *(f"ended.{how}" for how in Ending)), 10**9))
+    row.frames = Counter(
+        dict.fromkeys(("sent", "received", "bytes_sent", "bytes_received"), 10**12)
+    )
+    written(tmp_path, [])
+    empty = {name: (tmp_path / name).stat().st_size for name in (TIMELINE, HISTOGRAMS)}
+    written(tmp_path, [row])
+    took = {name: (tmp_path / name).stat().st_size - size for name, size in empty.items()}
+    assert took[TIMELINE] < row_of
+    assert full.count > 600_000
+    found = (tmp_path / HISTOGRAMS).read_text().splitlines()[5:]
+    assert len(found) == lines
+    assert max(map(len, found)) < line_of
 
 
 def test_the_table_adds_up(tmp_path: Path) -> None:

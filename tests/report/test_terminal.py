@@ -169,6 +169,15 @@ def test_the_generator_has_a_percentile_only_where_its_samples_support_one(make:
     assert "memory 85.2 MB" in text
 
 
+def test_the_masters_memory_stands_beside_the_workers(make: Any) -> None:
+    """Where one process leads and loads there is but one figure."""
+    data = make().to_dict()
+    assert "master" not in shown(make())
+    data["generator"]["master_rss_mb"] = data["generator"]["rss_mb"] | {"max": 91.5}
+    text = " ".join(shown(Summary.from_dict(data)).split())
+    assert "memory 85.2 MB · master's memory 91.5 MB" in text
+
+
 def test_a_run_that_measured_nothing_still_renders(make: Any) -> None:
     """A target that died at once is when a report is needed most."""
     data = make().to_dict() | {"latency_ms": {}, "from_schedule_ms": {}}

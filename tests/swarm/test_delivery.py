@@ -2,6 +2,7 @@
 
 import pytest
 
+from loadkit.plan.arrivals import Arrivals
 from loadkit.plan.settings import Load
 from loadkit.swarm.delivery import Delivery
 
@@ -53,6 +54,16 @@ def test_sessions_are_asked_for_in_the_open_model_alone() -> None:
     assert [delivery.asked_sessions(seconds) for seconds in (0, 10, 20, 30)] == [0, 50, 100, 100]
     delivery.look(10, 0)
     assert (delivery.asked, delivery.undelivered_s) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["poisson", "uniform"])
+@pytest.mark.parametrize("seconds", [0.0, 0.3, 7.7, 12.5, 20.0, 400.0])
+def test_as_many_sessions_are_asked_for_as_the_plan_has_arrivals(kind: str, seconds: float) -> None:
+    """Counted one by one: on a ramp, in the steady part, and after the end."""
+    ramp = [{"duration": f"{leg}s", "arrivals_per_second": 300} for leg in (10, 10)]
+    load = Load.model_validate({"model": "open", "arrivals": kind, "stages": ramp, "seed": 5})
+    planned = sum(1 for _, moment in Arrivals(load) if moment < seconds)
+    assert Delivery(load).asked_sessions(seconds) == planned
 
 
 @pytest.mark.parametrize(

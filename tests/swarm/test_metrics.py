@@ -4,6 +4,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -200,6 +201,12 @@ def test_a_machine_is_as_near_its_limit_as_its_worst_worker() -> None:
     assert value(live, "loadkit_generator_open_files_ratio") == pytest.approx(0.12)
     assert value(live, "loadkit_generator_resident_memory_bytes") == pytest.approx(160.5e6)
     assert "loadkit_generator_ports_ratio" not in names(live)  # not told is not 0
+
+
+def test_the_leading_process_tells_its_own_memory() -> None:
+    """What the system says of this very process, give or take what a scrape takes."""
+    told = value(Live(Ledger()), "loadkit_master_resident_memory_bytes")
+    assert told == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
 
 
 def test_the_lag_of_every_probe_is_in_the_histogram() -> None:

@@ -11,6 +11,8 @@ from loadkit.errors import Failure
 from loadkit.figures import Phase
 from loadkit.swarm.recorder import METHOD, SwarmRecorder
 
+from .sizes import size_of
+
 
 @pytest.fixture
 def environment() -> Environment:
@@ -117,3 +119,21 @@ def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(
     assert (shown.num_requests, shown.max_response_time) == (5, 750)
     assert environment.stats.total.num_requests == 5  # it stays out of the headline's total
     assert environment.stats.total.max_response_time == 250
+
+
+def test_a_day_without_a_difference_leaves_nothing_behind(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits to be shown is as large after an hour as after ten seconds."""
+    now = 1_000_000.0
+    monkeypatch.setattr("loadkit.swarm.recorder.time.time", lambda: now)
+    recorder, sizes = SwarmRecorder(environment, measure_from=0.0), {}
+    for second in range(1, 3_601):
+        now += 1.0
+        for phase in (Phase.TOKEN, Phase.RESPONSE, Phase.END):
+            recorder.sample(phase, second, second, second + 0.25)
+        recorder.take(second + 1.0)
+        environment.stats.clear_all()  # as with each of a worker's reports
+        if second in (10, 3_600):
+            sizes[second] = size_of(recorder._from_due)
+    assert sizes[3_600] < 1.05 * sizes[10]

@@ -1,0 +1,92 @@
+"""What Locust keeps for ever, kept short: a day's run has no more of it than an hour's.
+
+Locust 2.47 never forgets a second of an entry's requests, a point of its charts, an error's text or
+a worker's log. Its totals are sums apart from these, so nothing that its page shows hangs on them,
+but for the far ends: the charts thin out towards the start of the run, and the rarest errors are
+told as one.
+
+Per worker that ever took part a few kilobytes stay, here and in the ledger; the tracebacks that
+Locust keeps are as many as there are places in the code.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner
+from locust.stats import RequestStats, StatsError
+
+__all__ = ["bound_logs", "bound_stats", "keep_bounded"]
+
+EVERY: Final = 10.0  # seconds
+SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
+POINTS: Final = 720  # of the charts: an hour in full, at one in five seconds
+ERRORS: Final = 500  # kinds by Locust's key; our own are fewer than a hundred
+LOGS: Final = 10  # of workers that are gone; each is 500 lines at most
+OTHERS: Final = "other errors"
+
+
+def keep_bounded(environment: Environment) -> None:
+    """Prune from time to time, in a greenlet of its own: for the process that leads."""
+    while True:
+        gevent.sleep(EVERY)
+        bound_stats(environment.stats)
+        runner = environment.runner
+        if isinstance(runner, MasterRunner):
+            here = {each.id for each in runner.clients.all if each.state != STATE_MISSING}
+            bound_logs(environment.worker_logs, here)
+
+
+def bound_stats(stats: RequestStats) -> None:
+    """Forget what Locust's statistics keep of times gone by. Sums stay as they are."""
+    for entry in (stats.total, *stats.entries.values()):
+        for seconds in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
+            if len(seconds) > SECONDS:
+                for second in sorted(seconds)[:-SECONDS]:
+                    del seconds[second]
+    if len(stats.history) > POINTS:
+        _thin(stats.history)
+    if len(stats.errors) > ERRORS:
+        _merge_rarest(stats.errors)
+
+
+def bound_logs(logs: dict[str, list[str]], here: Collection[str]) -> None:
+    """Forget the logs of all but the last few workers that are gone.
+
+    Args:
+        logs: by worker, in the order in which they came.
+        here: the workers that are there.
+    """
+    gone = [worker for worker in logs if worker not in here]
+    for worker in gone[:-LOGS]:
+        del logs[worker]
+
+
+def _thin(history: list[dict[str, Any]]) -> None:
+    """Keep the newer half, and of the older one every so many minutes a point."""
+    older = history[: -POINTS // 2]
+    times = [datetime.fromisoformat(point["time"]).timestamp() for point in older]
+    every = max(times[-1] - times[0], 1.0) / (POINTS // 4)
+    kept: dict[int, dict[str, Any]] = {}
+    for time, point in zip(times, older, strict=True):
+        kept.setdefault(int((time - times[0]) / every), point)
+    history[: -POINTS // 2] = kept.values()
+
+
+def _merge_rarest(errors: dict[str, Any]) -> None:
+    """Make one line of the rarest errors, as many as leave room for half as many new ones."""
+    others = errors.pop(OTHERS, None) or StatsError("", OTHERS, "too many kinds to tell apart")
+    by_number = sorted(errors, key=lambda key: errors[key].occurrences)
+    for key in by_number[: len(errors) - ERRORS // 2]:
+        error = errors.pop(key)
+        others.occurrences += error.occurrences
+        others.first_seen = _of(min, others.first_seen, error.first_seen)
+        others.last_seen = _of(max, others.last_seen, error.last_seen)
+    errors[OTHERS] = others
+
+
+def _of(choose: Any, one: float | None, other: float | None) -> float | None:
+    known = [moment for moment in (one, other) if moment is not None]
+    return choose(known) if known else None
