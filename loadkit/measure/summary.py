@@ -7,7 +7,9 @@ from typing import Any, Final
 from loadkit.errors import Failure
 from loadkit.figures import COMPLETED, Count, Ending, Phase
 from loadkit.measure.histogram import PERCENTILES
+from loadkit.measure.incidents import Incidents
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.load import LoadCurve
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.validity import assess
 from loadkit.measure.verdict import Verdict, decide
@@ -45,6 +47,10 @@ class Summary:
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
         stopped_early: why the run ended before its time; None if it did not.
+        incidents: the windows in which the target misbehaved, in their order, as plain values of
+            `loadkit.measure.incidents`; docs/soak.md has their keys.
+        incidents_unlisted: how many more there were.
+        load: the load asked for and delivered, as of `loadkit.measure.load.LoadCurve`.
     """
 
     profile: str
@@ -66,6 +72,9 @@ class Summary:
     intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     arrivals: Mapping[str, float] | None = None
     stopped_early: str | None = None
+    incidents: Sequence[Mapping[str, Any]] = ()
+    incidents_unlisted: int = 0
+    load: Mapping[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -96,6 +105,9 @@ class Summary:
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
+            **({"incidents": list(self.incidents)} if self.incidents else {}),
+            **({"incidents_unlisted": self.incidents_unlisted} if self.incidents_unlisted else {}),
+            **({"load": dict(self.load)} if self.load else {}),
         }
 
     @classmethod
@@ -123,6 +135,9 @@ class Summary:
             },
             arrivals=data.get("arrivals"),
             stopped_early=data.get("stopped_early"),
+            incidents=tuple(data.get("incidents", ())),
+            incidents_unlisted=data.get("incidents_unlisted", 0),
+            load=data.get("load", {}),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -164,6 +179,8 @@ def summarise(
     workers_refused: Sequence[str] = (),
     heartbeats_lost: int = 0,
     local_limits: int = 0,
+    incidents: Incidents | None = None,
+    load: LoadCurve | None = None,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -186,6 +203,7 @@ def summarise(
         workers_refused: names of the workers that were not let in.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
+        incidents, load: fed with the rows of the run; None where nobody fed them.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -275,6 +293,9 @@ def summarise(
         if asked_sessions is None
         else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
         stopped_early=stopped_early,
+        incidents=() if incidents is None else incidents.to_dicts(),
+        incidents_unlisted=0 if incidents is None else incidents.unlisted,
+        load={} if load is None else load.to_dict(),
     )
 
 

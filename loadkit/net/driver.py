@@ -157,7 +157,7 @@ class Driver:
         """Token and session, over one HTTP connection as a client's own."""
         setting = self._setting
         sample = setting.recorder.sample
-        api = Api(setting.target, setting.credentials)
+        api = Api(setting.target, setting.credentials, retrying=self._refused)
         try:
             self._started = began = perf_counter()
             token = api.access_token()
@@ -168,12 +168,21 @@ class Driver:
             )
             sample(Phase.CREATE_SESSION, None, done, perf_counter())
         except RemoteError as error:
+            self._count_status(error)
             return error
         finally:
-            setting.recorder.count("events.rest_retry", api.retries)
             api.close()
         self._query = {"access_token": token, "session_id": session_id}
         return None
+
+    def _refused(self, error: RemoteError) -> None:
+        """A call failed that is tried again; only the last try's failure is an error."""
+        self._setting.recorder.count(f"retried.{error.kind}")
+        self._count_status(error)
+
+    def _count_status(self, error: RemoteError) -> None:
+        if error.status is not None:
+            self._setting.recorder.count(f"refused.{error.status}")
 
     def _live(self) -> Finish:
         acts = self._acts
@@ -222,6 +231,7 @@ class Driver:
                 max_size=MESSAGE_LIMIT,
             )
         except RemoteError as error:
+            self._count_status(error)
             self._feed(perf_counter(), Refused(error.kind, error.detail, error.status))
             return
         self._link = link

@@ -21,10 +21,12 @@ from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError, UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.abort import Watch
+from loadkit.measure.incidents import Incidents
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.load import LoadCurve
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
-from loadkit.measure.timeline import Timeline
+from loadkit.measure.timeline import Row, Timeline
 from loadkit.measure.verdict import Verdict
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
@@ -90,6 +92,7 @@ class Conductor:
         if profile is not None and delivery is not None:
             self._timeline = Timeline(profile.results.interval, delivery.asked_at)
         self._ledger = Ledger(self._timeline)
+        self._incidents, self._load_curve = Incidents(), LoadCurve()
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
         self._search: CapacityRun | None = None
@@ -293,11 +296,20 @@ class Conductor:
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
             self._folder.write_rows(rows)
+            if self._under_way:
+                self._look_for_incidents(rows)
             if self._search is not None:
                 self._search.look(now, rows, users)
             self._look_at_objectives(profile, now)
             if self._headless and (self._console.is_terminal or seconds % PLAIN_EVERY == 0):
                 self._say(profile, now)
+
+    def _look_for_incidents(self, rows: Sequence[Row]) -> None:
+        """A search asks for another load all the time, and looks for the load that is too much."""
+        if self._search is None:
+            for row in rows:
+                self._incidents.add(row)
+                self._load_curve.add(row)
 
     def greet(self, worker: str) -> None:
         """A worker has connected; Locust knows it a moment later."""
@@ -410,7 +422,10 @@ class Conductor:
         assert self._environment.parsed_options is not None
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
-        folder.write_rows(self._timeline.finish())
+        rows = self._timeline.finish()
+        folder.write_rows(rows)
+        # From then on users leave because the run is over.
+        self._look_for_incidents([row for row in rows if row.start + row.length <= duration_s])
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
@@ -429,6 +444,8 @@ class Conductor:
             workers_refused=list(crew.roster.refused) if crew else [],
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            incidents=self._incidents,
+            load=self._load_curve,
         )
         found: dict[str, Any] | None = None
         if self._search is not None:

@@ -44,7 +44,8 @@ LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that c
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
 RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
 RENEW_LIMIT: Final = 3  # in a row
-LONGEST_PAUSE: Final = 30.0  # seconds between sessions of a user whose sessions keep failing
+LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
+JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
@@ -86,6 +87,7 @@ class Worker:
         self._deliver, self._fault = deliver, fault
         self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
+        self._jitter = Random()
         self._gate: Gate | None = None
         self.ready = Event()
         self.profile: Profile | None = None
@@ -242,6 +244,9 @@ class Worker:
     def next_due(self, finish: Finish, failures: int) -> float:
         """When the user begins the next session.
 
+        Sessions fail in step when a target goes away: without the jitter their users would come
+        back in step as well, and fell it again.
+
         Args:
             failures: how many sessions in a row failed; too many and the user slows down.
         """
@@ -251,7 +256,8 @@ class Worker:
         if finish.renew and failures <= RENEW_LIMIT:
             pause = RENEW_AFTER
         elif failures:
-            pause = max(pause, min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE))
+            backoff = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE)
+            pause = max(pause, backoff * self._jitter.uniform(1 - JITTER, 1 + JITTER))
         return perf_counter() + pause
 
     def _report(self, every: float) -> None:
