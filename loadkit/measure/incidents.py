@@ -15,10 +15,13 @@ from loadkit.measure.recovery import Recovery, usual_p95
 from loadkit.measure.timeline import Row
 from loadkit.measure.usual import SURE, Usual, unlikely
 
-__all__ = ["DISCONNECTED", "Incidents"]
+__all__ = ["DISCONNECTED", "FORCED", "Incidents"]
 
 DISCONNECTED: Final = "disconnected"
 """The cause that stands for sockets which went away unasked; the others are kinds of failures."""
+
+FORCED: Final = "forced"
+"""The cause that stands for sockets that the profile's chaos broke; no incident by itself."""
 
 LISTED: Final = 100
 """Incidents that are told one by one; more are only counted."""
@@ -54,6 +57,7 @@ class _Moment:
     exposure: float
     troubles: Counter[str]
     refusals: Counter[str]
+    forced: int
     failed: int
     lost: int
     answered: int
@@ -86,6 +90,7 @@ class _Moment:
             row.session_seconds + row.length,  # as if there were one more: never 0
             troubles,
             refusals,
+            row.counts[Count.DISCONNECTS_FORCED],
             row.counts[f"ended.{Ending.FAILED}"],
             row.counts[Count.TURNS_LOST],
             row.counts[Count.TURNS_ANSWERED],
@@ -375,6 +380,8 @@ class Incidents:
         self, incident: _Incident, moment: _Moment, gone: Iterable[str], *, short: bool
     ) -> None:
         incident.causes.update(moment.troubles)
+        if moment.forced:
+            incident.causes[FORCED] += moment.forced
         incident.refusals.update(moment.refusals)
         incident.workers_gone.extend(gone)
         incident.silent_s = max(incident.silent_s, self._silence)

@@ -135,7 +135,7 @@ class Api:
             answer_timeout: of a request and its whole answer, in seconds.
             user_agent: the header's value.
             sleep: waits between retries; takes seconds.
-            retrying: told of each failure that is followed by another try, at once.
+            retrying: told of each failure that leads to a wait and another try, before the wait.
         """
         self._target = target
         self._credentials = credentials
@@ -224,8 +224,8 @@ class Api:
             if delay is None:
                 raise failure
             self.retries += 1
-            self._retrying(failure)
             if delay:
+                self._retrying(failure)
                 self._sleep(delay)
 
     def _request(self, call: str, headers: Mapping[str, str], body: bytes) -> bytes:

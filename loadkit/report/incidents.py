@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.measure.incidents import DISCONNECTED
+from loadkit.measure.incidents import DISCONNECTED, FORCED
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number, plural
 
@@ -16,6 +16,7 @@ _MOST_SENTENCES: Final = 20
 _NO_ANSWERS_FROM: Final = 2.0  # seconds; a shorter silence is not worth a word
 _WORDS: Final = {
     DISCONNECTED: "sockets dropped",
+    FORCED: "sockets broken by [chaos]",
     Failure.CONNECT_REFUSED: "connection refused",
     Failure.CONNECT_TIMEOUT: "no connection in time",
     Failure.CONNECTION_LOST: "connections reset or cut",
@@ -57,7 +58,7 @@ def _sentence(at: int, incident: Mapping[str, Any], began: datetime) -> str:
 
 def _causes(incident: Mapping[str, Any]) -> Iterator[str]:
     for worker in incident["workers_gone"]:
-        yield f"worker {worker} gone"
+        yield f"worker {worker} silent or gone"
     if incident["without_answers_s"] >= _NO_ANSWERS_FROM:
         yield f"no answers for {number(round(incident['without_answers_s'], 1))} s"
     causes = list(incident["causes"].items())
@@ -91,7 +92,10 @@ def _cost(incident: Mapping[str, Any]) -> str:
 
 def _back(incident: Mapping[str, Any]) -> str:
     parts = []
-    for key, what in (("load_back_s", "load"), ("response_back_s", "response p95")):
+    for key, what, never in (
+        ("load_back_s", "load", "load never short"),
+        ("response_back_s", "response p95", "response p95 never worse"),
+    ):
         if key in incident:
             after = incident[key]
             if after is None:
@@ -99,7 +103,7 @@ def _back(incident: Mapping[str, Any]) -> str:
             elif after:
                 parts.append(f"{what} back after {number(round(after, 1))} s")
             else:
-                parts.append(f"{what} never away")
+                parts.append(never)
     return ", ".join(parts)
 
 

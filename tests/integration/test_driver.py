@@ -293,6 +293,7 @@ def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
         notes = live(server, Script())
     assert notes.endings == [Ending.FAILED]
     assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
+    assert notes.counts["refused.401"] == 1
 
 
 def test_an_answer_that_comes_after_patience_answers_nothing(tmp_path: Path) -> None:

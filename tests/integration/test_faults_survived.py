@@ -291,7 +291,7 @@ class TestEveryFault:
         run, incident, _ = met
         number = run.summary["incidents"].index(incident) + 1
         (told,) = re.findall(rf"^- (Incident {number}, .*)$", run.page, re.M)
-        assert "load back after" in told or "load never away" in told
+        assert "load back after" in told or "load never short" in told
         assert told[:30] in run.output
 
 

@@ -12,7 +12,7 @@ import pytest
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, State
 from loadkit.measure.histogram import Distribution, Tally
-from loadkit.measure.incidents import CALM, DISCONNECTED, LISTED, Incidents
+from loadkit.measure.incidents import CALM, DISCONNECTED, FORCED, LISTED, Incidents
 from loadkit.measure.timeline import Row, Standing
 
 USERS = 100
@@ -44,6 +44,7 @@ def second(
     """A row; `counts` are kinds of failures, and the endings and turns by these names."""
     named = {
         "dropped": Count.DISCONNECTS_UNEXPECTED.value,
+        "forced": Count.DISCONNECTS_FORCED.value,
         "failed": f"ended.{Ending.FAILED}",
         "lost": Count.TURNS_LOST.value,
         "started": Count.SESSIONS_STARTED.value,
@@ -154,6 +155,12 @@ class TestWhatIsNoIncident:
     def test_a_failure_now_and_then(self) -> None:
         """One in a hundred rows is usual for this run, the first as well as the tenth."""
         assert run(1000, lambda at: {"unanswered": int(at % 100 == 99)}) == []
+
+    def test_what_the_profile_breaks_itself(self) -> None:
+        """Forced disconnects are what was asked for; they are named where they did harm."""
+        assert run(90, between(60, 61, forced=60)) == []
+        (found,) = run(90, lambda at: between(60, 64, forced=10, away=50)(at))
+        assert found["causes"] == {FORCED: 40}
 
     def test_a_steady_share_of_failures_from_the_start_on(self) -> None:
         """However high: it is a failed objective, not a window."""

@@ -36,7 +36,7 @@ class TestSurprise:
     def test_bounds_the_exact_test_of_two_poisson_rates(
         self, count: int, exposure: float, before: int, exposed: float
     ) -> None:
-        """Given the sum of both, the count is binomial; by chance it is this far at most so often."""
+        """Given the sum of both, the count is binomial: by chance it is as far off so often."""
         assume(count + before)
         share = exposure / (exposure + exposed)
         usual = known(before, exposed)
