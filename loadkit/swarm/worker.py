@@ -46,6 +46,7 @@ RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the se
 RENEW_LIMIT: Final = 3  # in a row
 LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
 JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
+LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
@@ -138,6 +139,7 @@ class Worker:
         self._probes = Probes(self.recorder)
         self._probes.start()
         self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
+        self._follower = gevent.spawn(self._follow_the_name)
         self.ready.set()
 
     def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
@@ -174,6 +176,7 @@ class Worker:
                 self._gate = None
             self._probes.stop()
             self._reporter.kill()
+            self._follower.kill()
             self._take()
         self.profile = None
         return was_ready
@@ -266,6 +269,11 @@ class Worker:
             due += every
             gevent.sleep(max(0.0, due - perf_counter()))
             self._take()
+
+    def _follow_the_name(self) -> None:
+        while True:
+            gevent.sleep(LOOK_UP_EVERY)
+            self._target.look_again()
 
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic
