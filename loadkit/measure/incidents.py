@@ -39,8 +39,7 @@ SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked 
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
 SETTLED: Final = 8  # rows over which they are to be steady
 KNOWN: Final = 5  # rows that say which share of the users has a session, before it is judged
-BEHIND: Final = 3.0  # nats; in an incident, from here on answers are still lacking
-TOO_FEW: Final = 4.0  # nats; likewise a row with too few arrivals
+BEHIND: Final = 3.0  # nats; in an incident, from here on answers or sessions are still lacking
 
 
 @dataclass(slots=True)
@@ -222,14 +221,16 @@ class Incidents:
         moment.steady = self._is_steady()
         if moment.asked and len(set(self._asked_lately(moment))) == 1:
             moment.share = moment.connected / moment.asked
-        short = self._is_short(moment)
-        self._short = self._short + 1 if short else 0
+        if self._open is None:
+            # One row after the other has its own arrivals, but mostly the same sessions.
+            surprise = SURE if moment.closed else SURE / SHORT
+            self._short = self._short + 1 if self._is_short(moment, surprise) else 0
         lacking = not moment.answered and self._answers.expected(moment.exposure) >= CLEARLY
         self._silence = self._silence + moment.length if lacking else 0.0
         if self._open is None:
             self._watch(moment, gone)
         else:
-            self._go_on(self._open, moment, gone, short=short)
+            self._go_on(self._open, moment, gone)
         for incident in self._recovering:
             incident.recovery.add(moment.start, moment.response, over=incident.end is not None)
         self._recovering = [each for each in self._recovering if not each.recovery.settled]
@@ -242,15 +243,15 @@ class Incidents:
         if rows := self._rows_of_trouble(gone):
             self._begin(rows, gone)
 
-    def _go_on(self, incident: _Incident, moment: _Moment, gone: list[str], *, short: bool) -> None:
-        self._count_in(incident, moment, gone, short=short)
+    def _go_on(self, incident: _Incident, moment: _Moment, gone: list[str]) -> None:
+        short = self._count_in(incident, moment, gone)
         self._calm.append(moment)
         if gone or short or self._is_bad(moment):
             incident.bad_until = moment.end
             self._calm.clear()
         elif len(self._calm) == CALM:
             incident.end = incident.bad_until
-            self._open = None
+            self._open, self._short = None, 0
 
     # --- what is usual ----------------------------------------------------------------------------
 
@@ -295,20 +296,21 @@ class Incidents:
         before = self._past[-1].workers if self._past else frozenset[str]()
         return sorted(before - moment.workers) if moment.asked else []
 
-    def _is_short(self, moment: _Moment) -> bool:
+    def _is_short(self, moment: _Moment, surprise: float) -> bool:
+        """Whether a row has less than the load asked for, beyond a chance of `surprise` nats."""
         settled = self._settled(moment)
         if not settled:
             return False
         if not moment.closed:
             wanted = DELIVERED_SHARE * settled * moment.length
             came = moment.delivered * moment.length
-            return came < wanted and unlikely(came, wanted) > TOO_FEW
+            return came < wanted and unlikely(came, wanted) > surprise
         share = self._share(moment)
         if share is None:
             return False
-        # Who has no session now and then, between two, is away by chance: binomial.
-        chance = sqrt(share * (1 - share) * settled)
-        return moment.connected < DELIVERED_SHARE * share * settled - 3 * chance
+        # Who has no session now and then, between two, is away by chance: binomial, about normal.
+        chance = sqrt(2 * surprise * share * (1 - share) * settled)
+        return moment.connected < DELIVERED_SHARE * share * settled - chance
 
     def _is_bad(self, moment: _Moment) -> bool:
         """Whether a row within an incident still belongs to it."""
@@ -365,7 +367,7 @@ class Incidents:
         incident = _Incident(moments[0].start, before, recovery, known)
         for moment in moments:
             last = moment is moments[-1]
-            self._count_in(incident, moment, gone if last else [], short=self._is_short(moment))
+            self._count_in(incident, moment, gone if last else [])
             if not last:
                 recovery.add(moment.start, moment.response, over=False)
         incident.bad_until = moments[-1].end
@@ -376,9 +378,8 @@ class Incidents:
         else:
             self._unlisted += 1
 
-    def _count_in(
-        self, incident: _Incident, moment: _Moment, gone: Iterable[str], *, short: bool
-    ) -> None:
+    def _count_in(self, incident: _Incident, moment: _Moment, gone: Iterable[str]) -> bool:
+        """Add a row to an incident. Returns whether it had too little load."""
         incident.causes.update(moment.troubles)
         if moment.forced:
             incident.causes[FORCED] += moment.forced
@@ -395,5 +396,7 @@ class Incidents:
         if share is not None:
             missing = share * self._settled(moment) - moment.connected
             incident.shortfall += max(0.0, missing) * moment.length
+        short = self._is_short(moment, BEHIND)
         if short:
             incident.short_until = moment.end
+        return short

@@ -207,6 +207,27 @@ class TestWhatIsNoIncident:
             incidents.add(second(float(at), unanswered=int(failed), answered=int(number)))
         assert incidents.to_dicts() == ()
 
+    @pytest.mark.parametrize("rate", [2.0, 30.0])
+    def test_chance_among_arrivals(self, rate: float) -> None:
+        """A Poisson number of them each second."""
+        began = np.random.default_rng(int(rate)).poisson(rate, 7200)
+        incidents = Incidents()
+        for at, number in enumerate(began):
+            arrivals = {"model": "arrivals_per_second", "asked": rate, "started": int(number)}
+            incidents.add(second(float(at), **arrivals))  # type: ignore[arg-type]
+        assert incidents.to_dicts() == ()
+
+    def test_chance_among_users_who_come_and_go(self) -> None:
+        """Sessions of a minute and pauses of half a minute, so that a lull lasts."""
+        rng = np.random.default_rng(12)
+        there = rng.random(60) < 2 / 3
+        incidents = Incidents()
+        for at in range(14_400):
+            there ^= rng.random(60) < np.where(there, 1 / 60, 1 / 30)
+            live = int(there.sum())
+            incidents.add(second(float(at), asked=60, live=live, answered=live // 2))
+        assert incidents.to_dicts() == ()
+
 
 class TestSilence:
     def test_is_an_incident_without_a_single_failure(self) -> None:
