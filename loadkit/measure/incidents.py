@@ -1,7 +1,7 @@
 """When the target misbehaved as its clients saw it: the windows, what they cost, the recovery."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import sqrt
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from loadkit.figures import Count, Ending
 from loadkit.measure.histogram import Distribution
-from loadkit.measure.load import asked, connected, delivered
+from loadkit.measure.load import Delivered, asked, connected
 from loadkit.measure.recovery import Recovery, usual_p95
 from loadkit.measure.timeline import Row
 from loadkit.measure.usual import SURE, Usual, unlikely
@@ -33,7 +33,8 @@ LEARNT: Final = 30  # rows from which the usual number of failures is taken firs
 WINDOWS: Final = (1, 2, 4, 8, 16)  # rows that are looked at together: a burst, or a slow trouble
 FEWEST: Final = 5  # failures; fewer in a window are none's incident
 CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is not yet important
-CALM: Final = 5  # rows in a row without trouble that end an incident
+CALM: Final = 5  # rows in a row without trouble that end an incident,
+CALM_SECONDS: Final = 3.0  # if they last so long: clients come back after one second, and two more
 SHORT: Final = 3  # rows in a row with too little load that begin one
 SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked for went up
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
@@ -63,11 +64,12 @@ class _Moment:
     response: Distribution | None
     workers: frozenset[str]
     share: float | None = None  # sessions of the load asked for; None while that just changed
+    wanted: float = 0.0  # open model: arrivals that would be enough of the load
     steady: bool = False  # whether its answers may be compared
     known: bool = False  # whether its failures are among what is usual already
 
     @classmethod
-    def of(cls, row: Row) -> "_Moment":
+    def of(cls, row: Row, delivered: float) -> "_Moment":
         troubles: Counter[str] = Counter()
         refusals: Counter[str] = Counter()
         for key, count in row.counts.items():
@@ -83,7 +85,7 @@ class _Moment:
             row.length,
             asked(row),
             "users" in row.asked,
-            delivered(row),
+            delivered,
             connected(row),
             row.live,
             row.session_seconds + row.length,  # as if there were one more: never 0
@@ -169,6 +171,7 @@ class Incidents:
         self._unlisted = 0
         self._first: list[_Moment] | None = []  # until the usual number of failures is known
         self._failures, self._answers = Usual(), Usual()
+        self._delivered = Delivered()
         self._presence: deque[float] = deque(maxlen=100)
         self._responses: deque[Distribution | None] = deque(maxlen=60)  # of usual rows
         self._window: deque[_Moment] = deque()  # the last rows since the last incident
@@ -182,7 +185,7 @@ class Incidents:
 
     def add(self, row: Row) -> None:
         """Take the next row."""
-        moment = _Moment.of(row)
+        moment = _Moment.of(row, self._delivered.of(row))
         if self._first is None:
             self._take(moment)
             return
@@ -221,10 +224,8 @@ class Incidents:
         moment.steady = self._is_steady()
         if moment.asked and len(set(self._asked_lately(moment))) == 1:
             moment.share = moment.connected / moment.asked
-        if self._open is None:
-            # One row after the other has its own arrivals, but mostly the same sessions.
-            surprise = SURE if moment.closed else SURE / SHORT
-            self._short = self._short + 1 if self._is_short(moment, surprise) else 0
+        if not moment.closed:
+            moment.wanted = DELIVERED_SHARE * self._settled(moment) * moment.length
         lacking = not moment.answered and self._answers.expected(moment.exposure) >= CLEARLY
         self._silence = self._silence + moment.length if lacking else 0.0
         if self._open is None:
@@ -240,16 +241,17 @@ class Incidents:
             # Only now: what may still turn out to be the begin of an incident is not usual.
             self._learn_from(self._window.popleft())
         self._window.append(moment)
+        self._short = self._short + 1 if self._lacks_sessions(moment, SURE) else 0
         if rows := self._rows_of_trouble(gone):
             self._begin(rows, gone)
 
     def _go_on(self, incident: _Incident, moment: _Moment, gone: list[str]) -> None:
-        short = self._count_in(incident, moment, gone)
         self._calm.append(moment)
+        short = self._count_in(incident, moment, gone)
         if gone or short or self._is_bad(moment):
             incident.bad_until = moment.end
             self._calm.clear()
-        elif len(self._calm) == CALM:
+        elif len(self._calm) >= CALM and moment.end - incident.bad_until >= CALM_SECONDS:
             incident.end = incident.bad_until
             self._open, self._short = None, 0
 
@@ -296,17 +298,10 @@ class Incidents:
         before = self._past[-1].workers if self._past else frozenset[str]()
         return sorted(before - moment.workers) if moment.asked else []
 
-    def _is_short(self, moment: _Moment, surprise: float) -> bool:
-        """Whether a row has less than the load asked for, beyond a chance of `surprise` nats."""
-        settled = self._settled(moment)
-        if not settled:
-            return False
-        if not moment.closed:
-            wanted = DELIVERED_SHARE * settled * moment.length
-            came = moment.delivered * moment.length
-            return came < wanted and unlikely(came, wanted) > surprise
-        share = self._share(moment)
-        if share is None:
+    def _lacks_sessions(self, moment: _Moment, surprise: float) -> bool:
+        """Whether a row has too few sessions for its users, beyond a chance of `surprise` nats."""
+        settled, share = self._settled(moment), self._share(moment)
+        if not moment.closed or not settled or share is None:
             return False
         # Who has no session now and then, between two, is away by chance: binomial, about normal.
         chance = sqrt(2 * surprise * share * (1 - share) * settled)
@@ -347,6 +342,8 @@ class Incidents:
                 and recent[-1].steady
                 and self._answers.surprise(answered, exposure) > SURE
             ):
+                return rows
+            if _lack_arrivals(recent, SURE):
                 return rows
         if self._short >= SHORT:
             return min(self._short, len(self._window))
@@ -396,7 +393,16 @@ class Incidents:
         if share is not None:
             missing = share * self._settled(moment) - moment.connected
             incident.shortfall += max(0.0, missing) * moment.length
-        short = self._is_short(moment, BEHIND)
+        short = self._lacks_sessions(moment, BEHIND) or _lack_arrivals(
+            self._calm or [moment], BEHIND
+        )
         if short:
             incident.short_until = moment.end
         return short
+
+
+def _lack_arrivals(moments: Sequence[_Moment], surprise: float) -> bool:
+    """Whether rows of the open model have too few arrivals, beyond a chance of so many nats."""
+    wanted = sum(each.wanted for each in moments)
+    came = sum(each.delivered * each.length for each in moments if each.wanted)
+    return came < wanted and unlikely(came, wanted) > surprise

@@ -6,7 +6,7 @@ from typing import Any, Final
 from loadkit.figures import Count, Ending, State
 from loadkit.measure.timeline import Row
 
-__all__ = ["LoadCurve", "asked", "connected", "delivered"]
+__all__ = ["Delivered", "LoadCurve", "asked", "connected"]
 
 POINTS: Final = 120
 """So many points at most are kept: two for a column of a chart."""
@@ -24,17 +24,24 @@ def asked(row: Row) -> float:
     return row.asked.get("users", row.asked.get("arrivals_per_second", 0.0))
 
 
-def delivered(row: Row) -> float:
-    """The load that there was, in the unit of `asked`.
+class Delivered:
+    """The load that there was, row by row, in the unit of `asked`.
 
-    In the closed model the sessions with an open socket; in the open one the sessions that began,
-    a second, less those that failed meanwhile.
+    In the closed model that is the sessions with an open socket. In the open one it is the
+    sessions, a second, that got through to the target: those that began, less those that failed,
+    less by how many more are still on their way to their first socket.
     """
-    if "users" in row.asked:
-        return connected(row)
-    return max(0, row.counts[Count.SESSIONS_STARTED] - row.counts[f"ended.{Ending.FAILED}"]) / (
-        row.length
-    )
+
+    def __init__(self) -> None:
+        self._starting = 0
+
+    def of(self, row: Row) -> float:
+        """Take the next row."""
+        before, self._starting = self._starting, row.in_state(State.STARTING)
+        if "users" in row.asked:
+            return connected(row)
+        began = row.counts[Count.SESSIONS_STARTED] - row.counts[f"ended.{Ending.FAILED}"]
+        return max(0, began - (self._starting - before)) / row.length
 
 
 @dataclass(slots=True)
@@ -61,6 +68,7 @@ class LoadCurve:
         self._rows_a_point = 1
         self._rows = 0
         self._model = ""
+        self._delivered = Delivered()
 
     def add(self, row: Row) -> None:
         """Take the next row."""
@@ -70,7 +78,7 @@ class LoadCurve:
                 self._halve()
             self._points.append(_Point(row.start))
         self._rows += 1
-        self._points[-1].add(row.length, asked(row), delivered(row))
+        self._points[-1].add(row.length, asked(row), self._delivered.of(row))
 
     def _halve(self) -> None:
         for left, right in zip(self._points[::2], self._points[1::2], strict=True):

@@ -37,7 +37,7 @@ USERS = 16
 RATE = 6  # arrivals a second
 RESULTS = '[results]\ninterval = "250ms"\n'
 DIALS = (
-    "heartbeat_interval_seconds=0.5",
+    "heartbeat_interval_seconds=1.2",
     "agent.first_response=100ms",
 )
 LATE = 1.5  # seconds that the machine may take over what the plan has at a second
@@ -48,7 +48,7 @@ class Fault(NamedTuple):
 
     begin: float
     end: float
-    name: str
+    struck: float  # on the clock of the simulator's log
 
 
 class Survived(NamedTuple):
@@ -115,8 +115,8 @@ class Run:
         mend: Callable[[], Any],
     ) -> None:
         """Strike and mend at two seconds of the run."""
-        begun = self._at(begin, strike)
-        self.faults[name] = Fault(begun, self._at(end, mend), name)
+        begun, struck = self._at(begin, strike), time.monotonic()
+        self.faults[name] = Fault(begun, self._at(end, mend), struck)
 
     def _at(self, second: float, do: Callable[[], Any]) -> float:
         time.sleep(max(0.0, self._began + second - time.time()))
@@ -140,15 +140,15 @@ def nothing() -> None:
 
 def network(folder: Path) -> Survived:
     """The network stands still, cuts, refuses and swallows; the target knows of nothing."""
-    plan = of_users(folder, seconds=36, turns="{ min = 20, max = 40 }")
+    plan = of_users(folder, seconds=38, turns="{ min = 20, max = 40 }")
     with simulator(folder, *DIALS) as server, relay(server.url) as between:
         run = Run(folder, plan, between.url)
         with started(run.command(), folder, SECRETS) as process:
             run.begin(process)
-            run.fault("freeze", 11, between.freeze, 13.5, between.thaw)
-            run.fault("cut", 18, between.cut, 18, nothing)
+            run.fault("freeze", 11, between.freeze, 13, between.thaw)
+            run.fault("cut", 17.5, between.cut, 17.5, nothing)
             run.fault("refuse", 23, lambda: (between.refuse(), between.cut()), 25, between.accept)
-            run.fault("swallow", 30, between.swallow, 30, nothing)
+            run.fault("swallow", 31, between.swallow, 31, nothing)
             return run.survived(process, lambda: [server.stop()], between.reset)
 
 
@@ -277,7 +277,7 @@ class TestEveryFault:
         run, incident, name = met
         fault: Fault = run.faults[name]
         first = run.faults["restart"].begin if name == "limit" else fault.begin
-        assert first - 0.5 <= incident["begin_s"] <= fault.begin + LATE + 1.5  # two heartbeats
+        assert first - 0.5 <= incident["begin_s"] <= fault.begin + LATE
         assert incident["end_s"] is not None
         assert incident["end_s"] >= fault.end - 0.5
 
@@ -301,8 +301,9 @@ class TestTheCause:
     ) -> None:
         """Nothing failed: it was only late."""
         incident = runs["network"].incident("freeze")
-        assert incident["without_answers_s"] == pytest.approx(2.5, abs=1)
-        assert incident["sessions"]["lost"] == incident["turns_lost"] == 0
+        assert incident["causes"] == {}
+        assert incident["without_answers_s"] == pytest.approx(2, abs=1)
+        assert incident["load_back_s"] == 0
 
     def test_of_a_cut_is_every_socket(self, runs: dict[str, Survived]) -> None:
         """Whoever had one at that moment."""
@@ -354,20 +355,21 @@ class TestTheCause:
 class TestTheLoad:
     def test_is_all_there_again_after_each_fault(self, runs: dict[str, Survived]) -> None:
         """Every user has an open socket before the next one strikes."""
-        for name, seconds in (("network", (17, 22, 29, 34.5)), ("target", (24, 32.5))):
+        for name, seconds in (("network", (16, 21.5, 29, 36.5)), ("target", (23, 32.5))):
             for second in seconds:
                 assert runs[name].sessions_at(second) >= 0.9 * USERS, (name, second)
 
     def test_does_not_come_back_all_at_once(self, runs: dict[str, Survived]) -> None:
         """What the back-off spreads reaches the target spread."""
+        run = runs["network"]
+        cut = run.faults["cut"].struck
         opened = [
             record["at"]
-            for record in runs["network"].truths[0].of("socket_open")
-            if record["cursor"]
+            for record in run.truths[0].of("socket_open")
+            if cut < record["at"] < cut + 3 and record["cursor"]
         ]
-        assert len(opened) >= 2 * USERS
-        tenths = [round(10 * at) for at in opened]
-        assert max(map(tenths.count, tenths)) <= 0.75 * USERS
+        assert len(opened) >= 0.8 * USERS
+        assert max(opened) - min(opened) >= 0.15  # of the 0.4 s that a first back-off may differ by
 
     def test_of_arrivals_is_as_the_plan_has_it_whatever_became_of_them(
         self, runs: dict[str, Survived]
