@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import sqrt
-from statistics import median
+from statistics import fmean, median
 from typing import Any, Final
 
 from loadkit.figures import Count, Ending
@@ -36,6 +36,7 @@ CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is
 CALM: Final = 5  # rows in a row without trouble that end an incident,
 CALM_SECONDS: Final = 3.0  # if they last so long: clients come back after one second, and two more
 SHORT: Final = 3  # rows in a row with too little load that begin one
+ARRIVALS: Final = 6.0  # so many wanted, hardly any come: in an incident that says enough
 SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked for went up
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
 SETTLED: Final = 8  # rows over which they are to be steady
@@ -289,7 +290,7 @@ class Incidents:
         """Sessions for each user, or for each arrival a second; None while it is not known."""
         if len(self._presence) < KNOWN:
             return None
-        usual = median(self._presence)
+        usual = fmean(self._presence)
         return min(1.0, usual) if moment.closed else usual
 
     # --- what is not ------------------------------------------------------------------------------
@@ -306,6 +307,16 @@ class Incidents:
         # Who has no session now and then, between two, is away by chance: binomial, about normal.
         chance = sqrt(2 * surprise * share * (1 - share) * settled)
         return moment.connected < DELIVERED_SHARE * share * settled - chance
+
+    def _enough_for_arrivals(self, moment: _Moment) -> list[_Moment]:
+        """The fewest rows up to this one in which there should have been some arrivals."""
+        rows: list[_Moment] = []
+        for each in reversed(self._past):
+            if each.end <= moment.end:
+                rows.append(each)
+                if sum(one.wanted for one in rows) >= ARRIVALS:
+                    break
+        return rows
 
     def _is_bad(self, moment: _Moment) -> bool:
         """Whether a row within an incident still belongs to it."""
@@ -394,7 +405,7 @@ class Incidents:
             missing = share * self._settled(moment) - moment.connected
             incident.shortfall += max(0.0, missing) * moment.length
         short = self._lacks_sessions(moment, BEHIND) or _lack_arrivals(
-            self._calm or [moment], BEHIND
+            self._enough_for_arrivals(moment), BEHIND
         )
         if short:
             incident.short_until = moment.end

@@ -13,7 +13,7 @@ __all__ = ["told"]
 
 _MOST_CAUSES: Final = 5
 _MOST_SENTENCES: Final = 20
-_NO_ANSWERS_FROM: Final = 2.0  # seconds; a shorter silence is not worth a word
+_NO_ANSWERS_FROM: Final = 1.0  # seconds; a shorter silence is not worth a word
 _WORDS: Final = {
     DISCONNECTED: "sockets dropped",
     FORCED: "sockets broken by [chaos]",
@@ -52,7 +52,8 @@ def _sentence(at: int, incident: Mapping[str, Any], began: datetime) -> str:
         head += " to the end of the run"
     else:
         head += f"–{_clock(began, end)} ({number(round(end - begin, 1))} s)"
-    parts = [", ".join(_causes(incident)) or "too little load", _cost(incident), _back(incident)]
+    nameless = "too few answers" if incident.get("load_back_s") == 0 else "too little load"
+    parts = [", ".join(_causes(incident)) or nameless, _cost(incident), _back(incident)]
     return f"{head}: {'; '.join(part for part in parts if part)}."
 
 

@@ -195,13 +195,13 @@ class TestWhatIsNoIncident:
 
     @pytest.mark.parametrize("mean", [0.02, 0.5, 5.0, 80.0])
     def test_chance(self, mean: float) -> None:
-        """Stationary noise, failures and answers Poisson: no false alarm in four hours.
+        """Stationary noise, failures and answers Poisson: no false alarm in an hour and a half.
 
-        The bound allows one in 150 days, so that one in the 16 hours of all cases together would
+        The bound allows one in 150 days, so that one in the six hours of all cases together would
         be a fault of the arithmetic.
         """
         noise = np.random.default_rng(int(100 * mean))
-        failures, answered = noise.poisson(mean, 14_400), noise.poisson(30, 14_400)
+        failures, answered = noise.poisson(mean, 5400), noise.poisson(30, 5400)
         incidents = Incidents()
         for at, (failed, number) in enumerate(zip(failures, answered, strict=True)):
             incidents.add(second(float(at), unanswered=int(failed), answered=int(number)))
@@ -210,7 +210,7 @@ class TestWhatIsNoIncident:
     @pytest.mark.parametrize("rate", [2.0, 30.0])
     def test_chance_among_arrivals(self, rate: float) -> None:
         """A Poisson number of them each second."""
-        began = np.random.default_rng(int(rate)).poisson(rate, 7200)
+        began = np.random.default_rng(int(rate)).poisson(rate, 3600)
         incidents = Incidents()
         for at, number in enumerate(began):
             arrivals = {"model": "arrivals_per_second", "asked": rate, "started": int(number)}
@@ -222,7 +222,7 @@ class TestWhatIsNoIncident:
         rng = np.random.default_rng(12)
         there = rng.random(60) < 2 / 3
         incidents = Incidents()
-        for at in range(14_400):
+        for at in range(5400):
             there ^= rng.random(60) < np.where(there, 1 / 60, 1 / 30)
             live = int(there.sum())
             incidents.add(second(float(at), asked=60, live=live, answered=live // 2))
@@ -300,6 +300,19 @@ class TestTooLittleLoad:
         (found,) = run(200, arrivals, model="arrivals_per_second", asked=20)
         assert (found["begin_s"], found["end_s"]) == (100, 110)
         assert found["load_back_s"] == 10
+
+    def test_of_rare_arrivals_is_found_over_some_rows(self) -> None:
+        """Two a second: no row alone could tell."""
+        began = np.random.default_rng(2).poisson(2, 200)
+        down = lambda at: 100 <= at < 130  # noqa: E731
+        (found,) = run(
+            200,
+            lambda at: {"started": int(began[at]), "failed": int(began[at]) if down(at) else 0},
+            model="arrivals_per_second",
+            asked=2,
+        )
+        assert found["begin_s"] == pytest.approx(100, abs=4)
+        assert found["load_back_s"] == pytest.approx(30, abs=5)
 
     def test_of_a_worker_that_is_gone_bears_its_name(self) -> None:
         """Even where the others hardly notice."""

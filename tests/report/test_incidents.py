@@ -68,6 +68,7 @@ def test_a_run_without_incidents_has_nothing_to_tell(make: Any) -> None:
         ({"causes": {"heartbeat_unanswered": 3}}, "heartbeats unanswered (half-open) × 3"),
         ({"causes": {"end_missing": 3}}, ": end missing × 3; "),
         ({"causes": {}}, ": too little load; "),
+        ({"causes": {}, "load_back_s": 0.0}, ": too few answers; "),
         (
             {"causes": dict.fromkeys(("token_malformed", "a", "b", "c", "d", "e", "f"), 2)},
             "d × 2, 4 of 2 other kinds; ",
