@@ -36,6 +36,7 @@ CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is
 CALM: Final = 5  # rows in a row without trouble that end an incident,
 CALM_SECONDS: Final = 3.0  # if they last so long: clients come back after one second, and two more
 SHORT: Final = 3  # rows in a row with too little load that begin one
+BETWEEN: Final = 0.01  # of the users may be between two sessions, even if none was so far
 ARRIVALS: Final = 6.0  # so many wanted, hardly any come: in an incident that says enough
 SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked for went up
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
@@ -305,7 +306,8 @@ class Incidents:
         if not moment.closed or not settled or share is None:
             return False
         # Who has no session now and then, between two, is away by chance: binomial, about normal.
-        chance = sqrt(2 * surprise * share * (1 - share) * settled)
+        variance = max(share * (1 - share), BETWEEN) * settled
+        chance = sqrt(2 * surprise * variance)
         return moment.connected < DELIVERED_SHARE * share * settled - chance
 
     def _enough_for_arrivals(self, moment: _Moment) -> list[_Moment]:

@@ -197,7 +197,7 @@ def target(folder: Path) -> Survived:
             "upgrades",
             25,
             lambda: (between.answer(*upgrades), between.cut()),
-            27.5,
+            27,
             between.pass_on,
         )
         truths = lambda: [Truth(first.truth), second[0].stop()]  # noqa: E731

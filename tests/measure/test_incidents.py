@@ -185,6 +185,17 @@ class TestWhatIsNoIncident:
         rng = np.random.default_rng(5)
         assert run(600, lambda _: {"live": int(rng.binomial(USERS, 0.67))}) == []
 
+    def test_a_user_between_two_sessions(self) -> None:
+        """One of sixteen is six percent, and back in the next row; nor does it draw a fault out."""
+        one_away = {"live": 15}
+        usual = {"asked": 16, "live": 16}
+        away = lambda at: one_away if at > 60 and at % 3 == 0 else {}  # noqa: E731
+        assert run(300, away, **usual) == []
+        (found,) = run(
+            300, lambda at: between(100, 103, dropped=16, live=0)(at) or away(at), **usual
+        )
+        assert found["end_s"] == 103
+
     def test_the_first_seconds(self) -> None:
         """Nobody has a session, nobody has an answer, and the warm-up counts none."""
 
@@ -304,13 +315,12 @@ class TestTooLittleLoad:
     def test_of_rare_arrivals_is_found_over_some_rows(self) -> None:
         """Two a second: no row alone could tell."""
         began = np.random.default_rng(2).poisson(2, 200)
-        down = lambda at: 100 <= at < 130  # noqa: E731
-        (found,) = run(
-            200,
-            lambda at: {"started": int(began[at]), "failed": int(began[at]) if down(at) else 0},
-            model="arrivals_per_second",
-            asked=2,
-        )
+
+        def arrivals(at: int) -> dict[str, Any]:
+            failed = int(began[at]) if 100 <= at < 130 else 0
+            return {"started": int(began[at]), "failed": failed}
+
+        (found,) = run(200, arrivals, model="arrivals_per_second", asked=2)
         assert found["begin_s"] == pytest.approx(100, abs=4)
         assert found["load_back_s"] == pytest.approx(30, abs=5)
 
