@@ -118,7 +118,7 @@ class _Incident:
     sessions_before: int
     recovery: Recovery
     load_known: bool
-    end: float | None = None
+    over: bool = False
     causes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     workers_gone: list[str] = field(default_factory=list)
@@ -129,16 +129,17 @@ class _Incident:
     shortfall: float = 0.0
     short_until: float | None = None
     bad_until: float = 0.0
+    seen_until: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         load_back: dict[str, float | None] = {}
         if self.load_known:
-            away = self.end is None and self.short_until == self.bad_until
+            away = self.short_until == self.seen_until
             until = self.begin if self.short_until is None else self.short_until
             load_back["load_back_s"] = None if away else round(until - self.begin, 3)
         return {
             "begin_s": round(self.begin, 3),
-            "end_s": None if self.end is None else round(self.end, 3),
+            "end_s": None if self.bad_until == self.seen_until else round(self.bad_until, 3),
             "causes": dict(self.causes.most_common()),
             "refused_with": dict(self.refusals.most_common()),
             "without_answers_s": round(self.silent_s, 3),
@@ -235,7 +236,7 @@ class Incidents:
         else:
             self._go_on(self._open, moment, gone)
         for incident in self._recovering:
-            incident.recovery.add(moment.start, moment.response, over=incident.end is not None)
+            incident.recovery.add(moment.start, moment.response, over=incident.over)
         self._recovering = [each for each in self._recovering if not each.recovery.settled]
 
     def _watch(self, moment: _Moment, gone: list[str]) -> None:
@@ -254,7 +255,7 @@ class Incidents:
             incident.bad_until = moment.end
             self._calm.clear()
         elif len(self._calm) >= CALM and moment.end - incident.bad_until >= CALM_SECONDS:
-            incident.end = incident.bad_until
+            incident.over = True
             self._open, self._short = None, 0
 
     # --- what is usual ----------------------------------------------------------------------------
@@ -395,6 +396,7 @@ class Incidents:
             incident.causes[FORCED] += moment.forced
         incident.refusals.update(moment.refusals)
         incident.workers_gone.extend(gone)
+        incident.seen_until = moment.end
         incident.silent_s = max(incident.silent_s, self._silence)
         lowest = incident.sessions_lowest
         incident.sessions_lowest = (

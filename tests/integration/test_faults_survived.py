@@ -148,7 +148,7 @@ def network(folder: Path) -> Survived:
             run.fault("freeze", 11, between.freeze, 13, between.thaw)
             run.fault("cut", 17.5, between.cut, 17.5, nothing)
             run.fault("refuse", 23, lambda: (between.refuse(), between.cut()), 25, between.accept)
-            run.fault("swallow", 31, between.swallow, 31, nothing)
+            run.fault("swallow", 30.5, between.swallow, 30.5, nothing)
             return run.survived(process, lambda: [server.stop()], between.reset)
 
 

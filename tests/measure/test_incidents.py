@@ -121,6 +121,11 @@ class TestABurstOfFailures:
         (found,) = run(90, between(80, 90, connect_refused=30))
         assert found["end_s"] is None
 
+    def test_that_is_over_when_the_run_ends_has_one(self) -> None:
+        """Though too short a time ago to be sure that it does not recur."""
+        (found,) = run(90, between(80, 88, connect_refused=30))
+        assert found["end_s"] == 88
+
     def test_is_one_incident_if_it_pauses_for_a_moment(self) -> None:
         """And two if it does so for long enough to be over."""
         apart = CALM + 1
