@@ -165,7 +165,7 @@ class Driver:
         """Token and session, over one HTTP connection as a client's own."""
         setting = self._setting
         sample = setting.recorder.sample
-        api = Api(setting.target, setting.credentials)
+        api = Api(setting.target, setting.credentials, retrying=self._refused)
         try:
             self._started = began = perf_counter()
             token = api.access_token()
@@ -181,9 +181,9 @@ class Driver:
                 session_id = self._ask_for_session(api, token)
             sample(Phase.CREATE_SESSION, None, done, perf_counter())
         except RemoteError as error:
+            self._count_status(error)
             return error
         finally:
-            setting.recorder.count("events.rest_retry", api.retries)
             api.close()
         self._query = {"access_token": token, "session_id": session_id}
         return None
@@ -191,6 +191,15 @@ class Driver:
     def _ask_for_session(self, api: Api, token: str) -> str:
         streaming, platform = self._itinerary.streaming, self._setting.platform
         return api.create_session(token, streaming=streaming, platform=platform)
+
+    def _refused(self, error: RemoteError) -> None:
+        """A call failed that is tried again; only the last try's failure is an error."""
+        self._setting.recorder.count(f"retried.{error.kind}")
+        self._count_status(error)
+
+    def _count_status(self, error: RemoteError) -> None:
+        if error.status is not None:
+            self._setting.recorder.count(f"refused.{error.status}")
 
     def _live(self) -> Finish:
         acts = self._acts
@@ -239,6 +248,7 @@ class Driver:
                 max_size=MESSAGE_LIMIT,
             )
         except RemoteError as error:
+            self._count_status(error)
             kind = error.kind
             # The session is bound to this token, so that a fresh one would not open it either.
             if error.status == 401 and expired(self._query["access_token"], time()):

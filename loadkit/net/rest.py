@@ -73,6 +73,7 @@ class Api:
         "_answer_timeout",
         "_connect_timeout",
         "_credentials",
+        "_retrying",
         "_sleep",
         "_sock",
         "_target",
@@ -90,6 +91,7 @@ class Api:
         answer_timeout: float = 30.0,
         user_agent: str = f"loadkit/{__version__}",
         sleep: Callable[[float], object] = gevent.sleep,
+        retrying: Callable[[RemoteError], object] = lambda _: None,
     ) -> None:
         """Nothing is sent before the first call.
 
@@ -100,13 +102,14 @@ class Api:
             answer_timeout: of a request and its whole answer, in seconds.
             user_agent: the header's value.
             sleep: waits between retries; takes seconds.
+            retrying: told of each failure that leads to a wait and another try, before the wait.
         """
         self._target = target
         self._credentials = credentials
         self._connect_timeout = connect_timeout
         self._answer_timeout = answer_timeout
         self._user_agent = user_agent
-        self._sleep = sleep
+        self._sleep, self._retrying = sleep, retrying
         self._sock: gevent.socket.socket | None = None
         self.correlation_id = str(uuid.uuid4())
         self.retries = 0
@@ -189,6 +192,7 @@ class Api:
                 raise failure
             self.retries += 1
             if delay:
+                self._retrying(failure)
                 self._sleep(delay)
 
     def _request(self, call: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, State
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.timeline import Row
@@ -30,6 +31,15 @@ PHASES: Final = (
     Phase.RECONNECT,
 )
 """The phases with columns of their own; `latency.hlog` has them all."""
+
+RETRIED: Final = (
+    Failure.CONNECT_REFUSED,
+    Failure.CONNECT_TIMEOUT,
+    Failure.CONNECTION_LOST,
+    Failure.RATE_LIMITED,
+    Failure.HTTP_SERVER_ERROR,
+)
+"""What a client asks again after; each such failure that was not the last has a column too."""
 
 PERCENTILES: Final = {"p50": 500, "p95": 950, "p99": 990}
 
@@ -176,6 +186,8 @@ def columns(started: datetime) -> Mapping[str, Column]:
             if name != "count"
         },
         "errors": _sum("errors."),
+        **{f"error_{failure}": _count(f"errors.{failure}") for failure in Failure},
+        **{f"retried_{failure}": _count(f"retried.{failure}") for failure in RETRIED},
         "violations": _sum("violations."),
         "disconnects_forced": _count(Count.DISCONNECTS_FORCED),
         "disconnects_recycled": _count(Count.DISCONNECTS_RECYCLED),

@@ -21,13 +21,12 @@ from rich.console import Console
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError, UsageError
 from loadkit.measure.abort import Watch
-from loadkit.measure.drift import analyse
+from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
-from loadkit.measure.windows import Windows
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
@@ -93,7 +92,7 @@ class Conductor:
         if profile is not None and delivery is not None:
             self._timeline = Timeline(profile.results.interval, delivery.asked_at)
         self._ledger = Ledger(self._timeline)
-        self._windows = Windows(0.0 if profile is None else profile.load.warmup)
+        self._chronicle = Chronicle(0.0 if profile is None else profile.load.warmup)
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
         self._survey: Survey | None = None
@@ -285,12 +284,13 @@ class Conductor:
                 self._ledger.lead(self._process.memory_info().rss / 1e6)
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
-            self._windows.add(*rows)
             self._folder.write_rows(rows)
             if self._survey is not None:
                 self._survey.look(
                     now, rows, users, list(self.crew.roster.lost) if self.crew else []
                 )
+            else:
+                self._chronicle.add(rows, None if self._under_way else 0.0)
             self._look_at_objectives(profile, now)
             if self._headless and self._survey is not None:
                 self._told.say_step(now, self._survey.state)
@@ -382,8 +382,9 @@ class Conductor:
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
         rows = self._timeline.finish()
-        self._windows.add(*rows)
         folder.write_rows(rows)
+        if self._survey is None:
+            self._chronicle.add(rows, duration_s)
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
@@ -402,9 +403,7 @@ class Conductor:
             workers_refused=list(crew.roster.refused) if crew else [],
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            drift=analyse(self._windows.steady(duration_s), self._ledger.ages)
-            if self._search is None
-            else None,
+            chronicle=self._chronicle,
         )
         found = None if self._survey is None else self._survey.result()
         if found is not None:

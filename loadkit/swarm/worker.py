@@ -44,7 +44,9 @@ LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that c
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
 RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
 RENEW_LIMIT: Final = 3  # in a row
-LONGEST_PAUSE: Final = 30.0  # seconds between sessions of a user whose sessions keep failing
+LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
+JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
+LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
@@ -86,6 +88,7 @@ class Worker:
         self._deliver, self._fault = deliver, fault
         self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
+        self._jitter = Random()
         self._gate: Gate | None = None
         self.ready = Event()
         self.profile: Profile | None = None
@@ -136,6 +139,7 @@ class Worker:
         self._probes = Probes(self.recorder)
         self._probes.start()
         self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
+        self._follower = gevent.spawn(self._follow_the_name)
         self.ready.set()
 
     def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
@@ -173,6 +177,7 @@ class Worker:
                 self._gate = None
             self._probes.stop()
             self._reporter.kill()
+            self._follower.kill()
             self._take()
         self.profile = None
         return was_ready
@@ -255,6 +260,9 @@ class Worker:
     def next_due(self, finish: Finish, failures: int) -> float:
         """When the user begins the next session.
 
+        Sessions fail in step when a target goes away: without the jitter their users would come
+        back in step as well, and fell it again.
+
         Args:
             failures: how many sessions in a row failed; too many and the user slows down.
         """
@@ -264,7 +272,8 @@ class Worker:
         if finish.renew and failures <= RENEW_LIMIT:
             pause = RENEW_AFTER
         elif failures:
-            pause = max(pause, min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE))
+            backoff = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE)
+            pause = max(pause, backoff * self._jitter.uniform(1 - JITTER, 1 + JITTER))
         return perf_counter() + pause
 
     def _report(self, every: float) -> None:
@@ -273,6 +282,11 @@ class Worker:
             due += every
             gevent.sleep(max(0.0, due - perf_counter()))
             self._take()
+
+    def _follow_the_name(self) -> None:
+        while True:
+            gevent.sleep(LOOK_UP_EVERY)
+            self._target.look_again()
 
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic

@@ -1,7 +1,7 @@
 """A session's driver against a real server: what it sends, when it stamps, how it survives."""
 
-import gc
 import base64
+import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -323,6 +323,7 @@ def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
         notes = live(server, Script())
     assert notes.endings == [Ending.FAILED]
     assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
+    assert notes.counts["refused.401"] == 1
 
 
 def test_a_token_that_grew_too_old_while_the_session_waited_is_replaced() -> None:
