@@ -107,6 +107,14 @@ class Distribution(Tally):
         self.negative += wire["negative"]
         self.overflow += wire["overflow"]
 
+    def copy(self) -> "Distribution":
+        """Return it as it is now: what is added later changes one of the two alone."""
+        twin = Distribution()
+        twin.counts = self.counts.copy()
+        for name in ("total", "min", "max", "negative", "overflow"):
+            setattr(twin, name, getattr(self, name))
+        return twin
+
     def stats(self) -> dict[str, float]:
         """Return the figures of a report, in the unit shown: milliseconds for a duration.
 
@@ -185,6 +193,26 @@ class Distribution(Tally):
         histogram.total_count, histogram.max_value = self.count, max(0, self.max)
         encoded: bytes = histogram.encode()
         return encoded.decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "Distribution":
+        """Undo `encode`: bucket by bucket; `total`, `min` and `max` as near as the buckets tell.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        found = cls()
+        try:
+            histogram = HdrHistogram.decode(text)
+        except Exception as error:  # zlib's, binascii's, ctypes': whatever a cut text leads to
+            raise ValueError(f"not an HdrHistogram: {error}") from error
+        for item in histogram.get_recorded_iterator():
+            lowest = _bucket(item.value_iterated_to)
+            found.counts[lowest] = item.count_added_in_this_iter_step
+            found.total += item.count_added_in_this_iter_step * lowest
+            found.min = min(found.min, lowest)
+            found.max = max(found.max, item.value_iterated_to)
+        return found
 
     def _at(self, wanted: list[int]) -> list[float]:
         """Return the values at rising ranks, the first sample having rank 1."""

@@ -45,6 +45,9 @@ class Summary:
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
         stopped_early: why the run ended before its time; None if it did not.
+        cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
+            `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
+            were under way then, and `half_written_lines`, which were left out.
     """
 
     profile: str
@@ -66,6 +69,7 @@ class Summary:
     intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     arrivals: Mapping[str, float] | None = None
     stopped_early: str | None = None
+    cut: Mapping[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +80,7 @@ class Summary:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
+            **({} if self.cut is None else {"cut": dict(self.cut)}),
             "target": self.target,
             "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
@@ -123,6 +128,7 @@ class Summary:
             },
             arrivals=data.get("arrivals"),
             stopped_early=data.get("stopped_early"),
+            cut=data.get("cut"),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -164,6 +170,7 @@ def summarise(
     workers_refused: Sequence[str] = (),
     heartbeats_lost: int = 0,
     local_limits: int = 0,
+    cut: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -186,6 +193,7 @@ def summarise(
         workers_refused: names of the workers that were not let in.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
+        cut: see `Summary`.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -238,6 +246,7 @@ def summarise(
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
+        cut=cut,
     )
     slo = judge(limits, ledger)
     failed = {
@@ -275,6 +284,7 @@ def summarise(
         if asked_sessions is None
         else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
         stopped_early=stopped_early,
+        cut=cut,
     )
 
 

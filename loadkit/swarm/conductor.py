@@ -25,6 +25,7 @@ from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
+from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
@@ -34,12 +35,12 @@ from loadkit.report.terminal import render
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.delivery import Delivery
 from loadkit.swarm.folder import Folder, run_info
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
+from loadkit.swarm.roster import Roster
 from loadkit.swarm.search import for_search
 from loadkit.swarm.survey import Survey
 
@@ -181,7 +182,7 @@ class Conductor:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
         self._run = started.isoformat(timespec="microseconds")
-        self._folder.begin(started, pause=lambda: gevent.sleep(0))
+        self._folder.begin(started, lambda: gevent.sleep(0), self._journal_head(profile))
         self._drained = None
         self._idle.clear()
         self._began = perf_counter()
@@ -189,6 +190,7 @@ class Conductor:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
             self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
+        self._folder.look(0.0, [], {"users": 0, **self._standing()}, self._ledger)
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
@@ -220,6 +222,8 @@ class Conductor:
         """Take an interval of a worker."""
         now = self.elapsed_s
         if self._ledger.add(worker, seq, interval, now):
+            if self._folder is not None:
+                self._folder.note(worker, seq, now, interval)
             # What a report leaves out, open files for one, stands as it was.
             self._generator.setdefault(worker, {}).update(interval["generator"])
             if self.crew is not None:
@@ -278,7 +282,7 @@ class Conductor:
             assert self._folder is not None
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
-            self._folder.write_rows(rows)
+            self._folder.look(now, rows, {"users": users, **self._standing()}, self._ledger)
             if self._survey is not None:
                 self._survey.look(
                     now, rows, users, list(self.crew.roster.lost) if self.crew else []
@@ -319,6 +323,44 @@ class Conductor:
                 f"ended after {now:.0f} s: {broken} for {profile.abort.grace:g} s ([abort])"
             )
             gevent.spawn(self.stop)
+
+    # --- for the journal ----------------------------------------------------------------------
+
+    def _journal_head(self, profile: Profile) -> dict[str, Any]:
+        """What `loadkit.recovery` needs to know of a run that was killed."""
+        return {
+            "interval": profile.results.interval,
+            "what": self._what(profile),
+            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
+        }
+
+    def _what(self, profile: Profile) -> dict[str, Any]:
+        """What was run, as the summary has it; it stays the same from the start on."""
+        return {
+            "profile": profile.name,
+            "started_at": self._run[:19] + "Z",
+            "target": self._environment.host or "",
+            "limits": [(one.metric, one.limit) for one in profile.slo if self._survey is None],
+            "strict": self._environment.parsed_options.strict,  # type: ignore[union-attr]
+        }
+
+    def _standing(self) -> dict[str, Any]:
+        """What is known now besides the ledger: the load, and what the summary tells of it."""
+        delivery, load = self._delivery, self.load()
+        assert delivery is not None
+        roster = Roster() if self.crew is None else self.crew.roster
+        return {
+            "load": load.model_dump(mode="json"),
+            "besides": {
+                "stopped_early": self._stopped_early,
+                "asked_users": delivery.asked if load.model == "closed" else None,
+                "peak_users": delivery.reached,
+                "undelivered_s": round(delivery.undelivered_s, 1),
+                "workers_lost": [asdict(loss) for loss in roster.lost.values()],
+                "workers_refused": list(roster.refused),
+                "heartbeats_lost": roster.heartbeats_lost,
+            },
+        }
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -374,23 +416,16 @@ class Conductor:
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
         folder.write_rows(self._timeline.finish())
+        besides = self._standing()["besides"]
+        if crew is not None:
+            besides["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
         self.summary = summarise(
             self._ledger,
-            profile=profile.name,
-            started_at=self._run[:19] + "Z",
+            **self._what(profile),
+            **besides,
             duration_s=duration_s,
-            target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
-            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._survey is None],
-            strict=self._environment.parsed_options.strict,
-            stopped_early=self._stopped_early,
-            asked_users=delivery.asked if profile.load.model == "closed" else None,
-            peak_users=delivery.reached,
             asked_sessions=delivery.asked_sessions(duration_s),
-            undelivered_s=round(delivery.undelivered_s, 1),
-            workers_lost=[asdict(loss) for loss in crew.losses(duration_s)] if crew else [],
-            workers_refused=list(crew.roster.refused) if crew else [],
-            heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
         )
         found = None if self._survey is None else self._survey.result()
