@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -29,22 +30,22 @@ def complete(folder: Path, started: datetime, rows: Iterable[Row]) -> int:
     Raises:
         UsageError: a file cannot be written, or is none of loadkit's.
     """
-    series: Series | None = None
-    half = 0
-    for row in rows:
-        if series is None:
-            since = {}
-            for name in (TIMELINE, HISTOGRAMS):
-                lacks_from, cut = _tail(folder / name, row.start)
-                half += cut
-                if lacks_from is not None:
-                    since[name] = lacks_from
-            series = Series(folder, started, since=since)
-        series.write([row])
-    if series is not None:
-        series.close()
-        if series.failed is not None:
-            raise UsageError(series.failed)
+    half, unwritten = 0, iter(rows)
+    first = next(unwritten, None)
+    if first is None:
+        return half
+    since = {}
+    for name in (TIMELINE, HISTOGRAMS):
+        lacks_from, cut = _tail(folder / name, first.start)
+        half += cut
+        if lacks_from is not None:
+            since[name] = lacks_from
+    with closing(Series(folder, started, since=since)) as series:
+        series.write([first])
+        for row in unwritten:
+            series.write([row])
+    if series.failed is not None:
+        raise UsageError(series.failed)
     return half
 
 

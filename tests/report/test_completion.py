@@ -67,7 +67,7 @@ def _row_ends(every_byte: bytes, name: str, before: float) -> list[int]:
     ends, end = [], 0
     for line in every_byte.splitlines(keepends=True):
         end += len(line)
-        cell = line.split(b",")[1 if name == HISTOGRAMS else 0]
+        cell = [*line.split(b","), b""][1 if name == HISTOGRAMS else 0]
         try:
             if float(cell) < before:
                 ends.append(end)
