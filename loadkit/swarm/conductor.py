@@ -49,6 +49,7 @@ __all__ = ["Conductor"]
 logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
+HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be over within 10 s
 
 
 class Conductor:
@@ -68,6 +69,7 @@ class Conductor:
         self._folder: Folder | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
         self._drained: Event | None = None
+        self._hurried = False
         self._idle = Event()
         self._idle.set()
         self._run = ""
@@ -150,6 +152,12 @@ class Conductor:
         assert self._environment.parsed_options is not None
         parent = Path(self._environment.parsed_options.results_parent)
         self._folder = Folder(results_folder(parent, self.profile().name, datetime.now(UTC)))
+
+    def withdraw(self) -> None:
+        """There will be no run: leave no empty folder."""
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.path.rmdir()
 
     def refuse(self, error: LoadkitError) -> None:
         """A run that was asked for cannot be."""
@@ -245,6 +253,13 @@ class Conductor:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
             runner.stop()
+
+    def hurry(self) -> None:
+        """A signal has come: nobody's session is waited for any more."""
+        self._environment.stop_timeout = 0.0
+        self._hurried = True
+        if self.crew is not None and self._drained is not None:
+            self.crew.hurry(HURRY_LIMIT)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
@@ -394,7 +409,10 @@ class Conductor:
         self._look_after_workers()
         self._drained = Event()
         self._ended = perf_counter()
-        if self.crew is not None:
+        if self.crew is not None and self._hurried:
+            self.crew.hurry(HURRY_LIMIT)
+            self.crew.drain(HURRY_LIMIT)
+        elif self.crew is not None:
             self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
         self._drained.set()
 

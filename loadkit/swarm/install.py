@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 import gevent
 import psutil
 from locust.env import Environment
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_CLEANUP, STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
@@ -145,7 +145,11 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
 
     def on_finish(environment: Environment, msg: Any) -> None:
-        runner.stop()
+        if msg.data["at_once"]:
+            environment.stop_timeout = 0.0
+            runner.user_greenlets.kill(block=False)
+        if runner.state != STATE_CLEANUP:  # is being stopped
+            runner.stop()
 
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
     runner.register_message(DEAL, on_deal)
@@ -154,6 +158,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
     courier.hello(_introduction(environment))
+    if not _on_its_own():
+        gevent.spawn(_outlive_by_a_second, os.getppid(), runner, courier)
 
     def interrupted() -> None:
         # Ctrl-C reaches every process of the terminal; the master ends the run in order.
@@ -170,13 +176,28 @@ def _introduction(environment: Environment) -> Hello:
     options = environment.parsed_options
     assert options is not None
     classes = tuple(cls.__name__ for cls in environment.user_classes)
-    # A worker that a master forked has the master's own command line.
-    alone = "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
     try:
-        own = read_profile(options, classes).to_json() if alone and options.profile else None
+        own = options.profile and _on_its_own() and read_profile(options, classes).to_json()
     except LoadkitError as error:
         _refuse_to_start(error)
-    return Hello(__version__, classes, own)
+    return Hello(__version__, classes, own or None)
+
+
+def _on_its_own() -> bool:
+    """Whether this worker was started as such; one that a master forked has the master's words."""
+    return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
+
+
+def _outlive_by_a_second(master: int, runner: WorkerRunner, courier: Courier) -> None:
+    """Stop once the master that forked this process is gone: nobody records its load any more.
+
+    A worker elsewhere finds out by itself, when it has not heard from its master for a minute.
+    """
+    while os.getppid() == master:
+        gevent.sleep(1.0)
+    logger.critical("the master is gone: this worker ends")
+    courier.abandon()
+    runner.quit()
 
 
 def _install_alone(environment: Environment, conductor: Conductor) -> None:
@@ -210,13 +231,21 @@ def _install_exit(environment: Environment, conductor: Conductor) -> None:
     """The exit code of a process that leads, and its end by a signal."""
     by_signal: list[int] = []
     web_ui = environment.web_ui
+    main = gevent.getcurrent()
 
     def on_signal(number: int) -> None:
         by_signal.append(number)
-        if web_ui is None:
-            conductor.stop()
-        elif web_ui.greenlet is not None:
+        conductor.hurry()
+        runner = environment.runner
+        if web_ui is not None and web_ui.greenlet is not None:
             web_ui.greenlet.kill(block=False)  # Locust waits for it, then stops the run
+        elif runner and runner.state == STATE_INIT and runner.shape_greenlet is None:
+            conductor.withdraw()  # Locust waits for its workers, and would for ever
+            for child in psutil.Process().children():
+                child.kill()
+            gevent.kill(main, SystemExit(128 + number))
+        else:
+            conductor.stop()
 
     # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
     # of it goes on all the same. With a UI, SIGTERM is Locust's own.
