@@ -177,10 +177,11 @@ def _introduction(environment: Environment) -> Hello:
     assert options is not None
     classes = tuple(cls.__name__ for cls in environment.user_classes)
     try:
-        own = options.profile and _on_its_own() and read_profile(options, classes).to_json()
+        alone = options.profile and _on_its_own()
+        own = read_profile(options, classes).to_json() if alone else None
     except LoadkitError as error:
         _refuse_to_start(error)
-    return Hello(__version__, classes, own or None)
+    return Hello(__version__, classes, own)
 
 
 def _on_its_own() -> bool:

@@ -36,19 +36,19 @@ def live(master: Master, seconds: float, seed: int, killed_at: float) -> float:
     chance, at_s = random.Random(seed), 0.0
     hands = [Hand() for _ in range(3)]
     events: list[tuple[float, int]] = [(float(second), -1) for second in range(1, int(seconds))]
-    for number in range(3):
+    for which in range(3):
         at = chance.random()
         while (at := at + chance.choice([1.0, 1.0, 1.3, 0.4])) < seconds:
-            events.append((at, number))
-    for at, number in sorted(events):
+            events.append((at, which))
+    for at, which in sorted(events):
         if at >= killed_at:
             break
         at_s = at
-        if number < 0:
+        if which < 0:
             master.tick(at)
         else:
-            seq, interval = hands[number].report(at, chance.lognormvariate(-1, 0.8))
-            master.add(f"w{number}", seq, interval, at + chance.random() / 100)
+            seq, interval = hands[which].report(at, chance.lognormvariate(-1, 0.8))
+            master.add(f"w{which}", seq, interval, at + chance.random() / 100)
             at_s = max(at_s, at)
     return at_s
 
