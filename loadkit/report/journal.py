@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
+from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.report.lines import Lines
 
@@ -114,6 +115,21 @@ class Journal:
         self.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def make_way(self, attempt: Callable[[], None]) -> None:
+        """Try something that needs room without this journal, which is back if that fails.
+
+        Raises:
+            UsageError: as `attempt` does.
+        """
+        kept = self._path.read_bytes() if self._path.exists() else b""
+        self.remove()
+        try:
+            attempt()
+        except UsageError:
+            with suppress(OSError):
+                self._path.write_bytes(kept)
+            raise
 
     def _append(self, record: Mapping[str, Any]) -> None:
         if self._file is None or self.failed is not None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import gevent
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner, Runner
 from rich.console import Console
 
 from loadkit.credentials import Credentials
@@ -44,7 +44,7 @@ from loadkit.swarm.roster import Roster
 from loadkit.swarm.search import for_search
 from loadkit.swarm.survey import Survey
 
-__all__ = ["Conductor"]
+__all__ = ["Conductor", "cut_off"]
 
 logger = logging.getLogger(__name__)
 
@@ -247,8 +247,8 @@ class Conductor:
     def stop(self) -> None:
         """End the run before its time."""
         runner = self._environment.runner
-        if runner is None:
-            return
+        if runner is None or runner.state in (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED):
+            return  # it is ending, or has ended
         if self._headless and runner.shape_greenlet is not None:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
@@ -256,8 +256,9 @@ class Conductor:
 
     def hurry(self) -> None:
         """A signal has come: nobody's session is waited for any more."""
-        self._environment.stop_timeout = 0.0
         self._hurried = True
+        if self._environment.runner is not None:
+            cut_off(self._environment.runner)
         if self.crew is not None and self._drained is not None:
             self.crew.hurry(HURRY_LIMIT)
 
@@ -481,3 +482,10 @@ class Conductor:
                 path = str(Path(path).resolve().relative_to(Path.cwd()))
             return path, lines
         return None
+
+
+def cut_off(runner: Runner) -> None:
+    """Wait for no user of this process any more, were it in the midst of that."""
+    runner.environment.stop_timeout = 0.0
+    if runner.state == STATE_CLEANUP:
+        runner.user_greenlets.kill(block=False)

@@ -1,5 +1,6 @@
 """A run's folder while the run lasts: its log and the rows that are written as they arise."""
 
+import errno
 import logging
 import platform
 import sys
@@ -98,6 +99,21 @@ class Folder:
             self._series.write(rows)
             self._tell(self._series.failed)
 
+    def _write(self, write: Callable[[Path], None]) -> None:
+        """Write the rest, and delete the journal if it is all there; what has no room takes its."""
+        try:
+            write(self.path)
+        except UsageError as error:
+            if self._journal is None:
+                raise
+            self._journal.close()
+            if getattr(error.__cause__, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+                raise  # `loadkit report` writes the rest, once it can
+            self._journal.make_way(lambda: write(self.path))
+        else:
+            if self._journal is not None:
+                self._journal.remove()
+
     def _tell(self, failed: str | None) -> None:
         """A full disk is told once and does not end the run."""
         if failed is not None and failed not in self._told:
@@ -118,14 +134,9 @@ class Folder:
             self._series.close()
             failed = self._series.failed
         try:
-            write(self.path)
+            self._write(write)
         except UsageError as error:
             failed = str(error)
-        if self._journal is not None:
-            if failed is None:
-                self._journal.remove()
-            else:
-                self._journal.close()  # `loadkit report` writes the rest, once there is room
         if self._log is not None:
             logging.getLogger().removeHandler(self._log)
             self._log.close()

@@ -16,7 +16,7 @@ from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
-from loadkit.swarm.conductor import Conductor
+from loadkit.swarm.conductor import Conductor, cut_off
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
@@ -146,9 +146,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
 
     def on_finish(environment: Environment, msg: Any) -> None:
         if msg.data["at_once"]:
-            environment.stop_timeout = 0.0
-            runner.user_greenlets.kill(block=False)
-        if runner.state != STATE_CLEANUP:  # is being stopped
+            cut_off(runner)
+        if runner.state != STATE_CLEANUP:
             runner.stop()
 
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile

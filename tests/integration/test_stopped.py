@@ -29,6 +29,7 @@ MOMENTS = {
     "draining": (3.5, SHORT, PATIENT),
     "arriving": (2.0, ARRIVING, []),
     "alone": (2.0, HELD, PATIENT),
+    "alone and draining": (3.5, SHORT, PATIENT),
 }
 """What a run is doing when the signal comes: the second of the run, its stages, and options."""
 
@@ -56,7 +57,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stop
             path.write_text(re.sub("stages = .*", f"stages = {stages}", path.read_text()))
             command = [LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--profile", path]
             command += ["-H", server.url, "--out", own / "out", *options]
-            command += [] if name == "alone" else forked(2)
+            command += [] if "alone" in name else forked(2)
             runs[name] = stack.enter_context(started(command, own, SECRETS))
         until = time.monotonic() + PATIENCE
         told: dict[str, float] = {}
