@@ -1,6 +1,7 @@
 """How a run stands, told from its files alone."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from time import time
 from typing import Final, Literal
@@ -11,6 +12,7 @@ from loadkit.measure.histogram import Distribution
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.timeline import Row
 from loadkit.measure.words import number, plural
+from loadkit.recovery.rebuild import needed
 from loadkit.recovery.replay import Replay
 from loadkit.report.completion import last_lines
 from loadkit.report.files import load_summary
@@ -43,14 +45,13 @@ def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[s
     """
     path = folder / JOURNAL
     try:
-        held = hold(path)
-    except FileNotFoundError:
-        summary = load_summary(folder)
-        return "finished", list(_finished(summary))
+        held = hold(path) if path.exists() else None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if not path.exists() or (held is not None and not needed(folder)):
+        return "finished", list(_finished(load_summary(folder)))
     state: State = "running" if held is None else "cut"
-    with held or path.open("rb"):
+    with held or nullcontext():
         replay, rows = Replay(folder), list[Row]()
         for row in replay.rows():
             rows = [each for each in rows if each.start > row.start - LAST] + [row]

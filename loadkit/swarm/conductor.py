@@ -14,7 +14,7 @@ from typing import Any, Final
 import gevent
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner, Runner
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
 from rich.console import Console
 
 from loadkit.credentials import Credentials
@@ -40,11 +40,12 @@ from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
-from loadkit.swarm.roster import Roster
 from loadkit.swarm.search import for_search
+from loadkit.swarm.signals import cut_off
+from loadkit.swarm.standing import besides
 from loadkit.swarm.survey import Survey
 
-__all__ = ["Conductor", "cut_off"]
+__all__ = ["Conductor"]
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +191,12 @@ class Conductor:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
         self._run = started.isoformat(timespec="microseconds")
-        self._folder.begin(started, lambda: gevent.sleep(0), self._journal_head(profile))
+        head = {
+            "interval": profile.results.interval,
+            "what": self._what(profile),
+            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
+        }
+        self._folder.begin(started, lambda: gevent.sleep(0), head)
         self._drained = None
         self._idle.clear()
         self._began = perf_counter()
@@ -198,7 +204,7 @@ class Conductor:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
             self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
-        self._folder.look(0.0, [], {"users": 0, **self._standing()}, self._ledger)
+        self._folder.look(0.0, [], self._standing(0), self._ledger)
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
@@ -298,7 +304,7 @@ class Conductor:
             assert self._folder is not None
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
-            self._folder.look(now, rows, {"users": users, **self._standing()}, self._ledger)
+            self._folder.look(now, rows, self._standing(users), self._ledger)
             if self._survey is not None:
                 self._survey.look(
                     now, rows, users, list(self.crew.roster.lost) if self.crew else []
@@ -340,18 +346,8 @@ class Conductor:
             )
             gevent.spawn(self.stop)
 
-    # --- for the journal ----------------------------------------------------------------------
-
-    def _journal_head(self, profile: Profile) -> dict[str, Any]:
-        """What `loadkit.recovery` needs to know of a run that was killed."""
-        return {
-            "interval": profile.results.interval,
-            "what": self._what(profile),
-            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
-        }
-
     def _what(self, profile: Profile) -> dict[str, Any]:
-        """What was run, as the summary has it; it stays the same from the start on."""
+        """What is run; it stays the same from the start on."""
         return {
             "profile": profile.name,
             "started_at": self._run[:19] + "Z",
@@ -360,23 +356,16 @@ class Conductor:
             "strict": self._environment.parsed_options.strict,  # type: ignore[union-attr]
         }
 
-    def _standing(self) -> dict[str, Any]:
-        """What is known now besides the ledger: the load, and what the summary tells of it."""
-        delivery, load = self._delivery, self.load()
-        assert delivery is not None
-        roster = Roster() if self.crew is None else self.crew.roster
-        return {
-            "load": load.model_dump(mode="json"),
-            "besides": {
-                "stopped_early": self._stopped_early,
-                "asked_users": delivery.asked if load.model == "closed" else None,
-                "peak_users": delivery.reached,
-                "undelivered_s": round(delivery.undelivered_s, 1),
-                "workers_lost": [asdict(loss) for loss in roster.lost.values()],
-                "workers_refused": list(roster.refused),
-                "heartbeats_lost": roster.heartbeats_lost,
-            },
-        }
+    def _besides(self) -> dict[str, Any]:
+        """What the summary will tell besides the ledger, as of now."""
+        assert self._delivery is not None
+        roster = None if self.crew is None else self.crew.roster
+        return besides(self.load().model, self._delivery, roster, self._stopped_early)
+
+    def _standing(self, users: int) -> dict[str, Any]:
+        """What the journal is told once a second."""
+        load = self.load().model_dump(mode="json")
+        return {"users": users, "load": load, "besides": self._besides()}
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -435,13 +424,13 @@ class Conductor:
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
         folder.write_rows(self._timeline.finish())
-        besides = self._standing()["besides"]
+        told = self._besides()
         if crew is not None:
-            besides["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
+            told["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
         self.summary = summarise(
             self._ledger,
             **self._what(profile),
-            **besides,
+            **told,
             duration_s=duration_s,
             workers=max(1, self._ledger.workers),
             asked_sessions=delivery.asked_sessions(duration_s),
@@ -482,10 +471,3 @@ class Conductor:
                 path = str(Path(path).resolve().relative_to(Path.cwd()))
             return path, lines
         return None
-
-
-def cut_off(runner: Runner) -> None:
-    """Wait for no user of this process any more, were it in the midst of that."""
-    runner.environment.stop_timeout = 0.0
-    if runner.state == STATE_CLEANUP:
-        runner.user_greenlets.kill(block=False)

@@ -10,19 +10,20 @@ from typing import Any, Final, NoReturn
 import gevent
 import psutil
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_INIT, LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
-from loadkit.swarm.conductor import Conductor, cut_off
+from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
+from loadkit.swarm.signals import cut_off, install_exit
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
 
@@ -67,11 +68,11 @@ def install(environment: Environment, **_: Any) -> None:
             conductor.make_folder()
         except LoadkitError as error:
             _refuse_to_start(error)
-        _install_exit(environment, conductor)
+        install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         install_web(environment.web_ui, conductor)
-        _install_exit(environment, conductor)
+        install_exit(environment, conductor)
 
 
 def _refuse_to_start(error: LoadkitError) -> NoReturn:
@@ -225,38 +226,3 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
 
     events.test_start.add_listener(on_test_start)
     events.test_stop.add_listener(on_test_stop)
-
-
-def _install_exit(environment: Environment, conductor: Conductor) -> None:
-    """The exit code of a process that leads, and its end by a signal."""
-    by_signal: list[int] = []
-    web_ui = environment.web_ui
-    main = gevent.getcurrent()
-
-    def on_signal(number: int) -> None:
-        by_signal.append(number)
-        conductor.hurry()
-        runner = environment.runner
-        if web_ui is not None and web_ui.greenlet is not None:
-            web_ui.greenlet.kill(block=False)  # Locust waits for it, then stops the run
-        elif runner and runner.state == STATE_INIT and runner.shape_greenlet is None:
-            conductor.withdraw()  # Locust waits for its workers, and would for ever
-            for child in psutil.Process().children():
-                child.kill()
-            gevent.kill(main, SystemExit(128 + number))
-        else:
-            conductor.stop()
-
-    # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
-    # of it goes on all the same. With a UI, SIGTERM is Locust's own.
-    for number in (signal.SIGINT, signal.SIGTERM) if web_ui is None else (signal.SIGINT,):
-        gevent.signal_handler(number, on_signal, number)
-
-    def on_quitting(environment: Environment, **_: Any) -> None:
-        if by_signal:
-            environment.process_exit_code = 128 + by_signal[0]
-        elif web_ui is None and conductor.summary is not None:
-            code = conductor.summary.verdict.exit_code
-            environment.process_exit_code = code or (USAGE if conductor.unwritten else code)
-
-    environment.events.quitting.add_listener(on_quitting)

@@ -90,6 +90,16 @@ def test_a_run_whose_results_are_there(tmp_path: Path) -> None:
     assert summary.verdict.reasons[0].split("; ")[0] in lines["verdict"]
 
 
+def test_a_run_that_was_killed_right_after_its_summary_is_finished(tmp_path: Path) -> None:
+    """All that is missing is that its journal is deleted."""
+    master, _ = lived(tmp_path, 3)
+    master.kill()
+    journal = (tmp_path / JOURNAL).read_bytes()
+    rebuild(tmp_path)
+    (tmp_path / JOURNAL).write_bytes(journal)
+    assert told(tmp_path)[0] == "finished"
+
+
 def test_half_a_line_is_no_obstacle(tmp_path: Path) -> None:
     """The run may be in the midst of writing one."""
     master, _ = lived(tmp_path, 3)
