@@ -30,19 +30,16 @@ def rebuild(folder: Path) -> Summary:
         folder: the run's.
 
     Raises:
+        OSError: there is no journal, or it cannot be read or deleted.
         UsageError: the run is going on, its journal is damaged, or something cannot be written.
     """
     path = folder / JOURNAL
-    try:
-        held = hold(path)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    if held is None:
-        raise UsageError(
-            f"the run in {folder} is still going on: wait for its end, or look at it with "
-            f"`loadkit status {folder}`"
-        )
-    with held:
+    with hold(path) as over:
+        if not over:
+            raise UsageError(
+                f"the run in {folder} is still going on: wait for its end, or look at it with "
+                f"`loadkit status {folder}`"
+            )
         replay = Replay(folder)
         half = complete(folder, replay.started, replay.rows()) + replay.left_out
         cut = {

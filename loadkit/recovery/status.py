@@ -1,7 +1,6 @@
 """How a run stands, told from its files alone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from time import time
 from typing import Final, Literal
@@ -44,19 +43,17 @@ def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[s
         UsageError: there is no run in that folder, or its files are damaged.
     """
     path = folder / JOURNAL
+    if not path.exists():
+        return "finished", list(_finished(load_summary(folder)))
     try:
-        held = hold(path) if path.exists() else None
+        with hold(path) as over:
+            if over and not needed(folder):
+                return "finished", list(_finished(load_summary(folder)))
+            state: State = "cut" if over else "running"
+            age = max(0.0, now() - path.stat().st_mtime)
+            return state, list(_told(state, folder, Replay(folder), age))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    if not path.exists() or (held is not None and not needed(folder)):
-        return "finished", list(_finished(load_summary(folder)))
-    state: State = "running" if held is None else "cut"
-    with held or nullcontext():
-        replay, rows = Replay(folder), list[Row]()
-        for row in replay.rows():
-            rows = [each for each in rows if each.start > row.start - LAST] + [row]
-        age = max(0.0, now() - path.stat().st_mtime)
-        return state, list(_told(state, folder, replay, rows, age))
 
 
 def _finished(summary: Summary) -> Iterator[str]:

@@ -11,10 +11,10 @@ part of the ledger's; `interval`; `tick`, what has changed since the last one.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import orjson
 
@@ -151,25 +151,30 @@ class Journal:
         )
 
 
-def hold(path: Path) -> BinaryIO | None:
-    """Open a journal whose run is over, so that nobody else takes it up meanwhile.
+@contextmanager
+def hold(path: Path) -> Iterator[bool]:
+    """Keep a journal whose run is over from being taken up by somebody else.
 
-    Returns:
-        The open file, which keeps the lock until it is closed; None while the run goes on.
+    Args:
+        path: the journal.
+
+    Yields:
+        Whether its run is over; if it goes on, nothing is held.
 
     Raises:
         OSError: it cannot be read.
     """
     while True:
-        file = path.open("rb")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return None
-        if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-            return file
-        file.close()  # a new file has just taken its place
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                yield True
+                return
+        # A new file has just taken its place.
 
 
 def _discard(draft: Lines) -> None:

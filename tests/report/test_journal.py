@@ -168,14 +168,15 @@ def test_nobody_takes_up_the_journal_of_a_run_that_goes_on(
     """Nor after a new file took its place; and one at a time once the run is over."""
     monkeypatch.setattr(module, "GROWTH", 0)
     journal = Journal(tmp_path, HEAD)
-    assert hold(tmp_path / JOURNAL) is None
+    path = tmp_path / JOURNAL
+    with hold(path) as over:
+        assert not over
     journal.renew(Ledger())
-    assert hold(tmp_path / JOURNAL) is None
+    with hold(path) as over:
+        assert not over
     journal.close()
-    held = hold(tmp_path / JOURNAL)
-    assert held is not None
-    with held:
-        assert hold(tmp_path / JOURNAL) is None
+    with hold(path) as over, hold(path) as taken_twice:
+        assert (over, taken_twice) == (True, False)
 
 
 def test_a_run_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
