@@ -66,7 +66,10 @@ def _finished(summary: Summary) -> Iterator[str]:
     yield _line("verdict", verdict_line(summary))
 
 
-def _told(state: State, folder: Path, replay: Replay, rows: list[Row], age: float) -> Iterator[str]:
+def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[str]:
+    rows: list[Row] = []
+    for row in replay.rows():
+        rows = [each for each in rows if each.start > row.start - LAST] + [row]
     summary, standing, ledger = replay.summary(None), replay.standing, replay.ledger
     yield _line(
         state,

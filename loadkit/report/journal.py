@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -166,15 +166,19 @@ def hold(path: Path) -> Iterator[bool]:
     """
     while True:
         with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
+            over = _lock(file)
+            # Else a new file has just taken its place.
+            if not over or os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                yield over
                 return
-            if os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                yield True
-                return
-        # A new file has just taken its place.
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _discard(draft: Lines) -> None:
