@@ -30,28 +30,33 @@ def rebuild(folder: Path) -> Summary:
         folder: the run's.
 
     Raises:
-        OSError: there is no journal, or it cannot be read or deleted.
         UsageError: the run is going on, its journal is damaged, or something cannot be written.
     """
-    path = folder / JOURNAL
-    with hold(path) as over:
-        if not over:
-            raise UsageError(
-                f"the run in {folder} is still going on: wait for its end, or look at it with "
-                f"`loadkit status {folder}`"
-            )
-        replay = Replay(folder)
-        half = complete(folder, replay.started, replay.rows()) + replay.left_out
-        cut = {
-            "at_s": round(replay.at_s, 3),
-            "asked_s": replay.asked_s,
-            "reason": REASON,
-            "sessions_live": replay.ledger.live,
-            "half_written_lines": half,
-        }
-        summary = replay.summary(cut)
-        write(
-            folder, summary, replay.head["run"], replay.ledger.examples, replay.ledger.transcripts
-        )
-        path.unlink()
+    try:
+        with hold(folder / JOURNAL) as over:
+            if not over:
+                raise UsageError(
+                    f"the run in {folder} is still going on: wait for its end, or look at it with "
+                    f"`loadkit status {folder}`"
+                )
+            summary = _rebuild(folder)
+            (folder / JOURNAL).unlink()
+            return summary
+    except OSError as error:
+        raise UsageError(f"cannot make the report of {folder}: {error}") from error
+
+
+def _rebuild(folder: Path) -> Summary:
+    replay = Replay(folder)
+    half = complete(folder, replay.started, replay.rows()) + replay.left_out
+    cut = {
+        "at_s": round(replay.at_s, 3),
+        "asked_s": replay.asked_s,
+        "reason": REASON,
+        "sessions_live": replay.ledger.live,
+        "half_written_lines": half,
+    }
+    summary = replay.summary(cut)
+    ledger = replay.ledger
+    write(folder, summary, replay.head["run"], ledger.examples, ledger.transcripts)
     return summary
