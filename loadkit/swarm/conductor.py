@@ -265,7 +265,8 @@ class Conductor:
         self._hurried = True
         if self._environment.runner is not None:
             cut_off(self._environment.runner)
-        if self.crew is not None and self._drained is not None:
+        draining = self._drained is not None and not self._drained.is_set()
+        if self.crew is not None and draining:
             self.crew.hurry(HURRY_LIMIT)
 
     def live(self) -> Live:
