@@ -83,7 +83,7 @@ def write(
         "violations.jsonl": lambda: "".join(
             json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
         ),
-        # The last one: where it is, the others are.
+        # The last one: where it is, nobody was killed before the others.
         "summary.json": lambda: _json(summary.to_dict()),
     }
     failed: dict[str, OSError] = {}
