@@ -253,8 +253,9 @@ class Conductor:
     def stop(self) -> None:
         """End the run before its time."""
         runner = self._environment.runner
-        if runner is None or runner.state in (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED):
-            return  # it is ending, or has ended
+        ending = (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED)
+        if runner is None or self._drained is not None or runner.state in ending:
+            return  # often it is the shape's greenlet that sees to the end of a run
         if self._headless and runner.shape_greenlet is not None:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
@@ -400,12 +401,14 @@ class Conductor:
         self._look_after_workers()
         self._drained = Event()
         self._ended = perf_counter()
-        if self.crew is not None and self._hurried:
-            self.crew.hurry(HURRY_LIMIT)
-            self.crew.drain(HURRY_LIMIT)
-        elif self.crew is not None:
-            self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
-        self._drained.set()
+        try:
+            if self.crew is not None and self._hurried:
+                self.crew.hurry(HURRY_LIMIT)
+                self.crew.drain(HURRY_LIMIT)
+            elif self.crew is not None:
+                self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
+        finally:
+            self._drained.set()
 
     def finish(self) -> None:
         """All is handed over: freeze, write, tell."""

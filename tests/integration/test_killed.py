@@ -22,8 +22,8 @@ from loadkit.recovery.status import status
 from loadkit.report.files import load_summary
 
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
-RAMP, LASTS = 2.0, 6.0  # seconds of the plan
-USERS, WORKERS = 24, 3
+RAMP, LASTS = 3.0, 12.0  # seconds of the plan
+USERS, WORKERS = 36, 3
 LOSS = 2.0  # seconds before a kill of which something may be missing
 ORPHANED = 15.0  # seconds that workers may live on without their master
 AFTER = 1.0  # seconds after it in which the server may still answer who is dead
