@@ -7,6 +7,7 @@ of (value, count), merges into any other without loss, and becomes an HdrHistogr
 """
 
 from collections import defaultdict
+from itertools import chain
 from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
@@ -78,7 +79,7 @@ class Tally:
     def to_wire(self) -> dict[str, Any]:
         """Return it as plain types; pairs are one flat list, as a map's keys may turn to text."""
         return {
-            "counts": [number for pair in self.counts.items() for number in pair],
+            "counts": list(chain.from_iterable(self.counts.items())),
             "total": self.total,
             "min": self.min,
             "max": self.max,
