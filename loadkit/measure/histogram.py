@@ -8,6 +8,7 @@ of (value, count), merges into any other without loss, and becomes an HdrHistogr
 
 from collections import defaultdict
 from functools import cache
+from itertools import chain
 from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
@@ -79,7 +80,7 @@ class Tally:
     def to_wire(self) -> dict[str, Any]:
         """Return it as plain types; pairs are one flat list, as a map's keys may turn to text."""
         return {
-            "counts": [number for pair in self.counts.items() for number in pair],
+            "counts": list(chain.from_iterable(self.counts.items())),
             "total": self.total,
             "min": self.min,
             "max": self.max,
@@ -107,6 +108,14 @@ class Distribution(Tally):
     """
 
     __slots__ = ()
+
+    def copy(self) -> "Distribution":
+        """Return it as it is now: what is added later changes one of the two alone."""
+        twin = Distribution()
+        twin.counts = self.counts.copy()
+        for name in ("total", "min", "max", "negative", "overflow"):
+            setattr(twin, name, getattr(self, name))
+        return twin
 
     def stats(self) -> dict[str, float]:
         """Return the figures of a report, in the unit shown: milliseconds for a duration.
@@ -189,6 +198,26 @@ class Distribution(Tally):
         for index in used:
             histogram.counts[index] = 0
         return encoded.decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "Distribution":
+        """Undo `encode`: bucket by bucket; `total`, `min` and `max` as near as the buckets tell.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        found = cls()
+        try:
+            histogram = HdrHistogram.decode(text)
+        except Exception as error:  # zlib's, binascii's, ctypes': whatever a cut text leads to
+            raise ValueError(f"not an HdrHistogram: {error}") from error
+        for item in histogram.get_recorded_iterator():
+            lowest = _bucket(item.value_iterated_to)
+            found.counts[lowest] = item.count_added_in_this_iter_step
+            found.total += item.count_added_in_this_iter_step * lowest
+            found.min = min(found.min, lowest)
+            found.max = max(found.max, item.value_iterated_to)
+        return found
 
     def _at(self, wanted: list[int]) -> list[float]:
         """Return the values at rising ranks, the first sample having rank 1."""

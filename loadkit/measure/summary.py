@@ -53,6 +53,9 @@ class Summary:
             `loadkit.measure.incidents`; docs/soak.md has their keys.
         incidents_unlisted: how many more there were.
         load: the load asked for and delivered, as of `loadkit.measure.load.LoadCurve`.
+        cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
+            `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
+            were under way then, and `half_written_lines`, which were left out.
     """
 
     profile: str
@@ -78,6 +81,7 @@ class Summary:
     incidents: Sequence[Mapping[str, Any]] = ()
     incidents_unlisted: int = 0
     load: Mapping[str, Any] = field(default_factory=dict)
+    cut: Mapping[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +92,7 @@ class Summary:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
+            **({} if self.cut is None else {"cut": dict(self.cut)}),
             "target": self.target,
             "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
@@ -143,6 +148,7 @@ class Summary:
             incidents=tuple(data.get("incidents", ())),
             incidents_unlisted=data.get("incidents_unlisted", 0),
             load=data.get("load", {}),
+            cut=data.get("cut"),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -185,6 +191,7 @@ def summarise(
     heartbeats_lost: int = 0,
     local_limits: int = 0,
     chronicle: Chronicle | None = None,
+    cut: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -208,6 +215,7 @@ def summarise(
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
         chronicle: fed with the rows of the run; None where nothing is to be told of its course.
+        cut: see `Summary`.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -262,6 +270,7 @@ def summarise(
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
+        cut=cut,
     )
     drift = Drift() if chronicle is None else chronicle.drift(duration_s, ledger.ages)
     slo = judge(limits, ledger, drift)
@@ -304,6 +313,7 @@ def summarise(
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
         load={} if chronicle is None else chronicle.load.to_dict(),
+        cut=cut,
     )
 
 

@@ -60,7 +60,7 @@ def write(
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
 
-    They are `summary.json`, `run.json`, `junit.xml`, `summary.md` and `violations.jsonl`. One that
+    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl` and `summary.json`. One that
     cannot be written keeps none of the others from it.
 
     Args:
@@ -77,13 +77,14 @@ def write(
         UsageError: some could not be written; the text names them. All were tried.
     """
     contents: dict[str, Callable[[], str]] = {
-        "summary.json": lambda: _json(summary.to_dict()),
         "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
         "junit.xml": lambda: junit.document(summary, examples),
         "summary.md": lambda: lead + markdown.document(summary, examples),
         "violations.jsonl": lambda: "".join(
             json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
         ),
+        # The last one: where it is, nobody was killed before the others.
+        "summary.json": lambda: _json(summary.to_dict()),
     }
     failed: dict[str, OSError] = {}
     for name, content in contents.items():

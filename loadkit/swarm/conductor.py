@@ -15,7 +15,7 @@ import gevent
 import psutil
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
 from rich.console import Console
 
 from loadkit.credentials import Credentials
@@ -27,6 +27,7 @@ from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
+from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
@@ -36,13 +37,14 @@ from loadkit.report.terminal import render
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.delivery import Delivery
 from loadkit.swarm.folder import Folder, run_info
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.search import for_search
+from loadkit.swarm.signals import cut_off
+from loadkit.swarm.standing import besides
 from loadkit.swarm.survey import Survey
 
 __all__ = ["Conductor"]
@@ -50,6 +52,7 @@ __all__ = ["Conductor"]
 logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
+HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be over within 10 s
 
 
 class Conductor:
@@ -70,6 +73,7 @@ class Conductor:
         self._folder: Folder | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
         self._drained: Event | None = None
+        self._hurried = False
         self._idle = Event()
         self._idle.set()
         self._run = ""
@@ -154,6 +158,12 @@ class Conductor:
         parent = Path(self._environment.parsed_options.results_parent)
         self._folder = Folder(results_folder(parent, self.profile().name, datetime.now(UTC)))
 
+    def withdraw(self) -> None:
+        """There will be no run: leave no empty folder."""
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.path.rmdir()
+
     def refuse(self, error: LoadkitError) -> None:
         """A run that was asked for cannot be."""
         logger.error("%s", error)
@@ -185,7 +195,12 @@ class Conductor:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
         self._run = started.isoformat(timespec="microseconds")
-        self._folder.begin(started, pause=lambda: gevent.sleep(0))
+        head = {
+            "interval": profile.results.interval,
+            "what": self._what(profile),
+            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
+        }
+        self._folder.begin(started, lambda: gevent.sleep(0), head)
         self._drained = None
         self._idle.clear()
         self._began = perf_counter()
@@ -193,6 +208,7 @@ class Conductor:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
             self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
+        self._folder.look(0.0, [], self._standing(0), self._ledger)
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
@@ -224,6 +240,8 @@ class Conductor:
         """Take an interval of a worker."""
         now = self.elapsed_s
         if self._ledger.add(worker, seq, interval, now):
+            if self._folder is not None:
+                self._folder.note(worker, seq, now, interval)
             # What a report leaves out, open files for one, stands as it was.
             self._generator.setdefault(worker, {}).update(interval["generator"])
             if self.crew is not None:
@@ -239,12 +257,22 @@ class Conductor:
     def stop(self) -> None:
         """End the run before its time."""
         runner = self._environment.runner
-        if runner is None:
-            return
+        ending = (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED)
+        if runner is None or self._drained is not None or runner.state in ending:
+            return  # often it is the shape's greenlet that sees to the end of a run
         if self._headless and runner.shape_greenlet is not None:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
             runner.stop()
+
+    def hurry(self) -> None:
+        """A signal has come: nobody's session is waited for any more."""
+        self._hurried = True
+        if self._environment.runner is not None:
+            cut_off(self._environment.runner)
+        draining = self._drained is not None and not self._drained.is_set()
+        if self.crew is not None and draining:
+            self.crew.hurry(HURRY_LIMIT)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
@@ -284,7 +312,7 @@ class Conductor:
                 self._ledger.lead(self._process.memory_info().rss / 1e6)
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
-            self._folder.write_rows(rows)
+            self._folder.look(now, rows, self._standing(users), self._ledger)
             if self._survey is not None:
                 self._survey.look(
                     now, rows, users, list(self.crew.roster.lost) if self.crew else []
@@ -328,6 +356,27 @@ class Conductor:
             )
             gevent.spawn(self.stop)
 
+    def _what(self, profile: Profile) -> dict[str, Any]:
+        """What is run; it stays the same from the start on."""
+        return {
+            "profile": profile.name,
+            "started_at": self._run[:19] + "Z",
+            "target": self._environment.host or "",
+            "limits": [(one.metric, one.limit) for one in profile.slo if self._survey is None],
+            "strict": self._environment.parsed_options.strict,  # type: ignore[union-attr]
+        }
+
+    def _besides(self) -> dict[str, Any]:
+        """What the summary will tell besides the ledger, as of now."""
+        assert self._delivery is not None
+        roster = None if self.crew is None else self.crew.roster
+        return besides(self.load().model, self._delivery, roster, self._stopped_early)
+
+    def _standing(self, users: int) -> dict[str, Any]:
+        """What the journal is told once a second."""
+        load = self.load().model_dump(mode="json")
+        return {"users": users, "load": load, "besides": self._besides()}
+
     # --- messages of workers ------------------------------------------------------------------
 
     def _on_interval(self, environment: Any, msg: Any) -> None:
@@ -360,9 +409,14 @@ class Conductor:
         self._look_after_workers()
         self._drained = Event()
         self._ended = perf_counter()
-        if self.crew is not None:
-            self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
-        self._drained.set()
+        try:
+            if self.crew is not None and self._hurried:
+                self.crew.hurry(HURRY_LIMIT)
+                self.crew.drain(HURRY_LIMIT)
+            elif self.crew is not None:
+                self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
+        finally:
+            self._drained.set()
 
     def finish(self) -> None:
         """All is handed over: freeze, write, tell."""
@@ -385,23 +439,16 @@ class Conductor:
         folder.write_rows(rows)
         if self._survey is None:
             self._chronicle.add(rows, duration_s)
+        told = self._besides()
+        if crew is not None:
+            told["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
         self.summary = summarise(
             self._ledger,
-            profile=profile.name,
-            started_at=self._run[:19] + "Z",
+            **self._what(profile),
+            **told,
             duration_s=duration_s,
-            target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
-            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._survey is None],
-            strict=self._environment.parsed_options.strict,
-            stopped_early=self._stopped_early,
-            asked_users=delivery.asked if profile.load.model == "closed" else None,
-            peak_users=delivery.reached,
             asked_sessions=delivery.asked_sessions(duration_s),
-            undelivered_s=round(delivery.undelivered_s, 1),
-            workers_lost=[asdict(loss) for loss in crew.losses(duration_s)] if crew else [],
-            workers_refused=list(crew.roster.refused) if crew else [],
-            heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
             chronicle=self._chronicle,
         )

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -32,6 +33,8 @@ from processes import (
     summary,
 )
 from prometheus_client.parser import text_string_to_metric_families
+
+from loadkit.recovery.rebuild import needed, rebuild
 
 
 def loadkit_run(path: Path, url: str, out: Path, *more: str | Path) -> list[str | Path]:
@@ -277,7 +280,10 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
     server: str, tmp_path: Path, tiny_disk: Path
 ) -> None:
-    """The summary is printed all the same, and the exit code says that the files are not whole."""
+    """The summary is printed all the same, and the exit code says that the files are not whole.
+
+    What found room makes a report of the time before, if the results themselves found none.
+    """
     path = profile(tmp_path, users=20, seconds=6)
     ended = run(loadkit_run(path, server, tiny_disk), tmp_path, SECRETS)
     assert ended.code in (2, 3), ended.output
@@ -285,6 +291,13 @@ def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
     assert "free some space there, or choose" in ended.output
     assert "response" in ended.output
     assert re.search(r"^(PASS|INVALID) ", ended.output, re.M)
+    assert len(re.findall(r"cannot write .*journal\.jsonl: No space left", ended.output)) == 1
+    left = Path(shutil.copytree(results(tiny_disk), tmp_path / "left"))
+    assert needed(left) or (left / "summary.json").exists()
+    if needed(left):
+        found = rebuild(left)
+        assert found.cut is not None
+        assert found.turns["sent"] > 0
 
 
 def test_a_metrics_port_that_is_taken_is_told_before_any_load(server: str, tmp_path: Path) -> None:
