@@ -69,7 +69,6 @@ def ready_to_count(environment: Any, **_: Any) -> None:
 
 
 def _count(path: Path) -> None:
-    os.nice(10)  # its parent goes on
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
     gc.disable()

@@ -25,6 +25,7 @@ USERS: Final = 2000
 SECONDS: Final = 1200
 RAMP: Final = 60  # seconds
 WARM_UP: Final = 240  # seconds after the ramp: sessions of all ages, every path walked once
+COUNTED_WITHIN: Final = 60.0  # seconds that the counting of objects may take at the end
 ENDS: Final = 120.0  # seconds that the end of the run may take
 READ_EVERY: Final = 5.0  # seconds
 STRETCHES: Final = 120  # whose medians are the values
@@ -64,7 +65,7 @@ def run(lab: Lab, repeat: int, users: int = USERS, seconds: int = SECONDS) -> li
 
 
 def _soak(lab: Lab, users: int, seconds: int) -> list[Figure]:
-    text = PROFILE.format(ramp=RAMP, users=users, hold=WARM_UP + seconds + 5)
+    text = PROFILE.format(ramp=RAMP, users=users, hold=WARM_UP + seconds + 60)
     options = ["--profile", str(lab.profile("soak.toml", text)), *lab.quiet]
     objects = lab.folder / "objects"
     objects.mkdir(exist_ok=True)
@@ -88,10 +89,10 @@ def _soak(lab: Lab, users: int, seconds: int) -> list[Figure]:
         _ask(generator)
         after = _sizes(folder)
         took = found["worker"][-1][0] - found["worker"][0][0]
+        counted = [_counted(objects, role) for role in ("worker", "master")]
         generator.finish(WARM_UP + ENDS)
         _tell(folder)
-    for role in ("worker", "master"):
-        counts = [_counted(objects / f"{role}-{number}.json") for number in (1, 2, 3)]
+    for role, counts in zip(("worker", "master"), counted, strict=True):
         grown = "".join(f"\n  {line}" for line in steadily_more(counts)) or " nothing"
         print(f"soak: what the {role} had more of, each time it was counted:{grown}", flush=True)
     return [*slopes(found), *growth(before, after, took)]
@@ -123,11 +124,15 @@ def _ask(generator: Generator) -> None:
     generator.process.send_signal(signal.SIGUSR2)
 
 
-def _counted(path: Path) -> Counts:
-    if not path.exists():
-        raise BenchError(f"no objects were counted: there is no {path.name}")
-    found: Counts = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def _counted(folder: Path, role: str) -> list[Counts]:
+    """Wait for all counts of a process; on a busy machine they take their time."""
+    paths = [folder / f"{role}-{number}.json" for number in (1, 2, 3)]
+    until = time.monotonic() + COUNTED_WITHIN
+    while not all(path.exists() for path in paths):
+        if time.monotonic() > until:
+            raise BenchError(f"the {role}'s objects were not counted within {COUNTED_WITHIN:g} s")
+        time.sleep(0.5)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def slopes(found: Readings) -> list[Figure]:

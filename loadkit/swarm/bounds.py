@@ -18,7 +18,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import RequestStats, StatsError
 
-__all__ = ["bound_logs", "bound_stats", "keep_bounded"]
+__all__ = ["bound_logs", "bound_stats", "forget_copies", "keep_bounded"]
 
 EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
@@ -30,9 +30,12 @@ OTHERS: Final = "other errors"
 
 def keep_bounded(environment: Environment) -> None:
     """Prune from time to time, in a greenlet of its own: for the process that leads."""
+    options = environment.parsed_options
     while True:
         gevent.sleep(EVERY)
         bound_stats(environment.stats)
+        if options is None or not options.stats_history_enabled:  # of Locust's own CSV files
+            forget_copies(environment.stats)
         runner = environment.runner
         if isinstance(runner, MasterRunner):
             here = {each.id for each in runner.clients.all if each.state != STATE_MISSING}
@@ -50,6 +53,13 @@ def bound_stats(stats: RequestStats) -> None:
         _thin(stats.history)
     if len(stats.errors) > ERRORS:
         _merge_rarest(stats.errors)
+
+
+def forget_copies(stats: RequestStats) -> None:
+    """Keep the copies of twenty seconds' response times for the total alone, which is charted."""
+    for entry in stats.entries.values():
+        entry.use_response_times_cache = False
+        entry.response_times_cache = None
 
 
 def bound_logs(logs: dict[str, list[str]], here: Collection[str]) -> None:

@@ -16,7 +16,7 @@ from locust.stats import (
 from locust.util.date import format_utc_timestamp
 
 from loadkit.swarm import bounds
-from loadkit.swarm.bounds import bound_logs, bound_stats
+from loadkit.swarm.bounds import bound_logs, bound_stats, forget_copies
 
 from .sizes import size_of
 
@@ -84,6 +84,21 @@ def test_ten_hours_are_no_larger_than_one_and_show_the_same() -> None:
     assert max(sizes) < 1.05 * sizes[0]
     assert size_of(kept.stats) > sizes[0] + 500_000
     assert pruned.stats.total.num_requests == 10 * HOUR * 2 * len(ROWS)
+
+
+def test_copies_of_response_times_are_the_charts_alone() -> None:
+    """The last ten seconds' percentiles stay in the charts, and the table is as it was."""
+    master = Master()
+    for second in range(3, 600, 3):
+        master.hear(second)
+    before, size = [*shown(master.stats)], size_of(master.stats)
+    forget_copies(master.stats)
+    assert [*shown(master.stats)] == before
+    assert size_of(master.stats) < size - 3 * 1_000
+    assert master.stats.total.response_times_cache
+    for second in range(600, 660, 3):
+        master.hear(second)
+    assert all(entry.response_times_cache is None for entry in master.stats.entries.values())
 
 
 def test_the_charts_keep_the_whole_run() -> None:
