@@ -340,7 +340,7 @@ def test_figures_of_a_whole_run_come_from_its_rows() -> None:
     than at the beginning of some seven minutes, and else does what it did."""
     found, _ = by_age(old=1.0, later=1.3)
     figure = found.figures["response.p50"]
-    assert (found.from_s, found.to_s, found.window_s) == (0.0, 396.0, 6.0)  # three of two seconds
+    assert (found.from_s, found.to_s, found.window_s) == (0.0, 400.0, 8.0)  # two of four seconds
     assert isinstance(figure, Figure)
     assert figure.drifts == "line"
     # 1.3 to the power of t is a rise by 26.3 % of its median over the run.
