@@ -403,7 +403,7 @@ class Conductor:
             heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
             drift=analyse(self._windows.steady(duration_s), self._ledger.ages)
-            if self._search is None
+            if self._survey is None
             else None,
         )
         found = None if self._survey is None else self._survey.result()

@@ -1,7 +1,7 @@
 """A session's driver against a real server: what it sends, when it stamps, how it survives."""
 
-import gc
 import base64
+import gc
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
