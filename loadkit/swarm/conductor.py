@@ -50,6 +50,7 @@ __all__ = ["Conductor"]
 logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
+LEAVING: Final = 1.0  # seconds before the end that the last reports, when users leave, reach back
 PLAIN_EVERY: Final = 5  # seconds between two lines of progress where a line cannot be redrawn
 
 
@@ -424,8 +425,8 @@ class Conductor:
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
         rows = self._timeline.finish()
         folder.write_rows(rows)
-        # From then on users leave because the run is over.
-        self._look_for_incidents([row for row in rows if row.start + row.length <= duration_s])
+        until = duration_s - LEAVING
+        self._look_for_incidents([row for row in rows if row.start + row.length <= until])
         self.summary = summarise(
             self._ledger,
             profile=profile.name,
