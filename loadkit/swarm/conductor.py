@@ -19,7 +19,6 @@ from rich.console import Console
 
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError, UsageError
-from loadkit.figures import Count, Phase
 from loadkit.measure.abort import Watch
 from loadkit.measure.incidents import Incidents
 from loadkit.measure.ledger import Ledger
@@ -33,7 +32,6 @@ from loadkit.plan.settings import Load
 from loadkit.report import capacity
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.files import results_folder, write
-from loadkit.report.live import line
 from loadkit.report.terminal import render
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
@@ -43,7 +41,9 @@ from loadkit.swarm.folder import Folder, run_info
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
-from loadkit.swarm.search import CapacityRun, for_search
+from loadkit.swarm.progress import Progress
+from loadkit.swarm.search import for_search
+from loadkit.swarm.survey import Survey
 
 __all__ = ["Conductor"]
 
@@ -51,7 +51,6 @@ logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
 LEAVING: Final = 1.0  # seconds before the end that the last reports, when users leave, reach back
-PLAIN_EVERY: Final = 5  # seconds between two lines of progress where a line cannot be redrawn
 
 
 class Conductor:
@@ -75,7 +74,7 @@ class Conductor:
         self._idle.set()
         self._run = ""
         self._began = self._ended = self._own_load = 0.0
-        self._told = ""
+        self._told = Progress(self._console)
         self.alone: Callable[[Deal], None] | None = None
         self._reset(None)
         runner = environment.runner
@@ -96,7 +95,7 @@ class Conductor:
         self._incidents, self._load_curve = Incidents(), LoadCurve()
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
-        self._search: CapacityRun | None = None
+        self._survey: Survey | None = None
         self._stopped_early: str | None = None
         self.fault_text: str | None = None
         self.summary: Summary | None = None
@@ -126,7 +125,7 @@ class Conductor:
         Raises:
             UsageError: as `profile`.
         """
-        return self.profile().load if self._search is None else self._search.load
+        return self.profile().load if self._survey is None else self._survey.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
@@ -142,7 +141,7 @@ class Conductor:
         if options is not None and options.resume:
             if not options.capacity:
                 raise UsageError("--resume goes on with a capacity search: add --capacity")
-            self._new_search(profile, lambda *_: None)
+            self._survey_of(profile)
         preflight(url, Credentials.of(os.environ))
 
     def make_folder(self) -> None:
@@ -180,7 +179,8 @@ class Conductor:
         assert self._folder is not None
         self._reset(profile)
         if self._environment.parsed_options.capacity:  # type: ignore[union-attr]
-            self._search = self._new_search(profile, self._ask)
+            self._survey = self._survey_of(profile, self._ask)
+            self._survey.begin(self._folder.path, self._head)
         if profile.abort is not None:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
@@ -196,18 +196,17 @@ class Conductor:
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
-    def _earlier(self, profile: Profile) -> list[dict[str, Any]]:
-        """The steps of the search that is to be resumed."""
-        options = self._environment.parsed_options
-        if options is None or not options.resume:
-            return []
-        limits = [(limit.metric, limit.limit) for limit in profile.slo]
-        return capacity.steps_to_resume(
-            Path(options.resume), profile.name, profile.load.model, limits
-        )
+    def _survey_of(self, profile: Profile, *ask: Callable[[Load, float], None]) -> Survey:
+        resume = self._environment.parsed_options.resume  # type: ignore[union-attr]
+        return Survey(profile, self._own_load, resume or "", *ask)
 
-    def _new_search(self, profile: Profile, ask: Callable[[Load, float], None]) -> CapacityRun:
-        return CapacityRun(profile, self._own_load, self._earlier(profile), ask, self._save_search)
+    def _head(self) -> dict[str, Any]:
+        """What `capacity.json` says of the run itself."""
+        return {
+            "target": self._environment.host or "",
+            "started_at": self._run[:19] + "Z",
+            "duration_s": round(self.elapsed_s, 3),
+        }
 
     def _ask(self, load: Load, since: float) -> None:
         """The search asks for another load."""
@@ -220,19 +219,6 @@ class Conductor:
         elif self.alone is not None:
             stages = [stage.model_dump() for stage in load.stages]
             self.alone(Deal(self._run, self.elapsed_s, since_s=since, stages=stages))
-
-    def _save_search(self) -> None:
-        """After each step: an interrupted search goes on from here."""
-        assert self._search is not None
-        if self._folder is not None:
-            try:
-                capacity.save(self._folder.path, self._found(self._search))
-            except UsageError as error:
-                logger.error("%s", error)
-
-    def _found(self, search: CapacityRun) -> dict[str, Any]:
-        head = {"target": self._environment.host or "", "started_at": self._run[:19] + "Z"}
-        return search.document() | head | {"duration_s": round(self.elapsed_s, 3)}
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
@@ -271,7 +257,7 @@ class Conductor:
             profile=profile.name if profile is not None and self._run else "",
             run=self._run,
             users_asked=asked.get("users", 0),
-            users=runner.user_count if runner is not None else 0,
+            users=self._user_count,
             workers=Counter(client.state for client in clients),
             generator={
                 worker: figures
@@ -299,15 +285,19 @@ class Conductor:
             self._folder.write_rows(rows)
             if self._under_way:
                 self._look_for_incidents(rows)
-            if self._search is not None:
-                self._search.look(now, rows, users)
+            if self._survey is not None:
+                self._survey.look(
+                    now, rows, users, list(self.crew.roster.lost) if self.crew else []
+                )
             self._look_at_objectives(profile, now)
-            if self._headless and (self._console.is_terminal or seconds % PLAIN_EVERY == 0):
-                self._say(profile, now)
+            if self._headless and self._survey is not None:
+                self._told.say_step(now, self._survey.state)
+            elif self._headless:
+                self._told.say(now, profile.duration_s, self._user_count, self._ledger)
 
     def _look_for_incidents(self, rows: Sequence[Row]) -> None:
         """A search asks for another load all the time, and looks for the load that is too much."""
-        if self._search is None:
+        if self._survey is None:
             for row in rows:
                 self._incidents.add(row)
                 self._load_curve.add(row)
@@ -321,10 +311,13 @@ class Conductor:
             self.crew.look(self.elapsed_s)
 
     def _users(self, now: float) -> int:
+        return self._user_count if self.crew is None else self.crew.users_at_work(now)
+
+    @property
+    def _user_count(self) -> int:
+        """The users that Locust counts."""
         runner = self._environment.runner
-        if self.crew is not None:
-            return self.crew.users_at_work(now)
-        return runner.user_count if runner is not None else 0
+        return 0 if runner is None else runner.user_count
 
     def _look_at_objectives(self, profile: Profile, now: float) -> None:
         if self._watch is None or self._stopped_early is not None or now < profile.load.warmup:
@@ -339,36 +332,6 @@ class Conductor:
                 f"ended after {now:.0f} s: {broken} for {profile.abort.grace:g} s ([abort])"
             )
             gevent.spawn(self.stop)
-
-    def _say(self, profile: Profile, now: float) -> None:
-        if self._search is not None:
-            self._say_step(now)
-            return
-        counts, runner = self._ledger.counts, self._environment.runner
-        response = self._ledger.latency.get(Phase.RESPONSE)
-        due = self._ledger.from_schedule.get(Phase.RESPONSE)
-        text = line(
-            elapsed_s=now,
-            total_s=profile.duration_s,
-            users=runner.user_count if runner is not None else 0,
-            turns=counts[Count.TURNS_ANSWERED],
-            response_ms=response.stats() if response is not None else {},
-            from_schedule_ms=due.stats() if due is not None else {},
-            errors=sum(self._ledger.under("errors").values()),
-            disconnects=counts[Count.DISCONNECTS_UNEXPECTED],
-            violations=sum(self._ledger.under("violations").values()),
-        )
-        end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(text, end=end, highlight=False, soft_wrap=True)
-
-    def _say_step(self, now: float) -> None:
-        assert self._search is not None
-        told = self._search.state
-        if self._console.is_terminal:
-            self._console.print(f"{now:5.0f} s  {told:<70}", end="\r", highlight=False)
-        elif told != self._told:
-            self._console.print(f"{now:.0f} s  {told}", highlight=False, soft_wrap=True)
-        self._told = told
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -434,7 +397,7 @@ class Conductor:
             duration_s=duration_s,
             target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
-            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._search is None],
+            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._survey is None],
             strict=self._environment.parsed_options.strict,
             stopped_early=self._stopped_early,
             asked_users=delivery.asked if profile.load.model == "closed" else None,
@@ -448,9 +411,8 @@ class Conductor:
             incidents=self._incidents,
             load=self._load_curve,
         )
-        found: dict[str, Any] | None = None
-        if self._search is not None:
-            found = capacity.completed(self._found(self._search))
+        found = None if self._survey is None else self._survey.result()
+        if found is not None:
             verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
             self.summary = replace(self.summary, verdict=verdict)
         examples = self._ledger.examples
@@ -464,8 +426,7 @@ class Conductor:
             write(path, summary, info, examples, transcripts, lead)
 
         self.unwritten = folder.finish(write_all)
-        if self._console.is_terminal:
-            self._console.print(" " * 79, end="\r")
+        self._told.clear()
         if found is None:
             render(self.summary, self._console, examples)
         else:
