@@ -1,6 +1,7 @@
 """What is looked for in the course of a run, row by row: drift, incidents, the load delivered."""
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from loadkit.measure.drift import Drift, analyse
 from loadkit.measure.histogram import Distribution
@@ -10,6 +11,8 @@ from loadkit.measure.timeline import Row
 from loadkit.measure.windows import Windows
 
 __all__ = ["Chronicle"]
+
+LEAVING: Final = 1.0  # seconds before the end that the last reports, when users leave, reach back
 
 
 class Chronicle:
@@ -37,7 +40,7 @@ class Chronicle:
         """
         for row in rows:
             self._windows.add(row)
-            if until is None or row.start + row.length <= until:
+            if until is None or row.start + row.length <= until - LEAVING:
                 self.incidents.add(row)
                 self.load.add(row)
 
