@@ -133,7 +133,7 @@ def test_a_master_that_is_gone_is_not_waited_for_for_ever(monkeypatch: Any) -> N
 
 
 def test_a_master_that_is_known_to_be_gone_is_not_waited_for() -> None:
-    runner, courier = worker()
+    _, courier = worker()
     courier.deliver({})
     waiting = gevent.spawn(courier.settle)
     gevent.sleep(0)
