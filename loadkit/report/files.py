@@ -6,16 +6,26 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from loadkit.errors import UsageError
 from loadkit.measure.summary import Summary
 from loadkit.report import junit, markdown
 
-__all__ = ["load_examples", "load_summary", "results_folder", "write", "write_text"]
+__all__ = [
+    "load_examples",
+    "load_summary",
+    "results_folder",
+    "withdraw",
+    "write",
+    "write_text",
+]
+
+_RESULTS: Final = ("run.json", "junit.xml", "summary.md", "violations.jsonl", "summary.json")
 
 
 def results_folder(parent: Path, profile: str, now: datetime) -> Path:
@@ -95,6 +105,13 @@ def write(
     if failed:
         last = list(failed.values())[-1]
         raise _unwritable(folder, last, tuple(failed)) from last
+
+
+def withdraw(folder: Path) -> None:
+    """Delete what `write` has written, as far as that can be done."""
+    for name in _RESULTS:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

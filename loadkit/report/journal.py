@@ -116,8 +116,12 @@ class Journal:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def make_way(self, attempt: Callable[[], None]) -> None:
-        """Try something that needs room without this journal, which is back if that fails.
+    def make_way(self, attempt: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Try to write the results in its place; it is back if not even the summary has room.
+
+        Args:
+            attempt: writes them.
+            undo: deletes what was written of them.
 
         Raises:
             UsageError: as `attempt` does.
@@ -127,8 +131,10 @@ class Journal:
         try:
             attempt()
         except UsageError:
-            with suppress(OSError):
-                self._path.write_bytes(kept)
+            if not self._path.with_name("summary.json").exists():
+                undo()
+                with suppress(OSError):
+                    self._path.write_bytes(kept)
             raise
 
     def _append(self, record: Mapping[str, Any]) -> None:

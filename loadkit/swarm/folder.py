@@ -18,6 +18,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
 from loadkit.plan.profile import Profile
+from loadkit.report.files import withdraw
 from loadkit.report.journal import Journal
 from loadkit.report.series import Series
 
@@ -109,7 +110,7 @@ class Folder:
             self._journal.close()
             if getattr(error.__cause__, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
                 raise  # `loadkit report` writes the rest, once it can
-            self._journal.make_way(lambda: write(self.path))
+            self._journal.make_way(lambda: write(self.path), lambda: withdraw(self.path))
         else:
             if self._journal is not None:
                 self._journal.remove()
@@ -145,6 +146,11 @@ class Folder:
 
 class _LogFile(RotatingFileHandler):
     """A log that stays bounded; what its disk has no room for is lost, and nothing else."""
+
+    def close(self) -> None:
+        """Let go of the file, and of what never found room in it."""
+        with suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Say nothing: the file's own error would be told once a line."""
