@@ -2,8 +2,8 @@
 
 import pytest
 
-from loadkit.plan.settings import Load
 from loadkit.plan.delivery import Delivery
+from loadkit.plan.settings import Load
 
 CLOSED = Load.model_validate(
     {"stages": [{"duration": "10s", "users": 100}, {"duration": "20s", "users": 100}]}
