@@ -96,7 +96,7 @@ SETTINGS: Final = (
     ),
 )
 WAITING: Final = Setting("M/M/4", 4, Service(0.04), "{ kind = 'exponential', mean = '40ms' }")
-"""The queue whose waits are measured: fewer agents, so that half of the turns wait at 70 %."""
+"""The queue whose waits are measured: fewer agents, so that two turns of five wait at 70 %."""
 
 
 def run(lab: Lab, repeat: int) -> list[Figure]:

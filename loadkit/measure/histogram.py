@@ -7,6 +7,7 @@ of (value, count), merges into any other without loss, and becomes an HdrHistogr
 """
 
 from collections import defaultdict
+from functools import cache
 from itertools import chain
 from typing import Any, Final
 
@@ -185,14 +186,17 @@ class Distribution(Tally):
 
         What was negative or overflowed is not in there.
         """
-        histogram = HdrHistogram(1, HIGHEST, _DIGITS)
+        histogram, used = _scratch(), []
         # As its `record_value` would, five times as fast: 0.4 ms for 5,000 samples of a second.
         for lowest, count in self.counts.items():
             shift = lowest.bit_length() - _SUB_BUCKET_BITS
             index = (shift << _SUB_BUCKET_BITS - 1) + (lowest >> shift) if shift > 0 else lowest
             histogram.counts[index] = count
+            used.append(index)
         histogram.total_count, histogram.max_value = self.count, max(0, self.max)
         encoded: bytes = histogram.encode()
+        for index in used:
+            histogram.counts[index] = 0
         return encoded.decode()
 
     @classmethod
@@ -241,3 +245,13 @@ def _bucket(value: int) -> int:
 
 def _rank(count: int, per_mille: int) -> int:
     return max(1, -(-count * per_mille // 1000))
+
+
+@cache
+def _scratch() -> HdrHistogram:
+    """The one histogram that all are encoded by.
+
+    It and its encoder hold each other, and 170 KB: one for each line of `latency.hlog` would be
+    megabytes a second that wait for the garbage collector.
+    """
+    return HdrHistogram(1, HIGHEST, _DIGITS)

@@ -74,20 +74,19 @@ class _Tap:
     The parser raises the same exception for an answer that was cut and for one that is none.
     """
 
-    __slots__ = ("close", "ended", "read", "recv")
+    __slots__ = ("_sock", "close", "ended", "read")
 
     def __init__(self, sock: gevent.socket.socket) -> None:
-        self.read = 0
-        self.ended = False
+        self._sock = sock
         self.close = sock.close
+        self.ended = False
+        self.read = 0
 
-        def recv(size: int) -> bytes:
-            data = sock.recv(size)
-            self.read += len(data)
-            self.ended = not data
-            return data
-
-        self.recv = recv
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        self.read += len(data)
+        self.ended = not data
+        return data
 
 
 class _StaleConnectionError(Exception):

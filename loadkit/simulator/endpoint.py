@@ -32,7 +32,7 @@ class SocketEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrade a request that may be, and serve the socket until it is closed."""
         dials = self._setting.dials
-        upgraded: Upgraded = web.WebSocketResponse(
+        upgraded = Upgraded(
             autoclose=False,  # it would answer 1000 whatever the client's code was
             autoping=False,  # a ping is a sign of life, which it would keep to itself
             compress=dials.compression,
