@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hdrh.histogram import HdrHistogram
 
-from loadkit.measure.buckets import CROWDED, SUB_BUCKET_BITS, Buckets, index_of
+from loadkit.measure.buckets import CROWDED, SUB_BUCKET_BITS, Buckets, index_of, lowest_at
 from loadkit.measure.enough import needed, ranks
 
 __all__ = ["HIGHEST", "PERCENTILES", "Distribution", "Tally"]
@@ -211,17 +211,20 @@ class Distribution(Tally):
         Raises:
             ValueError: it is no such text.
         """
+        import numpy as np  # a worker never asks, and should not pay for loading it
+
         found = cls()
         try:
             histogram = HdrHistogram.decode(text)
         except Exception as error:  # zlib's, binascii's, ctypes': whatever a cut text leads to
             raise ValueError(f"not an HdrHistogram: {error}") from error
-        for item in histogram.get_recorded_iterator():
-            lowest = _bucket(item.value_iterated_to)
-            found.counts[lowest] = item.count_added_in_this_iter_step
-            found.total += item.count_added_in_this_iter_step * lowest
+        counts = np.frombuffer(histogram.counts, dtype=np.uint64)
+        for index in np.flatnonzero(counts).tolist():  # its own iterator takes 40 ms
+            lowest, count = lowest_at(index), int(counts[index])
+            found.counts[lowest] = count
+            found.total += count * lowest
             found.min = min(found.min, lowest)
-            found.max = max(found.max, item.value_iterated_to)
+            found.max = max(found.max, lowest_at(index + 1) - 1)
         return found
 
     def _at(self, wanted: list[int]) -> list[float]:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.errors import UsageError
+from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.summary import Summary
 from loadkit.recovery.replay import Replay
+from loadkit.recovery.series import read_rows
 from loadkit.report.completion import complete
 from loadkit.report.files import write
 from loadkit.report.journal import JOURNAL, hold
@@ -56,7 +58,10 @@ def _rebuild(folder: Path) -> Summary:
         "sessions_live": replay.ledger.live,
         "half_written_lines": half,
     }
-    summary = replay.summary(cut)
+    # Only now the files have every row.
+    chronicle = Chronicle(replay.warmup_s)
+    chronicle.add(read_rows(folder), replay.at_s)
+    summary = replay.summary(cut, chronicle)
     ledger = replay.ledger
     write(folder, summary, replay.head["run"], ledger.examples, ledger.transcripts)
     return summary

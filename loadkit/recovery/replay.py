@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from loadkit.errors import Failure, UsageError
+from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Row, Timeline
@@ -75,11 +76,12 @@ class Replay:
             raise UsageError(f"{self._path} is damaged, or was edited: {error!r}") from error
         yield from self.timeline.finish()
 
-    def summary(self, cut: Mapping[str, Any] | None) -> Summary:
+    def summary(self, cut: Mapping[str, Any] | None, chronicle: Chronicle | None = None) -> Summary:
         """Freeze what was known; after `rows`.
 
         Args:
             cut: see `Summary`.
+            chronicle: of all the run's rows; the journal has only the last of them.
         """
         assert self._delivery is not None
         what = self.head["what"]
@@ -92,12 +94,18 @@ class Replay:
             asked_sessions=self._delivery.asked_sessions(self.at_s),
             local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
             cut=cut,
+            chronicle=chronicle,
         )
 
     @property
     def asked_s(self) -> float:
         """How long the run was to last, in seconds."""
         return self._load.duration_s
+
+    @property
+    def warmup_s(self) -> float:
+        """How long it was to warm up, in seconds."""
+        return self._load.warmup
 
     @property
     def _load(self) -> Load:

@@ -68,7 +68,7 @@ def _row(line: Mapping[str, str], latency: Mapping[str, Distribution]) -> Row:
         length,
         asked={name: value for name, value in asked.items() if value is not None},
         latency={tag: one for tag, one in latency.items() if not tag.startswith(_SCHEDULE)},
-        counts=Counter({key: int(line[column]) for column, key in _COUNTS.items()}),
+        counts=Counter({key: int(line[of]) for of, key in _COUNTS.items() if line[of] != "0"}),
         session_seconds=float(line["sessions_mean"]) * length,
         reported=standing,
         standing=standing,
