@@ -61,6 +61,7 @@ class Count(StrEnum):
     """What is counted besides endings (`ended.*`), failures (`errors.*`), `violations.*`."""
 
     SESSIONS_STARTED = "sessions.started"
+    SESSIONS_RENEWED = "sessions.renewed"  # of them, those in place of one that the server lost
     TURNS_SENT = "turns.sent"
     TURNS_ANSWERED = "turns.answered"
     TURNS_LOST = "turns.lost"

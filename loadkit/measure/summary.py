@@ -250,6 +250,7 @@ def summarise(
     }
     if "master_rss_mb" in ledger.generator:
         figures["master_rss_mb"] = ledger.generator["master_rss_mb"].stats()
+    arrived = sessions["started"] - counts[Count.SESSIONS_RENEWED]
     negative, overflow = ledger.left_out
     validity = assess(
         generator=figures,
@@ -259,7 +260,7 @@ def summarise(
         peak_users=ledger.peak_concurrent if peak_users is None else peak_users,
         # Users without a single session are no load at all, however well their workers felt.
         asked_sessions=1 if asked_sessions is None and asked_users else asked_sessions,
-        sessions_started=sessions["started"],
+        sessions_started=arrived,
         arrivals_refused=refused,
         undelivered_s=undelivered_s,
         workers_lost=[str(one["worker"]) for one in workers_lost],
@@ -307,7 +308,7 @@ def summarise(
         intervals_ms=_intervals(ledger),
         arrivals=None
         if asked_sessions is None
-        else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
+        else {"asked": asked_sessions, "started": arrived, "refused": refused},
         stopped_early=stopped_early,
         drift=drift.to_dict(),
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),

@@ -11,7 +11,7 @@ from loadkit.net.target import Target
 
 __all__ = ["preflight"]
 
-LIMIT: Final = 6.0  # seconds for it all, the retries of a target that is just starting included
+LIMIT: Final = 5.0  # seconds for it all, the retries of a target that is just starting included
 _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _RUNNING: Final = "check the address and that the server is running"
 

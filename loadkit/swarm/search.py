@@ -267,7 +267,7 @@ class CapacityRun:
             asked_users=None if self._open else step.load,
             peak_users=max(users, default=0.0),
             asked_sessions=asked,
-            sessions_started=counts[Count.SESSIONS_STARTED],
+            sessions_started=counts[Count.SESSIONS_STARTED] - counts[Count.SESSIONS_RENEWED],
             arrivals_refused=counts[Count.ARRIVALS_REFUSED],
             workers_lost=sorted(self._lost - self._lost_before),
             undelivered_s=0.0 if self._open else measured.seconds * short / looks,

@@ -20,7 +20,7 @@ from loadkit.chat.effects import Finish
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Ending
+from loadkit.figures import Count, Ending
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Mishap, Recorder, Setting
@@ -243,6 +243,7 @@ class Worker:
         while finish.renew and renewals < RENEW_LIMIT:
             renewals += 1
             gevent.sleep(RENEW_AFTER)
+            self.recorder.count(Count.SESSIONS_RENEWED)
             finish = self.converse(perf_counter(), outing, number)
 
     def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
@@ -270,6 +271,7 @@ class Worker:
         talk = self.profile.conversation
         pause = talk.pause * talk.time_scale
         if finish.renew and failures <= RENEW_LIMIT:
+            self.recorder.count(Count.SESSIONS_RENEWED)
             pause = RENEW_AFTER
         elif failures:
             backoff = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE)

@@ -99,7 +99,7 @@ class TestBeforeAnyLoad:
             ended = run(both_doors(profile(tmp_path), url, tmp_path / "out")[0], tmp_path, SECRETS)
             assert time.monotonic() - began < 10
         assert ended.code == 4
-        assert "cannot be used: no token within 6 s" in ended.output
+        assert "cannot be used: no token within 5 s" in ended.output
 
     @pytest.mark.parametrize(
         ("url", "told"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from loadkit.chat.effects import Finish
-from loadkit.figures import Ending
+from loadkit.figures import Count, Ending
+from loadkit.measure.recorder import Recorder
 from loadkit.swarm.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Worker
 
 
@@ -18,6 +19,7 @@ def worker() -> Worker:
     talk = SimpleNamespace(pause=10.0, time_scale=0.1)
     profile: Any = SimpleNamespace(conversation=talk)
     worker.profile = profile
+    worker.recorder = Recorder()  # type: ignore[assignment]
     return worker
 
 
@@ -53,6 +55,8 @@ def test_the_pause_before_the_next_session(
     worker: Worker, finish: Finish, failures: int, seconds: float
 ) -> None:
     assert pause(worker, finish, failures) == pytest.approx(seconds, abs=0.01)
+    counts = worker.recorder.take(0.0)["counts"]
+    assert counts.get(Count.SESSIONS_RENEWED, 0) == (1 if finish.renew else 0)
 
 
 @pytest.mark.parametrize(
