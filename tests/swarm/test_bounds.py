@@ -167,8 +167,8 @@ def test_a_large_block_stays_the_systems_own() -> None:
     del given_back
     bound_heap()
     before = of_the_system()
-    block = bytearray(165_000)
-    assert of_the_system() >= before + len(block)
+    blocks = [bytearray(165_000) for _ in range(200)]  # the first may still fit into a hole
+    assert of_the_system() > before + 100 * len(blocks[0])
 
 
 def test_logs_of_workers_that_come_and_go_do_not_gather() -> None:
