@@ -13,7 +13,7 @@ from loadkit.errors import LoadkitError, TargetError
 
 __all__ = ["main"]
 
-USAGE, UNREACHABLE = 2, 4  # exit codes
+CUT, USAGE, UNREACHABLE = 1, 2, 4  # exit codes
 
 PLAN_FLAGS = (
     ("sessions_per_hour", "N", "sessions that begin in a mean hour"),
@@ -109,10 +109,13 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    from loadkit.recovery.rebuild import needed, rebuild
     from loadkit.report import capacity
     from loadkit.report.files import load_examples, load_summary
     from loadkit.report.terminal import render
 
+    if needed(arguments.folder):
+        rebuild(arguments.folder)
     if (arguments.folder / capacity.FILE).is_file():
         found = capacity.load(arguments.folder)
         capacity.render(found, Console())
@@ -120,6 +123,14 @@ def _report(arguments: argparse.Namespace) -> int:
     summary = load_summary(arguments.folder)
     render(summary, Console(), load_examples(arguments.folder))
     return summary.verdict.exit_code
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from loadkit.recovery.status import status
+
+    state, lines = status(arguments.folder)
+    print("\n".join(lines))  # noqa: T201
+    return CUT if state == "cut" else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -235,9 +246,15 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="print it as JSON")
     plan.set_defaults(run=_plan)
 
-    report = commands.add_parser("report", help="show the result of a run again")
+    text = "show the result of a run again; of one that was killed, make it from what it left"
+    report = commands.add_parser("report", help=text, description=text)
     report.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")
     report.set_defaults(run=_report)
+
+    text = "look at a run while it goes on, from its files alone; exits with 1 if it was killed"
+    status = commands.add_parser("status", help=text, description=text)
+    status.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")
+    status.set_defaults(run=_status)
     return parser
 
 

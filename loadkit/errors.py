@@ -25,9 +25,9 @@ class Failure(StrEnum):
     HTTP_CLIENT_ERROR = "http_client_error"  # a 4xx other than 429: final
     HTTP_SERVER_ERROR = "http_server_error"  # a 5xx that stayed after the retries
     HTTP_BAD_ANSWER = "http_bad_answer"  # 200 without the field that was promised
-    RATE_LIMITED = "rate_limited"  # 429 that stayed after the retries
+    RATE_LIMITED = "rate_limited"  # 429: of a REST call after the retries, of each upgrade
     TOKEN_MALFORMED = "token_malformed"  # not three base64url parts, or expired on arrival
-    UPGRADE_REFUSED = "upgrade_refused"  # any answer but 101
+    UPGRADE_REFUSED = "upgrade_refused"  # any answer but 101, 401, 404 and 429
     HISTORY_MISSING = "history_missing"  # no first batch within the hand-shake limit
     JOIN_MISSING = "join_missing"  # no POLY_AGENT_JOINED
     GREETING_MISSING = "greeting_missing"
@@ -37,6 +37,7 @@ class Failure(StrEnum):
     NO_CONVERSATION = "no_conversation"  # the server's words: conversation not found
     AGENT_ERROR = "agent_error"  # the server's words: the agent cannot respond
     END_MISSING = "end_missing"  # USER_END_SESSION without SESSION_END
+    TOKEN_EXPIRED = "token_expired"  # a resume refused with 401: the session outlived its token
     SESSION_LOST = "session_lost"  # the server no longer knows the session (401, 404, 4001)
     SESSION_ABANDONED = "session_abandoned"  # the server ended a session that was alive
     HEARTBEAT_UNANSWERED = "heartbeat_unanswered"  # two in a row: the link is given up
@@ -70,11 +71,19 @@ class RemoteError(LoadkitError):
         kind: what to count it under.
         detail: the target's own words, without secrets.
         status: the HTTP status where there was one.
+        wait_s: how many seconds a 429 asks to wait; None for everything else.
     """
 
-    def __init__(self, kind: Failure, detail: str = "", *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        kind: Failure,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        wait_s: float | None = None,
+    ) -> None:
         super().__init__(kind, detail, status)
-        self.kind, self.detail, self.status = kind, detail, status
+        self.kind, self.detail, self.status, self.wait_s = kind, detail, status, wait_s
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status is not None else ""

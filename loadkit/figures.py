@@ -74,6 +74,7 @@ class Count(StrEnum):
     HANDOFFS_TIMED_OUT = "handoffs.timed_out"  # the server gave up looking for a human
     HANDOFFS_GAVE_UP = "handoffs.gave_up"  # the person did
     DISCONNECTS_FORCED = "disconnects.forced"
+    DISCONNECTS_RECYCLED = "disconnects.recycled"  # sockets replaced because of their age (4002)
     DISCONNECTS_UNEXPECTED = "disconnects.unexpected"
     DISCONNECTS_RECONNECTED = "disconnects.reconnected"
     DISCONNECTS_GAVE_UP = "disconnects.gave_up"

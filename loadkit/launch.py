@@ -1,5 +1,6 @@
 """Processes of a run: the simulator where no target is given, and Locust, each in its own."""
 
+import json
 import os
 import secrets
 import select
@@ -8,10 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
@@ -40,7 +41,8 @@ def launch(
 
     Args:
         profile: a name or a path.
-        host: the target; None starts the simulator on a free loopback port.
+        host: the target; None starts the simulator on a free loopback port, its dials turned as
+            the profile's `[simulator]` says.
         workers: how many processes generate load.
         overrides: `KEY=VALUE` for the profile.
         out: the parent of the results folder.
@@ -56,7 +58,7 @@ def launch(
         TargetError: nobody knows the target's host.
         LoadkitError: the simulator does not start.
     """
-    _check(profile, overrides, host)
+    dials = _check(profile, overrides, host)
     locustfile = _locustfile(locustfile)
     environment = dict(os.environ)
     with ExitStack() as stack:
@@ -66,7 +68,7 @@ def launch(
             # Both ends get a token that nobody else knows, through the environment alone.
             environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
             environment[HOST_VARIABLE] = "simulated.localhost"
-            host = _start_simulator(stack, environment)
+            host = _start_simulator(stack, environment, dials)
         _say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
             _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
@@ -80,13 +82,43 @@ def launch(
         return signals.wait(locust)
 
 
-def _check(profile: str, overrides: Sequence[str], host: str | None) -> None:
+def _check(profile: str, overrides: Sequence[str], host: str | None) -> list[str]:
     """Tell mistakes before anything starts, and before the target's URL is shown: it might hold
     a password. User classes are Locust's to know.
+
+    Returns:
+        The simulator's dials as its command line takes them.
     """
-    load_profile(profile, overrides=overrides, search=profile_folders())
+    plan = load_profile(profile, overrides=overrides, search=profile_folders())
+    dials = [f"{name}={_toml(value)}" for name, value in plan.simulator.items()]
+    if dials:
+        _check_dials(profile, dials)
     if host is not None:
         Target.resolve(host)
+    return dials
+
+
+def _check_dials(profile: str, dials: Sequence[str]) -> None:
+    # Only here: it brings the whole server along, which most runs have no use for.
+    from loadkit.simulator import load_dials
+
+    try:
+        load_dials(None, dials)
+    except UsageError as error:
+        mistakes = [line.removeprefix("--set ") for line in str(error).splitlines()]
+        raise UsageError(
+            "\n".join(f"{profile}: [simulator] {each}" for each in mistakes)
+        ) from error
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it in one line."""
+    if isinstance(value, Mapping):
+        fields = (f"{json.dumps(name)} = {_toml(each)}" for name, each in value.items())
+        return "{ " + ", ".join(fields) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _locust_command(
@@ -131,9 +163,12 @@ def _free_port() -> int:
         return port
 
 
-def _start_simulator(stack: ExitStack, environment: dict[str, str]) -> str:
+def _start_simulator(stack: ExitStack, environment: dict[str, str], dials: Sequence[str]) -> str:
+    command = [sys.executable, "-m", "loadkit.cli", "simulate"]
+    for dial in dials:
+        command += ["--set", dial]
     process = subprocess.Popen(
-        [sys.executable, "-m", "loadkit.cli", "simulate"],
+        command,
         env=environment,
         stdout=subprocess.PIPE,
         text=True,

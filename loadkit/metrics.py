@@ -9,7 +9,8 @@
     errors, errors.<kind>                      in total, and of one kind of failure
     violations, violations.<kind>
     drift.<phase>.p50, drift.<phase>.p95       how fast it grows over the run
-    drift.throughput|errors|reconnects|memory  likewise; of the throughput, how fast it falls
+    drift.<errors|reconnects|memory|master_memory>
+    drift.throughput                           how fast it falls
 
 `pNN` is a percentile with at most one decimal: `p50`, `p75`, `p99`, `p99.9`; `p999` is short for
 the last one. A user class in front narrows a metric to the sessions of that class:
@@ -46,7 +47,8 @@ RATIOS: Final[dict[str, tuple[str, str]]] = {
 DRIFTS: Final = frozenset(
     [
         *(f"drift.{phase}.{statistic}" for phase in Phase for statistic in ("p50", "p95")),
-        *(f"drift.{figure}" for figure in ("throughput", "errors", "reconnects", "memory")),
+        *(f"drift.{figure}" for figure in ("throughput", "errors", "reconnects")),
+        *(f"drift.{figure}" for figure in ("memory", "master_memory")),
     ]
 )
 """The figures whose drift over the run is known."""

@@ -113,3 +113,23 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--version"])
     assert left.value.code == 0
     assert capsys.readouterr().out == f"loadkit {__version__}\n"
+
+
+@pytest.mark.parametrize(("state", "code"), [("running", 0), ("finished", 0), ("cut", 1)])
+def test_status_prints_what_it_is_told_and_exits_with_1_for_a_run_that_was_killed(
+    state: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    looked: list[Path] = []
+
+    def status(folder: Path) -> tuple[str, list[str]]:
+        looked.append(folder)
+        return state, ["one", "two"]
+
+    monkeypatch.setattr("loadkit.recovery.status.status", status)
+    assert cli.main(["status", str(tmp_path)]) == code
+    assert capsys.readouterr().out == "one\ntwo\n"
+    assert looked == [tmp_path]

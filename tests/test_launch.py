@@ -10,6 +10,8 @@ import pytest
 from loadkit import launch as module
 from loadkit.errors import UsageError
 from loadkit.launch import launch
+from loadkit.simulator import Dials, load_dials
+from loadkit.simulator.durations import Constant
 
 PROFILE = """[load]
 stages = [{ duration = "3s", users = 2 }]
@@ -157,3 +159,69 @@ def test_an_installation_without_its_locustfile_is_told(
     monkeypatch.setattr(module, "_HERE", tmp_path / "loadkit")
     with pytest.raises(UsageError, match=r"locustfile\.py is missing"):
         go(profile)
+
+
+class TestTheSimulatorsDials:
+    """`[simulator]` of a profile: for a run that has no other target."""
+
+    DIALS = """
+[simulator]
+heartbeat_interval_seconds = 2
+agent = { first_response = { kind = "constant", value = "1s" }, name = 'a "b"' }
+incidents = [{ at = "3s", duration = "1s", kind = "restart", forget = true }]
+"""
+
+    def started_with(
+        self, monkeypatch: pytest.MonkeyPatch, profile: str, **changes: Any
+    ) -> list[str]:
+        """The words that the simulator gets."""
+        given: list[str] = []
+
+        def start(stack: object, environment: object, dials: list[str]) -> str:
+            given.extend(dials)
+            return "http://127.0.0.1:1"
+
+        monkeypatch.setattr(module, "_start_simulator", start)
+        go(profile, host=None, **changes)
+        return given
+
+    def test_are_what_the_simulator_is_started_with(
+        self, started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Read by the simulator, they are what the profile says."""
+        Path(profile).write_text(PROFILE + self.DIALS)
+        given = self.started_with(monkeypatch, profile)
+        dials = load_dials(None, given)
+        assert dials.heartbeat_interval_seconds == 2.0
+        assert (dials.agent.name, dials.agent.chunks) == ('a "b"', Dials().agent.chunks)
+        assert dials.agent.first_response == Constant(value=1.0)
+        (restart,) = dials.incidents
+        assert (restart.at, restart.kind, restart.forget) == (3.0, "restart", True)
+
+    def test_can_be_overridden_as_every_other_key(
+        self, started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And added to, where the profile has none."""
+        given = self.started_with(
+            monkeypatch, profile, overrides=["simulator.agent.slots=5", "simulator.seed=3"]
+        )
+        dials = load_dials(None, given)
+        assert (dials.agent.slots, dials.seed) == (5, 3)
+
+    def test_a_profile_without_any_starts_the_simulator_as_it_is(
+        self, started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No table, no word."""
+        assert self.started_with(monkeypatch, profile) == []
+
+    def test_are_checked_before_anything_starts_whatever_the_target(
+        self, started: list[Process], profile: str
+    ) -> None:
+        """A misspelt dial is told with its profile, its table and its mend."""
+        Path(profile).write_text(PROFILE + "[simulator.agent]\nslot = 5\n")
+        with pytest.raises(UsageError) as refused:
+            go(profile)
+        told = str(refused.value)
+        assert told.startswith(f"{profile}: [simulator] ")
+        assert "agent.slot: no such dial; did you mean agent.slots?" in told
+        assert not started

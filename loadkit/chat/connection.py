@@ -14,13 +14,14 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Hangup,
     Sample,
     Send,
     Violation,
 )
 from loadkit.chat.inputs import Refused
 from loadkit.chat.journal import Journal
-from loadkit.chat.reconnect import POLL, Verdict, backoff, on_close, on_refusal
+from loadkit.chat.reconnect import POLL, RECYCLED, Verdict, backoff, on_close, on_refusal
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
@@ -61,9 +62,11 @@ class Connection:
         attempt: connects in a row that did not lead to a complete history.
         lost_at: since when the history has been behind; None while it is complete.
         reach: the sequence up to which a replay is known to go, for a cold resume.
+        age: how old the next socket is to be taken for when it opens, in seconds.
     """
 
     __slots__ = (
+        "age",
         "attempt",
         "beat_at",
         "beat_every",
@@ -78,13 +81,26 @@ class Connection:
         "lost_at",
         "opened_at",
         "reach",
+        "recycle",
         "replayed_at",
         "rng",
         "sdk",
+        "stale_at",
     )
 
-    def __init__(self, handshake: float, limit: int, rng: Random, *, sdk: bool = False) -> None:
+    def __init__(
+        self,
+        handshake: float,
+        limit: int,
+        rng: Random,
+        *,
+        sdk: bool = False,
+        recycle: float = 0.0,
+        age: float = 0.0,
+    ) -> None:
         self.handshake, self.limit, self.rng, self.sdk = handshake, limit, rng, sdk
+        self.recycle, self.age = recycle, age
+        self.stale_at = NEVER  # when the socket is old enough to be replaced
         self.journal = Journal()
         self.link = Link.GONE
         self.by = NEVER
@@ -99,7 +115,7 @@ class Connection:
     @property
     def deadline(self) -> float:
         """When `elapsed` has something to do."""
-        return self.beat_at if self.link is Link.LIVE else self.by
+        return min(self.beat_at, self.stale_at) if self.link is Link.LIVE else self.by
 
     def capabilities(self, now: float, payload: dict[str, Any], *, limit: bool) -> None:
         """Read SESSION_START; whatever is absent or nonsense keeps its default.
@@ -137,6 +153,8 @@ class Connection:
         self.beats.clear()
         self.doubt = False
         self.beat_at = now + self.beat_every if self.beat_every else NEVER
+        self.stale_at = now + self.recycle - self.age % self.recycle if self.recycle else NEVER
+        self.age = 0.0
 
     def batch(self, now: float, size: int, out: list[Effect]) -> bool:
         """A batch ended. Returns whether it completes the history.
@@ -194,15 +212,24 @@ class Connection:
         """The socket could not be opened. Returns as `closed` does."""
         self.expect(Link.CONNECTING)
         verdict = on_refusal(refusal.status)
-        if verdict is not Verdict.RENEW:
-            out.append(Failed(refusal.kind, refusal.detail))
-        return self._retry(now, verdict, refusal.detail, out)
+        if verdict is Verdict.RENEW:
+            expired = refusal.kind is Failure.TOKEN_EXPIRED
+            kind = refusal.kind if expired else Failure.SESSION_LOST
+            return self._give_up(kind, verdict, refusal.detail, out)
+        out.append(Failed(refusal.kind, refusal.detail))
+        return self._retry(now, verdict, refusal.detail, out, at_least=refusal.wait_s or 0.0)
 
-    def _retry(self, now: float, verdict: Verdict, why: str, out: list[Effect]) -> Finish | None:
+    def _give_up(self, kind: Failure, verdict: Verdict, why: str, out: list[Effect]) -> Finish:
         self.link, self.beat_at = Link.BACKOFF, NEVER
+        out.append(Failed(kind, why))
+        return Finish(Ending.FAILED, renew=verdict is Verdict.RENEW)
+
+    def _retry(
+        self, now: float, verdict: Verdict, why: str, out: list[Effect], *, at_least: float = 0.0
+    ) -> Finish | None:
         if verdict in (Verdict.STOP, Verdict.RENEW):
-            out.append(Failed(Failure.SESSION_LOST, why))
-            return Finish(Ending.FAILED, renew=verdict is Verdict.RENEW)
+            return self._give_up(Failure.SESSION_LOST, verdict, why, out)
+        self.link, self.beat_at = Link.BACKOFF, NEVER
         if self.attempt >= self.limit:
             out.append(Failed(Failure.GAVE_UP, f"after {self.attempt} attempts: {why}"))
             out.append(Counted(Count.DISCONNECTS_GAVE_UP))
@@ -213,7 +240,7 @@ class Connection:
             if verdict is Verdict.POLL
             else backoff(self.attempt, self.rng.random(), sdk=self.sdk)
         )
-        self.by = now + wait
+        self.by = now + max(wait, at_least)
         return None
 
     def elapsed(self, now: float, out: list[Effect]) -> bool | Finish:
@@ -228,9 +255,17 @@ class Connection:
         elif self.link is Link.REPLAYING:
             out.append(Failed(Failure.HISTORY_MISSING))
             return self._let_go(now, out) or False
+        elif self.link is Link.LIVE and now >= self.stale_at:
+            return self._renew_socket(now, out) or False
         elif self.link is Link.LIVE:
             return self._beat(now, out) or False
         return False
+
+    def _renew_socket(self, now: float, out: list[Effect]) -> Finish | None:
+        """The socket is old: take a fresh one, as the vendor's SDKs do."""
+        out.append(Counted(Count.DISCONNECTS_RECYCLED))
+        out.append(Hangup(RECYCLED))
+        return self._lost(now, on_close(RECYCLED), "recycled", out)
 
     def _beat(self, now: float, out: list[Effect]) -> Finish | None:
         if len(self.beats) == 2:  # the first of them for two intervals: slow is something else
@@ -264,6 +299,13 @@ class Connection:
     def _let_go(self, now: float, out: list[Effect]) -> Finish | None:
         out.append(Drop())
         return self.closed(now, 1006, out)
+
+    def outlasts(self) -> None:
+        """The session is about to end: its socket is not replaced any more.
+
+        Else the end could come while there is none, and the next one is refused with 404.
+        """
+        self.stale_at = NEVER
 
     def end(self) -> None:
         """The session is over."""

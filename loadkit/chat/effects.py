@@ -13,6 +13,7 @@ __all__ = [
     "Effect",
     "Failed",
     "Finish",
+    "Hangup",
     "Sample",
     "Send",
     "Violation",
@@ -36,6 +37,12 @@ class Send(NamedTuple):
 
 class Drop(NamedTuple):
     """Let go of a socket that is believed dead: no handshake would be answered."""
+
+
+class Hangup(NamedTuple):
+    """Close the socket with this code; the session goes on over the next one."""
+
+    code: int
 
 
 class Sample(NamedTuple):
@@ -97,4 +104,4 @@ class Finish(NamedTuple):
     close: int | None = None
 
 
-Effect = Connect | Send | Drop | Sample | Counted | Failed | Violation | YourTurn | Finish
+Effect = Connect | Send | Drop | Hangup | Sample | Counted | Failed | Violation | YourTurn | Finish

@@ -51,11 +51,13 @@ class Refused:
 
     Attributes:
         status: the HTTP status of the refusal; None when no answer came.
+        wait_s: the least number of seconds to wait, where the server asks for it.
     """
 
     kind: Failure
     detail: str = ""
     status: int | None = None
+    wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Policy:
         max_reconnect_attempts: in a row; None takes the server's figure (10 when it gives none).
         reconnect: the back-off; `reference` doubles from 1 s to 30 s, `sdk` polls every 10 s
             after a first second.
+        recycle: how old a socket gets before it is closed with 4002 and replaced; 0 for any age.
     """
 
     patience: float = 60.0
@@ -45,3 +46,4 @@ class Policy:
     resend: Literal["never", "reference"] = "never"
     max_reconnect_attempts: int | None = None
     reconnect: Literal["reference", "sdk"] = "reference"
+    recycle: float = 0.0

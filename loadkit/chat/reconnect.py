@@ -3,10 +3,13 @@
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["POLL", "Verdict", "backoff", "on_close", "on_refusal"]
+__all__ = ["POLL", "RECYCLED", "Verdict", "backoff", "on_close", "on_refusal"]
 
 POLL: Final = 10.0
 """Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
+
+RECYCLED: Final = 4002
+"""Close code of a client that wants a fresh socket: the vendor's SDKs do after two hours."""
 
 _FIRST, _CEILING, _JITTER = 1.0, 30.0, 0.2
 

@@ -57,7 +57,13 @@ class Session:
     )
 
     def __init__(
-        self, policy: Policy, rng: Random, *, streaming: bool = True, memory: int | None = None
+        self,
+        policy: Policy,
+        rng: Random,
+        *,
+        streaming: bool = True,
+        memory: int | None = None,
+        socket_age: float = 0.0,
     ) -> None:
         """
         Args:
@@ -67,11 +73,18 @@ class Session:
             memory: the cursor that an earlier process had of this session, which this one goes
                 on with from nothing (a cold resume): the replay must reach it. None for a new
                 session.
+            socket_age: how old the first socket is to be taken for, in seconds: it is replaced
+                that much earlier.
         """
         limit = policy.max_reconnect_attempts
         self.policy, self.streaming, self.memory = policy, streaming, memory
         self.connection = Connection(
-            policy.handshake, 10 if limit is None else limit, rng, sdk=policy.reconnect == "sdk"
+            policy.handshake,
+            10 if limit is None else limit,
+            rng,
+            sdk=policy.reconnect == "sdk",
+            recycle=policy.recycle,
+            age=socket_age,
         )
         self.connection.reach = memory or 0
         self.talk = Talk.NEW
@@ -274,6 +287,7 @@ class Session:
         if self.talk in (Talk.JOINING, Talk.GREETING):
             self.answers.given_up(1)  # the greeting
         self.owe(Talk.LEAVING, Turn(END_SESSION, now, due=leave.due), out)
+        self.connection.outlasts()
 
     def _cut(self, out: list[Effect]) -> None:
         self._expect("CUT", *(talk for talk in Talk if talk is not Talk.OVER))

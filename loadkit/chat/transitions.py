@@ -272,6 +272,7 @@ def _human_joined(session: "Session", now: float, event: Event, out: list[Effect
 def _human_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     session.abandon_turns(out)
     session.talk, session.owed_by = Talk.LEFT, now + session.policy.handshake
+    session.connection.outlasts()
 
 
 def _bot_after_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:

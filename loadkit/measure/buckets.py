@@ -8,7 +8,7 @@ from array import array
 from collections.abc import ItemsView, Iterator, Mapping
 from typing import Final
 
-__all__ = ["CROWDED", "SUB_BUCKET_BITS", "Buckets", "index_of"]
+__all__ = ["CROWDED", "SUB_BUCKET_BITS", "Buckets", "index_of", "lowest_at"]
 
 SUB_BUCKET_BITS: Final = 11
 """2,048 sub-buckets: the power of two above 2 × 10³, for three digits (HdrHistogram)."""
@@ -47,7 +47,7 @@ class Buckets(Mapping[int, int]):
         self._counts[index_of(lowest)] = count
 
     def __iter__(self) -> Iterator[int]:
-        return (_lowest(index) for index, count in enumerate(self._counts) if count)
+        return (lowest_at(index) for index, count in enumerate(self._counts) if count)
 
     def __len__(self) -> int:
         return sum(map(bool, self._counts))
@@ -55,7 +55,7 @@ class Buckets(Mapping[int, int]):
     def items(self) -> ItemsView[int, int]:
         """The buckets that were hit, in order."""
         hit = ((index, count) for index, count in enumerate(self._counts) if count)
-        return {_lowest(index): count for index, count in hit}.items()
+        return {lowest_at(index): count for index, count in hit}.items()
 
     def copy(self) -> "Buckets":
         """As they are now."""
@@ -64,6 +64,7 @@ class Buckets(Mapping[int, int]):
         return twin
 
 
-def _lowest(index: int) -> int:
+def lowest_at(index: int) -> int:
+    """The lowest value of the bucket at a place; undoes `index_of`."""
     shift = max(0, (index >> _HALF) - 1)
     return index - (shift << _HALF) << shift

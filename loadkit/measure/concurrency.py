@@ -1,12 +1,17 @@
 """How many sessions ran at once, over all workers, second by second."""
 
+from collections.abc import Mapping
 from math import floor
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Concurrency"]
 
 WINDOW: Final = 600
 """Seconds that are kept apart, so that reports which come late still meet those of their time."""
+
+
+RECENT: Final = 60
+"""The last seconds that are written down apart in a state; a report that is later is very late."""
 
 
 class Concurrency:
@@ -32,6 +37,21 @@ class Concurrency:
             oldest = max(self._seconds) - WINDOW
             for second in [second for second in self._seconds if second <= oldest]:
                 self._highest = max(self._highest, sum(self._seconds.pop(second).values()))
+
+    def state(self) -> dict[str, Any]:
+        """Return what is known now as plain types, for `restore`."""
+        oldest = max(self._seconds, default=0) - RECENT
+        highest = max(
+            (sum(peaks.values()) for second, peaks in self._seconds.items() if second < oldest),
+            default=0,
+        )
+        recent = [[s, dict(peaks)] for s, peaks in self._seconds.items() if s >= oldest]
+        return {"highest": max(self._highest, highest), "seconds": recent}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._highest = state["highest"]
+        self._seconds = {second: dict(peaks) for second, peaks in state["seconds"]}
 
     @property
     def peak(self) -> int:

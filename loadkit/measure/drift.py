@@ -113,7 +113,8 @@ class Drift:
         from_s, to_s: the steady part of the run that was looked at, in seconds of the run.
         window_s: how long a window is.
         windows: how many there are; with fewer than `LEAST` there are no figures.
-        figures: by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`.
+        figures: by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`,
+            `master_memory`.
         ages: response times by the session's age.
         by_age: whether they rise or fall with it.
     """
@@ -207,7 +208,7 @@ def _series(steady: Sequence[Window]) -> Iterator[_Series]:
     lengths: dict[int, Sequence[Window]] = {1: steady}
 
     def of(
-        name: str, unit: str, value: Value, enough: Callable[[Window], bool], counted: bool = False
+        name: str, unit: str, value: Value, enough: Callable[[Window], bool]
     ) -> Iterator[_Series]:
         number = 1
         while True:
@@ -219,7 +220,7 @@ def _series(steady: Sequence[Window]) -> Iterator[_Series]:
                 break
             number *= 2
         if len(windows) >= LEAST:
-            yield _Series(name, unit, counted, value, windows)
+            yield _Series(name, unit, False, value, windows)
 
     for phase in Phase:
         for name, per_mille in _PERCENTILES.items():
@@ -227,14 +228,17 @@ def _series(steady: Sequence[Window]) -> Iterator[_Series]:
                 yield from of(
                     f"{phase}.{name}", "ms", *_percentile(phase.value, per_mille, needed(per_mille))
                 )
-    yield from of("throughput", "/s", lambda w: w.answered / w.seconds, lambda w: w.answered > 0)
-    for name in ("errors", "reconnects"):
+    for name, key, unit, per in (
+        ("throughput", "answered", "/s", 1),
+        ("errors", "errors", "/min", 60),
+        ("reconnects", "reconnects", "/min", 60),
+    ):
         # Windows in which there are none count like all others, if there are some on average.
-        total = sum(getattr(window, name) for window in steady)
+        total = sum(getattr(window, key) for window in steady)
         number = max(1, min(len(steady) // LEAST, ceil(EVENTS * len(steady) / max(1, total))))
-        windows = joined(steady, number)
-        yield _Series(name, "/min", True, _rate(name), windows)
-    yield from of("memory", "MB", lambda w: w.rss_mb or 0.0, lambda w: w.rss_mb is not None)
+        yield _Series(name, unit, per == 60, _rate(key, per), joined(steady, number))
+    for name, key in (("memory", "rss_mb"), ("master_memory", "master_rss_mb")):
+        yield from of(name, "MB", *_known(key))
 
 
 def _percentile(phase: str, per_mille: int, least: int) -> tuple[Value, Callable[[Window], bool]]:
@@ -244,8 +248,12 @@ def _percentile(phase: str, per_mille: int, least: int) -> tuple[Value, Callable
     )
 
 
-def _rate(name: str) -> Value:
-    return lambda window: getattr(window, name) / window.seconds * 60
+def _known(key: str) -> tuple[Value, Callable[[Window], bool]]:
+    return lambda window: getattr(window, key), lambda window: getattr(window, key) is not None
+
+
+def _rate(key: str, per: float) -> Value:
+    return lambda window: getattr(window, key) / window.seconds * per
 
 
 def _figure(

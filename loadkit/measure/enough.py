@@ -1,4 +1,4 @@
-"""How much a number of samples can say about a percentile: the binomial, and nothing else.
+"""How much a number of samples can say about a percentile or a share: the binomial, nothing else.
 
 Of `n` independent samples, how many lie at or below the true p-quantile is binomial(n, p),
 whatever the shape of the latencies. Everything here follows from that. Latencies of one run are
@@ -7,7 +7,7 @@ not quite independent, so take the figures as the least that is needed, not as a
 
 from math import ceil, log
 
-__all__ = ["needed", "ranks", "surely_above"]
+__all__ = ["needed", "ranks", "share_between", "surely_above"]
 
 
 def needed(per_mille: int, confidence: float = 0.99) -> int:
@@ -71,6 +71,26 @@ def surely_above(count: int, above: int, per_mille: int, confidence: float = 0.9
         return False
     # As few as `count - above` at or below, where a share p or more should be.
     return _at_most(count - above, count, per_mille / 1000) <= 1 - confidence
+
+
+def share_between(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
+    """What the true share lies between where `hits` of `of` were hit.
+
+    The exact interval of the binomial, which is never too narrow (C. J. Clopper and E. S. Pearson,
+    "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26, 1934).
+
+    Raises:
+        ValueError: more hits than tries, or no tries: that is no share.
+    """
+    from scipy.special import betaincinv  # as below
+
+    if not 0 <= hits <= of or not of:
+        raise ValueError(f"{hits} of {of} is no share")
+    doubt = (1 - confidence) / 2
+    low = float(betaincinv(hits, of - hits + 1, doubt)) if hits else 0.0
+    high = float(betaincinv(hits + 1, of - hits, 1 - doubt)) if hits < of else 1.0
+    return low, high
 
 
 def _at_most(k: int, n: int, share: float) -> float:

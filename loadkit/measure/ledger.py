@@ -1,7 +1,7 @@
 """What the master knows: every interval of every worker, each taken once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any, Final
 
@@ -48,6 +48,12 @@ class _Arrivals:
         while self._before in self._after:
             self._after.remove(self._before)
             self._before += 1
+
+    def state(self) -> list[Any]:
+        return [self._before, sorted(self._after), self.last]
+
+    def restore(self, state: list[Any]) -> None:
+        self._before, self._after, self.last = state[0], set(state[1]), state[2]
 
     def missing(self) -> list[int]:
         return [seq for seq in range(self._before, self.last + 1) if seq not in self._after]
@@ -109,19 +115,7 @@ class Ledger:
         arrivals = self._arrivals[worker]
         if seq in arrivals:
             return False
-        for name, mine in (
-            ("latency", self.latency),
-            ("from_schedule", self.from_schedule),
-            ("generator", self.generator),
-        ):
-            for key, wire in interval[name].items():
-                if key not in mine:
-                    mine[key] = Distribution()
-                mine[key].add(wire)
-        for age, wire in interval["ages"].items():
-            self.ages.setdefault(int(age), Distribution()).add(wire)
-        for name, taken in interval["scopes"].items():
-            self.scopes.setdefault(name, Scope()).add(taken)
+        self._merge(interval)
         self.session_seconds += interval["session_seconds"]
         self.counts.update(interval["counts"])
         for key, text in interval["examples"].items():
@@ -156,6 +150,65 @@ class Ledger:
         """Return the numbers that never came, by worker; empty when nothing is missing."""
         gaps = {worker: arrivals.missing() for worker, arrivals in self._arrivals.items()}
         return {worker: numbers for worker, numbers in gaps.items() if numbers}
+
+    def state(self) -> Iterator[dict[str, Any]]:
+        """Return all that is known now, for `restore`: parts of plain types, which JSON carries.
+
+        They are of this moment, however late they are asked for: the copies are made at once (some
+        10 µs for each thousand buckets), each part is put into plain types when its turn comes.
+        """
+        tables = [
+            (name, key, one.copy()) for name, mine in self._tables() for key, one in mine.items()
+        ]
+        tables += [("ages", str(age), one.copy()) for age, one in self.ages.items()]
+        scopes = [(name, scope.copy()) for name, scope in self.scopes.items()]
+        books = {
+            "counts": dict(self.counts),
+            "session_seconds": self.session_seconds,
+            "offsets": dict(self._offsets),
+            "arrivals": {worker: each.state() for worker, each in self._arrivals.items()},
+            "examples": dict(self._examples),
+            "transcripts": list(self.transcripts),
+            "concurrency": self._concurrency.state(),
+            "frames": {worker: dict(each) for worker, each in self._frames.items()},
+            "live": dict(self._live),
+            "busy": {worker: list(each) for worker, each in self._busy.items()},
+        }
+        rows = iter(()) if self._timeline is None else self._timeline.state()
+
+        def parts() -> Iterator[dict[str, Any]]:
+            yield {"books": books}
+            yield from ({name: {key: one.to_wire()}} for name, key, one in tables)
+            yield from ({"scopes": {name: scope.to_wire()}} for name, scope in scopes)
+            yield from ({"timeline": part} for part in rows)
+
+        return parts()
+
+    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
+        """Go on from what `state` gave; this ledger and its timeline are to be empty.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such state.
+        """
+        for part in state:
+            self._merge(part)
+            if (books := part.get("books")) is not None:
+                self._restore_books(books)
+            if (of_timeline := part.get("timeline")) is not None and self._timeline is not None:
+                self._timeline.restore(of_timeline)
+
+    def _restore_books(self, books: Mapping[str, Any]) -> None:
+        self.counts.update(books["counts"])
+        self.session_seconds = books["session_seconds"]
+        self._offsets = dict(books["offsets"])
+        for worker, arrivals in books["arrivals"].items():
+            self._arrivals[worker].restore(arrivals)
+        self._examples = {key: (*example,) for key, example in books["examples"].items()}
+        self.transcripts = list(books["transcripts"])
+        self._concurrency.restore(books["concurrency"])
+        self._frames = {worker: Counter(frames) for worker, frames in books["frames"].items()}
+        self._live = {worker: (*live,) for worker, live in books["live"].items()}
+        self._busy.update(books["busy"])
 
     @property
     def workers(self) -> int:
@@ -222,6 +275,25 @@ class Ledger:
     def stats_from_schedule(self) -> dict[str, dict[str, float]]:
         """Return the same figures counted from the due time."""
         return _in_order(self.from_schedule)
+
+    def _tables(self) -> tuple[tuple[str, dict[str, Distribution]], ...]:
+        return (
+            ("latency", self.latency),
+            ("from_schedule", self.from_schedule),
+            ("generator", self.generator),
+        )
+
+    def _merge(self, taken: Mapping[str, Any]) -> None:
+        """Add the distributions of an interval, or of a part of a state."""
+        for name, mine in self._tables():
+            for key, wire in taken.get(name, {}).items():
+                if key not in mine:
+                    mine[key] = Distribution()
+                mine[key].add(wire)
+        for age, wire in taken.get("ages", {}).items():
+            self.ages.setdefault(int(age), Distribution()).add(wire)
+        for name, scope in taken.get("scopes", {}).items():
+            self.scopes.setdefault(name, Scope()).add(scope)
 
     def _in_run(
         self, worker: str, interval: Mapping[str, Any], at: float | None

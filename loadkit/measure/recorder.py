@@ -114,18 +114,19 @@ class Recorder:
             due: when it should have begun by the schedule; None where there is no schedule.
             sent: when it began.
             end: when it was complete.
-            since: when the session began, if a response is to count by the session's age.
+            since: of a response, when its session began: it counts by the session's age too.
         """
         if sent < self.measure_from:
             return
-        self._latency[phase].record(end - sent)
+        if since is None:
+            self._latency[phase].record(end - sent)
+        else:
+            self._ages[age_class(sent - since)].record(end - sent)
         if due is not None:
             self._from_schedule[phase].record(end - due)
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
                 # A timer may fire a moment early; what was sent early was not sent late.
                 self._schedule_delay.record(sent - due if sent > due else 0.0)
-        if since is not None and phase is Phase.RESPONSE:
-            self._ages[age_class(sent - since)].record(end - sent)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         """Count something, by a key of `loadkit.figures.Count`.
@@ -214,6 +215,7 @@ class Recorder:
             `states` are of this moment, the rest is of the interval alone.
         """
         self._live_on(now)
+        self._close()
         interval = {
             "from": now if self._taken_at is None else self._taken_at,
             "to": now,
@@ -240,6 +242,11 @@ class Recorder:
         self._taken_at = now
         self._open()
         return interval
+
+    def _close(self) -> None:
+        """Nothing more comes for the interval: complete what was put off while it ran."""
+        for tally in self._ages.values():
+            self._latency[Phase.RESPONSE].add(tally.to_wire())
 
     def _live_on(self, now: float | None = None) -> None:
         """Add what was lived since the number of live sessions last changed."""

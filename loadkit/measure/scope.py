@@ -34,6 +34,18 @@ class Scope:
             self.latency.setdefault(phase, Distribution()).add(wire)
         self.counts.update(taken["counts"])
 
+    def copy(self) -> "Scope":
+        """Return it as it is now: what is added later changes one of the two alone."""
+        twin = Scope()
+        twin.latency = {phase: one.copy() for phase, one in self.latency.items()}
+        twin.counts = self.counts.copy()
+        return twin
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return it as plain types, for `add`."""
+        latency = {phase: one.to_wire() for phase, one in self.latency.items()}
+        return {"latency": latency, "counts": dict(self.counts)}
+
 
 class Scoped:
     """Records for a worker's recorder, and for one user class apart.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import COMPLETED, Count, Ending, Phase
+from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.drift import Drift
 from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.ledger import Ledger
@@ -48,6 +49,13 @@ class Summary:
         stopped_early: why the run ended before its time; None if it did not.
         drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
             None where the run was too short to tell.
+        incidents: the windows in which the target misbehaved, in their order, as plain values of
+            `loadkit.measure.incidents`; docs/soak.md has their keys.
+        incidents_unlisted: how many more there were.
+        load: the load asked for and delivered, as of `loadkit.measure.load.LoadCurve`.
+        cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
+            `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
+            were under way then, and `half_written_lines`, which were left out.
     """
 
     profile: str
@@ -70,6 +78,10 @@ class Summary:
     arrivals: Mapping[str, float] | None = None
     stopped_early: str | None = None
     drift: Mapping[str, Any] | None = None
+    incidents: Sequence[Mapping[str, Any]] = ()
+    incidents_unlisted: int = 0
+    load: Mapping[str, Any] = field(default_factory=dict)
+    cut: Mapping[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +92,7 @@ class Summary:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
+            **({} if self.cut is None else {"cut": dict(self.cut)}),
             "target": self.target,
             "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
@@ -101,6 +114,9 @@ class Summary:
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
             **({} if self.drift is None else {"drift": dict(self.drift)}),
+            **({"incidents": list(self.incidents)} if self.incidents else {}),
+            **({"incidents_unlisted": self.incidents_unlisted} if self.incidents_unlisted else {}),
+            **({"load": dict(self.load)} if self.load else {}),
         }
 
     @classmethod
@@ -129,6 +145,10 @@ class Summary:
             arrivals=data.get("arrivals"),
             stopped_early=data.get("stopped_early"),
             drift=data.get("drift"),
+            incidents=tuple(data.get("incidents", ())),
+            incidents_unlisted=data.get("incidents_unlisted", 0),
+            load=data.get("load", {}),
+            cut=data.get("cut"),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -170,7 +190,8 @@ def summarise(
     workers_refused: Sequence[str] = (),
     heartbeats_lost: int = 0,
     local_limits: int = 0,
-    drift: Drift | None = None,
+    chronicle: Chronicle | None = None,
+    cut: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -193,7 +214,8 @@ def summarise(
         workers_refused: names of the workers that were not let in.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
-        drift: what its figures did over the hours.
+        chronicle: fed with the rows of the run; None where nothing is to be told of its course.
+        cut: see `Summary`.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -248,8 +270,9 @@ def summarise(
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
+        cut=cut,
     )
-    drift = drift or Drift()
+    drift = Drift() if chronicle is None else chronicle.drift(duration_s, ledger.ages)
     slo = judge(limits, ledger, drift)
     failed = {
         "error": sum(errors.values()),
@@ -287,6 +310,10 @@ def summarise(
         else {"asked": asked_sessions, "started": sessions["started"], "refused": refused},
         stopped_early=stopped_early,
         drift=drift.to_dict(),
+        incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
+        incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
+        load={} if chronicle is None else chronicle.load.to_dict(),
+        cut=cut,
     )
 
 

@@ -1,8 +1,8 @@
 """The run cut into rows: what all workers measured in each second, or in whatever is asked for."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import floor, inf
 from typing import Any, Final
 
@@ -92,6 +92,55 @@ class Row:
         """Sessions in a state at the end of the row."""
         return sum(worker.states.get(state, 0) for worker in self.standing.values())
 
+    def merge(self, taken: Mapping[str, Any]) -> None:
+        """Add the distributions and counts of an interval, or of a row that was put away."""
+        for name, mine in self.tables():
+            for key, wire in taken[name].items():
+                mine.setdefault(key, Distribution()).add(wire)
+        for age, wire in taken["ages"].items():
+            self.ages.setdefault(int(age), Distribution()).add(wire)
+        for name, scope in taken["scopes"].items():
+            self.scopes.setdefault(name, Scope()).add(scope)
+        self.counts.update(taken["counts"])
+        self.session_seconds += taken["session_seconds"]
+
+    def copy(self) -> "Row":
+        """Return it as it is now: what is added later changes one of the two alone."""
+        return replace(
+            self,
+            latency={key: one.copy() for key, one in self.latency.items()},
+            from_schedule={key: one.copy() for key, one in self.from_schedule.items()},
+            generator={key: one.copy() for key, one in self.generator.items()},
+            ages={age: one.copy() for age, one in self.ages.items()},
+            scopes={name: scope.copy() for name, scope in self.scopes.items()},
+            cpu={worker: list(means) for worker, means in self.cpu.items()},
+            counts=self.counts.copy(),
+            frames=self.frames.copy(),
+            reported=dict(self.reported),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what an open row holds as plain types, for `Timeline.restore`."""
+        return {
+            **{name: {k: one.to_wire() for k, one in mine.items()} for name, mine in self.tables()},
+            "ages": {str(age): one.to_wire() for age, one in self.ages.items()},
+            "asked": dict(self.asked),
+            "scopes": {name: scope.to_wire() for name, scope in self.scopes.items()},
+            "cpu": self.cpu,
+            "counts": dict(self.counts),
+            "frames": dict(self.frames),
+            "session_seconds": self.session_seconds,
+            "reported": _plain(self.reported),
+        }
+
+    def tables(self) -> tuple[tuple[str, dict[str, Distribution]], ...]:
+        """Return its distributions, by name."""
+        return (
+            ("latency", self.latency),
+            ("from_schedule", self.from_schedule),
+            ("generator", self.generator),
+        )
+
 
 @dataclass(slots=True)
 class _Worker:
@@ -143,22 +192,10 @@ class Timeline:
         known.row = place = max(self._next, self._place(known, start, end))
         known.until = max(known.until, end)
         row = self._row(place)
-        for name, mine in (
-            ("latency", row.latency),
-            ("from_schedule", row.from_schedule),
-            ("generator", row.generator),
-        ):
-            for key, wire in interval[name].items():
-                mine.setdefault(key, Distribution()).add(wire)
-        for age, wire in interval["ages"].items():
-            row.ages.setdefault(int(age), Distribution()).add(wire)
-        for name, taken in interval["scopes"].items():
-            row.scopes.setdefault(name, Scope()).add(taken)
-        row.counts.update(interval["counts"])
+        row.merge(interval)
         cpu = interval["generator"].get("cpu_percent")
         if cpu and (samples := sum(cpu["counts"][1::2])):
             row.cpu.setdefault(worker, []).append(cpu["total"] / samples / 1000)
-        row.session_seconds += interval["session_seconds"]
         totals = Counter(interval["frames"])
         row.frames += totals - known.frames  # which leaves out what is not positive
         known.frames |= totals
@@ -191,6 +228,37 @@ class Timeline:
             until = max(worker.until for worker in self._workers.values())
             rows[-1].length = min(max(until - rows[-1].start, 0.001), self.interval)
         return rows
+
+    def state(self) -> Iterator[dict[str, Any]]:
+        """Return all that is known now, for `restore`; see `Ledger.state`."""
+        books = {
+            "next": self._next,
+            "workers": {
+                name: [worker.row, worker.until, dict(worker.frames)]
+                for name, worker in self._workers.items()
+            },
+            "standing": _plain(self._standing),
+        }
+        rows = [(number, row.copy()) for number, row in self._rows.items()]
+
+        def parts() -> Iterator[dict[str, Any]]:
+            yield {"books": books}
+            yield from ({"row": number, **row.to_wire()} for number, row in rows)
+
+        return parts()
+
+    def restore(self, part: Mapping[str, Any]) -> None:
+        """Take a part of what `state` gave."""
+        if (books := part.get("books")) is not None:
+            self._next = books["next"]
+            self._standing = _standing(books["standing"])
+            for name, (row, until, frames) in books["workers"].items():
+                self._workers[name] = _Worker(row, until, Counter(frames))
+            return
+        found = self._row(part["row"])
+        found.merge(part)
+        found.asked, found.cpu = part["asked"], part["cpu"]
+        found.frames, found.reported = Counter(part["frames"]), _standing(part["reported"])
 
     def _place(self, worker: _Worker, start: float, end: float) -> int:
         """The number of the row that an interval belongs to."""
@@ -228,6 +296,17 @@ class Timeline:
         row.standing = dict(self._standing)
         row.master_rss_mb = self.master_rss_mb
         return row
+
+
+def _plain(standing: Mapping[str, Standing]) -> dict[str, list[Any]]:
+    return {
+        worker: [each.until, dict(each.states), each.live, each.rss_mb]
+        for worker, each in standing.items()
+    }
+
+
+def _standing(plain: Mapping[str, list[Any]]) -> dict[str, Standing]:
+    return {worker: Standing(*fields) for worker, fields in plain.items()}
 
 
 def _keep_latest(standing: dict[str, Standing], worker: str, stands: Standing) -> None:

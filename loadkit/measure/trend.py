@@ -262,7 +262,7 @@ def _sen(t: Floats, x: Floats, worth: float) -> tuple[float, float, float]:
     # scipy counts those places by a level: the one that takes it as far as this spread does.
     wide = stats.t.ppf(0.975, max(1.0, worth - 2)) * sqrt(len(x) / worth)
     level = max(2 * float(stats.norm.sf(wide)), 1e-300)
-    found = stats.theilslopes(x, t, 1 - level if level > 0.5 else level)
+    found = stats.theilslopes(x, t, level)
     return float(found.slope), float(found.low_slope), float(found.high_slope)
 
 
@@ -289,7 +289,7 @@ def _mann_kendall(x: Floats, worth: float) -> float:
     return _of_student(max(0.0, abs(score) - 1) / sqrt(spread), worth - 2)
 
 
-def _spread(n: "int | NDArray[np.int64]") -> "Floats":
+def _spread(n: int | NDArray[np.int64]) -> Floats:
     """18 times the variance of the score of n values, and what n equal ones take from it."""
     return np.asarray(n * (n - 1.0) * (2 * n + 5))
 

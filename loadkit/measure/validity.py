@@ -5,7 +5,7 @@ The thresholds are the constants below; `docs/figures.md` has them as a table.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
 from loadkit.measure.words import number, plural
@@ -66,7 +66,7 @@ its users; what lasts longer is another load than the one asked for."""
 UNDELIVERED_SHARE: Final = 0.25
 """The share of the run's time that may be short of users. Up to it, the seconds that had the load
 asked for outweigh the others threefold, and `timeline.csv` tells them apart; beyond, the figures
-are of a load that nobody asked for."""
+are of a load that nobody asked for. The same holds for what a run that was cut lacks at its end."""
 
 _RANK: Final[dict[Level, int]] = {"valid": 0, "suspect": 1, "invalid": 2}
 _MEND: Final = "use more workers, or fewer users on each"
@@ -105,6 +105,7 @@ def assess(
     negative: int = 0,
     overflow: int = 0,
     internal: int = 0,
+    cut: Mapping[str, Any] | None = None,
 ) -> Validity:
     """Judge a run by what is known of its generator.
 
@@ -126,8 +127,10 @@ def assess(
         local_limits: how often this side ran out of files or ports.
         negative, overflow: durations below zero and above ten minutes, which are no samples.
         internal: faults of this tool itself (`Failure.INTERNAL`).
+        cut: where the run was cut, as `Summary.cut`; None if it ended in order.
     """
     found = [
+        *_end(cut),
         *_lateness(generator),
         *_resources(generator, saturated_share, local_limits),
         *_delivery(asked_users, peak_users, "concurrent users", "lengthen the ramp, or " + _MEND),
@@ -143,6 +146,19 @@ def assess(
 
 
 _Found = Iterator[tuple[Level, str]]
+
+
+def _end(cut: Mapping[str, Any] | None) -> _Found:
+    if cut is None:
+        return
+    at, asked, left_out = cut["at_s"], cut["asked_s"], cut["half_written_lines"]
+    level: Level = "invalid" if at < (1 - UNDELIVERED_SHARE) * asked else "suspect"
+    lines = f" ({plural(left_out, 'half-written line')} left out)" if left_out else ""
+    yield (
+        level,
+        f"the run was cut after {number(at)} of {number(asked)} s ({cut['reason']}): what was "
+        f"measured until 2 s before that is all here{lines}; for the rest run it again",
+    )
 
 
 def _lateness(generator: Mapping[str, Mapping[str, float]]) -> _Found:

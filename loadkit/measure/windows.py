@@ -15,8 +15,10 @@ from loadkit.measure.timeline import Row
 
 __all__ = ["MOST", "Sketch", "Window", "Windows", "joined"]
 
-MOST: Final = 240
-"""Windows that are kept at most; from the first time on that there are so many, at least half."""
+MOST: Final = 120
+"""Windows that are kept at most; from the first time on that there are so many, at least half. More
+would date a change more closely, but take longer to fill: some 5 MB on whoever leads, which it has
+after two minutes of rows of a second, and hardly more after a day."""
 
 _BITS: Final = 6  # significant bits of a bucket's number: 32 buckets for each doubling
 
@@ -86,7 +88,8 @@ class Window:
         asked: the load asked for; None where that changed within the window.
         latency: by phase, end - sent.
         answered, errors, reconnects: how many there were.
-        rss_mb: the workers' memory on average; None while none has said.
+        rss_mb, master_rss_mb: the memory of all workers, and of the process that leads, on average;
+            None while none has said.
         age_rise: how response times rose with the session's age, of responses of the same moment:
             see `_age_rise`.
         aged: how many responses that says something about.
@@ -100,6 +103,7 @@ class Window:
     errors: int = 0
     reconnects: int = 0
     rss_mb: float | None = None
+    master_rss_mb: float | None = None
     age_rise: float = 0.0
     aged: int = 0
 
@@ -113,8 +117,6 @@ class Window:
         """Make one of several that follow each other."""
         first = parts[0]
         phases = dict.fromkeys(phase for part in parts for phase in part.latency)
-        known = [part for part in parts if part.rss_mb is not None]
-        spoken = sum(part.seconds for part in known)
         return cls(
             first.start,
             sum(part.seconds for part in parts),
@@ -131,7 +133,8 @@ class Window:
             sum(part.answered for part in parts),
             sum(part.errors for part in parts),
             sum(part.reconnects for part in parts),
-            sum((part.rss_mb or 0) * part.seconds for part in known) / spoken if known else None,
+            _average((part.rss_mb, part.seconds) for part in parts),
+            _average((part.master_rss_mb, part.seconds) for part in parts),
             sum(part.age_rise for part in parts),
             sum(part.aged for part in parts),
         )
@@ -158,7 +161,7 @@ class Windows:
         self._has = 0  # rows of it
 
     def add(self, *rows: Row) -> None:
-        """Take the next rows of the run; each takes less than a millisecond."""
+        """Take the next rows of the run; each takes about a millisecond."""
         for row in rows:
             if row.start >= self._since:
                 self._add(_of(row))
@@ -223,9 +226,17 @@ def _of(row: Row) -> Window:
         sum(n for key, n in counts.items() if key.startswith("errors.")),
         counts[Count.DISCONNECTS_RECONNECTED],
         row.rss_mb,
+        row.master_rss_mb,
         rise,
         aged,
     )
+
+
+def _average(values: Iterable[tuple[float | None, float]]) -> float | None:
+    """Weighed by seconds; None where there is none."""
+    known = [(value, seconds) for value, seconds in values if value is not None]
+    whole = sum(seconds for _, seconds in known)
+    return sum(value * seconds for value, seconds in known) / whole if known else None
 
 
 def _age_rise(ages: Mapping[int, Distribution]) -> tuple[float, int]:

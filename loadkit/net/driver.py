@@ -5,7 +5,7 @@ anyone waits for is a deadline of the one `receive`, so every event is stamped w
 """
 
 from collections import deque
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -20,6 +20,7 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Hangup,
     Sample,
     Send,
     Violation,
@@ -41,12 +42,13 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
-from loadkit.errors import LocalError, RemoteError
+from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Ending, Phase, State
 from loadkit.net.link import Link
 from loadkit.net.ports import Itinerary, Mishap, Person, Setting
 from loadkit.net.rest import Api
 from loadkit.net.tab import Tab
+from loadkit.net.token import expired
 from loadkit.wire import Event, EventType, Flaw, decode
 
 __all__ = ["Driver"]
@@ -56,6 +58,7 @@ REMEMBERED: Final = 8  # frames kept for the transcript of a violation
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
 _PLAIN: Final = Itinerary()
+_RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
 
 class Driver:
@@ -87,7 +90,12 @@ class Driver:
 
     def __init__(self, setting: Setting, person: Person, itinerary: Itinerary = _PLAIN) -> None:
         self._setting, self._person, self._itinerary = setting, person, itinerary
-        self._session = Session(setting.policy, setting.rng, streaming=itinerary.streaming)
+        self._session = Session(
+            setting.policy,
+            setting.rng,
+            streaming=itinerary.streaming,
+            socket_age=itinerary.socket_age,
+        )
         self._link: Link | None = None
         self._acts: deque[Act] = deque()
         self._query: dict[str, str] = {}
@@ -157,23 +165,41 @@ class Driver:
         """Token and session, over one HTTP connection as a client's own."""
         setting = self._setting
         sample = setting.recorder.sample
-        api = Api(setting.target, setting.credentials)
+        api = Api(setting.target, setting.credentials, retrying=self._refused)
         try:
             self._started = began = perf_counter()
             token = api.access_token()
             done = perf_counter()
             sample(Phase.TOKEN, due, began, done)
-            session_id = api.create_session(
-                token, streaming=self._itinerary.streaming, platform=setting.platform
-            )
+            try:
+                session_id = self._ask_for_session(api, token)
+            except RemoteError as error:
+                # A server that lets people wait may let their tokens grow too old meanwhile.
+                if error.status != 401 or not expired(token, time()):
+                    raise
+                token, done = api.access_token(), perf_counter()
+                session_id = self._ask_for_session(api, token)
             sample(Phase.CREATE_SESSION, None, done, perf_counter())
         except RemoteError as error:
+            self._count_status(error)
             return error
         finally:
-            setting.recorder.count("events.rest_retry", api.retries)
             api.close()
         self._query = {"access_token": token, "session_id": session_id}
         return None
+
+    def _ask_for_session(self, api: Api, token: str) -> str:
+        streaming, platform = self._itinerary.streaming, self._setting.platform
+        return api.create_session(token, streaming=streaming, platform=platform)
+
+    def _refused(self, error: RemoteError) -> None:
+        """A call failed that is tried again; only the last try's failure is an error."""
+        self._setting.recorder.count(f"retried.{error.kind}")
+        self._count_status(error)
+
+    def _count_status(self, error: RemoteError) -> None:
+        if error.status is not None:
+            self._setting.recorder.count(f"refused.{error.status}")
 
     def _live(self) -> Finish:
         acts = self._acts
@@ -222,7 +248,12 @@ class Driver:
                 max_size=MESSAGE_LIMIT,
             )
         except RemoteError as error:
-            self._feed(perf_counter(), Refused(error.kind, error.detail, error.status))
+            self._count_status(error)
+            kind = error.kind
+            # The session is bound to this token, so that a fresh one would not open it either.
+            if error.status == 401 and expired(self._query["access_token"], time()):
+                kind = Failure.TOKEN_EXPIRED
+            self._feed(perf_counter(), Refused(kind, error.detail, error.status, error.wait_s))
             return
         self._link = link
         mishap, self._broken_next = self._broken_next, None
@@ -288,8 +319,10 @@ class Driver:
         if isinstance(effect, Sample):
             if effect.end >= self._deaf[0] and effect.sent < self._deaf[1]:
                 recorder.count("events.left_out_by_stall")
-            else:
+            elif effect[0] is _RESPONSE:
                 recorder.sample(*effect, self._started)
+            else:
+                recorder.sample(*effect)
         elif isinstance(effect, Send):
             if self._link is not None:
                 self._recent.append((now, "→", effect.frame))
@@ -308,6 +341,10 @@ class Driver:
             case Drop():
                 if self._link is not None:
                     self._link.drop()
+                    self._link = None
+            case Hangup(code=code):
+                if self._link is not None:
+                    self._link.close(code)
                     self._link = None
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail)

@@ -102,6 +102,7 @@ class Itinerary:
         tabs: further sockets on the same session, each of which must see every event.
         restarts: cold resumes: after an answer the process is shut down and a new one, which
             remembers nothing but the session and its token, goes on.
+        socket_age: how old the first socket is to be taken for, in seconds.
     """
 
     streaming: bool = False
@@ -109,3 +110,4 @@ class Itinerary:
     storms: tuple[tuple[float, Mishap], ...] = ()
     tabs: int = 0
     restarts: int = 0
+    socket_age: float = 0.0

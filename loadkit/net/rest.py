@@ -1,12 +1,9 @@
 """The two REST calls that a virtual user makes before its first WebSocket."""
 
-import base64
 import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from ssl import SSLEOFError
 from typing import Any, Final, NamedTuple, cast
 
@@ -20,46 +17,17 @@ from loadkit import __version__
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.faults import answer_text, translate
+from loadkit.net.retry import MOST_RETRIES, retry_delay
 from loadkit.net.target import Target
+from loadkit.net.token import flaw
 
-__all__ = ["Api", "retry_delay"]
+__all__ = ["Api"]
 
-_MOST_RETRIES: Final = 3
-_NETWORK_DELAY: Final = 1.0  # seconds, after a network error or a 5xx
-_LIMITED_DELAY: Final = 5.0  # seconds, after a 429 that names no time
-_LONGEST_DELAY: Final = 30.0  # seconds, whatever Retry-After asks for
-_CLOCK_SKEW: Final = 5.0  # seconds between the server's clock and ours
 _LARGEST_ANSWER: Final = 1 << 16  # bytes
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def retry_delay(
-    attempt: int, status: int | None, retry_after: str | None, *, now: float | None = None
-) -> float | None:
-    """How long to wait before asking again.
-
-    The rules are those seen in the vendor's SDKs: a network error, a 5xx and a 429 are retried up
-    to three times.
-
-    Args:
-        attempt: how many times it was asked so far, from 1.
-        status: of the answer; None after a network error.
-        retry_after: that header of a 429: seconds or an HTTP date.
-        now: the wall clock that a date is compared with, in seconds since the epoch.
-
-    Returns:
-        Seconds, or None when the failure is final.
-    """
-    if attempt > _MOST_RETRIES:
-        return None
-    if status == 429:
-        asked = _seconds(retry_after, time.time() if now is None else now)
-        return _LIMITED_DELAY if asked is None else min(max(asked, 0.0), _LONGEST_DELAY)
-    return _NETWORK_DELAY if status is None or status >= 500 else None
 
 
 class _Answer(NamedTuple):
@@ -77,10 +45,10 @@ class _Tap:
     __slots__ = ("_sock", "close", "ended", "read")
 
     def __init__(self, sock: gevent.socket.socket) -> None:
-        self.read = 0
-        self.ended = False
-        self.close = sock.close
         self._sock = sock
+        self.close = sock.close
+        self.ended = False
+        self.read = 0
 
     def recv(self, size: int) -> bytes:
         data = self._sock.recv(size)
@@ -105,6 +73,7 @@ class Api:
         "_answer_timeout",
         "_connect_timeout",
         "_credentials",
+        "_retrying",
         "_sleep",
         "_sock",
         "_target",
@@ -122,6 +91,7 @@ class Api:
         answer_timeout: float = 30.0,
         user_agent: str = f"loadkit/{__version__}",
         sleep: Callable[[float], object] = gevent.sleep,
+        retrying: Callable[[RemoteError], object] = lambda _: None,
     ) -> None:
         """Nothing is sent before the first call.
 
@@ -132,13 +102,14 @@ class Api:
             answer_timeout: of a request and its whole answer, in seconds.
             user_agent: the header's value.
             sleep: waits between retries; takes seconds.
+            retrying: told of each failure that leads to a wait and another try, before the wait.
         """
         self._target = target
         self._credentials = credentials
         self._connect_timeout = connect_timeout
         self._answer_timeout = answer_timeout
         self._user_agent = user_agent
-        self._sleep = sleep
+        self._sleep, self._retrying = sleep, retrying
         self._sock: gevent.socket.socket | None = None
         self.correlation_id = str(uuid.uuid4())
         self.retries = 0
@@ -158,9 +129,9 @@ class Api:
             "X-Host": self._credentials.host_identifier,
         }
         token = self._ask("access-token", identity, b"{}", "access_token")
-        flaw = _token_flaw(token, time.time())
-        if flaw is not None:
-            raise RemoteError(Failure.TOKEN_MALFORMED, flaw)
+        wrong = flaw(token, time.time())
+        if wrong is not None:
+            raise RemoteError(Failure.TOKEN_MALFORMED, wrong)
         return token
 
     def create_session(self, token: str, *, streaming: bool, platform: str = "web") -> str:
@@ -206,7 +177,7 @@ class Api:
                 failure.__cause__ = error.__cause__
                 # A server may let an idle connection go at any time. A fresh one works at once.
                 delay = (
-                    0.0 if reused and attempt <= _MOST_RETRIES else retry_delay(attempt, None, "")
+                    0.0 if reused and attempt <= MOST_RETRIES else retry_delay(attempt, None, "")
                 )
             except RemoteError as error:
                 failure = error
@@ -221,6 +192,7 @@ class Api:
                 raise failure
             self.retries += 1
             if delay:
+                self._retrying(failure)
                 self._sleep(delay)
 
     def _request(self, call: str, headers: Mapping[str, str], body: bytes) -> bytes:
@@ -313,31 +285,3 @@ def _field(answer: _Answer, name: str) -> str:
     if type(value) is str and _HEADER_VALUE.fullmatch(value):
         return value
     raise RemoteError(Failure.HTTP_BAD_ANSWER, f"no usable {name!r}", status=answer.status)
-
-
-def _token_flaw(token: str, now: float) -> str | None:
-    parts = token.split(".")
-    if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):
-        return "not three base64url parts"
-    try:
-        claims: Any = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return None  # opaque to us, and that is the server's right
-    expiry = claims.get("exp") if type(claims) is dict else None
-    if isinstance(expiry, int | float) and expiry + _CLOCK_SKEW < now:
-        return "expired on arrival"
-    return None
-
-
-def _seconds(retry_after: str | None, now: float) -> float | None:
-    """Read a Retry-After header (RFC 9110, 10.2.3); None when it says nothing."""
-    text = (retry_after or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])  # more digits are more than the longest delay anyway
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:  # "-0000": UTC without a claim about a place
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.fromtimestamp(now, UTC)).total_seconds()

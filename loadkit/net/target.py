@@ -1,7 +1,8 @@
-"""The deployment under load: its address, resolved once, and TCP (with TLS) connections to it."""
+"""The deployment under load: its addresses, and TCP (with TLS) connections to it."""
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
@@ -20,7 +21,7 @@ _MEND: Final = "write it as http://host[:port][/prefix] or https://…"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """Where the virtual users go. Made by `resolve`, shared by all users of a worker.
 
@@ -29,7 +30,7 @@ class Target:
         host: the name in the Host header, in SNI and on the certificate.
         port: of the TCP connection.
         prefix: path in front of everything, without a closing slash; often "".
-        addresses: what the name resolved to, handed out in turn.
+        addresses: what the name resolved to last, handed out in turn.
         context: verifies the target's certificate; None without TLS.
     """
 
@@ -43,7 +44,7 @@ class Target:
 
     @classmethod
     def resolve(cls, url: str) -> "Target":
-        """Read a base URL and look its host up, once for the whole run.
+        """Read a base URL and look its host up: once for all users, not once a connection.
 
         Args:
             url: `http(s)://host[:port][/prefix]`.
@@ -57,12 +58,19 @@ class Target:
         host = _ascii_host(parts.hostname or "")
         port = parts.port or _PORTS[parts.scheme]
         try:
-            found = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
+            addresses = _look_up(host, port)
         except OSError as error:
             raise TargetError(f"cannot resolve the host {host!r}: {error.strerror}") from error
-        addresses = tuple(dict.fromkeys((int(family), address) for family, *_, address in found))
         context = _verifying_context() if secure else None
         return cls(secure, host, port, parts.path.rstrip("/"), addresses, context)
+
+    def look_again(self) -> None:
+        """Follow the host to where its name leads now, as a fail-over or a balancer moves it.
+
+        A name that cannot be looked up at this moment leads where it did.
+        """
+        with suppress(OSError):
+            self.addresses = _look_up(self.host, self.port)
 
     @property
     def authority(self) -> str:
@@ -104,9 +112,9 @@ class Target:
                 LOCAL_LIMIT when this machine has no file descriptor or port left.
         """
         refusal: OSError | None = None
-        first = next(self._turns)
-        for step in range(len(self.addresses)):
-            family, address = self.addresses[(first + step) % len(self.addresses)]
+        first, addresses = next(self._turns), self.addresses
+        for step in range(len(addresses)):
+            family, address = addresses[(first + step) % len(addresses)]
             try:
                 plain = _connect(family, address)
             except TimeoutError as error:  # the system's own limit, minutes long
@@ -129,6 +137,11 @@ class Target:
         except BaseException:
             plain.close()
             raise
+
+
+def _look_up(host: str, port: int) -> tuple[Address, ...]:
+    found = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
+    return tuple(dict.fromkeys((int(family), address) for family, *_, address in found))
 
 
 def _connect(family: int, address: tuple[Any, ...]) -> gevent.socket.socket:

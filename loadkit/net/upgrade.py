@@ -13,6 +13,7 @@ from websockets.uri import WebSocketURI
 
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.faults import answer_text, clean_text
+from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
 
 __all__ = ["Upgraded", "forget", "upgrade"]
@@ -58,7 +59,8 @@ def upgrade(
 
     Raises:
         RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer but
-            101, PROTOCOL_ERROR for an answer that breaks its RFC, CONNECTION_LOST for none.
+            101, RATE_LIMITED for a 429, PROTOCOL_ERROR for an answer that breaks its RFC,
+            CONNECTION_LOST for none.
         OSError: the socket broke.
     """
     uri = WebSocketURI(target.secure, target.host, target.port, target.ws_path, query)
@@ -109,8 +111,12 @@ def _refusal(error: Exception, query: str) -> RemoteError:
     secrets = [value for key, value in parse_qsl(query) if key == "access_token"]
     secrets += [field[13:] for field in query.split("&") if field.startswith("access_token=")]
     if isinstance(error, InvalidStatus):
-        text = answer_text(error.response.body, secrets)
-        return RemoteError(Failure.UPGRADE_REFUSED, text, status=error.response.status_code)
+        response = error.response
+        text, status = answer_text(response.body, secrets), response.status_code
+        if status == 429:  # a policy's limit, which is another finding than a server that cannot
+            wait_s = asked_delay(next(iter(response.headers.get_all("Retry-After")), None))
+            return RemoteError(Failure.RATE_LIMITED, text, status=status, wait_s=wait_s)
+        return RemoteError(Failure.UPGRADE_REFUSED, text, status=status)
     if isinstance(error.__cause__, EOFError):
         return RemoteError(Failure.CONNECTION_LOST, "closed before the upgrade was answered")
     return RemoteError(Failure.PROTOCOL_ERROR, clean_text(str(error), secrets))

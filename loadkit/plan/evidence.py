@@ -50,7 +50,7 @@ class Outcome:
         margin: of the objective that was closest to its limit or farthest beyond; see `margin`.
         margins: the 95 % interval of that margin, lower end first; None where the objective has
             none (a count), which is taken as certain. It should allow for samples that depend on
-            each other: `loadkit.plan.settle.batch_interval`.
+            each other: `loadkit.measure.settle.batch_interval`.
         settled: whether the step became stationary before it was measured.
         seconds: what the step took in all, from the rest before it to its end.
         why: the objective, or what the generator or the target said, in words.

@@ -9,6 +9,7 @@ from loadkit.acts import Act, ActKind, Cue
 from loadkit.plan.chance import Chance, lognormal, person_rng
 from loadkit.plan.dialogue import Repertoire
 from loadkit.plan.errand import Abandon, Errand, Handoff, Idle
+from loadkit.plan.midway import turns_found, wait_found
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Conversation
 from loadkit.plan.traits import Human
@@ -29,6 +30,7 @@ _REFUSAL_WAIT_S: Final = (2.0, 5.0)  # "try again in a moment": uniform. Ours
 _REFUSALS: Final = 3  # how often in a row a refused line is said again
 _GONE_WITHIN_S: Final = 1.0  # of sending, for who is gone while waiting: before most answers
 _REQUESTS: Final = 3  # how often a human is asked for while only the agent answers
+_TURN_S: Final = 25.0  # a turn with its answer, for the age of who is found in mid-talk. Ours
 
 # Numbers of draws. A turn draws under its own number, so that what was refused, or left
 # unanswered, on the way to it does not move it.
@@ -54,6 +56,8 @@ class _Birth(NamedTuple):
     away: float
     while_typing: float
     gone_when: float
+    length: float
+    place: float
 
 
 class _Exit(NamedTuple):
@@ -74,6 +78,7 @@ class Person:
     """
 
     __slots__ = (
+        "_age_s",
         "_asked",
         "_away_s",
         "_busy",
@@ -108,6 +113,7 @@ class Person:
         handoff: Handoff = HANDOFF,
         idle: Idle = IDLE,
         abandon: Abandon = ABANDON,
+        midway: bool = False,
     ) -> None:
         """Draw a person.
 
@@ -118,6 +124,8 @@ class Person:
             rng: the person's stream, see `person_rng`. Not kept.
             errand: what they have come for.
             handoff, idle, abandon: how they go about it.
+            midway: whether to draw one who is found in the midst of a session, as in a load that
+                has gone on for long, and who lives only the rest of it.
         """
         self._chance = Chance(rng)
         u = _Birth(*self._chance.draws(_BIRTH)[: len(_Birth._fields)])
@@ -146,7 +154,12 @@ class Person:
             if u.comes_back < abandon.comes_back:
                 away = lognormal(u.away, abandon.away.median, abandon.away.sigma)
                 self._away_s = away * self._scale
-        self._lines = dialogues.lines(lines, rng)
+        self._age_s, over = 0.0, 0
+        if midway:
+            over = self._skip(u, conversation, idle, abandon)
+            to_human = handoff.live_turns if errand is Errand.HUMAN else 0
+            lines = over + self._turns + to_human
+        self._lines = dialogues.lines(lines, rng)[over:]
 
         self._said = 0
         self._line = ""  # the last one, which is said again when it was refused
@@ -155,9 +168,35 @@ class Person:
         self._busy = -math.inf  # when the last thing that is under way is done
         self._bye = math.inf  # when the person leaves, once that is decided
 
+    def _skip(self, u: _Birth, conversation: Conversation, idle: Idle, abandon: Abandon) -> int:
+        """Be found in the midst of the session. Returns how many lines were said before."""
+        if self._errand is Errand.IDLE:
+            waited = wait_found(u.length, u.place, idle.duration)
+            self._idle_s, self._age_s = waited.left, waited.done * self._scale
+            return 0
+        least, most = conversation.turns.min, conversation.turns.max
+        # The turns with the human, and the one that asks for them: these are not cut short, so
+        # who is found there begins with the question.
+        human = 1 + self._handoff.live_turns if self._errand is Errand.HUMAN else 0
+        if self._exit is not None:
+            least, most = abandon.after.min + 1, abandon.after.max + 1
+        found = turns_found(u.length, u.place, least + human, most + human)
+        self._turns = max(0, found.left - human)
+        if self._exit is not None:
+            self._exit = self._exit._replace(turn=found.left - 1)
+        self._age_s = found.done * _TURN_S * self._scale
+        return found.length - human - self._turns
+
     @classmethod
-    def of(cls, profile: Profile, rng: random.Random, errand: Errand = Errand.CHAT) -> "Person":
-        """Draw a person of a profile."""
+    def of(
+        cls,
+        profile: Profile,
+        rng: random.Random,
+        errand: Errand = Errand.CHAT,
+        *,
+        midway: bool = False,
+    ) -> "Person":
+        """Draw a person of a profile; see `__init__`."""
         return cls(
             profile.human,
             profile.conversation,
@@ -167,7 +206,13 @@ class Person:
             handoff=profile.handoff,
             idle=profile.idle,
             abandon=profile.abandon,
+            midway=midway,
         )
+
+    @property
+    def age_s(self) -> float:
+        """How long the session has been under way already, in scaled seconds, about."""
+        return self._age_s
 
     @property
     def turns(self) -> int:

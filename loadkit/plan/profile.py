@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from loadkit.errors import UsageError
@@ -60,6 +60,7 @@ class _Tables(Table):
     abort: Abort | None = None
     capacity: CapacitySettings = CapacitySettings()
     results: Results = Results()
+    simulator: dict[str, Any] = Field(default={})
 
 
 class Profile(_Tables):
@@ -73,6 +74,8 @@ class Profile(_Tables):
         abort: when to end the test early; None to end it when the stages do.
         capacity: how the highest load is searched for.
         results: how finely the course of the test is written down.
+        simulator: dials of the simulator, for a run that has no other target. Whoever starts one
+            checks them.
         name: the file's name without its ending.
         question: the comment that the file opens with: what the test is to answer.
         own_dialogues: a user's file of dialogues, read, so that a worker on another machine

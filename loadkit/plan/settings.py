@@ -97,6 +97,8 @@ class Load(Table):
             `uniform`, evenly spaced. None in the closed one.
         max_concurrent: open model: an arrival that finds so many sessions running, over all
             workers, is refused. None in the closed one.
+        stagger: closed model: each user's first session is the rest of one that is found under
+            way (`loadkit.plan.midway`), so that ages and ends are spread from the start.
         warmup: seconds from the start that are left out of the figures.
         seed: start of every random choice; two runs with one seed make the same choices.
     """
@@ -105,6 +107,7 @@ class Load(Table):
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]  # TOML and JSON have only lists
     arrivals: Literal["poisson", "uniform"] | None = Field(default=None, validate_default=True)
     max_concurrent: int | None = Field(default=None, ge=1, validate_default=True)
+    stagger: bool = False
     warmup: Duration = 0.0
     seed: Annotated[int, Field(ge=0)] = 1
 
@@ -159,6 +162,15 @@ class Load(Table):
             return {"arrivals": "poisson", "max_concurrent": MAX_CONCURRENT}[str(info.field_name)]
         if value is not None and model == "closed":
             raise ValueError('is for the open model; leave it out, or write model = "open"')
+        return value
+
+    @field_validator("stagger")
+    @classmethod
+    def _closed_only(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("model") == "open":
+            raise ValueError(
+                "is for the closed model; leave it out, and give the warm-up a session's length"
+            )
         return value
 
     @model_validator(mode="after")
@@ -258,7 +270,10 @@ class Connection(Table):
         handshake: seconds that each step up to the end of the history may take.
         max_reconnect_attempts: in place of what the server announces; None leaves it to the
             server.
+        recycle: seconds after which an open socket is closed with 4002 and replaced, as the
+            vendor's SDKs do; 0 lets it grow as old as it may. Not scaled.
     """
 
     handshake: Annotated[Duration, Field(gt=0)] = 10.0
     max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None
+    recycle: Duration = 7200.0

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,11 +82,15 @@ def steps_to_resume(
 ) -> list[dict[str, Any]]:
     """Return the steps of an interrupted search.
 
+    One that ended because the generator was the limit goes on as well, once there are more
+    workers: from the first step that they were too few for.
+
     Raises:
         UsageError: there is none there, it is over, or it is one of something else.
     """
     found = load(folder)
-    if found["capacity"] is not None and found["capacity"]["verdict"] != "out_of_budget":
+    result = found["capacity"]
+    if result and result["verdict"] != "out_of_budget" and result["limit"] != "generator":
         raise UsageError(f"the capacity search in {folder} is over: {sentence(found)}")
     then = [(line["metric"], line["limit"]) for line in found["slo"]]
     for what, before, now in (
@@ -98,7 +103,7 @@ def steps_to_resume(
                 f"the search in {folder} had another {what} ({before}, not {now}): its steps say "
                 "nothing of this one; resume with what it began with, or begin anew"
             )
-    return list(found["steps"])
+    return list(takewhile(lambda step: step["outcome"]["verdict"] != "generator", found["steps"]))
 
 
 def exit_code(found: Document) -> int:
@@ -152,7 +157,10 @@ def sentence(found: Document) -> str:
                 "and go on with --resume and this folder."
             )
     why = {
-        "generator": f"the generator was saturated: add workers ({_last(steps, 'generator')})",
+        "generator": (
+            f"the generator was saturated: add workers, and go on with --resume and this folder "
+            f"({_last(steps, 'generator')})"
+        ),
         "ceiling": "that is capacity.ceiling: raise it to look further",
     }.get(result["limit"], "what is above could not be judged: raise capacity.measure")
     return f"This deployment holds at least {holds}; {why}."

@@ -9,10 +9,21 @@ from loadkit.measure.words import number, plural
 
 __all__ = ["by_age", "columns", "looked_at", "rows", "told"]
 
-_HEADLINES: Final = ("response.p50", "response.p95", "throughput", "errors", "memory")
+_HEADLINES: Final = (
+    "response.p50",
+    "response.p95",
+    "throughput",
+    "errors",
+    "memory",
+    "master_memory",
+)
 """What the table always has; other figures are in it where they drift."""
 
-_RATES: Final = {"errors": "error rate", "reconnects": "reconnect rate"}
+_NAMES: Final = {
+    "errors": "error rate",
+    "reconnects": "reconnect rate",
+    "master_memory": "master's memory",
+}
 _SPOKEN: Final = 5  # figures that have a sentence of their own
 _TENFOLD: Final = 900.0  # percent; beyond, the levels tell more than their ratio
 _HOUR: Final = 3600.0
@@ -45,14 +56,15 @@ def looked_at(drift: Mapping[str, Any]) -> str:
     """Say what part of the run it is about."""
     begins, ends = (_clock(drift[key], drift) for key in ("from_s", "to_s"))
     length = drift["window_s"]
-    each = f"{number(length)} s" if length < 60 else f"{number(length / 60)} min"
-    return f"Steady load from {begins} to {ends}: {drift['windows']} windows of {each}."
+    each = f"{number(length)} s" if length < 60 else _minutes(length)
+    text = f"Steady load from {begins} to {ends}: {drift['windows']} windows of {each}."
+    return text if _scale(drift) == 1 else f"{text} The slope is over all of them."
 
 
 def columns(drift: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the heads of the table."""
     long = drift["to_s"] - drift["from_s"] >= LONG
-    part, slope = "hour" if long else "10th", f"slope, {_per(drift)}"
+    part, slope = "hour" if long else "10th", "slope, %/h" if _scale(drift) == 1 else "slope, %"
     return "figure", f"first {part}", f"last {part}", "change, %", slope, "95 % CI", "drifts"
 
 
@@ -84,7 +96,7 @@ def _found(drift: Mapping[str, Any]) -> list[str]:
 
 
 def _words(name: str) -> str:
-    return _RATES.get(name) or name.replace(".", " ")
+    return _NAMES.get(name) or name.replace(".", " ")
 
 
 def _move(name: str, drift: Mapping[str, Any]) -> str:
@@ -186,11 +198,6 @@ def _scale(drift: Mapping[str, Any]) -> float:
     return float(min(1.0, (drift["to_s"] - drift["from_s"]) / _HOUR))
 
 
-def _per(drift: Mapping[str, Any]) -> str:
-    scale = _scale(drift)
-    return "%/h" if scale == 1 else f"% in {_minutes(scale * _HOUR)}"
-
-
 def _clock(seconds: float, drift: Mapping[str, Any]) -> str:
     """A moment of the run, from its start: 02:10, or 00:02:10 where the run is under an hour."""
     whole = floor(seconds)
@@ -199,7 +206,7 @@ def _clock(seconds: float, drift: Mapping[str, Any]) -> str:
 
 
 def _minutes(seconds: float) -> str:
-    return f"{number(round(seconds / 60, 1))} min"
+    return f"{_percent(seconds / 60)} min"
 
 
 def _between(ends: Any) -> str:

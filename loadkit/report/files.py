@@ -6,16 +6,26 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from loadkit.errors import UsageError
 from loadkit.measure.summary import Summary
 from loadkit.report import junit, markdown
 
-__all__ = ["load_examples", "load_summary", "results_folder", "write", "write_text"]
+__all__ = [
+    "load_examples",
+    "load_summary",
+    "results_folder",
+    "withdraw",
+    "write",
+    "write_text",
+]
+
+_RESULTS: Final = ("run.json", "junit.xml", "summary.md", "violations.jsonl", "summary.json")
 
 
 def results_folder(parent: Path, profile: str, now: datetime) -> Path:
@@ -60,7 +70,7 @@ def write(
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
 
-    They are `summary.json`, `run.json`, `junit.xml`, `summary.md` and `violations.jsonl`. One that
+    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl` and `summary.json`. One that
     cannot be written keeps none of the others from it.
 
     Args:
@@ -77,13 +87,14 @@ def write(
         UsageError: some could not be written; the text names them. All were tried.
     """
     contents: dict[str, Callable[[], str]] = {
-        "summary.json": lambda: _json(summary.to_dict()),
         "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
         "junit.xml": lambda: junit.document(summary, examples),
         "summary.md": lambda: lead + markdown.document(summary, examples),
         "violations.jsonl": lambda: "".join(
             json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
         ),
+        # The last one: where it is, nobody was killed before the others.
+        "summary.json": lambda: _json(summary.to_dict()),
     }
     failed: dict[str, OSError] = {}
     for name, content in contents.items():
@@ -94,6 +105,13 @@ def write(
     if failed:
         last = list(failed.values())[-1]
         raise _unwritable(folder, last, tuple(failed)) from last
+
+
+def withdraw(folder: Path) -> None:
+    """Delete what `write` has written, as far as that can be done."""
+    for name in _RESULTS:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

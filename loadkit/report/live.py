@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from loadkit.measure.words import number, plural
 from loadkit.report.latency import TOO_FEW, shifted, shown, supported
 
-__all__ = ["line"]
+__all__ = ["clock", "line"]
 
 
 def line(
@@ -34,9 +34,9 @@ def line(
         from_schedule_ms: the headline's figures from the time at which the message was due. They
             take the place of p50 where they differ by more than 5 %.
     """
-    clock = _clock(elapsed_s) if total_s is None else f"{_clock(elapsed_s)}/{_clock(total_s)}"
+    time = clock(elapsed_s) if total_s is None else f"{clock(elapsed_s)}/{clock(total_s)}"
     parts = [
-        clock,
+        time,
         plural(users, "user"),
         plural(turns, "turn"),
         _response(response_ms, from_schedule_ms or {}),
@@ -59,7 +59,8 @@ def _response(response_ms: Mapping[str, float], from_schedule_ms: Mapping[str, f
     return f"response p50/p95 {'/'.join(shown(response_ms, ('p50', 'p95')))} ms"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Write a length of time: 01:40, or 2:01:40 from an hour on."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

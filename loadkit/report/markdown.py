@@ -7,7 +7,7 @@ from typing import Final
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
-from loadkit.report import drift
+from loadkit.report import drift, incidents, load
 from loadkit.report.latency import note, rows, shown
 from loadkit.report.verdict import verdict_line, word
 
@@ -47,6 +47,11 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
             ("metric", "limit", "actual", "95 % CI", "samples", "needed", "held"),
             [_objective(line) for line in summary.slo],
         )
+    if told := list(incidents.told(summary)):
+        yield from ("", "## Incidents", "")
+        yield from (f"- {_plain(sentence)}" for sentence in told)
+    if chart := list(load.drawn(summary)):
+        yield from ("", "## Load", "", "```", *chart, "```")
     if summary.latency_ms:
         yield from ("", "## Latency, ms", "")
         yield from _table(

@@ -6,14 +6,15 @@ fills up ends the files and not the run.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
+from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, State
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.timeline import Row
+from loadkit.report.lines import Lines
 
 __all__ = ["HISTOGRAMS", "TIMELINE", "Series", "columns"]
 
@@ -30,6 +31,15 @@ PHASES: Final = (
     Phase.RECONNECT,
 )
 """The phases with columns of their own; `latency.hlog` has them all."""
+
+RETRIED: Final = (
+    Failure.CONNECT_REFUSED,
+    Failure.CONNECT_TIMEOUT,
+    Failure.CONNECTION_LOST,
+    Failure.RATE_LIMITED,
+    Failure.HTTP_SERVER_ERROR,
+)
+"""What a client asks again after; each such failure that was not the last has a column too."""
 
 PERCENTILES: Final = {"p50": 500, "p95": 950, "p99": 990}
 
@@ -50,6 +60,8 @@ class Series:
             and a row some hundred of them, which a process that also loads would see in its
             delays. What raises from it, as when a greenlet is killed, loses nothing: the rest is
             written by the next call.
+        since: files that are there already and are to be gone on with, by name, and from which
+            second of the run on they lack rows.
 
     Attributes:
         failed: why something could not be written, in words; None while all is well.
@@ -60,8 +72,10 @@ class Series:
         folder: Path,
         started: datetime,
         pause: Callable[[], None] = lambda: None,
+        since: Mapping[str, float] | None = None,
     ) -> None:
         self.failed: str | None = None
+        self._since = since or {}
         self._pause = pause
         self._rows: deque[Row] = deque()
         self._steps = self._work()
@@ -87,21 +101,27 @@ class Series:
         while True:
             while self._rows:
                 row, values = self._rows.popleft(), []
-                for column in self._columns.values():
-                    values.append(_text(column(row)))
-                    yield True
-                self._append(self._timeline, ",".join(values) + "\n")
-                for line in _histogram_lines(row):
-                    self._append(self._histograms, line)
-                    yield True
+                if self._lacks(TIMELINE, row):
+                    for column in self._columns.values():
+                        values.append(_text(column(row)))
+                        yield True
+                    self._append(self._timeline, ",".join(values) + "\n")
+                if self._lacks(HISTOGRAMS, row):
+                    for line in _histogram_lines(row):
+                        self._append(self._histograms, line)
+                        yield True
             yield False
 
-    def _open(self, path: Path, head: str) -> "_Lines":
-        file = _Lines(path)
-        self._append(file, head)
+    def _lacks(self, name: str, row: Row) -> bool:
+        return row.start + row.length / 2 > self._since.get(name, 0.0)
+
+    def _open(self, path: Path, head: str) -> Lines:
+        file = Lines(path, go_on=path.name in self._since)
+        if path.name not in self._since:
+            self._append(file, head)
         return file
 
-    def _append(self, file: "_Lines", text: str) -> None:
+    def _append(self, file: Lines, text: str) -> None:
         try:
             file.append(text)
         except OSError as error:
@@ -111,36 +131,6 @@ class Series:
                     f"cannot write {file.path}: {error.strerror or error}; it ends here, the run "
                     "goes on; make room on that disk, or choose another folder with --out"
                 )
-
-
-class _Lines:
-    """A file that holds whole lines only, even if the disk is full in the midst of one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: BinaryIO | None = None
-        self._closed = False
-        self._whole = 0
-
-    def append(self, text: str) -> None:
-        if self._closed:
-            return
-        if self._file is None:
-            # Unbuffered: what is written is there when the process is killed, and a buffer
-            # that could not be emptied would raise once more when the file is closed.
-            self._file = self.path.open("wb", buffering=0)
-        data = memoryview(text.encode())
-        while data:
-            data = data[self._file.write(data) :]
-        self._whole += len(text.encode())
-
-    def close(self) -> None:
-        self._closed = True
-        if self._file is not None:
-            with suppress(OSError):  # a pipe or a device: nothing to cut off
-                self._file.truncate(self._whole)
-            self._file.close()
-            self._file = None
 
 
 def columns(started: datetime) -> Mapping[str, Column]:
@@ -176,8 +166,11 @@ def columns(started: datetime) -> Mapping[str, Column]:
             if name != "count"
         },
         "errors": _sum("errors."),
+        **{f"error_{failure}": _count(f"errors.{failure}") for failure in Failure},
+        **{f"retried_{failure}": _count(f"retried.{failure}") for failure in RETRIED},
         "violations": _sum("violations."),
         "disconnects_forced": _count(Count.DISCONNECTS_FORCED),
+        "disconnects_recycled": _count(Count.DISCONNECTS_RECYCLED),
         "disconnects_unexpected": _count(Count.DISCONNECTS_UNEXPECTED),
         "reconnected": _count(Count.DISCONNECTS_RECONNECTED),
         "gave_up": _count(Count.DISCONNECTS_GAVE_UP),

@@ -11,7 +11,7 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.verdict import BROKEN, UNDECIDED
 from loadkit.measure.words import compare, number, plural
-from loadkit.report import drift
+from loadkit.report import drift, incidents, load
 from loadkit.report.latency import note, rows, supported
 from loadkit.report.verdict import verdict_line, word
 
@@ -52,6 +52,12 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print()
     if summary.slo:
         console.print(_objectives(summary))
+        console.print()
+    if told := list(incidents.told(summary)):
+        for chart_line in load.drawn(summary):
+            console.print(Text(chart_line))
+        console.print()
+        console.print(_reasons(told))
         console.print()
     # Broken and undecided lines of the SLO have their mark right above.
     reasons = [text for text in summary.verdict.reasons if not text.startswith((BROKEN, UNDECIDED))]
@@ -154,7 +160,7 @@ def _generator(summary: Summary) -> Iterator[str]:
 def _drift(found: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in drift.columns(found)[:-1]:  # what drifts has a sentence below
-        table.add_column(title, justify="left" if title == "figure" else "right", no_wrap=True)
+        table.add_column(title, justify="left" if title == "figure" else "right")
     for row in drift.rows(found):
         table.add_row(*row[:-1])
     return table

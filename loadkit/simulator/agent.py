@@ -40,6 +40,9 @@ class Room(Protocol):
     def struck(self, fault: str, turn: Turn) -> None:
         """A fault of an utterance is complete."""
 
+    def slowness(self) -> float:
+        """What every wait is multiplied by now."""
+
     def refers(self, turn: Turn) -> bool:
         """Whether the turn asks for a person, and may."""
 
@@ -76,6 +79,7 @@ class Agent:
         "_previous",
         "_rng",
         "_room",
+        "_slowness",
         "_turn",
         "_waiting",
     )
@@ -95,6 +99,7 @@ class Agent:
         self._waiting: deque[Turn] = deque()
         self._turn: Turn | None = None
         self._grant: Grant | None = None
+        self._slowness = 1.0
         self._previous: str | None = None
 
     def take(self, turn: Turn) -> None:
@@ -131,6 +136,7 @@ class Agent:
     def _begin(self) -> None:
         turn = self._turn
         assert turn is not None
+        self._slowness = self._room.slowness()
         if turn.kind == "join":
             self._player.play(self._greet(turn))
         elif self._room.refers(turn):
@@ -140,7 +146,7 @@ class Agent:
 
     def _greet(self, turn: Turn) -> Script:
         dials, rng = self._dials, self._rng
-        yield dials.join.sample(rng)
+        yield dials.join.sample(rng) * self._slowness
         joined = {"agent_name": dials.name, "agent_avatar_url": dials.avatar_url}
         self._room.emit(EventType.POLY_AGENT_JOINED, joined, turn)
         yield from self._say(turn, talk.greeting(rng), dials.greeting.sample(rng))
@@ -150,7 +156,7 @@ class Agent:
         yield from self._say(turn, reply, self._dials.first_response.sample(self._rng))
 
     def _refer(self, turn: Turn) -> Script:
-        yield self._dials.thinking.sample(self._rng)
+        yield self._dials.thinking.sample(self._rng) * self._slowness
         leaves = self._room.refer(turn)
         self._let_go(turn, "handoff")
         if leaves:
@@ -161,12 +167,12 @@ class Agent:
 
     def _say(self, turn: Turn, reply: talk.Reply, wait: float) -> Script:
         thinking = self._dials.thinking.sample(self._rng)
-        yield thinking
+        yield thinking * self._slowness
         self._room.emit(EventType.POLY_AGENT_THINKING, {}, turn, lasting=False)
-        yield wait - thinking
+        yield (wait - thinking) * self._slowness
         parts = self._parts(turn, reply)
         for part in parts:
-            yield part.wait
+            yield part.wait * self._slowness
             self._room.emit(part.kind, part.payload, turn)
             if part.fault is not None:
                 self._room.struck(part.fault, turn)

@@ -4,8 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from loadkit.simulator.drift import DriftDials
 from loadkit.simulator.durations import Constant, Distribution, Duration, Lognormal
 from loadkit.simulator.fault_dials import FaultDials
+from loadkit.simulator.incidents import IncidentPlan
 from loadkit.simulator.strict import Range, Rate, Strict
 
 __all__ = ["AgentDials", "Dials", "HandoffDials", "HistoryDials", "RateLimitDials"]
@@ -226,6 +228,12 @@ class Dials(Strict):
     )
     rate_limit: RateLimitDials = Field(default=RateLimitDials(), description="what is let in")
     faults: FaultDials = Field(default=FaultDials(), description="what goes wrong on purpose")
+    drift: DriftDials = Field(default=DriftDials(), description="what gets worse with time")
+    incidents: IncidentPlan = Field(
+        default=(),
+        description="what befalls the server as a whole, and when (list of"
+        " `{ at, duration, kind }`, seconds since it listens)",
+    )
 
     def capabilities(self, streaming: bool) -> dict[str, Any]:
         """What SESSION_START tells a client, in a session that streams or does not."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from loadkit.simulator.http import error
+from loadkit.simulator.http import UNAVAILABLE, error
 from loadkit.simulator.journal import parse_cursor
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.session import Session
@@ -26,13 +26,13 @@ class SocketEndpoint:
         self._setting, self._tokens, self._registry = setting, tokens, registry
         self._faults = setting.faults("ws")
         self._made = 0
-        self._open: set[Socket] = set()
+        self._open: dict[Socket, Session] = {}
         self._stopping = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrade a request that may be, and serve the socket until it is closed."""
         dials = self._setting.dials
-        upgraded: Upgraded = web.WebSocketResponse(
+        upgraded = Upgraded(
             autoclose=False,  # it would answer 1000 whatever the client's code was
             autoping=False,  # a ping is a sign of life, which it would keep to itself
             compress=dials.compression,
@@ -72,39 +72,60 @@ class SocketEndpoint:
         for socket in self._open:
             socket.abort()
 
+    def fall_silent(self) -> None:
+        """Neither read nor write any socket that is open now; they stay open."""
+        for socket, session in self._open.items():
+            session.sever(socket)
+            socket.fail("half_open")
+
+    def cut_all(self) -> None:
+        """Cut every socket without a word."""
+        for socket, session in self._open.items():
+            session.sever(socket)
+            socket.abort()
+
     def _find(self, request: web.Request, upgraded: Upgraded) -> Session | web.Response:
         session_id, token = _one(request, "session_id"), _one(request, "access_token")
         if not session_id or not token or not upgraded.can_prepare(request):
-            return error(400, "invalid connection parameters")
+            return self._refuse(session_id, 400, "invalid connection parameters")
         bearer = self._tokens.identify(token)
         if bearer is None:
-            return error(401, "authentication failed")
+            return self._refuse(session_id, 401, "authentication failed")
         session = self._registry.find(session_id)
         if session is None:
-            return error(404, "session not found")
+            return self._refuse(session_id, 404, "session not found")
         if session.owner != bearer:
-            return error(401, "authentication failed")
+            return self._refuse(session_id, 401, "authentication failed")
         if session.connections >= self._setting.dials.max_connections_per_session:
-            return error(429, "connection limit exceeded for session", retry_after=1)
+            text = "connection limit exceeded for session"
+            return self._refuse(session_id, 429, text, retry_after=1)
+        if self._setting.drift.spent:
+            return self._refuse(session_id, 503, UNAVAILABLE)
         return session
+
+    def _refuse(
+        self, session_id: str | None, status: int, text: str, *, retry_after: int | None = None
+    ) -> web.Response:
+        self._setting.refused("ws", status, session_id)
+        return error(status, text, retry_after=retry_after)
 
     async def _befall(self, fault: str, session: Session) -> web.Response | None:
         """Let a fault befall an upgrade; the answer when it is refused."""
         self._faults.note(fault, session_id=session.id)
         if fault == "refused_upgrade":
-            return error(503, "service unavailable")
+            return error(503, UNAVAILABLE)
         await asyncio.sleep(self._setting.dials.faults.slow_upgrade_delay.sample(self._faults.rng))
         return None
 
     async def _serve(self, session: Session, socket: Socket, cursor: int) -> None:
-        self._open.add(socket)
+        self._open[socket] = session
         try:
             session.attach(socket, cursor)
             if self._stopping:  # it was in the middle of its upgrade when we began to stop
                 socket.close(_GOING_AWAY)
             await socket.converse(session)
         finally:
-            self._open.discard(socket)
+            self._open.pop(socket, None)
             session.detach(socket)
             self._setting.truth.record(
                 "socket_close",

@@ -1,21 +1,24 @@
 """The two REST calls, and the shape of every HTTP error."""
 
+import asyncio
+import math
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from loadkit.simulator.bucket import Bucket
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
 
-__all__ = ["Rest", "error", "errors_as_json"]
+__all__ = ["UNAVAILABLE", "Rest", "error", "errors_as_json", "under_incidents"]
 
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})
 _BEARER: Final = "Bearer "
 _TOO_MANY: Final = "Too many requests"
+UNAVAILABLE: Final = "service unavailable"
 _TOKEN, _SESSION = "access-token", "sessions"
 
 _FAULTS: Final[dict[str, dict[str, tuple[int, str]]]] = {
@@ -52,6 +55,29 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if refusal.status < 400:
             raise
         return error(refusal.status, refusal.reason)
+
+
+def under_incidents(setting: Setting) -> Middleware:
+    """What an incident does to every call of either kind, and to the upgrade."""
+    incidents = setting.incidents
+
+    @web.middleware
+    async def befallen(request: web.Request, handler: Handler) -> web.StreamResponse:
+        kind = None if incidents.now is None else incidents.now.kind
+        call = request.path.rpartition("/")[2]
+        if kind == "half_open":  # heard, and not answered
+            await asyncio.sleep(incidents.left)
+            if request.transport is None:
+                return error(503, UNAVAILABLE)  # to nobody
+        elif kind == "rate_limit" or (kind == "refuse_upgrades" and call == "ws"):
+            limited = kind == "rate_limit"
+            status, text = (429, _TOO_MANY) if limited else (503, UNAVAILABLE)
+            setting.refused(call, status, request.query.get("session_id"))
+            after = max(1, math.ceil(incidents.left)) if limited else None
+            return error(status, text, retry_after=after)
+        return await handler(request)
+
+    return befallen
 
 
 class Rest:
@@ -108,6 +134,9 @@ class Rest:
         refused = self._fault(_SESSION)
         if refused is not None:
             return refused
+        if self._setting.drift.spent:
+            self._setting.refused(_SESSION, 500)
+            return error(500, "Failed to create session")
         session = self._registry.create(owner, streaming=bool(wishes.get("streaming_enabled")))
         return _json({"session_id": session.id})
 

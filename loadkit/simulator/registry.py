@@ -29,6 +29,7 @@ class Registry:
             on_end=self._ended,
         )
         self._sessions[session.id] = session
+        self._setting.drift.created()
         return session
 
     def find(self, session_id: str) -> Session | None:

@@ -7,6 +7,7 @@ import logging
 import resource
 import signal
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,7 +19,8 @@ from loadkit.errors import UsageError
 from loadkit.simulator.clock import LoopClock, Timer
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.endpoint import SocketEndpoint
-from loadkit.simulator.http import Rest, errors_as_json
+from loadkit.simulator.http import Rest, errors_as_json, under_incidents
+from loadkit.simulator.incidents import Incident
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
@@ -31,6 +33,7 @@ _log = logging.getLogger(__name__)
 _GRACE: Final = 0.5  # seconds that clients have for their half of the close when we stop
 _FLUSH: Final = 0.5  # seconds between writes of the truth log
 _BACKLOG: Final = 4096  # connections that may knock at one moment
+_AGAIN: Final = 0.1  # seconds until the port is asked for again after a restart
 _GC_THRESHOLD: Final = 20_000  # objects; see _until_stopped
 
 
@@ -70,12 +73,12 @@ class Simulator:
         dials = self._dials
         clock = LoopClock(asyncio.get_running_loop())
         self._truth = TruthLog(self._path)
-        setting = Setting.of(dials, clock, self._truth)
+        self._setting = setting = Setting.of(dials, clock, self._truth)
         tokens = Tokens(dials.token_lifetime_seconds)
         self._registry = Registry(setting)
         self._sockets = SocketEndpoint(setting, tokens, self._registry)
         rest = Rest(setting, self._credentials, tokens, self._registry)
-        app = web.Application(middlewares=[errors_as_json])
+        app = web.Application(middlewares=[errors_as_json, under_incidents(setting)])
         app.router.add_post("/api/v1/access-token", rest.access_token)
         app.router.add_post("/api/v1/sessions", rest.sessions)
         app.router.add_get("/ws", self._sockets.handle)
@@ -94,8 +97,12 @@ class Simulator:
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.url = f"http://{host}:{port}"
-        self._clock, self._site = clock, site
+        self._port = port  # whoever asked for any gets the same one after a restart
+        self._clock = clock
+        self._site: web.TCPSite | None = site
+        self._restarting: asyncio.Task[None] | None = None
         self._flushing: Timer = clock.later(_FLUSH, self._flush)
+        setting.incidents.start(self)
         return self
 
     async def __aexit__(
@@ -104,12 +111,55 @@ class Simulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._site.stop()
+        self._setting.incidents.stop()
+        if self._restarting is not None:
+            self._restarting.cancel()
+        if self._site is not None:
+            await self._site.stop()
         self._registry.cut()
         await self._sockets.close_all(_GRACE)
         await self._runner.cleanup()
         self._flushing.cancel()
         self._truth.close()
+
+    def befall(self, incident: Incident) -> None:
+        """See `House.befall`."""
+        if incident.kind == "freeze":
+            self._truth.flush()
+            time.sleep(incident.duration)  # the whole process, as a stopped one: nothing goes on
+        elif incident.kind == "half_open":
+            self._sockets.fall_silent()
+        elif incident.kind == "restart":
+            self._restarting = asyncio.create_task(self._go_down(forget=incident.forget))
+
+    def recover(self, incident: Incident) -> None:
+        """See `House.recover`."""
+        if incident.kind == "restart":
+            self._restarting = asyncio.create_task(self._come_up())
+
+    async def _go_down(self, *, forget: bool) -> None:
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()
+        self._sockets.cut_all()
+        assert self._runner.server is not None
+        for connection in self._runner.server.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+        if forget:
+            self._registry.cut()
+
+    async def _come_up(self) -> None:
+        self._setting.drift.restart()
+        while self._site is None:
+            site = web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG)
+            try:
+                await site.start()
+                self._site = site
+            except OSError as error:
+                _log.warning("the port is not free yet: %s", error.strerror)
+                await site.stop()
+                await asyncio.sleep(_AGAIN)
 
     def _flush(self) -> None:
         self._truth.flush()

@@ -80,7 +80,8 @@ class Session:
         self._joined = False
         self._handoff: Handoff | None = None
         self._handoffs = self._messages = 0
-        self._heard = clock.now()
+        self._born = self._heard = clock.now()
+        self._severed = self._cut = False
         self._idle: Timer | None = None
         self._watch()
         self._channel.send(EventType.SESSION_START, {"capabilities": dials.capabilities(streaming)})
@@ -93,13 +94,15 @@ class Session:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a fault took a socket of it and the client has not been back yet."""
-        return isinstance(self._channel, FlawedChannel) and self._channel.interrupted
+        """Whether a fault or an incident took a socket of it and no client has been back yet."""
+        broken = isinstance(self._channel, FlawedChannel) and self._channel.interrupted
+        return broken or self._severed
 
     # What a socket does.
 
     def attach(self, outlet: Outlet, cursor: int) -> None:
         """Replay what came after `cursor` to a new socket, then let it hear everything."""
+        self._severed = False
         frames = self._channel.replay(cursor)
         self._truth.record(
             "socket_open",
@@ -121,13 +124,18 @@ class Session:
         """The socket is gone. The session goes on."""
         self._channel.detach(outlet)
 
+    def sever(self, outlet: Outlet) -> None:
+        """An incident takes the socket: what comes now reaches its client with the replay."""
+        self._severed = True
+        self._channel.detach(outlet)
+
     def hear(self, outlet: Outlet, data: bytes, at: float | None = None) -> None:
         """Take one text frame from a socket, whatever its bytes are.
 
         Args:
             at: when they arrived, in monotonic seconds; None for just now.
         """
-        if self.ended is not None:
+        if self.ended is not None or self._cut:
             return  # nothing follows SESSION_END, not even an echo
         self._heard = now = self._clock.now() if at is None else at
         event = decode(data)
@@ -168,7 +176,8 @@ class Session:
 
     def cut(self) -> None:
         """The server goes down: fall silent without an end, so that open turns are recorded."""
-        if self.ended is None:
+        if self.ended is None and not self._cut:
+            self._cut = True
             self._stop()
             self._truth.record(
                 "session_cut",
@@ -200,6 +209,10 @@ class Session:
         """See `Room.struck`."""
         if fault != "mid_stream_drop" or self._channel.sever():
             self._faults.note(fault, message_id=turn.message_id)
+
+    def slowness(self) -> float:
+        """See `Room.slowness`."""
+        return self._setting.drift.slowness(self._born)
 
     def refers(self, turn: Turn) -> bool:
         """See `Room.refers`: one hand-off at a time."""

@@ -5,7 +5,9 @@ from typing import NamedTuple, Self
 
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
+from loadkit.simulator.drift import Drift
 from loadkit.simulator.faults import Faults, rates
+from loadkit.simulator.incidents import Incidents
 from loadkit.simulator.pool import Pool
 from loadkit.simulator.truth import TruthLog
 
@@ -19,6 +21,8 @@ class Setting(NamedTuple):
         agents: the slots of the agents at work.
         people: the live agents.
         rates: the faults that are turned on.
+        drift: how far the server's decline has come.
+        incidents: what befalls the server as a whole.
     """
 
     dials: Dials
@@ -27,13 +31,22 @@ class Setting(NamedTuple):
     agents: Pool
     people: Pool
     rates: Mapping[str, float]
+    drift: Drift
+    incidents: Incidents
 
     @classmethod
     def of(cls, dials: Dials, clock: Clock, truth: TruthLog) -> Self:
         """Make it from the dials."""
         agents = Pool(dials.agent.slots, dials.agent.queue_limit, clock)
         people = Pool(dials.handoff.agents, None, clock)
-        return cls(dials, clock, truth, agents, people, rates(dials.faults))
+        drift = Drift(dials.drift, clock, truth)
+        incidents = Incidents(dials.incidents, clock, truth)
+        return cls(dials, clock, truth, agents, people, rates(dials.faults), drift, incidents)
+
+    def refused(self, call: str, status: int, session_id: str | None = None) -> None:
+        """Write down that a call was turned away, other than by a fault or a rate limit."""
+        at = self.clock.now()
+        self.truth.record("refused", call=call, session_id=session_id, at=at, status=status)
 
     def faults(self, seed: str, session_id: str | None = None) -> Faults:
         """The dice of a session, or of what belongs to none."""

@@ -5,7 +5,7 @@ import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Final, Literal
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from loadkit.simulator.clock import Timer
 from loadkit.simulator.frames import Frame, close_frame, ping_frame, pong_frame
@@ -22,7 +22,23 @@ _UNSUPPORTED_DATA: Final = 1003
 _TOO_BIG: Final = 1009
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: RST instead of FIN
 
-Upgraded = web.WebSocketResponse[Literal[False]]
+
+class Upgraded(web.WebSocketResponse[Literal[False]]):
+    """aiohttp's part of a socket.
+
+    Attributes:
+        over: whether the socket is dead. aiohttp would close it once more, fail, and keep the
+            exception: a circle of some thirty objects a session, for which the garbage collector
+            held up everyone's answers by a quarter of a second.
+    """
+
+    over = False
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close it, unless it is over."""
+        return not self.over and await super().close(code=code, message=message, drain=drain)
 
 
 class Socket:
@@ -129,6 +145,7 @@ class Socket:
                     self._closed_by_client(message.data)
                     return
         finally:
+            self._upgraded.over = True
             for timer in (self._deadline, self._pinging, self._watching):
                 if timer is not None:
                     timer.cancel()

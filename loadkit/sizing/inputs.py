@@ -1,6 +1,5 @@
 """What a plan reckons with: each figure with its unit and with how it is known."""
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.queueing import Objective
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.units import parse_duration, parse_ratio
+from loadkit.report.capacity import load
 
 __all__ = ["INPUTS", "SCALE", "Figure", "Origin", "read_capacity", "read_inputs"]
 
@@ -159,32 +159,24 @@ def read_capacity(path: Path, mean_session: float) -> Figure:
     """Read how many sessions at once a deployment holds from the result of a capacity search.
 
     Args:
-        path: `capacity.json`.
+        path: `capacity.json`, or the folder that it is in.
         mean_session: seconds, by which a result of the open model is turned into sessions.
 
     Raises:
         UsageError: it cannot be read, or names no capacity.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{path}: is no capacity result: an object is wanted")
-    held: Any = document.get("capacity", document)
-    result: dict[str, Any] = held if isinstance(held, dict) else {"load": held}
-    load = result.get("load", result.get("low"))
-    if isinstance(load, bool) or not isinstance(load, int | float) or not 0 < load < math.inf:
-        verdict = result.get("verdict", "no verdict either")
+    document = load(path)
+    result = document["capacity"] or {"verdict": "interrupted", "load": None}
+    held, verdict = result["load"], str(result["verdict"])
+    if held is None:
         raise UsageError(f"{path}: names no capacity ({verdict}); give one by --capacity N")
-    source, text, value = f"{path.name}", f"{load:,.6g}", float(load)
-    if result.get("verdict") not in (None, "found"):
-        source += f", {str(result['verdict']).replace('_', ' ')}"
-    model = result.get("model", document.get("model", "closed"))
-    if model == "open":
-        value *= mean_session
-        text, source = f"{value:,.0f}", f"{source}: {load:,.6g} arrivals/s × the mean session"
-    return Figure(value, text, "measured", source)
+    source = path.name if verdict == "found" else f"{path.name}, {verdict.replace('_', ' ')}"
+    if document["model"] == "closed":
+        return Figure(float(held), f"{held:,.6g}", "measured", source)
+    text = f"{held:,.6g} arrivals/s × the mean session"
+    return Figure(
+        held * mean_session, f"{held * mean_session:,.0f}", "measured", f"{source}: {text}"
+    )
 
 
 def _flag(name: str) -> str:

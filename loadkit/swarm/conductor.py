@@ -15,43 +15,44 @@ import gevent
 import psutil
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
 from rich.console import Console
 
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LoadkitError, UsageError
-from loadkit.figures import Count, Phase
 from loadkit.measure.abort import Watch
-from loadkit.measure.drift import analyse
+from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
-from loadkit.measure.windows import Windows
+from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile, objectives_at, profile_folders
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.files import results_folder, write
-from loadkit.report.live import line
 from loadkit.report.terminal import render
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.delivery import Delivery
 from loadkit.swarm.folder import Folder, run_info
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
-from loadkit.swarm.search import CapacityRun, for_search
+from loadkit.swarm.progress import Progress
+from loadkit.swarm.search import for_search
+from loadkit.swarm.signals import cut_off
+from loadkit.swarm.standing import besides
+from loadkit.swarm.survey import Survey
 
 __all__ = ["Conductor"]
 
 logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
-PLAIN_EVERY: Final = 5  # seconds between two lines of progress where a line cannot be redrawn
+HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be over within 10 s
 
 
 class Conductor:
@@ -72,11 +73,12 @@ class Conductor:
         self._folder: Folder | None = None
         self._progress: gevent.Greenlet[[Profile], None] | None = None
         self._drained: Event | None = None
+        self._hurried = False
         self._idle = Event()
         self._idle.set()
         self._run = ""
         self._began = self._ended = self._own_load = 0.0
-        self._told = ""
+        self._told = Progress(self._console)
         self.alone: Callable[[Deal], None] | None = None
         self._reset(None)
         runner = environment.runner
@@ -94,10 +96,10 @@ class Conductor:
         if profile is not None and delivery is not None:
             self._timeline = Timeline(profile.results.interval, delivery.asked_at)
         self._ledger = Ledger(self._timeline)
-        self._windows = Windows(0.0 if profile is None else profile.load.warmup)
+        self._chronicle = Chronicle(0.0 if profile is None else profile.load.warmup)
         self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
         self._watch: Watch | None = None
-        self._search: CapacityRun | None = None
+        self._survey: Survey | None = None
         self._stopped_early: str | None = None
         self.fault_text: str | None = None
         self.summary: Summary | None = None
@@ -127,7 +129,7 @@ class Conductor:
         Raises:
             UsageError: as `profile`.
         """
-        return self.profile().load if self._search is None else self._search.load
+        return self.profile().load if self._survey is None else self._survey.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
@@ -143,7 +145,7 @@ class Conductor:
         if options is not None and options.resume:
             if not options.capacity:
                 raise UsageError("--resume goes on with a capacity search: add --capacity")
-            self._new_search(profile, lambda *_: None)
+            self._survey_of(profile)
         preflight(url, Credentials.of(os.environ))
 
     def make_folder(self) -> None:
@@ -155,6 +157,12 @@ class Conductor:
         assert self._environment.parsed_options is not None
         parent = Path(self._environment.parsed_options.results_parent)
         self._folder = Folder(results_folder(parent, self.profile().name, datetime.now(UTC)))
+
+    def withdraw(self) -> None:
+        """There will be no run: leave no empty folder."""
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.path.rmdir()
 
     def refuse(self, error: LoadkitError) -> None:
         """A run that was asked for cannot be."""
@@ -181,12 +189,18 @@ class Conductor:
         assert self._folder is not None
         self._reset(profile)
         if self._environment.parsed_options.capacity:  # type: ignore[union-attr]
-            self._search = self._new_search(profile, self._ask)
+            self._survey = self._survey_of(profile, self._ask)
+            self._survey.begin(self._folder.path, self._head)
         if profile.abort is not None:
             self._watch = Watch(profile.abort.grace, profile.abort.metrics)
         started = datetime.now(UTC)
         self._run = started.isoformat(timespec="microseconds")
-        self._folder.begin(started, pause=lambda: gevent.sleep(0))
+        head = {
+            "interval": profile.results.interval,
+            "what": self._what(profile),
+            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
+        }
+        self._folder.begin(started, lambda: gevent.sleep(0), head)
         self._drained = None
         self._idle.clear()
         self._began = perf_counter()
@@ -194,21 +208,21 @@ class Conductor:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
             self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
+        self._folder.look(0.0, [], self._standing(0), self._ledger)
         self._progress = gevent.spawn(self._follow, profile)
         return self._run
 
-    def _earlier(self, profile: Profile) -> list[dict[str, Any]]:
-        """The steps of the search that is to be resumed."""
-        options = self._environment.parsed_options
-        if options is None or not options.resume:
-            return []
-        limits = [(limit.metric, limit.limit) for limit in profile.slo]
-        return capacity.steps_to_resume(
-            Path(options.resume), profile.name, profile.load.model, limits
-        )
+    def _survey_of(self, profile: Profile, *ask: Callable[[Load, float], None]) -> Survey:
+        resume = self._environment.parsed_options.resume  # type: ignore[union-attr]
+        return Survey(profile, self._own_load, resume or "", *ask)
 
-    def _new_search(self, profile: Profile, ask: Callable[[Load, float], None]) -> CapacityRun:
-        return CapacityRun(profile, self._own_load, self._earlier(profile), ask, self._save_search)
+    def _head(self) -> dict[str, Any]:
+        """What `capacity.json` says of the run itself."""
+        return {
+            "target": self._environment.host or "",
+            "started_at": self._run[:19] + "Z",
+            "duration_s": round(self.elapsed_s, 3),
+        }
 
     def _ask(self, load: Load, since: float) -> None:
         """The search asks for another load."""
@@ -222,23 +236,12 @@ class Conductor:
             stages = [stage.model_dump() for stage in load.stages]
             self.alone(Deal(self._run, self.elapsed_s, since_s=since, stages=stages))
 
-    def _save_search(self) -> None:
-        """After each step: an interrupted search goes on from here."""
-        assert self._search is not None
-        if self._folder is not None:
-            try:
-                capacity.save(self._folder.path, self._found(self._search))
-            except UsageError as error:
-                logger.error("%s", error)
-
-    def _found(self, search: CapacityRun) -> dict[str, Any]:
-        head = {"target": self._environment.host or "", "started_at": self._run[:19] + "Z"}
-        return search.document() | head | {"duration_s": round(self.elapsed_s, 3)}
-
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
         now = self.elapsed_s
         if self._ledger.add(worker, seq, interval, now):
+            if self._folder is not None:
+                self._folder.note(worker, seq, now, interval)
             # What a report leaves out, open files for one, stands as it was.
             self._generator.setdefault(worker, {}).update(interval["generator"])
             if self.crew is not None:
@@ -254,12 +257,22 @@ class Conductor:
     def stop(self) -> None:
         """End the run before its time."""
         runner = self._environment.runner
-        if runner is None:
-            return
+        ending = (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED)
+        if runner is None or self._drained is not None or runner.state in ending:
+            return  # often it is the shape's greenlet that sees to the end of a run
         if self._headless and runner.shape_greenlet is not None:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
             runner.stop()
+
+    def hurry(self) -> None:
+        """A signal has come: nobody's session is waited for any more."""
+        self._hurried = True
+        if self._environment.runner is not None:
+            cut_off(self._environment.runner)
+        draining = self._drained is not None and not self._drained.is_set()
+        if self.crew is not None and draining:
+            self.crew.hurry(HURRY_LIMIT)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
@@ -272,7 +285,7 @@ class Conductor:
             profile=profile.name if profile is not None and self._run else "",
             run=self._run,
             users_asked=asked.get("users", 0),
-            users=runner.user_count if runner is not None else 0,
+            users=self._user_count,
             workers=Counter(client.state for client in clients),
             generator={
                 worker: figures
@@ -299,13 +312,18 @@ class Conductor:
                 self._ledger.lead(self._process.memory_info().rss / 1e6)
             rows, users = self._timeline.closed(now), self._users(now)
             self._delivery.look(now, users)
-            self._windows.add(*rows)
-            self._folder.write_rows(rows)
-            if self._search is not None:
-                self._search.look(now, rows, users)
+            self._folder.look(now, rows, self._standing(users), self._ledger)
+            if self._survey is not None:
+                self._survey.look(
+                    now, rows, users, list(self.crew.roster.lost) if self.crew else []
+                )
+            else:
+                self._chronicle.add(rows, None if self._under_way else 0.0)
             self._look_at_objectives(profile, now)
-            if self._headless and (self._console.is_terminal or seconds % PLAIN_EVERY == 0):
-                self._say(profile, now)
+            if self._headless and self._survey is not None:
+                self._told.say_step(now, self._survey.state)
+            elif self._headless:
+                self._told.say(now, profile.duration_s, self._user_count, self._ledger)
 
     def greet(self, worker: str) -> None:
         """A worker has connected; Locust knows it a moment later."""
@@ -316,10 +334,13 @@ class Conductor:
             self.crew.look(self.elapsed_s)
 
     def _users(self, now: float) -> int:
+        return self._user_count if self.crew is None else self.crew.users_at_work(now)
+
+    @property
+    def _user_count(self) -> int:
+        """The users that Locust counts."""
         runner = self._environment.runner
-        if self.crew is not None:
-            return self.crew.users_at_work(now)
-        return runner.user_count if runner is not None else 0
+        return 0 if runner is None else runner.user_count
 
     def _look_at_objectives(self, profile: Profile, now: float) -> None:
         if self._watch is None or self._stopped_early is not None or now < profile.load.warmup:
@@ -335,35 +356,26 @@ class Conductor:
             )
             gevent.spawn(self.stop)
 
-    def _say(self, profile: Profile, now: float) -> None:
-        if self._search is not None:
-            self._say_step(now)
-            return
-        counts, runner = self._ledger.counts, self._environment.runner
-        response = self._ledger.latency.get(Phase.RESPONSE)
-        due = self._ledger.from_schedule.get(Phase.RESPONSE)
-        text = line(
-            elapsed_s=now,
-            total_s=profile.duration_s,
-            users=runner.user_count if runner is not None else 0,
-            turns=counts[Count.TURNS_ANSWERED],
-            response_ms=response.stats() if response is not None else {},
-            from_schedule_ms=due.stats() if due is not None else {},
-            errors=sum(self._ledger.under("errors").values()),
-            disconnects=counts[Count.DISCONNECTS_UNEXPECTED],
-            violations=sum(self._ledger.under("violations").values()),
-        )
-        end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(text, end=end, highlight=False, soft_wrap=True)
+    def _what(self, profile: Profile) -> dict[str, Any]:
+        """What is run; it stays the same from the start on."""
+        return {
+            "profile": profile.name,
+            "started_at": self._run[:19] + "Z",
+            "target": self._environment.host or "",
+            "limits": [(one.metric, one.limit) for one in profile.slo if self._survey is None],
+            "strict": self._environment.parsed_options.strict,  # type: ignore[union-attr]
+        }
 
-    def _say_step(self, now: float) -> None:
-        assert self._search is not None
-        told = self._search.state
-        if self._console.is_terminal:
-            self._console.print(f"{now:5.0f} s  {told:<70}", end="\r", highlight=False)
-        elif told != self._told:
-            self._console.print(f"{now:.0f} s  {told}", highlight=False, soft_wrap=True)
-        self._told = told
+    def _besides(self) -> dict[str, Any]:
+        """What the summary will tell besides the ledger, as of now."""
+        assert self._delivery is not None
+        roster = None if self.crew is None else self.crew.roster
+        return besides(self.load().model, self._delivery, roster, self._stopped_early)
+
+    def _standing(self, users: int) -> dict[str, Any]:
+        """What the journal is told once a second."""
+        load = self.load().model_dump(mode="json")
+        return {"users": users, "load": load, "besides": self._besides()}
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -397,9 +409,14 @@ class Conductor:
         self._look_after_workers()
         self._drained = Event()
         self._ended = perf_counter()
-        if self.crew is not None:
-            self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
-        self._drained.set()
+        try:
+            if self.crew is not None and self._hurried:
+                self.crew.hurry(HURRY_LIMIT)
+                self.crew.drain(HURRY_LIMIT)
+            elif self.crew is not None:
+                self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
+        finally:
+            self._drained.set()
 
     def finish(self) -> None:
         """All is handed over: freeze, write, tell."""
@@ -419,33 +436,24 @@ class Conductor:
         profile, delivery, crew = self.profile(), self._delivery, self.crew
         duration_s = round((self._ended or perf_counter()) - self._began, 3)
         rows = self._timeline.finish()
-        self._windows.add(*rows)
         folder.write_rows(rows)
+        if self._survey is None:
+            self._chronicle.add(rows, duration_s)
+        told = self._besides()
+        if crew is not None:
+            told["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
         self.summary = summarise(
             self._ledger,
-            profile=profile.name,
-            started_at=self._run[:19] + "Z",
+            **self._what(profile),
+            **told,
             duration_s=duration_s,
-            target=self._environment.host or "",
             workers=max(1, self._ledger.workers),
-            limits=[(limit.metric, limit.limit) for limit in profile.slo if self._search is None],
-            strict=self._environment.parsed_options.strict,
-            stopped_early=self._stopped_early,
-            asked_users=delivery.asked if profile.load.model == "closed" else None,
-            peak_users=delivery.reached,
             asked_sessions=delivery.asked_sessions(duration_s),
-            undelivered_s=round(delivery.undelivered_s, 1),
-            workers_lost=[asdict(loss) for loss in crew.losses(duration_s)] if crew else [],
-            workers_refused=list(crew.roster.refused) if crew else [],
-            heartbeats_lost=crew.roster.heartbeats_lost if crew else 0,
             local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            drift=analyse(self._windows.steady(duration_s), self._ledger.ages)
-            if self._search is None
-            else None,
+            chronicle=self._chronicle,
         )
-        found: dict[str, Any] | None = None
-        if self._search is not None:
-            found = capacity.completed(self._found(self._search))
+        found = None if self._survey is None else self._survey.result()
+        if found is not None:
             verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
             self.summary = replace(self.summary, verdict=verdict)
         examples = self._ledger.examples
@@ -459,8 +467,7 @@ class Conductor:
             write(path, summary, info, examples, transcripts, lead)
 
         self.unwritten = folder.finish(write_all)
-        if self._console.is_terminal:
-            self._console.print(" " * 79, end="\r")
+        self._told.clear()
         if found is None:
             render(self.summary, self._console, examples)
         else:

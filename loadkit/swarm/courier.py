@@ -54,6 +54,7 @@ class Courier:
         self._seq = 0
         self._open: dict[int, dict[str, Any]] = {}
         self._settled = Event()
+        self._abandoned = False
         self._receiver: object = None  # the greenlet that takes the master's messages
         runner.register_message(ACK, self._acknowledged)
 
@@ -78,13 +79,18 @@ class Courier:
             if seq == self._seq or self._seq - seq > AGAIN_AFTER:
                 self._send(INTERVAL, seq=seq, interval=waiting)
 
+    def abandon(self) -> None:
+        """The master is gone: there is nobody to wait for."""
+        self._abandoned = True
+        self._settled.set()
+
     def settle(self) -> None:
         """Say which interval was the last; wait until the master has them all."""
         self._send(LAST, seq=self._seq)
         if gevent.getcurrent() is self._receiver:
             return  # the master has said "quit", and what it says next would never be read
         until = perf_counter() + PATIENCE
-        while self._open and perf_counter() < until:
+        while self._open and not self._abandoned and perf_counter() < until:
             self._settled.clear()
             if not self._settled.wait(1.0):
                 for seq, waiting in self._open.items():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from math import inf
 from time import perf_counter
 from typing import Any, Final
 
@@ -65,6 +66,7 @@ class Crew:
         self._stages: list[dict[str, Any]] | None = None
         self.roster = Roster()
         self._finished: set[str] = set()
+        self._until = inf
         self._heard: dict[str, tuple[float, int]] = {}  # last report: when, and sessions then
         if run:
             for worker in list(self._runner.clients):
@@ -117,9 +119,9 @@ class Crew:
 
     def drain(self, limit: float) -> None:
         """Have every worker stop its users and hand over the rest; wait `limit` s at most."""
-        self._runner.send_message(FINISH, {"run": self._run})
-        until = perf_counter() + limit
-        while perf_counter() < until and any(
+        self._until = perf_counter() + limit
+        self._runner.send_message(FINISH, {"run": self._run, "at_once": False})
+        while perf_counter() < self._until and any(
             client.id in self.roster.present
             and client.id not in self._finished
             and client.state != STATE_MISSING
@@ -127,6 +129,11 @@ class Crew:
         ):
             self._handed_over.clear()
             self._handed_over.wait(0.2)
+
+    def hurry(self, limit: float) -> None:
+        """Have sessions cut off that a stop would wait for; from now on wait `limit` s at most."""
+        self._until = min(self._until, perf_counter() + limit)
+        self._runner.send_message(FINISH, {"run": self._run, "at_once": True})
 
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 import gevent
 import psutil
 from locust.env import Environment
-from locust.runners import LocalRunner, MasterRunner, WorkerRunner
+from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
@@ -24,6 +24,7 @@ from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
+from loadkit.swarm.signals import cut_off, install_exit
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
 
@@ -70,11 +71,11 @@ def install(environment: Environment, **_: Any) -> None:
             conductor.make_folder()
         except LoadkitError as error:
             _refuse_to_start(error)
-        _install_exit(environment, conductor)
+        install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         install_web(environment.web_ui, conductor)
-        _install_exit(environment, conductor)
+        install_exit(environment, conductor)
 
 
 def _refuse_to_start(error: LoadkitError) -> NoReturn:
@@ -148,7 +149,10 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
 
     def on_finish(environment: Environment, msg: Any) -> None:
-        runner.stop()
+        if msg.data["at_once"]:
+            cut_off(runner)
+        if runner.state != STATE_CLEANUP:
+            runner.stop()
 
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
     runner.register_message(DEAL, on_deal)
@@ -157,6 +161,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
     courier.hello(_introduction(environment))
+    if not _on_its_own():
+        gevent.spawn(_outlive_by_a_second, os.getppid(), runner, courier)
 
     def interrupted() -> None:
         # Ctrl-C reaches every process of the terminal; the master ends the run in order.
@@ -173,13 +179,29 @@ def _introduction(environment: Environment) -> Hello:
     options = environment.parsed_options
     assert options is not None
     classes = tuple(cls.__name__ for cls in environment.user_classes)
-    # A worker that a master forked has the master's own command line.
-    alone = "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
     try:
-        own = read_profile(options, classes).to_json() if alone and options.profile else None
+        alone = options.profile and _on_its_own()
+        own = read_profile(options, classes).to_json() if alone else None
     except LoadkitError as error:
         _refuse_to_start(error)
     return Hello(__version__, classes, own)
+
+
+def _on_its_own() -> bool:
+    """Whether this worker was started as such; one that a master forked has the master's words."""
+    return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
+
+
+def _outlive_by_a_second(master: int, runner: WorkerRunner, courier: Courier) -> None:
+    """Stop once the master that forked this process is gone: nobody records its load any more.
+
+    A worker elsewhere finds out by itself, when it has not heard from its master for a minute.
+    """
+    while os.getppid() == master:
+        gevent.sleep(1.0)
+    logger.critical("the master is gone: this worker ends")
+    courier.abandon()
+    runner.quit()
 
 
 def _install_alone(environment: Environment, conductor: Conductor) -> None:
@@ -207,30 +229,3 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
 
     events.test_start.add_listener(on_test_start)
     events.test_stop.add_listener(on_test_stop)
-
-
-def _install_exit(environment: Environment, conductor: Conductor) -> None:
-    """The exit code of a process that leads, and its end by a signal."""
-    by_signal: list[int] = []
-    web_ui = environment.web_ui
-
-    def on_signal(number: int) -> None:
-        by_signal.append(number)
-        if web_ui is None:
-            conductor.stop()
-        elif web_ui.greenlet is not None:
-            web_ui.greenlet.kill(block=False)  # Locust waits for it, then stops the run
-
-    # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
-    # of it goes on all the same. With a UI, SIGTERM is Locust's own.
-    for number in (signal.SIGINT, signal.SIGTERM) if web_ui is None else (signal.SIGINT,):
-        gevent.signal_handler(number, on_signal, number)
-
-    def on_quitting(environment: Environment, **_: Any) -> None:
-        if by_signal:
-            environment.process_exit_code = 128 + by_signal[0]
-        elif web_ui is None and conductor.summary is not None:
-            code = conductor.summary.verdict.exit_code
-            environment.process_exit_code = code or (USAGE if conductor.unwritten else code)
-
-    environment.events.quitting.add_listener(on_quitting)

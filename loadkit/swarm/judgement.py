@@ -5,14 +5,15 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count
+from loadkit.measure.enough import share_between
+from loadkit.measure.settle import BATCHES, WINDOW, batch_interval, settled
 from loadkit.measure.slo import Figures, SloLine, judge
 from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row
 from loadkit.measure.validity import DELIVERED_SHARE, Validity
 from loadkit.measure.words import number
-from loadkit.metrics import Metric
+from loadkit.metrics import RATIOS, Metric
 from loadkit.plan.evidence import Outcome, Step, Verdict, margin
-from loadkit.plan.settle import BATCHES, WINDOW, batch_interval, settled
 
 __all__ = ["HOPELESS", "POLICY_SHARE", "at_rest", "conclude", "enough", "hopeless", "written_down"]
 
@@ -163,13 +164,17 @@ def _verdict(rows: Stretch, lines: Sequence[SloLine], validity: Validity) -> tup
 
 
 def _margins(line: SloLine, rows: Stretch) -> tuple[float, float] | None:
-    """The 95 % interval of a percentile's margin; None for what has none.
+    """The 95 % interval of the margin of a percentile or a ratio; None for what has none.
 
-    The wider one of two on either side: order statistics, which take samples as independent, and
-    batch means, which do not but have ten values only.
+    That of a percentile is the wider one of two on either side: order statistics, which take
+    samples as independent, and batch means, which do not but have ten values only.
     """
     metric = Metric.parse(line.metric)
-    if line.actual is None or line.interval is None or not line.limit:
+    if line.actual is None or not line.limit:
+        return None
+    if metric.kind == "ratio":
+        return _margins_of_share(metric, line.limit, rows)
+    if line.interval is None:
         return None
     low, high = line.interval
     values = [_percentile(part, metric) for part in rows.parts(BATCHES)]
@@ -179,6 +184,15 @@ def _margins(line: SloLine, rows: Stretch) -> tuple[float, float] | None:
         half = (ends[1] - ends[0]) / 2
         low, high = min(low, line.actual - half), max(high, line.actual + half)
     return 1 - high / line.limit, 1 - low / line.limit
+
+
+def _margins_of_share(metric: Metric, limit: float, rows: Stretch) -> tuple[float, float] | None:
+    scope: Figures | None = rows if metric.scope is None else rows.scopes.get(metric.scope)
+    wrong, of = (scope.counts[key] if scope else 0 for key in RATIOS[metric.name])
+    if not 0 <= wrong <= of or not of:  # a session may lose its connection more than once
+        return None
+    low, high = share_between(wrong, of)
+    return 1 - high / limit, 1 - low / limit
 
 
 def written_down(

@@ -189,6 +189,7 @@ def _counters(ledger: Ledger) -> Iterator[Metric]:
             "kind",
             {
                 "forced": counts[Count.DISCONNECTS_FORCED],
+                "recycled": counts[Count.DISCONNECTS_RECYCLED],
                 "unexpected": counts[Count.DISCONNECTS_UNEXPECTED],
             },
         ),

@@ -58,11 +58,12 @@ class SwarmRecorder(Recorder):
                 context={},
             )
 
-    def take(self, now: float) -> dict[str, Any]:
-        """See `Recorder.take`; the other phases go to Locust's table here, a second's at once.
+    def _close(self) -> None:
+        """The other phases go to Locust's table here, a second's at once.
 
         Locust's own `log` costs more than all else that is done about a sample.
         """
+        super()._close()
         for phase, tally in self._latency.items():
             if tally.count and phase is not Phase.RESPONSE:
                 row = self._stats.get(phase.value, METHOD)
@@ -70,7 +71,6 @@ class SwarmRecorder(Recorder):
             due = self._from_schedule[phase]
             if due.count:
                 self._show_from_due(phase, tally, due)
-        return super().take(now)
 
     def _show_from_due(self, phase: Phase, sent: Tally, due: Tally) -> None:
         """A row of what counts from the schedule, once the means differ by over 5 %."""

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count
+from loadkit.measure.settle import WINDOW
 from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row
 from loadkit.measure.validity import Validity, assess
@@ -17,7 +18,6 @@ from loadkit.plan.evidence import Outcome
 from loadkit.plan.profile import Profile
 from loadkit.plan.results import Results
 from loadkit.plan.settings import Load
-from loadkit.plan.settle import WINDOW
 from loadkit.report.capacity import SCHEMA
 from loadkit.swarm.judgement import at_rest, conclude, enough, hopeless, written_down
 
@@ -112,6 +112,8 @@ class CapacityRun:
         self._began = self._until = 0.0
         self._users: list[tuple[float, float]] = []
         self._before, self._measured, self._rested = Stretch(), Stretch(), False
+        self._lost: set[str] = set()
+        self._lost_before: set[str] = set()
         self._live = self._peak = 0  # sessions: now, and in the step before
         self._begin(0.0)
 
@@ -142,14 +144,16 @@ class CapacityRun:
         }[self._phase]
         return f"step {due.number}: {due.load:g}{unit} ({due.kind}), {words}"
 
-    def look(self, now: float, rows: Sequence[Row], users: float) -> None:
+    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[str] = ()) -> None:
         """Take what is new; to be called about once a second.
 
         Args:
             now: seconds of the run.
             rows: of the timeline, closed since the last call.
             users: that there are now (closed model).
+            lost: the workers that went away since the run began and are not back.
         """
+        self._lost = set(lost)
         step = self._search.next()
         if isinstance(step, Capacity):
             return
@@ -218,6 +222,7 @@ class CapacityRun:
 
     def _ramp(self, step: Step, since: float) -> None:
         self._phase, self._until = "ramp", since + self._settings.ramp
+        self._lost_before = self._lost
         self._users = []
         self._course.go(since, step.load, self._settings.ramp)
         self._ask(self._course.load, since)
@@ -264,6 +269,7 @@ class CapacityRun:
             asked_sessions=asked,
             sessions_started=counts[Count.SESSIONS_STARTED],
             arrivals_refused=counts[Count.ARRIVALS_REFUSED],
+            workers_lost=sorted(self._lost - self._lost_before),
             undelivered_s=0.0 if self._open else measured.seconds * short / looks,
             local_limits=counts[f"errors.{Failure.LOCAL_LIMIT}"],
             negative=negative,

@@ -57,11 +57,12 @@ class ChatUser(User):
     @task
     def chat(self) -> None:
         """One session, when it is due."""
+        first = self.due is None
         if self.due is None:
             self.worker.ready.wait()  # Locust may be faster than the master's word to begin
             self.due = self.worker.first_due()
         gevent.sleep(max(0.0, self.due - perf_counter()))
-        finish = self.worker.converse(self.due, self.plan())
+        finish = self.worker.converse(self.due, self.plan(), first=first)
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
         self.due = self.worker.next_due(finish, self.failures)
 

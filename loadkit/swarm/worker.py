@@ -44,7 +44,9 @@ LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that c
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
 RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
 RENEW_LIMIT: Final = 3  # in a row
-LONGEST_PAUSE: Final = 30.0  # seconds between sessions of a user whose sessions keep failing
+LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
+JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
+LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
@@ -86,6 +88,7 @@ class Worker:
         self._deliver, self._fault = deliver, fault
         self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
+        self._jitter = Random()
         self._gate: Gate | None = None
         self.ready = Event()
         self.profile: Profile | None = None
@@ -136,6 +139,7 @@ class Worker:
         self._probes = Probes(self.recorder)
         self._probes.start()
         self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
+        self._follower = gevent.spawn(self._follow_the_name)
         self.ready.set()
 
     def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
@@ -152,6 +156,7 @@ class Worker:
                 resend=talk.resend,
                 max_reconnect_attempts=profile.connection.max_reconnect_attempts,
                 reconnect=profile.chaos.reconnect,
+                recycle=profile.connection.recycle,
             ),
             rng=Random(),
             platform=talk.platform,
@@ -172,6 +177,7 @@ class Worker:
                 self._gate = None
             self._probes.stop()
             self._reporter.kill()
+            self._follower.kill()
             self._take()
         self.profile = None
         return was_ready
@@ -188,12 +194,15 @@ class Worker:
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
-    def converse(self, due: float, outing: Outing, number: int | None = None) -> Finish:
+    def converse(
+        self, due: float, outing: Outing, number: int | None = None, *, first: bool = False
+    ) -> Finish:
         """Live one session; a fault of this tool stops the run.
 
         Args:
             due: when the plan wants it to begin.
             number: the session's among all of the run; None takes the next one of its class.
+            first: whether it is its user's first one, which `load.stagger` cuts short.
         """
         profile = self.profile
         if profile is None:
@@ -201,13 +210,15 @@ class Worker:
         name, seed = outing.name, profile.load.seed
         if number is None:
             number = next(self._numbers[name])
-        person = Person.of(profile, person_rng(seed, name, number), outing.errand)
+        midway = first and profile.load.stagger
+        person = Person.of(profile, person_rng(seed, name, number), outing.errand, midway=midway)
         itinerary = Itinerary(
             streaming=outing.streaming,
             mishaps=Mishaps.of(profile.chaos, name, person_rng(seed, "chaos", name, number)),
             storms=self._storms(f"{name}-{number}"),
             tabs=outing.tabs,
             restarts=outing.restarts,
+            socket_age=person.age_s,
         )
         driver = Driver(self._settings[name], person, itinerary)
         self._drivers[driver] = name
@@ -223,9 +234,16 @@ class Worker:
             del self._drivers[driver]
 
     def _visit(self, name: str, number: int, due: float) -> None:
-        """One arrival of the open model: a user that lives one session and is gone."""
-        user_class = self._classes[name]
-        self.converse(due, user_class(self._environment).plan(), number)
+        """One arrival of the open model: a user that lives one session and is gone.
+
+        A session that the server does not know any more is replaced, as in the closed model.
+        """
+        outing = self._classes[name](self._environment).plan()
+        finish, renewals = self.converse(due, outing, number), 0
+        while finish.renew and renewals < RENEW_LIMIT:
+            renewals += 1
+            gevent.sleep(RENEW_AFTER)
+            finish = self.converse(perf_counter(), outing, number)
 
     def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
         """The storms to come that hit a session."""
@@ -242,6 +260,9 @@ class Worker:
     def next_due(self, finish: Finish, failures: int) -> float:
         """When the user begins the next session.
 
+        Sessions fail in step when a target goes away: without the jitter their users would come
+        back in step as well, and fell it again.
+
         Args:
             failures: how many sessions in a row failed; too many and the user slows down.
         """
@@ -251,7 +272,8 @@ class Worker:
         if finish.renew and failures <= RENEW_LIMIT:
             pause = RENEW_AFTER
         elif failures:
-            pause = max(pause, min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE))
+            backoff = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE)
+            pause = max(pause, backoff * self._jitter.uniform(1 - JITTER, 1 + JITTER))
         return perf_counter() + pause
 
     def _report(self, every: float) -> None:
@@ -260,6 +282,11 @@ class Worker:
             due += every
             gevent.sleep(max(0.0, due - perf_counter()))
             self._take()
+
+    def _follow_the_name(self) -> None:
+        while True:
+            gevent.sleep(LOOK_UP_EVERY)
+            self._target.look_again()
 
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic

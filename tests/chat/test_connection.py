@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from loadkit.chat.connection import NEVER, Connection, Link
-from loadkit.chat.effects import Connect, Effect, Sample
+from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
 from loadkit.chat.inputs import Refused
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Phase
+from loadkit.figures import Count, Phase
 
-from .helpers import counts, start
+from .helpers import counts, failures, start
 
 
-def connection(*links: Link) -> Connection:
+def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> Connection:
     """A connection that has come as far as the last of `links`."""
-    one = Connection(handshake=10.0, limit=10, rng=Random(1))
+    one = Connection(handshake=10.0, limit=10, rng=Random(1), recycle=recycle, age=age)
     for link in links:
         if link is Link.CONNECTING:
             one.connect([])
@@ -193,3 +193,94 @@ def test_history_lasts_from_the_upgrade_to_the_last_batch() -> None:
     one.journal.take(start(), True, out)
     assert one.batch(0.3, 1, out)
     assert out == [Sample(Phase.HISTORY, None, 0.0, 0.3)]
+
+
+class TestRecycling:
+    """A socket that has grown old is replaced, as the vendor's SDKs do after two hours."""
+
+    def test_an_old_socket_is_closed_with_4002_and_opened_again_a_second_later(self) -> None:
+        """It is a count of its own, neither forced nor unexpected."""
+        one = connection(*UP_TO[Link.LIVE], recycle=20.0)
+        assert one.deadline == 20.0
+        out: list[Effect] = []
+        assert one.elapsed(20.0, out) is False
+        assert out == [Counted(Count.DISCONNECTS_RECYCLED), Hangup(4002)]
+        assert (one.link, one.attempt) == (Link.BACKOFF, 1)
+        assert 20.8 <= one.deadline <= 21.2
+
+    def test_the_next_socket_is_young_again(self) -> None:
+        """Its age counts from its own upgrade, and the outage ends as any other does."""
+        one = connection(*UP_TO[Link.LIVE], recycle=20.0)
+        out: list[Effect] = []
+        one.elapsed(20.0, out)
+        one.elapsed(one.deadline, out)
+        one.opened(22.0)
+        one.batch(22.5, 0, out)
+        assert one.deadline == 42.0
+        assert counts(out)["disconnects.reconnected"] == 1
+        assert Sample(Phase.RECONNECT, None, 20.0, 22.5) in out
+
+    def test_heartbeats_go_on_meanwhile_as_they_were(self) -> None:
+        """A beat that is due sooner comes first, and the age stays what it is."""
+        one = connection(*UP_TO[Link.LIVE], recycle=100.0)
+        out: list[Effect] = []
+        one.elapsed(30.0, out)
+        assert [type(effect) for effect in out] == [Sample, Send]
+        one.beat_echo(30.1, out)
+        one.elapsed(60.0, out)
+        one.beat_echo(60.1, out)
+        one.elapsed(90.0, out)
+        assert one.deadline == 100.0
+
+    @pytest.mark.parametrize(("age", "at"), [(0.0, 20.0), (5.0, 15.0), (20.0, 20.0), (47.0, 13.0)])
+    def test_the_first_socket_may_be_taken_for_an_older_one(self, age: float, at: float) -> None:
+        """Of a session that has been under way for long the socket is not the first one."""
+        one = connection(*UP_TO[Link.LIVE], recycle=20.0, age=age)
+        assert one.deadline == at
+        one.elapsed(at, [])
+        one.elapsed(one.deadline, [])
+        one.opened(50.0)
+        one.batch(50.0, 0, [])
+        assert one.deadline == 70.0
+
+    def test_without_a_limit_a_socket_grows_as_old_as_it_may(self) -> None:
+        """Nought is never."""
+        assert connection(*UP_TO[Link.LIVE]).stale_at == NEVER
+
+    def test_a_replay_that_takes_long_is_not_cut_short(self) -> None:
+        """The socket is replaced once the history is complete, not before."""
+        one = connection(*UP_TO[Link.REPLAYING], recycle=5.0)
+        one.journal.take(start(), True, [])
+        out: list[Effect] = []
+        one.batch(6.0, 1, out)
+        assert one.deadline == 5.0
+        one.elapsed(6.0, out)
+        assert out[-1] == Hangup(4002)
+
+
+class TestARefusal:
+    """What the server says when it does not let a socket in."""
+
+    @pytest.mark.parametrize(
+        ("asked", "least"), [(None, 0.8), (0.0, 0.8), (5.0, 5.0), (30.0, 30.0)]
+    )
+    def test_that_asks_to_wait_is_not_tried_again_sooner(
+        self, asked: float | None, least: float
+    ) -> None:
+        """The back-off stands where it is the longer one."""
+        one = connection(*UP_TO[Link.CONNECTING])
+        out: list[Effect] = []
+        assert (
+            one.refused(100.0, Refused(Failure.RATE_LIMITED, "slow down", 429, asked), out) is None
+        )
+        assert failures(out) == [Failure.RATE_LIMITED]
+        assert least <= one.deadline - 100.0 <= max(1.2, least)
+
+    def test_of_a_token_that_is_too_old_ends_the_session_under_its_own_name(self) -> None:
+        """The session is bound to its token: only a new one of each helps."""
+        one = connection(*UP_TO[Link.CONNECTING])
+        out: list[Effect] = []
+        end = one.refused(5.0, Refused(Failure.TOKEN_EXPIRED, "authentication failed", 401), out)
+        assert end is not None
+        assert end.renew
+        assert failures(out) == [Failure.TOKEN_EXPIRED]

@@ -3,7 +3,7 @@
 import pytest
 
 from loadkit.chat.connection import Link
-from loadkit.chat.effects import Connect, Sample
+from loadkit.chat.effects import Connect, Hangup, Sample
 from loadkit.chat.inputs import ELAPSED, START, Closed, Leave, Opened, Refused, Say, Typing
 from loadkit.chat.session import Session, Talk
 from loadkit.errors import Failure
@@ -30,6 +30,7 @@ from .helpers import (
     local_id,
     message,
     new_session,
+    only,
     opened_session,
     samples,
     sent,
@@ -502,3 +503,26 @@ def test_thinking_in_a_replay_is_not_a_reason_to_send_anything() -> None:
     session = waiting_session()
     drop(session)
     assert sent(feed(session, (22.1, thinking()), (22.1, batch(1)))) == []
+
+
+# --- a socket that has grown old ----------------------------------------------------------------
+
+
+def test_an_old_socket_is_replaced_in_the_midst_of_a_turn() -> None:
+    """The answer comes with the replay, and nothing was unexpected."""
+    session = live_session(recycle=20.0)
+    said = feed(session, (19.0, Say("hi", due=19.0)))
+    out = feed(session, (DUE, ELAPSED))
+    assert only(out, Hangup) == [Hangup(4002)]
+    assert counts(out) == {"disconnects.recycled": 1}
+    feed(session, (DUE, ELAPSED), (22.0, Opened()))
+    out = feed(session, (22.1, echo(said, 5)), (22.1, message("Yes!", 6)), (22.1, batch(2)))
+    assert heard(out) == ["Yes!"]
+    assert durations(out, Phase.RESPONSE) == [3.1]
+
+
+def test_a_socket_is_not_replaced_while_the_end_is_owed() -> None:
+    """Else SESSION_END could come while there is none, and the next one would get 404."""
+    session = live_session(recycle=20.0)
+    feed(session, (19.9, Leave(due=19.9)))
+    assert session.deadline == 29.9  # the end's, by the handshake's limit

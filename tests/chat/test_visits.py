@@ -202,6 +202,21 @@ def test_whenever_a_socket_is_cut_a_resume_is_right(moment: str, settle: float) 
     assert outcome.counts["disconnects.events_duplicated"] == 0
 
 
+@pytest.mark.parametrize("path", ["one after the other", "two at once", "started anew"])
+def test_a_socket_that_is_replaced_for_its_age_costs_nothing(path: str) -> None:
+    """In whatever moment it comes: nothing is lost, said twice or taken for a fault."""
+    outcome = visits(policy=Policy(recycle=0.7), **PATHS[path])
+    assert outcome.violations == {}
+    assert outcome.failures == {}
+    assert outcome.endings == {"user_end": VISITS}
+    recycled = outcome.counts["disconnects.recycled"]
+    assert recycled > 2 * VISITS
+    assert outcome.counts["disconnects.unexpected"] == 0
+    assert outcome.counts["disconnects.events_lost"] == 0
+    # Elsewhere people say two things, and may leave after the answer to one of them.
+    assert outcome.counts["turns.lost"] == 0 or path != "one after the other"
+
+
 @pytest.mark.parametrize("resend", ["never", "reference"])
 def test_a_server_that_drops_messages_over_a_limit_breaks_no_rule(resend: Any) -> None:
     outcome = visits("rate_limit.messages_per_second=1", double=0.8, policy=Policy(resend=resend))

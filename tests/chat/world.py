@@ -19,6 +19,7 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Hangup,
     Sample,
     Send,
     Violation,
@@ -187,7 +188,7 @@ class Visit:
                 line = self.line
                 assert line is not None, "nobody is there to send it to"
                 self.world.later(LATENCY, lambda: line.open and self.server.hear(line, frame))
-            case Drop():
+            case Drop() | Hangup():
                 self.hang_up()
             case Finish():
                 self.finished = (self.world.time, effect)

@@ -81,6 +81,7 @@ def drive(
             patience=plan.conversation.patience,
             resend=plan.conversation.resend,
             reconnect=plan.chaos.reconnect,
+            recycle=plan.connection.recycle,
         ),
         rng=Random(1),
     )

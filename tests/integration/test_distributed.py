@@ -137,6 +137,14 @@ class TestWhenWorkersChange:
         assert changes.summary["verdict"]["validity"] != "valid"
         assert any(lost["worker"] in reason for reason in changes.summary["verdict"]["reasons"])
 
+    def test_the_loss_is_an_incident_by_name(self, changes: Changes) -> None:
+        """With the time until the others carried its load."""
+        (lost,) = changes.summary["generator"]["workers_lost"]
+        found = [one for one in changes.summary["incidents"] if one["workers_gone"]]
+        (incident,) = [one for one in found if lost["worker"] in one["workers_gone"]]
+        assert changes.died <= incident["begin_s"] <= changes.died + 6
+        assert incident["load_back_s"] is not None
+
     def test_what_the_dead_had_reported_counts(self, changes: Changes) -> None:
         """At most the sessions and turns of its last second are missing."""
         began = len(changes.truth.of("session"))

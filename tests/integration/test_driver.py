@@ -1,10 +1,13 @@
 """A session's driver against a real server: what it sends, when it stamps, how it survives."""
 
+import base64
+import gc
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import gevent
@@ -71,7 +74,8 @@ class Notes:
         end: float,
         since: float | None = None,
     ) -> None:
-        if since is not None and phase is Phase.RESPONSE:
+        if since is not None:
+            assert phase is Phase.RESPONSE
             self.ages.append(sent - since)
         self.samples.append((phase, due, sent, end))
 
@@ -199,6 +203,22 @@ def test_leaving_ends_the_session_on_the_server_too(tmp_path: Path, streaming: b
     assert len(notes.of(Phase.END)) == 1
 
 
+def test_a_session_leaves_nothing_to_the_garbage_collector(tmp_path: Path) -> None:
+    """Circles of dead objects are memory and pauses: at a hundred sessions a second, of 0.1 s."""
+    with simulator(tmp_path) as server:
+        live(server, Script(None))  # what is made once is made
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            live(server, Script("Where is my order?", None), streaming=True)
+            gc.collect()
+            left = Counter(f"{type(each).__module__}.{type(each).__name__}" for each in gc.garbage)
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert not {name for name in left if name.startswith(("loadkit", "gevent", "websockets"))}
+
+
 def test_what_it_stamps_lies_around_what_the_server_did(tmp_path: Path) -> None:
     with simulator(tmp_path) as server:
         person = Script("Where is my order?", "Thank you!", None)
@@ -303,6 +323,62 @@ def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
         notes = live(server, Script())
     assert notes.endings == [Ending.FAILED]
     assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
+    assert notes.counts["refused.401"] == 1
+
+
+def test_a_token_that_grew_too_old_while_the_session_waited_is_replaced() -> None:
+    """A server that refuses it with 401 is asked again, once, with a fresh one."""
+    asked: list[str] = []
+
+    def token(exp: float) -> str:
+        claims = base64.urlsafe_b64encode(json.dumps({"exp": exp}).encode()).decode().rstrip("=")
+        return f"e30.{claims}.c2ln"
+
+    old, fresh = token(time() - 1), token(time() + 3600)
+    answers = [
+        (200, {"access_token": old}),
+        (401, {"message": "Invalid access token"}),
+        (200, {"access_token": fresh}),
+        (200, {"session_id": "here"}),
+        (404, {"message": "session not found"}),
+    ]
+
+    def serve(sock: Any, address: object) -> None:
+        reader = sock.makefile("rb")
+        while line := reader.readline().decode():
+            words = line
+            while (line := reader.readline().decode()) not in ("\r\n", ""):
+                words += line
+                if line.lower().startswith("content-length:"):
+                    size = int(line.split(":")[1])
+            asked.append(words)
+            if words.startswith("POST"):
+                reader.read(size)
+            status, content = answers[len(asked) - 1]
+            body = json.dumps(content)
+            head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n"
+            sock.sendall((head + body).encode())
+
+    server = gevent.server.StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    notes = Notes()
+    try:
+        with gevent.Timeout(SOON):
+            driver(f"http://127.0.0.1:{server.server_port}", Script(), notes).run(perf_counter())
+    finally:
+        server.stop()
+    calls = [words.split()[1].split("?")[0] for words in asked]
+    assert calls == [
+        "/api/v1/access-token",
+        "/api/v1/sessions",
+        "/api/v1/access-token",
+        "/api/v1/sessions",
+        "/ws",
+    ]
+    assert f"Bearer {old}" in asked[1]
+    assert f"Bearer {fresh}" in asked[3]
+    assert fresh in asked[4]
+    assert notes.failures == [Failure.SESSION_LOST]  # the 404, of a token that is good
 
 
 def test_an_answer_that_comes_after_patience_answers_nothing(tmp_path: Path) -> None:

@@ -217,7 +217,6 @@ class TestOpening:
         [
             ("401 Unauthorized", b'{"message": "authentication failed"}', "authentication failed"),
             ("404 Not Found", b'{"error": "session not found"}', "session not found"),
-            ("429 Too Many Requests", b"connection limit exceeded", "connection limit exceeded"),
             ("502 Bad Gateway", b"<html>a page</html>", ""),
             ("400 Bad Request", b"", ""),
             ("200 OK", b'{"message": 7}', ""),
@@ -237,6 +236,28 @@ class TestOpening:
             error.status,
             error.detail,
         )
+
+    @pytest.mark.parametrize(
+        ("headers", "wait_s"),
+        [
+            (["Retry-After: 7"], 7.0),
+            (["retry-after: 3600"], 30.0),
+            ([], 5.0),
+            (["Retry-After: later"], 5.0),
+            (["Retry-After: 2", "Retry-After: 9"], 2.0),
+        ],
+    )
+    def test_a_429_is_a_policys_limit_and_says_how_long_to_wait(self, serve, headers, wait_s):
+        """It is counted apart from what a server cannot do."""
+
+        def script(sock):
+            read_request(sock)
+            lines = ["HTTP/1.1 429 Too Many Requests", "Content-Length: 4", *headers]
+            sock.sendall("\r\n".join([*lines, "", "slow"]).encode())
+
+        error = refused(serve(script))
+        assert (error.kind, error.status, error.detail) == (Failure.RATE_LIMITED, 429, "slow")
+        assert error.wait_s == wait_s
 
     def test_a_server_that_sends_the_url_back_gives_no_token_away(self, serve):
         def script(sock):

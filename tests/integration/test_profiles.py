@@ -44,6 +44,17 @@ SHORT: dict[str, dict[str, str]] = {
         "chaos.storms.0.at": "2500ms",
         "chaos.storms.1.at": "5s",
     },
+    "soak": {
+        "load.stages": "[{ duration = '1s', users = 50 }, { duration = '6s', users = 50 }]",
+        "conversation.time_scale": "0.02",
+        "chaos.stall_for": "200ms",
+    },
+    "soak-short": {
+        "load.stages": "[{ duration = '1s', users = 50 }, { duration = '6s', users = 50 }]",
+        "conversation.time_scale": "0.05",
+        "chaos.stall_for": "200ms",
+        "connection.recycle": "1500ms",
+    },
     "smoke": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"},
 }
 KEPT = ("violations", "disconnects.events_lost", "disconnects.gave_up", "turns.answered_twice")
@@ -74,6 +85,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
                     "handoff.wait=300ms",
                     "handoff.live_response=50ms",
                     "handoff.live_idle=1s",
+                    "ended_session_linger_seconds=10",  # who is away just then hears of the end
                 )
             )
             out = folder / name
@@ -135,5 +147,7 @@ def test_a_profile_brings_about_what_it_asks_about(runs: dict[str, Run]) -> None
     assert runs["idle-fleet"].summary["latency_ms"]["heartbeat"]["count"] > 100
     assert counts["conversation-mix"]["vanished.fin"] > 0
     assert counts["ci"]["tabs.opened"] > 0
+    old, recycled = runs["soak-short"].truth, runs["soak-short"].summary["disconnects"]["recycled"]
+    assert recycled == len(old.of("socket_close", how="close_frame", client_code=4002)) > 10
     for name in ("ci", "smoke", "handoff-surge", "idle-fleet"):
         assert runs[name].summary["disconnects"]["forced"] == 0

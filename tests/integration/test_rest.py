@@ -241,6 +241,16 @@ class TestRetries:
         assert len(server.asked) == 4
         assert len(waits) == 3
 
+    def test_each_wait_is_told_of_with_its_cause_before_it_begins(self, serve, client, waits):
+        server = serve(
+            answer(429, b"", "Retry-After: 2"), TOKEN_ANSWER, HANG_UP, HANG_UP, SESSION_ANSWER
+        )
+        api = client(server, retrying=lambda error: waits.append((error.kind, error.status)))
+        api.create_session(api.access_token(), streaming=False)
+        # The kept connection that was closed is no failure: that of the next one is.
+        limited, lost = (Failure.RATE_LIMITED, 429), (Failure.CONNECTION_LOST, None)
+        assert waits == [limited, 2.0, lost, 1.0]
+
     @pytest.mark.parametrize("status", [400, 401, 403, 404])
     def test_any_other_4xx_is_final(self, serve, client, waits, status):
         server = serve(answer(status, {"error": "Connector token does not exist"}))

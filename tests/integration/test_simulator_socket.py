@@ -1,6 +1,8 @@
 """Open sockets: replay, limits, closes, compression and the ends of a session."""
 
+import gc
 import json
+import time
 import zlib
 from collections.abc import Iterator
 
@@ -19,6 +21,8 @@ from simulator_client import (
     types,
 )
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from loadkit.simulator.socket import Upgraded
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,29 @@ def test_a_conversation_from_the_join_to_the_end(client: Client, streaming: bool
         with pytest.raises(ConnectionClosed):
             link.recv(timeout=5)
         assert link.close_code == 1000
+
+
+def test_a_socket_that_is_over_leaves_nothing_to_the_garbage_collector(client: Client) -> None:
+    """Whoever ended it: with thousands of them the collector would hold up everyone's answers."""
+
+    def sockets() -> int:
+        return sum(type(each) is Upgraded for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        with client.connect(client.place()) as link:  # the server ends this one, with the session
+            link.send(JOIN)
+            link.send(END)
+            events_until(link, "SESSION_END")
+        with client.connect(client.place()):  # the client this one
+            assert sockets() >= 1
+        until = time.monotonic() + 5
+        while sockets() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert sockets() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_reconnect_replays_from_the_cursor_in_either_spelling(client: Client) -> None:

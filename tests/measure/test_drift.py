@@ -75,6 +75,7 @@ def run(
             answered=round(turns[index] * seconds),
             errors=int(rng.poisson(errors(at)[index] * seconds / 60)),
             rss_mb=float(rss[index]),
+            master_rss_mb=100 + float(rss[index]) / 100,
         )
         for index in range(number)
     ]
@@ -181,13 +182,13 @@ def test_what_is_sure_and_small_is_no_drift() -> None:
     ids=["independent", "hanging together", "with a season"],
 )
 def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> None:
-    """In under 5 % of runs in any of their figures: of 150 runs in at most 11.
+    """In at most 5 % of runs in any of their figures: of 100 runs in at most 5.
 
     The rate over thousands of runs is in `docs/soak.md`. A season here swings by 5 % either way,
     three times a run, which is two and a half times the noise.
     """
     rng, told = np.random.default_rng(8), 0
-    for _ in range(150):
+    for _ in range(100):
         phase = rng.uniform(0, 2 * np.pi)
         windows = run(
             rng,
@@ -198,7 +199,7 @@ def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> Non
             phases=(Phase.RESPONSE, Phase.ECHO),
         )
         told += bool(drifting(analyse(windows, {})))
-    assert told <= 11
+    assert told <= 5
 
 
 def test_a_drift_of_the_size_that_would_have_been_seen_is_seen() -> None:
@@ -256,6 +257,7 @@ anything = st.builds(
     st.sampled_from([0, 0, 1, 10**6]),
     st.integers(0, 2),
     st.sampled_from([None, 0.0, 100.0, 100.5]),
+    st.sampled_from([None, 80.0]),
     st.sampled_from([0.0, -1.0, 0.5]),
     st.integers(0, 2),
 )
@@ -338,7 +340,7 @@ def test_figures_of_a_whole_run_come_from_its_rows() -> None:
     than at the beginning of some seven minutes, and else does what it did."""
     found, _ = by_age(old=1.0, later=1.3)
     figure = found.figures["response.p50"]
-    assert (found.from_s, found.to_s, found.window_s) == (0.0, 400.0, 5.0)
+    assert (found.from_s, found.to_s, found.window_s) == (0.0, 400.0, 8.0)  # two of four seconds
     assert isinstance(figure, Figure)
     assert figure.drifts == "line"
     # 1.3 to the power of t is a rise by 26.3 % of its median over the run.

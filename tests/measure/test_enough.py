@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, norm
+from scipy.stats import binom, binomtest, norm
 
-from loadkit.measure.enough import needed, ranks, surely_above
+from loadkit.measure.enough import needed, ranks, share_between, surely_above
 
 PER_MILLE = st.integers(1, 999)
 
@@ -171,3 +171,18 @@ def test_the_documentation_has_the_right_counts() -> None:
     assert len(rows) == 7
     for percentile, count in rows:
         assert needed(round(float(percentile) * 10)) == int(count.replace(",", ""))
+
+
+@given(st.integers(1, 5000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_a_share_lies_where_the_exact_test_puts_it(hits_of: tuple[int, int]) -> None:
+    """By another implementation of the same interval."""
+    hits, of = hits_of
+    known = binomtest(hits, of).proportion_ci(method="exact")
+    assert share_between(hits, of) == pytest.approx((known.low, known.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("hits", "of"), [(0, 0), (2, 1), (-1, 3)])
+def test_what_is_no_share_is_refused(hits: int, of: int) -> None:
+    """As when a session can be hit more than once."""
+    with pytest.raises(ValueError, match="is no share"):
+        share_between(hits, of)

@@ -194,3 +194,27 @@ def test_a_duration_is_rounded_to_the_microsecond() -> None:
 def test_a_tally_is_true_once_anything_happened(tally: Tally, truth: bool) -> None:
     """A negative duration is no sample and yet has to reach the master."""
     assert bool(tally) is truth
+
+
+@given(st.lists(st.integers(0, HIGHEST), min_size=1, max_size=50))
+def test_what_is_encoded_can_be_decoded(values: list[int]) -> None:
+    """Bucket by bucket; the sum and the ends as near as three digits tell."""
+    written = distribution_of(tally_of(values))
+    read = Distribution.decode(written.encode())
+    assert read.counts == written.counts
+    assert read.total == pytest.approx(written.total, rel=0.001)
+    assert (read.min, read.max) == pytest.approx((written.min, written.max), rel=0.001)
+
+
+def test_what_was_cut_cannot_be_decoded() -> None:
+    """A half-written line is told from a whole one."""
+    with pytest.raises(ValueError, match="not an HdrHistogram"):
+        Distribution.decode(distribution_of(tally_of([5, 70_000])).encode()[:-9])
+
+
+def test_a_copy_stays_as_it_was() -> None:
+    """What comes later is the original's alone."""
+    original = distribution_of(tally_of([5, 7]))
+    before, copy = original.stats(), original.copy()
+    original.record_whole(900)
+    assert (copy.stats(), original.count) == (before, 3)

@@ -1,5 +1,6 @@
 """What the master accumulates, held against one worker that had seen everything."""
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import GAUGES, Recorder
 from loadkit.measure.scope import Scope
-from loadkit.measure.timeline import Timeline
+from loadkit.measure.timeline import Row, Timeline
 
 Act = Callable[[Recorder], None]
 
@@ -222,3 +223,76 @@ def test_an_empty_ledger_has_no_figures() -> None:
     ledger = Ledger()
     assert (ledger.stats(), ledger.workers, ledger.saturated_share) == ({}, 0, 0.0)
     assert ledger.under("errors") == {}
+
+
+# --- its state ----------------------------------------------------------------------------------
+
+
+def everything(ledger: Ledger, rows: list[Row]) -> list[Any]:
+    """All that anyone can ask a ledger and its rows, in an order of its own."""
+    return [
+        *figures(ledger),
+        ledger.session_seconds,
+        ledger.peak_concurrent,
+        ledger.missing(),
+        ledger.saturated_share,
+        ledger.workers,
+        ledger.transcripts,
+        [_plain(row) for row in rows],
+    ]
+
+
+def _plain(row: Row) -> list[Any]:
+    return [
+        (row.start, row.length, row.asked, row.session_seconds, row.live, row.rss_mb),
+        {n: {k: one.stats() for k, one in sorted(of.items())} for n, of in row.tables()},
+        {name: _all_stats(scope) for name, scope in sorted(row.scopes.items())},
+        (row.counts, +row.frames, sorted(row.cpu.items()), sorted(row.reported)),
+    ]
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(
+    st.lists(st.tuples(st.integers(0, 2), acts), max_size=40),
+    st.data(),
+    st.randoms(),
+)
+def test_a_state_goes_on_as_if_nothing_had_been(
+    script: list[tuple[int, Act]], data: st.DataObject, chance: random.Random
+) -> None:
+    """Put away at any moment, carried by JSON and taken up again, down to every row."""
+    workers = [Recorder(watched=frozenset({"Watched"})) for _ in range(3)]
+    taken = [0] * 3
+    reports = []
+    for at, (number, act) in enumerate(script, start=1):
+        act(workers[number])
+        taken[number] += 1
+        reports.append((f"w{number}", taken[number], workers[number].take(float(at)), at + 0.25))
+    put_away = data.draw(st.integers(0, len(reports)))
+
+    def new() -> tuple[Ledger, Timeline]:
+        timeline = Timeline(1.0, lambda second: {"users": second})
+        return Ledger(timeline), timeline
+
+    whole, of_whole = new()
+    ledger, timeline = new()
+    rows: list[Row] = []
+    rows_of_whole: list[Row] = []
+    for index, report in enumerate([*reports, None]):
+        if index == put_away:
+            parts = ledger.state()
+            for late in reports[index : index + 3]:
+                ledger.add(*late)  # what comes in while the parts are written is in none of them
+            state = [json.loads(json.dumps(part)) for part in parts]
+            ledger, timeline = new()
+            ledger.restore(state)
+        if report is not None:
+            whole.add(*report)
+            ledger.add(*report)
+            if chance.random() < 0.5:
+                rows_of_whole += of_whole.closed(report[3])
+                rows += timeline.closed(report[3])
+    rows_of_whole += of_whole.finish()
+    rows += timeline.finish()
+    assert everything(ledger, rows) == everything(whole, rows_of_whole)
+    assert all(not ledger.add(*report) for report in reports)

@@ -71,12 +71,11 @@ def test_a_turn_of_the_warm_up_is_counted_neither_as_sent_nor_as_answered() -> N
 
 
 def test_a_response_counts_by_the_age_of_its_session_when_it_was_asked_for() -> None:
-    """Only responses do, and only where it is known when the session began."""
+    """Where it is known when that began."""
     recorder = Recorder(measure_from=10.0)
     recorder.sample(Phase.RESPONSE, due=None, sent=110.0, end=111.0, since=90.0)  # 20 s: class 1
     recorder.sample(Phase.RESPONSE, due=None, sent=190.0, end=192.0, since=90.0)  # 100 s: class 3
     recorder.sample(Phase.RESPONSE, due=None, sent=111.0, end=113.0)
-    recorder.sample(Phase.ECHO, due=None, sent=110.0, end=111.0, since=90.0)
     recorder.sample(Phase.RESPONSE, due=None, sent=9.0, end=11.0, since=8.0)  # of the warm-up
     taken = recorder.take(200.0)
     assert {age: wire["total"] for age, wire in taken["ages"].items()} == {

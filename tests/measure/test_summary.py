@@ -30,7 +30,7 @@ CONTRACT = json.loads("""
                              "p99": 0, "p999": 0, "max": 0}},
  "from_schedule_ms": {"response": {}},
  "intervals_ms": {"response": {"p50": [0, 0], "p90": [0, 0]}},
- "disconnects": {"forced": 0, "unexpected": 0, "reconnected": 0, "gave_up": 0,
+ "disconnects": {"forced": 0, "recycled": 0, "unexpected": 0, "reconnected": 0, "gave_up": 0,
                  "events_lost": 0, "events_duplicated": 0},
  "violations": {}, "errors": {},
  "generator": {"workers": 1, "loop_lag_ms": {}, "schedule_delay_ms": {}, "cpu_percent": {},

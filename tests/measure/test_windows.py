@@ -151,8 +151,9 @@ def test_memory_is_weighed_by_time_and_may_be_unknown() -> None:
     windows = [Window(0.0, 1.0, None), Window(1.0, 1.0, None, rss_mb=100.0)]
     assert Window.joined(windows).rss_mb == 100.0
     assert Window.joined(windows[:1]).rss_mb is None
-    later = Window(2.0, 3.0, None, rss_mb=200.0)
+    later = Window(2.0, 3.0, None, rss_mb=200.0, master_rss_mb=80.0)
     assert Window.joined([*windows, later]).rss_mb == 175.0
+    assert Window.joined([*windows, later]).master_rss_mb == 80.0
 
 
 def aged(slow: float, classes: dict[int, list[float]]) -> Row:

@@ -4,7 +4,7 @@ import pytest
 
 from loadkit.credentials import Credentials
 from loadkit.errors import UsageError
-from loadkit.net.rest import retry_delay
+from loadkit.net.retry import asked_delay, retry_delay
 
 NOON = 1_785_585_600.0  # Sat, 01 Aug 2026 12:00:00 GMT
 
@@ -48,6 +48,14 @@ NOON = 1_785_585_600.0  # Sat, 01 Aug 2026 12:00:00 GMT
 )
 def test_a_retry_waits_as_the_sdks_do(attempt, status, retry_after, delay):
     assert retry_delay(attempt, status, retry_after, now=NOON) == delay
+
+
+def test_a_socket_waits_as_long_as_a_call_does():
+    """What a 429 asks for is capped, and has a default, whatever it answered."""
+    assert asked_delay("7") == 7.0
+    assert asked_delay("31") == 30.0
+    assert asked_delay(None) == asked_delay("soon") == 5.0
+    assert asked_delay("Sat, 01 Aug 2026 12:00:12 GMT", now=NOON) == 12.0
 
 
 def test_credentials_never_show_their_token():

@@ -82,6 +82,26 @@ def test_a_name_is_looked_up_once_and_each_address_kept_once(monkeypatch):
     assert target.addresses == ((2, ("192.0.2.1", 81)), (10, ("2001:db8::1", 81, 0, 0)))
 
 
+def test_a_name_is_followed_to_where_it_leads_now(monkeypatch):
+    leads_to = [[(2, 1, 6, "", ("192.0.2.1", 80))]]
+    monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lambda *_, **__: leads_to[0])
+    target = Target.resolve("http://shop.example")
+    leads_to[0] = [(2, 1, 6, "", ("192.0.2.7", 80))]
+    target.look_again()
+    assert target.addresses == ((2, ("192.0.2.7", 80)),)
+
+
+def test_a_name_that_cannot_be_looked_up_for_a_moment_leads_where_it_did(monkeypatch):
+    target = Target.resolve("http://127.0.0.1:8100")
+
+    def lookup(*_, **__):
+        raise OSError("no answer from the name server")
+
+    monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lookup)
+    target.look_again()
+    assert target.addresses == ((2, ("127.0.0.1", 8100)),)
+
+
 def test_addresses_are_taken_in_turn(monkeypatch):
     asked = []
 

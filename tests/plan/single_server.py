@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from loadkit.measure.settle import BATCHES, batch_interval
 from loadkit.plan.capacity import Step
 from loadkit.plan.evidence import Outcome, margin
-from loadkit.plan.settle import BATCHES, batch_interval
 
 from .systems import Target
 

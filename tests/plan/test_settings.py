@@ -67,7 +67,11 @@ def test_defaults_are_those_of_the_documentation():
         "platform": "web",
         "pause": 1.0,
     }
-    assert Connection().model_dump() == {"handshake": 10.0, "max_reconnect_attempts": None}
+    assert Connection().model_dump() == {
+        "handshake": 10.0,
+        "max_reconnect_attempts": None,
+        "recycle": 7200.0,
+    }
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,12 @@ class TestTheFile:
         save(tmp_path, found(verdict="out_of_budget"))
         assert steps_to_resume(tmp_path, "shop", "closed", LIMITS) == STEPS
 
+    def test_one_that_the_generator_ended_goes_on_from_there(self, tmp_path: Path):
+        """With more workers: the step that they were too few for is done again."""
+        steps = [step(1, 100), step(2, 200, verdict="generator"), step(3, 100, kind="confirm")]
+        save(tmp_path, found("closed", steps, verdict="at_least", limit="generator"))
+        assert steps_to_resume(tmp_path, "shop", "closed", LIMITS) == steps[:1]
+
     @pytest.mark.parametrize(
         ("written", "profile", "model", "limits", "words"),
         [

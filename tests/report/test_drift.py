@@ -145,7 +145,8 @@ def test_a_run_of_minutes_is_told_in_minutes() -> None:
     ]
     (line,) = told(drift(0.2, response_p95=replace(STEP, at_s=500.0)))
     assert line.startswith("response p95 steps up by 40 % (38–43) at 00:08:20")
-    assert columns(drift(0.2, memory=LEAK))[4] == "slope, % in 12 min"
+    assert columns(drift(0.2, memory=LEAK))[4] == "slope, %"
+    assert looked_at(drift(0.2, memory=LEAK)).endswith("5 min. The slope is over all of them.")
     assert next(rows(drift(0.2, memory=LEAK)))[4] == "+0.62"
 
 

@@ -141,13 +141,29 @@ def test_a_full_disk_costs_only_what_does_not_fit(
     with pytest.raises(UsageError) as caught:
         write(tmp_path, make(), {}, {})
     text = str(caught.value)
-    assert f"cannot write summary.json, junit.xml in {tmp_path}: No space left" in text
+    assert f"cannot write junit.xml, summary.json in {tmp_path}: No space left" in text
     assert re.search(r"\(file system /.*, [\d,]+ MB free\); free some space .* --out", text)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "run.json",
         "summary.md",
         "violations.jsonl",
     ]
+
+
+def test_the_summary_is_written_last(
+    tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is, nothing else is missing because somebody was killed in between."""
+    rename, order = Path.replace, list[str]()
+
+    def replace(draft: Path, target: Path) -> Path:
+        order.append(target.name)
+        return rename(draft, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    write(tmp_path, make(), {}, {})
+    assert order[-1] == "summary.json"
+    assert len(order) == 5
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -157,7 +173,7 @@ def test_a_disk_that_is_really_full_is_a_usage_error(
     """The kernel's own ENOSPC, met while the file is written, leaves no draft behind."""
     opened = Path.open
     monkeypatch.setattr(Path, "open", lambda _, *rest, **kw: opened(Path("/dev/full"), *rest, **kw))
-    with pytest.raises(UsageError, match=r"summary\.json, run\.json, junit\.xml, .*No space left"):
+    with pytest.raises(UsageError, match=r"run\.json, junit\.xml, .*No space left"):
         write(tmp_path, make(), {}, {}, [{"kind": "gap", "detail": "", "frames": []}])
     assert list(tmp_path.iterdir()) == []
 

@@ -320,5 +320,7 @@ def test_every_column_is_explained(column: str) -> None:
     pattern = re.sub(rf"^({'|'.join(Phase)})_(?=count|p\d|max)", "<phase>_", column)
     pattern = re.sub(r"^state_.*", "state_<state>", pattern)
     pattern = re.sub(r"^ended_.*", "ended_<ending>", pattern)
+    pattern = re.sub(r"^error_.*", "error_<kind>", pattern)
+    pattern = re.sub(r"^retried_.*", "retried_<kind>", pattern)
     page = (ROOT / "docs" / "results.md").read_text()
     assert f"| `{column}` |" in page or f"| `{pattern}` |" in page

@@ -99,14 +99,21 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
+def result(model: str = "closed", **capacity: Any) -> dict[str, Any]:
+    """What a search leaves, as far as a plan reads it."""
+    return {
+        "schema": "loadkit.capacity/1",
+        "model": model,
+        "capacity": {"verdict": "found", "load": 412.0} | capacity,
+    }
+
+
 @pytest.mark.parametrize(
     ("document", "value", "source"),
     [
-        ({"load": 412, "verdict": "found"}, 412, "capacity.json"),
-        ({"capacity": {"load": 412, "verdict": "at_least"}}, 412, "capacity.json, at least"),
-        ({"capacity": 412}, 412, "capacity.json"),
-        ({"low": 400, "high": 420}, 400, "capacity.json"),
-        ({"load": 2.5, "model": "open"}, 450, "2.5 arrivals/s"),
+        (result(), 412, "capacity.json"),
+        (result(verdict="at_least"), 412, "capacity.json, at least"),
+        (result("open", load=2.5), 450, "2.5 arrivals/s"),
     ],
 )
 def test_a_capacity_result_is_read_and_called_measured(
@@ -124,13 +131,10 @@ def test_a_capacity_result_is_read_and_called_measured(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "cannot be read as JSON"),
-        ("[412]", "an object is wanted"),
-        ("{}", "names no capacity"),
-        ('{"load": null, "verdict": "below_start"}', "(below_start); give one by --capacity"),
-        ('{"load": -1}', "names no capacity"),
-        ('{"load": true}', "names no capacity"),
-        ('{"load": "412"}', "names no capacity"),
+        ("{", "is not JSON"),
+        ("{}", "no result of a capacity search"),
+        (json.dumps(result(load=None, verdict="below_start")), "(below_start); give one by"),
+        (json.dumps(result() | {"capacity": None}), "(interrupted); give one by --capacity"),
     ],
 )
 def test_a_result_without_a_capacity_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -145,7 +149,7 @@ def test_a_result_without_a_capacity_is_refused(tmp_path: Path, text: str, words
 
 def test_a_result_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """As is one beside a capacity that was given."""
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read"):
         read_capacity(tmp_path / "none.json", 180.0)
     with pytest.raises(UsageError, match="give one"):
         read_inputs({"capacity": "5"}, tmp_path / "none.json")

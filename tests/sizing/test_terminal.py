@@ -76,7 +76,9 @@ def test_the_command_takes_a_capacity_result_and_writes_json(
 ) -> None:
     """One object, which another program can read."""
     path = tmp_path / "capacity.json"
-    path.write_text('{"load": 412, "verdict": "found"}')
+    capacity = {"load": 412.0, "verdict": "found"}
+    found = {"schema": "loadkit.capacity/1", "model": "closed", "capacity": capacity}
+    path.write_text(json.dumps(found))
     assert cli.main(["plan", str(path), "--concurrent", "500", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["inputs"]["capacity"]["origin"] == "measured"

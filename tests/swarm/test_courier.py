@@ -132,6 +132,17 @@ def test_a_master_that_is_gone_is_not_waited_for_for_ever(monkeypatch: Any) -> N
     assert runner.numbers()[0] == 1
 
 
+def test_a_master_that_is_known_to_be_gone_is_not_waited_for() -> None:
+    _, courier = worker()
+    courier.deliver({})
+    waiting = gevent.spawn(courier.settle)
+    gevent.sleep(0)
+    assert not waiting.dead
+    courier.abandon()
+    waiting.join(5)
+    assert waiting.dead
+
+
 def test_a_fault_names_its_run() -> None:
     runner, courier = worker()
     courier.fault("ValueError: oh")

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, STATE_RUNNING, WorkerNode
@@ -228,8 +229,21 @@ class TestARun:
         runner.clients["b"].state = STATE_MISSING
         a_crew.has_finished("a")
         a_crew.drain(60.0)  # returns at once
-        assert runner.told(FINISH) == {None: {"run": "run"}}
+        assert runner.told(FINISH) == {None: {"run": "run", "at_once": False}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
+
+    def test_in_a_hurry_waits_for_nobodys_sessions(self, a_crew: Crew, runner: Runner) -> None:
+        """Also if it waits already: the drain ends in time, and who is silent is a loss."""
+        runner.joins("a")
+        a_crew.begin("run", dealt_out_anew=False)
+        draining = gevent.spawn(a_crew.drain, 60.0)
+        gevent.sleep(0)
+        assert not draining.dead
+        a_crew.hurry(0.0)
+        draining.join(5)
+        assert draining.dead
+        assert runner.told(FINISH) == {None: {"run": "run", "at_once": True}}
+        assert [loss.worker for loss in a_crew.losses(9.0)] == ["a"]
 
     def test_acknowledges_each_report(self, a_crew: Crew, runner: Runner) -> None:
         a_crew.acknowledge(Message("x", {"run": "run", "seq": 3, "interval": {}}, "a"))

@@ -49,6 +49,14 @@ class TestTheVerdict:
         """Another hold might end the other way."""
         assert outcome(Stretch(rows(30, 1.0))).marginal
 
+    @pytest.mark.parametrize(("lost", "marginal"), [(0, False), (3, True), (60, False)])
+    def test_a_share_is_as_sure_as_its_number_of_tries(self, lost: int, marginal: bool):
+        """Three of 1,000 may well be one of 100, or a hundredth of that."""
+        of = [("turns.lost_ratio", 0.005)]
+        found = outcome(with_counts(turns__lost=lost, turns__sent=1000 - 400), of)
+        assert found.marginal is marginal
+        assert found.broken is (lost == 60)
+
     def test_nothing_counts_where_the_generator_was_the_limit(self):
         """A broken objective of an invalid step is no fault of the target's."""
         lame = Validity("invalid", ("event-loop lag p99 was 300 ms",))

@@ -106,6 +106,7 @@ COUNTERS: list[tuple[str, str, dict[str, str]]] = [
     ("turns.resent", "turns_resent", {}),
     ("turns.answered_twice", "turns_answered_twice", {}),
     ("disconnects.forced", "disconnects", {"kind": "forced"}),
+    ("disconnects.recycled", "disconnects", {"kind": "recycled"}),
     ("disconnects.unexpected", "disconnects", {"kind": "unexpected"}),
     ("disconnects.reconnected", "reconnects", {"outcome": "reconnected"}),
     ("disconnects.gave_up", "reconnects", {"outcome": "gave_up"}),

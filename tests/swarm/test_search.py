@@ -74,6 +74,7 @@ class Clock:
         delivered: float = 1.0,
     ) -> None:
         self.make, self.delivered, self.now = make, delivered, 0
+        self.gone_from: int | None = None  # the second at which a worker goes away
         self.saved: list[str] = []
         self.asked: list[tuple[Load, float]] = []
         self.loads: list[float] = []
@@ -95,7 +96,9 @@ class Clock:
             self.now += 1
             self.loads.append(self.level(self.now - 0.5))
             closed = [self.make(self.now - 3, self.loads[-3])] if self.now >= 3 else []
-            self.search.look(self.now, closed, self.delivered * self.level(float(self.now)))
+            gone = self.gone_from is not None and self.now >= self.gone_from
+            users = self.delivered * self.level(float(self.now))
+            self.search.look(self.now, closed, users, ["worker-2"] if gone else [])
         return self
 
 
@@ -165,6 +168,21 @@ def test_a_load_that_is_not_delivered_is_the_generators_limit() -> None:
     assert result is not None
     assert result.limit == "generator"
     assert "only 9 of 10 concurrent users" in clock.search.steps[0]["outcome"]["why"]
+
+
+def test_a_worker_that_goes_away_is_told_in_that_step_alone() -> None:
+    """What it measured last is not in the figures; those of later steps lack nothing."""
+    clock = Clock(profile(), Target(222.0).row)
+    clock.gone_from = 60
+    clock.run()
+    told = [
+        step["number"]
+        for step in clock.search.steps
+        if any("worker-2" in reason for reason in step["validity"]["reasons"])
+    ]
+    at = [step for step in clock.search.steps if step["number"] in told]
+    assert len(told) == 1
+    assert at[0]["began_s"] <= 60 <= at[0]["measured_to_s"] + 3
 
 
 def test_a_rule_of_the_targets_is_policy() -> None:

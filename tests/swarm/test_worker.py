@@ -40,24 +40,43 @@ def test_users_of_one_burst_begin_evenly_spread_over_a_second(worker: Worker) ->
     ("finish", "failures", "seconds"),
     [
         (Finish(Ending.USER_END), 0, 1.0),
-        (Finish(Ending.FAILED), 1, 1.0),
-        (Finish(Ending.FAILED), 3, 4.0),
-        (Finish(Ending.FAILED), 60, LONGEST_PAUSE),
         (Finish(Ending.FAILED, renew=True), 1, RENEW_AFTER),
         (Finish(Ending.FAILED, renew=True), RENEW_LIMIT, RENEW_AFTER),
-        (Finish(Ending.FAILED, renew=True), RENEW_LIMIT + 1, 8.0),
     ],
     ids=[
         "after a good session, the scaled pause",
-        "after a failure, no shorter",
-        "after more, doubling",
-        "up to a limit",
         "after one that the server lost, soon",
         "and again",
-        "but not for ever",
     ],
 )
 def test_the_pause_before_the_next_session(
     worker: Worker, finish: Finish, failures: int, seconds: float
 ) -> None:
     assert pause(worker, finish, failures) == pytest.approx(seconds, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("finish", "failures", "seconds"),
+    [
+        (Finish(Ending.FAILED), 2, 2.0),
+        (Finish(Ending.FAILED), 3, 4.0),
+        (Finish(Ending.FAILED), 60, LONGEST_PAUSE),
+        (Finish(Ending.FAILED, renew=True), RENEW_LIMIT + 1, 8.0),
+    ],
+    ids=["doubling", "and again", "up to a limit", "after a few that the server lost, likewise"],
+)
+def test_users_whose_sessions_fail_come_back_apart_from_each_other(
+    worker: Worker, finish: Finish, failures: int, seconds: float
+) -> None:
+    """Who failed in step with all others does not come back in step with them."""
+    pauses = [pause(worker, finish, failures) for _ in range(400)]
+    assert min(pauses) == pytest.approx(0.8 * seconds, abs=0.05 * seconds)
+    assert max(pauses) == pytest.approx(1.2 * seconds, abs=0.05 * seconds)
+    assert sum(pauses) / len(pauses) == pytest.approx(seconds, rel=0.05)
+
+
+def test_a_failure_makes_no_pause_shorter(worker: Worker) -> None:
+    """People who would have waited anyhow wait as long as they would have."""
+    assert worker.profile is not None
+    worker.profile.conversation.pause = 600.0  # type: ignore[misc]
+    assert pause(worker, Finish(Ending.FAILED), 3) == pytest.approx(60.0, abs=0.01)

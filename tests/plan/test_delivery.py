@@ -3,8 +3,8 @@
 import pytest
 
 from loadkit.plan.arrivals import Arrivals
+from loadkit.plan.delivery import Delivery
 from loadkit.plan.settings import Load
-from loadkit.swarm.delivery import Delivery
 
 CLOSED = Load.model_validate(
     {"stages": [{"duration": "10s", "users": 100}, {"duration": "20s", "users": 100}]}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, t
 
-from loadkit.plan.settle import BATCHES, WINDOW, batch_interval, settled
+from loadkit.measure.settle import BATCHES, WINDOW, batch_interval, settled
 
 RNG = np.random.default_rng
 SERIES = 4000

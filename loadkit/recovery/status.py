@@ -1,0 +1,142 @@
+"""How a run stands, told from its files alone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import time
+from typing import Final, Literal
+
+from loadkit.errors import UsageError
+from loadkit.figures import Count, Phase
+from loadkit.measure.histogram import Distribution
+from loadkit.measure.summary import Stats, Summary
+from loadkit.measure.timeline import Row
+from loadkit.measure.words import number, plural
+from loadkit.recovery.rebuild import needed
+from loadkit.recovery.replay import Replay
+from loadkit.report.completion import last_lines
+from loadkit.report.files import load_summary
+from loadkit.report.journal import JOURNAL, hold
+from loadkit.report.latency import TOO_FEW, shown
+from loadkit.report.live import clock
+from loadkit.report.series import HISTOGRAMS
+from loadkit.report.verdict import verdict_line
+
+__all__ = ["LAST", "State", "status"]
+
+LAST: Final = 60.0
+"""Seconds that count as the last ones."""
+
+State = Literal["running", "finished", "cut"]
+
+
+def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[str]]:
+    """Look at a run.
+
+    Args:
+        folder: the run's.
+        now: the wall clock's time, in seconds since the epoch.
+
+    Returns:
+        Whether it goes on, has ended, or was cut; and the same at length, in lines.
+
+    Raises:
+        UsageError: there is no run in that folder, or its files are damaged.
+    """
+    path = folder / JOURNAL
+    if not path.exists():
+        return "finished", list(_finished(load_summary(folder)))
+    try:
+        with hold(path) as over:
+            if over and not needed(folder):
+                return "finished", list(_finished(load_summary(folder)))
+            state: State = "cut" if over else "running"
+            age = max(0.0, now() - path.stat().st_mtime)
+            return state, list(_told(state, folder, Replay(folder), age))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _finished(summary: Summary) -> Iterator[str]:
+    ended = "cut" if summary.cut is not None else "finished"
+    yield _line(
+        ended,
+        f"{summary.profile} → {summary.target}, {summary.started_at}, "
+        f"{number(summary.duration_s)} s",
+    )
+    yield _line("verdict", verdict_line(summary))
+
+
+def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[str]:
+    rows: list[Row] = []
+    for row in replay.rows():
+        rows = [each for each in rows if each.start > row.start - LAST] + [row]
+    summary, standing, ledger = replay.summary(None), replay.standing, replay.ledger
+    yield _line(
+        state,
+        f"{summary.profile} → {summary.target}, since {summary.started_at}, "
+        f"{clock(replay.at_s)} of {clock(replay.asked_s)}; "
+        f"last written {number(round(age, 1))} s ago",
+    )
+    asked = replay.asked_at(replay.at_s)
+    if "users" in asked:
+        load = f"{number(standing['users'])} of {plural(asked['users'], 'user')} asked for"
+    else:
+        load = f"{number(asked.get('arrivals_per_second', 0))} arrivals/s asked for"
+    refused = ledger.counts[Count.ARRIVALS_REFUSED]
+    yield _line(
+        "load",
+        f"{load} · {plural(ledger.live, 'session')} now, {number(ledger.peak_concurrent)} at most, "
+        f"{number(summary.sessions['started'])} started"
+        + (f", {number(refused)} refused" if refused else ""),
+    )
+    turns = summary.turns
+    yield _line(
+        "turns",
+        f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · "
+        f"{number(turns['lost'])} lost",
+    )
+    yield _line(
+        "response",
+        f"p50/p95/p99 {_percentiles(_last_minute(folder, rows, replay.at_s).stats())} in the last "
+        f"minute, {_percentiles(summary.latency_ms.get(Phase.RESPONSE, {}))} over the run",
+    )
+    for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
+        most = sorted(kinds.items(), key=lambda item: -item[1])
+        yield _line(name, " · ".join(f"{number(n)} {kind}" for kind, n in most) or "none")
+    lost = summary.generator["workers_lost"]
+    yield _line(
+        "workers",
+        str(ledger.workers)
+        + "".join(f" · lost {one['worker']} at {number(one['at_s'])} s" for one in lost),
+    )
+    yield _line("so far", verdict_line(summary))
+    if state == "cut":
+        yield _line("", f"nobody writes there any more: `loadkit report {folder}` makes its report")
+
+
+def _last_minute(folder: Path, rows: list[Row], until: float) -> Distribution:
+    """The headline's latencies: of the rows at hand, and before them of those in the file."""
+    found = Distribution()
+    for row in rows:
+        if row.start >= until - LAST and Phase.RESPONSE in row.latency:
+            found.add(row.latency[Phase.RESPONSE].to_wire())
+    first = rows[0].start if rows else until
+    for _, _, line in last_lines(folder / HISTOGRAMS):
+        if not line.endswith(b"\n"):
+            continue
+        if not line.startswith(b"Tag="):
+            break
+        tag, start, _, _, histogram = line.decode().split(",")
+        if float(start) < until - LAST:
+            break
+        if tag == f"Tag={Phase.RESPONSE}" and float(start) < round(first, 3):
+            found.add(Distribution.decode(histogram).to_wire())
+    return found
+
+
+def _percentiles(stats: Stats) -> str:
+    return f"{'/'.join(shown(stats, ('p50', 'p95', 'p99')))} ms" if stats else TOO_FEW
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<11}{text}"

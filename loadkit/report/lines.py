@@ -1,0 +1,86 @@
+"""A file of whole lines, there as soon as they are written."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Lines", "whole"]
+
+
+class Lines:
+    """A file that holds whole lines only, even if the disk is full in the midst of one.
+
+    What is written is the kernel's at once: it is there when the process is killed. It is not
+    forced to the disk, so a machine that loses its power may lose the last half minute.
+
+    Args:
+        path: the file; made anew with the first line.
+        go_on: whether to write on at its end instead.
+
+    Attributes:
+        path: the same.
+        size: bytes of whole lines in the file.
+    """
+
+    def __init__(self, path: Path, *, go_on: bool = False) -> None:
+        self.path = path
+        self.size = path.stat().st_size if go_on else 0
+        self._go_on = go_on
+        self._file: BinaryIO | None = None
+        self._closed = False
+
+    def append(self, text: str | bytes) -> None:
+        """Write a line, or several; nothing happens once it is closed.
+
+        Raises:
+            OSError: it cannot be written, at least not whole.
+        """
+        if self._closed:
+            return
+        if self._file is None:
+            # Unbuffered: what is written is there when the process is killed, and a buffer
+            # that could not be emptied would raise once more when the file is closed.
+            self._file = self.path.open("ab" if self._go_on else "wb", buffering=0)
+        line = text.encode() if isinstance(text, str) else text
+        data = memoryview(line)
+        while data:
+            data = data[self._file.write(data) :]
+        self.size += len(line)
+
+    def fileno(self) -> int:
+        """Return the number of the open file.
+
+        Raises:
+            ValueError: nothing was written yet, or it is closed.
+        """
+        if self._file is None:
+            raise ValueError("the file is not open")
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Cut off what is no whole line, and end the file."""
+        self._closed = True
+        if self._file is not None:
+            with suppress(OSError):  # a pipe or a device: nothing to cut off
+                self._file.truncate(self.size)
+            self._file.close()
+            self._file = None
+
+
+def whole(path: Path) -> tuple[list[str], int]:
+    """Read the whole lines of a file that may end in the midst of one.
+
+    Args:
+        path: the file; one that is missing has no lines.
+
+    Returns:
+        The lines without their ends, and how many were left out as half-written: 0 or 1.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.exists():
+        return [], 0
+    lines = path.read_bytes().split(b"\n")
+    half = bool(lines.pop())
+    return [line.decode("utf-8", "replace") for line in lines], int(half)

@@ -1,0 +1,64 @@
+"""What is told on the terminal while a run goes on: one line, drawn anew or appended."""
+
+from typing import Final
+
+from rich.console import Console
+
+from loadkit.figures import Count, Phase
+from loadkit.measure.ledger import Ledger
+from loadkit.report.live import line
+
+__all__ = ["Progress"]
+
+PLAIN_EVERY: Final = 5  # seconds between two lines where a line cannot be redrawn
+
+
+class Progress:
+    """The line, on a terminal or in a log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = ""
+
+    def say(self, now: float, of: float, users: int, ledger: Ledger) -> None:
+        """Tell how a run stands; to be called once a second.
+
+        Args:
+            now: seconds of the run.
+            of: that it will last.
+            users: that there are now.
+            ledger: what was measured so far.
+        """
+        if not self._is_time(now):
+            return
+        response = ledger.latency.get(Phase.RESPONSE)
+        due = ledger.from_schedule.get(Phase.RESPONSE)
+        text = line(
+            elapsed_s=now,
+            total_s=of,
+            users=users,
+            turns=ledger.counts[Count.TURNS_ANSWERED],
+            response_ms=response.stats() if response is not None else {},
+            from_schedule_ms=due.stats() if due is not None else {},
+            errors=sum(ledger.under("errors").values()),
+            disconnects=ledger.counts[Count.DISCONNECTS_UNEXPECTED],
+            violations=sum(ledger.under("violations").values()),
+        )
+        end = "\r" if self._console.is_terminal else "\n"
+        self._console.print(text, end=end, highlight=False, soft_wrap=True)
+
+    def say_step(self, now: float, state: str) -> None:
+        """Tell where a capacity search stands, likewise; what a log has told is not repeated."""
+        if self._console.is_terminal:
+            self._console.print(f"{now:5.0f} s  {state:<70}", end="\r", highlight=False)
+        elif self._is_time(now) and state != self._told:
+            self._console.print(f"{now:.0f} s  {state}", highlight=False, soft_wrap=True)
+            self._told = state
+
+    def clear(self) -> None:
+        """Make room for the result."""
+        if self._console.is_terminal:
+            self._console.print(" " * 79, end="\r")
+
+    def _is_time(self, now: float) -> bool:
+        return self._console.is_terminal or not round(now) % PLAIN_EVERY

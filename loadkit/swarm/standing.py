@@ -1,0 +1,32 @@
+"""What a summary tells of a run besides its ledger, as of any moment of it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from loadkit.plan.delivery import Delivery
+from loadkit.swarm.roster import Roster
+
+__all__ = ["besides"]
+
+
+def besides(
+    model: str, delivery: Delivery, roster: Roster | None, stopped_early: str | None
+) -> dict[str, Any]:
+    """Return arguments of `loadkit.measure.summary.summarise`, as plain types for the journal.
+
+    Args:
+        model: of the load, `closed` or `open`.
+        delivery: how the load came about so far.
+        roster: the workers so far; None for a process that is alone.
+        stopped_early: see `Summary`.
+    """
+    workers = Roster() if roster is None else roster
+    return {
+        "stopped_early": stopped_early,
+        "asked_users": delivery.asked if model == "closed" else None,
+        "peak_users": delivery.reached,
+        "undelivered_s": round(delivery.undelivered_s, 1),
+        "workers_lost": [asdict(loss) for loss in workers.lost.values()],
+        "workers_refused": list(workers.refused),
+        "heartbeats_lost": workers.heartbeats_lost,
+    }

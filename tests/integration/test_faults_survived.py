@@ -1,0 +1,424 @@
+"""Targets and networks that fail in mid-run: what a run survives, and what its report says of it.
+
+Three runs at once, each a process of its own beside its simulator's; they mostly wait. The faults
+come at seconds of the run, one after the other, so that each has an incident of its own.
+"""
+
+import csv
+import re
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+from processes import (
+    LOADKIT,
+    LOCUST,
+    QUICK,
+    ROOT,
+    SECRETS,
+    Simulator,
+    Started,
+    Truth,
+    profile,
+    results,
+    simulator,
+    started,
+    summary,
+)
+from relay import Relay, relay
+
+USERS = 16
+RATE = 6  # arrivals a second
+RESULTS = '[results]\ninterval = "250ms"\n'
+DIALS = (
+    "heartbeat_interval_seconds=1.2",
+    "agent.first_response=100ms",
+)
+LATE = 1.5  # seconds that the machine may take over what the plan has at a second
+
+
+class Fault(NamedTuple):
+    """What is done to a run, and when, in seconds of the run."""
+
+    begin: float
+    end: float
+    struck: float  # on the clock of the simulator's log
+
+
+class Survived(NamedTuple):
+    """A run that is over, with the faults that it met."""
+
+    summary: dict[str, Any]
+    page: str
+    output: str
+    rows: list[dict[str, str]]
+    faults: dict[str, Fault]
+    truths: list[Truth]
+    reset: int  # connections that the network cut
+
+    def incident(self, name: str) -> dict[str, Any]:
+        """The one that a fault led to: the first that lies over it."""
+        fault = self.faults[name]
+        return next(
+            found
+            for found in self.summary["incidents"]
+            if found["begin_s"] <= fault.end + LATE
+            and (found["end_s"] is None or found["end_s"] >= fault.begin)
+        )
+
+    def sessions_at(self, second: float) -> float:
+        """Those that have an open socket, on average over a second."""
+        away = ("state_starting", "state_reconnecting")
+        found = [
+            float(row["sessions"]) - sum(float(row[state]) for state in away)
+            for row in self.rows
+            if second <= float(row["elapsed_s"]) < second + 1
+        ]
+        return sum(found) / len(found)
+
+
+class Run:
+    """A run under way, whose faults are told its seconds."""
+
+    def __init__(self, folder: Path, plan: Path, url: str) -> None:
+        self._out = folder / "out"
+        self._folder, self._url, self._plan = folder, url, plan
+        self.faults: dict[str, Fault] = {}
+
+    def command(self) -> list[str | Path]:
+        command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+        return [*command, "--profile", self._plan, "-H", self._url, "--out", self._out]
+
+    def begin(self, process: Started) -> None:
+        """Wait for its first row, which says when second 0 was."""
+        rows = process.wait_for(self.rows, "a row was written")
+        self._began = datetime.fromisoformat(rows[0]["utc"]).timestamp()
+
+    def rows(self) -> list[dict[str, str]]:
+        if not self._out.is_dir() or not (path := results(self._out) / "timeline.csv").is_file():
+            return []
+        with path.open() as file:
+            return [row for row in csv.DictReader(file) if row["utc"] is not None]
+
+    def fault(
+        self,
+        name: str,
+        begin: float,
+        strike: Callable[[], Any],
+        end: float,
+        mend: Callable[[], Any],
+    ) -> None:
+        """Strike and mend at two seconds of the run."""
+        begun, struck = self._at(begin, strike), time.monotonic()
+        self.faults[name] = Fault(begun, self._at(end, mend), struck)
+
+    def _at(self, second: float, do: Callable[[], Any]) -> float:
+        time.sleep(max(0.0, self._began + second - time.time()))
+        do()
+        return time.time() - self._began
+
+    def survived(self, process: Started, truths: Callable[[], list[Truth]], reset: int) -> Survived:
+        ended = process.finish()
+        page = (results(self._out) / "summary.md").read_text()
+        told = summary(self._out)
+        return Survived(told, page, ended.output, self.rows(), self.faults, truths(), reset)
+
+
+def of_users(folder: Path, *, seconds: int, turns: str) -> Path:
+    return profile(folder, seconds=seconds, users=USERS, turns=turns, pause="1s", more=RESULTS)
+
+
+def nothing() -> None:
+    """A fault that is over as soon as it struck."""
+
+
+def network(folder: Path) -> Survived:
+    """The network stands still, cuts, refuses and swallows; the target knows of nothing."""
+    plan = of_users(folder, seconds=38, turns="{ min = 20, max = 40 }")
+    with simulator(folder, *DIALS) as server, relay(server.url) as between:
+        run = Run(folder, plan, between.url)
+        with started(run.command(), folder, SECRETS) as process:
+            run.begin(process)
+            run.fault("freeze", 11, between.freeze, 13, between.thaw)
+            run.fault("cut", 17.5, between.cut, 17.5, nothing)
+            run.fault("refuse", 23, lambda: (between.refuse(), between.cut()), 25, between.accept)
+            run.fault("swallow", 30.5, between.swallow, 30.5, nothing)
+            return run.survived(process, lambda: [server.stop()], between.reset)
+
+
+def restarted(folder: Path, stack: ExitStack, server: Simulator) -> Simulator:
+    """The same service again, as after a crash: at the same port, and it knows nobody."""
+    truth = folder / "second.truth"
+    port = server.url.rpartition(":")[2]
+    command: list[str | Path] = [LOADKIT, "simulate", "--port", port, "--truth", truth]
+    for dial in (*QUICK, *DIALS):
+        command += ["--set", dial]
+    process = stack.enter_context(started(command, folder, SECRETS))
+    process.wait_for(lambda: re.match(r"listening on", process.output), "listening again")
+    return Simulator(server.url, process, truth)
+
+
+def target(folder: Path) -> Survived:
+    """The target is killed and comes back with a limit on tokens, then refuses upgrades."""
+    plan = of_users(folder, seconds=34, turns="{ min = 4000, max = 4000 }")
+    with ExitStack() as stack:
+        first = stack.enter_context(simulator(folder, *DIALS))
+        between: Relay = stack.enter_context(relay(first.url))
+        run = Run(folder, plan, between.url)
+        process = stack.enter_context(started(run.command(), folder, SECRETS))
+        run.begin(process)
+        second: list[Simulator] = []
+
+        def kill() -> None:
+            time.sleep(0.6)  # the log of who is there is written every half second
+            first.process.send(signal.SIGKILL)
+
+        def restart() -> None:
+            between.answer("POST /api/v1/access-token", "429 Too Many Requests", "Retry-After: 1")
+            second.append(restarted(folder, stack, first))
+
+        def relent() -> None:
+            """Once every user has asked for a token and was told to wait; some asked again."""
+            until = time.monotonic() + 8
+            while between.answered < 1.25 * USERS and time.monotonic() < until:
+                time.sleep(0.05)
+            between.pass_on()
+
+        run.fault("restart", 11, kill, 11, restart)
+        run.fault("limit", 11, nothing, 11, relent)
+        upgrades = ("GET /ws", "503 Service Unavailable")
+        run.fault(
+            "upgrades",
+            25,
+            lambda: (between.answer(*upgrades), between.cut()),
+            27,
+            between.pass_on,
+        )
+        truths = lambda: [Truth(first.truth), second[0].stop()]  # noqa: E731
+        return run.survived(process, truths, between.reset)
+
+
+def arrivals(folder: Path) -> Survived:
+    """The same for sessions that come at a rate: who comes meanwhile fails, who comes later not."""
+    path = profile(folder, turns="{ min = 2, max = 4 }", more=RESULTS)
+    legs = ", ".join(f'{{ duration = "{s}s", arrivals_per_second = {RATE} }}' for s in (0, 24))
+    path.write_text(re.sub("stages = .*", f'model = "open"\nstages = [{legs}]', path.read_text()))
+    with ExitStack() as stack:
+        first = stack.enter_context(simulator(folder, *DIALS))
+        run = Run(folder, path, first.url)
+        process = stack.enter_context(started(run.command(), folder, SECRETS))
+        run.begin(process)
+        second: list[Simulator] = []
+        run.fault(
+            "restart",
+            9,
+            lambda: first.process.send(signal.SIGKILL),
+            13,
+            lambda: second.append(restarted(folder, stack, first)),
+        )
+        return run.survived(process, lambda: [Truth(first.truth), second[0].stop()], 0)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Survived]:
+    """All at once: they wait for each other's seconds to pass."""
+    found: dict[str, Survived | BaseException] = {}
+
+    def live(kind: Callable[[Path], Survived], folder: Path) -> None:
+        try:
+            found[kind.__name__] = kind(folder)
+        except BaseException as error:
+            found[kind.__name__] = error
+
+    threads = [
+        Thread(target=live, args=(kind, tmp_path_factory.mktemp(kind.__name__)))
+        for kind in (network, target, arrivals)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    survived = {}
+    for name, result in found.items():
+        if isinstance(result, BaseException):
+            raise result
+        survived[name] = result
+    return survived
+
+
+FAULTS: Sequence[tuple[str, str]] = [
+    ("network", "freeze"),
+    ("network", "cut"),
+    ("network", "refuse"),
+    ("network", "swallow"),
+    ("target", "restart"),
+    ("target", "limit"),
+    ("target", "upgrades"),
+    ("arrivals", "restart"),
+]
+
+
+@pytest.fixture(params=FAULTS, ids=" ".join)
+def met(request: pytest.FixtureRequest, runs: dict[str, Survived]) -> Any:
+    """A run, and the incident that a fault led to."""
+    run, fault = request.param
+    return runs[run], runs[run].incident(fault), fault
+
+
+class TestEveryFault:
+    def test_is_an_incident_that_begins_with_it_and_ends(self, met: Any) -> None:
+        """Within a moment of what was done to the run."""
+        run, incident, name = met
+        fault: Fault = run.faults[name]
+        first = run.faults["restart"].begin if name == "limit" else fault.begin
+        assert first - 0.5 <= incident["begin_s"] <= fault.begin + LATE
+        assert incident["end_s"] is not None
+        assert incident["end_s"] >= fault.end - 0.5
+
+    def test_is_survived_with_all_the_load_back(self, met: Any) -> None:
+        """It says how long that took."""
+        _, incident, _ = met
+        assert incident["load_back_s"] is not None
+
+    def test_is_told_with_its_time_on_the_page_and_the_terminal(self, met: Any) -> None:
+        """The same sentence, with the number of the incident."""
+        run, incident, _ = met
+        number = run.summary["incidents"].index(incident) + 1
+        (told,) = re.findall(rf"^- (Incident {number}, .*)$", run.page, re.M)
+        assert "load back after" in told or "load never short" in told
+        assert told[:30] in run.output
+
+
+class TestTheCause:
+    def test_of_a_frozen_network_is_silence_and_nothing_else(
+        self, runs: dict[str, Survived]
+    ) -> None:
+        """Nothing failed: it was only late."""
+        incident = runs["network"].incident("freeze")
+        assert incident["causes"] == {}
+        assert incident["without_answers_s"] == pytest.approx(2, abs=1)
+        assert incident["load_back_s"] == 0
+
+    def test_of_a_cut_is_every_socket(self, runs: dict[str, Survived]) -> None:
+        """Whoever had one at that moment."""
+        incident = runs["network"].incident("cut")
+        assert 0.8 * USERS <= incident["causes"]["disconnected"] <= USERS
+        assert incident["sessions"]["lowest"] < 0.5 * USERS
+
+    def test_of_a_listener_that_is_gone_is_refused_connections(
+        self, runs: dict[str, Survived]
+    ) -> None:
+        """First all were cut, then nobody could come back."""
+        incident = runs["network"].incident("refuse")
+        assert incident["causes"]["connect_refused"] >= USERS / 2
+
+    def test_of_a_half_open_network_is_heartbeats_without_an_echo(
+        self, runs: dict[str, Survived]
+    ) -> None:
+        """The only sign of it that there is."""
+        incident = runs["network"].incident("swallow")
+        assert incident["causes"]["heartbeat_unanswered"] >= 0.8 * USERS
+        assert "heartbeats unanswered (half-open)" in runs["network"].page
+
+    def test_of_a_restart_is_sessions_that_nobody_knows(self, runs: dict[str, Survived]) -> None:
+        """All that there were, and not one more."""
+        run = runs["target"]
+        assert run.summary["errors"]["session_lost"] == USERS
+        assert run.incident("restart")["causes"]["session_lost"] == USERS
+        assert len(run.truths[0].of("session")) == USERS
+
+    def test_of_a_limit_is_429(self, runs: dict[str, Survived]) -> None:
+        """Calls that were tried again, each of them."""
+        incident = runs["target"].incident("limit")
+        assert incident["causes"]["rate_limited"] >= USERS
+        assert incident["refused_with"]["429"] == incident["causes"]["rate_limited"]
+
+    def test_of_refused_upgrades_is_their_status(self, runs: dict[str, Survived]) -> None:
+        """As the clients saw it."""
+        run = runs["target"]
+        incident = run.incident("upgrades")
+        assert incident["causes"]["upgrade_refused"] >= USERS
+        assert "upgrades refused (503" in run.page
+
+    def test_is_named_for_arrivals_too(self, runs: dict[str, Survived]) -> None:
+        """Nobody listened."""
+        causes = runs["arrivals"].incident("restart")["causes"]
+        assert causes["connect_refused"] >= RATE
+
+
+class TestTheLoad:
+    def test_is_all_there_again_after_each_fault(self, runs: dict[str, Survived]) -> None:
+        """Every user has an open socket before the next one strikes."""
+        for name, seconds in (("network", (16, 21.5, 29, 36.5)), ("target", (23, 32.5))):
+            for second in seconds:
+                assert runs[name].sessions_at(second) >= 0.9 * USERS, (name, second)
+
+    def test_does_not_come_back_all_at_once(self, runs: dict[str, Survived]) -> None:
+        """What the back-off spreads reaches the target spread."""
+        run = runs["network"]
+        cut = run.faults["cut"].struck
+        opened = [
+            record["at"]
+            for record in run.truths[0].of("socket_open")
+            if cut < record["at"] < cut + 3 and record["cursor"]
+        ]
+        assert len(opened) >= 0.8 * USERS
+        assert max(opened) - min(opened) >= 0.15  # of the 0.4 s that a first back-off may differ by
+
+    def test_of_arrivals_is_as_the_plan_has_it_whatever_became_of_them(
+        self, runs: dict[str, Survived]
+    ) -> None:
+        """Who comes does not know of the fault."""
+        run = runs["arrivals"]
+        told = run.summary["arrivals"]
+        assert told["started"] == pytest.approx(told["asked"], abs=1)  # who came with the end
+        assert told["refused"] == 0
+        back = run.faults["restart"].end + 4.5  # the last of the doubling pauses is over
+        late = [row for row in run.rows if float(row["elapsed_s"]) >= back]
+        assert sum(int(row["ended_failed"]) for row in late) == 0
+        assert sum(int(row["ended_user_end"]) for row in late) > 0
+
+    def test_is_drawn_against_what_was_asked_for(self, runs: dict[str, Survived]) -> None:
+        """On the page, and with incidents on the terminal too."""
+        for run in runs.values():
+            for text in (run.page, run.output):
+                assert "█" in text
+                assert "▲" in text
+
+
+class TestWhatWasLost:
+    def test_is_what_the_target_never_heard(self, runs: dict[str, Survived]) -> None:
+        """Of the messages that were sent, all but the lost ones reached it, each once."""
+        run = runs["network"]
+        (truth,) = run.truths
+        turns = run.summary["turns"]
+        heard = len(truth.of("turn"))
+        under_way = USERS  # messages on their way when the run ended
+        assert turns["lost"] > 0
+        assert 0 <= turns["sent"] - turns["lost"] - heard <= under_way
+        assert turns["answered"] <= len(truth.of("turn", outcome="answered")) <= heard
+        assert heard - turns["answered"] <= under_way
+        assert turns["answered_twice"] == 0
+        assert not run.summary["violations"]
+
+    def test_is_no_session_where_only_the_network_failed(self, runs: dict[str, Survived]) -> None:
+        """Each was resumed with its cursor, and missed nothing."""
+        run = runs["network"]
+        assert run.summary["errors"].get("session_lost", 0) == 0
+        assert run.summary["disconnects"]["events_lost"] == 0
+        assert run.summary["disconnects"]["gave_up"] == 0
+        assert run.summary["disconnects"]["unexpected"] >= 2.5 * USERS
+
+    def test_is_every_session_that_a_killed_target_had(self, runs: dict[str, Survived]) -> None:
+        """Each user has another one on the new target, and nobody a third."""
+        run = runs["target"]
+        assert run.summary["sessions"]["started"] == 2 * USERS
+        assert run.summary["sessions"]["ended"]["failed"] == USERS
+        assert [len(truth.of("session")) for truth in run.truths] == [USERS, USERS]
+        assert sum(found["sessions"]["lost"] for found in run.summary["incidents"]) == USERS

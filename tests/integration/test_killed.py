@@ -1,0 +1,165 @@
+"""Runs that are killed at random moments: their reports against what the server knows."""
+
+import contextlib
+import json
+import random
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from processes import LOCUST, PATIENCE, ROOT, Started, Truth, forked, profile, results, started
+from simulator_client import HOST, TOKEN, simulator
+
+from loadkit.recovery.rebuild import rebuild
+from loadkit.recovery.status import status
+from loadkit.report.files import load_summary
+
+SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
+RAMP, LASTS = 3.0, 12.0  # seconds of the plan
+USERS, WORKERS = 36, 3
+LOSS = 2.0  # seconds before a kill of which something may be missing
+ORPHANED = 15.0  # seconds that workers may live on without their master
+AFTER = 1.0  # seconds after it in which the server may still answer who is dead
+
+
+@dataclass
+class Run:
+    """A run that is killed bit by bit: two of its workers first, then what leads it, or all of it.
+
+    Attributes:
+        moments: seconds of the run of the three kills, in their order.
+        everything: whether the last one hits the workers too.
+        kills: when they took place, on the clock of the truth log.
+    """
+
+    folder: Path
+    process: Started
+    truth: Path
+    moments: list[float]
+    everything: bool
+    began: float = 0.0
+    kills: list[float] = field(default_factory=list)
+
+    @property
+    def out(self) -> Path:
+        return results(self.folder / "out")
+
+    @property
+    def has_begun(self) -> bool:
+        return any((self.folder / "out").glob("*/journal.jsonl"))
+
+    def kill_next(self) -> None:
+        self.kills.append(time.monotonic())
+        with contextlib.suppress(psutil.Error, ProcessLookupError, IndexError):  # it may be over
+            leader = psutil.Process(self.process.group)
+            if len(self.kills) < 3:
+                leader.children()[0].kill()
+            elif self.everything:
+                self.process.send_all(signal.SIGKILL)
+            else:
+                leader.kill()
+
+
+def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
+    """Several runs side by side, each with a simulator of its own in this process."""
+    chance = random.Random(seed)
+    with ExitStack() as stack:
+        lives = []
+        for number in range(runs):
+            own = folder / str(number)
+            own.mkdir()
+            truth = own / "truth"
+            server = stack.enter_context(simulator(truth=truth))
+            path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="100ms")
+            ramp = f'stages = [{{ duration = "{RAMP}s"'
+            path.write_text(re.sub(r'stages = \[\{ duration = "0s"', ramp, path.read_text()))
+            command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+            command += ["--profile", path, "-H", server.url, "--out", own / "out"]
+            process = stack.enter_context(started([*command, *forked(WORKERS)], own, SECRETS))
+            moments = sorted(chance.uniform(0.2, LASTS + 0.5) for _ in range(3))
+            lives.append(Run(own, process, truth, moments, everything=number % 2 == 0))
+        until = time.monotonic() + PATIENCE
+        while any(len(run.kills) < 3 for run in lives):
+            now = time.monotonic()
+            assert now < until, [run.process.output for run in lives]
+            for run in lives:
+                if not run.began and run.has_begun:
+                    run.began = now
+                due = len(run.kills) < 3 and run.moments[len(run.kills)]
+                if run.began and due and now >= run.began + due:
+                    run.kill_next()
+            time.sleep(0.02)
+        for run in lives:
+            # Whoever is left ends by itself, and soon: nobody records its load.
+            until = time.monotonic() + ORPHANED
+            while family := run.process.family():
+                assert time.monotonic() < until, f"left behind: {family}"
+                time.sleep(0.1)
+    yield from lives
+
+
+class Bounds:
+    """How often something must be in a report at least, and can be at most."""
+
+    def __init__(self, moments: list[float], run: Run) -> None:
+        *workers, last = run.kills
+        self.least = sum(
+            at < last - LOSS
+            and not any(kill - LOSS < at < kill + AFTER for kill in workers if kill < last)
+            for at in moments
+        )
+        self.most = len(moments)
+
+    def __contains__(self, count: int) -> bool:
+        return self.least <= count <= self.most
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
+    tmp_path: Path, seed: int
+) -> None:
+    """Five runs and fifteen kills a seed; and nothing is in the report that it did not see."""
+    seen = 0
+    for run in kill_at_random(tmp_path, seed, 5):
+        where = f"seed {seed}, {run.folder.name}: {run.moments}, {run.process.output}"
+        truth = Truth(run.truth)
+        answers = [turn["events"][-1]["at"] for turn in truth.of("turn", outcome="answered")]
+        if (run.out / "summary.json").exists():  # it was over before the last kill
+            found = load_summary(run.out)
+            assert found.cut is None, where
+        else:
+            assert status(run.out)[0] == "cut", where
+            found = rebuild(run.out)
+            assert found.verdict.validity != "valid", where
+            assert found.cut is not None, where
+            assert found.cut["at_s"] > run.kills[-1] - run.began - LOSS, where
+            again = (run.out / "summary.json").read_text()
+            assert load_summary(run.out).to_dict() == json.loads(again), where
+        sessions = count(found.latency_ms, "create_session")
+        assert sessions in Bounds([one["at"] for one in truth.of("session")], run), where
+        assert found.turns["sent"] in Bounds([o["received"] for o in truth.of("turn")], run), where
+        assert found.turns["answered"] in Bounds(answers, run), where
+        assert count(found.latency_ms, "response") == found.turns["answered"], where
+        assert rows_of(run.out, "turns_sent") == found.turns["sent"], where
+        seen += Bounds(answers, run).least
+    assert seen > 100  # else nothing was tested
+
+
+def count(latencies: Any, phase: str) -> int:
+    return int(latencies.get(phase, {"count": 0})["count"])
+
+
+def rows_of(folder: Path, column: str) -> int:
+    """The sum of a column of the timeline; 0 where nothing was measured."""
+    if not (folder / "timeline.csv").exists():
+        return 0
+    head, *rows = (folder / "timeline.csv").read_text().splitlines()
+    place = head.split(",").index(column)
+    return sum(int(row.split(",")[place]) for row in rows)

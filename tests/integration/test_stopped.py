@@ -1,0 +1,117 @@
+"""SIGTERM ends a run within ten seconds, whatever it is doing, and its results are whole."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from processes import LOCUST, ROOT, Started, forked, profile, results, started, summary
+from simulator_client import HOST, TOKEN, simulator
+
+SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
+PATIENCE = 40.0  # seconds before the tests give up
+LIMIT = 10.0  # seconds
+PATIENT = ["-s", "60"]  # Locust's own: let users finish what they do, here for a minute
+ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "violations.jsonl", "loadkit.log"}
+ALL |= {"timeline.csv", "latency.hlog"}
+HELD = '[{ duration = "3s", users = 20 }, { duration = "600s", users = 20 }]'
+SHORT = '[{ duration = "0s", users = 20 }, { duration = "1.5s", users = 20 }]'
+ARRIVING = (
+    '[{ duration = "0s", arrivals_per_second = 10 }, '
+    '{ duration = "600s", arrivals_per_second = 10 }]\nmodel = "open"'
+)
+MOMENTS = {
+    "ramping": (0.8, HELD, []),
+    "waiting for its users": (4.0, HELD, PATIENT),
+    "draining": (3.5, SHORT, PATIENT),
+    "arriving": (2.0, ARRIVING, []),
+    "alone": (2.0, HELD, PATIENT),
+    "alone and draining": (3.5, SHORT, PATIENT),
+}
+"""What a run is doing when the signal comes: the second of the run, its stages, and options."""
+
+
+class Stopped(NamedTuple):
+    code: int
+    seconds: float
+    out: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stopped]]:
+    """All of them side by side; the agent takes a minute for every answer."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with ExitStack() as stack:
+        server = stack.enter_context(simulator("agent.first_response=60s"))
+        runs: dict[str, Started] = {}
+        due: dict[str, float | None] = dict.fromkeys(MOMENTS)
+        ended: dict[str, Stopped] = {}
+        for name, (_, stages, options) in MOMENTS.items():
+            own = folder / name
+            own.mkdir()
+            path = profile(own)
+            path.write_text(re.sub("stages = .*", f"stages = {stages}", path.read_text()))
+            command = [LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--profile", path]
+            command += ["-H", server.url, "--out", own / "out", *options]
+            command += [] if "alone" in name else forked(2)
+            runs[name] = stack.enter_context(started(command, own, SECRETS))
+        until = time.monotonic() + PATIENCE
+        told: dict[str, float] = {}
+        while len(ended) < len(runs):
+            now = time.monotonic()
+            assert now < until, {n: run.output for n, run in runs.items() if n not in ended}
+            for name, run in runs.items():
+                at = due[name]
+                if at is None and any((folder / name / "out").glob("*/journal.jsonl")):
+                    due[name] = now + MOMENTS[name][0]
+                elif at is not None and now >= at and name not in told:
+                    told[name] = now
+                    run.send(signal.SIGTERM)
+                elif name not in ended and not run.running:
+                    out = folder / name / "out"
+                    took = now - told.get(name, 0.0)
+                    ended[name] = Stopped(run.finish().code, took, out, run.output)
+            time.sleep(0.02)
+        yield ended
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_run_that_is_told_to_go_is_over_within_ten_seconds(
+    stopped: dict[str, Stopped], name: str
+) -> None:
+    """Nobody is waited for who waits for an answer."""
+    assert stopped[name].code == 143, stopped[name].output
+    assert stopped[name].seconds < LIMIT
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_its_results_are_whole(stopped: dict[str, Stopped], name: str) -> None:
+    """Every worker has handed over what it had, and every session has an ending."""
+    out = stopped[name].out
+    assert {path.name for path in results(out).iterdir()} == ALL
+    told = summary(out)
+    assert "cut" not in told
+    assert told["sessions"]["started"] == sum(told["sessions"]["ended"].values()) > 0
+    assert told["turns"]["sent"] > 0 or name == "ramping"
+    assert told["generator"]["workers_lost"] == []
+
+
+def test_before_its_workers_have_come_it_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    """Locust waits for them, for ever if need be."""
+    with simulator() as server:
+        command = [LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--master"]
+        command += ["--profile", profile(tmp_path), "-H", server.url, "--out", tmp_path / "out"]
+        command += ["--expect-workers", "2", *forked(1)[2:]]
+        with started(command, tmp_path, SECRETS) as process:
+            process.wait_for(lambda: [*(tmp_path / "out").glob("*")], "it had its folder")
+            time.sleep(0.5)
+            process.send(signal.SIGTERM)
+            sent = time.monotonic()
+            assert process.finish().code == 143
+            assert time.monotonic() - sent < LIMIT
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,0 +1,227 @@
+"""What a long run meets: old tokens, old sockets, and a server that breaks down for a while."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gevent
+import pytest
+from fleet import IDLE, WHOLE, Outing, drive, profile, under
+from processes import LOADKIT, SECRETS, run, summary
+from processes import profile as profile_file
+from processes import simulator as started_simulator
+from simulator_client import HOST, TOKEN, simulator
+
+SIZE = 12  # sessions of a fleet
+AGES = {"duration": {"median": 4.5, "sigma": 0.0}}
+AT = 2.5  # seconds from the server's start to the incident
+
+
+class Fleet(NamedTuple):
+    """What the sessions counted, and what the server wrote down."""
+
+    interval: dict[str, Any]
+    records: list[dict[str, Any]]
+
+    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        return [
+            record
+            for record in self.records
+            if record["kind"] == kind and fields.items() <= record.items()
+        ]
+
+    def count(self, key: str) -> int:
+        number: int = self.interval["counts"].get(key, 0)
+        return number
+
+
+class Case(NamedTuple):
+    """A fleet and what it meets."""
+
+    outing: Outing
+    plan: dict[str, Any]
+    dials: tuple[str, ...]
+
+
+def storm(at: float) -> dict[str, Any]:
+    """All are cut off, and none is cut off otherwise."""
+    return {"storms": [{"at": at, "share": 1.0}], "per_minute": 0.0, "per_turn": 0.0, "at": {}}
+
+
+def incident(kind: str, lasts: float = 1.0, **plan: Any) -> Case:
+    """People who talk for some seven seconds, and something that befalls the server meanwhile."""
+    talk = {"turns": {"min": 30, "max": 30}, "time_scale": 0.001, "patience": 20.0}
+    dials = (
+        f'incidents=[{{at={AT}, duration={lasts}, kind="{kind}"}}]',
+        "agent.first_response=200ms",
+        "heartbeat_interval_seconds=0.5",
+    )
+    return Case(WHOLE, {"conversation": talk, **plan}, dials)
+
+
+def idle(**plan: Any) -> dict[str, Any]:
+    """People who say nothing for four and a half seconds."""
+    return {"idle": AGES, "conversation": {"time_scale": 1.0}, **plan}
+
+
+CASES = {
+    "an old token": Case(IDLE, idle(), ("token_lifetime_seconds=2",)),
+    "an old token and a drop": Case(IDLE, idle(chaos=storm(3.0)), ("token_lifetime_seconds=2",)),
+    "old sockets": Case(IDLE, idle(connection={"recycle": 1.0}), ()),
+    "old sockets in mid-talk": Case(
+        WHOLE,
+        {
+            "conversation": {"turns": {"min": 60, "max": 60}, "time_scale": 0.001},
+            "connection": {"recycle": 0.5},
+        },
+        (),
+    ),
+    # Cut off, a client is back after 0.8 s to 1.2 s: in the midst of it.
+    "refuse_upgrades": incident("refuse_upgrades", 2.0, chaos=storm(AT + 0.1)),
+    "rate_limit": incident("rate_limit", 2.0, chaos=storm(AT + 0.1)),
+    "freeze": incident("freeze"),
+    "half_open": incident("half_open"),
+    "restart": incident("restart"),
+}
+INCIDENTS = ("refuse_upgrades", "rate_limit", "freeze", "half_open", "restart")
+
+
+@pytest.fixture(scope="module")
+def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
+    """All at once, as they mostly wait, each with a server of its own."""
+    folder = tmp_path_factory.mktemp("survival")
+
+    def live(name: str, case: Case) -> Fleet:
+        truth = folder / name
+        with simulator(*case.dials, truth=truth) as server:
+            fleet = [case.outing] * SIZE
+            interval = drive(server.url, TOKEN, HOST, fleet, profile(**case.plan), within=30)
+        return Fleet(interval, [json.loads(line) for line in truth.read_text().splitlines()])
+
+    running = {name: gevent.spawn(live, name, case) for name, case in CASES.items()}
+    gevent.joinall(running.values())
+    return {name: greenlet.get() for name, greenlet in running.items()}
+
+
+def survived(fleet: Fleet) -> None:
+    """Every session came to its proper end as itself, and missed nothing."""
+    assert not under(fleet.interval, "violations"), fleet.interval["examples"]
+    assert fleet.count("disconnects.events_lost") == fleet.count("disconnects.gave_up") == 0
+    assert under(fleet.interval, "ended") == {"user_end": SIZE}
+    assert len(fleet.of("session")) == SIZE
+    assert len(fleet.of("session_end", reason="REASON_USER_END")) == SIZE
+
+
+def test_a_token_that_expires_costs_a_session_with_an_open_socket_nothing(
+    fleets: dict[str, Fleet],
+) -> None:
+    """No call is made in a session that would show it."""
+    fleet = fleets["an old token"]
+    survived(fleet)
+    assert under(fleet.interval, "errors") == {}
+    assert fleet.of("refused") == []
+
+
+def test_a_resume_with_an_expired_token_is_told_so_and_counted_by_its_name(
+    fleets: dict[str, Fleet],
+) -> None:
+    """Each was refused once with 401, and nobody took it for a session that the server lost."""
+    fleet = fleets["an old token and a drop"]
+    assert under(fleet.interval, "errors") == {"token_expired": SIZE}
+    assert len(fleet.of("refused", call="ws", status=401)) == len(fleet.of("refused")) == SIZE
+    assert under(fleet.interval, "ended") == {"failed": SIZE}
+
+
+@pytest.mark.parametrize("name", ["old sockets", "old sockets in mid-talk"])
+def test_an_old_socket_is_replaced_and_the_session_goes_on(
+    name: str, fleets: dict[str, Fleet]
+) -> None:
+    """As often as the server saw a close with 4002; no message is lost by it."""
+    fleet = fleets[name]
+    survived(fleet)
+    recycled = fleet.count("disconnects.recycled")
+    assert recycled == len(fleet.of("socket_close", how="close_frame", client_code=4002)) >= SIZE
+    assert fleet.count("disconnects.reconnected") == recycled
+    assert fleet.count("disconnects.forced") == fleet.count("disconnects.unexpected") == 0
+    assert len(fleet.of("socket_open")) == SIZE + recycled
+    assert fleet.count("turns.lost") == 0
+    assert fleet.count("turns.answered") == len(fleet.of("turn", outcome="answered"))
+    assert under(fleet.interval, "errors") == {}
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+def test_every_session_outlives_an_incident(name: str, fleets: dict[str, Fleet]) -> None:
+    """It is there again afterwards, and says and hears the rest."""
+    fleet = fleets[name]
+    survived(fleet)
+    (end,) = fleet.of("incident_end", incident=name)
+    after = [turn for turn in fleet.of("turn", outcome="answered") if turn["received"] > end["at"]]
+    assert len({turn["session_id"] for turn in after}) == SIZE
+
+
+def test_an_incident_is_counted_as_what_a_client_sees_of_it(fleets: dict[str, Fleet]) -> None:
+    """A limit is no refusal, a refusal no drop, and a server that is slow is none of them."""
+    errors = {name: under(fleets[name].interval, "errors") for name in INCIDENTS}
+    lost = {name: fleets[name].count("disconnects.unexpected") for name in INCIDENTS}
+    refused = {name: len(fleets[name].of("refused")) for name in INCIDENTS}
+    assert errors["refuse_upgrades"].pop("upgrade_refused") == refused["refuse_upgrades"] > 0
+    assert errors["rate_limit"].pop("rate_limited") == refused["rate_limit"] > 0
+    assert errors["half_open"].pop("heartbeat_unanswered") == SIZE
+    assert errors["restart"].pop("connect_refused", 0) >= 0
+    for name in INCIDENTS:
+        assert set(errors[name]) <= {"unacknowledged"}, name  # what a broken socket swallowed
+    assert errors["freeze"] == {}
+    assert lost == dict.fromkeys(INCIDENTS, 0) | {"half_open": SIZE, "restart": SIZE}
+
+
+@pytest.mark.parametrize("model", ["closed", "open"])
+def test_a_user_whose_token_has_expired_goes_on_in_a_new_session(
+    tmp_path: Path, model: str
+) -> None:
+    """With a new token for it: the load stays what was asked for."""
+    turns = "{ min = 500, max = 500 }"
+    chaos = '[chaos]\nper_minute = 0\nper_turn = 0\nat = {}\nstorms = [{ at = "4s", share = 1.0 }]'
+    path = profile_file(tmp_path, users=10, seconds=7, turns=turns, more=chaos)
+    if model == "open":
+        load = """[load]
+model = "open"
+arrivals = "uniform"
+stages = [
+    { duration = "0s", arrivals_per_second = 20 },
+    { duration = "500ms", arrivals_per_second = 20 },
+    { duration = "0s", arrivals_per_second = 0 },
+    { duration = "6500ms", arrivals_per_second = 0 },
+]
+"""
+        rest = path.read_text().partition("[mix]")
+        path.write_text(load + "".join(rest[1:]))
+    with started_simulator(tmp_path, "token_lifetime_seconds=2") as server:
+        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
+        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
+        truth = server.stop()
+    told = summary(tmp_path / "out")
+    assert told["errors"] == {"token_expired": 10}, ended.output
+    assert len(truth.of("refused", call="ws", status=401)) == 10
+    assert told["sessions"]["started"] == len(truth.of("session")) == 20
+    assert told["sessions"]["ended"]["cut_off"] == told["sessions"]["ended"]["failed"] == 10
+
+
+def test_only_first_sessions_are_cut_short_and_not_all_alike(tmp_path: Path) -> None:
+    """Of people who speak eight times, those found under way have one to eight lines left."""
+    path = profile_file(tmp_path, users=15, seconds=5, turns="{ min = 8, max = 8 }", pause="0s")
+    text = path.read_text().replace("time_scale = 0.02", "time_scale = 0.005")
+    path.write_text(text.replace("[load]\n", "[load]\nstagger = true\n"))
+    with started_simulator(tmp_path, "agent.suggestion_rate=0") as server:
+        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
+        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
+        truth = server.stop()
+    assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
+    turns = Counter(turn["session_id"] for turn in truth.of("turn"))
+    over = truth.of("session_end", reason="REASON_USER_END")
+    # Those that are cut off at the end of the run are told to the server as ended, too.
+    stopped = max(end["at"] for end in over) - 1.0
+    lengths = [turns[end["session_id"]] for end in over if end["at"] < stopped]
+    assert lengths.count(8) > 5, "the test would prove nothing"
+    assert len({*lengths}) > 4
+    assert 5 < sum(length < 8 for length in lengths) <= 15

@@ -1,0 +1,70 @@
+"""A file of whole lines, whatever happens in the midst of one."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from loadkit.report.lines import Lines, whole
+
+
+def test_a_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    """Nothing waits in a buffer for the file's end."""
+    lines = Lines(tmp_path / "file")
+    lines.append("one\n")
+    lines.append(b"two\n")
+    assert (tmp_path / "file").read_text() == "one\ntwo\n"
+    assert lines.size == 8
+    lines.close()
+
+
+def test_it_goes_on_at_the_end(tmp_path: Path) -> None:
+    """What is there stays."""
+    path = tmp_path / "file"
+    path.write_text("one\n")
+    lines = Lines(path, go_on=True)
+    lines.append("two\n")
+    lines.close()
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_half_a_line_is_cut_off_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk has room for some of it; what comes later is not written."""
+    lines = Lines(tmp_path / "file")
+    lines.append("one\n")
+    rooms = iter([2])
+
+    class Full:
+        def __init__(self, file: object) -> None:
+            self.file = file
+
+        def write(self, data: memoryview) -> int:
+            for room in rooms:
+                return self.file.write(data[:room])  # type: ignore[attr-defined, no-any-return]
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.file, name)
+
+    monkeypatch.setattr(lines, "_file", Full(lines._file))
+    with pytest.raises(OSError, match="No space left"):
+        lines.append("two\n")
+    assert (tmp_path / "file").read_text() == "one\ntw"
+    lines.close()
+    lines.append("three\n")
+    assert (tmp_path / "file").read_text() == "one\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "half"),
+    [(b"", [], 0), (b"a\nb\n", ["a", "b"], 0), (b"a\nb", ["a"], 1), (b"b", [], 1)],
+)
+def test_half_a_line_at_the_end_is_left_out_and_counted(
+    tmp_path: Path, content: bytes, lines: list[str], half: int
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert whole(tmp_path / "file") == (lines, half)
+
+
+def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
+    assert whole(tmp_path / "file") == ([], 0)
