@@ -1,8 +1,10 @@
 """Whether memory and disk stay flat: master and worker under a steady load for a while.
 
 All kinds of people at their own pace. After the ramp and a warm-up, resident memory is read from
-the system every few seconds; slopes are those of `loadkit.measure.trend` over the medians of 120
-stretches, with the interval that values have which hang together.
+the system every few seconds; its slope is Theil and Sen's (P. K. Sen, "Estimates of the regression
+coefficient based on Kendall's tau", 1968) over the medians of forty stretches. Its interval takes
+these as independent of each other, which memory that settles is not: the slope of the second half
+stands beside it.
 """
 
 import json
@@ -14,10 +16,10 @@ from statistics import median
 from typing import Any, Final
 
 import psutil
+from scipy.stats import theilslopes
 
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Generator, Lab, Server
-from loadkit.measure import trend
 
 __all__ = ["SECONDS", "USERS", "growth", "run", "slopes", "steadily_more"]
 
@@ -28,7 +30,8 @@ WARM_UP: Final = 240  # seconds after the ramp: sessions of all ages, every path
 COUNTED_WITHIN: Final = 60.0  # seconds that the counting of objects may take at the end
 ENDS: Final = 120.0  # seconds that the end of the run may take
 READ_EVERY: Final = 5.0  # seconds
-STRETCHES: Final = 120  # whose medians are the values
+STRETCHES: Final = 40  # whose medians are the values
+LEAST_STRETCHES: Final = 10  # below which no slope is told
 TARGET_PERCENT: Final = 1  # an hour
 LEAST: Final = (("bytes", "bytes of", 20_000), ("lengths", "entries of", 100))
 """What is compared, its unit, and the growth from which on it is told …"""
@@ -149,10 +152,10 @@ def slopes(found: Readings) -> list[Figure]:
         middle = median(values)
         ours = name != "simulator"
         for when, start in (("", 0), (", second half", len(values) // 2)):
-            if len(values) - start < trend.LEAST:
-                continue  # it was too short to tell
-            told = trend.look(times[start:], values[start:])
-            ends = told.low, told.slope, told.high
+            if len(values) - start < LEAST_STRETCHES:
+                continue
+            slope, _, low, high = theilslopes(values[start:], times[start:], 0.95)
+            ends = low, slope, high
             percent = [100 * one / middle for one in ends]
             target = TARGET_PERCENT if ours and not when else None
             figures.append(Figure(f"{name}'s memory, % an hour{when}", percent, at_most=target))

@@ -16,7 +16,7 @@ from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
-from loadkit.swarm.bounds import keep_bounded
+from loadkit.swarm.bounds import bound_heap, keep_bounded
 from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
 from loadkit.swarm.deal import Deal
@@ -47,6 +47,7 @@ def install(environment: Environment, **_: Any) -> None:
     assert runner is not None
     assert options is not None
     mend_locust()
+    bound_heap()
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return

@@ -1,5 +1,6 @@
 """A day of Locust's statistics, pruned and not: what it shows is the same, its size is not."""
 
+import ctypes
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -16,7 +17,7 @@ from locust.stats import (
 from locust.util.date import format_utc_timestamp
 
 from loadkit.swarm import bounds
-from loadkit.swarm.bounds import bound_logs, bound_stats, forget_copies
+from loadkit.swarm.bounds import bound_heap, bound_logs, bound_stats, forget_copies
 
 from .sizes import size_of
 
@@ -54,6 +55,12 @@ class Master:
                 "errors": {"key": error.serialize()},
             },
         )
+
+
+class Mallinfo(ctypes.Structure):
+    """`struct mallinfo2`: ten sizes."""
+
+    _fields_ = (("sizes", ctypes.c_size_t * 10),)
 
 
 def shown(stats: RequestStats) -> Iterator[object]:
@@ -144,6 +151,24 @@ def test_a_closed_list_of_errors_is_left_alone(kinds: int) -> None:
     before = dict(stats.errors)
     bound_stats(stats)
     assert stats.errors == before
+
+
+def test_a_large_block_stays_the_systems_own() -> None:
+    """However large the ones were that were given back before: else it would tear up the heap."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        pytest.skip("not glibc, or an old one")
+    library.mallinfo2.restype = Mallinfo
+
+    def of_the_system() -> int:
+        return int(library.mallinfo2().sizes[4])  # hblkhd
+
+    given_back = bytearray(8_000_000)
+    del given_back
+    bound_heap()
+    before = of_the_system()
+    blocks = [bytearray(165_000) for _ in range(200)]  # the first may still fit into a hole
+    assert of_the_system() > before + 100 * len(blocks[0])
 
 
 def test_logs_of_workers_that_come_and_go_do_not_gather() -> None:
