@@ -50,7 +50,7 @@ class Summary:
         drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
             None where the run was too short to tell.
         incidents: the windows in which the target misbehaved, in their order, as plain values of
-            `loadkit.measure.incidents`; docs/soak.md has their keys.
+            `loadkit.measure.incidents`; docs/soak-incidents.md has their keys.
         incidents_unlisted: how many more there were.
         load: the load asked for and delivered, as of `loadkit.measure.load.LoadCurve`.
         cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
