@@ -10,7 +10,7 @@ run: $(READY)
 
 test: $(READY)
 	@# More at once than cores: most of the time they wait for processes.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	@$(BIN)/ruff check .
