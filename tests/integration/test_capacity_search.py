@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
 
-SLOTS, SERVICE_MS = 2, 20
+SLOTS, SERVICE_MS = 2, 30
 # A user says the next thing at once. So n users are always n in line before two agents, and who
 # comes last of them waits for n ÷ 2 services: the limit lets six in, and eight not.
-LIMIT_MS = 70
+LIMIT_MS = 105
 HOLDS = 6
 QUEUE = (
     f"agent.slots={SLOTS}",

@@ -186,10 +186,10 @@ class TestWhenWorkersChange:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("refused")
-    path = profile(folder, users=8, seconds=9)
-    other = profile(folder, name="other", users=8, seconds=9)
+    path = profile(folder, users=8, seconds=16)
+    other = profile(folder, name="other", users=8, seconds=16)
     (folder / "elsewhere").mkdir()
-    edited = profile(folder / "elsewhere", users=8, seconds=9, pause="700ms")
+    edited = profile(folder / "elsewhere", users=8, seconds=16, pause="700ms")
     old = folder / "old.py"
     old.write_text(f'import loadkit\nloadkit.__version__ = "0.0.9"\n{LOCUSTFILE.read_text()}')
     lacking = folder / "lacking.py"
