@@ -14,6 +14,7 @@ from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunne
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.measure import enough
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
 from loadkit.swarm.bounds import bound_heap, keep_bounded
@@ -51,6 +52,7 @@ def install(environment: Environment, **_: Any) -> None:
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
+    enough.load()
     conductor = Conductor(environment, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)

@@ -1,6 +1,8 @@
 """How much a number of samples can say about a percentile."""
 
 import re
+import subprocess
+import sys
 from fractions import Fraction
 from math import comb
 from pathlib import Path
@@ -154,6 +156,18 @@ def test_few_samples_prove_a_gross_breach_only(
 ) -> None:
     """One row a case."""
     assert surely_above(count, above, per_mille) is sure
+
+
+def test_who_asks_in_mid_run_can_have_it_loaded_before() -> None:
+    """Importing the module loads nothing, for a worker does that; `load` all that is needed."""
+    code = (
+        "import sys; from loadkit.measure import enough; before = 'numpy' in sys.modules;"
+        "enough.load(); there = set(sys.modules); enough.ranks(1000, 950);"
+        "enough.surely_above(50, 9, 950); enough.share_between(3, 1000);"
+        "print(before, sorted(set(sys.modules) - there))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False", "[]"]
 
 
 def test_a_target_that_keeps_to_its_limit_is_seldom_proved_guilty() -> None:
