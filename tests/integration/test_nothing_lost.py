@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import LOCUST, ROOT, SECRETS, forked, profile, run, simulator, summary
+from processes import LOCUST, ROOT, SECRETS, Simulator, forked, profile, run, simulator, summary
 
 KEEPS_ITS_OWN_RECORD = """
 import json, os, pathlib
@@ -23,9 +24,21 @@ Courier.deliver = kept
 """
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def runs() -> Counter[str]:
+    """The counts of all runs together."""
+    return Counter()
+
+
 @pytest.mark.parametrize("time_in_a_row", range(20))
 def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
-    tmp_path: Path, time_in_a_row: int
+    server: Simulator, runs: Counter[str], tmp_path: Path, time_in_a_row: int
 ) -> None:
     """Not a sample of the last second is lost on the way to the master."""
     own = tmp_path / "own"
@@ -33,12 +46,10 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
     locustfile = tmp_path / "keeping.py"
     locustfile.write_text(KEEPS_ITS_OWN_RECORD + (ROOT / "locustfile.py").read_text())
     path = profile(tmp_path, users=12, seconds=1.3 + 0.1 * time_in_a_row / 4)
-    with simulator(tmp_path) as server:
-        command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
-        command += ["--out", tmp_path / "out", *forked(3)]
-        ended = run(command, tmp_path, {**SECRETS, "OWN_RECORDS": str(own)})
-        assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
-        truth = server.stop()
+    command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
+    command += ["--out", tmp_path / "out", *forked(3)]
+    ended = run(command, tmp_path, {**SECRETS, "OWN_RECORDS": str(own)})
+    assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
     told = summary(tmp_path / "out")
     counts: Counter[str] = Counter()
     samples: Counter[str] = Counter()
@@ -55,9 +66,6 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
                 samples[phase] += sum(wire["counts"][1::2])
                 totals[phase] += wire["total"]
     assert told["sessions"]["started"] == counts["sessions.started"]
-    # Who is cut off while asking for a token has begun, and no server knows it.
-    unknown = counts["sessions.started"] - len(truth.of("session"))
-    assert 0 <= unknown <= counts["ended.cut_off"]
     for ending, count in told["sessions"]["ended"].items():
         assert count == counts[f"ended.{ending}"]
     for name in ("sent", "answered", "lost"):
@@ -66,3 +74,13 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
     assert {phase: stats["count"] for phase, stats in told["latency_ms"].items()} == dict(samples)
     for phase, stats in told["latency_ms"].items():
         assert stats["mean"] == pytest.approx(totals[phase] / samples[phase] / 1000, abs=0.0006)
+    runs.update(counts)
+
+
+def test_the_server_saw_the_sessions_of_all_these_runs(
+    server: Simulator, runs: Counter[str]
+) -> None:
+    """Who is cut off while asking for a token has begun, and no server knows it."""
+    unknown = runs["sessions.started"] - len(server.stop().of("session"))
+    assert runs["sessions.started"] > 0
+    assert 0 <= unknown <= runs["ended.cut_off"]
