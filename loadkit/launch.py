@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import select
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -157,10 +158,13 @@ def _locustfile(own: Path | None) -> Path:
 
 
 def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    # Not one of those that the system gives to outgoing connections (32768 and up): of these,
+    # one that is free now may be taken by a session before the master gets round to it.
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def _start_simulator(stack: ExitStack, environment: dict[str, str], dials: Sequence[str]) -> str:

@@ -146,7 +146,8 @@ class TestTheFilesOfARun:
 
     def test_the_arrivals_are_those_that_were_asked_for(self, measured: Measured) -> None:
         arrivals = measured.summary["arrivals"]
-        assert arrivals["asked"] == arrivals["started"] == len(measured.truth.of("session"))
+        assert arrivals["started"] == len(measured.truth.of("session"))
+        assert arrivals["asked"] == pytest.approx(arrivals["started"], abs=1)  # with the end
         assert arrivals["refused"] == 0
 
     def test_the_metrics_port_tells_the_same_while_it_runs(self, measured: Measured) -> None:

@@ -167,7 +167,7 @@ def test_a_large_block_stays_the_systems_own() -> None:
     del given_back
     bound_heap()
     before = of_the_system()
-    blocks = [bytearray(165_000) for _ in range(200)]  # the first may still fit into a hole
+    blocks = [bytearray(165_000) for _ in range(600)]  # the first may still fit into a hole
     assert of_the_system() > before + 100 * len(blocks[0])
 
 
