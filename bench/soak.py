@@ -183,9 +183,10 @@ def _tell(folder: Path) -> None:
     text = f"soak: {sessions['started']:,} sessions, {sessions['peak_concurrent']:,} at once, "
     text += f"{turns['answered']:,} turns answered; {verdict['validity']}"
     print("; ".join([text, *verdict["reasons"]]))
+    run: Any = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     for kind in ("errors", "violations"):
-        if told[kind]:
-            print(f"  {kind}: {told[kind]}")
+        for name, number in told[kind].items():
+            print(f"  {kind}.{name}: {number}, such as {run['examples'].get(f'{kind}.{name}')}")
 
 
 def steadily_more(moments: Sequence[Counts]) -> Iterator[str]:
