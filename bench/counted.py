@@ -58,12 +58,11 @@ def ready_to_count(environment: Any, **_: Any) -> None:
 
     def on_signal() -> None:
         path = folder / f"{role}-{next(numbers)}.json"
-        if not (child := _fork()):
+        if not _fork():  # libev sees to its end, as to that of every child
             try:
                 _count(path)
             finally:
                 os._exit(0)
-        gevent.spawn_later(60.0, os.waitpid, child, 0)
 
     gevent.signal_handler(signal.SIGUSR2, on_signal)
 
