@@ -1,22 +1,23 @@
-"""Counts by bucket where very many buckets are hit: in one array, and no larger the more there are.
+"""Counts by bucket in one array: as large after a day as after the first minutes.
 
 A dictionary takes some 110 bytes for each bucket that was ever hit, and a day's latencies hit
 thousands, each hour some more.
 """
 
-from array import array
-from collections.abc import ItemsView, Iterator, Mapping
-from typing import Final
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from typing import Final, Self
 
-__all__ = ["CROWDED", "SUB_BUCKET_BITS", "Buckets", "index_of", "lowest_at"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SUB_BUCKET_BITS", "Buckets", "Hit", "index_of", "lowest_at"]
 
 SUB_BUCKET_BITS: Final = 11
 """2,048 sub-buckets: the power of two above 2 × 10³, for three digits (HdrHistogram)."""
 
-CROWDED: Final = 2_000
-"""Buckets from which on the array is the smaller one."""
-
 _HALF: Final = SUB_BUCKET_BITS - 1
+
+Numbers = NDArray[np.int64]
 
 
 def index_of(lowest: int) -> int:
@@ -25,46 +26,84 @@ def index_of(lowest: int) -> int:
     return (shift << _HALF) + (lowest >> shift) if shift > 0 else lowest
 
 
+def lowest_at(index: int) -> int:
+    """The lowest value of the bucket at a place; undoes `index_of`."""
+    shift = max(0, (index >> _HALF) - 1)
+    return index - (shift << _HALF) << shift
+
+
 class Buckets(Mapping[int, int]):
     """Reads and counts as the dictionary does that it takes the place of.
 
+    All its room is asked for at once, and the system gives a page of it (512 buckets) when one of
+    these is first hit. The latencies of a phase lie on some ten pages, which the first few hundred
+    of them hit; what comes later adds nothing.
+
     Args:
-        counts: by the lowest value of each bucket.
         highest: the highest value there can be.
     """
 
     __slots__ = ("_counts",)
 
-    def __init__(self, counts: Mapping[int, int], highest: int) -> None:
-        self._counts = array("Q", [0]) * (index_of(highest) + 1)
-        for lowest, count in counts.items():
-            self._counts[index_of(lowest)] = count
+    def __init__(self, highest: int) -> None:
+        self._counts: Numbers = np.zeros(index_of(highest) + 1, np.int64)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._counts))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(dict(self.copy().items()))
 
     def __getitem__(self, lowest: int) -> int:
-        return self._counts[index_of(lowest)]
+        return int(self._counts[index_of(lowest)])
 
     def __setitem__(self, lowest: int, count: int) -> None:
         self._counts[index_of(lowest)] = count
 
-    def __iter__(self) -> Iterator[int]:
-        return (lowest_at(index) for index, count in enumerate(self._counts) if count)
+    def add(self, pairs: Sequence[int]) -> None:
+        """Count more.
 
-    def __len__(self) -> int:
-        return sum(map(bool, self._counts))
+        Args:
+            pairs: lowest value, count, lowest value, count …; no bucket comes twice.
+        """
+        lowest, counts = np.array(pairs, np.int64).reshape(-1, 2).T
+        self._counts[_indices(lowest)] += counts
 
     def items(self) -> ItemsView[int, int]:
         """The buckets that were hit, in order."""
-        hit = ((index, count) for index, count in enumerate(self._counts) if count)
-        return {lowest_at(index): count for index, count in hit}.items()
+        return dict(self.copy().items()).items()
 
-    def copy(self) -> "Buckets":
-        """As they are now."""
-        twin = Buckets({}, 0)
-        twin._counts = self._counts[:]
-        return twin
+    def values(self) -> ValuesView[int]:
+        """The counts of these, likewise."""
+        return dict(self.copy().items()).values()
+
+    def copy(self) -> "Hit":
+        """As they are now, to be read only, and in little room."""
+        hit = np.flatnonzero(self._counts)
+        return Hit(hit, self._counts[hit])
 
 
-def lowest_at(index: int) -> int:
-    """The lowest value of the bucket at a place; undoes `index_of`."""
-    shift = max(0, (index >> _HALF) - 1)
-    return index - (shift << _HALF) << shift
+class Hit:
+    """The buckets that were hit, and their counts."""
+
+    __slots__ = ("_counts", "_hit")
+
+    def __init__(self, hit: Numbers, counts: Numbers) -> None:
+        self._hit, self._counts = hit, counts
+
+    def items(self) -> Iterator[tuple[int, int]]:
+        return zip(map(lowest_at, self._hit.tolist()), self._counts.tolist(), strict=True)
+
+    def values(self) -> list[int]:
+        found: list[int] = self._counts.tolist()
+        return found
+
+    def copy(self) -> Self:
+        return self
+
+
+def _indices(lowest: Numbers) -> Numbers:
+    """`index_of` for many; a double tells a number's length in bits by its exponent."""
+    shift = np.maximum(np.frexp(lowest)[1] - SUB_BUCKET_BITS, 0)
+    found: Numbers = (shift << _HALF) + (lowest >> shift)
+    return found

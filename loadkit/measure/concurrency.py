@@ -6,7 +6,7 @@ from typing import Any, Final
 
 __all__ = ["Concurrency"]
 
-WINDOW: Final = 600
+WINDOW: Final = 120
 """Seconds that are kept apart, so that reports which come late still meet those of their time."""
 
 
@@ -21,7 +21,7 @@ class Concurrency:
     taken for every second the interval touches, and a second's figure is the sum over workers of
     their highest. Workers need not have peaked at the same instant of that second, so with more
     than one worker the figure may be too high, by what their numbers moved within two intervals,
-    and is never too low unless a report was ten minutes late.
+    and is never too low unless a report was two minutes late.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.concurrency import Concurrency
@@ -12,6 +12,8 @@ from loadkit.measure.scope import Scope
 from loadkit.measure.timeline import Timeline
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
+
+Key = TypeVar("Key", str, int)
 
 SATURATED_CPU_PERCENT: Final = 90.0
 """From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
@@ -137,8 +139,7 @@ class Ledger:
 
     def lead(self, rss_mb: float) -> None:
         """Take the memory of the process that leads, in megabytes, where it does not load too."""
-        memory = self.generator.setdefault("master_rss_mb", Distribution())
-        memory.record_whole(round(rss_mb * 1000))
+        _at(self.generator, "master_rss_mb").record_whole(round(rss_mb * 1000))
         if self._timeline is not None:
             self._timeline.master_rss_mb = rss_mb
 
@@ -287,13 +288,13 @@ class Ledger:
         """Add the distributions of an interval, or of a part of a state."""
         for name, mine in self._tables():
             for key, wire in taken.get(name, {}).items():
-                if key not in mine:
-                    mine[key] = Distribution()
-                mine[key].add(wire)
+                _at(mine, key).add(wire)
         for age, wire in taken.get("ages", {}).items():
-            self.ages.setdefault(int(age), Distribution()).add(wire)
+            _at(self.ages, int(age)).add(wire)
         for name, scope in taken.get("scopes", {}).items():
-            self.scopes.setdefault(name, Scope()).add(scope)
+            if name not in self.scopes:
+                self.scopes[name] = Scope(Distribution.lasting)
+            self.scopes[name].add(scope)
 
     def _in_run(
         self, worker: str, interval: Mapping[str, Any], at: float | None
@@ -316,6 +317,13 @@ class Ledger:
             mean_percent = wire["total"] / samples / 1000
             self._busy[worker][0] += mean_percent >= SATURATED_CPU_PERCENT
             self._busy[worker][1] += 1
+
+
+def _at(mine: dict[Key, Distribution], key: Key) -> Distribution:
+    """The distribution of a table under a key, made when it is first asked for."""
+    if key not in mine:
+        mine[key] = Distribution.lasting()
+    return mine[key]
 
 
 def _in_order(distributions: Mapping[str, Distribution]) -> dict[str, dict[str, float]]:

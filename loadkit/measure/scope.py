@@ -17,21 +17,27 @@ __all__ = ["Scope", "Scoped"]
 class Scope:
     """What the master knows of one user class.
 
+    Args:
+        new: makes the distributions: lasting ones, where it lives as long as the run.
+
     Attributes:
         latency: by phase, end - sent.
         counts: by the keys of the ledger's own counts.
     """
 
-    __slots__ = ("counts", "latency")
+    __slots__ = ("_new", "counts", "latency")
 
-    def __init__(self) -> None:
+    def __init__(self, new: Callable[[], Distribution] = Distribution) -> None:
+        self._new = new
         self.latency: dict[str, Distribution] = {}
         self.counts: Counter[str] = Counter()
 
     def add(self, taken: Mapping[str, Any]) -> None:
         """Merge what `Scoped.take` gave."""
         for phase, wire in taken["latency"].items():
-            self.latency.setdefault(phase, Distribution()).add(wire)
+            if phase not in self.latency:
+                self.latency[phase] = self._new()
+            self.latency[phase].add(wire)
         self.counts.update(taken["counts"])
 
     def copy(self) -> "Scope":

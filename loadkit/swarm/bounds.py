@@ -24,7 +24,8 @@ __all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bou
 
 EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
-POINTS: Final = 720  # of the charts: an hour in full, at one in five seconds
+POINTS: Final = 300  # of the charts, 1.2 KB each; one in five seconds
+IN_FULL: Final = 60  # of these: the newest
 ERRORS: Final = 500  # kinds by Locust's key; our own are fewer than a hundred
 LOGS: Final = 10  # of workers that are gone; each is 500 lines at most
 LARGE: Final = 128 * 1024  # bytes: what glibc begins with
@@ -91,14 +92,14 @@ def bound_logs(logs: dict[str, list[str]], here: Collection[str]) -> None:
 
 
 def _thin(history: list[dict[str, Any]]) -> None:
-    """Keep the newer half, and of the older one every so many minutes a point."""
-    older = history[: -POINTS // 2]
+    """Keep the newest points, and of the older ones every so many minutes one."""
+    older = history[:-IN_FULL]
     times = [datetime.fromisoformat(point["time"]).timestamp() for point in older]
-    every = max(times[-1] - times[0], 1.0) / (POINTS // 4)
+    every = max(times[-1] - times[0], 1.0) / (POINTS // 2)
     kept: dict[int, dict[str, Any]] = {}
     for time, point in zip(times, older, strict=True):
         kept.setdefault(int((time - times[0]) / every), point)
-    history[: -POINTS // 2] = kept.values()
+    history[:-IN_FULL] = kept.values()
 
 
 def _merge_rarest(errors: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 from random import Random
+from sys import getsizeof
 
 import pytest
 from hypothesis import given, settings
@@ -107,6 +108,17 @@ def test_the_room_they_take_does_not_hang_on_the_length_of_the_run() -> None:
         if second >= 10:
             seen.append(len(windows.whole()))
     assert (min(seen), max(seen)) == (5, 10)
+
+
+def test_a_window_of_many_samples_is_no_larger_than_one_of_few() -> None:
+    """Or memory would go on growing while windows grow longer, all through a soak."""
+    rng = Random(3)
+    few, many = ([rng.lognormvariate(0, 0.5) for _ in range(n)] for n in (10, 50_000))
+    assert size_of(sketch(many)) == size_of(sketch(few)) < 2_000
+
+
+def size_of(found: Sketch) -> int:
+    return sum(getsizeof(getattr(found, name)) for name in ("_keys", "_counts", "_places"))
 
 
 def test_the_warm_up_is_left_out() -> None:

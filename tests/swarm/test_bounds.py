@@ -118,8 +118,8 @@ def test_the_charts_keep_the_whole_run() -> None:
     times = [datetime.fromisoformat(point["time"]).timestamp() for point in stats.history]
     assert len(times) <= bounds.POINTS + 2
     assert (times[0], times[-1]) == (0, 24 * HOUR - 5)
-    half = bounds.POINTS // 2
-    assert times[-half:] == [*range(24 * HOUR - 5 * half, 24 * HOUR, 5)]
+    newest = bounds.IN_FULL
+    assert times[-newest:] == [*range(24 * HOUR - 5 * newest, 24 * HOUR, 5)]
     gaps = [later - sooner for sooner, later in pairwise(times)]
     assert min(gaps) > 0
     assert max(gaps) < HOUR / 2
