@@ -28,6 +28,10 @@ BATCHES: Final = 12
 "Batch size effects in the analysis of simulation output", Operations Research 30, 1982). What
 swings to and fro within the third of a series spans four of them, and is seen as noise."""
 
+FEW: Final = 8.0
+"""Independent values that a series has to be worth, or how many it is worth is hardly known: then
+the steps from one value to the next are looked at instead (see `_walk`)."""
+
 _TURNS: Final = ("step", "starts", "settles")
 _EDGE: Final = 20  # a change nearer to an end than this part of the series is not looked for
 _CLIP: Final = 4.0  # spreads from the running median beyond which a value is an outlier
@@ -53,6 +57,7 @@ class Trend:
             there is none; the means of what is counted.
         since: where it starts at some moment, the slope from there on, with its interval.
         worth: how many independent values the series is worth.
+        freedom: Student's degrees of freedom of the slope's interval.
     """
 
     slope: float
@@ -66,6 +71,7 @@ class Trend:
     after: float
     since: tuple[float, float, float] | None
     worth: float
+    freedom: float
 
     def visible(self, doubt: float, power: float = 0.9) -> float:
         """Return the least slope that the trend test would have found in as much noise.
@@ -74,8 +80,7 @@ class Trend:
             doubt: the level of the test, two-sided.
             power: with which chance it would have been found.
         """
-        freedom = max(1.0, self.worth - 2)
-        found, likely, told = stats.t.ppf([1 - doubt / 2, power, 0.975], freedom)
+        found, likely, told = stats.t.ppf([1 - doubt / 2, power, 0.975], self.freedom)
         return float((found + likely) / told * (self.high - self.low) / 2)
 
 
@@ -97,18 +102,22 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
     clean = x if counted else _without_outliers(x)
     if np.ptp(x) == 0:
         still = float(x[0])
-        return Trend(0.0, 0.0, 0.0, 1.0, 1.0, "line", None, still, still, None, float(len(x)))
+        return Trend(0.0, 0.0, 0.0, 1.0, 1.0, "line", None, still, still, None, len(x), len(x))
     shape, at, rest = _shape(t, clean)
     worth = len(x) / inflation(rest)
     fit = _least_squares if counted else _sen
     slope, low, high = fit(t, x, worth)
+    walk = _walk(clean) if worth < FEW else None
+    if walk is not None:
+        reach = float(walk.reach * (len(t) - 1) / (t[-1] - t[0]))
+        low, high = slope - reach, slope + reach
     middle = at if at is not None else len(x) // 2
     late = worth * (len(x) - middle) / len(x)
     return Trend(
         slope,
         low,
         high,
-        _mann_kendall(x, worth),
+        _mann_kendall(x, worth) if walk is None else walk.p,
         _turning(t, stats.rankdata(x) if counted else clean, worth),
         shape,
         None if at is None else float(t[at]),
@@ -116,6 +125,7 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
         float(_middle(x[middle:], counted)),
         fit(t[middle:], x[middle:], late) if shape == "starts" else None,
         worth,
+        max(1.0, worth - 2) if walk is None else walk.freedom,
     )
 
 
@@ -287,6 +297,40 @@ def _mann_kendall(x: Floats, worth: float) -> float:
     _, ties = np.unique(x, return_counts=True)
     spread = (_spread(n) - float(_spread(ties).sum())) / 18 * n / worth
     return _of_student(max(0.0, abs(score) - 1) / sqrt(spread), worth - 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What the steps of a series, from one value to the next, say of its trend.
+
+    Attributes:
+        reach: half the 95 % interval of the mean step.
+        p: of the mean step being zero, two-sided.
+        freedom: Student's degrees of freedom of both.
+    """
+
+    reach: float
+    p: float
+    freedom: float
+
+
+def _walk(x: Floats) -> _Walk:
+    """Look at a series as at a random walk with drift.
+
+    Noise that hangs together so much that a series is worth a few values of it cannot be told from
+    a walk of `len(x) - 1` independent steps, the most that it could do; and the steps can be
+    counted. Where the noise is less than a walk they fall back on each other, and their spread is
+    larger than what they add up to: the test errs to silence. (W. A. Fuller, "Introduction to
+    Statistical Time Series", 1976, chapter 8, has the two as the ends of one family.)
+    """
+    steps = np.diff(x)
+    worth = len(steps) / inflation(steps, fitted=1)
+    freedom = max(1.0, worth - 1)
+    error = float(steps.std(ddof=1)) / sqrt(worth)
+    if error == 0:
+        return _Walk(0.0, 0.0 if steps[0] else 1.0, freedom)
+    value = abs(float(steps.mean())) / error
+    return _Walk(float(stats.t.ppf(0.975, freedom)) * error, _of_student(value, freedom), freedom)
 
 
 def _spread(n: int | NDArray[np.int64]) -> Floats:

@@ -82,6 +82,24 @@ def test_the_interval_holds_the_true_slope(correlation: float) -> None:
     assert held >= 182
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6, 0.9])
+def test_a_plain_rise_is_told_in_a_short_series_too(correlation: float) -> None:
+    """Of 24 values nobody can say how much they hang together, yet all of them rise."""
+    rng, told, held = np.random.default_rng(15), 0, 0
+    for _ in range(60):
+        found = seen(100 + 12 * hours(24) + noise(rng, 24, correlation))
+        told += found.p_trend < 0.01
+        held += found.low <= 12 <= found.high
+    assert told >= 54
+    assert held >= 54
+
+
+def test_a_walk_without_drift_is_rarely_taken_for_one() -> None:
+    """Noise that hangs together as much as noise can: 400 walks, 20 ± 9 below 5 %."""
+    rng = np.random.default_rng(16)
+    assert sum(seen(np.cumsum(rng.normal(size=24))).p_trend < 0.05 for _ in range(400)) <= 32
+
+
 def test_a_slope_of_the_visible_size_is_found_as_often_as_promised() -> None:
     """With a power of 90 %: 120 series give 108 ± 7 (two standard deviations)."""
     rng, doubt, found = np.random.default_rng(6), 0.001, 0
