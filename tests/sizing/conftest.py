@@ -1,0 +1,11 @@
+"""For tests of plans: storms of some hundred clients instead of two hundred thousand."""
+
+import pytest
+
+from loadkit.sizing import storm
+
+
+@pytest.fixture
+def small_storms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each simulated client stands for more sessions; what becomes of storms is `test_storm`'s."""
+    monkeypatch.setattr(storm, "_MOST", 100)
