@@ -9,8 +9,9 @@ run: $(READY)
 	@$(BIN)/loadkit run smoke
 
 test: $(READY)
-	@# More at once than cores: most of the time they wait for processes.
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@# More at once than cores: most of the time they wait for processes. Those start in half the
+	@# time where bytecode is kept, whatever the environment says about it.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	@$(BIN)/ruff check .

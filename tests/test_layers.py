@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,7 @@ PURE = {"wire", "chat", "plan", "measure"}
 IMPURE = {"asyncio", "gevent", "select", "selectors", "socket", "ssl", "threading", "time"}
 
 
-def modules() -> list[Path]:
-    return [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
+MODULES = [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
 
 
 def name_of(path: Path) -> str:
@@ -100,6 +100,7 @@ def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
                 yield f"{target}.{alias.name}" if is_module else target
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     module = name_of(path)
     return set(imports(path.read_text(), module, package=path.name == "__init__.py"))
@@ -126,45 +127,39 @@ def upward(path: Path) -> set[tuple[str, str]]:
     }
 
 
-EVERY = pytest.mark.parametrize("path", modules(), ids=name_of)
+def libraries_of(path: Path) -> set[str]:
+    return {other.split(".")[0] for other in imports_of(path)}
 
 
-@EVERY
-def test_a_module_has_its_place_in_the_table(path: Path) -> None:
-    assert unit_of(name_of(path)) in LEVELS
+def test_a_module_has_its_place_in_the_table() -> None:
+    """Every one of them."""
+    assert len(MODULES) > 100
+    assert {name for name in map(name_of, MODULES) if unit_of(name) not in LEVELS} == set()
 
 
-@EVERY
-def test_a_module_imports_only_what_stands_below_it(path: Path) -> None:
-    assert upward(path) - EXCEPTIONS.keys() == set()
+def test_a_module_imports_only_what_stands_below_it() -> None:
+    """But for the exceptions, each of which is still needed."""
+    assert set().union(*map(upward, MODULES)) == EXCEPTIONS.keys()
 
 
-def test_every_exception_is_still_needed() -> None:
-    assert EXCEPTIONS.keys() <= set().union(*map(upward, modules()))
+def test_a_library_is_imported_only_at_its_home() -> None:
+    """And every home is lived in."""
+    used = {(name_of(path), lib) for path in MODULES for lib in libraries_of(path) & HOMES.keys()}
+    assert {(name, lib) for name, lib in used if unit_of(name) not in HOMES[lib]} == set()
+    assert HOMES.keys() - {lib for _, lib in used} == set()
 
 
-@EVERY
-def test_a_library_is_imported_only_at_its_home(path: Path) -> None:
-    libraries = {other.split(".")[0] for other in imports_of(path)}
-    unit = unit_of(name_of(path))
-    assert {lib for lib in libraries & HOMES.keys() if unit not in HOMES[lib]} == set()
+def test_a_pure_module_knows_no_socket_clock_or_thread() -> None:
+    """The time is given to it."""
+    pure = [path for path in MODULES if unit_of(name_of(path)) in PURE]
+    assert {unit_of(name_of(path)) for path in pure} == PURE
+    assert {(name_of(path), lib) for path in pure for lib in libraries_of(path) & IMPURE} == set()
 
 
-def test_every_home_is_lived_in() -> None:
-    used = {other.split(".")[0] for path in modules() for other in imports_of(path)}
-    assert HOMES.keys() - used == set()
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in modules() if unit_of(name_of(path)) in PURE], ids=name_of
-)
-def test_a_pure_module_knows_no_socket_clock_or_thread(path: Path) -> None:
-    assert {other.split(".")[0] for other in imports_of(path)} & IMPURE == set()
-
-
-@EVERY
-def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= LONGEST
+def test_a_module_is_short_enough_to_be_read() -> None:
+    """What is longer is two modules."""
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in MODULES}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
 @pytest.mark.parametrize(

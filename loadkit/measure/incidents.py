@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from math import sqrt
 from statistics import fmean, median
 from typing import Any, Final
@@ -282,7 +282,8 @@ class Incidents:
     def _asked_lately(self, moment: _Moment) -> list[float]:
         """What was asked for while sessions could not but begin; 0 before the run's first."""
         since = moment.end - SETTLES
-        return [each.asked for each in self._past if each.end > since] + [0.0] * (since < 0)
+        lately = takewhile(lambda each: each.end > since, reversed(self._past))
+        return [each.asked for each in lately] + [0.0] * (since < 0)
 
     def _settled(self, moment: _Moment) -> float:
         """The load that has been asked for long enough to be there."""

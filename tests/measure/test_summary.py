@@ -300,11 +300,11 @@ def test_without_an_slo_the_reason_names_what_failed() -> None:
     assert reasons == ("no SLO, and something failed: 1 error",)
 
 
-@pytest.mark.parametrize("count", list(Count))
-def test_every_count_can_be_an_objective(count: Count) -> None:
+def test_every_count_can_be_an_objective() -> None:
     """Also one that has no key of its own in the file: a limit on it must not hold unseen."""
-    verdict = summary_of(lambda r: r.count(count, 2), limits=[(count.value, 1)])
-    assert verdict.slo[0].actual == 2
+    for count in Count:
+        verdict = summary_of(lambda r, count=count: r.count(count, 2), limits=[(count.value, 1)])
+        assert (count, verdict.slo[0].actual) == (count, 2)
 
 
 def test_users_without_a_single_session_are_an_invalid_run() -> None:

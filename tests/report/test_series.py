@@ -314,13 +314,19 @@ def test_a_disk_that_is_well_has_nothing_to_tell(tmp_path: Path) -> None:
     assert written(tmp_path, run_of(1)[1]).failed is None
 
 
-@pytest.mark.parametrize("column", list(columns(STARTED)))
-def test_every_column_is_explained(column: str) -> None:
+def test_every_column_is_explained() -> None:
     """docs/results.md names it, or its pattern where there is one column a phase or a state."""
+    page = (ROOT / "docs" / "results.md").read_text()
+    assert [
+        column
+        for column in columns(STARTED)
+        if f"| `{column}` |" not in page and f"| `{pattern_of(column)}` |" not in page
+    ] == []
+
+
+def pattern_of(column: str) -> str:
     pattern = re.sub(rf"^({'|'.join(Phase)})_(?=count|p\d|max)", "<phase>_", column)
     pattern = re.sub(r"^state_.*", "state_<state>", pattern)
     pattern = re.sub(r"^ended_.*", "ended_<ending>", pattern)
     pattern = re.sub(r"^error_.*", "error_<kind>", pattern)
-    pattern = re.sub(r"^retried_.*", "retried_<kind>", pattern)
-    page = (ROOT / "docs" / "results.md").read_text()
-    assert f"| `{column}` |" in page or f"| `{pattern}` |" in page
+    return re.sub(r"^retried_.*", "retried_<kind>", pattern)

@@ -10,6 +10,8 @@ from loadkit.measure.queueing import Queue, Service
 from loadkit.sizing.inputs import read_inputs
 from loadkit.sizing.size import Plan, make_plan
 
+pytestmark = pytest.mark.usefixtures("small_storms")
+
 UTILISATION = "  their utilisation, %"
 
 

@@ -12,6 +12,8 @@ from loadkit.sizing.inputs import read_inputs
 from loadkit.sizing.size import make_plan
 from loadkit.sizing.terminal import chart, render
 
+pytestmark = pytest.mark.usefixtures("small_storms")
+
 
 def shown(width: int = 80, **given: str) -> str:
     out = io.StringIO()
