@@ -25,6 +25,7 @@ from processes import (
     simulator,
     started,
     summary,
+    unless_busy,
 )
 
 
@@ -225,13 +226,13 @@ def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Pat
             server.process.send(signal.SIGKILL)
             ended = process.finish()
     told = summary(tmp_path / "out")
-    assert told["duration_s"] == pytest.approx(4, abs=1.5)
+    assert told["duration_s"] > 3.5
     assert told["disconnects"]["unexpected"] == 6
     assert told["disconnects"]["reconnected"] == 0
     assert told["errors"]["connect_refused"] >= 6
     assert told["sessions"]["ended"]["failed"] == told["sessions"]["started"] == 6
-    assert ended.code == told["verdict"]["exit_code"] == 1
-    assert "FAIL" in ended.output
+    assert ended.code == told["verdict"]["exit_code"] == unless_busy(1, told)
+    assert ("FAIL" if ended.code == 1 else "INVALID") in ended.output
 
 
 class TestASignalInMidRun:
