@@ -35,7 +35,7 @@ class Tab:
         self._beat_every = BEAT
         self._ended = False
         self._lost = False
-        self._greenlet = gevent.spawn_later(delay, self._run)
+        self._greenlet: gevent.Greenlet[..., None] | None = gevent.spawn_later(delay, self._run)
 
     def finish(self, cursor: int, *, ended: bool) -> None:
         """The session is over: compare.
@@ -44,9 +44,13 @@ class Tab:
             cursor: the highest sequence that the session's own socket saw.
             ended: whether it was SESSION_END; else nobody knows how far the tab should be.
         """
+        greenlet, self._greenlet = self._greenlet, None
+        assert greenlet is not None, "a tab is finished once"
         if ended and self._journal.known:
-            self._greenlet.join(LAST_EVENTS)
-        self._greenlet.kill()
+            greenlet.join(LAST_EVENTS)
+        # A killed greenlet keeps what killed it, with the frames that it went through and so this
+        # tab: were it kept here, all that a session is made of would be left to the collector.
+        greenlet.kill()
         if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
             text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
             self._setting.recorder.violate(Wrong.EVENT_LOST, text)

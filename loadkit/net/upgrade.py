@@ -103,6 +103,8 @@ def forget(protocol: Protocol) -> None:
     protocol.parser.close()
     protocol.parser_exc = None
     if isinstance(protocol, ClientProtocol):
+        if isinstance(protocol.handshake_exc, InvalidStatus):
+            protocol.handshake_exc.response._exception = None  # they hold each other
         protocol.handshake_exc = None
 
 

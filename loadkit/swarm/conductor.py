@@ -203,7 +203,7 @@ class Conductor:
         self._folder.begin(started, lambda: gevent.sleep(0), head)
         self._drained = None
         self._idle.clear()
-        self._began = perf_counter()
+        self._began, self._ended = perf_counter(), 0.0
         for user_class in self._environment.user_classes:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
@@ -318,7 +318,9 @@ class Conductor:
                     now, rows, users, list(self.crew.roster.lost) if self.crew else []
                 )
             else:
-                self._chronicle.add(rows, None if self._under_way else 0.0)
+                # What is closed while the run drains may lie before its end, and belongs to it.
+                ended_s = self._ended - self._began if self._ended else None
+                self._chronicle.add(rows, ended_s)
             self._look_at_objectives(profile, now)
             if self._headless and self._survey is not None:
                 self._told.say_step(now, self._survey.state)

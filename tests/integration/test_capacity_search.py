@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
 
-SLOTS, SERVICE_MS = 2, 20
+SLOTS, SERVICE_MS = 2, 60
 # A user says the next thing at once. So n users are always n in line before two agents, and who
-# comes last of them waits for n ÷ 2 services: the limit lets six in, and eight not.
-LIMIT_MS = 70
+# comes last of them waits for n ÷ 2 services: the limit lets six in, and eight not. A service is
+# never shorter than this, but longer where the machine is busy: six still pass if by 15 ms.
+LIMIT_MS = 225
 HOLDS = 6
 QUEUE = (
     f"agent.slots={SLOTS}",
@@ -43,7 +44,7 @@ interval = "100ms"
 [capacity]
 ramp = "200ms"
 settle = "5s"
-measure = "500ms"
+measure = "1s"
 cool_down = "500ms"
 budget = "3m"
 """
@@ -105,7 +106,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     assert (again.code, after["sentence"] in again.output) == (0, True)
 
 
-def test_the_open_model_searches_a_rate(queue: Simulator, tmp_path: Path) -> None:
+def test_the_open_model_searches_a_rate(tmp_path: Path) -> None:
     """One step and its confirmation: the rate changes in the midst of one run."""
     path = searched(tmp_path, start="15", ceiling="30", hold='"1s"')
     text = path.read_text().replace(
@@ -114,7 +115,8 @@ def test_the_open_model_searches_a_rate(queue: Simulator, tmp_path: Path) -> Non
     )
     text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
     path.write_text(text.replace(f'p50" = "{LIMIT_MS}ms', 'p50" = "5s'))
-    ended = run(command(path, queue, tmp_path / "out"), tmp_path, SECRETS)
+    with simulator(tmp_path) as server:  # with as many agents as are wanted
+        ended = run(command(path, server, tmp_path / "out"), tmp_path, SECRETS)
     document = found(tmp_path / "out")
     assert document["capacity"]["limit"] == "ceiling", ended.output
     assert (ended.code, document["capacity"]["load"]) == (0, 30)

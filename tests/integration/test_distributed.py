@@ -3,8 +3,10 @@
 import csv
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +24,13 @@ from processes import (
     simulator,
     started,
     summary,
+    unless_busy,
 )
 
 LOCUSTFILE = ROOT / "locustfile.py"
 USERS = 24
 RATE = 20  # new sessions a second
+CARRIED = 8  # rows without the dead, after which a run is stopped
 
 
 class Fleet:
@@ -67,13 +71,25 @@ class Fleet:
 
 
 class Changes(NamedTuple):
-    """A run whose third worker came late, and whose first was killed."""
+    """A run whose third worker came late, and whose first was killed.
+
+    Attributes:
+        died: rows of the timeline that were whole when it was.
+        died_at: the second of the run.
+        until: rows that were whole when the run was stopped, well after the loss was known.
+    """
 
     ended: Finished
     summary: dict[str, Any]
     rows: list[dict[str, str]]
     truth: Truth
-    died: int  # the row of the timeline that was the last whole one
+    died: int
+    died_at: float
+    until: int
+
+    def last(self, rows: int) -> list[dict[str, str]]:
+        """Those before the run was stopped."""
+        return self.rows[self.until - rows : self.until]
 
 
 def with_changes(folder: Path, path: Path) -> Changes:
@@ -85,10 +101,18 @@ def with_changes(folder: Path, path: Path) -> Changes:
         fleet.master.wait_for(
             lambda: [row["workers"] for row in fleet.rows()][-2:] == ["3", "3"], "the third came"
         )
-        died = len(fleet.rows())
+        rows = fleet.rows()
+        died_at = time.time() - datetime.fromisoformat(rows[0]["utc"]).timestamp()
         victim.send(signal.SIGKILL)
+        fleet.master.wait_for(
+            lambda: [row["workers"] for row in fleet.rows()][-CARRIED:] == ["2"] * CARRIED,
+            "the others had carried on for a while",
+        )
+        until = len(fleet.rows())
+        fleet.master.send(signal.SIGTERM)
         ended = fleet.master.finish()
-        return Changes(ended, summary(fleet.out), fleet.rows(), server.stop(), died)
+        told, truth = summary(fleet.out), server.stop()
+        return Changes(ended, told, fleet.rows(), truth, len(rows), died_at, until)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +120,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Changes:
     folder = tmp_path_factory.mktemp("closed")
     talkative = "{ min = 400, max = 400 }"
     return with_changes(
-        folder, profile(folder, users=USERS, seconds=18, turns=talkative, pause="10h")
+        folder, profile(folder, users=USERS, seconds=600, turns=talkative, pause="10h")
     )
 
 
@@ -104,7 +128,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Changes:
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Changes:
     folder = tmp_path_factory.mktemp("open")
     path = profile(folder, turns="{ min = 2, max = 2 }")
-    legs = ", ".join(f'{{ duration = "{s}s", arrivals_per_second = {RATE} }}' for s in (0, 18))
+    legs = ", ".join(f'{{ duration = "{s}s", arrivals_per_second = {RATE} }}' for s in (0, 600))
     text = re.sub("stages = .*", f'model = "open"\nstages = [{legs}]', path.read_text())
     path.write_text(text)
     return with_changes(folder, path)
@@ -121,18 +145,19 @@ def column(rows: list[dict[str, str]], name: str) -> list[float]:
 
 
 class TestWhenWorkersChange:
-    def test_the_run_goes_on_to_its_end(self, changes: Changes) -> None:
+    def test_the_run_goes_on(self, changes: Changes) -> None:
         """A worker's death ends nobody else's run, and what it took is not passed over."""
         arrivals = changes.summary.get("arrivals", {"asked": 1, "started": 1})
         short = arrivals["started"] < 0.95 * arrivals["asked"]
-        assert changes.ended.code == (3 if short else 0), changes.ended.output
-        assert changes.rows[-2]["workers"] == "2"
+        assert changes.ended.code == 143, changes.ended.output
+        code = 3 if short else unless_busy(0, changes.summary)
+        assert changes.summary["verdict"]["exit_code"] == code, changes.ended.output
 
     def test_the_loss_is_stated_by_name(self, changes: Changes) -> None:
         """The summary says who went away, when, and with how many sessions; the run is suspect."""
         (lost,) = changes.summary["generator"]["workers_lost"]
         assert lost["worker"]
-        assert changes.died <= lost["at_s"] <= changes.died + 10
+        assert changes.died_at <= lost["at_s"] <= changes.died_at + 10
         assert lost["sessions_live"] > 0
         assert changes.summary["verdict"]["validity"] != "valid"
         assert any(lost["worker"] in reason for reason in changes.summary["verdict"]["reasons"])
@@ -142,17 +167,17 @@ class TestWhenWorkersChange:
         (lost,) = changes.summary["generator"]["workers_lost"]
         found = [one for one in changes.summary["incidents"] if one["workers_gone"]]
         (incident,) = [one for one in found if lost["worker"] in one["workers_gone"]]
-        assert changes.died <= incident["begin_s"] <= changes.died + 6
+        assert changes.died_at - 1 <= incident["begin_s"] <= changes.died_at + 6  # whole rows
         # There is none where the run was too young to know what load is usual.
         assert incident.get("load_back_s", 0.0) is not None
 
     def test_what_the_dead_had_reported_counts(self, changes: Changes) -> None:
         """At most the sessions and turns of its last second are missing."""
         began = len(changes.truth.of("session"))
-        missing = began - changes.summary["sessions"]["started"]
+        missing = began - changes.summary["latency_ms"]["create_session"]["count"]
         assert 0 <= missing <= (0 if changes.rows[1]["asked_users"] else RATE)
         sent, known = changes.summary["turns"]["sent"], len(changes.truth.of("turn"))
-        per_second = known / 18
+        per_second = known / changes.summary["duration_s"]
         assert known - 2 * per_second <= sent <= known
 
     def test_the_latecomer_gets_its_share_of_the_users(self, closed: Changes) -> None:
@@ -163,7 +188,7 @@ class TestWhenWorkersChange:
 
     def test_the_survivors_go_on_and_take_over_the_users_of_the_dead(self, closed: Changes) -> None:
         """Nobody is cut off after the death until the end, and the load comes back."""
-        after = closed.rows[closed.died + 1 : -2]
+        after = closed.rows[closed.died + 1 : closed.until]
         assert sum(column(after, "ended_cut_off")) == 0
         assert min(column(after, "sessions_mean")) > USERS / 2  # never from zero
         assert column(after, "sessions_mean")[-1] > 0.95 * USERS
@@ -173,9 +198,9 @@ class TestWhenWorkersChange:
         arrivals = opened.summary["arrivals"]
         due = sum(column(opened.rows, "arrivals_due"))
         assert due <= arrivals["asked"]
-        after = opened.rows[opened.died + 8 : -2]
+        after = opened.last(5)
         rate = sum(column(after, "sessions_started")) / len(after)
-        assert rate == pytest.approx(RATE, rel=0.35)  # a Poisson count of some 80 to 100
+        assert rate == pytest.approx(RATE, rel=0.35)  # a Poisson count of some 100
         before = [float(record["at"]) for record in opened.truth.of("session")]
         assert len(before) == len(set(before))
 
@@ -251,7 +276,7 @@ class TestAWorkerThatCannotTakePart:
         assert len(fleet["summary"]["generator"]["workers_refused"]) == 5
         assert fleet["summary"]["verdict"]["validity"] != "valid"
         assert fleet["summary"]["generator"]["workers_lost"] == []
-        assert fleet["master"].code == 0, fleet["master"].output
+        assert fleet["master"].code == unless_busy(0, fleet["summary"]), fleet["master"].output
 
 
 def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
@@ -262,8 +287,9 @@ def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> No
         fleet.wait_for_second(2)
         goer.send(signal.SIGTERM)
         goer.finish()
-        assert fleet.master.finish().code == 0
+        code = fleet.master.finish().code
         truth, told = server.stop(), summary(fleet.out)
+    assert code == unless_busy(0, told)
     assert told["generator"]["workers_lost"] == []
     assert told["turns"]["sent"] == len(truth.of("turn"))
     assert told["sessions"]["started"] == len(truth.of("session"))

@@ -231,12 +231,12 @@ def test_what_it_stamps_lies_around_what_the_server_did(tmp_path: Path) -> None:
         assert due == said_at <= sent == echo_sent
         # The echo is stamped when it comes, not when the turn is over.
         assert sent <= turn["received"] <= echoed < answer["at"]
-        assert answered == pytest.approx(answer["at"], abs=0.02)
+        assert answer["at"] <= answered < answer["at"] + 0.2
 
 
 def test_it_keeps_beating_and_listening_while_the_person_types(tmp_path: Path) -> None:
     with simulator(tmp_path, "heartbeat_interval_seconds=0.1") as server:
-        person = Script("Where is my order?", None, typing=0.8)
+        person = Script("Where is my order?", None, typing=1.6)
         notes = live(server, person)
     beats = [end for _, _, end in notes.of(Phase.HEARTBEAT)]
     assert len([end for end in beats if end < person.said_at[0]]) >= 5

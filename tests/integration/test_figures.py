@@ -5,12 +5,12 @@ import csv
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 import urllib.request
 import xml.etree.ElementTree as ET
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ from processes import (
     simulator,
     started,
     summary,
+    unless_busy,
 )
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -44,9 +45,11 @@ def loadkit_run(path: Path, url: str, out: Path, *more: str | Path) -> list[str 
 
 # --- the files of one run -----------------------------------------------------------------------
 
+RATE, SECONDS = 40, 9  # arrivals a second, and for how long they come
+
 
 class Measured(NamedTuple):
-    """A run of the open model, scraped while it ran."""
+    """A run of the open model, scraped while it ran, and stopped when the last visitor had gone."""
 
     folder: Path
     summary: dict[str, Any]
@@ -70,7 +73,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
         folder, users=0, turns="{ min = 1, max = 4 }", more="[results]\ninterval='500ms'"
     )
     stages = ", ".join(
-        f'{{ duration = "{seconds}s", arrivals_per_second = 40 }}' for seconds in (0, 9)
+        f'{{ duration = "{seconds}s", arrivals_per_second = {rate} }}'
+        for seconds, rate in ((0, RATE), (SECONDS, RATE), (0, 0), (600, 0))
     )
     path.write_text(re.sub("stages = .*", f'model = "open"\nstages = [{stages}]', path.read_text()))
     port = free_port()
@@ -78,16 +82,31 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     with simulator(folder) as server:
         command = loadkit_run(path, server.url, folder / "out", "--metrics-port", str(port))
         with started(command, folder, SECRETS) as process:
-            while process.running:
-                with contextlib.suppress(OSError):  # it is not up yet, or has gone
+
+            def is_empty() -> bool:
+                """Everybody has come, and nobody is there any more."""
+                with contextlib.suppress(OSError):  # it is not up yet
                     scrapes.append(scrape(port))
                 time.sleep(0.5)
-            assert process.finish().code in (0, 3), process.output
+                return (
+                    len(rows_of(folder / "out")) > 2 * SECONDS
+                    and not (scrapes[-1]["loadkit_sessions_live"])
+                )
+
+            process.wait_for(is_empty, "empty")
+            process.send(signal.SIGTERM)
+            assert process.finish().code == 143, process.output
         truth = server.stop()
     out = folder / "out"
-    with (results(out) / "timeline.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return Measured(results(out), summary(out), rows, scrapes, truth)
+    return Measured(results(out), summary(out), rows_of(out), scrapes, truth)
+
+
+def rows_of(out: Path) -> list[dict[str, str]]:
+    """The timeline as far as it is written."""
+    if not out.is_dir() or not (path := results(out) / "timeline.csv").is_file():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 class TestTheFilesOfARun:
@@ -132,22 +151,29 @@ class TestTheFilesOfARun:
         self, measured: Measured
     ) -> None:
         """Sessions at once = sessions a second × how long one lasts, each told by another end."""
-        lasted = Counter[str]()
-        for record in measured.truth.of("session"):
-            lasted[record["session_id"]] -= record["at"]
-        for record in measured.truth.of("session_end"):
-            lasted[record["session_id"]] += record["at"]
-        server_side = sum(lasted.values())
+        truth, told = measured.truth, measured.summary["latency_ms"]
+
+        def total(kind: str) -> float:
+            return float(sum(record["at"] for record in truth.of(kind)))
+
+        # One socket a session, and all are over: the sums of the moments are those of the stays.
+        assert len(truth.of("session_end")) == len(truth.of("session")) > 300
+        assert len(truth.of("socket_close")) == len(truth.of("session"))
+        until_the_end = total("session_end") - total("session")
+        until_the_close = total("socket_close") - total("session")
         client_side = sum(
             float(row["sessions_mean"] or 0) * float(row["length_s"]) for row in measured.rows
         )
-        # Token, socket and farewell are the client's alone: some milliseconds of each session.
-        assert server_side < client_side < 1.03 * server_side + 0.005 * len(lasted)
+        # The server does not see how long a client waits for it before there is a session.
+        waited = sum(
+            told[phase]["mean"] * told[phase]["count"] / 1000
+            for phase in ("token", "create_session")
+        )
+        assert until_the_end < client_side < 1.03 * (waited + until_the_close)
 
     def test_the_arrivals_are_those_that_were_asked_for(self, measured: Measured) -> None:
         arrivals = measured.summary["arrivals"]
-        assert arrivals["started"] == len(measured.truth.of("session"))
-        assert arrivals["asked"] == pytest.approx(arrivals["started"], abs=1)  # with the end
+        assert arrivals["asked"] == arrivals["started"] == len(measured.truth.of("session"))
         assert arrivals["refused"] == 0
 
     def test_the_metrics_port_tells_the_same_while_it_runs(self, measured: Measured) -> None:
@@ -180,7 +206,7 @@ class TestAnObjective:
         path = profile(tmp_path, users=8, seconds=40, more=more)
         ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, SECRETS)
         told = summary(tmp_path / "out")
-        assert ended.code == 1, ended.output
+        assert ended.code == unless_busy(1, told), ended.output
         assert 2 < told["duration_s"] < 30
         assert "response p50" in told["stopped_early"]
         assert told["stopped_early"] in " ".join(told["verdict"]["reasons"])
@@ -196,7 +222,7 @@ class TestAnObjective:
         assert streaming["status"] == "pass"
         assert 0 < streaming["samples"] < summary(tmp_path / "out")["turns"]["answered"]
         assert (complete["status"], complete["actual"]) == ("fail", None)
-        assert ended.code == 1
+        assert ended.code == unless_busy(1, summary(tmp_path / "out"))
 
     @pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 1)])
     def test_with_too_few_samples_is_undecided(
@@ -207,7 +233,7 @@ class TestAnObjective:
         ended = run(loadkit_run(path, server, tmp_path / "out", *strict), tmp_path, SECRETS)
         (line,) = summary(tmp_path / "out")["slo"]
         assert (line["status"], line["pass"], line["needed"]) == ("undecided", False, 4603)
-        assert ended.code == code, ended.output
+        assert ended.code == unless_busy(code, summary(tmp_path / "out")), ended.output
         cases = ET.parse(results(tmp_path / "out") / "junit.xml").getroot().iter("testcase")
         case = next(case for case in cases if "response.p99.9" in str(case.get("name")))
         assert case.find("skipped" if code == 0 else "failure") is not None
@@ -254,12 +280,12 @@ def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
     told = summary(tmp_path / "out")
     assert ended.code in (0, 3), ended.output
     assert told["generator"]["workers_lost"] == []
-    assert told["duration_s"] == pytest.approx(7, abs=1.5)
+    assert told["duration_s"] == pytest.approx(7, abs=5)  # of hours
     times = truth.answer_times()
     measured = told["latency_ms"]["response"]
     assert len(times) >= measured["count"] > 50
     assert times[0] <= measured["min"]
-    assert measured["max"] < times[-1] + 50
+    assert measured["max"] < times[-1] + 50 + told["generator"]["loop_lag_ms"]["max"]
     assert told["turns"]["lost"] == 0
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import LOADKIT, LOCUST, ROOT, SECRETS, run, simulator, summary
+from processes import LOADKIT, LOCUST, ROOT, SECRETS, run, simulator, summary, unless_busy
 
 DOCUMENT = (ROOT / "docs" / "user-classes.md").read_text()
 
@@ -42,7 +42,7 @@ def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_
         ended = run([*command, *tail], tmp_path, SECRETS)
         truth = server.stop()
     told = summary(out)
-    assert ended.code == 0, ended.output
+    assert ended.code == unless_busy(0, told), ended.output
     assert told["sessions"]["started"] == len(truth.of("session")) >= 8
     assert told["sessions"]["ended"]["failed"] == 0
     streamed = Counter(record["streaming"] for record in truth.of("session"))

@@ -28,6 +28,7 @@ from processes import (
     simulator,
     started,
     summary,
+    unless_busy,
 )
 
 ONE_SESSION_EACH = {"turns": "{ min = 1, max = 30 }", "pause": "10h"}
@@ -101,8 +102,10 @@ class TestARunAgreesWithTheServer:
         told = a_run.truth.answer_times()
         measured = a_run.summary["latency_ms"]["response"]
         assert measured["count"] == a_run.summary["turns"]["answered"]
-        assert measured["p50"] == pytest.approx(statistics.median(told), abs=5)
-        assert told[-1] - 1 < measured["max"] < told[-1] + 50
+        # By no more than the time by which this side says that its own loop was late.
+        lag = a_run.summary["generator"]["loop_lag_ms"]
+        assert measured["p50"] == pytest.approx(statistics.median(told), abs=5 + lag["p90"])
+        assert told[-1] - 1 < measured["max"] < told[-1] + 50 + lag["max"]
 
     def test_about_the_connections(self, a_run: Run) -> None:
         assert len(a_run.truth.of("socket_open")) == 12
@@ -180,12 +183,14 @@ def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_pa
             lambda: any("simulate" in line for line in command_lines(process)), "simulating"
         )
         ended = process.finish()  # which looks for what is left
-    assert ended.code == 0, ended.output
-    assert summary(tmp_path / "out")["sessions"]["started"] >= 6
+    told = summary(tmp_path / "out")
+    assert ended.code == unless_busy(0, told), ended.output
+    assert told["sessions"]["started"] >= 6
     shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
-    verdict = [line for line in ended.output.splitlines() if line.startswith("PASS ")]
-    assert shown.code == 0
-    assert [line for line in shown.output.splitlines() if line.startswith("PASS ")] == verdict
+    word = "PASS " if ended.code == 0 else "INVALID "
+    (verdict,) = [line for line in ended.output.splitlines() if line.startswith(word)]
+    assert shown.code == ended.code
+    assert [line for line in shown.output.splitlines() if line.startswith(word)] == [verdict]
 
 
 @pytest.fixture(scope="module")

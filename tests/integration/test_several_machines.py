@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import ROOT, SECRETS, Started, profile, started, summary
+from processes import ROOT, SECRETS, Started, profile, started, summary, unless_busy
 
 PAGE = ROOT / "docs" / "distributed.md"
 NETWORK = "10.20.0."
@@ -105,12 +105,12 @@ def test_a_run_over_four_machines(machines: Machines, tmp_path: Path) -> None:
         target.wait_for(lambda: "listening on http://" in target.output, "listening")
         master, *workers = (start(address) for address in (MASTER, WORKER, WORKERS))
         ended = master.finish()
-        assert ended.code == 0, ended.output
         for worker in workers:
             assert worker.finish().code == 0, worker.output
         target.send(signal.SIGTERM)
         assert target.finish().code == 0
     told: dict[str, Any] = summary(tmp_path / "results")
+    assert ended.code == unless_busy(0, told), ended.output
     assert told["generator"]["workers"] == 3
     assert told["generator"]["workers_refused"] == told["generator"]["workers_lost"] == []
     assert told["sessions"]["peak_concurrent"] == 9

@@ -24,7 +24,7 @@ def test_it_says_where_it_listens_and_stops_cleanly_on_a_signal(number: signal.S
                 link.recv(timeout=5)
             assert link.close_code == 1001
         output, errors = server.communicate(timeout=5)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5  # which it would wait for a client that hangs
         assert (server.returncode, output, errors) == (0, "", "")
 
 

@@ -107,9 +107,6 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path:
         form = {"profile": str(tmp_path / "tiny.toml"), "host": server.url}
         assert ui.post("/swarm", **form)["success"] is True
         ui.until(lambda count=number: len(ui.folders()) == count, "running")
-        refused = ui.post("/swarm", **form)
-        assert refused["success"] is False
-        assert "a run is under way" in refused["message"]
         ui.until(ui.is_written, "over")  # by its profile
 
     for folder in ui.folders():
@@ -143,12 +140,15 @@ def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
     assert told["verdict"]["exit_code"] in (0, 3)  # 3 where the machine is too busy
 
 
-def test_a_run_stopped_from_the_page_writes_its_results(
+def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
     ui: Ui, server: Simulator, tmp_path: Path
 ) -> None:
     path = profile(tmp_path, name="long", seconds=600)
     assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
     ui.until(lambda: ui.rows().get("response"), "answering")
+    refused = ui.post("/swarm", profile=str(path), host=server.url)
+    assert refused["success"] is False
+    assert "a run is under way" in refused["message"]
     assert ui.post("/stop")["success"] is True
     ui.until(ui.is_written, "written")
     told = summary(ui.out)
