@@ -1,23 +1,13 @@
-"""Counts by bucket in one array: as large after a day as after the first minutes.
+"""The buckets of an HdrHistogram of three significant digits: how they are numbered."""
 
-A dictionary takes some 110 bytes for each bucket that was ever hit, and a day's latencies hit
-thousands, each hour some more.
-"""
+from typing import Final
 
-from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Final, Self
-
-import numpy as np
-from numpy.typing import NDArray
-
-__all__ = ["SUB_BUCKET_BITS", "Buckets", "Hit", "index_of", "lowest_at"]
+__all__ = ["SUB_BUCKET_BITS", "index_of", "lowest_at"]
 
 SUB_BUCKET_BITS: Final = 11
 """2,048 sub-buckets: the power of two above 2 × 10³, for three digits (HdrHistogram)."""
 
 _HALF: Final = SUB_BUCKET_BITS - 1
-
-Numbers = NDArray[np.int64]
 
 
 def index_of(lowest: int) -> int:
@@ -30,80 +20,3 @@ def lowest_at(index: int) -> int:
     """The lowest value of the bucket at a place; undoes `index_of`."""
     shift = max(0, (index >> _HALF) - 1)
     return index - (shift << _HALF) << shift
-
-
-class Buckets(Mapping[int, int]):
-    """Reads and counts as the dictionary does that it takes the place of.
-
-    All its room is asked for at once, and the system gives a page of it (512 buckets) when one of
-    these is first hit. The latencies of a phase lie on some ten pages, which the first few hundred
-    of them hit; what comes later adds nothing.
-
-    Args:
-        highest: the highest value there can be.
-    """
-
-    __slots__ = ("_counts",)
-
-    def __init__(self, highest: int) -> None:
-        self._counts: Numbers = np.zeros(index_of(highest) + 1, np.int64)
-
-    def __len__(self) -> int:
-        return int(np.count_nonzero(self._counts))
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(dict(self.copy().items()))
-
-    def __getitem__(self, lowest: int) -> int:
-        return int(self._counts[index_of(lowest)])
-
-    def __setitem__(self, lowest: int, count: int) -> None:
-        self._counts[index_of(lowest)] = count
-
-    def add(self, pairs: Sequence[int]) -> None:
-        """Count more.
-
-        Args:
-            pairs: lowest value, count, lowest value, count …; no bucket comes twice.
-        """
-        lowest, counts = np.array(pairs, np.int64).reshape(-1, 2).T
-        self._counts[_indices(lowest)] += counts
-
-    def items(self) -> ItemsView[int, int]:
-        """The buckets that were hit, in order."""
-        return dict(self.copy().items()).items()
-
-    def values(self) -> ValuesView[int]:
-        """The counts of these, likewise."""
-        return dict(self.copy().items()).values()
-
-    def copy(self) -> "Hit":
-        """As they are now, to be read only, and in little room."""
-        hit = np.flatnonzero(self._counts)
-        return Hit(hit, self._counts[hit])
-
-
-class Hit:
-    """The buckets that were hit, and their counts."""
-
-    __slots__ = ("_counts", "_hit")
-
-    def __init__(self, hit: Numbers, counts: Numbers) -> None:
-        self._hit, self._counts = hit, counts
-
-    def items(self) -> Iterator[tuple[int, int]]:
-        return zip(map(lowest_at, self._hit.tolist()), self._counts.tolist(), strict=True)
-
-    def values(self) -> list[int]:
-        found: list[int] = self._counts.tolist()
-        return found
-
-    def copy(self) -> Self:
-        return self
-
-
-def _indices(lowest: Numbers) -> Numbers:
-    """`index_of` for many; a double tells a number's length in bits by its exponent."""
-    shift = np.maximum(np.frexp(lowest)[1] - SUB_BUCKET_BITS, 0)
-    found: Numbers = (shift << _HALF) + (lowest >> shift)
-    return found

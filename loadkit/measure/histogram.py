@@ -7,14 +7,18 @@ of (value, count), merges into any other without loss, and becomes an HdrHistogr
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hdrh.histogram import HdrHistogram
 
-from loadkit.measure.buckets import SUB_BUCKET_BITS, Buckets, index_of, lowest_at
+from loadkit.measure.buckets import SUB_BUCKET_BITS, index_of, lowest_at
 from loadkit.measure.enough import needed, ranks
+
+if TYPE_CHECKING:
+    from loadkit.measure.lasting import Buckets
 
 __all__ = ["HIGHEST", "PERCENTILES", "Distribution", "Tally"]
 
@@ -90,17 +94,17 @@ class Tally:
 
     def add(self, wire: dict[str, Any]) -> None:
         """Merge what `Tally.to_wire` gave. The order of merging does not matter."""
-        if isinstance(self.counts, Buckets):
-            self.counts.add(wire["counts"])
-        else:
-            pairs = iter(wire["counts"])
-            for value, count in zip(pairs, pairs, strict=True):
-                self.counts[value] += count
+        self._count(wire["counts"])
         self.total += wire["total"]
         self.min = min(self.min, wire["min"])
         self.max = max(self.max, wire["max"])
         self.negative += wire["negative"]
         self.overflow += wire["overflow"]
+
+    def _count(self, pairs: Sequence[int]) -> None:
+        numbers = iter(pairs)
+        for value, count in zip(numbers, numbers, strict=True):
+            self.counts[value] += count
 
 
 class Distribution(Tally):
@@ -115,9 +119,17 @@ class Distribution(Tally):
     @classmethod
     def lasting(cls) -> "Distribution":
         """Return one that lives as long as the run, 165 KB at most: see `Buckets`."""
+        from loadkit.measure.lasting import Buckets  # whose numpy a worker should not pay for
+
         found = cls()
         found.counts = Buckets(HIGHEST)
         return found
+
+    def _count(self, pairs: Sequence[int]) -> None:
+        if isinstance(self.counts, dict):
+            super()._count(pairs)
+        else:
+            self.counts.add(pairs)
 
     def copy(self) -> "Distribution":
         """Return it as it is now; a lasting one's copy is to be read only."""

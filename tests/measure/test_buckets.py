@@ -1,24 +1,7 @@
-"""Counts in one array, held against the dictionary whose place they take."""
+"""Where each bucket lies: without a gap, and there and back."""
 
-from collections import Counter
-from random import Random
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from loadkit.measure.buckets import Buckets, index_of
-from loadkit.measure.histogram import HIGHEST, Distribution, Tally
-
-values = st.one_of(st.integers(0, HIGHEST), st.integers(0, 5_000))
-
-
-def lowest_of(value: int) -> int:
-    """The bucket that a tally puts a value in."""
-    tally = Tally()
-    tally.record_whole(value)
-    (lowest,) = tally.counts
-    return lowest
+from loadkit.measure.buckets import index_of, lowest_at
+from loadkit.measure.histogram import HIGHEST
 
 
 def every_bucket() -> list[int]:
@@ -33,60 +16,5 @@ def test_places_are_numbered_without_a_gap() -> None:
     assert [index_of(lowest) for lowest in every_bucket()] == [*range(20_601)]
 
 
-@given(st.lists(values, max_size=80), st.lists(values, max_size=80))
-def test_they_count_as_a_dictionary_does(first: list[int], more: list[int]) -> None:
-    """One by one and many at a time; what was copied stays as it was."""
-    buckets, known = Buckets(HIGHEST), Counter(map(lowest_of, first))
-    buckets.add([number for pair in known.items() for number in pair])
-    before = buckets.copy()
-    for lowest in map(lowest_of, more):
-        buckets[lowest] += 1
-        known[lowest] += 1
-    assert [*buckets.items()] == sorted(known.items())
-    assert [*buckets.values()] == [known[lowest] for lowest in sorted(known)]
-    assert (len(buckets), [*buckets], bool(buckets)) == (len(known), sorted(known), bool(known))
-    assert [*before.copy().items()] == sorted(Counter(map(lowest_of, first)).items())
-    assert sum(before.values()) == len(first)
-
-
-def test_every_place_is_found_for_many_as_for_one() -> None:
-    """By the exponent of a double, which must not round at any border."""
-    buckets, every = Buckets(HIGHEST), every_bucket()
-    buckets.add([number for count, lowest in enumerate(every, 1) for number in (lowest, count)])
-    assert [buckets[lowest] for lowest in every] == [*range(1, len(every) + 1)]
-
-
-@pytest.mark.parametrize("pairs", [[5], [1, 2, 3], [HIGHEST * 2, 1]])
-def test_what_are_no_buckets_are_refused(pairs: list[int]) -> None:
-    with pytest.raises((ValueError, IndexError)):
-        Buckets(HIGHEST).add(pairs)
-
-
-def test_a_lasting_distribution_tells_the_same_as_any_and_stays_small() -> None:
-    """Many samples over every bucket there is, told to a dictionary too."""
-    chance, lasting, plain = Random(3), Distribution.lasting(), Distribution()
-    buckets = every_bucket()
-    for _ in range(50):
-        tally = Tally()
-        for lowest in chance.sample(buckets, 2_000):
-            tally.counts[lowest] += chance.randint(1, 20)
-            tally.total += lowest
-            tally.min, tally.max = min(tally.min, lowest), max(tally.max, lowest)
-        lasting.add(tally.to_wire())
-        plain.add(tally.to_wire())
-    for one in (lasting, plain):
-        one.record_whole(12_345)
-    assert isinstance(lasting.counts, Buckets)
-    assert isinstance(plain.counts, dict)
-    assert len(plain.counts) > 20_000
-    assert lasting.stats() == plain.stats()
-    assert lasting.encode() == plain.encode()
-    assert lasting.above(1_000.0) == plain.above(1_000.0)
-    assert lasting.interval(990) == plain.interval(990)
-    assert sorted_pairs(lasting.copy()) == sorted_pairs(plain)
-    assert lasting.counts._counts.nbytes < 166_000
-
-
-def sorted_pairs(found: Distribution) -> list[tuple[int, int]]:
-    pairs = iter(found.to_wire()["counts"])
-    return sorted(zip(pairs, pairs, strict=True))
+def test_a_place_tells_its_bucket() -> None:
+    assert [lowest_at(place) for place in range(20_601)] == every_bucket()
