@@ -52,6 +52,7 @@ def install(environment: Environment, **_: Any) -> None:
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
     enough.load()
     conductor = Conductor(environment, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]

@@ -80,7 +80,7 @@ CASES = {
     # Cut off, a client is back after 0.8 s to 1.2 s: in the midst of it.
     "refuse_upgrades": incident("refuse_upgrades", 2.0, chaos=storm(AT + 0.1)),
     "rate_limit": incident("rate_limit", 2.0, chaos=storm(AT + 0.1)),
-    "freeze": incident("freeze"),
+    "freeze": incident("freeze", 0.5),  # for less than two heartbeats, or it is half-open
     "half_open": incident("half_open"),
     "restart": incident("restart"),
 }
