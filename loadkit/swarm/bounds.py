@@ -24,8 +24,9 @@ __all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bou
 
 EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
-POINTS: Final = 300  # of the charts, 1.2 KB each; one in five seconds
+POINTS: Final = 300  # of the charts at most, 1.3 KB each; Locust adds one in five seconds
 IN_FULL: Final = 60  # of these: the newest
+SPARSE: Final = 20.0  # seconds between two of the others, or twice that, or four times …
 ERRORS: Final = 500  # kinds by Locust's key; our own are fewer than a hundred
 LOGS: Final = 10  # of workers that are gone; each is 500 lines at most
 LARGE: Final = 128 * 1024  # bytes: what glibc begins with
@@ -66,7 +67,7 @@ def bound_stats(stats: RequestStats) -> None:
             if len(seconds) > SECONDS:
                 for second in sorted(seconds)[:-SECONDS]:
                     del seconds[second]
-    if len(stats.history) > POINTS:
+    if len(stats.history) > IN_FULL:
         _thin(stats.history)
     if len(stats.errors) > ERRORS:
         _merge_rarest(stats.errors)
@@ -92,10 +93,16 @@ def bound_logs(logs: dict[str, list[str]], here: Collection[str]) -> None:
 
 
 def _thin(history: list[dict[str, Any]]) -> None:
-    """Keep the newest points, and of the older ones every so many minutes one."""
+    """Keep the newest points, and of the older ones one in so many seconds.
+
+    These double when there would be too many, so that what is kept now was always kept, and no gap
+    becomes longer than two of them.
+    """
     older = history[:-IN_FULL]
     times = [datetime.fromisoformat(point["time"]).timestamp() for point in older]
-    every = max(times[-1] - times[0], 1.0) / (POINTS // 2)
+    every = SPARSE
+    while times[-1] - times[0] > every * (POINTS - IN_FULL - 1):
+        every *= 2
     kept: dict[int, dict[str, Any]] = {}
     for time, point in zip(times, older, strict=True):
         kept.setdefault(int((time - times[0]) / every), point)

@@ -52,8 +52,6 @@ def install(environment: Environment, **_: Any) -> None:
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
-    enough.load()
     conductor = Conductor(environment, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
@@ -79,6 +77,9 @@ def install(environment: Environment, **_: Any) -> None:
         environment.profile = options.profile = options.profile or default_profile()
         install_web(environment.web_ui, conductor)
         install_exit(environment, conductor)
+    # Behind all that ends a process here: whoever mistyped a key need not wait for it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
+    enough.load()
 
 
 def _refuse_to_start(error: LoadkitError) -> NoReturn:
