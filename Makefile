@@ -23,7 +23,8 @@ ui: $(READY)
 	@$(BIN)/loadkit ui smoke
 
 bench: $(READY)
-	@$(BIN)/python -m bench
+	@# make bench PARTS='capacity soak': those that take long, on request.
+	@$(BIN)/python -m bench $(PARTS)
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "loadkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
