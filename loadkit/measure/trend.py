@@ -2,7 +2,7 @@
 
 Figures of neighbouring windows hang together, as a server that is slow now is slow a moment later,
 and a test that takes them as independent finds drift in noise. So every test here counts only as
-many values as are worth a fresh look: see `inflation`.
+many values as are worth a fresh look: see `loadkit.measure.worth`.
 
 Only whoever analyses loads this module, as scipy takes a worker's memory and time to load.
 """
@@ -16,21 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special, stats
 
-__all__ = ["BATCHES", "LEAST", "Shape", "Trend", "holm", "look", "rising", "shift"]
+from loadkit.measure.worth import FEW, inflation, of_student, student, walk
+
+__all__ = ["LEAST", "Shape", "Trend", "holm", "look", "rising", "shift"]
 
 LEAST: Final = 20
 """Values below which nothing can be told. Mann and Kendall's normal approximation is good beyond
 ten independent ones (Gilbert, see `_mann_kendall`); of 20 there are as many if they hang together
 moderately, as at a correlation of neighbours of 0.33."""
-
-BATCHES: Final = 12
-"""Parts of the series whose means tell how slow its noise is: 10 to 30 are advised (B. Schmeiser,
-"Batch size effects in the analysis of simulation output", Operations Research 30, 1982). What
-swings to and fro within the third of a series spans four of them, and is seen as noise."""
-
-FEW: Final = 8.0
-"""Independent values that a series has to be worth, or how many it is worth is hardly known: then
-the steps from one value to the next are looked at instead (see `_walk`)."""
 
 _TURNS: Final = ("step", "starts", "settles")
 _EDGE: Final = 20  # a change nearer to an end than this part of the series is not looked for
@@ -80,7 +73,7 @@ class Trend:
             doubt: the level of the test, two-sided.
             power: with which chance it would have been found.
         """
-        found, likely, told = (_student(self.freedom, p) for p in (1 - doubt / 2, power, 0.975))
+        found, likely, told = (student(self.freedom, p) for p in (1 - doubt / 2, power, 0.975))
         return float((found + likely) / told * (self.high - self.low) / 2)
 
 
@@ -107,9 +100,9 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
     worth = len(x) / inflation(rest)
     fit = _least_squares if counted else _sen
     slope, low, high = fit(t, x, worth)
-    walk = _walk(clean) if worth < FEW else None
-    if walk is not None:
-        reach = float(walk.reach * (len(t) - 1) / (t[-1] - t[0]))
+    steps = walk(clean) if worth < FEW else None
+    if steps is not None:
+        reach = float(steps.reach * (len(t) - 1) / (t[-1] - t[0]))
         low, high = slope - reach, slope + reach
     middle = at if at is not None else len(x) // 2
     late = worth * (len(x) - middle) / len(x)
@@ -117,7 +110,7 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
         slope,
         low,
         high,
-        _mann_kendall(x, worth) if walk is None else walk.p,
+        _mann_kendall(x, worth) if steps is None else steps.p,
         _turning(t, stats.rankdata(x) if counted else clean, worth),
         shape,
         None if at is None else float(t[at]),
@@ -125,44 +118,8 @@ def look(times: Sequence[float], values: Sequence[float], *, counted: bool = Fal
         float(_middle(x[middle:], counted)),
         fit(t[middle:], x[middle:], late) if shape == "starts" else None,
         worth,
-        max(1.0, worth - 2) if walk is None else walk.freedom,
+        max(1.0, worth - 2) if steps is None else steps.freedom,
     )
-
-
-def inflation(rest: Floats, fitted: int = 3) -> float:
-    """Tell how many values of a series are worth one independent value.
-
-    That is by how much its noise makes the variance of a mean, or of a slope, larger than
-    independent noise would. It is estimated in two ways, and the larger one counts.
-
-    By the correlation of neighbours, (1 + r) / (1 - r), as of a first-order autoregression (G. V.
-    Bayley and J. M. Hammersley, "The 'effective' number of independent observations in an
-    autocorrelated time series", 1946; for trends B. D. Santer et al., "Statistical significance of
-    trends and trend differences", Journal of Geophysical Research 105, 2000). The estimate of r
-    from what a fit of k parameters leaves over is too small, by (k + (k + 2) r) / n (P. Shaman and
-    R. A. Stine, "The bias of autoregressive coefficient estimators", JASA 83, 1988, for a mean and
-    a line). That is undone, and 1 / n more, as the moment of a turn is searched for. To be sure, r
-    is then taken larger by its standard error.
-
-    By the variance of `BATCHES` means, which sees what is slower: a swing by the hour, too.
-
-    Args:
-        rest: what is left of the series without its drift.
-        fitted: how many parameters were fitted to take that out.
-
-    Returns:
-        1 or more.
-    """
-    n, rest = len(rest), rest - rest.mean()
-    variance = float(rest @ rest) / max(1, n - fitted)
-    if variance <= 1e-24 * max(1.0, float(np.abs(rest).max())):
-        return 1.0
-    r = float(rest[1:] @ rest[:-1]) / float(rest @ rest)
-    r = (n * r + 1 + fitted) / (n - 2 - fitted)
-    r = min(r + sqrt(max(0.0, 1 - r * r) / n), 0.99)
-    means = np.array([part.mean() for part in np.array_split(rest, BATCHES)])
-    slow = float(means @ means) / (BATCHES - fitted) * (n / BATCHES) / variance
-    return max(1.0, (1 + r) / (1 - r), slow)
 
 
 def shift(before: Sequence[float], after: Sequence[float], worth: float) -> tuple[float, float]:
@@ -184,7 +141,7 @@ def shift(before: Sequence[float], after: Sequence[float], worth: float) -> tupl
         return -np.inf, np.inf
     apart = np.sort(np.subtract.outer(np.asarray(after), np.asarray(before)).ravel())
     freedom = max(1.0, (m + n) * worth - 2)
-    reach = _student(freedom, 0.975) * sqrt(m * n * (m + n + 1) / 12 / worth)
+    reach = student(freedom, 0.975) * sqrt(m * n * (m + n + 1) / 12 / worth)
     rank = int(m * n / 2 - reach)
     if rank < 1:
         return -np.inf, np.inf
@@ -201,7 +158,7 @@ def rising(values: Sequence[float]) -> float:
     if np.ptp(x) == 0:
         return 1.0
     worth = len(x) / inflation(x - x.mean(), fitted=1)
-    return _of_student(abs(x.mean()) / (x.std(ddof=1) / sqrt(worth)), worth - 1)
+    return of_student(abs(x.mean()) / (x.std(ddof=1) / sqrt(worth)), worth - 1)
 
 
 def holm(doubts: Sequence[float], family: float) -> list[bool]:
@@ -270,7 +227,7 @@ def _sen(t: Floats, x: Floats, worth: float) -> tuple[float, float, float]:
     modified Mann-Kendall trend test for autocorrelated data", Journal of Hydrology 204, 1998).
     """
     # scipy counts those places by a level: the one that takes it as far as this spread does.
-    wide = _student(max(1.0, worth - 2), 0.975) * sqrt(len(x) / worth)
+    wide = student(max(1.0, worth - 2), 0.975) * sqrt(len(x) / worth)
     level = max(2 * float(special.ndtr(-wide)), 1e-300)
     found = stats.theilslopes(x, t, level)
     return float(found.slope), float(found.low_slope), float(found.high_slope)
@@ -280,7 +237,7 @@ def _least_squares(t: Floats, x: Floats, worth: float) -> tuple[float, float, fl
     """The ordinary slope; its interval widened as in Santer et al. (see `inflation`)."""
     found = stats.linregress(t, x)
     freedom = max(1.0, worth - 2)
-    reach = _student(freedom, 0.975) * found.stderr * sqrt((len(x) - 2) / freedom)
+    reach = student(freedom, 0.975) * found.stderr * sqrt((len(x) - 2) / freedom)
     return float(found.slope), float(found.slope - reach), float(found.slope + reach)
 
 
@@ -296,41 +253,7 @@ def _mann_kendall(x: Floats, worth: float) -> float:
     score = float(np.triu(np.sign(x[None, :] - x[:, None]), 1).sum())
     _, ties = np.unique(x, return_counts=True)
     spread = (_spread(n) - float(_spread(ties).sum())) / 18 * n / worth
-    return _of_student(max(0.0, abs(score) - 1) / sqrt(spread), worth - 2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """What the steps of a series, from one value to the next, say of its trend.
-
-    Attributes:
-        reach: half the 95 % interval of the mean step.
-        p: of the mean step being zero, two-sided.
-        freedom: Student's degrees of freedom of both.
-    """
-
-    reach: float
-    p: float
-    freedom: float
-
-
-def _walk(x: Floats) -> _Walk:
-    """Look at a series as at a random walk with drift.
-
-    Noise that hangs together so much that a series is worth a few values of it cannot be told from
-    a walk of `len(x) - 1` independent steps, the most that it could do; and the steps can be
-    counted. Where the noise is less than a walk they fall back on each other, and their spread is
-    larger than what they add up to: the test errs to silence. (W. A. Fuller, "Introduction to
-    Statistical Time Series", 1976, chapter 8, has the two as the ends of one family.)
-    """
-    steps = np.diff(x)
-    worth = len(steps) / inflation(steps, fitted=1)
-    freedom = max(1.0, worth - 1)
-    error = float(steps.std(ddof=1)) / sqrt(worth)
-    if error == 0:
-        return _Walk(0.0, 0.0 if steps[0] else 1.0, freedom)
-    value = abs(float(steps.mean())) / error
-    return _Walk(_student(freedom, 0.975) * error, _of_student(value, freedom), freedom)
+    return of_student(max(0.0, abs(score) - 1) / sqrt(spread), worth - 2)
 
 
 def _spread(n: int | NDArray[np.int64]) -> Floats:
@@ -353,19 +276,7 @@ def _turning(t: Floats, x: Floats, worth: float) -> float:
     if whole == 0:
         return 1.0
     value = sqrt((whole / max(left, 1e-9 * whole) - 1) * freedom)
-    return min(1.0, len(_TURNS) * max(1.0, worth) * _of_student(value, freedom))
-
-
-def _of_student(value: float, freedom: float) -> float:
-    return min(1.0, 2 * float(special.stdtr(max(1.0, freedom), -value)))
-
-
-def _student(freedom: float, p: float) -> float:
-    """The value below which a share p of Student's distribution lies.
-
-    As `scipy.stats.t.ppf` has it, in a hundredth of the time.
-    """
-    return float(special.stdtrit(freedom, p))
+    return min(1.0, len(_TURNS) * max(1.0, worth) * of_student(value, freedom))
 
 
 def _middle(x: Floats, counted: bool) -> float:
