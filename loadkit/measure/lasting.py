@@ -7,7 +7,7 @@ Only whoever leads loads this module: numpy takes 10 MB, which a worker should n
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,9 +67,11 @@ class Buckets(Mapping[int, int]):
         return dict(self.copy().items()).values()
 
     def copy(self) -> "Hit":
-        """As they are now, to be read only, and in little room."""
+        """As they are now, to be read only, and in little room: for all at once of a journal."""
         hit = np.flatnonzero(self._counts)
-        return Hit(hit, self._counts[hit])
+        counts = self._counts[hit]
+        most = int(counts.max(initial=0))
+        return Hit(hit.astype(np.uint16), counts.astype(np.min_scalar_type(most)))
 
 
 class Hit:
@@ -77,7 +79,7 @@ class Hit:
 
     __slots__ = ("_counts", "_hit")
 
-    def __init__(self, hit: Numbers, counts: Numbers) -> None:
+    def __init__(self, hit: NDArray[np.uint16], counts: NDArray[np.unsignedinteger[Any]]) -> None:
         self._hit, self._counts = hit, counts
 
     def items(self) -> Iterator[tuple[int, int]]:

@@ -27,9 +27,9 @@ __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
 JOURNAL: Final = "journal.jsonl"
 SCHEMA: Final = "loadkit.journal/1"
 
-GROWTH: Final = 4_000_000
-"""Bytes of reports after which a new file begins: some minutes of a busy run, and a fraction of a
-second to read again."""
+GROWTH: Final = 1_000_000
+"""Bytes of reports after which a new file begins: a minute or two of a busy run, and a fraction of
+a second to read again. The first few take memory that stays taken, so they are to come early."""
 
 
 class Journal:
