@@ -94,14 +94,14 @@ def fleet(folder: Path) -> Books:
     patient = [IDLE] * 4
     truth = folder / "truth"
     with simulator(*QUICK, truth=truth) as server:
-        lived = drive(server.url, TOKEN, HOST, outings, plan(2500.0))
+        lived = drive(server.url, TOKEN, HOST, outings, plan(6000.0))
         cut = drive(server.url, TOKEN, HOST, patient, plan(1e6), cut_off_once=State.READY)
     counts, frames = Counter(lived["counts"]), Counter(lived["frames"])
     counts.update(cut["counts"])
     frames.update(cut["frames"])
     assert counts["sessions.started"] == len(outings) + len(patient)
     assert counts["ended.cut_off"] == len(patient)
-    assert counts["tabs.opened"] == 12
+    assert counts["tabs.opened"] == 12, counts
     return Books(counts, frames, truth)
 
 

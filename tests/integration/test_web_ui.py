@@ -60,7 +60,7 @@ class Ui:
         return sorted(self.out.iterdir()) if self.out.exists() else []
 
     def is_written(self) -> bool:
-        return (self.folders()[-1] / "run.json").exists()
+        return (self.folders()[-1] / "summary.json").exists()  # the last of them
 
     def until(self, happened: Callable[[], Any], what: str) -> Any:
         return self.process.wait_for(happened, what)
