@@ -141,7 +141,9 @@ def nothing() -> None:
 def network(folder: Path) -> Survived:
     """The network stands still, cuts, refuses and swallows; the target knows of nothing."""
     plan = of_users(folder, seconds=38, turns="{ min = 20, max = 40 }")
-    with simulator(folder, *DIALS) as server, relay(server.url) as between:
+    # Whose last word the cut has swallowed still hears of the end.
+    dials = (*DIALS, "ended_session_linger_seconds=10")
+    with simulator(folder, *dials) as server, relay(server.url) as between:
         run = Run(folder, plan, between.url)
         with started(run.command(), folder, SECRETS) as process:
             run.begin(process)
