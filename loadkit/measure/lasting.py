@@ -7,7 +7,7 @@ Only whoever leads loads this module: numpy takes 10 MB, which a worker should n
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from loadkit.measure.buckets import SUB_BUCKET_BITS, index_of, lowest_at
 
 __all__ = ["Buckets", "Hit"]
-
-_HALF: Final = SUB_BUCKET_BITS - 1
 
 Numbers = NDArray[np.int64]
 
@@ -96,5 +94,5 @@ class Hit:
 def _indices(lowest: Numbers) -> Numbers:
     """`index_of` for many; a double tells a number's length in bits by its exponent."""
     shift = np.maximum(np.frexp(lowest)[1] - SUB_BUCKET_BITS, 0)
-    found: Numbers = (shift << _HALF) + (lowest >> shift)
+    found: Numbers = (shift << SUB_BUCKET_BITS - 1) + (lowest >> shift)
     return found
