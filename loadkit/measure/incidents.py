@@ -1,27 +1,20 @@
 """When the target misbehaved as its clients saw it: the windows, what they cost, the recovery."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from math import sqrt
 from statistics import fmean, median
 from typing import Any, Final
 
-from loadkit.figures import Count, Ending
-from loadkit.measure.histogram import Distribution
-from loadkit.measure.load import Delivered, asked, connected
-from loadkit.measure.recovery import Recovery, usual_p95
+from loadkit.measure.incident import FORCED, Incident, Moment
+from loadkit.measure.load import Delivered
+from loadkit.measure.recovery import Recovery
+from loadkit.measure.slowness import Slowness
 from loadkit.measure.timeline import Row
 from loadkit.measure.usual import SURE, Usual, unlikely
 
-__all__ = ["DISCONNECTED", "FORCED", "Incidents"]
-
-DISCONNECTED: Final = "disconnected"
-"""The cause that stands for sockets which went away unasked; the others are kinds of failures."""
-
-FORCED: Final = "forced"
-"""The cause that stands for sockets that the profile's chaos broke; no incident by itself."""
+__all__ = ["Incidents"]
 
 LISTED: Final = 100
 """Incidents that are told one by one; more are only counted."""
@@ -43,117 +36,8 @@ STEADY: Final = 1.25  # times; where sessions come and go more than this, answer
 SETTLED: Final = 8  # rows over which they are to be steady
 KNOWN: Final = 5  # rows that say which share of the users has a session, before it is judged
 BEHIND: Final = 3.0  # nats; in an incident, from here on answers or sessions are still lacking
-
-
-@dataclass(slots=True)
-class _Moment:
-    """What matters here of a row."""
-
-    start: float
-    length: float
-    asked: float
-    closed: bool
-    delivered: float
-    connected: int
-    live: int
-    exposure: float
-    troubles: Counter[str]
-    refusals: Counter[str]
-    forced: int
-    failed: int
-    lost: int
-    answered: int
-    response: Distribution | None
-    workers: frozenset[str]
-    share: float | None = None  # sessions of the load asked for; None while that just changed
-    wanted: float = 0.0  # open model: arrivals that would be enough of the load
-    steady: bool = False  # whether its answers may be compared
-    known: bool = False  # whether its failures are among what is usual already
-
-    @classmethod
-    def of(cls, row: Row, delivered: float) -> "_Moment":
-        troubles: Counter[str] = Counter()
-        refusals: Counter[str] = Counter()
-        for key, count in row.counts.items():
-            family, _, kind = key.partition(".")
-            if family in ("errors", "retried"):
-                troubles[kind] += count
-            elif family == "refused":
-                refusals[kind] += count
-        if dropped := row.counts[Count.DISCONNECTS_UNEXPECTED]:
-            troubles[DISCONNECTED] = dropped
-        return cls(
-            row.start,
-            row.length,
-            asked(row),
-            "users" in row.asked,
-            delivered,
-            connected(row),
-            row.live,
-            row.session_seconds + row.length,  # as if there were one more: never 0
-            troubles,
-            refusals,
-            row.counts[Count.DISCONNECTS_FORCED],
-            row.counts[f"ended.{Ending.FAILED}"],
-            row.counts[Count.TURNS_LOST],
-            row.counts[Count.TURNS_ANSWERED],
-            row.latency.get("response"),
-            frozenset(row.standing),
-        )
-
-    @property
-    def end(self) -> float:
-        return self.start + self.length
-
-    @property
-    def trouble(self) -> int:
-        return self.troubles.total()
-
-
-@dataclass(slots=True)
-class _Incident:
-    """One window; seconds of the run."""
-
-    begin: float
-    sessions_before: int
-    recovery: Recovery
-    load_known: bool
-    over: bool = False
-    causes: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[str] = field(default_factory=Counter)
-    workers_gone: list[str] = field(default_factory=list)
-    silent_s: float = 0.0
-    sessions_lowest: int | None = None
-    sessions_lost: int = 0
-    turns_lost: int = 0
-    shortfall: float = 0.0
-    short_until: float | None = None
-    bad_until: float = 0.0
-    seen_until: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        load_back: dict[str, float | None] = {}
-        if self.load_known:
-            away = self.short_until == self.seen_until
-            until = self.begin if self.short_until is None else self.short_until
-            load_back["load_back_s"] = None if away else round(until - self.begin, 3)
-        return {
-            "begin_s": round(self.begin, 3),
-            "end_s": None if self.bad_until == self.seen_until else round(self.bad_until, 3),
-            "causes": dict(self.causes.most_common()),
-            "refused_with": dict(self.refusals.most_common()),
-            "without_answers_s": round(self.silent_s, 3),
-            "workers_gone": list(self.workers_gone),
-            "sessions": {
-                "before": self.sessions_before,
-                "lowest": self.sessions_lowest,
-                "lost": self.sessions_lost,
-            },
-            "turns_lost": self.turns_lost,
-            "shortfall_session_s": round(self.shortfall, 1),
-            **load_back,
-            **self.recovery.to_dict(self.begin),
-        }
+SLOW_FOR: Final = 3.0  # seconds; slow answers that are over sooner are a hiccup
+LASTING: Final = 600.0  # seconds of slow answers and nothing else, after which they are usual
 
 
 class Incidents:
@@ -161,34 +45,34 @@ class Incidents:
 
     An incident begins with the first row of a window that is clearly above what is usual for the
     run: failures and disconnects (`errors.*`, `retried.*`, `disconnects.unexpected`) by twice and
-    beyond chance, answers below a half and beyond chance, three rows with less than 95 % of the
-    load asked for, or a worker that is gone. It ends with the last row of trouble that five rows
-    without any follow.
+    beyond chance, answers below a half and beyond chance, their p95 doubled and beyond chance
+    (`Slowness`), three rows with less than 95 % of the load asked for, or a worker that is gone. It
+    ends with the last row of trouble that five rows without any follow.
 
     What it reads of a row: `start`, `length`, `asked`, `counts`, `session_seconds`, the state of
     the sessions and the names of the workers in `standing`, and the response's `latency`.
     """
 
     def __init__(self) -> None:
-        self._incidents: list[_Incident] = []
+        self._incidents: list[Incident] = []
         self._unlisted = 0
-        self._first: list[_Moment] | None = []  # until the usual number of failures is known
+        self._first: list[Moment] | None = []  # until the usual number of failures is known
         self._failures, self._answers = Usual(), Usual()
         self._delivered = Delivered()
         self._presence: deque[float] = deque(maxlen=100)
-        self._responses: deque[Distribution | None] = deque(maxlen=60)  # of usual rows
-        self._window: deque[_Moment] = deque()  # the last rows since the last incident
-        self._calm: list[_Moment] = []  # rows without trouble within an incident
-        self._past: deque[_Moment] = deque(maxlen=64)
+        self._slowness = Slowness()
+        self._window: deque[Moment] = deque()  # the last rows since the last incident
+        self._calm: list[Moment] = []  # rows without trouble within an incident
+        self._past: deque[Moment] = deque(maxlen=64)
         self._answering = 0  # rows since the first answer
-        self._open: _Incident | None = None
+        self._open: Incident | None = None
         self._silence = 0.0  # seconds without answers, up to now
         self._short = 0
-        self._recovering: list[_Incident] = []
+        self._recovering: list[Incident] = []
 
     def add(self, row: Row) -> None:
         """Take the next row."""
-        moment = _Moment.of(row, self._delivered.of(row))
+        moment = Moment.of(row, self._delivered.of(row))
         if self._first is None:
             self._take(moment)
             return
@@ -208,7 +92,7 @@ class Incidents:
         """How many more there were than are told one by one."""
         return self._unlisted
 
-    def _begin_with(self, moments: list[_Moment]) -> None:
+    def _begin_with(self, moments: list[Moment]) -> None:
         """Learn what is usual from the first rows, in spite of an incident among them."""
         self._first = None
         middle = median(each.trouble / each.exposure for each in moments)
@@ -220,7 +104,7 @@ class Incidents:
         for each in moments:
             self._take(each)
 
-    def _take(self, moment: _Moment) -> None:
+    def _take(self, moment: Moment) -> None:
         gone = self._gone(moment)
         self._past.append(moment)
         self._answering += bool(self._answering or moment.answered)
@@ -229,6 +113,7 @@ class Incidents:
             moment.share = moment.connected / moment.asked
         if not moment.closed:
             moment.wanted = DELIVERED_SHARE * self._settled(moment) * moment.length
+        moment.slow = self._slowness.of(moment.length, moment.response, moment.live)
         lacking = not moment.answered and self._answers.expected(moment.exposure) >= CLEARLY
         self._silence = self._silence + moment.length if lacking else 0.0
         if self._open is None:
@@ -239,7 +124,7 @@ class Incidents:
             incident.recovery.add(moment.start, moment.response, over=incident.over)
         self._recovering = [each for each in self._recovering if not each.recovery.settled]
 
-    def _watch(self, moment: _Moment, gone: list[str]) -> None:
+    def _watch(self, moment: Moment, gone: list[str]) -> None:
         if len(self._window) == max(WINDOWS):
             # Only now: what may still turn out to be the begin of an incident is not usual.
             self._learn_from(self._window.popleft())
@@ -248,26 +133,31 @@ class Incidents:
         if rows := self._rows_of_trouble(gone):
             self._begin(rows, gone)
 
-    def _go_on(self, incident: _Incident, moment: _Moment, gone: list[str]) -> None:
+    def _go_on(self, incident: Incident, moment: Moment, gone: list[str]) -> None:
         self._calm.append(moment)
         short = self._count_in(incident, moment, gone)
         if gone or short or self._is_bad(moment):
+            incident.bad_until = incident.failing_until = moment.end
+            self._calm.clear()
+        elif self._slowness.of_all([each.slow for each in self._calm], BEHIND):
             incident.bad_until = moment.end
             self._calm.clear()
+            if moment.end - incident.failing_until >= LASTING:
+                self._slowness = Slowness()
         elif len(self._calm) >= CALM and moment.end - incident.bad_until >= CALM_SECONDS:
             incident.over = True
             self._open, self._short = None, 0
 
     # --- what is usual ----------------------------------------------------------------------------
 
-    def _learn_from(self, moment: _Moment) -> None:
+    def _learn_from(self, moment: Moment) -> None:
         if not moment.known:
             self._failures.learn(moment.trouble, moment.exposure)
         if moment.steady:
             self._answers.learn(moment.answered, moment.exposure)
         if moment.share is not None:
             self._presence.append(moment.share)
-        self._responses.append(moment.response)
+        self._slowness.learn(moment.response, moment.live, moment.slow)
 
     def _is_steady(self) -> bool:
         """Whether sessions have been there for long enough for their answers to be compared.
@@ -279,17 +169,17 @@ class Incidents:
         recent = [each.live for each in islice(reversed(self._past), SETTLED)]
         return 0 < max(recent) <= STEADY * min(recent)
 
-    def _asked_lately(self, moment: _Moment) -> list[float]:
+    def _asked_lately(self, moment: Moment) -> list[float]:
         """What was asked for while sessions could not but begin; 0 before the run's first."""
         since = moment.end - SETTLES
         lately = takewhile(lambda each: each.end > since, reversed(self._past))
         return [each.asked for each in lately] + [0.0] * (since < 0)
 
-    def _settled(self, moment: _Moment) -> float:
+    def _settled(self, moment: Moment) -> float:
         """The load that has been asked for long enough to be there."""
         return min(self._asked_lately(moment))
 
-    def _share(self, moment: _Moment) -> float | None:
+    def _share(self, moment: Moment) -> float | None:
         """Sessions for each user, or for each arrival a second; None while it is not known."""
         if len(self._presence) < KNOWN:
             return None
@@ -298,11 +188,11 @@ class Incidents:
 
     # --- what is not ------------------------------------------------------------------------------
 
-    def _gone(self, moment: _Moment) -> list[str]:
+    def _gone(self, moment: Moment) -> list[str]:
         before = self._past[-1].workers if self._past else frozenset[str]()
         return sorted(before - moment.workers) if moment.asked else []
 
-    def _lacks_sessions(self, moment: _Moment, surprise: float) -> bool:
+    def _lacks_sessions(self, moment: Moment, surprise: float) -> bool:
         """Whether a row has too few sessions for its users, beyond a chance of `surprise` nats."""
         settled, share = self._settled(moment), self._share(moment)
         if not moment.closed or not settled or share is None:
@@ -312,9 +202,9 @@ class Incidents:
         chance = sqrt(2 * surprise * variance)
         return moment.connected < DELIVERED_SHARE * share * settled - chance
 
-    def _enough_for_arrivals(self, moment: _Moment) -> list[_Moment]:
+    def _enough_for_arrivals(self, moment: Moment) -> list[Moment]:
         """The fewest rows up to this one in which there should have been some arrivals."""
-        rows: list[_Moment] = []
+        rows: list[Moment] = []
         for each in reversed(self._past):
             if each.end <= moment.end:
                 rows.append(each)
@@ -322,7 +212,7 @@ class Incidents:
                     break
         return rows
 
-    def _is_bad(self, moment: _Moment) -> bool:
+    def _is_bad(self, moment: Moment) -> bool:
         """Whether a row within an incident still belongs to it."""
         usual = self._failures.expected(moment.exposure)
         spread = sqrt(usual * self._failures.dispersion)
@@ -358,6 +248,9 @@ class Incidents:
                 and self._answers.surprise(answered, exposure) > SURE
             ):
                 return rows
+            slow = [each.slow for each in recent]
+            if sum(each.length for each in slow) >= SLOW_FOR and self._slowness.of_all(slow, SURE):
+                return rows - next(at for at, each in enumerate(slow) if each.slow)
             if _lack_arrivals(recent, SURE):
                 return rows
         if self._short >= SHORT:
@@ -374,15 +267,16 @@ class Incidents:
         self._calm.clear()
         earlier = [each.connected for each in self._past if each.end <= moments[0].start]
         before = earlier[-1] if earlier else moments[0].connected
-        recovery = Recovery(usual_p95(self._responses))
+        recovery = Recovery(self._slowness.p95())
         known = not moments[0].closed or self._share(moments[0]) is not None
-        incident = _Incident(moments[0].start, before, recovery, known)
+        incident = Incident(moments[0].start, before, recovery, known)
+        incident.slow_over_ms = self._slowness.limit_ms
         for moment in moments:
             last = moment is moments[-1]
             self._count_in(incident, moment, gone if last else [])
             if not last:
                 recovery.add(moment.start, moment.response, over=False)
-        incident.bad_until = moments[-1].end
+        incident.bad_until = incident.failing_until = moments[-1].end
         self._open = incident
         if len(self._incidents) < LISTED:
             self._incidents.append(incident)
@@ -390,7 +284,7 @@ class Incidents:
         else:
             self._unlisted += 1
 
-    def _count_in(self, incident: _Incident, moment: _Moment, gone: Iterable[str]) -> bool:
+    def _count_in(self, incident: Incident, moment: Moment, gone: Iterable[str]) -> bool:
         """Add a row to an incident. Returns whether it had too little load."""
         incident.causes.update(moment.troubles)
         if moment.forced:
@@ -405,6 +299,7 @@ class Incidents:
         )
         incident.sessions_lost += moment.failed
         incident.turns_lost += moment.lost
+        incident.slow_responses += moment.slow.slow
         share = self._share(moment)
         if share is not None:
             missing = share * self._settled(moment) - moment.connected
@@ -417,7 +312,7 @@ class Incidents:
         return short
 
 
-def _lack_arrivals(moments: Sequence[_Moment], surprise: float) -> bool:
+def _lack_arrivals(moments: Sequence[Moment], surprise: float) -> bool:
     """Whether rows of the open model have too few arrivals, beyond a chance of so many nats."""
     wanted = sum(each.wanted for each in moments)
     came = sum(each.delivered * each.length for each in moments if each.wanted)

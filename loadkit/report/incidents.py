@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.measure.incidents import DISCONNECTED, FORCED
+from loadkit.measure.incident import DISCONNECTED, FORCED
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number, plural
 
@@ -14,6 +14,7 @@ __all__ = ["told"]
 _MOST_CAUSES: Final = 5
 _MOST_SENTENCES: Final = 20
 _NO_ANSWERS_FROM: Final = 1.0  # seconds; a shorter silence is not worth a word
+_SLOW_FROM: Final = 5  # slow responses; fewer are those of any time
 _WORDS: Final = {
     DISCONNECTED: "sockets dropped",
     FORCED: "sockets broken by [chaos]",
@@ -62,6 +63,9 @@ def _causes(incident: Mapping[str, Any]) -> Iterator[str]:
         yield f"worker {worker} silent or gone"
     if incident["without_answers_s"] >= _NO_ANSWERS_FROM:
         yield f"no answers for {number(round(incident['without_answers_s'], 1))} s"
+    if incident.get("slow_responses", 0) >= _SLOW_FROM:
+        limit = number(round(incident["slow_over_ms"]))
+        yield f"responses over {limit} ms × {number(incident['slow_responses'])}"
     causes = list(incident["causes"].items())
     for kind, count in causes[:_MOST_CAUSES]:
         words = _WORDS.get(kind, kind.replace("_", " "))

@@ -188,10 +188,10 @@ class Simulator(NamedTuple):
 
 
 @contextlib.contextmanager
-def simulator(folder: Path, *dials: str) -> Iterator[Simulator]:
-    """A quick simulator that knows `TOKEN` and writes a truth log."""
+def simulator(folder: Path, *dials: str, port: int = 0) -> Iterator[Simulator]:
+    """A quick simulator that knows `TOKEN` and writes a truth log; at any port, unless told."""
     truth = folder / f"{uuid.uuid4().hex}.truth"
-    command = [LOADKIT, "simulate", "--truth", truth]
+    command = [LOADKIT, "simulate", "--port", str(port), "--truth", truth]
     for dial in (*QUICK, *dials):
         command += ["--set", dial]
     with started(command, folder, SECRETS) as process:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
+from processes import free_port
+
 _BLOCK = 65536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 T = TypeVar("T")
@@ -44,7 +46,8 @@ class Relay:
         self._answers: list[tuple[bytes, bytes]] = []  # start of a request, the whole answer
         self._pause = 0.0
         self._server: asyncio.Server | None = None
-        self._address = ("127.0.0.1", 0)
+        # To which it comes back after it has refused: so none that a client may take meanwhile.
+        self._address = "127.0.0.1", free_port()
         self.reset = self.answered = 0
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -98,7 +101,6 @@ class Relay:
 
         async def accept() -> None:
             self._server = await asyncio.start_server(self._serve, *self._address, backlog=512)
-            self._address = self._server.sockets[0].getsockname()[:2]
 
         self._call(accept)
 

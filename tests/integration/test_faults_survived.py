@@ -25,6 +25,7 @@ from processes import (
     Simulator,
     Started,
     Truth,
+    free_port,
     profile,
     results,
     simulator,
@@ -167,10 +168,10 @@ def restarted(folder: Path, stack: ExitStack, server: Simulator) -> Simulator:
 
 
 def target(folder: Path) -> Survived:
-    """The target is killed and comes back with a limit on tokens, then refuses upgrades."""
-    plan = of_users(folder, seconds=34, turns="{ min = 4000, max = 4000 }")
+    """The target is killed, comes back with a limit on tokens, refuses upgrades, then is slow."""
+    plan = of_users(folder, seconds=41, turns="{ min = 4000, max = 4000 }")
     with ExitStack() as stack:
-        first = stack.enter_context(simulator(folder, *DIALS))
+        first = stack.enter_context(simulator(folder, *DIALS, port=free_port()))
         between: Relay = stack.enter_context(relay(first.url))
         run = Run(folder, plan, between.url)
         process = stack.enter_context(started(run.command(), folder, SECRETS))
@@ -202,6 +203,7 @@ def target(folder: Path) -> Survived:
             27,
             between.pass_on,
         )
+        run.fault("slow", 32, lambda: between.slow(0.5), 36, lambda: between.slow(0))
         truths = lambda: [Truth(first.truth), second[0].stop()]  # noqa: E731
         return run.survived(process, truths, between.reset)
 
@@ -216,7 +218,7 @@ def arrivals(folder: Path) -> Survived:
     )
     path.write_text(re.sub("stages = .*", f'model = "open"\nstages = [{legs}]', path.read_text()))
     with ExitStack() as stack:
-        first = stack.enter_context(simulator(folder, *DIALS))
+        first = stack.enter_context(simulator(folder, *DIALS, port=free_port()))
         run = Run(folder, path, first.url)
         process = stack.enter_context(started(run.command(), folder, SECRETS))
         run.begin(process)
@@ -266,6 +268,7 @@ FAULTS: Sequence[tuple[str, str]] = [
     ("target", "restart"),
     ("target", "limit"),
     ("target", "upgrades"),
+    ("target", "slow"),
     ("arrivals", "restart"),
 ]
 
@@ -352,6 +355,18 @@ class TestTheCause:
         assert incident["causes"]["upgrade_refused"] >= USERS
         assert "upgrades refused (503" in run.page
 
+    def test_of_a_slow_network_is_slow_responses_and_nothing_else(
+        self, runs: dict[str, Survived]
+    ) -> None:
+        """Nobody is refused or cut off, and the load stays."""
+        run = runs["target"]
+        incident = run.incident("slow")
+        assert incident["causes"] == {}
+        assert incident["slow_responses"] >= USERS
+        assert incident["response_p95_before_ms"] < incident["slow_over_ms"] < 1000
+        assert incident["load_back_s"] == 0
+        assert re.search(r"responses over \d+ ms × \d+", run.page)
+
     def test_is_named_for_arrivals_too(self, runs: dict[str, Survived]) -> None:
         """Nobody listened."""
         causes = runs["arrivals"].incident("restart")["causes"]
@@ -361,7 +376,7 @@ class TestTheCause:
 class TestTheLoad:
     def test_is_all_there_again_after_each_fault(self, runs: dict[str, Survived]) -> None:
         """Every user has an open socket before the next one strikes."""
-        for name, seconds in (("network", (16, 21.5, 29, 36.5)), ("target", (23, 32.5))):
+        for name, seconds in (("network", (16, 21.5, 29, 36.5)), ("target", (23, 31, 39.5))):
             for second in seconds:
                 assert runs[name].sessions_at(second) >= 0.9 * USERS, (name, second)
 

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import pytest
 from processes import (
     LOADKIT,
+    LOCUST,
     ROOT,
     SECRETS,
     Finished,
     Truth,
+    forked,
     run,
     simulator,
     started,
@@ -100,8 +102,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
                 )
             )
             out = folder / name
-            command: list[str | Path] = [LOADKIT, "run", name, "--host", server.url]
-            command += ["--workers", "1", "--out", out]
+            command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+            command += ["--profile", name, "-H", server.url, *forked(1), "--out", out]
             for key, value in short(name).items():
                 command += ["--set", f"{key}={value}"]
             running[name] = server, out, stack.enter_context(started(command, folder, SECRETS))

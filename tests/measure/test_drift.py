@@ -178,17 +178,17 @@ def test_what_is_sure_and_small_is_no_drift() -> None:
 
 @pytest.mark.parametrize(
     ("correlation", "season"),
-    [(0.0, 0.0), (0.5, 0.0), (0.3, 0.05)],
-    ids=["independent", "hanging together", "with a season"],
+    [(0.5, 0.0), (0.3, 0.05)],
+    ids=["hanging together", "with a season"],
 )
 def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> None:
-    """In at most 5 % of runs in any of their figures: of 100 runs in at most 5.
+    """In at most 5 % of runs in any of their figures: of 80 runs in at most 4.
 
     The rate over thousands of runs is in `docs/soak.md`. A season here swings by 5 % either way,
     three times a run, which is two and a half times the noise.
     """
     rng, told = np.random.default_rng(8), 0
-    for _ in range(100):
+    for _ in range(80):
         phase = rng.uniform(0, 2 * np.pi)
         windows = run(
             rng,
@@ -199,7 +199,7 @@ def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> Non
             phases=(Phase.RESPONSE, Phase.ECHO),
         )
         told += bool(drifting(analyse(windows, {})))
-    assert told <= 5
+    assert told <= 4
 
 
 def test_a_drift_of_the_size_that_would_have_been_seen_is_seen() -> None:

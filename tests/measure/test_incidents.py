@@ -12,7 +12,8 @@ import pytest
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, State
 from loadkit.measure.histogram import Distribution, Tally
-from loadkit.measure.incidents import CALM, DISCONNECTED, FORCED, LISTED, Incidents
+from loadkit.measure.incident import DISCONNECTED, FORCED
+from loadkit.measure.incidents import CALM, LISTED, Incidents
 from loadkit.measure.timeline import Row, Standing
 
 USERS = 100
@@ -262,6 +263,83 @@ class TestSilence:
         assert found["begin_s"] == pytest.approx(200, abs=4)
         assert found["end_s"] == pytest.approx(230, abs=4)
         assert found["without_answers_s"] >= 25
+
+
+class TestSlowAnswers:
+    def test_are_an_incident_though_nothing_fails(self) -> None:
+        """A network or a target that takes three times as long, and lets everything through."""
+        (found,) = run(150, between(80, 95, slowest=3.0))
+        assert (found["begin_s"], found["end_s"]) == (80, 95)
+        assert found["causes"] == {}
+        assert found["without_answers_s"] == 0
+        assert found["response_back_s"] == 15
+
+    def test_are_counted_beyond_twice_the_usual_p95(self) -> None:
+        """And ten percent, by which a p95 may differ and still be the usual one."""
+        (found,) = run(150, between(80, 95, slowest=3.0))
+        limit = 2 * 1.1 * 0.95
+        assert found["slow_over_ms"] == pytest.approx(1000 * limit, rel=0.03)
+        assert found["slow_responses"] == pytest.approx(15 * 50 * (1 - limit / 3), rel=0.15)
+
+    def test_are_found_where_answers_are_rare(self) -> None:
+        """Two a second: it takes some seconds to be no chance."""
+        (found,) = run(400, between(200, 230, slowest=6.0, answered=2), answered=2)
+        assert found["begin_s"] == pytest.approx(200, abs=4)
+        assert found["end_s"] == pytest.approx(230, abs=4)
+
+    def test_are_none_of_a_moment(self) -> None:
+        """A hiccup of a second that few had."""
+        assert run(150, lambda at: {"slowest": 3.0, "answered": 20} if at == 80 else {}) == []
+
+    def test_are_none_if_they_are_a_little_slower(self) -> None:
+        """Half as slow again is for the objectives, and for the drift."""
+        assert run(300, between(80, 200, slowest=1.5)) == []
+
+    def test_are_none_if_ever_more_users_wait_for_them(self) -> None:
+        """A ramp into saturation is what was asked for."""
+
+        def ramp(at: int) -> dict[str, Any]:
+            users = USERS + max(0, at - 60) * 10
+            slowest = users / USERS
+            return {"asked": users, "live": users, "answered": users // 2, "slowest": slowest}
+
+        assert run(200, ramp) == []
+
+    def test_of_a_share_that_is_always_slow_are_none(self) -> None:
+        """A tenth of the answers takes ten times as long, in each second a few more or less."""
+        rng = np.random.default_rng(4)
+        incidents, source = Incidents(), Random(4)
+        for at in range(600):
+            row = second(float(at), rng=source)
+            slow = answers(source, int(rng.poisson(3)), 10.0)
+            row.latency["response"].add(slow.to_wire())
+            incidents.add(row)
+        assert incidents.to_dicts() == ()
+
+    def test_that_last_are_usual_after_ten_minutes(self) -> None:
+        """What breaks later is an incident of its own; the drift tells of the step."""
+        slow, broken = between(100, 1500, slowest=4.0), between(1200, 1206, connect_refused=30)
+        first, second_ = run(1500, lambda at: {**slow(at), **broken(at)})
+        assert first["begin_s"] == 100
+        assert first["end_s"] == pytest.approx(700, abs=8)
+        assert (second_["begin_s"], second_["end_s"]) == (1200, 1206)
+        assert second_["response_p95_before_ms"] == pytest.approx(3800, rel=0.05)
+
+    @pytest.mark.parametrize("rate", [0.5, 20.0])
+    def test_by_chance_are_none(self, rate: float) -> None:
+        """Latencies with a long tail (log-normal) whose level wanders, by 20 % or so."""
+        rng = np.random.default_rng(int(10 * rate))
+        incidents, level = Incidents(), 0.0
+        for at in range(2400):
+            tally, found = Tally(), Distribution()
+            level = 0.9 * level + rng.normal(0, 0.09)
+            for latency in rng.lognormal(level - 0.5, 0.6, rng.poisson(rate)):
+                tally.record(latency)
+            found.add(tally.to_wire())
+            row = second(float(at), answered=tally.count)
+            row.latency["response"] = found
+            incidents.add(row)
+        assert incidents.to_dicts() == ()
 
 
 class TestTooLittleLoad:

@@ -27,6 +27,8 @@ def incident(**other: Any) -> dict[str, Any]:
         "causes": {"upgrade_refused": 412, "connect_refused": 96},
         "refused_with": {"503": 412},
         "without_answers_s": 0.0,
+        "slow_responses": 0,
+        "slow_over_ms": 1786.4,
         "workers_gone": [],
         "sessions": {"before": 500, "lowest": 312, "lost": 0},
         "turns_lost": 0,
@@ -61,6 +63,11 @@ def test_a_run_without_incidents_has_nothing_to_tell(make: Any) -> None:
     [
         ({"end_s": None}, "Incident 1, 15:07:54 to the end of the run: upgrades"),
         ({"causes": {}, "without_answers_s": 20.0}, ": no answers for 20 s; "),
+        (
+            {"causes": {}, "slow_responses": 1204},
+            ": responses over 1,786 ms × 1,204; ",
+        ),
+        ({"causes": {"gave_up": 3}, "slow_responses": 4}, ": gave up"),
         ({"causes": {}, "workers_gone": ["box_7f"]}, ": worker box_7f silent or gone; "),
         ({"causes": {"rate_limited": 88}}, ": 429 × 88; "),
         ({"causes": {"disconnected": 1900}}, ": sockets dropped × 1,900; "),
