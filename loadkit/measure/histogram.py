@@ -118,7 +118,7 @@ class Distribution(Tally):
 
     @classmethod
     def lasting(cls) -> "Distribution":
-        """Return one that lives as long as the run, 165 KB at most: see `Buckets`."""
+        """Return one that lives as long as the run, in 82 KB: see `Buckets`."""
         from loadkit.measure.lasting import Buckets  # whose numpy a worker should not pay for
 
         found = cls()

@@ -17,14 +17,14 @@ from loadkit.measure.buckets import SUB_BUCKET_BITS, index_of, lowest_at
 __all__ = ["Buckets", "Hit"]
 
 Numbers = NDArray[np.int64]
+Counts = NDArray[np.uint32]
 
 
 class Buckets(Mapping[int, int]):
     """Reads and counts as the dictionary does that it takes the place of.
 
-    All its room is asked for at once, and the system gives a page of it (512 buckets) when one of
-    these is first hit. The latencies of a phase lie on some ten pages, which the first few hundred
-    of them hit; what comes later adds nothing.
+    It has all its room from the start: 82 KB for ten minutes in microseconds. A bucket counts to
+    four billion, which is a day of 50,000 samples a second that are all equal.
 
     Args:
         highest: the highest value there can be.
@@ -33,7 +33,8 @@ class Buckets(Mapping[int, int]):
     __slots__ = ("_counts",)
 
     def __init__(self, highest: int) -> None:
-        self._counts: Numbers = np.zeros(index_of(highest) + 1, np.int64)
+        self._counts: Counts = np.empty(index_of(highest) + 1, np.uint32)
+        self._counts.fill(0)  # `np.zeros` has each page of it given when it is first hit
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._counts))
@@ -54,7 +55,7 @@ class Buckets(Mapping[int, int]):
             pairs: lowest value, count, lowest value, count …; no bucket comes twice.
         """
         lowest, counts = np.array(pairs, np.int64).reshape(-1, 2).T
-        self._counts[_indices(lowest)] += counts
+        self._counts[_indices(lowest)] += counts.astype(np.uint32)
 
     def items(self) -> ItemsView[int, int]:
         """The buckets that were hit, in order."""

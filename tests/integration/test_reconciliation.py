@@ -27,7 +27,7 @@ QUICK = (
     "handoff.live_idle=1s",
     "heartbeat_interval_seconds=1",
     "idle_timeout_seconds=3",
-    "close_timeout_seconds=0.2",
+    "close_timeout_seconds=3",
     "ended_session_linger_seconds=30",
 )
 USERS = 60  # through Locust

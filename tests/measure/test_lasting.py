@@ -84,7 +84,7 @@ def test_a_lasting_distribution_tells_the_same_as_any_and_stays_small() -> None:
     assert lasting.above(1_000.0) == plain.above(1_000.0)
     assert lasting.interval(990) == plain.interval(990)
     assert sorted_pairs(lasting.copy()) == sorted_pairs(plain)
-    assert lasting.counts._counts.nbytes < 166_000
+    assert lasting.counts._counts.nbytes < 83_000
 
 
 def sorted_pairs(found: Distribution) -> list[tuple[int, int]]:

@@ -110,11 +110,20 @@ def test_the_room_they_take_does_not_hang_on_the_length_of_the_run() -> None:
     assert (min(seen), max(seen)) == (5, 10)
 
 
-def test_a_window_of_many_samples_is_no_larger_than_one_of_few() -> None:
-    """Or memory would go on growing while windows grow longer, all through a soak."""
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_a_window_of_many_samples_is_no_larger_than_one_of_few(spread: float) -> None:
+    """Or memory would go on growing while windows grow longer, all through a soak.
+
+    Also where they spread over more buckets than there is room for; and they tell the same.
+    """
     rng = Random(3)
-    few, many = ([rng.lognormvariate(0, 0.5) for _ in range(n)] for n in (10, 50_000))
-    assert size_of(sketch(many)) == size_of(sketch(few)) < 2_000
+    few, many = ([0.1 * rng.lognormvariate(0, spread) for _ in range(n)] for n in (10, 50_000))
+    found = sketch(many)
+    assert size_of(found) == size_of(sketch(few)) < 2_000
+    assert found.count == len(many)
+    for per_mille in (500, 950):
+        exact = percentile_of(many, per_mille)
+        assert found.percentile(per_mille) == pytest.approx(exact, rel=0.005)
 
 
 def size_of(found: Sketch) -> int:
