@@ -189,7 +189,7 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
     if len(rises) >= LEAST:
         doubts.append(trend.rising(rises))
     found = trend.holm(doubts, FAMILY)
-    classes = tuple(_age(number, ages[number]) for number in sorted(ages))
+    classes = tuple(_age(number, ages[number]) for number in sorted(ages) if ages[number])
     return replace(
         drift,
         figures={

@@ -6,6 +6,7 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from loadkit.figures import Count, Phase
+from loadkit.measure.ages import AGES
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.scope import Scope
@@ -72,7 +73,7 @@ class Ledger:
         from_schedule: by phase, end - due, for what had a due time.
         generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
-            (`loadkit.measure.ages`).
+            (`loadkit.measure.ages`); all classes, or none.
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
@@ -161,7 +162,7 @@ class Ledger:
         tables = [
             (name, key, one.copy()) for name, mine in self._tables() for key, one in mine.items()
         ]
-        tables += [("ages", str(age), one.copy()) for age, one in self.ages.items()]
+        tables += [("ages", str(age), one.copy()) for age, one in self.ages.items() if one]
         scopes = [(name, scope.copy()) for name, scope in self.scopes.items()]
         books = {
             "counts": dict(self.counts),
@@ -290,7 +291,9 @@ class Ledger:
             for key, wire in taken.get(name, {}).items():
                 _at(mine, key).add(wire)
         for age, wire in taken.get("ages", {}).items():
-            _at(self.ages, int(age)).add(wire)
+            if not self.ages:  # all at once: sessions of a class may first be there after hours
+                self.ages = {number: Distribution.lasting() for number in range(len(AGES))}
+            self.ages[int(age)].add(wire)
         for name, scope in taken.get("scopes", {}).items():
             if name not in self.scopes:
                 self.scopes[name] = Scope(Distribution.lasting)

@@ -151,6 +151,16 @@ def test_what_a_worker_said_it_sent_is_expected() -> None:
     assert ledger.missing() == {"a": [2, 3]}
 
 
+def test_sessions_that_are_older_take_no_more_room() -> None:
+    """All classes of age have theirs from the first answer on; memory is flat in a soak."""
+    ledger = Ledger()
+    ledger.add("w", 1, interval(lambda r: r.sample(Phase.RESPONSE, None, 1.0, 1.5, 0.0)))
+    young = set(ledger.ages)
+    ledger.add("w", 2, interval(lambda r: r.sample(Phase.RESPONSE, None, 2e4, 2e4, 0.0)))
+    assert set(ledger.ages) == young
+    assert [one.count for one in ledger.ages.values()] == [1, *[0] * (len(young) - 2), 1]
+
+
 def test_frames_survive_a_lost_report() -> None:
     """They are totals: the latest of each worker holds, then workers are added up."""
     ledger, recorder = Ledger(), Recorder()
