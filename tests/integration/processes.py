@@ -1,6 +1,7 @@
 """Real processes for tests: started as a user starts them, watched, and never left behind."""
 
 import contextlib
+import csv
 import json
 import os
 import random
@@ -228,6 +229,14 @@ def results(parent: Path) -> Path:
     """The one folder of results below `parent`."""
     (folder,) = parent.iterdir()
     return folder
+
+
+def timeline(parent: Path) -> list[dict[str, str]]:
+    """The whole rows of the one run below `parent`, as far as they are written by now."""
+    for path in parent.glob("*/timeline.csv"):
+        with path.open(newline="") as file:
+            return [row for row in csv.DictReader(file) if None not in row.values()]
+    return []
 
 
 def summary(parent: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Workers that come late, go, are killed, or cannot be let in; and nothing that is lost."""
 
-import csv
 import re
 import signal
 import time
@@ -20,10 +19,10 @@ from processes import (
     Truth,
     free_port,
     profile,
-    results,
     simulator,
     started,
     summary,
+    timeline,
     unless_busy,
 )
 
@@ -58,10 +57,7 @@ class Fleet:
 
     def rows(self) -> list[dict[str, str]]:
         """The timeline as far as it is written."""
-        if not self.out.is_dir() or not (path := results(self.out) / "timeline.csv").is_file():
-            return []
-        with path.open() as file:
-            return list(csv.DictReader(file))
+        return timeline(self.out)
 
     def wait_for_second(self, second: int) -> None:
         self.master.wait_for(lambda: len(self.rows()) > second, f"second {second} was over")

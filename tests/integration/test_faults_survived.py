@@ -4,7 +4,6 @@ Three runs at once, each a process of its own beside its simulator's; they mostl
 come at seconds of the run, one after the other, so that each has an incident of its own.
 """
 
-import csv
 import re
 import signal
 import time
@@ -31,6 +30,7 @@ from processes import (
     simulator,
     started,
     summary,
+    timeline,
 )
 from relay import Relay, relay
 
@@ -102,10 +102,7 @@ class Run:
         self._began = datetime.fromisoformat(rows[0]["utc"]).timestamp()
 
     def rows(self) -> list[dict[str, str]]:
-        if not self._out.is_dir() or not (path := results(self._out) / "timeline.csv").is_file():
-            return []
-        with path.open() as file:
-            return [row for row in csv.DictReader(file) if row["utc"] is not None]
+        return timeline(self._out)
 
     def fault(
         self,

@@ -1,7 +1,6 @@
 """What a run leaves of its figures: files that agree, verdicts that hold, clocks that lie."""
 
 import contextlib
-import csv
 import os
 import re
 import shutil
@@ -31,6 +30,7 @@ from processes import (
     simulator,
     started,
     summary,
+    timeline,
     unless_busy,
 )
 from prometheus_client.parser import text_string_to_metric_families
@@ -89,7 +89,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
                     scrapes.append(scrape(port))
                 time.sleep(0.5)
                 return (
-                    len(rows_of(folder / "out")) > 2 * SECONDS
+                    len(timeline(folder / "out")) > 2 * SECONDS
                     and not (scrapes[-1]["loadkit_sessions_live"])
                 )
 
@@ -98,15 +98,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
             assert process.finish().code == 143, process.output
         truth = server.stop()
     out = folder / "out"
-    return Measured(results(out), summary(out), rows_of(out), scrapes, truth)
-
-
-def rows_of(out: Path) -> list[dict[str, str]]:
-    """The timeline as far as it is written."""
-    if not out.is_dir() or not (path := results(out) / "timeline.csv").is_file():
-        return []
-    with path.open() as file:
-        return list(csv.DictReader(file))
+    return Measured(results(out), summary(out), timeline(out), scrapes, truth)
 
 
 class TestTheFilesOfARun:

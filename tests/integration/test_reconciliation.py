@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, WHOLE, drive, profile
-from processes import LOADKIT, SECRETS, results, started, summary
+from processes import LOADKIT, SECRETS, started, summary, timeline
 from processes import simulator as simulator_process
 from simulator_client import HOST, TOKEN, simulator
 
@@ -132,8 +132,8 @@ def locust(folder: Path) -> Books:
         with started(command, folder, SECRETS) as process:
             process.wait_for(lambda: _all_is_over(server.truth), "over")
             # The worker has run since, and its clients have seen what the server did last.
-            rows = _rows(folder / "out")
-            process.wait_for(lambda: _rows(folder / "out") > rows + 2, "told")
+            rows = len(timeline(folder / "out"))
+            process.wait_for(lambda: len(timeline(folder / "out")) > rows + 2, "told")
             process.send(signal.SIGTERM)
             ended = process.finish()
         server.stop()
@@ -154,10 +154,6 @@ def _all_is_over(truth: Path) -> bool:
     kinds = Counter(json.loads(line)["kind"] for line in lines if line.endswith("\n"))
     sockets = kinds["socket_open"], kinds["socket_close"]
     return kinds["session"] == kinds["session_end"] == USERS and len({*sockets}) == 1
-
-
-def _rows(out: Path) -> int:
-    return len((results(out) / "timeline.csv").read_text().splitlines())
 
 
 def _toml(value: Any) -> str:
