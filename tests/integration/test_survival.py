@@ -15,7 +15,7 @@ from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
 AGES = {"duration": {"median": 4.5, "sigma": 0.0}}
-AT = 2.5  # seconds from the server's start to the incident
+AT = 3.5  # seconds from the server's start to the incident
 
 
 class Fleet(NamedTuple):
@@ -77,9 +77,10 @@ CASES = {
         },
         (),
     ),
-    # Cut off, a client is back after 0.8 s to 1.2 s: in the midst of it.
-    "refuse_upgrades": incident("refuse_upgrades", 2.0, chaos=storm(AT + 0.1)),
-    "rate_limit": incident("rate_limit", 2.0, chaos=storm(AT + 0.1)),
+    # Cut off, a client is back after 0.8 s to 1.2 s: in the midst of it, also where the fleet began
+    # some seconds after its server.
+    "refuse_upgrades": incident("refuse_upgrades", 4.5, chaos=storm(AT + 0.1)),
+    "rate_limit": incident("rate_limit", 4.5, chaos=storm(AT + 0.1)),
     "freeze": incident("freeze", 0.5),  # for less than two heartbeats, or it is half-open
     "half_open": incident("half_open"),
     "restart": incident("restart"),
