@@ -6,7 +6,7 @@ anyone waits for is a deadline of the one `receive`, so every event is stamped w
 
 from collections import deque
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import gevent
@@ -44,19 +44,20 @@ from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Ending, Phase, State
+from loadkit.net.entry import Entry, count_status, enter
+from loadkit.net.fate import Fate
 from loadkit.net.link import Link
 from loadkit.net.ports import Itinerary, Mishap, Person, Setting
-from loadkit.net.rest import Api
+from loadkit.net.revisit import revisit
 from loadkit.net.tab import Tab
 from loadkit.net.token import expired
-from loadkit.wire import Event, EventType, Flaw, decode
+from loadkit.wire import Event, Flaw, decode
 
 __all__ = ["Driver"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 REMEMBERED: Final = 8  # frames kept for the transcript of a violation
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
-LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
@@ -67,22 +68,19 @@ class Driver:
     __slots__ = (
         "_acts",
         "_broken_next",
-        "_deaf",
+        "_entry",
+        "_fate",
         "_finish",
-        "_graves",
         "_heard",
         "_itinerary",
         "_link",
-        "_moment",
         "_person",
-        "_query",
         "_recent",
         "_restarts",
         "_said_at",
         "_session",
         "_setting",
         "_started",
-        "_storms",
         "_tabs",
         "_to",
         "_waited",
@@ -98,16 +96,13 @@ class Driver:
         )
         self._link: Link | None = None
         self._acts: deque[Act] = deque()
-        self._query: dict[str, str] = {}
+        self._entry: Entry | None = None
+        self._fate = Fate(itinerary)
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
         self._recent: deque[tuple[float, str, bytes]] = deque(maxlen=REMEMBERED)
         self._started = 0.0
-        self._moment: str | None = None
         self._broken_next: Mishap | None = None  # what happens to the socket being opened
-        self._storms = list(itinerary.storms)
-        self._deaf = (NEVER, NEVER)  # from when to when nothing was read, on purpose
-        self._graves: list[Any] = []  # half-open sockets, whose server is still to find out
         self._tabs: list[Tab] = []
         self._restarts = itinerary.restarts
         self._heard: YourTurn | None = None  # what a restart kept the person from hearing
@@ -133,8 +128,10 @@ class Driver:
         recorder.session_started()
         ending: Ending | None = Ending.CUT_OFF
         try:
-            refusal = self._create(due)
-            if refusal is not None:
+            self._started = perf_counter()
+            try:
+                self._entry = enter(self._setting, due, streaming=self._itinerary.streaming)
+            except RemoteError as refusal:
                 recorder.fail(refusal.kind, refusal.detail)
                 ending = Ending.FAILED
                 return Finish(ending)
@@ -156,50 +153,9 @@ class Driver:
             for tab in self._tabs:
                 journal = self._session.connection.journal
                 tab.finish(journal.cursor, ended=self._session.ending is not None)
-            for grave in self._graves:
-                grave.close()
+            self._fate.bury()
             if ending is not None:
                 recorder.session_ended(ending)
-
-    def _create(self, due: float) -> RemoteError | None:
-        """Token and session, over one HTTP connection as a client's own."""
-        setting = self._setting
-        sample = setting.recorder.sample
-        api = Api(setting.target, setting.credentials, retrying=self._refused)
-        try:
-            self._started = began = perf_counter()
-            token = api.access_token()
-            done = perf_counter()
-            sample(Phase.TOKEN, due, began, done)
-            try:
-                session_id = self._ask_for_session(api, token)
-            except RemoteError as error:
-                # A server that lets people wait may let their tokens grow too old meanwhile.
-                if error.status != 401 or not expired(token, time()):
-                    raise
-                token, done = api.access_token(), perf_counter()
-                session_id = self._ask_for_session(api, token)
-            sample(Phase.CREATE_SESSION, None, done, perf_counter())
-        except RemoteError as error:
-            self._count_status(error)
-            return error
-        finally:
-            api.close()
-        self._query = {"access_token": token, "session_id": session_id}
-        return None
-
-    def _ask_for_session(self, api: Api, token: str) -> str:
-        streaming, platform = self._itinerary.streaming, self._setting.platform
-        return api.create_session(token, streaming=streaming, platform=platform)
-
-    def _refused(self, error: RemoteError) -> None:
-        """A call failed that is tried again; only the last try's failure is an error."""
-        self._setting.recorder.count(f"retried.{error.kind}")
-        self._count_status(error)
-
-    def _count_status(self, error: RemoteError) -> None:
-        if error.status is not None:
-            self._setting.recorder.count(f"refused.{error.status}")
 
     def _live(self) -> Finish:
         acts = self._acts
@@ -209,7 +165,7 @@ class Driver:
                 self._connect(self._to)
                 continue
             session = self._session
-            struck_at = self._struck_at()
+            struck_at = self._fate.due(self._started)
             until = min(session.deadline, struck_at)
             if acts and acts[0].due < until:
                 until = acts[0].due
@@ -227,7 +183,7 @@ class Driver:
                     self._feed(perf_counter(), Closed(link.closed.code))
             now = perf_counter()
             if now >= struck_at and self._finish is None:
-                self._strike_due(now)
+                self._strike(self._fate.take(now))
             if now >= self._session.deadline and self._finish is None:
                 self._feed(now, ELAPSED)
             while acts and acts[0].due <= now and self._finish is None:
@@ -248,10 +204,10 @@ class Driver:
                 max_size=MESSAGE_LIMIT,
             )
         except RemoteError as error:
-            self._count_status(error)
-            kind = error.kind
+            count_status(setting.recorder, error)
+            kind, entry = error.kind, self._entry
             # The session is bound to this token, so that a fresh one would not open it either.
-            if error.status == 401 and expired(self._query["access_token"], time()):
+            if error.status == 401 and entry is not None and expired(entry.token, time()):
                 kind = Failure.TOKEN_EXPIRED
             self._feed(perf_counter(), Refused(kind, error.detail, error.status, error.wait_s))
             return
@@ -264,10 +220,11 @@ class Driver:
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             delay = TAB_AFTER * (number + 1)
-            self._tabs.append(Tab(setting, urlencode(self._query), delay))
+            self._tabs.append(Tab(setting, self._upgrade_query(0), delay))
 
     def _upgrade_query(self, cursor: int) -> str:
-        query = dict(self._query)
+        assert self._entry is not None
+        query = {"access_token": self._entry.token, "session_id": self._entry.session_id}
         if cursor:
             query["cursor"] = f"seq:{cursor}" if self._setting.cursor == "seq" else str(cursor)
         return urlencode(query)
@@ -304,20 +261,20 @@ class Driver:
         session = self._session
         for effect in session.step(now, happening):
             self._perform(now, effect)
-        mishaps = self._itinerary.mishaps
-        if mishaps is not None and session is self._session and self._finish is None:
-            moment = session.moment
-            if moment != self._moment:
-                self._moment = moment
-                mishap = None if moment is None else mishaps.at_moment(moment)
-                if mishap is not None:
-                    self._strike(mishap)
+        if (
+            self._itinerary.mishaps is not None
+            and session is self._session
+            and self._finish is None
+        ):
+            mishap = self._fate.at(session.moment)
+            if mishap is not None:
+                self._strike(mishap)
 
     def _perform(self, now: float, effect: Effect) -> None:
         recorder = self._setting.recorder
         # The most frequent first: this runs for every frame.
         if isinstance(effect, Sample):
-            if effect.end >= self._deaf[0] and effect.sent < self._deaf[1]:
+            if effect.end >= self._fate.deaf[0] and effect.sent < self._fate.deaf[1]:
                 recorder.count("events.left_out_by_stall")
             elif effect[0] is _RESPONSE:
                 recorder.sample(*effect, self._started)
@@ -373,10 +330,9 @@ class Driver:
             self._acts.extend(rest)
         acts = self._person.react(now, turn.heard, turn.cue, turn.suggestions)
         self._acts.extend(acts)
-        mishaps = self._itinerary.mishaps
         said = next((act.due for act in acts if act.kind is ActKind.SAY), None)
-        if mishaps is not None and said is not None:
-            mishaps.turn(now, said + self._waited)
+        if said is not None:
+            self._fate.turn(now, said + self._waited)
 
     def _restart(self, turn: YourTurn) -> None:
         """The app is shut down: close 1000 without USER_END_SESSION; a new process goes on."""
@@ -391,19 +347,6 @@ class Driver:
         self._feed(perf_counter(), START)
 
     # --- what goes wrong on purpose -------------------------------------------------------------
-
-    def _struck_at(self) -> float:
-        mishaps = self._itinerary.mishaps
-        due = NEVER if mishaps is None else mishaps.due(self._started)
-        return min(due, self._storms[0][0]) if self._storms else due
-
-    def _strike_due(self, now: float) -> None:
-        if self._storms and self._storms[0][0] <= now:
-            _, mishap = self._storms.pop(0)
-        else:
-            assert self._itinerary.mishaps is not None
-            mishap = self._itinerary.mishaps.strike(now)
-        self._strike(mishap)
 
     def _strike(self, mishap: Mishap) -> None:
         if not self._session.breakable:
@@ -421,59 +364,31 @@ class Driver:
         if mishap.kind == "stall":
             if self._to is None and self._session.moment == "connect":
                 self._feed(link.opened_at, Opened())
-            begins = perf_counter()
-            gevent.sleep(mishap.seconds)
-            self._deaf = (begins, perf_counter())
+            self._fate.stall(mishap.seconds)
             return
         self._link = None
-        match mishap.kind:
-            case "close":
-                link.close(mishap.code or 1001)
-            case "reset":
-                link.drop(reset=True)
-            case "half_open":
-                self._graves.append(link.abandon())
-            case _:
-                link.drop()
+        self._fate.end(link, mishap.kind, mishap.code)
         self._feed(perf_counter(), FORCED)
 
     def _vanish(self, *, silent: bool) -> None:
         """The person's browser is gone without a word."""
         if self._link is not None:
-            if silent:
-                self._graves.append(self._link.abandon())
-            else:
-                self._link.drop()
+            self._fate.end(self._link, "half_open" if silent else "fin")
             self._link = None
         self._setting.recorder.count("vanished.silent" if silent else "vanished.fin")
         self._feed(perf_counter(), VANISHED)
 
     def _come_back(self, away: float) -> None:
-        """Look again at a session that was left without a word: what became of it?"""
         gevent.sleep(away)
-        setting = self._setting
-        cursor = self._session.connection.journal.cursor
-        try:
-            link = Link.open(setting.target, self._upgrade_query(cursor), setting.traffic)
-        except RemoteError as error:
-            setting.recorder.count(f"came_back.refused_{error.status or error.kind}")
-            return
-        self._link = link
-        until = perf_counter() + LOOKS_BACK
-        news = "still_alive"
-        while link.closed is None and perf_counter() < until and news == "still_alive":
-            for frame in link.receive(until):
-                for event in [] if isinstance(frame, Flaw) else decode(frame):
-                    if isinstance(event, Event) and event.type is EventType.SESSION_END:
-                        news = str(event.payload.get("reason")).removeprefix("REASON_").lower()
-        setting.recorder.count(f"came_back.{news}")
-        link.close()
+        query = self._upgrade_query(self._session.connection.journal.cursor)
+        self._setting.recorder.count(f"came_back.{revisit(self._setting, query)}")
 
     # --- helpers ------------------------------------------------------------------------------
 
     def _transcript(self) -> list[str]:
         """The last frames both ways, times from the session's start; no secret is in a frame."""
-        token = self._query.get("access_token", "")
+        assert self._entry is not None
+        token = self._entry.token
         return [
             f"{stamp - self._started:.6f} {way} {frame.decode(errors='replace')}".replace(
                 token, "***"
@@ -485,7 +400,7 @@ class Driver:
         """The greenlet is being killed: end the session on the server, if it knows one."""
         if self._finish is not None:
             return self._finish.ending
-        if not self._query:
+        if self._entry is None:
             return Ending.CUT_OFF
         self._feed(perf_counter(), CUT)
         return Ending.CUT_OFF if self._finish is None else self._finish.ending

@@ -4,16 +4,11 @@ There is no thread and no greenlet in here. The session's own greenlet calls `re
 `send` in between; nobody else may.
 """
 
-import struct
 from random import Random
-from socket import SO_LINGER, SOL_SOCKET
-from ssl import SSLWantReadError, SSLWantWriteError
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 import gevent
-from gevent.hub import Waiter
-from gevent.socket import wait
 from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode
 from websockets.protocol import State
@@ -21,24 +16,14 @@ from websockets.protocol import State
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.faults import translate
 from loadkit.net.frames import Inbox, Traffic, masked
-from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
+from loadkit.net.stream import Stream
 from loadkit.net.target import Target
 from loadkit.net.upgrade import Upgraded, forget, upgrade
 from loadkit.wire import Flaw
 
 __all__ = ["Closed", "Link", "Traffic"]
 
-_BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
-# One for all links, as nothing gives way between a read and the copy of what came. A new block for
-# each read, cut down to that, left holes in the heap which grew for hours.
-_READ_INTO: Final = memoryview(bytearray(_BLOCK))
 _MOST_BLOCKS: Final = 64  # read off a broken connection before it is given up
-_NEVER: Final = float("inf")
-_SEND_LIMIT: Final = 10.0  # seconds
-_LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
-_READ, _WRITE = 1, 2  # what a loop's io watcher looks for
-
-_ARRIVALS: Final = ArrivalClock()  # one for all links: a step of the wall clock concerns them all
 _MASKS: Final = Random()
 _OPEN: Final = State.OPEN
 
@@ -63,50 +48,30 @@ class Link:
 
     Attributes:
         opened_at: `perf_counter` when the 101 had arrived, in seconds.
-        stamp: when the last messages arrived, on the clock of `perf_counter` in seconds: when the
-            last of their bytes reached this machine, on plain TCP under Linux, else when they
-            were read. Never before the reading or sending that went before.
         closed: how the link ended, or None while it lives. It is set only after every message
             that came before the end was handed out.
     """
 
     __slots__ = (
-        "_alarm",
-        "_alarm_at",
         "_inbox",
         "_left",
         "_pending",
         "_protocol",
-        "_read_at",
-        "_reader",
-        "_secure",
-        "_sent_at",
-        "_sock",
-        "_stamped",
+        "_stream",
         "_traffic",
-        "_waiter",
         "closed",
         "opened_at",
-        "stamp",
     )
 
     def __init__(
         self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic, max_size: int
     ) -> None:
-        self._sock = sock
-        self._secure = secure
-        self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
-        self._read_at = self._sent_at = opened.stamp
+        self._stream = Stream(sock, secure=secure, opened_at=opened.stamp)
         self._protocol = opened.protocol
         self._traffic = traffic
         self._inbox = Inbox(opened.protocol, traffic, max_size)
-        # One watcher for the life of the link: a new one each wait costs a system call each wait.
-        self._reader: Any = gevent.get_hub().loop.io(sock.fileno(), _READ)
-        self._alarm: Any = None  # the timer that ends a wait
-        self._alarm_at = _NEVER
-        self._waiter: Waiter[bool] | None = None
         self._left = False  # by us
-        self.opened_at = self.stamp = opened.stamp
+        self.opened_at = opened.stamp
         self.closed: Closed | None = None
         # What arrived while nobody was receiving, here together with the 101.
         self._pending = self._inbox.take(opened.rest) or None
@@ -158,6 +123,11 @@ class Link:
         finally:
             limit.close()
 
+    @property
+    def stamp(self) -> float:
+        """When the last messages arrived; see `Stream.stamp`."""
+        return self._stream.stamp
+
     def receive(self, until: float | None) -> list[bytes | Flaw]:
         """Wait for text messages.
 
@@ -178,7 +148,7 @@ class Link:
             if protocol.state is not _OPEN:
                 self.closed = self._verdict()
                 break
-            data = self._read(until)
+            data = self._stream.read(until)
             if data is None:
                 break
             if not data:
@@ -208,7 +178,7 @@ class Link:
             # Not `protocol.send_text`: it draws each mask from the system, which costs more than
             # the rest of the sending. A mask keeps proxies from being fooled, not people out.
             data = masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
-            self._sent_at = perf_counter()
+            self._stream.sent_at = perf_counter()
             if self._write(data, None):
                 self._traffic.frames_sent += 1
                 self._traffic.bytes_sent += len(data)
@@ -230,7 +200,7 @@ class Link:
             LocalError: the code may not be sent, or the reason is too long.
         """
         self._leave()
-        if self._sock is None:
+        if not self._stream.is_open:
             return
         protocol = self._protocol
         until = perf_counter() + timeout
@@ -238,7 +208,10 @@ class Link:
             if protocol.state is _OPEN:
                 protocol.send_close(code, reason)
                 self._flush(until)
-            while protocol.state is not State.CLOSED and (data := self._read(until)) is not None:
+            while (
+                protocol.state is not State.CLOSED
+                and (data := self._stream.read(until)) is not None
+            ):
                 if data:
                     self._inbox.take(data)  # too late to be of use to anybody
                 else:
@@ -258,8 +231,8 @@ class Link:
         self._pending = None
         if self.closed is None:
             self.closed = self._verdict()
-        if reset and self._sock is not None:
-            self._sock.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
+        if reset:
+            self._stream.reset_on_close()
         self._release()
 
     def abandon(self) -> Any:
@@ -280,70 +253,6 @@ class Link:
             self.closed = self._verdict()
         self._left = True
 
-    def _read(self, until: float | None) -> bytes | None:
-        """What there is on the stream: b"" at its end, None when `until` has passed."""
-        sock = self._sock
-        while True:
-            # Wait first: nearly always there is nothing yet, and asking costs an exception. What
-            # TLS has decrypted already does not wake anybody.
-            if not (self._secure and sock.pending()):
-                self._wait(until)
-            try:
-                return self._block(sock)
-            except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
-                # Timers count from the loop's last turn, so they may come a little early.
-                if until is not None and perf_counter() >= until:
-                    return None
-            except OSError:
-                return b""
-
-    def _wait(self, until: float | None) -> None:
-        """Sleep until there may be something to read, or `until` has come; at times for less.
-
-        The alarm goes on from one wait to the next, and is set anew only when it would come too
-        late: deadlines lie far ahead, and nearly every answer puts them off.
-        """
-        hub = gevent.get_hub()
-        if until is not None and until < self._alarm_at:
-            remaining = until - perf_counter()
-            if remaining <= 0.0:
-                return
-            if self._alarm is not None:
-                self._alarm.close()
-            self._alarm = hub.loop.timer(remaining)
-            self._alarm_at = until
-            self._alarm.start(self._ring)
-        waiter = self._waiter = Waiter(hub)
-        self._reader.start(waiter.switch, True)
-        try:
-            waiter.get()
-        finally:
-            self._waiter = None
-            self._reader.stop()
-
-    def _ring(self) -> None:
-        self._alarm_at = _NEVER
-        if self._waiter is not None:
-            self._waiter.switch(False)
-
-    def _block(self, sock: Any) -> bytes:
-        """Read once, and date what came.
-
-        Raises:
-            OSError: there is nothing yet, or the stream broke.
-        """
-        if not self._stamped:
-            size = sock.recv_into(_READ_INTO)
-            self.stamp = perf_counter()
-            return bytes(_READ_INTO[:size])
-        size, notes, _, _ = sock.recvmsg_into((_READ_INTO,), NOTE_SIZE)
-        arrived, self._read_at = _ARRIVALS.read(notes, self._read_at)
-        # What crossed our own words on the way counts as heard after them: time in a session runs
-        # one way.
-        sent_at = self._sent_at
-        self.stamp = arrived if arrived > sent_at else sent_at
-        return bytes(_READ_INTO[:size])
-
     def _flush(self, until: float | None = None) -> bool:
         """Send what the protocol has ready; False when the stream broke."""
         writes = self._protocol.data_to_send()
@@ -357,15 +266,8 @@ class Link:
         return True
 
     def _write(self, data: bytes, until: float | None) -> bool:
-        sock = self._sock
         try:
-            try:
-                sent = sock.send(data)
-            except BlockingIOError:
-                sent = 0
-            if sent == len(data):
-                return True
-            self._write_rest(memoryview(data)[sent:], until)
+            self._stream.write(data, until)
         except OSError:
             self._break()
             return False
@@ -375,29 +277,15 @@ class Link:
             raise
         return True
 
-    def _write_rest(self, rest: memoryview, until: float | None) -> None:
-        until = perf_counter() + _SEND_LIMIT if until is None else until
-        sock = self._sock
-        writer = gevent.get_hub().loop.io(sock.fileno(), _WRITE)
-        try:
-            while rest:
-                wait(writer, timeout=max(0.0, until - perf_counter()))
-                try:
-                    rest = rest[sock.send(rest) :]
-                except BlockingIOError:
-                    continue
-        finally:
-            writer.close()
-
     def _break(self) -> None:
         """Writing failed: what the server said before, its farewell above all, is still there."""
-        pending = self._pending or []
+        pending, stream = self._pending or [], self._stream
         try:
             for _ in range(_MOST_BLOCKS):
-                stamp = self.stamp
-                data = self._block(self._sock)
+                stamp = stream.stamp
+                data = stream.block()
                 if not data:
-                    self.stamp = stamp  # of the last words, not of the end
+                    stream.stamp = stamp  # of the last words, not of the end
                     break
                 pending += self._inbox.take(data)
         except OSError:
@@ -418,14 +306,9 @@ class Link:
 
     def _detach(self) -> Any:
         """The socket, no longer watched; None if it was gone."""
-        sock, self._sock = self._sock, None
+        sock = self._stream.detach()
         if sock is not None:
-            self._reader.close()
-            self._reader = None
             forget(self._protocol)
-            if self._alarm is not None:
-                self._alarm.close()
-                self._alarm = None
         return sock
 
     def _verdict(self) -> Closed:

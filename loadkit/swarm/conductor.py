@@ -3,12 +3,10 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Final
 
 import gevent
@@ -19,33 +17,23 @@ from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterR
 from rich.console import Console
 
 from loadkit.credentials import Credentials
-from loadkit.errors import Failure, LoadkitError, UsageError
-from loadkit.measure.abort import Watch
-from loadkit.measure.chronicle import Chronicle
+from loadkit.errors import LoadkitError
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.slo import SloLine, judge
-from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.verdict import Verdict
-from loadkit.plan.delivery import Delivery
-from loadkit.plan.profile import Profile, objectives_at, profile_folders
+from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
-from loadkit.report import capacity
-from loadkit.report.annotations import lines as annotations
-from loadkit.report.files import results_folder, write
-from loadkit.report.terminal import render
+from loadkit.report.files import results_folder
+from loadkit.swarm.chosen import Chosen
+from loadkit.swarm.closing import tell
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.folder import Folder, run_info
+from loadkit.swarm.folder import Folder
 from loadkit.swarm.metrics import Live
-from loadkit.swarm.options import read_profile
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
-from loadkit.swarm.search import for_search
-from loadkit.swarm.signals import cut_off
-from loadkit.swarm.standing import besides
-from loadkit.swarm.survey import Survey
+from loadkit.swarm.run import Run
+from loadkit.swarm.signals import USAGE, cut_off
 
 __all__ = ["Conductor"]
 
@@ -59,9 +47,8 @@ class Conductor:
     """Leads runs one after the other; a headless process has just one.
 
     Attributes:
-        summary: the result of the last run that ended.
-        unwritten: why its results could not be written; None if they were.
         alone: takes the deals where there are no workers.
+        crew: the workers; None where there are none.
     """
 
     def __init__(self, environment: Environment, *, headless: bool) -> None:
@@ -69,71 +56,39 @@ class Conductor:
         self._headless = headless
         self._console = Console()
         self._process = psutil.Process()
-        self._read: tuple[tuple[Any, ...], Profile] | None = None
-        self._folder: Folder | None = None
-        self._progress: gevent.Greenlet[[Profile], None] | None = None
+        self._chosen = Chosen(environment)
+        self._folder: Folder | None = None  # of the coming run
+        self._run: Run | None = None  # under way, or the last one
+        self._following: gevent.Greenlet[[Run], None] | None = None
         self._drained: Event | None = None
         self._hurried = False
         self._idle = Event()
         self._idle.set()
-        self._run = ""
-        self._began = self._ended = self._own_load = 0.0
         self._told = Progress(self._console)
+        self._fault: str | None = None
         self.alone: Callable[[Deal], None] | None = None
-        self._reset(None)
         runner = environment.runner
         self.crew: Crew | None = None
         if isinstance(runner, MasterRunner):
-            self.crew = Crew(runner, self.profile)
+            self.crew = Crew(runner, self._chosen.profile)
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
 
-    def _reset(self, profile: Profile | None) -> None:
-        """Know nothing yet of the coming run."""
-        self._delivery = delivery = None if profile is None else Delivery(profile.load)
-        self._timeline = Timeline()
-        if profile is not None and delivery is not None:
-            self._timeline = Timeline(profile.results.interval, delivery.asked_at)
-        self._ledger = Ledger(self._timeline)
-        self._chronicle = Chronicle(0.0 if profile is None else profile.load.warmup)
-        self._generator: dict[str, dict[str, Any]] = {}  # by worker, of its last reports
-        self._watch: Watch | None = None
-        self._survey: Survey | None = None
-        self._stopped_early: str | None = None
-        self.fault_text: str | None = None
-        self.summary: Summary | None = None
-        self.unwritten: str | None = None
-
     # --- before -------------------------------------------------------------------------------
-
-    def profile(self) -> Profile:
-        """The profile that the options name now; read again only when they change.
-
-        Raises:
-            UsageError: there is none, or it holds mistakes.
-        """
-        options = self._environment.parsed_options
-        if options is None:
-            raise UsageError("loadkit runs from Locust's command line only")
-        key = (options.profile, tuple(options.profile_overrides), options.capacity)
-        if self._read is None or self._read[0] != key:
-            profile = read_profile(options, self._classes())
-            self._own_load = profile.load.peak_rate or profile.load.peak_users
-            self._read = key, for_search(profile) if options.capacity else profile
-        return self._read[1]
 
     def load(self) -> Load:
         """The load that is asked for now.
 
         Raises:
-            UsageError: as `profile`.
+            UsageError: no profile is named, or it holds mistakes.
         """
-        return self.profile().load if self._survey is None else self._survey.load
+        survey = None if self._run is None else self._run.survey
+        return self._chosen.profile().load if survey is None else survey.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
-        return self.profile().model_copy(update={"load": self.load()})
+        return self._chosen.profile().model_copy(update={"load": self.load()})
 
     def check(self, url: str | None) -> None:
         """Everything that can be wrong before any load.
@@ -141,11 +96,7 @@ class Conductor:
         Raises:
             UsageError, TargetError
         """
-        profile, options = self.profile(), self._environment.parsed_options
-        if options is not None and options.resume:
-            if not options.capacity:
-                raise UsageError("--resume goes on with a capacity search: add --capacity")
-            self._survey_of(profile)
+        self._chosen.survey()
         preflight(url, Credentials.of(os.environ))
 
     def make_folder(self) -> None:
@@ -156,7 +107,9 @@ class Conductor:
         """
         assert self._environment.parsed_options is not None
         parent = Path(self._environment.parsed_options.results_parent)
-        self._folder = Folder(results_folder(parent, self.profile().name, datetime.now(UTC)))
+        self._folder = Folder(
+            results_folder(parent, self._chosen.profile().name, datetime.now(UTC))
+        )
 
     def withdraw(self) -> None:
         """There will be no run: leave no empty folder."""
@@ -168,6 +121,14 @@ class Conductor:
         """A run that was asked for cannot be."""
         logger.error("%s", error)
 
+    @property
+    def exit_code(self) -> int | None:
+        """What the last run came to; None before one is over."""
+        run = self._run
+        if run is None or run.summary is None:
+            return None
+        return run.summary.verdict.exit_code or (0 if run.unwritten is None else USAGE)
+
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no run is under way. Returns whether that came about."""
         if self._drained is None and not self._idle.is_set():
@@ -176,81 +137,57 @@ class Conductor:
 
     # --- during -------------------------------------------------------------------------------
 
-    @property
-    def elapsed_s(self) -> float:
-        """Seconds since the run began."""
-        return perf_counter() - self._began
-
     def start(self) -> str:
         """A run begins: before the first user. Returns the run's name."""
-        profile = self.profile()
+        profile, options = self._chosen.profile(), self._environment.parsed_options
+        assert options is not None
         if self._folder is None:
             self.make_folder()
         assert self._folder is not None
-        self._reset(profile)
-        if self._environment.parsed_options.capacity:  # type: ignore[union-attr]
-            self._survey = self._survey_of(profile, self._ask)
-            self._survey.begin(self._folder.path, self._head)
-        if profile.abort is not None:
-            self._watch = Watch(profile.abort.grace, profile.abort.metrics)
-        started = datetime.now(UTC)
-        self._run = started.isoformat(timespec="microseconds")
-        head = {
-            "interval": profile.results.interval,
-            "what": self._what(profile),
-            "run": run_info(profile, self._run[:19] + "Z", self._environment.host),
-        }
-        self._folder.begin(started, lambda: gevent.sleep(0), head)
-        self._drained = None
+        self._fault = self._drained = None
+        self._run = run = Run(
+            profile,
+            self._environment.host or "",
+            self._folder,
+            strict=options.strict,
+            pause=lambda: gevent.sleep(0),
+        )
+        self._folder = None
+        survey = self._chosen.survey(self._ask)
+        if survey is not None:
+            run.search(survey)
+        run.begin()
         self._idle.clear()
-        self._began, self._ended = perf_counter(), 0.0
         for user_class in self._environment.user_classes:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
         if self.crew is not None:
-            self.crew.begin(self._run, dealt_out_anew=profile.load.model == "open")
-        self._folder.look(0.0, [], self._standing(0), self._ledger)
-        self._progress = gevent.spawn(self._follow, profile)
-        return self._run
-
-    def _survey_of(self, profile: Profile, *ask: Callable[[Load, float], None]) -> Survey:
-        resume = self._environment.parsed_options.resume  # type: ignore[union-attr]
-        return Survey(profile, self._own_load, resume or "", *ask)
-
-    def _head(self) -> dict[str, Any]:
-        """What `capacity.json` says of the run itself."""
-        return {
-            "target": self._environment.host or "",
-            "started_at": self._run[:19] + "Z",
-            "duration_s": round(self.elapsed_s, 3),
-        }
+            self.crew.begin(run.name, dealt_out_anew=profile.load.model == "open")
+        self._following = gevent.spawn(self._follow, run)
+        return run.name
 
     def _ask(self, load: Load, since: float) -> None:
         """The search asks for another load."""
-        assert self._delivery is not None
-        self._delivery.follow(load)
+        run = self._run
+        assert run is not None
+        run.follow(load)
         if load.model == "closed" or not since:
             return  # users are Locust's affair, and what holds from the start on is everyone's
         if self.crew is not None:
-            self.crew.follow(load.stages, self.elapsed_s, since)
+            self.crew.follow(load.stages, run.elapsed_s, since)
         elif self.alone is not None:
             stages = [stage.model_dump() for stage in load.stages]
-            self.alone(Deal(self._run, self.elapsed_s, since_s=since, stages=stages))
+            self.alone(Deal(run.name, run.elapsed_s, since_s=since, stages=stages))
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
-        now = self.elapsed_s
-        if self._ledger.add(worker, seq, interval, now):
-            if self._folder is not None:
-                self._folder.note(worker, seq, now, interval)
-            # What a report leaves out, open files for one, stands as it was.
-            self._generator.setdefault(worker, {}).update(interval["generator"])
-            if self.crew is not None:
-                self.crew.hear(worker, now, interval["live"])
+        run = self._run
+        if run is not None and run.add(worker, seq, interval) and self.crew is not None:
+            self.crew.hear(worker, run.elapsed_s, interval["live"])
 
     def fault(self, text: str) -> None:
         """This tool itself failed: the figures are worth nothing, stop."""
-        if self.fault_text is None:
-            self.fault_text = text
+        if self._fault is None:
+            self._fault = text
             logger.critical("stopping the run, a fault of this tool: %s", text)
             gevent.spawn(self.stop)
 
@@ -276,20 +213,21 @@ class Conductor:
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
-        runner, profile = self._environment.runner, self._read[1] if self._read else None
-        delivery = self._delivery if self._under_way else None
-        asked = delivery.asked_at(self.elapsed_s) if delivery is not None else {}
+        runner, run = self._environment.runner, self._run
         clients = runner.clients.all if isinstance(runner, MasterRunner) else []
+        workers = Counter(client.state for client in clients)
+        if run is None:
+            return Live(Ledger(Timeline()), users=self._user_count, workers=workers)
         return Live(
-            self._ledger,
-            profile=profile.name if profile is not None and self._run else "",
-            run=self._run,
-            users_asked=asked.get("users", 0),
+            run.ledger,
+            profile=run.profile.name,
+            run=run.name,
+            users_asked=run.asked_users if self._under_way else 0,
             users=self._user_count,
-            workers=Counter(client.state for client in clients),
+            workers=workers,
             generator={
                 worker: figures
-                for worker, figures in self._generator.items()
+                for worker, figures in run.generator.items()
                 if self.crew is None or worker in self.crew.roster.present
             },
         )
@@ -298,45 +236,34 @@ class Conductor:
     def _under_way(self) -> bool:
         return self._drained is None and not self._idle.is_set()
 
-    def _follow(self, profile: Profile) -> None:
+    def _follow(self, run: Run) -> None:
         """Once a second: the workers, the load, the files, the objectives, the reader."""
         seconds = 0
         while True:
-            gevent.sleep(max(0.0, self._began + seconds + 1 - perf_counter()))
             seconds += 1
-            now = self.elapsed_s
+            gevent.sleep(max(0.0, seconds - run.elapsed_s))
+            now = run.elapsed_s
             self._look_after_workers()
-            assert self._delivery is not None
-            assert self._folder is not None
-            if self.crew is not None and now >= profile.load.warmup:
-                self._ledger.lead(self._process.memory_info().rss / 1e6)
-            rows, users = self._timeline.closed(now), self._users(now)
-            self._delivery.look(now, users)
-            self._folder.look(now, rows, self._standing(users), self._ledger)
-            if self._survey is not None:
-                self._survey.look(
-                    now, rows, users, list(self.crew.roster.lost) if self.crew else []
-                )
-            else:
-                # What is closed while the run drains may lie before its end, and belongs to it.
-                ended_s = self._ended - self._began if self._ended else None
-                self._chronicle.add(rows, ended_s)
-            self._look_at_objectives(profile, now)
-            if self._headless and self._survey is not None:
-                self._told.say_step(now, self._survey.state)
+            users, roster = self._user_count, None
+            if self.crew is not None:
+                users, roster = self.crew.users_at_work(now), self.crew.roster
+                if now >= run.profile.load.warmup:
+                    run.ledger.lead(self._process.memory_info().rss / 1e6)
+            run.look(now, users, roster)
+            if run.is_hopeless(now):
+                gevent.spawn(self.stop)
+            if self._headless and run.survey is not None:
+                self._told.say_step(now, run.survey.state)
             elif self._headless:
-                self._told.say(now, profile.duration_s, self._user_count, self._ledger)
+                self._told.say(now, run.profile.duration_s, self._user_count, run.ledger)
 
     def greet(self, worker: str) -> None:
         """A worker has connected; Locust knows it a moment later."""
         gevent.spawn(self._look_after_workers)
 
     def _look_after_workers(self) -> None:
-        if self.crew is not None and self._under_way:
-            self.crew.look(self.elapsed_s)
-
-    def _users(self, now: float) -> int:
-        return self._user_count if self.crew is None else self.crew.users_at_work(now)
+        if self.crew is not None and self._run is not None and self._under_way:
+            self.crew.look(self._run.elapsed_s)
 
     @property
     def _user_count(self) -> int:
@@ -344,62 +271,28 @@ class Conductor:
         runner = self._environment.runner
         return 0 if runner is None else runner.user_count
 
-    def _look_at_objectives(self, profile: Profile, now: float) -> None:
-        if self._watch is None or self._stopped_early is not None or now < profile.load.warmup:
-            return
-        lines: list[SloLine] = []
-        for limit in profile.slo:
-            lines += judge([(limit.metric, limit.limit)], self._ledger)
-            gevent.sleep(0)  # a line takes some milliseconds, and a lone process also loads
-        broken = self._watch.look(now, lines)
-        if broken is not None and profile.abort is not None:
-            self._stopped_early = (
-                f"ended after {now:.0f} s: {broken} for {profile.abort.grace:g} s ([abort])"
-            )
-            gevent.spawn(self.stop)
-
-    def _what(self, profile: Profile) -> dict[str, Any]:
-        """What is run; it stays the same from the start on."""
-        return {
-            "profile": profile.name,
-            "started_at": self._run[:19] + "Z",
-            "target": self._environment.host or "",
-            "limits": [(one.metric, one.limit) for one in profile.slo if self._survey is None],
-            "strict": self._environment.parsed_options.strict,  # type: ignore[union-attr]
-        }
-
-    def _besides(self) -> dict[str, Any]:
-        """What the summary will tell besides the ledger, as of now."""
-        assert self._delivery is not None
-        roster = None if self.crew is None else self.crew.roster
-        return besides(self.load().model, self._delivery, roster, self._stopped_early)
-
-    def _standing(self, users: int) -> dict[str, Any]:
-        """What the journal is told once a second."""
-        load = self.load().model_dump(mode="json")
-        return {"users": users, "load": load, "besides": self._besides()}
-
     # --- messages of workers ------------------------------------------------------------------
 
     def _on_interval(self, environment: Any, msg: Any) -> None:
         assert self.crew is not None
-        if msg.data["run"] == self._run and msg.node_id not in self.crew.roster.refused:
+        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
             self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
         self.crew.acknowledge(msg)
 
     def _on_last(self, environment: Any, msg: Any) -> None:
         assert self.crew is not None
-        if msg.data["run"] == self._run and msg.node_id not in self.crew.roster.refused:
-            self._ledger.expect(msg.node_id, msg.data["seq"])
+        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
+            assert self._run is not None
+            self._run.ledger.expect(msg.node_id, msg.data["seq"])
             self.crew.has_finished(msg.node_id)
 
     def _on_fault(self, environment: Any, msg: Any) -> None:
-        if msg.data["run"] == self._run:
+        if self._is_of_run(msg):
             self.fault(msg.data["text"])
 
-    def _classes(self) -> Sequence[str]:
-        available = self._environment.available_user_classes or {}
-        return list(available) or [cls.__name__ for cls in self._environment.user_classes]
+    def _is_of_run(self, msg: Any) -> bool:
+        """Whether it is not of a run before this one."""
+        return self._run is not None and msg.data["run"] == self._run.name
 
     # --- after --------------------------------------------------------------------------------
 
@@ -410,7 +303,8 @@ class Conductor:
             return
         self._look_after_workers()
         self._drained = Event()
-        self._ended = perf_counter()
+        if self._run is not None:
+            self._run.end()
         try:
             if self.crew is not None and self._hurried:
                 self.crew.hurry(HURRY_LIMIT)
@@ -428,64 +322,15 @@ class Conductor:
             self._idle.set()
 
     def _conclude(self) -> None:
-        if self._progress is not None:
-            self._progress.kill()
-            self._progress = None
-        folder, self._folder = self._folder, None
-        if folder is None or self._delivery is None:
+        if self._following is not None:
+            self._following.kill()
+            self._following = None
+        run, crew, options = self._run, self.crew, self._environment.parsed_options
+        if run is None or run.summary is not None:
             return
-        assert self._environment.parsed_options is not None
-        profile, delivery, crew = self.profile(), self._delivery, self.crew
-        duration_s = round((self._ended or perf_counter()) - self._began, 3)
-        rows = self._timeline.finish()
-        folder.write_rows(rows)
-        if self._survey is None:
-            self._chronicle.add(rows, duration_s)
-        told = self._besides()
-        if crew is not None:
-            told["workers_lost"] = [asdict(loss) for loss in crew.losses(duration_s)]
-        self.summary = summarise(
-            self._ledger,
-            **self._what(profile),
-            **told,
-            duration_s=duration_s,
-            workers=max(1, self._ledger.workers),
-            asked_sessions=delivery.asked_sessions(duration_s),
-            local_limits=self._ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            chronicle=self._chronicle,
-        )
-        found = None if self._survey is None else self._survey.result()
-        if found is not None:
-            verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
-            self.summary = replace(self.summary, verdict=verdict)
-        examples = self._ledger.examples
-        info = run_info(profile, self.summary.started_at, self._environment.host)
-        summary, transcripts = self.summary, self._ledger.transcripts
-
-        def write_all(path: Path) -> None:
-            if found is not None:
-                capacity.save(path, found)
-            lead = "" if found is None else f"{capacity.document(found)}\n"
-            write(path, summary, info, examples, transcripts, lead)
-
-        self.unwritten = folder.finish(write_all)
+        run.end()
+        roster, losses = (None, []) if crew is None else (crew.roster, crew.losses(run.duration_s))
+        run.conclude(roster, losses)
         self._told.clear()
-        if found is None:
-            render(self.summary, self._console, examples)
-        else:
-            capacity.render(found, self._console)
-        self._console.print(f"results: {folder.path}", highlight=False, soft_wrap=True)
-        for text in annotations(self.summary, os.environ, self._source()):
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        if self.unwritten is not None:
-            logger.error("%s", self.unwritten)
-
-    def _source(self) -> tuple[str, dict[str, int]] | None:
-        """Where the objectives are written, for whoever shows a problem beside its line."""
-        assert self._environment.parsed_options is not None
-        with suppress(UsageError):  # the file may be gone by now
-            path, lines = objectives_at(self._environment.parsed_options.profile, profile_folders())
-            with suppress(ValueError):  # elsewhere than in the folder that a CI system looks at
-                path = str(Path(path).resolve().relative_to(Path.cwd()))
-            return path, lines
-        return None
+        assert options is not None
+        tell(run, options.profile, self._console)

@@ -11,7 +11,7 @@ from locust.runners import STATE_CLEANUP, STATE_INIT, Runner
 if TYPE_CHECKING:
     from loadkit.swarm.conductor import Conductor
 
-__all__ = ["cut_off", "install_exit"]
+__all__ = ["USAGE", "cut_off", "install_exit"]
 
 USAGE: Final = 2  # exit code
 
@@ -45,9 +45,8 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         conductor.hurry()  # a run that goes on is ended by Locust in a moment
         if by_signal:
             environment.process_exit_code = 128 + by_signal[0]
-        elif web_ui is None and conductor.summary is not None:
-            code = conductor.summary.verdict.exit_code
-            environment.process_exit_code = code or (USAGE if conductor.unwritten else code)
+        elif web_ui is None and conductor.exit_code is not None:
+            environment.process_exit_code = conductor.exit_code
 
     environment.events.quitting.add_listener(on_quitting)
 

@@ -19,7 +19,7 @@ import pytest
 import trustme
 
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net import link as link_module
+from loadkit.net import stream as stream_module
 from loadkit.net.link import Closed, Link, Traffic
 from loadkit.net.stamps import ArrivalClock
 from loadkit.net.target import Target
@@ -574,7 +574,7 @@ class TestReceiving:
         """Its age is not to be known then: it counts as new when it is read."""
         ahead = [0.0]
         clock = ArrivalClock(lambda: time() + ahead[0], perf_counter)
-        monkeypatch.setattr(link_module, "_ARRIVALS", clock)
+        monkeypatch.setattr(stream_module, "_ARRIVALS", clock)
 
         def script(sock):
             accept(sock)
@@ -771,7 +771,7 @@ class TestSending:
     def test_a_server_that_reads_nothing_ends_the_link_in_bounded_time(
         self, serve, dial, monkeypatch
     ):
-        monkeypatch.setattr(link_module, "_SEND_LIMIT", 0.1)
+        monkeypatch.setattr(stream_module, "_SEND_LIMIT", 0.1)
         over = gevent.event.Event()
 
         def script(sock):

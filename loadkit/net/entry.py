@@ -1,0 +1,69 @@
+"""The way into a session: a token, then the session, over one HTTP connection as a client's own."""
+
+from time import perf_counter, time
+from typing import NamedTuple
+
+from loadkit.errors import RemoteError
+from loadkit.figures import Phase
+from loadkit.net.ports import Recorder, Setting
+from loadkit.net.rest import Api
+from loadkit.net.token import expired
+
+__all__ = ["Entry", "count_status", "enter"]
+
+
+class Entry(NamedTuple):
+    """What opens a session's sockets; both are secrets."""
+
+    token: str
+    session_id: str
+
+
+def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
+    """Ask for a token and for a session.
+
+    Args:
+        setting: whom to ask, and where the figures go.
+        due: when the plan wanted it to begin (seconds, monotonic).
+        streaming: whether to ask for streamed answers.
+
+    Raises:
+        RemoteError: it was refused, or did not come about, however often it was tried.
+    """
+    recorder = setting.recorder
+
+    def refused(error: RemoteError) -> None:
+        """A call failed that is tried again; only the last try's failure is an error."""
+        recorder.count(f"retried.{error.kind}")
+        count_status(recorder, error)
+
+    def session() -> str:
+        return api.create_session(token, streaming=streaming, platform=setting.platform)
+
+    api = Api(setting.target, setting.credentials, retrying=refused)
+    try:
+        began = perf_counter()
+        token = api.access_token()
+        done = perf_counter()
+        recorder.sample(Phase.TOKEN, due, began, done)
+        try:
+            session_id = session()
+        except RemoteError as error:
+            # A server that lets people wait may let their tokens grow too old meanwhile.
+            if error.status != 401 or not expired(token, time()):
+                raise
+            token, done = api.access_token(), perf_counter()
+            session_id = session()
+        recorder.sample(Phase.CREATE_SESSION, None, done, perf_counter())
+    except RemoteError as error:
+        count_status(recorder, error)
+        raise
+    finally:
+        api.close()
+    return Entry(token, session_id)
+
+
+def count_status(recorder: Recorder, error: RemoteError) -> None:
+    """Count with which HTTP status something was refused."""
+    if error.status is not None:
+        recorder.count(f"refused.{error.status}")

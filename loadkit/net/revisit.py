@@ -1,0 +1,40 @@
+"""A look at a session that was left without a word: what became of it?"""
+
+from time import perf_counter
+from typing import Final
+
+from loadkit.errors import RemoteError
+from loadkit.net.link import Link
+from loadkit.net.ports import Setting
+from loadkit.wire import Event, EventType, Flaw, decode
+
+__all__ = ["revisit"]
+
+LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
+
+
+def revisit(setting: Setting, query: str) -> str:
+    """Open the session's socket once more, and listen.
+
+    Args:
+        setting: of the session.
+        query: of the upgrade, encoded, with the cursor of what was seen before.
+
+    Returns:
+        `still_alive`; the reason it ended for; or `refused_` with the status or the failure.
+    """
+    try:
+        link = Link.open(setting.target, query, setting.traffic)
+    except RemoteError as error:
+        return f"refused_{error.status or error.kind}"
+    try:
+        until, news = perf_counter() + LOOKS_BACK, "still_alive"
+        while link.closed is None and perf_counter() < until and news == "still_alive":
+            for frame in link.receive(until):
+                for event in [] if isinstance(frame, Flaw) else decode(frame):
+                    if isinstance(event, Event) and event.type is EventType.SESSION_END:
+                        news = str(event.payload.get("reason")).removeprefix("REASON_").lower()
+        link.close()
+    finally:
+        link.drop()
+    return news

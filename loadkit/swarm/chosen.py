@@ -1,0 +1,61 @@
+"""What Locust's options name now: a profile, and the search for its capacity where asked for."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from locust.env import Environment
+
+from loadkit.errors import UsageError
+from loadkit.plan.profile import Profile
+from loadkit.plan.settings import Load
+from loadkit.swarm.options import read_profile
+from loadkit.swarm.search import for_search
+from loadkit.swarm.survey import Survey
+
+__all__ = ["Chosen"]
+
+
+class Chosen:
+    """The choice of an environment. It is read again only when it changes."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._read: tuple[tuple[Any, ...], Profile] | None = None
+        self._own_load = 0.0
+
+    def profile(self) -> Profile:
+        """The profile, as a search runs it where there is to be one.
+
+        Raises:
+            UsageError: there is none, or it holds mistakes.
+        """
+        options = self._environment.parsed_options
+        if options is None:
+            raise UsageError("loadkit runs from Locust's command line only")
+        key = (options.profile, tuple(options.profile_overrides), options.capacity)
+        if self._read is None or self._read[0] != key:
+            profile = read_profile(options, self._classes())
+            self._own_load = profile.load.peak_rate or profile.load.peak_users
+            self._read = key, for_search(profile) if options.capacity else profile
+        return self._read[1]
+
+    def survey(self, *ask: Callable[[Load, float], None]) -> Survey | None:
+        """A new search, or an earlier one to go on with; None where the profile has its stages.
+
+        Args:
+            ask: called with each load that it asks for; see `Survey`.
+
+        Raises:
+            UsageError: as `profile`; or there is nothing to go on with.
+        """
+        profile, options = self.profile(), self._environment.parsed_options
+        assert options is not None
+        if options.capacity:
+            return Survey(profile, self._own_load, options.resume or "", *ask)
+        if options.resume:
+            raise UsageError("--resume goes on with a capacity search: add --capacity")
+        return None
+
+    def _classes(self) -> Sequence[str]:
+        available = self._environment.available_user_classes or {}
+        return list(available) or [cls.__name__ for cls in self._environment.user_classes]

@@ -1,0 +1,248 @@
+"""One run as it goes: what is asked for, what is measured of it, and where that is written."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from loadkit.errors import Failure
+from loadkit.measure.abort import Watch
+from loadkit.measure.chronicle import Chronicle
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.slo import SloLine, judge
+from loadkit.measure.summary import Summary, summarise
+from loadkit.measure.timeline import Timeline
+from loadkit.measure.verdict import Verdict
+from loadkit.plan.delivery import Delivery
+from loadkit.plan.profile import Profile
+from loadkit.plan.settings import Load
+from loadkit.report import capacity
+from loadkit.report.files import write
+from loadkit.swarm.folder import Folder, run_info
+from loadkit.swarm.roster import Loss, Roster
+from loadkit.swarm.standing import besides
+from loadkit.swarm.survey import Survey
+
+__all__ = ["Run"]
+
+
+class Run:
+    """A run from its first second to its summary. It knows of no greenlet and of no process.
+
+    Args:
+        profile: what is run.
+        target: whom it is run against.
+        folder: where its results go.
+        strict: whether an objective that too few samples decide on is broken.
+        pause: called between two pieces of work of some milliseconds, to let others run.
+        clock: monotonic, in seconds.
+
+    Attributes:
+        name: when it began, by the wall clock.
+        profile: the same.
+        folder: the same.
+        ledger: what was measured.
+        survey: the capacity search that asks for the load; None where the profile's stages do.
+        generator: by worker, what it said of itself last.
+        summary: what it came to, once it is over.
+        found: what the capacity search came to, by the keys of `capacity.json`, likewise.
+        unwritten: why its files could not be written; None if they were.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        target: str,
+        folder: Folder,
+        *,
+        strict: bool,
+        pause: Callable[[], None],
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._started = datetime.now(UTC)
+        self.name = self._started.isoformat(timespec="microseconds")
+        self.profile, self.folder = profile, folder
+        self._target, self._strict, self._pause = target, strict, pause
+        self._clock = clock
+        self._delivery = Delivery(profile.load)
+        self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
+        self.ledger = Ledger(self._timeline)
+        self._chronicle = Chronicle(profile.load.warmup)
+        abort = profile.abort
+        self._watch = None if abort is None else Watch(abort.grace, abort.metrics)
+        self.survey: Survey | None = None
+        self.generator: dict[str, dict[str, Any]] = {}
+        self.summary: Summary | None = None
+        self.found: dict[str, Any] | None = None
+        self.unwritten: str | None = None
+        self._stopped_early: str | None = None
+        self._began = self._ended = 0.0
+
+    def search(self, survey: Survey) -> None:
+        """Have a capacity search ask for the load, from the beginning on."""
+        self.survey = survey
+        survey.begin(self.folder.path, self._head)
+
+    def begin(self) -> None:
+        """It begins now: before the first user."""
+        head = {
+            "interval": self.profile.results.interval,
+            "what": self._what(),
+            "run": self._info(),
+        }
+        self.folder.begin(self._started, self._pause, head)
+        self.folder.look(0.0, [], self._standing(0, None), self.ledger)
+        self._began = self._clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self._began
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from its beginning to its end."""
+        return round(self._ended - self._began, 3)
+
+    @property
+    def load(self) -> Load:
+        """What is asked for."""
+        return self.profile.load if self.survey is None else self.survey.load
+
+    @property
+    def asked_users(self) -> float:
+        """How many users are asked for now."""
+        return self._delivery.asked_at(self.elapsed_s).get("users", 0)
+
+    def follow(self, load: Load) -> None:
+        """Another load is asked for."""
+        self._delivery.follow(load)
+
+    def add(self, worker: str, seq: int, interval: dict[str, Any]) -> bool:
+        """Take an interval of a worker. Returns whether it is one that was not there yet."""
+        now = self.elapsed_s
+        if not self.ledger.add(worker, seq, interval, now):
+            return False
+        if self.summary is None:
+            self.folder.note(worker, seq, now, interval)
+        # What a report leaves out, open files for one, stands as it was.
+        self.generator.setdefault(worker, {}).update(interval["generator"])
+        return True
+
+    def look(self, now: float, users: int, roster: Roster | None) -> None:
+        """Take stock and write it down; to be called once a second.
+
+        Args:
+            now: second of the run.
+            users: those at work.
+            roster: the workers so far; None for a process that is alone.
+        """
+        rows = self._timeline.closed(now)
+        self._delivery.look(now, users)
+        self.folder.look(now, rows, self._standing(users, roster), self.ledger)
+        if self.survey is not None:
+            self.survey.look(now, rows, users, list(roster.lost) if roster else [])
+        else:
+            # What is closed while the run drains may lie before its end, and belongs to it.
+            self._chronicle.add(rows, self.duration_s if self._ended else None)
+
+    def is_hopeless(self, now: float) -> bool:
+        """Look at the objectives; tell, once, that one was broken for longer than `[abort]` has.
+
+        Args:
+            now: second of the run.
+        """
+        if self._watch is None or self._stopped_early is not None:
+            return False
+        if now < self.profile.load.warmup:
+            return False
+        lines: list[SloLine] = []
+        for limit in self.profile.slo:
+            lines += judge([(limit.metric, limit.limit)], self.ledger)
+            self._pause()  # a line takes some milliseconds, and a lone process also loads
+        broken, abort = self._watch.look(now, lines), self.profile.abort
+        if broken is None or abort is None:
+            return False
+        self._stopped_early = f"ended after {now:.0f} s: {broken} for {abort.grace:g} s ([abort])"
+        return True
+
+    def end(self) -> None:
+        """From now on users leave, because the run is to end. May be called twice."""
+        self._ended = self._ended or self._clock()
+
+    def conclude(self, roster: Roster | None, losses: Sequence[Loss]) -> None:
+        """Everything is handed over: freeze it and write it down.
+
+        Args:
+            roster: as in `look`.
+            losses: the workers that went away, or never handed over what they measured last.
+        """
+        self.end()
+        rows = self._timeline.finish()
+        self.folder.write_rows(rows)
+        if self.survey is None:
+            self._chronicle.add(rows, self.duration_s)
+        told = self._besides(roster) | {"workers_lost": [asdict(loss) for loss in losses]}
+        summary = summarise(
+            self.ledger,
+            **self._what(),
+            **told,
+            duration_s=self.duration_s,
+            workers=max(1, self.ledger.workers),
+            asked_sessions=self._delivery.asked_sessions(self.duration_s),
+            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            chronicle=self._chronicle,
+        )
+        found = None if self.survey is None else self.survey.result()
+        if found is not None:
+            verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
+            summary = replace(summary, verdict=verdict)
+        self.summary, self.found = summary, found
+        self.unwritten = self.folder.finish(self._write)
+
+    def _write(self, folder: Path) -> None:
+        """What is written at the end, and may be tried again."""
+        assert self.summary is not None
+        lead = ""
+        if self.found is not None:
+            capacity.save(folder, self.found)
+            lead = f"{capacity.document(self.found)}\n"
+        ledger = self.ledger
+        write(folder, self.summary, self._info(), ledger.examples, ledger.transcripts, lead)
+
+    def _what(self) -> dict[str, Any]:
+        """What is run; it stays the same from the start on."""
+        slo = self.profile.slo if self.survey is None else ()
+        return {
+            "profile": self.profile.name,
+            "started_at": self._started_at,
+            "target": self._target,
+            "limits": [(limit.metric, limit.limit) for limit in slo],
+            "strict": self._strict,
+        }
+
+    def _head(self) -> dict[str, Any]:
+        """What `capacity.json` says of the run itself."""
+        return {
+            "target": self._target,
+            "started_at": self._started_at,
+            "duration_s": round(self.elapsed_s, 3),
+        }
+
+    def _info(self) -> dict[str, Any]:
+        return run_info(self.profile, self._started_at, self._target)
+
+    @property
+    def _started_at(self) -> str:
+        return self.name[:19] + "Z"
+
+    def _besides(self, roster: Roster | None) -> dict[str, Any]:
+        """What the summary will tell besides the ledger, as of now."""
+        return besides(self.load.model, self._delivery, roster, self._stopped_early)
+
+    def _standing(self, users: int, roster: Roster | None) -> dict[str, Any]:
+        """What the journal is told once a second."""
+        load = self.load.model_dump(mode="json")
+        return {"users": users, "load": load, "besides": self._besides(roster)}

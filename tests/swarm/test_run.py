@@ -1,0 +1,194 @@
+"""One run, from its first second to its summary: fed by hand, on a clock that stands still."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit.errors import Failure, UsageError
+from loadkit.figures import Count, Phase
+from loadkit.measure.recorder import Recorder
+from loadkit.plan.profile import load_profile
+from loadkit.recovery.rebuild import rebuild
+from loadkit.swarm.folder import Folder
+from loadkit.swarm.roster import Loss, Roster
+from loadkit.swarm.run import Run
+
+PROFILE = """[load]
+stages = [{ duration = "0s", users = 4 }, { duration = "20s", users = 4 }]
+warmup = "5s"
+[mix]
+CompleteChat = 1
+[slo]
+"response.p50" = "1s"
+[abort]
+grace = "3s"
+"""
+TARGET = "http://127.0.0.1:8100"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class World:
+    """A run of `PROFILE` and one worker's records."""
+
+    def __init__(self, folder: Path, *, strict: bool = False) -> None:
+        path = folder / "tiny.toml"
+        path.write_text(PROFILE)
+        self.folder, self.clock, self.paused = folder / "results", Clock(), 0
+        self.folder.mkdir()
+        self.run = Run(
+            load_profile(str(path)),
+            TARGET,
+            Folder(self.folder),
+            strict=strict,
+            pause=self._pause,
+            clock=self.clock,
+        )
+        self.run.begin()
+        self.recorder = Recorder(clock=self.clock)
+        self.sent = 0
+
+    def _pause(self) -> None:
+        self.paused += 1
+
+    def at(self, second: float) -> None:
+        self.clock.now = 100.0 + second
+
+    def report(self, second: float, *answers: float, live: int = 4) -> dict[str, Any]:
+        """The worker's report of so many turns, each of which took so many seconds."""
+        for took in answers:
+            self.recorder.session_started()
+            self.recorder.sample(Phase.RESPONSE, None, second - took, second)
+            self.recorder.count(Count.TURNS_SENT)
+            self.recorder.count(Count.TURNS_ANSWERED)
+        self.at(second)
+        self.sent += 1
+        interval = self.recorder.take(self.clock.now)
+        self.run.add("worker", self.sent, interval)
+        return interval
+
+    def written(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    if made.run.summary is None:  # its files are still open
+        made.run.conclude(None, [])
+
+
+def test_its_summary_is_of_what_the_workers_measured(world: World) -> None:
+    """And says for how long, and against whom."""
+    world.report(6.0, 0.25, 0.5, 0.75)
+    world.run.look(6.0, 4, Roster())
+    world.at(7.5)
+    world.run.end()
+    world.at(9.0)  # what is handed over after the end makes it no longer
+    world.run.conclude(Roster(), [])
+    assert world.run.summary is not None
+    assert world.run.unwritten is None
+    told = world.written("summary.json")
+    assert (told["target"], told["duration_s"], told["profile"]) == (TARGET, 7.5, "tiny")
+    assert told["turns"]["answered"] == told["latency_ms"]["response"]["count"] == 3
+    assert (
+        told["started_at"] == world.written("run.json")["started_at"] == world.run.name[:19] + "Z"
+    )
+
+
+def test_a_report_that_comes_twice_counts_once(world: World) -> None:
+    interval = world.report(6.0, 0.25)
+    assert not world.run.add("worker", world.sent, interval)
+    assert world.run.ledger.counts[Count.TURNS_ANSWERED] == 1
+
+
+def test_a_report_after_the_end_writes_no_file(world: World) -> None:
+    """It is too late for the journal, which is deleted, and for the summary."""
+    world.report(6.0, 0.25)
+    world.run.conclude(Roster(), [])
+    before = {path.name: path.read_bytes() for path in world.folder.iterdir()}
+    world.report(7.0, 0.25)
+    assert {path.name: path.read_bytes() for path in world.folder.iterdir()} == before
+
+
+def test_it_stands_in_its_files_as_of_its_last_look(world: World) -> None:
+    """Which is all that is left of it when its process is killed."""
+    world.report(6.0, 0.25, 0.5)
+    world.run.look(6.0, 4, Roster())
+    left = Path(shutil.copytree(world.folder, world.folder.with_name("left")))
+    found = rebuild(left)
+    assert found.cut is not None
+    assert found.turns["answered"] == 2
+
+
+def test_what_a_worker_says_of_itself_stays_until_it_says_something_else(world: World) -> None:
+    world.recorder.gauge("cpu_percent", 30.0)
+    world.report(1.0)
+    first = dict(world.run.generator["worker"])
+    world.report(2.0)
+    assert first.items() <= world.run.generator["worker"].items()
+
+
+def test_lost_workers_are_in_the_summary(world: World) -> None:
+    world.run.conclude(Roster(), [Loss("w2", 3.5, 7)])
+    told = world.written("summary.json")["generator"]["workers_lost"]
+    assert told == [{"worker": "w2", "at_s": 3.5, "sessions_live": 7}]
+
+
+class TestAnObjective:
+    def hopeless(self, world: World, took: float, seconds: Callable[[int], bool]) -> list[int]:
+        """The seconds at which the run is found to be hopeless."""
+        found = []
+        for second in range(1, 15):
+            if seconds(second):
+                world.report(float(second), *[took] * 20)
+            if world.run.is_hopeless(float(second)):
+                found.append(second)
+        return found
+
+    def test_that_stays_broken_makes_a_run_hopeless_once(self, world: World) -> None:
+        """After the warm-up and the grace; and the summary says why it ended."""
+        assert self.hopeless(world, 2.0, lambda second: True) == [8]
+        world.run.conclude(Roster(), [])
+        told = world.written("summary.json")
+        assert "ended after 8 s: response p50" in told["stopped_early"]
+        assert told["verdict"]["exit_code"] == 1
+
+    def test_that_is_kept_never_does(self, world: World) -> None:
+        assert self.hopeless(world, 0.5, lambda second: True) == []
+
+    def test_is_looked_at_with_a_pause_after_each(self, world: World) -> None:
+        """A lone process also loads."""
+        before = world.paused
+        world.run.is_hopeless(6.0)
+        assert world.paused == before + 1
+
+
+def test_what_cannot_be_written_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise UsageError("cannot write summary.json") from OSError(errno.EACCES, "denied")
+
+    monkeypatch.setattr("loadkit.swarm.run.write", full)
+    world.run.conclude(Roster(), [])
+    assert world.run.unwritten == "cannot write summary.json"
+    assert world.run.summary is not None
+
+
+def test_failures_come_with_their_examples(world: World) -> None:
+    world.recorder.fail(Failure.UNANSWERED, "no answer within 30 s")
+    world.report(6.0, 0.25)
+    world.run.conclude(Roster(), [])
+    assert world.written("summary.json")["errors"] == {"unanswered": 1}
+    assert "no answer within 30 s" in json.dumps(world.written("run.json")["examples"])
