@@ -1,124 +1,23 @@
 """The run cut into windows that are few however long it lasts: what drift is looked for in."""
 
-from array import array
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, groupby
+from itertools import groupby
 from math import inf
 from typing import Final
 
 from loadkit.figures import Count
 from loadkit.measure.histogram import Distribution
+from loadkit.measure.sketch import Sketch, Sketches
 from loadkit.measure.timeline import Row
 
-__all__ = ["MOST", "Sketch", "Window", "Windows", "joined"]
+__all__ = ["MOST", "Window", "Windows", "joined"]
 
 MOST: Final = 120
 """Windows that are kept at most; from the first time on that there are so many, at least half. More
-would date a change more closely, but take longer to fill: some 4 MB on whoever leads, which it has
+would date a change more closely, but take longer to fill: some 3 MB on whoever leads, which it has
 after two minutes of rows of a second."""
-
-_BITS: Final = 6  # significant bits of a bucket's number: 32 buckets for each doubling
-
-ROOM: Final = 192
-"""Buckets: the latencies of a phase spread over some 50 to 180, many of them over a few more."""
-
-_PLACES: Final = 1 << 16  # that the mean of a bucket's samples may have within the bucket
-
-
-class Sketch:
-    """A distribution in little room: some 60 buckets of 8 bytes, for the latencies of a phase.
-
-    It has room for `ROOM` of them from the start. So windows that grow longer, and hit more
-    buckets, take no more memory: whoever leads has that after two minutes. What is beyond joins a
-    neighbour, the buckets with the fewest samples first.
-
-    A bucket is 1.6 to 3.1 % wide, yet it says where in it the mean of its samples lies, and a
-    percentile lies between means: within 0.1 % of the exact one for smooth distributions, and
-    without steps while it moves from one bucket to the next.
-
-    Args:
-        samples: values in microseconds, and how often each is there.
-    """
-
-    __slots__ = ("_counts", "_keys", "_places", "_used")
-
-    def __init__(self, samples: Iterable[tuple[float, int]] = ()) -> None:
-        merged: defaultdict[int, list[float]] = defaultdict(lambda: [0, 0])
-        for value, count in samples:
-            known = merged[_bucket(int(value))]
-            known[0] += count
-            known[1] += count * value
-        ordered = sorted(merged.items())
-        while len(ordered) > ROOM:
-            _join_the_least(ordered)
-        self._used = len(ordered)
-        room = [0] * (ROOM - self._used)
-        self._keys = array("H", [*(key for key, _ in ordered), *room])
-        self._counts = array("I", [*(int(count) for _, (count, _) in ordered), *room])
-        self._places = array("H", [*(_place(key, s / n) for key, (n, s) in ordered), *room])
-
-    def __iter__(self) -> Iterator[tuple[float, int]]:
-        """What makes another one like it: the mean of each bucket, and its samples."""
-        return zip(self._means(), self._counts, strict=False)
-
-    def _means(self) -> list[float]:
-        """The mean of each bucket's samples in microseconds."""
-        used = map(_reach, self._keys[: self._used])
-        return [
-            lowest + place * width / _PLACES
-            for (lowest, width), place in zip(used, self._places, strict=False)
-        ]
-
-    @property
-    def count(self) -> int:
-        """How many samples it holds."""
-        return sum(self._counts)
-
-    def percentile(self, per_mille: int) -> float:
-        """Return a percentile in milliseconds, 950 for p95; there must be samples."""
-        count = self.count
-        wanted = count * per_mille / 1000
-        means = self._means()
-        counts = self._counts[: self._used]
-        middles = [upto - n / 2 for upto, n in zip(accumulate(counts), counts, strict=True)]
-        right = bisect_left(middles, wanted)
-        if right == 0:
-            return means[0] / 1000
-        if right == len(means):
-            return means[-1] / 1000
-        left = right - 1
-        share = (wanted - middles[left]) / (middles[right] - middles[left])
-        return (means[left] + share * (means[right] - means[left])) / 1000
-
-
-def _bucket(value: int) -> int:
-    shift = max(0, value.bit_length() - _BITS)
-    return (shift << _BITS) + (value >> shift)
-
-
-def _reach(key: int) -> tuple[int, int]:
-    """The lowest value of a bucket, and how wide it is; undoes `_bucket`."""
-    shift = key >> _BITS
-    return (key & (1 << _BITS) - 1) << shift, 1 << shift
-
-
-def _place(key: int, mean: float) -> int:
-    """Where in a bucket its mean lies: at its edge where neighbours that joined it pull it out."""
-    lowest, width = _reach(key)
-    return min(max(round((mean - lowest) / width * _PLACES), 0), _PLACES - 1)
-
-
-def _join_the_least(ordered: list[tuple[int, list[float]]]) -> None:
-    """Have the bucket with the fewest samples join the nearer one of its neighbours."""
-    least = min(range(len(ordered)), key=lambda at: ordered[at][1][0])
-    key, (count, total) = ordered.pop(least)
-    beside = range(max(0, least - 1), min(least + 1, len(ordered)))
-    known = ordered[min(beside, key=lambda at: abs(ordered[at][0] - key))][1]
-    known[0] += count
-    known[1] += total
 
 
 @dataclass(slots=True)
@@ -141,7 +40,7 @@ class Window:
     start: float
     seconds: float
     asked: float | None
-    latency: dict[str, Sketch] = field(default_factory=dict)
+    latency: Sketches = field(default_factory=Sketches)
     answered: int = 0
     errors: int = 0
     reconnects: int = 0
@@ -159,20 +58,11 @@ class Window:
     def joined(cls, parts: "Sequence[Window]") -> "Window":
         """Make one of several that follow each other."""
         first = parts[0]
-        phases = dict.fromkeys(phase for part in parts for phase in part.latency)
         return cls(
             first.start,
             sum(part.seconds for part in parts),
             first.asked if all(part.asked == first.asked for part in parts) else None,
-            {
-                phase: Sketch(
-                    samples
-                    for part in parts
-                    if phase in part.latency
-                    for samples in part.latency[phase]
-                )
-                for phase in phases
-            },
+            Sketches.joined([part.latency for part in parts]),
             sum(part.answered for part in parts),
             sum(part.errors for part in parts),
             sum(part.reconnects for part in parts),
@@ -260,11 +150,13 @@ def _of(row: Row) -> Window:
         row.start,
         row.length,
         sum(row.asked.values()) or None if row.asked else 0.0,
-        {
-            phase: Sketch(found.counts.items())
-            for phase, found in row.latency.items()
-            if found.counts
-        },
+        Sketches(
+            {
+                phase: Sketch(found.counts.items())
+                for phase, found in row.latency.items()
+                if found.counts
+            }
+        ),
         counts[Count.TURNS_ANSWERED],
         sum(n for key, n in counts.items() if key.startswith("errors.")),
         counts[Count.DISCONNECTS_RECONNECTED],

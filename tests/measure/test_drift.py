@@ -17,8 +17,9 @@ from loadkit.measure.ages import AGES
 from loadkit.measure.drift import LEAST, Drift, Figure, analyse
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.sketch import Sketch
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.windows import Sketch, Window, Windows
+from loadkit.measure.windows import Window, Windows
 from loadkit.report.drift import rows, told
 
 Floats = NDArray[np.float64]
