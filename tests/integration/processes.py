@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+from simulator_client import simulators as simulators_in_thread
+
+from loadkit.simulator import Credentials
 
 ROOT = Path(__file__).parents[2]
 LOADKIT = str(Path(sys.executable).with_name("loadkit"))
@@ -174,23 +177,67 @@ def run(
         return process.finish()
 
 
-class Simulator(NamedTuple):
-    """A simulated service in a process of its own."""
+class Simulator:
+    """A simulated service that knows `TOKEN`.
 
-    url: str
-    process: Started
-    truth: Path
+    Attributes:
+        url: where it listens.
+        truth: its log.
+    """
+
+    def __init__(self, url: str, truth: Path, stop: Callable[[], object]) -> None:
+        self.url, self.truth, self._stop = url, truth, stop
 
     def stop(self) -> "Truth":
         """Have it write the rest of its truth log and go."""
-        self.process.send(signal.SIGTERM)
-        assert self.process.finish().code == 0
+        self._stop()
         return Truth(self.truth)
 
 
 @contextlib.contextmanager
-def simulator(folder: Path, *dials: str, port: int = 0) -> Iterator[Simulator]:
-    """A quick simulator that knows `TOKEN` and writes a truth log; at any port, unless told."""
+def simulators(folder: Path, number: int, *dials: str) -> Iterator[list[Simulator]]:
+    """Quick ones, all in a thread of this process, where a start costs next to nothing.
+
+    Who stops one stops them all.
+    """
+    truths = [folder / f"{uuid.uuid4().hex}.truth" for _ in range(number)]
+    knows = Credentials(TOKEN, HOST)
+    with contextlib.ExitStack() as stack:
+        clients = stack.enter_context(
+            simulators_in_thread(*QUICK, *dials, truths=truths, knows=knows)
+        )
+        yield [
+            Simulator(client.url, truth, stack.close)
+            for client, truth in zip(clients, truths, strict=True)
+        ]
+
+
+@contextlib.contextmanager
+def simulator(folder: Path, *dials: str) -> Iterator[Simulator]:
+    """One of them."""
+    with simulators(folder, 1, *dials) as (one,):
+        yield one
+
+
+class SimulatorProcess(Simulator):
+    """One in a process of its own, which can be killed.
+
+    Attributes:
+        process: it.
+    """
+
+    def __init__(self, url: str, truth: Path, process: Started) -> None:
+        super().__init__(url, truth, self._end)
+        self.process = process
+
+    def _end(self) -> None:
+        self.process.send(signal.SIGTERM)
+        assert self.process.finish().code == 0
+
+
+@contextlib.contextmanager
+def simulator_process(folder: Path, *dials: str, port: int = 0) -> Iterator[SimulatorProcess]:
+    """A quick one by its command; at any port, unless told."""
     truth = folder / f"{uuid.uuid4().hex}.truth"
     command = [LOADKIT, "simulate", "--port", str(port), "--truth", truth]
     for dial in (*QUICK, *dials):
@@ -199,7 +246,7 @@ def simulator(folder: Path, *dials: str, port: int = 0) -> Iterator[Simulator]:
         said = process.wait_for(
             lambda: re.match(r"listening on (\S+)\n", process.output), "listening"
         )
-        yield Simulator(said[1], process, truth)
+        yield SimulatorProcess(said[1], truth, process)
 
 
 class Truth:

@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from loadkit.simulator import Credentials, Simulator, load_dials
 
 TOKEN, HOST = "a-connector-token", "shop.example"
+CREDENTIALS = Credentials(TOKEN, HOST)
 QUICK = (
     "agent.join=10ms",
     "agent.greeting=20ms",
@@ -81,8 +82,10 @@ class Client:
 
 
 @contextlib.contextmanager
-def simulator(*settings: str, truth: Path | None = None) -> Iterator[Client]:
-    """A server in a thread of this process, on a port of its own."""
+def simulators(
+    *settings: str, truths: Sequence[Path | None], knows: Credentials = CREDENTIALS
+) -> Iterator[list[Client]]:
+    """Servers that are alike, each on a port of its own, all in one thread of this process."""
     dials = load_dials(None, [*QUICK, *settings])
     ready, urls = threading.Event(), list[str]()
     stop: list[Callable[[], object]] = []
@@ -90,10 +93,12 @@ def simulator(*settings: str, truth: Path | None = None) -> Iterator[Client]:
     async def run() -> None:
         stopped, loop = asyncio.Event(), asyncio.get_running_loop()
         stop.append(lambda: loop.call_soon_threadsafe(stopped.set))
-        server = Simulator(dials, truth=truth, credentials=Credentials(TOKEN, HOST))
         try:
-            async with server:
-                urls.append(server.url)
+            async with contextlib.AsyncExitStack() as stack:
+                for truth in truths:
+                    server = Simulator(dials, truth=truth, credentials=knows)
+                    await stack.enter_async_context(server)
+                    urls.append(server.url)
                 ready.set()
                 await stopped.wait()
         finally:
@@ -103,11 +108,20 @@ def simulator(*settings: str, truth: Path | None = None) -> Iterator[Client]:
     thread.start()
     assert ready.wait(PATIENCE)
     try:
-        yield Client(urls[0])
+        yield [Client(url) for url in urls]
     finally:
         stop[0]()
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def simulator(
+    *settings: str, truth: Path | None = None, knows: Credentials = CREDENTIALS
+) -> Iterator[Client]:
+    """One of them."""
+    with simulators(*settings, truths=[truth], knows=knows) as (client,):
+        yield client
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, drive, profile
 from gevent import socket
-from processes import HOST, PATIENCE, TOKEN, Simulator, simulator
+from processes import HOST, PATIENCE, TOKEN, Simulator, simulator_process
 
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
@@ -30,7 +30,7 @@ PACKAGES = ("loadkit", "gevent", "greenlet", "websockets", "geventhttpclient")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     dials = ("handoff.wait=50ms", "handoff.live_response=20ms", "handoff.queue_interval=1")
-    with simulator(tmp_path_factory.mktemp("server"), *dials) as found:
+    with simulator_process(tmp_path_factory.mktemp("server"), *dials) as found:
         yield found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
+from processes import LOADKIT, SECRETS, Simulator, run, simulator_process, started
 
 SLOTS, SERVICE_MS = 2, 60
 # A user says the next thing at once. So n users are always n in line before two agents, and who
@@ -61,7 +61,7 @@ def found(out: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with simulator(tmp_path_factory.mktemp("queue"), *QUEUE) as running:
+    with simulator_process(tmp_path_factory.mktemp("queue"), *QUEUE) as running:
         yield running
 
 
@@ -115,7 +115,7 @@ def test_the_open_model_searches_a_rate(tmp_path: Path) -> None:
     )
     text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
     path.write_text(text.replace(f'p50" = "{LIMIT_MS}ms', 'p50" = "5s'))
-    with simulator(tmp_path) as server:  # with as many agents as are wanted
+    with simulator_process(tmp_path) as server:  # with as many agents as are wanted
         ended = run(command(path, server, tmp_path / "out"), tmp_path, SECRETS)
     document = found(tmp_path / "out")
     assert document["capacity"]["limit"] == "ceiling", ended.output

@@ -140,6 +140,7 @@ def test_a_correct_server_has_no_violation_in_ten_thousand_turns(tmp_path: Path)
     interval = outcome(
         tmp_path / "truth.jsonl",
         mix + [FLAKY] * 30,
+        "agent.chunks={ min = 2, max = 5 }",
         conversation={"turns": {"min": 52, "max": 54}},
         chaos=DROPS | {"per_turn": 0.05},
     )

@@ -32,7 +32,7 @@ class Declined(NamedTuple):
 def declined(tmp_path_factory: pytest.TempPathFactory) -> Declined:
     folder: Path = tmp_path_factory.mktemp("declined")
     slo = '[slo]\n"drift.response.p50" = "50%/h"'
-    path = profile(folder, users=6, seconds=SECONDS, warmup=2, pause="50ms", more=slo)
+    path = profile(folder, users=3, seconds=SECONDS, warmup=2, pause="50ms", more=slo)
     path.write_text(path.read_text().replace("StreamingChat = 50\n", ""))
     with simulator(folder, f"drift.per_hour={GROWTH_PER_HOUR}") as server:
         command = [LOADKIT, "run", path, "--host", server.url, "--out", folder / "out"]

@@ -16,18 +16,16 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
-    LOADKIT,
     LOCUST,
-    QUICK,
     ROOT,
     SECRETS,
-    Simulator,
+    SimulatorProcess,
     Started,
     Truth,
     free_port,
     profile,
     results,
-    simulator,
+    simulator_process,
     started,
     summary,
     timeline,
@@ -141,7 +139,7 @@ def network(folder: Path) -> Survived:
     plan = of_users(folder, seconds=38, turns="{ min = 20, max = 40 }")
     # Whose last word the cut has swallowed still hears of the end.
     dials = (*DIALS, "ended_session_linger_seconds=10")
-    with simulator(folder, *dials) as server, relay(server.url) as between:
+    with simulator_process(folder, *dials) as server, relay(server.url) as between:
         run = Run(folder, plan, between.url)
         with started(run.command(), folder, SECRETS) as process:
             run.begin(process)
@@ -152,28 +150,22 @@ def network(folder: Path) -> Survived:
             return run.survived(process, lambda: [server.stop()], between.reset)
 
 
-def restarted(folder: Path, stack: ExitStack, server: Simulator) -> Simulator:
+def restarted(folder: Path, stack: ExitStack, server: SimulatorProcess) -> SimulatorProcess:
     """The same service again, as after a crash: at the same port, and it knows nobody."""
-    truth = folder / "second.truth"
-    port = server.url.rpartition(":")[2]
-    command: list[str | Path] = [LOADKIT, "simulate", "--port", port, "--truth", truth]
-    for dial in (*QUICK, *DIALS):
-        command += ["--set", dial]
-    process = stack.enter_context(started(command, folder, SECRETS))
-    process.wait_for(lambda: re.match(r"listening on", process.output), "listening again")
-    return Simulator(server.url, process, truth)
+    port = int(server.url.rpartition(":")[2])
+    return stack.enter_context(simulator_process(folder, *DIALS, port=port))
 
 
 def target(folder: Path) -> Survived:
     """The target is killed, comes back with a limit on tokens, refuses upgrades, then is slow."""
     plan = of_users(folder, seconds=41, turns="{ min = 4000, max = 4000 }")
     with ExitStack() as stack:
-        first = stack.enter_context(simulator(folder, *DIALS, port=free_port()))
+        first = stack.enter_context(simulator_process(folder, *DIALS, port=free_port()))
         between: Relay = stack.enter_context(relay(first.url))
         run = Run(folder, plan, between.url)
         process = stack.enter_context(started(run.command(), folder, SECRETS))
         run.begin(process)
-        second: list[Simulator] = []
+        second: list[SimulatorProcess] = []
 
         def kill() -> None:
             time.sleep(0.6)  # the log of who is there is written every half second
@@ -215,11 +207,11 @@ def arrivals(folder: Path) -> Survived:
     )
     path.write_text(re.sub("stages = .*", f'model = "open"\nstages = [{legs}]', path.read_text()))
     with ExitStack() as stack:
-        first = stack.enter_context(simulator(folder, *DIALS, port=free_port()))
+        first = stack.enter_context(simulator_process(folder, *DIALS, port=free_port()))
         run = Run(folder, path, first.url)
         process = stack.enter_context(started(run.command(), folder, SECRETS))
         run.begin(process)
-        second: list[Simulator] = []
+        second: list[SimulatorProcess] = []
         run.fault(
             "restart",
             9,

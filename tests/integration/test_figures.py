@@ -21,6 +21,7 @@ from processes import (
     LOCUST,
     ROOT,
     SECRETS,
+    Finished,
     Truth,
     forked,
     free_port,
@@ -191,6 +192,41 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield running.url
 
 
+KEPT = '[slo]\n"response.p99.9" = "5s"\n"StreamingChat.response.max" = "9s"'
+BROKEN = '"CompleteChat.first_chunk.max" = "9s"'
+
+
+class Judged(NamedTuple):
+    """A run, and what its results say of an objective."""
+
+    profile: Path
+    ended: Finished
+    summary: dict[str, Any]
+    cases: list[ET.Element]
+
+    def line(self, metric: str) -> dict[str, Any]:
+        (found,) = [line for line in self.summary["slo"] if line["metric"] == metric]
+        return dict(found)
+
+    def case(self, metric: str) -> ET.Element:
+        return next(case for case in self.cases if metric in str(case.get("name")))
+
+
+@pytest.fixture(scope="module")
+def judged(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Judged]:
+    """A run whose objectives hold, as far as can be told, and a strict one with one that cannot."""
+    found = {}
+    for strict in (False, True):
+        folder = tmp_path_factory.mktemp("judged")
+        more = f"{KEPT}\n{BROKEN}" if strict else KEPT
+        path = profile(folder, users=8, seconds=3, more=more)
+        command = loadkit_run(path, server, folder / "out", *(["--strict"] if strict else []))
+        ended = run(command, folder, {**SECRETS, "GITHUB_ACTIONS": "true"})
+        cases = ET.parse(results(folder / "out") / "junit.xml").getroot().iter("testcase")
+        found[strict] = Judged(path, ended, summary(folder / "out"), list(cases))
+    return found
+
+
 class TestAnObjective:
     def test_that_stays_broken_ends_the_run_early(self, server: str, tmp_path: Path) -> None:
         """[abort]: after its grace, with exit code 1 and the reason; not before."""
@@ -203,41 +239,35 @@ class TestAnObjective:
         assert "response p50" in told["stopped_early"]
         assert told["stopped_early"] in " ".join(told["verdict"]["reasons"])
 
-    def test_of_one_user_class_is_judged_by_its_sessions_alone(
-        self, server: str, tmp_path: Path
-    ) -> None:
-        """first_chunk is what streaming sessions alone have."""
-        more = '[slo]\n"StreamingChat.response.max" = "9s"\n"CompleteChat.first_chunk.max" = "9s"'
-        path = profile(tmp_path, users=8, seconds=3, more=more)
-        ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, SECRETS)
-        streaming, complete = summary(tmp_path / "out")["slo"]
-        assert streaming["status"] == "pass"
-        assert 0 < streaming["samples"] < summary(tmp_path / "out")["turns"]["answered"]
-        assert (complete["status"], complete["actual"]) == ("fail", None)
-        assert ended.code == unless_busy(1, summary(tmp_path / "out"))
-
-    @pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 1)])
+    @pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
     def test_with_too_few_samples_is_undecided(
-        self, server: str, tmp_path: Path, strict: tuple[str, ...], code: int
+        self, judged: dict[bool, Judged], strict: bool
     ) -> None:
         """It fails with --strict alone, and is a skipped case in JUnit else."""
-        path = profile(tmp_path, users=2, seconds=2, more='[slo]\n"response.p99.9" = "5s"')
-        ended = run(loadkit_run(path, server, tmp_path / "out", *strict), tmp_path, SECRETS)
-        (line,) = summary(tmp_path / "out")["slo"]
+        line = judged[strict].line("response.p99.9")
         assert (line["status"], line["pass"], line["needed"]) == ("undecided", False, 4603)
-        assert ended.code == unless_busy(code, summary(tmp_path / "out")), ended.output
-        cases = ET.parse(results(tmp_path / "out") / "junit.xml").getroot().iter("testcase")
-        case = next(case for case in cases if "response.p99.9" in str(case.get("name")))
-        assert case.find("skipped" if code == 0 else "failure") is not None
+        case = judged[strict].case("response.p99.9")
+        assert case.find("failure" if strict else "skipped") is not None
+        told = judged[strict].summary
+        assert judged[strict].ended.code == unless_busy(1 if strict else 0, told)
 
-    def test_that_is_broken_is_shown_at_its_line_by_ci(self, server: str, tmp_path: Path) -> None:
+    def test_of_one_user_class_is_judged_by_its_sessions_alone(
+        self, judged: dict[bool, Judged]
+    ) -> None:
+        """first_chunk is what streaming sessions alone have."""
+        line = judged[False].line("StreamingChat.response.max")
+        assert line["status"] == "pass"
+        assert 0 < line["samples"] < judged[False].summary["turns"]["answered"]
+        line = judged[True].line("CompleteChat.first_chunk.max")
+        assert (line["status"], line["actual"]) == ("fail", None)
+
+    def test_that_is_broken_is_shown_at_its_line_by_ci(self, judged: dict[bool, Judged]) -> None:
         """GitHub's form, with the profile's own file and line."""
-        path = profile(tmp_path, users=4, seconds=2, more='[slo]\n"response.p50" = "1ms"')
-        number = path.read_text().splitlines().index('"response.p50" = "1ms"') + 1
-        environment = {**SECRETS, "GITHUB_ACTIONS": "true"}
-        ended = run(loadkit_run(path, server, tmp_path / "out"), tmp_path, environment)
+        number = judged[True].profile.read_text().splitlines().index(BROKEN) + 1
         assert re.search(
-            rf"^::error file=\S+tiny\.toml,line={number},.*response", ended.output, re.M
+            rf"^::error file=\S+tiny\.toml,line={number},.*first_chunk",
+            judged[True].ended.output,
+            re.M,
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from processes import LOCUST, PATIENCE, ROOT, Started, Truth, forked, profile, results, started
-from simulator_client import HOST, TOKEN, simulator
+from simulator_client import HOST, TOKEN, simulators
 
 from loadkit.recovery.rebuild import rebuild
 from loadkit.recovery.status import status
@@ -23,7 +23,7 @@ from loadkit.report.files import load_summary
 
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 RAMP, LASTS = 3.0, 12.0  # seconds of the plan
-USERS, WORKERS = 36, 3
+USERS, WORKERS = 24, 3
 LOSS = 2.0  # seconds before a kill of which something may be missing
 ORPHANED = 15.0  # seconds that workers may live on without their master
 AFTER = 1.0  # seconds after it in which the server may still answer who is dead
@@ -72,11 +72,12 @@ def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
     chance = random.Random(seed)
     with ExitStack() as stack:
         lives = []
-        for number in range(runs):
-            own = folder / str(number)
+        owns = [folder / str(number) for number in range(runs)]
+        for own in owns:
             own.mkdir()
-            truth = own / "truth"
-            server = stack.enter_context(simulator(truth=truth))
+        truths = [own / "truth" for own in owns]
+        servers = stack.enter_context(simulators(truths=truths))
+        for number, (own, truth, server) in enumerate(zip(owns, truths, servers, strict=True)):
             path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="100ms")
             ramp = f'stages = [{{ duration = "{RAMP}s"'
             path.write_text(re.sub(r'stages = \[\{ duration = "0s"', ramp, path.read_text()))

@@ -1,5 +1,6 @@
 """Scrapes over HTTP, from a process that gevent has patched, as the one that leads is."""
 
+import contextlib
 import json
 import re
 import socket
@@ -90,7 +91,7 @@ class Leader:
         self._process.stdin.flush()
         self._read()
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._process.kill()
         self._process.communicate()
 
@@ -103,11 +104,10 @@ class Leader:
             return text
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def leader() -> Iterator[Leader]:
-    leader = Leader()
-    yield leader
-    leader.end()
+    with contextlib.closing(Leader()) as leader:
+        yield leader
 
 
 def flat(families: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -166,52 +166,61 @@ def test_no_text_of_the_server_and_no_worker_is_named(leader: Leader) -> None:
     }
 
 
-def test_a_new_run_begins_at_zero_and_the_end_frees_the_port(leader: Leader) -> None:
+def test_a_new_run_begins_at_zero_and_the_end_frees_the_port() -> None:
     """What is served is the run of the moment; after `stop` the port can be had again."""
-    leader.go_on()
-    found = flat(parse(leader.scrape()))
-    assert found["loadkit_sessions_started_total", ()] == 0
-    assert found["loadkit_run_info", (("profile", "smoke"), ("run", "second"))] == 1
-    leader.go_on()
-    with socket.create_server(("127.0.0.1", leader.told["port"])):
-        pass
+    with contextlib.closing(Leader()) as leader:
+        leader.go_on()
+        found = flat(parse(leader.scrape()))
+        assert found["loadkit_sessions_started_total", ()] == 0
+        assert found["loadkit_run_info", (("profile", "smoke"), ("run", "second"))] == 1
+        leader.go_on()
+        with socket.create_server(("127.0.0.1", leader.told["port"])):
+            pass
 
 
-SECOND = """
-import locust, sys
+TRIES = """
+import locust, json, sys
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.swarm.metrics import Live, serve_metrics
-try:
-    serve_metrics(int(sys.argv[2]), lambda: Live(Ledger()), sys.argv[1])
-except UsageError as error:
-    print(error)
+for place in sys.argv[1:]:
+    host, port = place.split(":")
+    try:
+        serve_metrics(int(port), lambda: Live(Ledger()), host)
+    except UsageError as error:
+        print(json.dumps(str(error)))
 """
+NOWHERE = {
+    "a port that is taken": ("127.0.0.1:{taken}", "in use"),
+    "an address of another machine": ("192.0.2.1:0", "assign"),
+    "no port at all": ("127.0.0.1:70000", "0-65535"),
+}
 
 
-@pytest.mark.parametrize(
-    ("host", "port", "reason"),
-    [
-        ("127.0.0.1", None, "in use"),
-        ("192.0.2.1", 0, "assign"),
-        ("127.0.0.1", 70_000, "0-65535"),
-    ],
-    ids=["a port that is taken", "an address of another machine", "no port at all"],
-)
-def test_where_nobody_can_listen_is_told_with_the_mend(
-    host: str, port: int | None, reason: str
-) -> None:
-    """The place and both options are in the text."""
+@pytest.fixture(scope="module")
+def refusals() -> dict[str, tuple[str, str]]:
+    """The place of each, and what a process said that was to listen there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1] if port is None else port
+        port = taken.getsockname()[1]
+        places = [place.format(taken=port) for place, _ in NOWHERE.values()]
         done = subprocess.run(
-            [sys.executable, "-c", SECOND, host, str(port)],
+            [sys.executable, "-c", TRIES, *places],
             capture_output=True,
             text=True,
             timeout=60,
             check=True,
         )
-    assert f"{host}:{port}" in done.stdout
-    assert reason in done.stdout
-    assert "--metrics-port" in done.stdout
-    assert "--metrics-host" in done.stdout
+    said = map(json.loads, done.stdout.splitlines())
+    return dict(zip(NOWHERE, zip(places, said, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("where", NOWHERE)
+def test_where_nobody_can_listen_is_told_with_the_mend(
+    where: str, refusals: dict[str, tuple[str, str]]
+) -> None:
+    """The place and both options are in the text."""
+    place, said = refusals[where]
+    assert place in said
+    assert NOWHERE[where][1] in said
+    assert "--metrics-port" in said
+    assert "--metrics-host" in said

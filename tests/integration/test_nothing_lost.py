@@ -1,12 +1,13 @@
-"""What every worker noted for itself is in the summary, to the last sample."""
+"""What every worker noted for itself is in the summary, to the last sample, run after run."""
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
-from processes import LOCUST, ROOT, SECRETS, Simulator, forked, profile, run, simulator, summary
+from processes import LOCUST, ROOT, SECRETS, Truth, forked, free_port, profile, simulator, started
+from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
 import json, os, pathlib
@@ -15,57 +16,92 @@ from loadkit.swarm.courier import Courier
 deliver = Courier.deliver
 
 def kept(self, interval):
-    path = pathlib.Path(os.environ["OWN_RECORDS"]) / f"{os.getpid()}.jsonl"
-    with path.open("a") as file:
+    run = pathlib.Path(os.environ["OWN_RECORDS"]) / self._run[:19]
+    run.mkdir(exist_ok=True)
+    with (run / f"{os.getpid()}.jsonl").open("a") as file:
         file.write(json.dumps(interval) + "\\n")
     deliver(self, interval)
 
 Courier.deliver = kept
 """
+RUNS, WORKERS = 10, 3
+
+
+class Run(NamedTuple):
+    """One of the runs.
+
+    Attributes:
+        summary: what the master wrote.
+        records: by worker, the intervals that it noted for itself.
+    """
+
+    summary: dict[str, Any]
+    records: list[list[dict[str, Any]]]
+
+    def counts(self) -> Counter[str]:
+        """All that the workers counted."""
+        counts: Counter[str] = Counter()
+        for intervals in self.records:
+            for interval in intervals:
+                counts.update(interval["counts"])
+        return counts
+
+
+class All(NamedTuple):
+    """All runs, one after the other in the same processes, and what the server knows of them."""
+
+    runs: list[Run]
+    truth: Truth
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def runs() -> Counter[str]:
-    """The counts of all runs together."""
-    return Counter()
-
-
-@pytest.mark.parametrize("time_in_a_row", range(10))
-def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
-    server: Simulator, runs: Counter[str], tmp_path: Path, time_in_a_row: int
-) -> None:
-    """Not a sample of the last second is lost on the way to the master."""
-    own = tmp_path / "own"
+def all_runs(tmp_path_factory: pytest.TempPathFactory) -> All:
+    folder = tmp_path_factory.mktemp("runs")
+    own, port = folder / "own", free_port()
     own.mkdir()
-    locustfile = tmp_path / "keeping.py"
+    locustfile = folder / "keeping.py"
     locustfile.write_text(KEEPS_ITS_OWN_RECORD + (ROOT / "locustfile.py").read_text())
-    path = profile(tmp_path, users=12, seconds=1.3 + 0.05 * time_in_a_row)
-    command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
-    command += ["--out", tmp_path / "out", *forked(3)]
-    ended = run(command, tmp_path, {**SECRETS, "OWN_RECORDS": str(own)})
-    assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
-    told = summary(tmp_path / "out")
-    counts: Counter[str] = Counter()
+    with simulator(folder) as server:
+        command = [LOCUST, "-f", locustfile, "--profile", profile(folder), "-H", server.url]
+        command += ["--out", folder / "out", *forked(WORKERS)]
+        command += ["--web-host", "127.0.0.1", "--web-port", port]
+        with started(command, folder, {**SECRETS, "OWN_RECORDS": str(own)}) as process:
+            ui = Ui(process, port, folder / "out", WORKERS)
+            runs = [one_run(ui, folder, own, server.url, number) for number in range(RUNS)]
+        return All(runs, server.stop())
+
+
+def one_run(ui: Ui, folder: Path, own: Path, url: str, number: int) -> Run:
+    """Each a little longer than the last one, so that they end at all moments of a second."""
+    path = profile(folder, name=f"run{number}", users=12, seconds=1.3 + 0.05 * number)
+    assert ui.post("/swarm", profile=str(path), host=url)["success"] is True
+    ui.until(lambda: len(ui.folders()) == number + 1 and ui.is_written(), f"over: run {number}")
+    told = json.loads((ui.folders()[-1] / "summary.json").read_text())
+    assert told["profile"] == f"run{number}"
+    records = sorted((own / told["started_at"].removesuffix("Z")).iterdir())
+    lines = [record.read_text().splitlines() for record in records]
+    return Run(told, [[*map(json.loads, each)] for each in lines])
+
+
+@pytest.fixture(params=range(RUNS))
+def run(request: pytest.FixtureRequest, all_runs: All) -> Run:
+    return all_runs.runs[request.param]
+
+
+def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(run: Run) -> None:
+    """Not a sample of the last second is lost on the way to the master."""
+    told, counts = run.summary, run.counts()
+    assert len(run.records) == WORKERS
     samples: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     frames: Counter[str] = Counter()
-    records = sorted(own.iterdir())
-    assert len(records) == 3
-    for record in records:
-        intervals = [json.loads(line) for line in record.read_text().splitlines()]
+    for intervals in run.records:
         frames.update(intervals[-1]["frames"])
         for interval in intervals:
-            counts.update(interval["counts"])
             for phase, wire in interval["latency"].items():
                 samples[phase] += sum(wire["counts"][1::2])
                 totals[phase] += wire["total"]
-    assert told["sessions"]["started"] == counts["sessions.started"]
+    assert told["sessions"]["started"] == counts["sessions.started"] > 0
     for ending, count in told["sessions"]["ended"].items():
         assert count == counts[f"ended.{ending}"]
     for name in ("sent", "answered", "lost"):
@@ -74,13 +110,11 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(
     assert {phase: stats["count"] for phase, stats in told["latency_ms"].items()} == dict(samples)
     for phase, stats in told["latency_ms"].items():
         assert stats["mean"] == pytest.approx(totals[phase] / samples[phase] / 1000, abs=0.0006)
-    runs.update(counts)
 
 
-def test_the_server_saw_the_sessions_of_all_these_runs(
-    server: Simulator, runs: Counter[str]
-) -> None:
+def test_the_server_saw_the_sessions_of_all_these_runs(all_runs: All) -> None:
     """Who is cut off while asking for a token has begun, and no server knows it."""
-    unknown = runs["sessions.started"] - len(server.stop().of("session"))
-    assert runs["sessions.started"] > 0
-    assert 0 <= unknown <= runs["ended.cut_off"]
+    counts = sum((run.counts() for run in all_runs.runs), Counter[str]())
+    unknown = counts["sessions.started"] - len(all_runs.truth.of("session"))
+    assert counts["sessions.started"] > 0
+    assert 0 <= unknown <= counts["ended.cut_off"]

@@ -81,7 +81,8 @@ def fleet(folder: Path) -> Books:
     def plan(idle: float) -> Profile:
         return profile(
             chaos=CHAOS,
-            conversation={"turns": {"min": 2, "max": 4}},
+            # As long as a machine may stand still.
+            conversation={"turns": {"min": 2, "max": 4}, "patience": 5.0},
             handoff={"on_failure": "retry"},
             idle={"duration": {"median": idle, "sigma": 0.0}},
             abandon={"silent": 0.5, "comes_back": 0.5, "away": {"median": 3500.0, "sigma": 0.0}},

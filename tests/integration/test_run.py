@@ -26,6 +26,7 @@ from processes import (
     results,
     run,
     simulator,
+    simulators,
     started,
     summary,
     unless_busy,
@@ -195,12 +196,12 @@ def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_pa
 
 @pytest.fixture(scope="module")
 def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Run]]:
-    """Three runs at once, each with a server of its own: the ends of runs in a crowd."""
+    """Two runs at once, each with a server of its own: the ends of runs in a crowd."""
     folder = tmp_path_factory.mktemp("two-workers")
     path = profile(folder, users=12, **ONE_SESSION_EACH)
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(simulator(folder)) for _ in range(3)]
-        outs = [folder / f"out-{number}" for number in range(3)]
+        servers = stack.enter_context(simulators(folder, 2))
+        outs = [folder / f"out-{number}" for number in range(2)]
         running = [
             stack.enter_context(
                 started(
@@ -238,7 +239,8 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
 def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
     tmp_path: Path, workers: int
 ) -> None:
-    path = profile(tmp_path, seconds=2, warmup=0.5, more='[slo]\n"response.p50" = "1ms"')
+    more = '[slo]\n"response.p50" = "1ms"'
+    path = profile(tmp_path, users=12, seconds=3, warmup=0.5, more=more)
     with simulator(tmp_path) as server:
         command = [LOCUST, "--headless", "--profile", path, "-H", server.url]
         command += forked(workers) if workers else []

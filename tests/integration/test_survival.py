@@ -10,7 +10,7 @@ import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile, under
 from processes import LOADKIT, SECRETS, run, summary
 from processes import profile as profile_file
-from processes import simulator as started_simulator
+from processes import simulator as simulator_for_commands
 from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
@@ -197,7 +197,7 @@ stages = [
 """
         rest = path.read_text().partition("[mix]")
         path.write_text(load + "".join(rest[1:]))
-    with started_simulator(tmp_path, "token_lifetime_seconds=2") as server:
+    with simulator_for_commands(tmp_path, "token_lifetime_seconds=2") as server:
         command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
         ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
         truth = server.stop()
@@ -213,7 +213,7 @@ def test_only_first_sessions_are_cut_short_and_not_all_alike(tmp_path: Path) -> 
     path = profile_file(tmp_path, users=15, seconds=5, turns="{ min = 8, max = 8 }", pause="0s")
     text = path.read_text().replace("time_scale = 0.02", "time_scale = 0.005")
     path.write_text(text.replace("[load]\n", "[load]\nstagger = true\n"))
-    with started_simulator(tmp_path, "agent.suggestion_rate=0") as server:
+    with simulator_for_commands(tmp_path, "agent.suggestion_rate=0") as server:
         command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
         ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
         truth = server.stop()

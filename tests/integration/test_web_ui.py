@@ -2,74 +2,22 @@
 
 import json
 import signal
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from processes import (
     LOADKIT,
-    PATIENCE,
     SECRETS,
     TOKEN,
     Simulator,
-    Started,
     free_port,
     profile,
     simulator,
     started,
     summary,
 )
-
-
-class Ui:
-    """A browser's view of a running `loadkit ui`."""
-
-    def __init__(self, process: Started, port: int, out: Path) -> None:
-        self.process, self.out = process, out
-        self._url = f"http://127.0.0.1:{port}"
-        process.wait_for(self._answers, "serving")
-
-    def page(self) -> str:
-        with urllib.request.urlopen(self._url, timeout=PATIENCE) as answer:
-            return str(answer.read().decode())
-
-    def get(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self._url + path, timeout=PATIENCE) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-
-    def post(self, path: str, **form: str) -> dict[str, Any]:
-        data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self._url + path, data, timeout=PATIENCE) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
-
-    def state(self) -> str:
-        return str(self.get("/stats/requests")["state"])
-
-    def rows(self) -> dict[str, int]:
-        """How often each row of the statistics was counted."""
-        stats = self.get("/stats/requests")["stats"]
-        return {row["name"]: row["num_requests"] for row in stats}
-
-    def folders(self) -> list[Path]:
-        return sorted(self.out.iterdir()) if self.out.exists() else []
-
-    def is_written(self) -> bool:
-        return (self.folders()[-1] / "summary.json").exists()  # the last of them
-
-    def until(self, happened: Callable[[], Any], what: str) -> Any:
-        return self.process.wait_for(happened, what)
-
-    def _answers(self) -> bool:
-        try:
-            return self.get("/worker-count")["worker_count"] == 1
-        except (OSError, urllib.error.URLError):
-            return False
+from web_ui import Ui
 
 
 @pytest.fixture(scope="module")
