@@ -14,7 +14,7 @@ from processes import simulator as simulator_for_commands
 from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
-AGES = {"duration": {"median": 4.5, "sigma": 0.0}}
+OLD = ("token_lifetime_seconds=6",)
 AT = 3.5  # seconds from the server's start to the incident
 
 
@@ -60,14 +60,16 @@ def incident(kind: str, lasts: float = 1.0, **plan: Any) -> Case:
     return Case(WHOLE, {"conversation": talk, **plan}, dials)
 
 
-def idle(**plan: Any) -> dict[str, Any]:
-    """People who say nothing for four and a half seconds."""
-    return {"idle": AGES, "conversation": {"time_scale": 1.0}, **plan}
+def idle(seconds: float = 4.5, **plan: Any) -> dict[str, Any]:
+    """People who say nothing for so long."""
+    ages = {"duration": {"median": seconds, "sigma": 0.0}}
+    return {"idle": ages, "conversation": {"time_scale": 1.0}, **plan}
 
 
 CASES = {
-    "an old token": Case(IDLE, idle(), ("token_lifetime_seconds=2",)),
-    "an old token and a drop": Case(IDLE, idle(chaos=storm(3.0)), ("token_lifetime_seconds=2",)),
+    # A machine that stands still must not make a token old before its session has a socket.
+    "an old token": Case(IDLE, idle(9.0), OLD),
+    "an old token and a drop": Case(IDLE, idle(9.0, chaos=storm(7.5)), OLD),
     "old sockets": Case(IDLE, idle(connection={"recycle": 1.0}), ()),
     "old sockets in mid-talk": Case(
         WHOLE,
