@@ -300,9 +300,7 @@ class Driver:
                     self._link.drop()
                     self._link = None
             case Hangup(code=code):
-                if self._link is not None:
-                    self._link.close(code)
-                    self._link = None
+                self._hang_up(code)
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail)
             case Violation(kind=kind, detail=detail):
@@ -339,9 +337,7 @@ class Driver:
         self._restarts -= 1
         self._heard = turn
         self._setting.recorder.count("sessions.cold_resumes")
-        if self._link is not None:
-            self._link.close(1000)
-            self._link = None
+        self._hang_up(1000)
         self._acts.clear()
         self._session = self._session.again()
         self._feed(perf_counter(), START)
@@ -384,6 +380,12 @@ class Driver:
         self._setting.recorder.count(f"came_back.{revisit(self._setting, query)}")
 
     # --- helpers ------------------------------------------------------------------------------
+
+    def _hang_up(self, code: int) -> None:
+        """Close the socket in order. Whoever is killed in the closing handshake has none left."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.close(code)
 
     def _transcript(self) -> list[str]:
         """The last frames both ways, times from the session's start; no secret is in a frame."""

@@ -51,6 +51,7 @@ class SocketEndpoint:
         try:
             await upgraded.prepare(request)
         except ConnectionError:  # gone before we could answer
+            upgraded.over = True
             return upgraded
         finally:
             found.upgrading -= 1

@@ -1,7 +1,7 @@
 """A fleet of virtual users in this process: real sockets, real people, no Locust."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -66,12 +66,14 @@ def drive(
     *,
     within: float = 60.0,
     cut_off_once: State | None = None,
+    spawned: Callable[[gevent.Greenlet], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Live the sessions, all at once, and give what was recorded as one interval.
 
     Args:
         within: seconds after which sessions that are still running are cut off.
         cut_off_once: a state in which all are cut off, once all of them are in it.
+        spawned: is told of each session's greenlet, in their order, before it runs.
     """
     plan = profile() if plan is None else plan
     recorder = Recorder()
@@ -110,6 +112,7 @@ def drive(
         driver = Driver(setting, person, itinerary)
         drivers.append(driver)
         fleet.append(gevent.spawn(driver.run, perf_counter()))
+        spawned(fleet[-1])
     if cut_off_once is None:
         gevent.joinall(fleet, timeout=within)
     else:

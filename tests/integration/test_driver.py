@@ -160,7 +160,13 @@ def relays() -> Iterator[Callable[[str], Relay]]:
 
 
 def driver(
-    url: str, person: Script, notes: Notes, *, streaming: bool = False, **policy: Any
+    url: str,
+    person: Script,
+    notes: Notes,
+    *,
+    streaming: bool = False,
+    restarts: int = 0,
+    **policy: Any,
 ) -> Driver:
     setting = Setting(
         target=Target.resolve(url),
@@ -170,7 +176,7 @@ def driver(
         policy=Policy(**policy),
         rng=Random(7),
     )
-    return Driver(setting, person, Itinerary(streaming=streaming))
+    return Driver(setting, person, Itinerary(streaming=streaming, restarts=restarts))
 
 
 def live(server: Simulator, person: Script, *, streaming: bool = False) -> Notes:
@@ -304,6 +310,26 @@ class TestACut:
         assert len(truth.of("turn", outcome="cut_off")) == 1
         assert len(truth.of("session_end", reason="REASON_USER_END")) == 1
         assert len(truth.of("socket_close", client_code=1000)) == 1
+
+    def test_while_the_app_shuts_down_says_goodbye_no_second_time(self, tmp_path: Path) -> None:
+        """The old process has closed its socket, the new one has none yet."""
+
+        class CutInARestart(Notes):
+            def count(self, key: str, n: int = 1, since: float | None = None) -> None:
+                super().count(key, n, since)
+                if key == "sessions.cold_resumes":
+                    gevent.spawn(session.kill)  # as soon as it waits for the server's close
+
+        notes = CutInARestart()
+        with simulator(tmp_path) as server:
+            life = driver(server.url, Script("Where is my order?"), notes, restarts=1)
+            session = gevent.spawn(life.run, perf_counter())
+            session.join(SOON)
+            truth = server.stop()
+        assert isinstance(session.value, gevent.GreenletExit), session.exception
+        assert notes.endings == [Ending.CUT_OFF]
+        assert not notes.failures
+        assert len(truth.of("socket_open")) == len(truth.of("socket_close", client_code=1000)) == 1
 
     def test_before_there_is_a_session_is_neither_failure_nor_completion(self) -> None:
         notes = Notes()
