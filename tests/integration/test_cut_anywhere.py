@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 import greenlet
+import pytest
 from fleet import (
     FLAKY,
     GONE,
@@ -53,7 +54,9 @@ class Executioner:
                 session.kill(block=False)
 
 
-def test_a_session_may_be_cut_off_wherever_it_waits(tmp_path: Path) -> None:
+def test_a_session_may_be_cut_off_wherever_it_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """That is no fault of this tool and no failure of the server, and everybody is counted."""
     executioner = Executioner()
     plan = profile(
@@ -76,5 +79,6 @@ def test_a_session_may_be_cut_off_wherever_it_waits(tmp_path: Path) -> None:
     assert sum(ended.values()) == len(EVERYBODY) * WAITS
     assert ended["cut_off"] > len(EVERYBODY) * WAITS / 3
     assert not under(interval, "violations"), interval["examples"]
+    assert not caplog.records  # of the simulator, whose clients are gone
     # What a socket that is broken on purpose may cost is told by test_chaos.
     assert under(interval, "errors").keys() <= {"unacknowledged", "connection_lost"}
