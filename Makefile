@@ -3,15 +3,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test check ui bench lock clean
+.PHONY: run test unit integration check ui bench lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
 
 test: $(READY)
-	@# More at once than cores: most of the time they wait for processes. Those start in half the
-	@# time where bytecode is kept, whatever the environment says about it.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@echo "unit and integration tests side by side: some five minutes on two cores"
+	@$(MAKE) --no-print-directory --output-sync --jobs 2 unit integration
+
+unit: $(READY)
+	@# Nice to the integration tests, which mostly wait but must not be late.
+	@nice $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
+
+integration: $(READY)
+	@# More at once than cores, as they wait for processes. Those start in half the time where
+	@# bytecode is kept, whatever the environment says about it.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder tests/integration
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -530,7 +530,7 @@ def samples_of(effects: list[Effect], phase: Phase) -> list[Sample]:
     return [sample for sample in only(effects, Sample) if sample.phase is phase]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(policy=POLICIES, moves=st.lists(MOVES, max_size=40), greeted=st.booleans(), data=st.data())
 def test_any_story_goes_without_an_exception_and_its_sums_add_up(
     policy: Policy, moves: list[Any], greeted: bool, data: st.DataObject

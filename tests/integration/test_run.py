@@ -248,13 +248,15 @@ def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
         command += ["--out", tmp_path / "out", "--csv", tmp_path / "locust"]
         ended = run(command, tmp_path, SECRETS)
     told = summary(tmp_path / "out")
-    assert (ended.code, told["verdict"]["slo"], told["verdict"]["exit_code"]) == (1, "fail", 1)
+    code = unless_busy(1, told)
+    assert ended.code == told["verdict"]["exit_code"] == code
+    assert told["verdict"]["slo"] == "fail"
     assert told["turns"]["answered"] > 0
     assert TOKEN not in ended.output
     assert "eyJ" not in ended.output
 
     shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
-    assert shown.code == 1
+    assert shown.code == code
     assert shown.output.splitlines()[-1] in ended.output.splitlines()
 
     with (tmp_path / "locust_stats.csv").open(newline="") as file:

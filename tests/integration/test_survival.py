@@ -107,9 +107,9 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
     return {name: greenlet.get() for name, greenlet in running.items()}
 
 
-def survived(fleet: Fleet) -> None:
+def survived(fleet: Fleet, *tolerated: str) -> None:
     """Every session came to its proper end as itself, and missed nothing."""
-    assert not under(fleet.interval, "violations"), fleet.interval["examples"]
+    assert under(fleet.interval, "violations").keys() <= {*tolerated}, fleet.interval["examples"]
     assert fleet.count("disconnects.events_lost") == fleet.count("disconnects.gave_up") == 0
     assert under(fleet.interval, "ended") == {"user_end": SIZE}
     assert len(fleet.of("session")) == SIZE
@@ -142,7 +142,8 @@ def test_an_old_socket_is_replaced_and_the_session_goes_on(
 ) -> None:
     """As often as the server saw a close with 4002; no message is lost by it."""
     fleet = fleets[name]
-    survived(fleet)
+    # Where a socket dies between its last word and an echo, only the echo is missing.
+    survived(fleet, *["heartbeat_not_echoed"] * (name == "half_open"))
     recycled = fleet.count("disconnects.recycled")
     assert recycled == len(fleet.of("socket_close", how="close_frame", client_code=4002)) >= SIZE
     assert fleet.count("disconnects.reconnected") == recycled

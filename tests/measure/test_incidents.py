@@ -212,13 +212,13 @@ class TestWhatIsNoIncident:
 
     @pytest.mark.parametrize("mean", [0.02, 0.5, 5.0, 80.0])
     def test_chance(self, mean: float) -> None:
-        """Stationary noise, failures and answers Poisson: no false alarm in an hour and a half.
+        """Stationary noise, failures and answers Poisson: no false alarm in 45 minutes.
 
-        The bound allows one in 150 days, so that one in the six hours of all cases together would
+        The bound allows one in 150 days, so that one in the three hours of all cases together would
         be a fault of the arithmetic.
         """
         noise = np.random.default_rng(int(100 * mean))
-        failures, answered = noise.poisson(mean, 5400), noise.poisson(30, 5400)
+        failures, answered = noise.poisson(mean, 2700), noise.poisson(30, 2700)
         incidents = Incidents()
         for at, (failed, number) in enumerate(zip(failures, answered, strict=True)):
             incidents.add(second(float(at), unanswered=int(failed), answered=int(number)))
@@ -239,7 +239,7 @@ class TestWhatIsNoIncident:
         rng = np.random.default_rng(12)
         there = rng.random(60) < 2 / 3
         incidents = Incidents()
-        for at in range(5400):
+        for at in range(2700):
             there ^= rng.random(60) < np.where(there, 1 / 60, 1 / 30)
             live = int(there.sum())
             incidents.add(second(float(at), asked=60, live=live, answered=live // 2))
@@ -440,19 +440,19 @@ class TestRecovery:
 
 class TestMemory:
     def test_is_bounded_however_long_the_run_and_however_bad(self) -> None:
-        """A fault a minute for five hours, the first hundred told one by one."""
+        """A fault each half minute for an hour and a half, the first hundred told one by one."""
         incidents = Incidents()
 
         def feed(seconds: range) -> None:
             for at in seconds:
-                failed = 30 if at % 60 < 3 else 0
+                failed = 30 if at % 30 < 3 else 0
                 incidents.add(second(float(at), connect_refused=failed))
 
-        feed(range(60 * (LISTED + 20)))
+        feed(range(30 * (LISTED + 20)))
         tracemalloc.start()
         try:
             before = tracemalloc.take_snapshot()
-            feed(range(60 * (LISTED + 20), 60 * (LISTED + 80)))
+            feed(range(30 * (LISTED + 20), 30 * (LISTED + 80)))
             after = tracemalloc.take_snapshot()
         finally:
             tracemalloc.stop()

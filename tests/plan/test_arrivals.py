@@ -169,7 +169,7 @@ class TestDeals:
         first=st.integers(1, 6),
         told=st.randoms(use_true_random=False),
     )
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=100)
     def test_workers_that_join_and_go_take_everything_once(
         self, plan: Load, deals: list[tuple[float, int]], first: int, told: Any
     ):
