@@ -18,7 +18,7 @@ from loadkit.figures import Phase
 
 from .world import LATENCY, Act, Visit, World
 
-VISITS = 40
+VISITS = 30
 SOON = (0.0, 0.005, 0.015, 0.1, 0.5)  # seconds: before, at and after what a message sets off
 MOMENTS = (
     *("connect", "replay", "join", "between_turns"),

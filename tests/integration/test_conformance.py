@@ -136,10 +136,10 @@ def test_a_fault_is_found_as_just_that_about_as_often(fault: str, tmp_path: Path
 
 
 def test_a_correct_server_has_no_violation_in_ten_thousand_turns(tmp_path: Path) -> None:
-    mix = [WHOLE] * 60 + [STREAMED] * 60 + [HUMAN] * 20 + [RESUMING] * 15 + [TABS] * 15
+    mix = [WHOLE] * 90 + [STREAMED] * 50 + [HUMAN] * 20 + [RESUMING] * 15 + [TABS] * 5
     interval = outcome(
         tmp_path / "truth.jsonl",
-        mix + [FLAKY] * 30,
+        mix + [FLAKY] * 20,
         "agent.chunks={ min = 2, max = 5 }",
         conversation={"turns": {"min": 52, "max": 54}},
         chaos=DROPS | {"per_turn": 0.05},
