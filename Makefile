@@ -14,12 +14,12 @@ test: $(READY)
 
 unit: $(READY)
 	@# Nice to the integration tests, which mostly wait but must not be late.
-	@nice $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
+	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
 
 integration: $(READY)
 	@# More at once than cores, as they wait for processes. Those start in half the time where
 	@# bytecode is kept, whatever the environment says about it.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder tests/integration
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -232,8 +232,8 @@ def test_the_server_finds_out_about_a_half_open_socket_by_its_silence(tmp_path: 
     fleet = live(
         tmp_path / "truth",
         [IDLE] * 6,
-        plan(chaos=settings, idle={"duration": {"median": 4000.0, "sigma": 0.0}}),
-        "idle_timeout_seconds=2.2",
+        plan(chaos=settings, idle={"duration": {"median": 6500.0, "sigma": 0.0}}),
+        "idle_timeout_seconds=4",
         "close_timeout_seconds=0.2",
         "heartbeat_interval_seconds=1",
     )
