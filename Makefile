@@ -8,17 +8,14 @@ READY := .venv/.ready
 run: $(READY)
 	@$(BIN)/loadkit run smoke
 
-test: $(READY)
-	@echo "unit and integration tests side by side: some five minutes on two cores"
-	@$(MAKE) --no-print-directory --output-sync --jobs 2 unit integration
+test: unit integration
 
 unit: $(READY)
-	@# Nice to the integration tests, which mostly wait but must not be late.
-	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
 
 integration: $(READY)
-	@# More at once than cores, as they wait for processes. Those start in half the time where
-	@# bytecode is kept, whatever the environment says about it.
+	@# More at once than cores: most of the time they wait for processes. Those start in half the
+	@# time where bytecode is kept, whatever the environment says about it.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 
 check: $(READY)
