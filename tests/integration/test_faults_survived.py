@@ -158,7 +158,7 @@ def restarted(folder: Path, stack: ExitStack, server: SimulatorProcess) -> Simul
 
 def target(folder: Path) -> Survived:
     """The target is killed, comes back with a limit on tokens, refuses upgrades, then is slow."""
-    plan = of_users(folder, seconds=41, turns="{ min = 4000, max = 4000 }")
+    plan = of_users(folder, seconds=43, turns="{ min = 4000, max = 4000 }")
     with ExitStack() as stack:
         first = stack.enter_context(simulator_process(folder, *DIALS, port=free_port()))
         between: Relay = stack.enter_context(relay(first.url))
@@ -192,7 +192,7 @@ def target(folder: Path) -> Survived:
             27,
             between.pass_on,
         )
-        run.fault("slow", 32, lambda: between.slow(0.5), 36, lambda: between.slow(0))
+        run.fault("slow", 34, lambda: between.slow(0.5), 38, lambda: between.slow(0))
         truths = lambda: [Truth(first.truth), second[0].stop()]  # noqa: E731
         return run.survived(process, truths, between.reset)
 
