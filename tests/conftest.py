@@ -4,7 +4,7 @@ import gc
 
 from hypothesis import settings
 
-settings.register_profile("loadkit", deadline=None, max_examples=60)
+settings.register_profile("loadkit", deadline=None)
 settings.load_profile("loadkit")
 
 
