@@ -1,6 +1,5 @@
 """The side that loads: what one worker process (or a lone process) does during a run."""
 
-import gc
 import logging
 import os
 import traceback
@@ -32,6 +31,7 @@ from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
 from loadkit.swarm.arrivals import Gate
 from loadkit.swarm.deal import Deal
+from loadkit.swarm.garbage import LOOK_EVERY, calm
 from loadkit.swarm.probes import Probes
 from loadkit.swarm.recorder import SwarmRecorder
 
@@ -135,11 +135,12 @@ class Worker:
         }
         if profile.load.model == "open":
             self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
-        _calm_the_collector()
+        self._garbage = calm()
         self._probes = Probes(self.recorder)
         self._probes.start()
         self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
         self._follower = gevent.spawn(self._follow_the_name)
+        self._collector = gevent.spawn(self._collect)
         self.ready.set()
 
     def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
@@ -178,6 +179,7 @@ class Worker:
             self._probes.stop()
             self._reporter.kill()
             self._follower.kill()
+            self._collector.kill()
             self._take()
         self.profile = None
         return was_ready
@@ -290,6 +292,11 @@ class Worker:
             gevent.sleep(LOOK_UP_EVERY)
             self._target.look_again()
 
+    def _collect(self) -> None:
+        while True:
+            gevent.sleep(LOOK_EVERY)
+            self._garbage.look(len(self._drivers))
+
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic
         recorder.frames_sent = traffic.frames_sent
@@ -298,15 +305,3 @@ class Worker:
         recorder.bytes_received = traffic.bytes_received
         recorder.states = Counter(driver.state.value for driver in self._drivers)
         self._deliver(recorder.take(perf_counter()))
-
-
-def _calm_the_collector() -> None:
-    """Keep what is there already out of the garbage collector's way.
-
-    With 3,000 sessions a full collection stopped everything for some 140 ms, and a stopped
-    generator reports a slow server. So what is there before the first user is frozen, and full
-    collections come ten times more rarely than by default.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(700, 10, 100)
