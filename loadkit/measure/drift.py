@@ -3,21 +3,20 @@
 `docs/soak.md` says in words what is done here, and what of it was measured how.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from loadkit.figures import Phase
 from loadkit.measure.ages import AGES
-from loadkit.measure.enough import needed
+from loadkit.measure.course import LEAST, PERCENTILES, Course, courses
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.windows import Window, joined
 
 if TYPE_CHECKING:
     from loadkit.measure.trend import Trend
 
-__all__ = ["FAMILY", "FLOOR_PERCENT", "LEAST", "LONG", "Age", "Drift", "Figure", "analyse"]
+__all__ = ["FAMILY", "FLOOR_PERCENT", "LONG", "Age", "Drift", "Figure", "analyse"]
 
 FAMILY: Final = 0.05
 """The chance, at most, that any figure of a run in which nothing drifts is told to drift."""
@@ -31,21 +30,12 @@ AGE_FLOOR_PERCENT: Final = 10.0
 """The same of old sessions against young ones. More than the floor of a drift: the first message of
 a conversation is another one than the tenth."""
 
-LEAST: Final = 20
-"""Windows of steady load below which nothing is told (`loadkit.measure.trend.LEAST`)."""
-
 SHORTEST: Final = 5.0
 """Seconds of a window at least. A turn of a conversation takes about so long, so that shorter
 windows hardly see anything new. With `LEAST`, it takes 100 s of steady load to tell anything."""
 
 LONG: Final = 3 * 3600.0
 """Seconds from which on the last hour is held against the first one; a tenth of a shorter run."""
-
-EVENTS: Final = 5  # in a window, on average, for a rate of them to have a trend
-
-_PERCENTILES: Final = {"p50": 500, "p95": 950}
-
-Value = Callable[[Window], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +131,6 @@ def _plain(value: Any) -> Any:
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """One figure window by window."""
-
-    name: str
-    unit: str
-    counted: bool
-    value: Value
-    windows: Sequence[Window]
-
-
 def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift:
     """Look for drift.
 
@@ -175,14 +154,14 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
     # Here, as no worker ever asks, nor a short run; scipy takes half a second to load.
     from loadkit.measure import trend
 
-    every = list(_series(steady))
+    every = list(courses(steady))
     trends = [
         trend.look(
-            [(window.start - begins) / 3600 for window in series.windows],
-            [series.value(window) for window in series.windows],
-            counted=series.counted,
+            [(window.start - begins) / 3600 for window in course.windows],
+            [course.value(window) for window in course.windows],
+            counted=course.counted,
         )
-        for series in every
+        for course in every
     ]
     doubts = [p for each in trends for p in (each.p_trend, each.p_turn)]
     rises = [window.age_rise for window in steady if window.aged]
@@ -193,87 +172,34 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
     return replace(
         drift,
         figures={
-            series.name: _figure(
-                series, each, FAMILY / len(doubts), begins, ends, any(found[2 * i : 2 * i + 2])
+            course.name: _figure(
+                course, each, FAMILY / len(doubts), begins, ends, any(found[2 * i : 2 * i + 2])
             )
-            for i, (series, each) in enumerate(zip(every, trends, strict=True))
+            for i, (course, each) in enumerate(zip(every, trends, strict=True))
         },
         ages=classes,
         by_age=_by_age(classes, sum(rises)) if len(rises) >= LEAST and found[-1] else "no",
     )
 
 
-def _series(steady: Sequence[Window]) -> Iterator[_Series]:
-    """Everything that is looked at, each in windows that are long enough for it."""
-    lengths: dict[int, Sequence[Window]] = {1: steady}
-
-    def of(
-        name: str, unit: str, value: Value, enough: Callable[[Window], bool]
-    ) -> Iterator[_Series]:
-        number = 1
-        while True:
-            if number not in lengths:
-                lengths[number] = joined(steady, number)
-            windows = [window for window in lengths[number] if enough(window)]
-            last = len(steady) // (2 * number) < LEAST
-            if last or len(windows) >= 0.9 * len(lengths[number]):
-                break
-            number *= 2
-        if len(windows) >= LEAST:
-            yield _Series(name, unit, False, value, windows)
-
-    for phase in Phase:
-        for name, per_mille in _PERCENTILES.items():
-            if any(phase in window.latency for window in steady):
-                yield from of(
-                    f"{phase}.{name}", "ms", *_percentile(phase.value, per_mille, needed(per_mille))
-                )
-    for name, key, unit, per in (
-        ("throughput", "answered", "/s", 1),
-        ("errors", "errors", "/min", 60),
-        ("reconnects", "reconnects", "/min", 60),
-    ):
-        # Windows in which there are none count like all others, if there are some on average.
-        total = sum(getattr(window, key) for window in steady)
-        number = max(1, min(len(steady) // LEAST, ceil(EVENTS * len(steady) / max(1, total))))
-        yield _Series(name, unit, per == 60, _rate(key, per), joined(steady, number))
-    for name, key in (("memory", "rss_mb"), ("master_memory", "master_rss_mb")):
-        yield from of(name, "MB", *_known(key))
-
-
-def _percentile(phase: str, per_mille: int, least: int) -> tuple[Value, Callable[[Window], bool]]:
-    return (
-        lambda window: window.latency[phase].percentile(per_mille),
-        lambda window: phase in window.latency and window.latency[phase].count >= least,
-    )
-
-
-def _known(key: str) -> tuple[Value, Callable[[Window], bool]]:
-    return lambda window: getattr(window, key), lambda window: getattr(window, key) is not None
-
-
-def _rate(key: str, per: float) -> Value:
-    return lambda window: getattr(window, key) / window.seconds * per
-
-
 def _figure(
-    series: _Series, found: "Trend", doubt: float, begins: float, ends: float, sure: bool
+    course: Course, found: "Trend", doubt: float, begins: float, ends: float, sure: bool
 ) -> Figure:
     """Put one figure into the units of a report, in which a slope is in percent of the typical."""
     from loadkit.measure.trend import shift
 
-    values = [series.value(window) for window in series.windows]
-    typical = sum(values) / len(values) if series.counted else sorted(values)[len(values) // 2]
+    values = [course.value(window) for window in course.windows]
+    typical = sum(values) / len(values) if course.counted else sorted(values)[len(values) // 2]
     percent = 100 / typical if typical else 0.0
     part = 3600.0 if ends - begins >= LONG else (ends - begins) / 10
-    early = [window for window in series.windows if window.start < begins + part]
-    late = [window for window in series.windows if window.end > ends - part]
-    early, late = early or [series.windows[0]], late or [series.windows[-1]]
-    first, last = (series.value(Window.joined(windows)) for windows in (early, late))
+    early = [window for window in course.windows if window.start < begins + part]
+    late = [window for window in course.windows if window.end > ends - part]
+    early, late = early or [course.windows[0]], late or [course.windows[-1]]
+    first, last = (course.value(Window.joined(windows)) for windows in (early, late))
     share = found.worth / len(values)
-    apart = shift(list(map(series.value, early)), list(map(series.value, late)), share)
+    apart = shift(list(map(course.value, early)), list(map(course.value, late)), share)
     figure = Figure(
-        unit=series.unit,
+        unit=course.unit,
         typical=typical,
         per_hour=found.slope,
         percent_per_hour=found.slope * percent,
@@ -292,11 +218,11 @@ def _figure(
         visible=max(found.visible(doubt) * percent, FLOOR_PERCENT / ((ends - begins) / 3600)),
         windows=len(values),
     )
-    return _moved(series, figure, found, share, begins, ends) if sure else figure
+    return _moved(course, figure, found, share, begins, ends) if sure else figure
 
 
 def _moved(
-    series: _Series, figure: Figure, found: "Trend", share: float, begins: float, ends: float
+    course: Course, figure: Figure, found: "Trend", share: float, begins: float, ends: float
 ) -> Figure:
     """Say how a figure moved; unchanged if it moved by less than the floor."""
     from loadkit.measure.trend import shift
@@ -312,12 +238,12 @@ def _moved(
     elif found.since is not None:
         slope, low, high = found.since
         # In percent of where it started, which is what went on until then.
-        start = found.before or figure.typical or max(map(series.value, series.windows))
+        start = found.before or figure.typical or max(map(course.value, course.windows))
         moved, between = 100 * slope / start, (100 * low / start, 100 * high / start)
         whole = moved * (ends - at_s) / 3600
         before, after = found.before, figure.last
     else:
-        values = [(window.start, series.value(window)) for window in series.windows]
+        values = [(window.start, course.value(window)) for window in course.windows]
         late = [value for start, value in values if start >= at_s]
         early = [value for start, value in values if start < at_s]
         before, after = found.before, found.after
@@ -352,7 +278,7 @@ def _percents(ends: tuple[float, float], whole: float) -> tuple[float, float] | 
 def _age(number: int, found: Distribution) -> Age:
     p50, p95 = (
         found.percentile(per_mille) if found.enough(per_mille) else None
-        for per_mille in _PERCENTILES.values()
+        for per_mille in PERCENTILES.values()
     )
     to_s = AGES[number + 1] if number + 1 < len(AGES) else None
     return Age(AGES[number], to_s, found.count, p50, p95)

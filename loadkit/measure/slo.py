@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from loadkit.figures import COMPLETED, Ending
-from loadkit.measure.drift import LEAST, Drift
+from loadkit.measure.course import LEAST
+from loadkit.measure.drift import Drift
 from loadkit.measure.enough import needed, surely_above
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.words import compare, number

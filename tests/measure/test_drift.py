@@ -14,7 +14,8 @@ from scipy import signal
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.ages import AGES
-from loadkit.measure.drift import LEAST, Drift, Figure, analyse
+from loadkit.measure.course import LEAST
+from loadkit.measure.drift import Drift, Figure, analyse
 from loadkit.measure.histogram import Distribution
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.sketch import Sketch
@@ -221,16 +222,6 @@ def test_a_short_run_is_not_judged() -> None:
     assert (brief.windows, brief.window_s, brief.figures) == (19, 5.0, {})
     assert brief.to_dict() is None
     assert analyse([], {}) == Drift()
-
-
-def test_windows_are_joined_until_they_have_the_samples() -> None:
-    """A p95 takes 90 samples: of 30 a window, four windows make one; what has none is left out."""
-    found = analyse(run(np.random.default_rng(11), samples=30), {})
-    assert found.figures["response.p50"].windows == 96
-    assert found.figures["response.p95"].windows == 24
-    found = analyse(run(np.random.default_rng(11), samples=4), {})
-    assert found.figures["response.p50"].windows == 24
-    assert "response.p95" not in found.figures
 
 
 def test_what_is_found_is_json() -> None:
