@@ -31,7 +31,7 @@ from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
 from loadkit.swarm.arrivals import Gate
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.garbage import LOOK_EVERY, calm
+from loadkit.swarm.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.probes import Probes
 from loadkit.swarm.recorder import SwarmRecorder
 
@@ -135,12 +135,12 @@ class Worker:
         }
         if profile.load.model == "open":
             self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
-        self._garbage = calm()
+        self._sweeper = calm()
         self._probes = Probes(self.recorder)
         self._probes.start()
         self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
         self._follower = gevent.spawn(self._follow_the_name)
-        self._collector = gevent.spawn(self._collect)
+        self._broom = gevent.spawn(self._sweep)
         self.ready.set()
 
     def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
@@ -179,7 +179,7 @@ class Worker:
             self._probes.stop()
             self._reporter.kill()
             self._follower.kill()
-            self._collector.kill()
+            self._broom.kill()
             self._take()
         self.profile = None
         return was_ready
@@ -292,10 +292,10 @@ class Worker:
             gevent.sleep(LOOK_UP_EVERY)
             self._target.look_again()
 
-    def _collect(self) -> None:
+    def _sweep(self) -> None:
         while True:
-            gevent.sleep(LOOK_EVERY)
-            self._garbage.look(len(self._drivers))
+            gevent.sleep(SWEEP_EVERY)
+            self._sweeper.sweep(len(self._drivers))
 
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic

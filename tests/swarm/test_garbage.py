@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadkit.swarm.garbage import PER_SESSION, Rarely, calm
+from loadkit.swarm.garbage import LOOK_EVERY, PER_SESSION, Sweeper, calm
 
 
 class Cycle:
@@ -21,14 +21,20 @@ class Process:
     """So many blocks in use, some of them garbage."""
 
     def __init__(self, alive: int) -> None:
-        self.alive, self.garbage, self.collections = alive, 0, 0
+        self.alive, self.garbage = alive, 0
+        self.collected: list[int] = []
 
     def blocks(self) -> int:
         return self.alive + self.garbage
 
-    def collect(self) -> None:
-        self.garbage = 0
-        self.collections += 1
+    def collect(self, generation: int) -> None:
+        self.collected.append(generation)
+        if generation == 2:
+            self.garbage = 0
+
+    @property
+    def full(self) -> int:
+        return self.collected.count(2)
 
 
 @pytest.fixture(autouse=True)
@@ -39,46 +45,69 @@ def own_rules() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-def test_sessions_that_come_and_go_ask_for_no_collection() -> None:
+def look(sweeper: Sweeper, sessions: int) -> None:
+    for _ in range(LOOK_EVERY):
+        sweeper.sweep(sessions)
+
+
+def test_what_is_young_is_swept_each_time_and_what_is_older_each_tenth() -> None:
+    process = Process(alive=1000)
+    sweeper = Sweeper(process.blocks, process.collect)
+    for _ in range(30):
+        sweeper.sweep(0)
+    assert process.collected == [*[0] * 9, 1] * 3
+
+
+def test_sessions_that_come_and_go_ask_for_no_full_collection() -> None:
     """Nor do ramps, however high."""
     process = Process(alive=300_000)
-    rarely = Rarely(process.blocks, process.collect)
-    for sessions in (0, 10, 2_000, 50_000, 100, 2_000) * 1000:
+    sweeper = Sweeper(process.blocks, process.collect)
+    for sessions in (0, 10, 2_000, 50_000, 100, 2_000) * 10:
         process.alive = 300_000 + PER_SESSION * sessions
-        rarely.look(sessions)
-    assert process.collections == 0
+        look(sweeper, sessions)
+    assert process.full == 0
 
 
 @pytest.mark.parametrize("sessions", [0, 10])
-def test_garbage_never_takes_more_than_all_else_and_one_look_adds(sessions: int) -> None:
+def test_garbage_never_takes_more_than_all_else_and_what_comes_between_looks(sessions: int) -> None:
     """Whatever leaks in cycles, and for however long."""
     process = Process(alive=1000)
-    rarely = Rarely(process.blocks, process.collect)
+    sweeper = Sweeper(process.blocks, process.collect)
     process.alive += PER_SESSION * sessions
-    for _ in range(10_000):
-        process.garbage += 7
-        rarely.look(sessions)
-        assert process.garbage < process.alive + 7
-    assert process.collections > 10
+    for _ in range(1000):
+        process.garbage += 70
+        look(sweeper, sessions)
+        assert process.garbage < process.alive + 70
+    assert process.full > 10
 
 
 def test_sessions_that_are_larger_than_expected_are_looked_through_once() -> None:
     """And not again and again: what a collection leaves is no garbage."""
     process = Process(alive=1000)
-    rarely = Rarely(process.blocks, process.collect)
+    sweeper = Sweeper(process.blocks, process.collect)
     process.alive = 1000 + 5 * PER_SESSION * 100
-    for _ in range(1000):
-        rarely.look(100)
-    assert process.collections == 1
+    for _ in range(10):
+        look(sweeper, 100)
+    assert process.full == 1
 
 
-def test_a_cycle_is_found_when_the_process_has_doubled_and_not_before() -> None:
-    rarely = calm()
-    cycle = weakref.ref(Cycle())
-    rarely.look(0)
-    assert cycle() is not None
+def test_an_old_cycle_is_found_when_the_process_has_doubled_and_not_before() -> None:
+    sweeper = calm()
+    cycle = Cycle()
+    gone = weakref.ref(cycle)
+    look(sweeper, 0)  # so that it is old
+    del cycle
+    look(sweeper, 0)
+    assert gone() is not None
     much = [bytes(100) for _ in range(sys.getallocatedblocks() + 10_000)]
-    assert cycle() is not None, "the interpreter collected by a rule of its own"
-    rarely.look(0)
-    assert cycle() is None
+    assert gone() is not None, "the interpreter collected by a rule of its own"
+    look(sweeper, 0)
+    assert gone() is None
     del much
+
+
+def test_a_young_cycle_is_found_by_the_next_sweep() -> None:
+    sweeper = calm()
+    cycle = weakref.ref(Cycle())
+    sweeper.sweep(0)
+    assert cycle() is None
