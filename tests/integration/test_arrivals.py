@@ -17,7 +17,6 @@ from unittest import mock
 import gevent
 import pytest
 from processes import PATIENCE
-from scipy import stats
 
 with mock.patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):  # spare the tests' own process
     from loadkit.swarm.arrivals import Gate
@@ -92,6 +91,8 @@ def came(rate: float, seconds: float) -> list[Visit]:
 
 def likelihood(moments: list[float], rate: float) -> float:
     """The p-value of Kolmogorov-Smirnov: gaps against the exponential."""
+    from scipy import stats  # here: half a second for whoever only collects this file
+
     gaps = [after - before for before, after in pairwise(moments)]
     return float(stats.kstest(gaps, "expon", args=(0, 1 / rate)).pvalue)
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import LOADKIT, SECRETS, Truth, profile, simulator, started, summary
-from scipy.stats import theilslopes
 
 FIRST_RESPONSE = 40  # ms, of `processes.QUICK`
 GROWTH_PER_HOUR = 180.0  # of the waits: four times as long after a minute
@@ -45,6 +44,8 @@ def declined(tmp_path_factory: pytest.TempPathFactory) -> Declined:
 
 def test_the_slope_is_the_servers_own(declined: Declined) -> None:
     """Of the response at p50: Sen's over windows, over the server's answers, and by the dials."""
+    from scipy.stats import theilslopes  # here, as in `test_arrivals`
+
     told = declined.summary["drift"]["figures"]["response.p50"]
     assert told["drifts"] == "line"
     turns = declined.truth.of("turn", outcome="answered")[::5]
