@@ -66,7 +66,7 @@ def test_without_enough_loads_it_says_so() -> None:
 
 def test_a_poor_fit_is_told() -> None:
     """Throughput that jumps about follows no law."""
-    made = found([(1, 5), (2, 50), (4, 3), (8, 60), (16, 2), (32, 70)])
+    made = found([(1, 2), (2, 6), (4, 7), (8, 18), (16, 14), (32, 22)])
     told = " ".join(told_of_curve(made | {"model_fit": analysed(made)}))
     assert "The law does not describe these figures" in told
 
