@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from loadkit import __version__
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.report.screen import Screen
 
 __all__ = ["main"]
 
@@ -90,22 +89,23 @@ def _simulate(arguments: argparse.Namespace) -> int:
 def _profiles(_: argparse.Namespace) -> int:
     from loadkit.plan.profile import profile_folders, profile_names
 
+    screen = Screen()
     for name, question in profile_names(profile_folders()):
-        print(f"{name:<20} {question}")  # noqa: T201
+        screen.out(f"{name:<20} {question}", highlight=False)
     return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from loadkit.doctor import doctor
 
-    return doctor(Console(), users=arguments.users, workers=arguments.workers)
+    return doctor(Screen(), users=arguments.users, workers=arguments.workers)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from loadkit.sizing.terminal import plan
 
     given = {name: getattr(arguments, name) for name, *_ in PLAN_FLAGS}
-    return plan(Console(), given, arguments.result, as_json=arguments.json)
+    return plan(Screen(), given, arguments.result, as_json=arguments.json)
 
 
 def _report(arguments: argparse.Namespace) -> int:
@@ -118,10 +118,10 @@ def _report(arguments: argparse.Namespace) -> int:
         rebuild(arguments.folder)
     if (arguments.folder / capacity.FILE).is_file():
         found = capacity.load(arguments.folder)
-        capacity.render(found, Console())
+        capacity.render(found, Screen())
         return capacity.exit_code(found)
     summary = load_summary(arguments.folder)
-    render(summary, Console(), load_examples(arguments.folder))
+    render(summary, Screen(), load_examples(arguments.folder))
     return summary.verdict.exit_code
 
 
@@ -129,7 +129,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from loadkit.recovery.status import status
 
     state, lines = status(arguments.folder)
-    print("\n".join(lines))  # noqa: T201
+    Screen().out("\n".join(lines), highlight=False)
     return CUT if state == "cut" else 0
 
 

@@ -19,6 +19,7 @@ from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.net.target import Target
 from loadkit.plan.profile import load_profile, profile_folders
+from loadkit.report.screen import Screen
 
 __all__ = ["launch"]
 
@@ -258,4 +259,4 @@ def _reap(group: int) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    Screen().out(text, highlight=False)

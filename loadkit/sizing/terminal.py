@@ -48,7 +48,7 @@ def plan(
     if as_json:
         import json
 
-        console.file.write(json.dumps(made.to_dict(), ensure_ascii=False, indent=1) + "\n")
+        console.out(json.dumps(made.to_dict(), ensure_ascii=False, indent=1), highlight=False)
     else:
         render(made, console)
     return 0

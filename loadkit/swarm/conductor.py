@@ -14,7 +14,6 @@ import psutil
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
-from rich.console import Console
 
 from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError
@@ -23,6 +22,7 @@ from loadkit.measure.timeline import Timeline
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.report.files import results_folder
+from loadkit.report.screen import Screen
 from loadkit.swarm.chosen import Chosen
 from loadkit.swarm.closing import tell
 from loadkit.swarm.courier import FAULT, INTERVAL, LAST
@@ -54,7 +54,7 @@ class Conductor:
     def __init__(self, environment: Environment, *, headless: bool) -> None:
         self._environment = environment
         self._headless = headless
-        self._console = Console()
+        self._console = Screen()
         self._process = psutil.Process()
         self._chosen = Chosen(environment)
         self._folder: Folder | None = None  # of the coming run
