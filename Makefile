@@ -16,7 +16,7 @@ unit: $(READY)
 integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the
 	@# time where bytecode is kept, whatever the environment says about it.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder tests/integration
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/integration
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -233,7 +233,10 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
         assert told["turns"]["answered"] <= answered <= told["turns"]["sent"]
         received = sum(record["received"] for record in truth.of("socket_close"))
         assert told["frames"]["sent"] == received + 12
-        assert not [text for text in told["verdict"]["reasons"] if "worker" in text[:30]]
+        reasons = told["verdict"]["reasons"]
+        # A heartbeat may be late on a busy machine; a report may not.
+        told_of = [text for text in reasons if "worker" in text[:30] and "heartbeat" not in text]
+        assert not told_of
 
 
 @pytest.mark.parametrize("workers", [0, 1], ids=["alone", "master+worker"])
