@@ -81,5 +81,6 @@ class Count(StrEnum):
     DISCONNECTS_GAVE_UP = "disconnects.gave_up"
     EVENTS_LOST = "disconnects.events_lost"
     EVENTS_DUPLICATED = "disconnects.events_duplicated"
+    PASSED_OVER = "addresses.passed_over"  # connections made past an address that never answered
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running

@@ -43,7 +43,7 @@ from loadkit.chat.inputs import (
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.figures import Ending, Phase, State
+from loadkit.figures import Count, Ending, Phase, State
 from loadkit.net.entry import Entry, count_status, enter
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
@@ -216,7 +216,9 @@ class Driver:
         if mishap is not None:
             self._break(mishap)
             return
-        setting.recorder.sample(Phase.CONNECT, None, began, link.opened_at)
+        if link.lost_s:
+            setting.recorder.count(Count.PASSED_OVER)
+        setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             delay = TAB_AFTER * (number + 1)

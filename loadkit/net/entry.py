@@ -4,7 +4,7 @@ from time import perf_counter, time
 from typing import NamedTuple
 
 from loadkit.errors import RemoteError
-from loadkit.figures import Phase
+from loadkit.figures import Count, Phase
 from loadkit.net.ports import Recorder, Setting
 from loadkit.net.rest import Api
 from loadkit.net.token import expired
@@ -45,7 +45,10 @@ def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
         began = perf_counter()
         token = api.access_token()
         done = perf_counter()
-        recorder.sample(Phase.TOKEN, due, began, done)
+        lost_s = api.lost_s
+        if lost_s:
+            recorder.count(Count.PASSED_OVER)
+        recorder.sample(Phase.TOKEN, due + lost_s, began + lost_s, done)
         try:
             session_id = session()
         except RemoteError as error:

@@ -48,6 +48,7 @@ class Link:
 
     Attributes:
         opened_at: `perf_counter` when the 101 had arrived, in seconds.
+        lost_s: seconds of its opening that were not the target's: see `Connection`.
         closed: how the link ended, or None while it lives. It is set only after every message
             that came before the end was handed out.
     """
@@ -60,6 +61,7 @@ class Link:
         "_stream",
         "_traffic",
         "closed",
+        "lost_s",
         "opened_at",
     )
 
@@ -72,6 +74,7 @@ class Link:
         self._inbox = Inbox(opened.protocol, traffic, max_size)
         self._left = False  # by us
         self.opened_at = opened.stamp
+        self.lost_s = 0.0
         self.closed: Closed | None = None
         # What arrived while nobody was receiving, here together with the 101.
         self._pending = self._inbox.take(opened.rest) or None
@@ -106,10 +109,12 @@ class Link:
         sock: Any = None
         limit = gevent.Timeout.start_new(timeout)
         try:
-            sock = target.connect()
+            sock, lost_s = target.connect()
             opened = upgrade(sock, target, query, max_size=max_size, user_agent=user_agent)
             sock.settimeout(0.0)  # from here on the link does its own waiting
-            return cls(sock, target.secure, opened, traffic, max_size)
+            link = cls(sock, target.secure, opened, traffic, max_size)
+            link.lost_s = lost_s
+            return link
         except BaseException as error:
             if sock is not None:
                 sock.close()

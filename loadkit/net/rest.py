@@ -66,6 +66,7 @@ class Api:
 
     Attributes:
         retries: requests sent again so far.
+        lost_s: seconds of its connecting that were not the target's: see `Connection`.
         correlation_id: a UUID that goes out with each request, to find them in the target's logs.
     """
 
@@ -79,6 +80,7 @@ class Api:
         "_target",
         "_user_agent",
         "correlation_id",
+        "lost_s",
         "retries",
     )
 
@@ -113,6 +115,7 @@ class Api:
         self._sock: gevent.socket.socket | None = None
         self.correlation_id = str(uuid.uuid4())
         self.retries = 0
+        self.lost_s = 0.0
 
     def access_token(self) -> str:
         """Trade the connector token for an access token.
@@ -243,7 +246,9 @@ class Api:
             return self._sock
         limit = gevent.Timeout.start_new(self._connect_timeout)
         try:
-            return self._target.connect()
+            sock, lost_s = self._target.connect()
+            self.lost_s += lost_s
+            return sock
         except gevent.Timeout as expired:
             if expired is not limit:
                 raise

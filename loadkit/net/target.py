@@ -1,10 +1,12 @@
 """The deployment under load: its addresses, and TCP (with TLS) connections to it."""
 
 import itertools
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from time import perf_counter
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import gevent.socket
@@ -12,13 +14,30 @@ import gevent.ssl
 
 from loadkit.errors import TargetError, UsageError
 from loadkit.net.faults import translate
+from loadkit.net.race import Address, Reached, reach
 
-__all__ = ["Address", "Target"]
+__all__ = ["Address", "Connection", "Target"]
 
-Address: TypeAlias = tuple[int, tuple[Any, ...]]  # family, what connect() takes
+logger = logging.getLogger(__name__)
+
+PASSED_OVER: Final = 60.0
+"""Seconds for which an address that stayed silent is only the last resort."""
 
 _MEND: Final = "write it as http://host[:port][/prefix] or https://…"
 _PORTS: Final = {"http": 80, "https": 443}
+
+
+class Connection(NamedTuple):
+    """A connection to a target.
+
+    Attributes:
+        sock: cooperative, without a time-out; to be closed by whoever asked for it.
+        lost_s: seconds that went by on addresses which have never answered: no time of the
+            target's, which was reached at another one.
+    """
+
+    sock: gevent.socket.socket
+    lost_s: float
 
 
 @dataclass(slots=True)
@@ -41,6 +60,8 @@ class Target:
     addresses: tuple[Address, ...]
     context: gevent.ssl.SSLContext | None = field(default=None, repr=False, compare=False)
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    _known: set[Address] = field(default_factory=set, repr=False, compare=False)
+    _silent: dict[Address, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def resolve(cls, url: str) -> "Target":
@@ -97,34 +118,51 @@ class Target:
     def __str__(self) -> str:
         return f"{self.origin}{self.prefix}"
 
-    def connect(self) -> gevent.socket.socket:
+    def connect(self) -> Connection:
         """Open a connection, with TLS where the target has it.
 
         The addresses are taken in turn. One that refuses is followed by the next: a name such as
-        localhost often has an IPv6 address that nobody listens on. There is no time limit here;
-        the caller bounds the whole opening.
-
-        Returns:
-            A cooperative socket without a time-out, to be closed by the caller.
+        localhost often has an IPv6 address that nobody listens on. So is one that stays silent, as
+        where a firewall swallows what is sent to it; see `reach`. There is no time limit here: the
+        caller bounds the whole opening.
 
         Raises:
             RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST, or
                 LOCAL_LIMIT when this machine has no file descriptor or port left.
         """
-        refusal: OSError | None = None
-        first, addresses = next(self._turns), self.addresses
-        for step in range(len(addresses)):
-            family, address = addresses[(first + step) % len(addresses)]
-            try:
-                plain = _connect(family, address)
-            except TimeoutError as error:  # the system's own limit, minutes long
-                raise translate(error) from error
-            except OSError as error:
-                refusal = error
-                continue
-            return self._secured(plain)
-        assert refusal is not None, "a target has at least one address"
-        raise translate(refusal) from refusal
+        addresses = self.addresses
+        if len(addresses) > 1:
+            addresses = self._in_turn(addresses)
+        try:
+            reached = reach(addresses)
+        except OSError as error:
+            raise translate(error) from error
+        lost_s = self._learn(reached) if len(addresses) > 1 else 0.0
+        return Connection(self._secured(reached.sock), lost_s)
+
+    def _in_turn(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+        first = next(self._turns) % len(addresses)
+        turned = addresses[first:] + addresses[:first]
+        if not self._silent:
+            return turned
+        now = perf_counter()
+        self._silent = {address: until for address, until in self._silent.items() if until > now}
+        return tuple(sorted(turned, key=self._silent.__contains__))  # stable: else as they were
+
+    def _learn(self, reached: Reached) -> float:
+        """Remember who answers; returns the seconds that were lost on who never has."""
+        self._known.add(reached.address)
+        self._silent.pop(reached.address, None)
+        for address in reached.silent:
+            if address not in self._silent:
+                logger.warning(
+                    "%s, an address of %s, did not answer within %d ms: "
+                    "for %g s the others are taken in its place",
+                    *(address[1][0], self.host, 1000 * reached.waits[address], PASSED_OVER),
+                )
+            self._silent[address] = perf_counter() + PASSED_OVER
+        # One that has answered before is slow now, which a user would feel, too.
+        return sum(wait for address, wait in reached.waits.items() if address not in self._known)
 
     def _secured(self, plain: gevent.socket.socket) -> gevent.socket.socket:
         if self.context is None:
@@ -140,20 +178,14 @@ class Target:
 
 
 def _look_up(host: str, port: int) -> tuple[Address, ...]:
+    """The addresses in the system's order, the families in turn (RFC 8305, 4)."""
     found = gevent.socket.getaddrinfo(host, port, type=gevent.socket.SOCK_STREAM)
-    return tuple(dict.fromkeys((int(family), address) for family, *_, address in found))
-
-
-def _connect(family: int, address: tuple[Any, ...]) -> gevent.socket.socket:
-    sock = gevent.socket.socket(family, gevent.socket.SOCK_STREAM)
-    try:
-        sock.connect(address)
-        # A frame must leave when it is written, not when the last one was acknowledged.
-        sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    addresses = dict.fromkeys((int(family), address) for family, *_, address in found)
+    families: dict[int, list[Address]] = {}
+    for family, address in addresses:
+        families.setdefault(family, []).append((family, address))
+    rounds = itertools.zip_longest(*families.values())
+    return tuple(each for a_round in rounds for each in a_round if each is not None)
 
 
 def _split(url: str) -> SplitResult:

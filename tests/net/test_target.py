@@ -4,6 +4,7 @@ import pytest
 
 from loadkit.errors import TargetError, UsageError
 from loadkit.net import target as target_module
+from loadkit.net.race import Reached
 from loadkit.net.target import Target
 
 
@@ -74,12 +75,17 @@ def test_a_name_is_looked_up_once_and_each_address_kept_once(monkeypatch):
     def lookup(host, port, **options):
         asked.append((host, port))
         v4 = (2, 1, 6, "", ("192.0.2.1", port))
-        return [v4, v4, (10, 1, 6, "", ("2001:db8::1", port, 0, 0))]
+        other = (2, 1, 6, "", ("192.0.2.2", port))
+        return [v4, v4, other, (10, 1, 6, "", ("2001:db8::1", port, 0, 0))]
 
     monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lookup)
     target = Target.resolve("http://Bücher.example:81")
     assert asked == [("xn--bcher-kva.example", 81)]
-    assert target.addresses == ((2, ("192.0.2.1", 81)), (10, ("2001:db8::1", 81, 0, 0)))
+    assert target.addresses == (
+        (2, ("192.0.2.1", 81)),
+        (10, ("2001:db8::1", 81, 0, 0)),  # the families in turn
+        (2, ("192.0.2.2", 81)),
+    )
 
 
 def test_a_name_is_followed_to_where_it_leads_now(monkeypatch):
@@ -105,10 +111,11 @@ def test_a_name_that_cannot_be_looked_up_for_a_moment_leads_where_it_did(monkeyp
 def test_addresses_are_taken_in_turn(monkeypatch):
     asked = []
 
-    def connect(family, address):
-        asked.append(address[0])
+    def reach(addresses):
+        asked.append(addresses[0][1][0])
+        return Reached(None, addresses[0], {}, ())
 
-    monkeypatch.setattr(target_module, "_connect", connect)
+    monkeypatch.setattr(target_module, "reach", reach)
     addresses = tuple((2, (f"192.0.2.{i}", 80)) for i in range(3))
     target = Target(False, "example", 80, "", addresses)
     for _ in range(4):
