@@ -72,6 +72,8 @@ class RemoteError(LoadkitError):
         detail: the target's own words, without secrets.
         status: the HTTP status where there was one.
         wait_s: how many seconds a 429 asks to wait; None for everything else.
+        correlation_id: what the target calls the exchange in its logs, else what it was sent for
+            that; empty where there is neither.
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class RemoteError(LoadkitError):
         *,
         status: int | None = None,
         wait_s: float | None = None,
+        correlation_id: str = "",
     ) -> None:
         super().__init__(kind, detail, status)
         self.kind, self.detail, self.status, self.wait_s = kind, detail, status, wait_s
+        self.correlation_id = correlation_id
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status is not None else ""

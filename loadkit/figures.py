@@ -1,9 +1,9 @@
 """The closed lists of what is measured: phases (timed) and endings and counts (counted)."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["COMPLETED", "Count", "Ending", "Phase", "State"]
+__all__ = ["COMPLETED", "NOWHERE", "Count", "Ending", "Origin", "Phase", "State"]
 
 
 class Phase(StrEnum):
@@ -84,3 +84,20 @@ class Count(StrEnum):
     PASSED_OVER = "addresses.passed_over"  # connections made past an address that never answered
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running
+
+
+class Origin(NamedTuple):
+    """Where something went wrong, for whoever looks for it in the target's logs.
+
+    Attributes:
+        user_class: of the person whom it happened to.
+        session: its id at the target; empty before there was one.
+        correlation_id: what the target called the exchange, else what it was sent for that.
+    """
+
+    user_class: str = ""
+    session: str = ""
+    correlation_id: str = ""
+
+
+NOWHERE: Final = Origin()

@@ -78,7 +78,8 @@ class Ledger:
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
             `violations.*`.
-        transcripts: of the first violations of each kind, worker by worker.
+        evidence: the first errors and violations of each kind, worker by worker: where and when
+            they happened, and the frames that led to a violation.
     """
 
     def __init__(self, timeline: Timeline | None = None) -> None:
@@ -93,7 +94,7 @@ class Ledger:
         self._offsets: dict[str, float] = {}
         self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
         self._examples: dict[str, tuple[int, str, str]] = {}
-        self.transcripts: list[dict[str, Any]] = []
+        self.evidence: list[dict[str, Any]] = []
         self._concurrency = Concurrency()
         self._frames: dict[str, Counter[str]] = {}
         self._live: dict[str, tuple[int, int]] = {}
@@ -126,7 +127,7 @@ class Ledger:
             self._examples[key] = min(
                 self._examples.get(key, (seq, worker, text)), (seq, worker, text)
             )
-        self.transcripts += interval["transcripts"]
+        self.evidence += ({**found, "worker": worker} for found in interval["evidence"])
         start, end = self._in_run(worker, interval, at)
         self._concurrency.add(worker, start, end, interval["peak"])
         if self._timeline is not None:
@@ -170,7 +171,7 @@ class Ledger:
             "offsets": dict(self._offsets),
             "arrivals": {worker: each.state() for worker, each in self._arrivals.items()},
             "examples": dict(self._examples),
-            "transcripts": list(self.transcripts),
+            "evidence": list(self.evidence),
             "concurrency": self._concurrency.state(),
             "frames": {worker: dict(each) for worker, each in self._frames.items()},
             "live": dict(self._live),
@@ -206,7 +207,7 @@ class Ledger:
         for worker, arrivals in books["arrivals"].items():
             self._arrivals[worker].restore(arrivals)
         self._examples = {key: (*example,) for key, example in books["examples"].items()}
-        self.transcripts = list(books["transcripts"])
+        self.evidence = list(books["evidence"])
         self._concurrency.restore(books["concurrency"])
         self._frames = {worker: Counter(frames) for worker, frames in books["frames"].items()}
         self._live = {worker: (*live,) for worker, live in books["live"].items()}

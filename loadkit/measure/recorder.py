@@ -1,11 +1,12 @@
 """What one worker process measures. The hot path only increments; `take` closes an interval."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.scope import Scoped
@@ -15,8 +16,8 @@ __all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
 EXAMPLE_LENGTH: Final = 200
 """How much is kept of the first text of each kind of error or violation, in characters."""
 
-TRANSCRIPTS: Final = 3
-"""How many violations of each kind a worker keeps the transcript of."""
+EVIDENCE: Final = 3
+"""How many errors and violations of each kind a worker keeps with where they happened."""
 
 FRAME_LENGTH: Final = 400
 """How much of a frame goes into a transcript, in characters."""
@@ -52,6 +53,8 @@ class Recorder:
         watched: the user classes whose figures are wanted apart from the others'.
         clock: what stamps the starts and ends of sessions. Without one whoever is there at a
             `take` is taken to have been there for the whole interval.
+        wall: seconds since the epoch, which says when something went wrong.
+        named: further user classes, of which counts and responses are wanted and no more.
 
     Attributes:
         live: sessions running now.
@@ -66,6 +69,8 @@ class Recorder:
         measure_from: float = 0.0,
         watched: frozenset[str] = frozenset(),
         clock: Callable[[], float] | None = None,
+        wall: Callable[[], float] | None = None,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self.measure_from = measure_from
         self.live = 0
@@ -74,12 +79,12 @@ class Recorder:
         self.frames_received = 0
         self.bytes_sent = 0
         self.bytes_received = 0
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._taken_at: float | None = None if clock is None else clock()
         self._lived_until = self._taken_at
-        self._scopes = {name: Scoped(self) for name in sorted(watched)}
+        self._scopes = {name: Scoped(self, name in watched) for name in sorted(watched | named)}
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
-        self._transcribed: Counter[str] = Counter()  # violations with a transcript, run-long
+        self._kept: Counter[str] = Counter()  # of each kind as evidence, run-long
         self._open()
 
     def _open(self) -> None:
@@ -91,12 +96,12 @@ class Recorder:
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
-        self._transcripts: list[dict[str, Any]] = []
+        self._evidence: list[dict[str, Any]] = []
         self._peak = self.live
         self._session_seconds = 0.0
 
     def scoped(self, name: str) -> "Recorder | Scoped":
-        """Return what records for one user class: this recorder itself unless it is watched."""
+        """Return what records for one user class: this recorder itself if none was asked for."""
         return self._scopes.get(name, self)
 
     def sample(
@@ -140,25 +145,31 @@ class Recorder:
         if since is None or since >= self.measure_from:
             self._counts[key] += n
 
-    def fail(self, kind: Failure, detail: str) -> None:
-        """Count a failure; `detail` (no secrets) becomes the example if it is the first."""
-        self._count_with_example(f"errors.{kind}", detail)
+    def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
+        """Count a failure.
+
+        Args:
+            kind: of which kind it is.
+            detail: in words, without secrets; it becomes the kind's example if it is the first.
+            origin: where it happened.
+        """
+        self._count_with_example("errors", kind, detail, origin)
 
     def violate(
-        self, kind: str, detail: str, transcript: Callable[[], list[str]] | None = None
+        self,
+        kind: str,
+        detail: str,
+        origin: Origin = NOWHERE,
+        transcript: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """Count a breach of the protocol by the server, with an example as in `fail`.
 
         Args:
+            kind, detail, origin: as in `fail`.
             transcript: gives the frames that led to it, without secrets; asked for the first
                 few of each kind only.
         """
-        self._count_with_example(f"violations.{kind}", detail)
-        if transcript is not None and self._transcribed[kind] < TRANSCRIPTS:
-            self._transcribed[kind] += 1
-            frames = [_one_line(frame, FRAME_LENGTH) for frame in transcript()]
-            found = {"kind": str(kind), "detail": _one_line(detail), "frames": frames}
-            self._transcripts.append(found)
+        self._count_with_example("violations", kind, detail, origin, transcript)
 
     def session_started(self) -> None:
         """Count a session and raise the gauge of live ones."""
@@ -227,7 +238,7 @@ class Recorder:
             "counts": {str(key): count for key, count in self._counts.items()},
             "scopes": {name: scope.take() for name, scope in self._scopes.items()},
             "examples": self._examples,
-            "transcripts": self._transcripts,
+            "evidence": self._evidence,
             "live": self.live,
             "peak": self._peak,
             "session_seconds": self._session_seconds,
@@ -258,11 +269,29 @@ class Recorder:
             self._session_seconds += self.live * (now - self._lived_until)
         self._lived_until = now
 
-    def _count_with_example(self, key: str, detail: str) -> None:
+    def _count_with_example(
+        self,
+        of: str,
+        kind: str,
+        detail: str,
+        origin: Origin,
+        transcript: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        key = f"{of}.{kind}"
         self._counts[key] += 1
         if key not in self._exampled:
             self._exampled.add(key)
             self._examples[key] = _one_line(detail)
+        if self._kept[key] < EVIDENCE:
+            self._kept[key] += 1
+            found: dict[str, Any] = {"of": of, "kind": str(kind)}
+            if self._wall is not None:
+                at = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
+                found["at"] = at.replace("+00:00", "Z")
+            found |= {"detail": _one_line(detail), **origin._asdict()}
+            if frames := [_one_line(frame, FRAME_LENGTH) for frame in transcript()]:
+                found["frames"] = frames
+            self._evidence.append(found)
 
 
 def _wire(tallies: dict[Any, Tally]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The figures of one user class: kept by a worker beside those of all, merged by the master."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase
 from loadkit.measure.histogram import Distribution, Tally
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ class Scoped:
     """Records for a worker's recorder, and for one user class apart.
 
     The methods are those of `Recorder`, which see.
+
+    Args:
+        every: the worker's recorder.
+        whole: whether every phase is kept apart, and not responses alone.
     """
 
-    __slots__ = ("_counts", "_every", "_latency")
+    __slots__ = ("_counts", "_every", "_latency", "_whole")
 
-    def __init__(self, every: "Recorder") -> None:
-        self._every = every
+    def __init__(self, every: "Recorder", whole: bool = True) -> None:
+        self._every, self._whole = every, whole
         self._open()
 
     def _open(self) -> None:
@@ -78,7 +82,7 @@ class Scoped:
         since: float | None = None,
     ) -> None:
         self._every.sample(phase, due, sent, end, since)
-        if sent >= self._every.measure_from:
+        if sent >= self._every.measure_from and (self._whole or phase is Phase.RESPONSE):
             self._latency[phase].record(end - sent)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
@@ -86,14 +90,18 @@ class Scoped:
         if since is None or since >= self._every.measure_from:
             self._counts[key] += n
 
-    def fail(self, kind: Failure, detail: str) -> None:
-        self._every.fail(kind, detail)
+    def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
+        self._every.fail(kind, detail, origin)
         self._counts[f"errors.{kind}"] += 1
 
     def violate(
-        self, kind: str, detail: str, transcript: Callable[[], list[str]] | None = None
+        self,
+        kind: str,
+        detail: str,
+        origin: Origin = NOWHERE,
+        transcript: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._every.violate(kind, detail, transcript)
+        self._every.violate(kind, detail, origin, transcript)
         self._counts[f"violations.{kind}"] += 1
 
     def session_started(self) -> None:

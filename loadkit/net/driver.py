@@ -43,7 +43,7 @@ from loadkit.chat.inputs import (
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.figures import Count, Ending, Phase, State
+from loadkit.figures import Count, Ending, Origin, Phase, State
 from loadkit.net.entry import Entry, count_status, enter
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
@@ -68,6 +68,7 @@ class Driver:
     __slots__ = (
         "_acts",
         "_broken_next",
+        "_correlation_id",
         "_entry",
         "_fate",
         "_finish",
@@ -97,6 +98,7 @@ class Driver:
         self._link: Link | None = None
         self._acts: deque[Act] = deque()
         self._entry: Entry | None = None
+        self._correlation_id = ""  # of the exchange that was refused last, else of the entry
         self._fate = Fate(itinerary)
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
@@ -131,8 +133,10 @@ class Driver:
             self._started = perf_counter()
             try:
                 self._entry = enter(self._setting, due, streaming=self._itinerary.streaming)
+                self._correlation_id = self._entry.correlation_id
             except RemoteError as refusal:
-                recorder.fail(refusal.kind, refusal.detail)
+                self._correlation_id = refusal.correlation_id
+                recorder.fail(refusal.kind, refusal.detail, self._origin())
                 ending = Ending.FAILED
                 return Finish(ending)
             finish = self._live()
@@ -206,6 +210,7 @@ class Driver:
         except RemoteError as error:
             count_status(setting.recorder, error)
             kind, entry = error.kind, self._entry
+            self._correlation_id = error.correlation_id or self._correlation_id
             # The session is bound to this token, so that a fresh one would not open it either.
             if error.status == 401 and entry is not None and expired(entry.token, time()):
                 kind = Failure.TOKEN_EXPIRED
@@ -222,7 +227,7 @@ class Driver:
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             delay = TAB_AFTER * (number + 1)
-            self._tabs.append(Tab(setting, self._upgrade_query(0), delay))
+            self._tabs.append(Tab(setting, self._upgrade_query(0), delay, self._origin()))
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None
@@ -304,9 +309,9 @@ class Driver:
             case Hangup(code=code):
                 self._hang_up(code)
             case Failed(kind=kind, detail=detail):
-                self._setting.recorder.fail(kind, detail)
+                self._setting.recorder.fail(kind, detail, self._origin())
             case Violation(kind=kind, detail=detail):
-                self._setting.recorder.violate(kind, detail, self._transcript)
+                self._setting.recorder.violate(kind, detail, self._origin(), self._transcript)
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None and self._link is not None:
@@ -388,6 +393,10 @@ class Driver:
         link, self._link = self._link, None
         if link is not None:
             link.close(code)
+
+    def _origin(self) -> Origin:
+        session = "" if self._entry is None else self._entry.session_id
+        return Origin(self._setting.user_class, session, self._correlation_id)
 
     def _transcript(self) -> list[str]:
         """The last frames both ways, times from the session's start; no secret is in a frame."""

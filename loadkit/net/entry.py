@@ -13,10 +13,17 @@ __all__ = ["Entry", "count_status", "enter"]
 
 
 class Entry(NamedTuple):
-    """What opens a session's sockets; both are secrets."""
+    """What opens a session's sockets.
+
+    Attributes:
+        token: a secret.
+        session_id: at the target; of no use without the token.
+        correlation_id: went out with its REST calls.
+    """
 
     token: str
     session_id: str
+    correlation_id: str
 
 
 def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
@@ -60,10 +67,11 @@ def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
         recorder.sample(Phase.CREATE_SESSION, None, done, perf_counter())
     except RemoteError as error:
         count_status(recorder, error)
+        error.correlation_id = error.correlation_id or api.correlation_id
         raise
     finally:
         api.close()
-    return Entry(token, session_id)
+    return Entry(token, session_id, api.correlation_id)
 
 
 def count_status(recorder: Recorder, error: RemoteError) -> None:

@@ -4,13 +4,16 @@ import errno
 import re
 import ssl
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from loadkit.errors import Failure, RemoteError
 
-__all__ = ["answer_text", "clean_text", "translate"]
+__all__ = ["CORRELATION_ID", "answer_id", "answer_text", "clean_text", "translate"]
+
+CORRELATION_ID: Final = "X-Polyai-Correlation-Id"
+"""The header by which an exchange is found again in the target's logs."""
 
 _LONGEST_TEXT: Final = 200  # characters; an example text is kept per failure kind
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\xa0]+")
@@ -52,7 +55,8 @@ def answer_text(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
     """The server's own words about a refusal.
 
     Args:
-        body: of the answer: a JSON object's `message`, else its `error`, else plain text.
+        body: of the answer: a JSON object's `message`, `error_message` or `error`, which may be
+            an object with these in turn; else plain text.
         secrets: what the text must not hold, whatever the server sends back.
 
     Returns:
@@ -63,12 +67,34 @@ def answer_text(body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
     except ValueError:
         text = bytes(body[: 8 * _LONGEST_TEXT]).decode(errors="replace").strip()
         return "" if text.startswith("<") else clean_text(text, secrets)  # no error pages
-    if type(answer) is dict:
-        for key in ("message", "error"):
-            words = answer.get(key)
+    for fields in _layers(answer):
+        for key in ("message", "error_message", "error"):
+            words = fields.get(key)
             if type(words) is str and words.strip():
                 return clean_text(words, secrets)
     return ""
+
+
+def answer_id(header: object, body: bytes | bytearray, secrets: Iterable[str] = ()) -> str:
+    """What the server calls an exchange that it refused; empty where it does not say.
+
+    Args:
+        header: the value of `CORRELATION_ID`, if there is one.
+        body: of the answer, whose `correlation_id` says the same.
+        secrets: as in `answer_text`.
+    """
+    try:
+        said = [header, *(fields.get("correlation_id") for fields in _layers(orjson.loads(body)))]
+    except ValueError:
+        said = [header]
+    return next((clean_text(each, secrets) for each in said if type(each) is str and each), "")
+
+
+def _layers(answer: Any) -> list[dict[str, Any]]:
+    """An object, and the `error` in it where that is one too."""
+    outer = answer if type(answer) is dict else {}
+    inner = outer.get("error")
+    return [outer, inner] if type(inner) is dict else [outer]
 
 
 def clean_text(text: str, secrets: Iterable[str] = ()) -> str:

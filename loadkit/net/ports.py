@@ -9,13 +9,13 @@ from loadkit.acts import Act, Cue
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Ending, Phase
+from loadkit.figures import Ending, Origin, Phase
 from loadkit.net.link import Traffic
 from loadkit.net.target import Target
 
 __all__ = ["Itinerary", "Mishap", "Mishaps", "Person", "Recorder", "Setting", "Transcript"]
 
-Transcript = Callable[[], list[str]]
+Transcript = Callable[[], Sequence[str]]
 
 
 class Person(Protocol):
@@ -42,8 +42,10 @@ class Recorder(Protocol):
         since: float | None = None,
     ) -> None: ...
     def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
-    def fail(self, kind: Failure, detail: str) -> None: ...
-    def violate(self, kind: str, detail: str, transcript: Transcript | None = None) -> None: ...
+    def fail(self, kind: Failure, detail: str, origin: Origin) -> None: ...
+    def violate(
+        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
+    ) -> None: ...
     def session_started(self) -> None: ...
     def session_ended(self, ending: Ending) -> None: ...
 
@@ -78,6 +80,7 @@ class Setting:
     """What the sessions of one worker share.
 
     Attributes:
+        user_class: of their people.
         cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
     """
 
@@ -89,6 +92,7 @@ class Setting:
     rng: Random
     platform: str = "web"
     cursor: Literal["seq", "integer"] = "seq"
+    user_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from geventhttpclient.response import HTTPSocketResponse
 from loadkit import __version__
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.faults import answer_text, translate
+from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, translate
 from loadkit.net.retry import MOST_RETRIES, retry_delay
 from loadkit.net.target import Target
 from loadkit.net.token import flaw
@@ -33,6 +33,7 @@ _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 class _Answer(NamedTuple):
     status: int
     retry_after: str | None
+    correlation_id: object
     body: bytes
 
 
@@ -205,7 +206,7 @@ class Api:
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": str(len(body)),
             "User-Agent": self._user_agent,
-            "X-Polyai-Correlation-Id": self.correlation_id,
+            CORRELATION_ID: self.correlation_id,
             **headers,
         }
         head = f"POST {self._target.http_prefix}/{call} HTTP/1.1\r\n"
@@ -226,7 +227,12 @@ class Api:
             body = response.read(_LARGEST_ANSWER)
             keep = response.message_complete and response.should_keep_alive()
             after = response.get("retry-after")
-            return _Answer(response.get_code(), after if isinstance(after, str) else None, body)
+            return _Answer(
+                response.get_code(),
+                after if isinstance(after, str) else None,
+                response.get(CORRELATION_ID),
+                body,
+            )
         except gevent.Timeout as expired:
             if expired is not limit:
                 raise
@@ -271,13 +277,15 @@ def _cut(error: HTTPParseError | OSError, tap: _Tap) -> Exception:
 
 def _refusal(answer: _Answer, secrets: list[str]) -> RemoteError:
     text, status = answer_text(answer.body, secrets), answer.status
+    kind = Failure.HTTP_BAD_ANSWER  # a redirect, say
     if status == 429:
-        return RemoteError(Failure.RATE_LIMITED, text, status=status)
-    if status >= 500:
-        return RemoteError(Failure.HTTP_SERVER_ERROR, text, status=status)
-    if status >= 400:
-        return RemoteError(Failure.HTTP_CLIENT_ERROR, text, status=status)
-    return RemoteError(Failure.HTTP_BAD_ANSWER, text, status=status)  # a redirect, say
+        kind = Failure.RATE_LIMITED
+    elif status >= 500:
+        kind = Failure.HTTP_SERVER_ERROR
+    elif status >= 400:
+        kind = Failure.HTTP_CLIENT_ERROR
+    called = answer_id(answer.correlation_id, answer.body, secrets)
+    return RemoteError(kind, text, status=status, correlation_id=called)
 
 
 def _field(answer: _Answer, name: str) -> str:

@@ -10,6 +10,7 @@ from loadkit.chat.effects import Counted, Effect, Violation
 from loadkit.chat.journal import Journal
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, RemoteError
+from loadkit.figures import Origin
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
 from loadkit.wire import Event, EventType, Flaw, decode
@@ -24,13 +25,14 @@ LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is
 class Tab:
     """One more socket of a session, in a greenlet of its own."""
 
-    def __init__(self, setting: Setting, query: str, delay: float) -> None:
+    def __init__(self, setting: Setting, query: str, delay: float, origin: Origin) -> None:
         """
         Args:
             query: of the upgrade; without a cursor, so that the tab gets the whole history.
             delay: seconds until it is opened.
+            origin: whose session it is.
         """
-        self._setting, self._query = setting, query
+        self._setting, self._query, self._origin = setting, query, origin
         self._journal = Journal()
         self._beat_every = BEAT
         self._ended = False
@@ -53,14 +55,14 @@ class Tab:
         greenlet.kill()
         if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
             text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
-            self._setting.recorder.violate(Wrong.EVENT_LOST, text)
+            self._setting.recorder.violate(Wrong.EVENT_LOST, text, self._origin)
 
     def _run(self) -> None:
         setting = self._setting
         try:
             link = Link.open(setting.target, self._query, setting.traffic)
         except RemoteError as error:
-            setting.recorder.fail(error.kind, f"a tab: {error.detail}")
+            setting.recorder.fail(error.kind, f"a tab: {error.detail}", self._origin)
             return
         setting.recorder.count("tabs.opened")
         self._journal.opened()
@@ -78,7 +80,8 @@ class Tab:
                     beat_from = perf_counter()
             if link.closed is not None and not self._ended:
                 self._lost = True  # what it has not seen since, nobody has kept from it
-                setting.recorder.fail(Failure.CONNECTION_LOST, f"a tab: {link.closed.code}")
+                text = f"a tab: {link.closed.code}"
+                setting.recorder.fail(Failure.CONNECTION_LOST, text, self._origin)
             link.close(timeout=LAST_EVENTS)
         finally:
             link.drop()
@@ -86,7 +89,7 @@ class Tab:
     def _take(self, event: Event | Flaw, replaying: bool) -> bool:
         out: list[Effect] = []
         if isinstance(event, Flaw):
-            self._setting.recorder.violate(event.kind, event.detail)
+            self._setting.recorder.violate(event.kind, event.detail, self._origin)
             return replaying
         if event.type is EventType.EVENT_BATCH:
             return False
@@ -95,7 +98,8 @@ class Tab:
             self._beat_every = _interval(event.payload.get("capabilities"))
         for effect in out:
             if isinstance(effect, Violation):
-                self._setting.recorder.violate(effect.kind, f"a tab: {effect.detail}")
+                text = f"a tab: {effect.detail}"
+                self._setting.recorder.violate(effect.kind, text, self._origin)
             elif isinstance(effect, Counted):
                 self._setting.recorder.count(effect.key)
         self._ended = event.type is EventType.SESSION_END

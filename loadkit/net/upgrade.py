@@ -12,7 +12,7 @@ from websockets.protocol import CLIENT, Protocol
 from websockets.uri import WebSocketURI
 
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.faults import answer_text, clean_text
+from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
 from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
 
@@ -115,10 +115,18 @@ def _refusal(error: Exception, query: str) -> RemoteError:
     if isinstance(error, InvalidStatus):
         response = error.response
         text, status = answer_text(response.body, secrets), response.status_code
+        header = next(iter(response.headers.get_all(CORRELATION_ID)), None)
+        refusal = RemoteError(
+            Failure.UPGRADE_REFUSED,
+            text,
+            status=status,
+            correlation_id=answer_id(header, response.body, secrets),
+        )
         if status == 429:  # a policy's limit, which is another finding than a server that cannot
-            wait_s = asked_delay(next(iter(response.headers.get_all("Retry-After")), None))
-            return RemoteError(Failure.RATE_LIMITED, text, status=status, wait_s=wait_s)
-        return RemoteError(Failure.UPGRADE_REFUSED, text, status=status)
+            refusal.kind = Failure.RATE_LIMITED
+            after = next(iter(response.headers.get_all("Retry-After")), None)
+            refusal.wait_s = asked_delay(after)
+        return refusal
     if isinstance(error.__cause__, EOFError):
         return RemoteError(Failure.CONNECTION_LOST, "closed before the upgrade was answered")
     return RemoteError(Failure.PROTOCOL_ERROR, clean_text(str(error), secrets))

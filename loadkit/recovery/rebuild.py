@@ -63,5 +63,5 @@ def _rebuild(folder: Path) -> Summary:
     chronicle.add(read_rows(folder), replay.at_s)
     summary = replay.summary(cut, chronicle)
     ledger = replay.ledger
-    write(folder, summary, replay.head["run"], ledger.examples, ledger.transcripts)
+    write(folder, summary, replay.head["run"], ledger.examples, ledger.evidence)
     return summary

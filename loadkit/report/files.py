@@ -25,7 +25,14 @@ __all__ = [
     "write_text",
 ]
 
-_RESULTS: Final = ("run.json", "junit.xml", "summary.md", "violations.jsonl", "summary.json")
+_RESULTS: Final = (
+    "run.json",
+    "junit.xml",
+    "summary.md",
+    "violations.jsonl",
+    "errors.jsonl",
+    "summary.json",
+)
 
 
 def results_folder(parent: Path, profile: str, now: datetime) -> Path:
@@ -65,13 +72,13 @@ def write(
     summary: Summary,
     run_info: Mapping[str, Any],
     examples: Mapping[str, str],
-    transcripts: Sequence[Mapping[str, Any]] = (),
+    evidence: Sequence[Mapping[str, Any]] = (),
     lead: str = "",
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
 
-    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl` and `summary.json`. One that
-    cannot be written keeps none of the others from it.
+    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl`, `errors.jsonl` and
+    `summary.json`. One that cannot be written keeps none of the others from it.
 
     Args:
         folder: the run's folder.
@@ -79,8 +86,8 @@ def write(
         run_info: what was run: the profile as used, versions, host and machine; no secrets.
         examples: one text for each kind of error and violation. They are put into `run.json`
             under `examples`, so that a report made again still has them.
-        transcripts: the frames that led to the first violations of each kind, for
-            `violations.jsonl`: one JSON object a line, `kind`, `detail`, `frames`.
+        evidence: the first violations and errors of each kind, as of
+            `loadkit.measure.ledger.Ledger`: one JSON object a line.
         lead: what `summary.md` begins with, as Markdown: the result of a capacity search.
 
     Raises:
@@ -90,9 +97,8 @@ def write(
         "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
         "junit.xml": lambda: junit.document(summary, examples),
         "summary.md": lambda: lead + markdown.document(summary, examples),
-        "violations.jsonl": lambda: "".join(
-            json.dumps(found, ensure_ascii=False) + "\n" for found in transcripts
-        ),
+        "violations.jsonl": lambda: _lines(evidence, "violations"),
+        "errors.jsonl": lambda: _lines(evidence, "errors"),
         # The last one: where it is, nobody was killed before the others.
         "summary.json": lambda: _json(summary.to_dict()),
     }
@@ -105,6 +111,12 @@ def write(
     if failed:
         last = list(failed.values())[-1]
         raise _unwritable(folder, last, tuple(failed)) from last
+
+
+def _lines(evidence: Sequence[Mapping[str, Any]], of: str) -> str:
+    chosen = (found for found in evidence if found["of"] == of)
+    told = ({key: value for key, value in found.items() if key != "of"} for found in chosen)
+    return "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in told)
 
 
 def withdraw(folder: Path) -> None:

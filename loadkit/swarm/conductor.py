@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 from typing import Any, Final
 
 import gevent
@@ -29,6 +30,7 @@ from loadkit.swarm.courier import FAULT, INTERVAL, LAST
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.folder import Folder
+from loadkit.swarm.mends import measure_from
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
@@ -157,6 +159,7 @@ class Conductor:
         if survey is not None:
             run.search(survey)
         run.begin()
+        measure_from(self._environment.stats, time() + profile.load.warmup)
         self._idle.clear()
         for user_class in self._environment.user_classes:
             user_class.weight = profile.mix.get(user_class.__name__, 0)

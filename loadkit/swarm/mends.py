@@ -1,4 +1,4 @@
-"""What is mended in Locust itself: where it stalls a worker, or trusts the wall clock."""
+"""What is mended in Locust itself: what stalls a worker, trusts the wall clock, counts amiss."""
 
 import functools
 import os
@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import locust.runners
 from locust import argument_parser
+from locust.stats import RequestStats, StatsEntry
 
-__all__ = ["SteadyTime", "mend_locust"]
+__all__ = ["SteadyTime", "measure_from", "mend_locust"]
 
 REPORTS_WITHIN: Final = "0.1"  # seconds
 
@@ -40,6 +41,19 @@ class SteadyTime:
 _STEADY: Final = SteadyTime()
 
 
+def measure_from(stats: RequestStats, at: float) -> None:
+    """Say when the warm-up ends, in seconds since the epoch: no request before it is counted."""
+    stats.measured_from = at  # type: ignore[attr-defined]
+
+
+def _total_rps(entry: StatsEntry) -> float:
+    """Requests a second of the time in which they were counted; Locust's own holds the warm-up."""
+    stats: Any = entry.stats
+    until = stats.last_request_timestamp
+    since = max(stats.start_time, getattr(stats, "measured_from", 0.0))
+    return entry.num_requests / (until - since) if until and until > since else 0.0
+
+
 def mend_locust() -> None:
     """Mend this process' Locust; nothing changes the second time."""
     runners: Any = locust.runners
@@ -50,6 +64,7 @@ def mend_locust() -> None:
     # To say in its log who stops a run, Locust reads the source of every frame on the stack: some
     # 30 to 150 ms in which nothing else runs. Without the means to it says that it does not know.
     runners.inspect = SimpleNamespace()
+    StatsEntry.total_rps = property(_total_rps)  # type: ignore[method-assign, assignment]
     # Each spawn message rebuilds the whole parser once per option, about 100 ms of a stalled worker
     # each second of a ramp; the result never changes.
     if not hasattr(argument_parser.default_args_dict, "cache_info"):

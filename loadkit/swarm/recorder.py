@@ -1,20 +1,21 @@
 """The worker's recorder, which also feeds Locust's own table.
 
 Locust's table is a convenience: its buckets are coarse. So that its *Aggregated* row and its
-first chart show the headline and nothing else, only `response` goes in as a request; the other
-phases get rows that stay out of the total. As everywhere, the warm-up is left out.
+first chart show the headline and nothing else, only `response` goes in as a request, and whatever
+fails a run as a failed one without a time; the other phases get rows that stay out of the total. As
+everywhere, the warm-up is left out of what is timed, and failures count from the first moment.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from locust.env import Environment
-from locust.stats import StatsEntry, StatsError, bucket_response_time
+from locust.stats import StatsEntry, bucket_response_time
 
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.histogram import Tally
 from loadkit.measure.recorder import Recorder
 
@@ -23,6 +24,7 @@ __all__ = ["SwarmRecorder"]
 METHOD: Final = "chat"
 NOTABLE: Final = 1.05  # as in the reports
 _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
+_SESSION, _VIOLATION = "session", "violation"  # the rows of all that fails besides a turn
 
 
 class SwarmRecorder(Recorder):
@@ -33,8 +35,9 @@ class SwarmRecorder(Recorder):
         environment: Environment,
         measure_from: float,
         watched: frozenset[str] = frozenset(),
+        named: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(measure_from, watched, time.perf_counter)
+        super().__init__(measure_from, watched, time.perf_counter, time.time, named)
         self._fire: Any = environment.events.request.fire
         self._stats = environment.stats
         self._from_due = {phase: _FromDue() for phase in Phase}
@@ -91,34 +94,33 @@ class SwarmRecorder(Recorder):
             known.waiting.extend(entry)
             known.waiting.num_reqs_per_sec.clear()  # past by then, and one more each second
 
-    def fail(self, kind: Failure, detail: str) -> None:
-        super().fail(kind, detail)
-        if kind in _LOST_TURN:
-            # A failed request without a time: counted in the headline's row, not in percentiles.
-            self._fire(
-                request_type=METHOD,
-                name=Phase.RESPONSE.value,
-                response_time=None,
-                response_length=0,
-                exception=kind.value,
-                context={},
-            )
-        else:
-            self._log_error("session", kind.value)
+    def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
+        super().fail(kind, detail, origin)
+        self._fail(Phase.RESPONSE.value if kind in _LOST_TURN else _SESSION, kind.value)
 
     def violate(
-        self, kind: str, detail: str, transcript: Callable[[], list[str]] | None = None
+        self,
+        kind: str,
+        detail: str,
+        origin: Origin = NOWHERE,
+        transcript: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        super().violate(kind, detail, transcript)
-        self._log_error("violation", kind)
+        super().violate(kind, detail, origin, transcript)
+        self._fail(_VIOLATION, kind)
 
-    def _log_error(self, name: str, kind: str) -> None:
-        """An occurrence in Locust's failures tab, kept out of the headline's row."""
-        key = StatsError.create_key(METHOD, name, kind)
-        errors = self._stats.errors
-        if key not in errors:
-            errors[key] = StatsError(METHOD, name, kind)
-        errors[key].occurred()
+    def _fail(self, name: str, kind: str) -> None:
+        """A failed request without a time: in the share of failures, not in percentiles.
+
+        All that fails a run is one, so that Locust's header never says 0 % of a run that fails.
+        """
+        self._fire(
+            request_type=METHOD,
+            name=name,
+            response_time=None,
+            response_length=0,
+            exception=str(kind),
+            context={},
+        )
 
 
 @dataclass(slots=True)

@@ -210,7 +210,7 @@ class Run:
             capacity.save(folder, self.found)
             lead = f"{capacity.document(self.found)}\n"
         ledger = self.ledger
-        write(folder, self.summary, self._info(), ledger.examples, ledger.transcripts, lead)
+        write(folder, self.summary, self._info(), ledger.examples, ledger.evidence, lead)
 
     def _what(self) -> dict[str, Any]:
         """What is run; it stays the same from the start on."""

@@ -19,10 +19,10 @@ from loadkit.chat.effects import Finish
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending
+from loadkit.figures import Count, Ending, Origin
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Mishap, Recorder, Setting
+from loadkit.net.ports import Itinerary, Mishap, Setting
 from loadkit.net.target import Target
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
@@ -125,11 +125,12 @@ class Worker:
         self._began = perf_counter() - deal.elapsed_s
         self._traffic = Traffic()
         self.recorder = SwarmRecorder(
-            self._environment, self._began + profile.load.warmup, profile.watched
+            self._environment,
+            self._began + profile.load.warmup,
+            profile.watched,
+            frozenset(profile.mix),
         )
-        self._settings = {
-            name: self._setting(profile, self.recorder.scoped(name)) for name in profile.mix
-        }
+        self._settings = {name: self._setting(profile, name) for name in profile.mix}
         self._classes: Mapping[str, Any] = {
             cls.__name__: cls for cls in self._environment.user_classes
         }
@@ -143,12 +144,12 @@ class Worker:
         self._broom = gevent.spawn(self._sweep)
         self.ready.set()
 
-    def _setting(self, profile: Profile, recorder: Recorder) -> Setting:
+    def _setting(self, profile: Profile, user_class: str) -> Setting:
         talk = profile.conversation
         return Setting(
             target=self._target,
             credentials=self._credentials,
-            recorder=recorder,
+            recorder=self.recorder.scoped(user_class),
             traffic=self._traffic,
             policy=Policy(
                 patience=talk.patience,
@@ -162,6 +163,7 @@ class Worker:
             rng=Random(),
             platform=talk.platform,
             cursor=talk.cursor,
+            user_class=user_class,
         )
 
     def stop(self) -> bool:
@@ -229,7 +231,7 @@ class Worker:
         except Exception as error:  # whatever it is, no server sent it
             text = f"{type(error).__name__}: {error}"
             logger.critical("a fault of this tool:\n%s", traceback.format_exc())
-            self.recorder.fail(Failure.INTERNAL, text)
+            self.recorder.fail(Failure.INTERNAL, text, Origin(name))
             self._fault(text)
             return Finish(Ending.FAILED)
         finally:

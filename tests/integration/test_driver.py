@@ -3,6 +3,7 @@
 import base64
 import gc
 import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from loadkit.acts import Act, ActKind
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Count, Ending, Origin, Phase
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Setting, Transcript
@@ -63,6 +64,7 @@ class Notes:
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.violations: list[str] = []
+        self.origins: list[Origin] = []  # of each of the two, in order
         self.started = 0
         self.endings: list[Ending] = []
 
@@ -82,11 +84,15 @@ class Notes:
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         self.counts[key] += n
 
-    def fail(self, kind: Failure, detail: str) -> None:
+    def fail(self, kind: Failure, detail: str, origin: Origin) -> None:
         self.failures.append(kind)
+        self.origins.append(origin)
 
-    def violate(self, kind: str, detail: str, transcript: Transcript | None = None) -> None:
+    def violate(
+        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
+    ) -> None:
         self.violations.append(f"{kind}: {detail}")
+        self.origins.append(origin)
 
     def session_started(self) -> None:
         self.started += 1
@@ -350,6 +356,9 @@ def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
     assert notes.endings == [Ending.FAILED]
     assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
     assert notes.counts["refused.401"] == 1
+    (origin,) = notes.origins
+    assert origin.session == ""
+    assert uuid.UUID(origin.correlation_id)  # as it was sent: the server has no word for it
 
 
 def test_a_token_that_grew_too_old_while_the_session_waited_is_replaced() -> None:
@@ -382,7 +391,8 @@ def test_a_token_that_grew_too_old_while_the_session_waited_is_replaced() -> Non
                 reader.read(size)
             status, content = answers[len(asked) - 1]
             body = json.dumps(content)
-            head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n"
+            head += "X-PolyAI-Correlation-Id: call-9\r\n\r\n"
             sock.sendall((head + body).encode())
 
     server = gevent.server.StreamServer(("127.0.0.1", 0), serve)
@@ -405,6 +415,7 @@ def test_a_token_that_grew_too_old_while_the_session_waited_is_replaced() -> Non
     assert f"Bearer {fresh}" in asked[3]
     assert fresh in asked[4]
     assert notes.failures == [Failure.SESSION_LOST]  # the 404, of a token that is good
+    assert notes.origins == [Origin("", "here", "call-9")]
 
 
 def test_an_answer_that_comes_after_patience_answers_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 PATIENCE = 100.0  # seconds before the tests give up; nothing waits for it to pass
 LIMIT = 10.0  # seconds
 PATIENT = ["-s", "60"]  # Locust's own: let users finish what they do, here for a minute
-ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "violations.jsonl", "loadkit.log"}
+ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "loadkit.log"} | {
+    "violations.jsonl",
+    "errors.jsonl",
+}
 ALL |= {"timeline.csv", "latency.hlog"}
 HELD = '[{ duration = "3s", users = 20 }, { duration = "600s", users = 20 }]'
 SHORT = '[{ duration = "0s", users = 20 }, { duration = "1.5s", users = 20 }]'

@@ -247,7 +247,7 @@ def everything(ledger: Ledger, rows: list[Row]) -> list[Any]:
         ledger.missing(),
         ledger.saturated_share,
         ledger.workers,
-        ledger.transcripts,
+        ledger.evidence,
         [_plain(row) for row in rows],
     ]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Count, Ending, Origin, Phase
 from loadkit.measure.histogram import HIGHEST, Distribution
 from loadkit.measure.recorder import EXAMPLE_LENGTH, GAUGES, Recorder
 
@@ -102,6 +102,35 @@ def test_only_the_first_text_of_a_kind_is_kept() -> None:
     }
     assert second["counts"] == {"errors.unanswered": 1}
     assert second["examples"] == {}
+
+
+def test_the_first_of_each_kind_are_kept_with_where_they_happened() -> None:
+    """Three a worker, however long the run; the frames are asked for no oftener than that."""
+    recorder, asked = Recorder(wall=lambda: 1_800_000_000.25), 0
+
+    def frames() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return ["0.1 ← {}"]
+
+    for number in range(5):
+        origin = Origin("HandoffChat", f"session-{number}", f"call-{number}")
+        recorder.fail(Failure.UNANSWERED, "late", origin)
+        recorder.violate("gap", "a hole", origin, frames)
+        if number == 1:
+            first = recorder.take(1.0)["evidence"]
+    assert first[0] == {
+        "of": "errors",
+        "kind": "unanswered",
+        "at": "2027-01-15T08:00:00.250Z",
+        "detail": "late",
+        "user_class": "HandoffChat",
+        "session": "session-0",
+        "correlation_id": "call-0",
+    }
+    assert (first[1]["of"], first[1]["frames"]) == ("violations", ["0.1 ← {}"])
+    assert [one["session"] for one in recorder.take(2.0)["evidence"]] == 2 * ["session-2"]
+    assert asked == 3
 
 
 def test_an_example_is_one_short_printable_line() -> None:

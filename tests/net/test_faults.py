@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from loadkit.errors import Failure
-from loadkit.net.faults import answer_text, clean_text, translate
+from loadkit.net.faults import answer_id, answer_text, clean_text, translate
 
 
 def os_error(number: int) -> OSError:
@@ -50,6 +50,8 @@ def test_the_systems_words_are_kept():
         (b'{"message": "session not found", "error": "other"}', "session not found"),
         (b'{"message": "", "error": "session not found"}', "session not found"),
         (b'{"error": {"code": 7}, "message": null}', ""),
+        (b'{"error": {"code": 7, "message": "session not found"}}', "session not found"),
+        (b'{"error_code": 7, "error_message": "session not found"}', "session not found"),
         (b'["message"]', ""),
         (b"", ""),
         (b"session not found\n", "session not found"),
@@ -68,3 +70,20 @@ def test_a_refusal_is_told_in_the_servers_words(body, text):
 def test_a_secret_is_wiped_out_before_the_text_is_cut():
     text = clean_text("x" * 195 + "secret-token", ["secret-token"])
     assert text == "x" * 195 + "[secr"
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "called"),
+    [
+        ("call-1", b"", "call-1"),
+        ("call-1", b'{"correlation_id": "call-2"}', "call-1"),
+        (None, b'{"correlation_id": "call-2"}', "call-2"),
+        (None, b'{"error": {"message": "no", "correlation_id": "call-3"}}', "call-3"),
+        (None, b'{"correlation_id": 7}', ""),
+        (None, b"not JSON", ""),
+        (None, b'["correlation_id"]', ""),
+        ("call\r\nX-Token: secret-token", b"", "call X-Token: [secret]"),
+    ],
+)
+def test_a_server_says_what_it_calls_an_exchange(header, body, called):
+    assert answer_id(header, body, ["secret-token"]) == called

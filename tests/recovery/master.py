@@ -112,7 +112,7 @@ class Hand:
         self.recorder.count(Count.TURNS_ANSWERED)
         if took > 1:
             self.recorder.fail(Failure.UNANSWERED, "no answer in time")
-            self.recorder.violate("gap", "sequence 4 after 2", lambda: ["{}"])
+            self.recorder.violate("gap", "sequence 4 after 2", transcript=lambda: ["{}"])
         self.recorder.gauge("cpu_percent", 30 * took)
         self.now = at
         self.taken += 1

@@ -25,7 +25,7 @@ from .master import Hand, Master
 COURSE = {"drift": None, "incidents": None, "load": None}
 """What is looked for in rows that are read from the files, which round: see test_series."""
 
-ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "violations.jsonl"}
+ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "violations.jsonl", "errors.jsonl"}
 
 
 @contextmanager
@@ -89,15 +89,16 @@ def killed(folder: Path, at: float = 12.5, load: Load | None = None) -> Master:
 
 
 def test_all_files_of_a_run_are_there_and_the_journal_is_not(tmp_path: Path) -> None:
-    """What the run knew of itself is in them: its examples and transcripts too."""
+    """What the run knew of itself is in them: its examples, and where they happened, too."""
     killed(tmp_path)
     rebuild(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == ALL | {TIMELINE, HISTOGRAMS}
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["target"] == "http://127.0.0.1:8100"
     assert run["examples"]["errors.unanswered"] == "no answer in time"
-    transcripts = (tmp_path / "violations.jsonl").read_text().splitlines()
-    assert {json.loads(line)["kind"] for line in transcripts} == {"gap"}
+    for name, kind in (("violations", "gap"), ("errors", "unanswered")):
+        found = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        assert {(one["kind"], bool(one["worker"])) for one in found} == {(kind, True)}
 
 
 def test_the_verdict_says_that_it_was_cut_and_when(tmp_path: Path) -> None:

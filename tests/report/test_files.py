@@ -83,12 +83,31 @@ def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: An
     assert json.loads((tmp_path / "run.json").read_text())["host"] == "http://127.0.0.1:8100"
     assert (tmp_path / "summary.md").read_text().startswith("# ")
     assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "errors.jsonl",
         "junit.xml",
         "run.json",
         "summary.json",
         "summary.md",
         "violations.jsonl",
     ]
+
+
+def test_the_first_of_each_kind_are_written_with_where_they_happened(
+    tmp_path: Path, make: Any
+) -> None:
+    """Violations and errors each have a file, a JSON object a line."""
+    where = {"session": "s", "user_class": "HandoffChat", "worker": "w", "at": "2026-01-01T00:00Z"}
+    evidence = [
+        {"of": "errors", "kind": "unanswered", **where},
+        {"of": "violations", "kind": "gap", "frames": ["{}"], **where},
+    ]
+    write(tmp_path, make(), {}, {}, evidence)
+    errors, violations = (
+        [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("errors", "violations")
+    )
+    assert errors == [{"kind": "unanswered", **where}]
+    assert violations == [{"kind": "gap", "frames": ["{}"], **where}]
 
 
 def test_a_run_of_the_first_version_can_be_shown_again(tmp_path: Path, make: Any) -> None:
@@ -144,6 +163,7 @@ def test_a_full_disk_costs_only_what_does_not_fit(
     assert f"cannot write junit.xml, summary.json in {tmp_path}: No space left" in text
     assert re.search(r"\(file system /.*, [\d,]+ MB free\); free some space .* --out", text)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "errors.jsonl",
         "run.json",
         "summary.md",
         "violations.jsonl",
@@ -163,7 +183,7 @@ def test_the_summary_is_written_last(
     monkeypatch.setattr(Path, "replace", replace)
     write(tmp_path, make(), {}, {})
     assert order[-1] == "summary.json"
-    assert len(order) == 5
+    assert len(order) == 6
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -174,7 +194,7 @@ def test_a_disk_that_is_really_full_is_a_usage_error(
     opened = Path.open
     monkeypatch.setattr(Path, "open", lambda _, *rest, **kw: opened(Path("/dev/full"), *rest, **kw))
     with pytest.raises(UsageError, match=r"run\.json, junit\.xml, .*No space left"):
-        write(tmp_path, make(), {}, {}, [{"kind": "gap", "detail": "", "frames": []}])
+        write(tmp_path, make(), {}, {}, [{"of": "violations", "kind": "gap", "frames": []}])
     assert list(tmp_path.iterdir()) == []
 
 

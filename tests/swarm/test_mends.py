@@ -7,8 +7,9 @@ import locust.runners
 import pytest
 from locust import argument_parser
 from locust.env import Environment
+from locust.stats import RequestStats, StatsEntry
 
-from loadkit.swarm.mends import SteadyTime, mend_locust
+from loadkit.swarm.mends import SteadyTime, measure_from, mend_locust
 
 
 def test_it_starts_with_the_wall_clock_and_follows_the_monotonic_one() -> None:
@@ -28,6 +29,7 @@ def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Locust as this tool runs it, for one test."""
     monkeypatch.setattr(locust.runners, "time", locust.runners.time)
     monkeypatch.setattr(locust.runners, "inspect", locust.runners.inspect)
+    monkeypatch.setattr(StatsEntry, "total_rps", StatsEntry.total_rps)
     monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
     monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
     mend_locust()
@@ -51,3 +53,25 @@ def test_a_run_is_stopped_without_a_look_at_the_stack(caplog: pytest.LogCaptureF
 @pytest.mark.usefixtures("mended")
 def test_the_parsers_defaults_are_made_once() -> None:
     assert argument_parser.default_args_dict() is argument_parser.default_args_dict()
+
+
+@pytest.mark.usefixtures("mended")
+def test_requests_a_second_are_of_the_time_in_which_they_were_counted() -> None:
+    """40 of them in 10 s after a warm-up of 30 s: Locust's own says one a second."""
+    stats = RequestStats()
+    stats.total.start_time = 1_000.0
+    measure_from(stats, 1_030.0)
+    entry = stats.get("response", "chat")
+    assert entry.total_rps == 0
+    entry.num_requests, stats.total.last_request_timestamp = 40, 1_040.0
+    assert entry.total_rps == 4
+    stats.total.start_time = 1_035.0  # "reset stats" in the web UI
+    assert entry.total_rps == 8
+
+
+@pytest.mark.usefixtures("mended")
+def test_what_fails_within_the_warm_up_makes_no_rate() -> None:
+    stats = RequestStats()
+    measure_from(stats, time.time() + 60)
+    stats.log_request("chat", "session", None, 0)  # type: ignore[arg-type]  # as the recorder does
+    assert stats.total.total_rps == 0

@@ -180,7 +180,7 @@ def test_no_text_of_the_server_is_told() -> None:
     """Examples and transcripts may hold what a label must not."""
     recorder = Recorder()
     recorder.fail(Failure.HTTP_CLIENT_ERROR, SECRET)
-    recorder.violate("malformed_json", SECRET, lambda: [SECRET])
+    recorder.violate("malformed_json", SECRET, transcript=lambda: [SECRET])
     assert SECRET not in repr(families(Live(ledger(recorder), run="r", profile="smoke")))
 
 

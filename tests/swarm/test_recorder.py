@@ -53,14 +53,17 @@ def test_a_lost_turn_is_a_failed_request_without_a_time(
     assert total.get_response_time_percentile(0.99) == 250  # nothing dragged it down
 
 
-def test_other_failures_and_violations_are_listed_outside_the_headlines_row(
-    environment: Environment,
-) -> None:
+def test_all_that_fails_a_run_is_a_failure_in_locusts_header(environment: Environment) -> None:
+    """Each has a row of its own, and none drags the response times down."""
     recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.sample(Phase.RESPONSE, None, 1.0, 1.25)
     recorder.fail(Failure.CONNECT_REFUSED, "id 1")
     recorder.fail(Failure.CONNECT_REFUSED, "id 2")
     recorder.violate("unexpected_event", "id 3")
-    assert environment.stats.total.num_failures == 0
+    total = environment.stats.total
+    assert (total.num_requests, total.num_failures, total.fail_ratio) == (4, 3, 0.75)
+    assert total.get_response_time_percentile(0.5) == 250
+    assert environment.stats.get("response", METHOD).num_failures == 0
     listed = {(e.name, e.error): e.occurrences for e in environment.stats.errors.values()}
     assert listed == {("session", "connect_refused"): 2, ("violation", "unexpected_event"): 1}
 
@@ -137,3 +140,24 @@ def test_a_day_without_a_difference_leaves_nothing_behind(
         if second in (10, 3_600):
             sizes[second] = size_of(recorder._from_due)
     assert sizes[3_600] < 1.05 * sizes[10]
+
+
+def test_a_run_in_which_nothing_but_failures_came_shows_100_percent(
+    environment: Environment,
+) -> None:
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    recorder.fail(Failure.HTTP_CLIENT_ERROR, "401")
+    assert environment.stats.total.fail_ratio == 1
+
+
+def test_responses_of_every_class_are_kept_apart(environment: Environment) -> None:
+    """All phases of those that an objective names, of the others what tells how they fare."""
+    recorder = SwarmRecorder(
+        environment, 0.0, frozenset({"HandoffChat"}), frozenset({"HandoffChat", "IdleChat"})
+    )
+    for name in ("HandoffChat", "IdleChat"):
+        for phase in (Phase.RESPONSE, Phase.ECHO):
+            recorder.scoped(name).sample(phase, None, 1.0, 1.25)
+    scopes = recorder.take(2.0)["scopes"]
+    assert set(scopes["HandoffChat"]["latency"]) == {"response", "echo"}
+    assert set(scopes["IdleChat"]["latency"]) == {"response"}
