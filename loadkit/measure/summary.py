@@ -46,7 +46,8 @@ class Summary:
             statistics). A percentile that has none is not supported by the number of samples.
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
-        stopped_early: why the run ended before its time; None if it did not.
+        stopped_early: why the run ended before its time, when, and by what or whom; None if it
+            did not.
         drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
             None where the run was too short to tell.
         incidents: the windows in which the target misbehaved, in their order, as plain values of
@@ -181,7 +182,8 @@ def summarise(
     workers: int,
     limits: Sequence[tuple[str, float]] = (),
     strict: bool = False,
-    stopped_early: str | None = None,
+    aborted: str | None = None,
+    stopped: str | None = None,
     asked_users: float | None = None,
     peak_users: float | None = None,
     undelivered_s: float = 0.0,
@@ -204,7 +206,8 @@ def summarise(
         workers: how many workers there were at most.
         limits: the objectives, as pairs of a metric and the most it may be.
         strict: whether an objective with too few samples to judge it counts as broken.
-        stopped_early: why the run was ended before its time, if a broken objective ended it.
+        aborted: for which broken objective `[abort]` ended the run, and when.
+        stopped: when and by what it was ended otherwise before its time.
         asked_users: the most users the profile asked for at once; None leaves it unjudged.
         peak_users: the most there were; the most live sessions at once if None.
         undelivered_s: seconds during which clearly fewer users ran than were asked for.
@@ -271,6 +274,7 @@ def summarise(
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
+        stopped=stopped,
         cut=cut,
     )
     drift = Drift() if chronicle is None else chronicle.drift(duration_s, ledger.ages)
@@ -286,7 +290,7 @@ def summarise(
         started_at=started_at,
         duration_s=round(duration_s, 3),
         target=target,
-        verdict=decide(slo, validity, failed, strict=strict, stopped_early=stopped_early),
+        verdict=decide(slo, validity, failed, strict=strict, aborted=aborted),
         sessions=sessions,
         turns=turns,
         frames=ledger.frames,
@@ -309,7 +313,7 @@ def summarise(
         arrivals=None
         if asked_sessions is None
         else {"asked": asked_sessions, "started": arrived, "refused": refused},
-        stopped_early=stopped_early,
+        stopped_early=aborted or stopped,
         drift=drift.to_dict(),
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,

@@ -19,6 +19,7 @@ __all__ = [
     "MACHINE_CPU_SUSPECT_PERCENT",
     "SATURATED_SHARE",
     "STALL_SUSPECT_MS",
+    "STOPPED",
     "UNDELIVERED_SHARE",
     "UNDELIVERED_SUSPECT_S",
     "Level",
@@ -66,7 +67,10 @@ its users; what lasts longer is another load than the one asked for."""
 UNDELIVERED_SHARE: Final = 0.25
 """The share of the run's time that may be short of users. Up to it, the seconds that had the load
 asked for outweigh the others threefold, and `timeline.csv` tells them apart; beyond, the figures
-are of a load that nobody asked for. The same holds for what a run that was cut lacks at its end."""
+are of a load that nobody asked for."""
+
+STOPPED: Final = "stopped early: "
+"""How the reason starts that a run ended before its time."""
 
 _RANK: Final[dict[Level, int]] = {"valid": 0, "suspect": 1, "invalid": 2}
 _MEND: Final = "use more workers, or fewer users on each"
@@ -105,6 +109,7 @@ def assess(
     negative: int = 0,
     overflow: int = 0,
     internal: int = 0,
+    stopped: str | None = None,
     cut: Mapping[str, Any] | None = None,
 ) -> Validity:
     """Judge a run by what is known of its generator.
@@ -127,10 +132,11 @@ def assess(
         local_limits: how often this side ran out of files or ports.
         negative, overflow: durations below zero and above ten minutes, which are no samples.
         internal: faults of this tool itself (`Failure.INTERNAL`).
+        stopped: when and by what the run was ended before its time; None if it was not.
         cut: where the run was cut, as `Summary.cut`; None if it ended in order.
     """
     found = [
-        *_end(cut),
+        *_end(stopped, cut),
         *_lateness(generator),
         *_resources(generator, saturated_share, local_limits),
         *_delivery(asked_users, peak_users, "concurrent users", "lengthen the ramp, or " + _MEND),
@@ -148,17 +154,22 @@ def assess(
 _Found = Iterator[tuple[Level, str]]
 
 
-def _end(cut: Mapping[str, Any] | None) -> _Found:
-    if cut is None:
-        return
-    at, asked, left_out = cut["at_s"], cut["asked_s"], cut["half_written_lines"]
-    level: Level = "invalid" if at < (1 - UNDELIVERED_SHARE) * asked else "suspect"
-    lines = f" ({plural(left_out, 'half-written line')} left out)" if left_out else ""
-    yield (
-        level,
-        f"the run was cut after {number(at)} of {number(asked)} s ({cut['reason']}): what was "
-        f"measured until 2 s before that is all here{lines}; for the rest run it again",
-    )
+def _end(stopped: str | None, cut: Mapping[str, Any] | None) -> _Found:
+    """A run that was not carried out as asked: of what was not run nobody knows how it fares."""
+    if stopped is not None:
+        yield (
+            "invalid",
+            f"{STOPPED}{stopped}: the rest of the load asked for was never run; what was measured "
+            "until then is all here, for a verdict run it to its end",
+        )
+    if cut is not None:
+        at, asked, left_out = cut["at_s"], cut["asked_s"], cut["half_written_lines"]
+        lines = f" ({plural(left_out, 'half-written line')} left out)" if left_out else ""
+        yield (
+            "invalid" if at < asked else "suspect",
+            f"the run was cut after {number(at)} of {number(asked)} s ({cut['reason']}): what was "
+            f"measured until 2 s before that is all here{lines}; for a verdict run it to its end",
+        )
 
 
 def _lateness(generator: Mapping[str, Mapping[str, float]]) -> _Found:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from loadkit.measure.slo import SloLine
-from loadkit.measure.validity import Level, Validity
+from loadkit.measure.validity import STOPPED, Level, Validity
 from loadkit.measure.words import plural
 
 __all__ = ["BROKEN", "FAILED", "STOPPED", "UNDECIDED", "Verdict", "decide"]
@@ -14,9 +14,8 @@ BROKEN: Final = "SLO broken: "
 UNDECIDED: Final = "SLO undecided: "
 """How a reason starts that only says again what a line of the SLO says."""
 
-STOPPED: Final = "stopped early: "
 FAILED: Final = "no SLO, and something failed: "
-"""How the other reasons start that are no doubts about the run."""
+"""How a reason starts that is no doubt about the run."""
 
 _EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
 
@@ -26,8 +25,8 @@ class Verdict:
     """What it all comes to.
 
     Attributes:
-        slo: `fail` if an objective is broken, or left undecided under `strict`, or if the run was
-            stopped early for one; `none` if there was no objective; else `pass`.
+        slo: `fail` if an objective is broken, or left undecided under `strict`, or if `[abort]`
+            ended the run for one; `none` if there was no objective; else `pass`.
         validity: whether the run may be believed.
         reasons: why it is not a plain pass, one sentence each, doubts about the run first.
         exit_code: 3 if invalid, whatever the objectives say; else 1 if the SLO failed, or if
@@ -43,7 +42,7 @@ class Verdict:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """The reasons that speak about the run itself: why it is not valid."""
+        """The reasons that speak about the measurement: why it is not valid as far as it went."""
         others = (BROKEN, UNDECIDED, STOPPED, FAILED)
         return tuple(text for text in self.reasons if not text.startswith(others))
 
@@ -54,7 +53,7 @@ def decide(
     failed: Mapping[str, int],
     *,
     strict: bool = False,
-    stopped_early: str | None = None,
+    aborted: str | None = None,
 ) -> Verdict:
     """Put the verdict together.
 
@@ -63,20 +62,20 @@ def decide(
         validity: whether the run may be believed.
         failed: how many there were of each thing that fails a run without objectives.
         strict: whether an objective with too few samples to judge it counts as broken.
-        stopped_early: why the run was ended before its time, if a broken objective ended it.
+        aborted: for which broken objective `[abort]` ended the run, and when.
     """
     reasons = list(validity.reasons)
-    if stopped_early is not None:
-        reasons.append(f"{STOPPED}{stopped_early}")
+    if aborted is not None:
+        reasons.append(f"{STOPPED}{aborted}")
     for line in slo:
         if line.status == "fail":
             reasons.append(f"{BROKEN}{line}")
         elif line.status == "undecided":
             reasons.append(f"{UNDECIDED}{line}{', and --strict' if strict else ''}")
     outcome: Literal["pass", "fail", "none"] = "none"
-    if slo or stopped_early is not None:
+    if slo or aborted is not None:
         bad = ("fail", "undecided") if strict else ("fail",)
-        broken = stopped_early is not None or any(line.status in bad for line in slo)
+        broken = aborted is not None or any(line.status in bad for line in slo)
         outcome = "fail" if broken else "pass"
     else:
         broken = any(failed.values())

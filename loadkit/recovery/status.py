@@ -57,7 +57,8 @@ def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[s
 
 
 def _finished(summary: Summary) -> Iterator[str]:
-    ended = "cut" if summary.cut is not None else "finished"
+    ended = "finished" if summary.stopped_early is None else "stopped"
+    ended = ended if summary.cut is None else "cut"
     yield _line(
         ended,
         f"{summary.profile} → {summary.target}, {summary.started_at}, "

@@ -15,7 +15,8 @@ from typing import Literal
 from zlib import crc32
 
 from loadkit.measure.summary import Summary
-from loadkit.measure.verdict import BROKEN, FAILED, STOPPED, UNDECIDED
+from loadkit.measure.validity import STOPPED
+from loadkit.measure.verdict import BROKEN, FAILED, UNDECIDED
 from loadkit.measure.words import number
 
 __all__ = ["Source", "lines"]

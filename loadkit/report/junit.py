@@ -83,8 +83,8 @@ def _no_objective(suite: Element, summary: Summary) -> None:
 def _validity(suite: Element, summary: Summary) -> None:
     case = _case(suite, summary, "the run is valid")
     doubts = summary.verdict.doubts
-    if summary.verdict.validity == "invalid":
-        _failure(case, "invalid", doubts[0] if doubts else "invalid", "\n".join(doubts))
+    if summary.verdict.validity == "invalid" and doubts:  # none: an early stop has its own case
+        _failure(case, "invalid", doubts[0], "\n".join(doubts))
     elif doubts:
         _output(case, "\n".join((f"{summary.verdict.validity}:", *doubts)))
 

@@ -2,7 +2,7 @@
 
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
-from loadkit.measure.verdict import STOPPED
+from loadkit.measure.validity import STOPPED
 from loadkit.measure.words import number, plural
 from loadkit.report.latency import supported
 

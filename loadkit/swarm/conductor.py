@@ -192,7 +192,13 @@ class Conductor:
         if self._fault is None:
             self._fault = text
             logger.critical("stopping the run, a fault of this tool: %s", text)
+            self.stopped_by(f"a fault of this tool: {text}")
             gevent.spawn(self.stop)
+
+    def stopped_by(self, what: str) -> None:
+        """Take note of what ends the run under way, for its results."""
+        if self._run is not None:
+            self._run.stopped_by(what)
 
     def stop(self) -> None:
         """End the run before its time."""

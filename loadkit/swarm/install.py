@@ -225,11 +225,13 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
         run = conductor.start()
         worker.prepare(conductor.as_run(), environment.host or "")
         worker.take(Deal(run))
+        if environment.shape_class is not None:
+            environment.shape_class.reset_time()  # as a master does; else it is over a bit early
 
     def on_test_stop(**_: Any) -> None:
-        conductor.drain()
         worker.stop()
         conductor.finish()
 
     events.test_start.add_listener(on_test_start)
+    events.test_stopping.add_listener(lambda **_: conductor.drain())
     events.test_stop.add_listener(on_test_stop)

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.measure.abort import Watch
@@ -15,6 +15,7 @@ from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import Verdict
+from loadkit.measure.words import number
 from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
@@ -26,6 +27,9 @@ from loadkit.swarm.standing import besides
 from loadkit.swarm.survey import Survey
 
 __all__ = ["Run"]
+
+EARLY: Final = 0.1
+"""Seconds; the stages are told to be over by a timer, which may fire a moment early."""
 
 
 class Run:
@@ -77,7 +81,8 @@ class Run:
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
         self.unwritten: str | None = None
-        self._stopped_early: str | None = None
+        self._aborted: str | None = None
+        self._stopped_by: str | None = None
         self._began = self._ended = 0.0
 
     def search(self, survey: Survey) -> None:
@@ -154,7 +159,7 @@ class Run:
         Args:
             now: second of the run.
         """
-        if self._watch is None or self._stopped_early is not None:
+        if self._watch is None or self._aborted is not None:
             return False
         if now < self.profile.load.warmup:
             return False
@@ -165,8 +170,12 @@ class Run:
         broken, abort = self._watch.look(now, lines), self.profile.abort
         if broken is None or abort is None:
             return False
-        self._stopped_early = f"ended after {now:.0f} s: {broken} for {abort.grace:g} s ([abort])"
+        self._aborted = f"ended after {now:.0f} s: {broken} for {abort.grace:g} s ([abort])"
         return True
+
+    def stopped_by(self, what: str) -> None:
+        """Take note of what ends it, should that turn out to be before its time."""
+        self._stopped_by = self._stopped_by or what
 
     def end(self) -> None:
         """From now on users leave, because the run is to end. May be called twice."""
@@ -240,7 +249,23 @@ class Run:
 
     def _besides(self, roster: Roster | None) -> dict[str, Any]:
         """What the summary will tell besides the ledger, as of now."""
-        return besides(self.load.model, self._delivery, roster, self._stopped_early)
+        return besides(
+            self.load.model,
+            self._delivery,
+            roster,
+            aborted=self._aborted,
+            stopped=self._stopped,
+        )
+
+    @property
+    def _stopped(self) -> str | None:
+        """When and by what it was ended before its time; None if it was not, or by `[abort]`."""
+        asked = self.load.duration_s
+        if not self._ended or self._aborted is not None or self.duration_s > asked - EARLY:
+            return None
+        of = f"of {number(asked)} s" if self.survey is None else "s, the search being under way"
+        by = self._stopped_by or "Locust, or code of the locustfile"
+        return f"after {number(round(self.duration_s, 1))} {of}, by {by}"
 
     def _standing(self, users: int, roster: Roster | None) -> dict[str, Any]:
         """What the journal is told once a second."""

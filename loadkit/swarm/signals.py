@@ -24,6 +24,7 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
 
     def on_signal(number: int) -> None:
         by_signal.append(number)
+        conductor.stopped_by(_named(number))
         conductor.hurry()
         runner = environment.runner
         if web_ui is not None and web_ui.greenlet is not None:
@@ -40,6 +41,8 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     # of it goes on all the same. With a UI, SIGTERM is Locust's own.
     for number in (signal.SIGINT, signal.SIGTERM) if web_ui is None else (signal.SIGINT,):
         gevent.signal_handler(number, on_signal, number)
+    if web_ui is not None:
+        gevent.signal_handler(signal.SIGTERM, conductor.stopped_by, _named(signal.SIGTERM))
 
     def on_quitting(environment: Environment, **_: Any) -> None:
         conductor.hurry()  # a run that goes on is ended by Locust in a moment
@@ -49,6 +52,11 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
             environment.process_exit_code = conductor.exit_code
 
     environment.events.quitting.add_listener(on_quitting)
+
+
+def _named(number: int) -> str:
+    name = signal.Signals(number).name
+    return f"Ctrl-C ({name})" if number == signal.SIGINT else name
 
 
 def cut_off(runner: Runner) -> None:

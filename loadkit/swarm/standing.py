@@ -10,7 +10,12 @@ __all__ = ["besides"]
 
 
 def besides(
-    model: str, delivery: Delivery, roster: Roster | None, stopped_early: str | None
+    model: str,
+    delivery: Delivery,
+    roster: Roster | None,
+    *,
+    aborted: str | None,
+    stopped: str | None,
 ) -> dict[str, Any]:
     """Return arguments of `loadkit.measure.summary.summarise`, as plain types for the journal.
 
@@ -18,11 +23,12 @@ def besides(
         model: of the load, `closed` or `open`.
         delivery: how the load came about so far.
         roster: the workers so far; None for a process that is alone.
-        stopped_early: see `Summary`.
+        aborted, stopped: see there.
     """
     workers = Roster() if roster is None else roster
     return {
-        "stopped_early": stopped_early,
+        "aborted": aborted,
+        "stopped": stopped,
         "asked_users": delivery.asked if model == "closed" else None,
         "peak_users": delivery.reached,
         "undelivered_s": round(delivery.undelivered_s, 1),

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from typing import Any, Final
 
-from flask import Response, jsonify, request
+from flask import Response, has_request_context, jsonify, request
 from locust.web import WebUI
 
 from loadkit.errors import LoadkitError
@@ -38,5 +38,10 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
             return jsonify({"success": False, "message": str(error)})
         return None
 
+    def on_test_stopping(**_: Any) -> None:
+        if has_request_context():  # whoever ends the run does so from within a request
+            conductor.stopped_by("Stop in the web UI")
+
     app: Any = web_ui.app
     app.before_request(check_form)
+    web_ui.environment.events.test_stopping.add_listener(on_test_stopping)

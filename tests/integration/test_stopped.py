@@ -7,9 +7,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import pytest
-from processes import LOCUST, ROOT, Started, forked, profile, results, started, summary
+from processes import (
+    LOADKIT,
+    LOCUST,
+    ROOT,
+    Started,
+    forked,
+    profile,
+    results,
+    run,
+    started,
+    summary,
+)
 from simulator_client import HOST, TOKEN, simulator
 
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
@@ -102,6 +114,33 @@ def test_its_results_are_whole(stopped: dict[str, Stopped], name: str) -> None:
     assert told["sessions"]["started"] == sum(told["sessions"]["ended"].values()) > 0
     assert told["turns"]["sent"] > 0 or name == "ramping"
     assert told["generator"]["workers_lost"] == []
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_its_results_say_that_it_is_no_pass(stopped: dict[str, Stopped], name: str) -> None:
+    """Unless all of its load had been run, and it was only draining."""
+    out, output = stopped[name].out, stopped[name].output
+    told = summary(out)
+    if "draining" in name:
+        assert told["stopped_early"] is None
+        return
+    assert re.fullmatch(r"after [\d.]+ of 60\d s, by SIGTERM", told["stopped_early"])
+    assert (told["verdict"]["validity"], told["verdict"]["exit_code"]) == ("invalid", 3)
+    assert told["verdict"]["reasons"][0].startswith(f"stopped early: {told['stopped_early']}")
+    assert re.search("^INVALID  stopped early: after .* by SIGTERM", output, re.MULTILINE)
+    found = ElementTree.parse(results(out) / "junit.xml").getroot()
+    failures = {case.attrib["name"] for case in found.iter("testcase") if len(case)}
+    assert "the run lasts to its end" in failures
+
+
+def test_loadkit_report_and_status_say_it_again(
+    stopped: dict[str, Stopped], tmp_path: Path
+) -> None:
+    folder = results(stopped["arriving"].out)
+    shown = run([LOADKIT, "report", folder], tmp_path)
+    assert shown.code == 3
+    assert re.search("^INVALID  stopped early: after", shown.output, re.MULTILINE)
+    assert run([LOADKIT, "status", folder], tmp_path).output.startswith("stopped ")
 
 
 def test_before_its_workers_have_come_it_ends_and_leaves_nothing(tmp_path: Path) -> None:

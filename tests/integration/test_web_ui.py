@@ -85,7 +85,8 @@ def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
     assert told["turns"]["answered"] > 0
     assert told["sessions"]["ended"]["cut_off"] > 0
     assert told["generator"]["workers"] == 1
-    assert told["verdict"]["exit_code"] in (0, 3)  # 3 where the machine is too busy
+    assert told["verdict"]["exit_code"] == 3
+    assert told["stopped_early"].endswith(" of 600 s, by Ctrl-C (SIGINT)")
 
 
 def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
@@ -102,6 +103,8 @@ def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
     told = summary(ui.out)
     assert told["turns"]["answered"] > 0
     assert told["latency_ms"]["response"]["count"] == told["turns"]["answered"]
+    assert told["stopped_early"].endswith(" of 600 s, by Stop in the web UI")
+    assert told["verdict"]["exit_code"] == 3
 
     refused = ui.post("/swarm", profile=str(path), host=f"http://127.0.0.1:{free_port()}")
     assert refused["success"] is False

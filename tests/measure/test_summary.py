@@ -105,7 +105,7 @@ def test_a_summary_survives_json() -> None:
         good_run,
         limits=limits,
         strict=True,
-        stopped_early="response p95 broken for 30 s",
+        aborted="response p95 broken for 30 s",
         asked_sessions=1,
         workers_lost=[LOST],
         workers_refused=["old_1"],
@@ -181,6 +181,7 @@ def broken_tool(recorder: Recorder) -> None:
 
 HOLDS, BREAKS = [("response.p90", 2500.0)], [("response.p90", 100.0)]
 UNKNOWN = [("response.p99", 2500.0)]
+CUT = {"at_s": 50.0, "asked_s": 60.0, "reason": "killed", "half_written_lines": 0}
 LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
 
 
@@ -201,7 +202,10 @@ LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
         ([good_run], {"limits": UNKNOWN, "strict": True}, "fail", "valid", 1),
         ([good_run], {"limits": HOLDS, "strict": True}, "pass", "valid", 0),
         ([good_run], {"limits": UNKNOWN + BREAKS}, "fail", "valid", 1),
-        ([good_run], {"limits": HOLDS, "stopped_early": "for a test"}, "fail", "valid", 1),
+        ([good_run], {"limits": HOLDS, "aborted": "for a test"}, "fail", "valid", 1),
+        ([good_run], {"limits": HOLDS, "stopped": "after 3 of 60 s"}, "pass", "invalid", 3),
+        ([good_run], {"stopped": "after 59.8 of 60 s"}, "none", "invalid", 3),
+        ([good_run], {"limits": HOLDS, "cut": CUT}, "pass", "invalid", 3),
         ([good_run], {"limits": HOLDS, "workers_lost": [LOST]}, "pass", "suspect", 0),
         ([good_run], {"limits": HOLDS, "heartbeats_lost": 1}, "pass", "suspect", 0),
         ([good_run], {"limits": HOLDS, "workers_refused": ["old_1"]}, "pass", "suspect", 0),
@@ -210,7 +214,7 @@ LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
         ([good_run], {"limits": HOLDS, "undelivered_s": 20.0}, "pass", "invalid", 3),
         (
             [good_run],
-            {"limits": BREAKS, "stopped_early": "x", "local_limits": 1},
+            {"limits": BREAKS, "aborted": "x", "local_limits": 1},
             "fail",
             "invalid",
             3,
@@ -241,7 +245,7 @@ def test_reasons_name_doubts_first_and_then_every_line_that_did_not_hold() -> No
     """In words, with the figures; the end before its time comes between."""
     limits = [("response.p90", 100.0), *UNKNOWN, ("turns.answered", 0)]
     verdict = summary_of(
-        good_run, limits=limits, workers_lost=[LOST], stopped_early="broken for 30 s"
+        good_run, limits=limits, workers_lost=[LOST], aborted="broken for 30 s"
     ).verdict
     assert verdict.reasons[0].startswith("1 worker went away during the run (host_1a2b)")
     assert verdict.doubts == verdict.reasons[:1]

@@ -124,16 +124,25 @@ def test_a_fleet_that_goes_away_is_still_one_sentence() -> None:
 
 @pytest.mark.parametrize(
     ("at_s", "level"),
-    [(74.9, "invalid"), (75.0, "suspect"), (100.0, "suspect"), (101.0, "suspect")],
+    [(74.9, "invalid"), (99.9, "invalid"), (100.0, "suspect"), (101.0, "suspect")],
 )
 def test_a_run_that_was_cut_is_never_valid(at_s: float, level: str) -> None:
-    """What its end lacks counts as what was not delivered: a quarter of the run is too much."""
+    """Nor a pass, unless all of its load was run and only its results were not written."""
     cut = {"at_s": at_s, "asked_s": 100.0, "reason": "killed", "half_written_lines": 2}
     verdict = assess(generator=CALM, cut=cut)
     assert verdict.level == level
     (reason,) = verdict.reasons
     assert reason.startswith(f"the run was cut after {at_s:g} of 100 s (killed)")
     assert "2 half-written lines left out" in reason
+
+
+def test_a_run_that_was_stopped_is_no_pass() -> None:
+    """However little of it was missing; the stop is told before all other doubts."""
+    verdict = assess(
+        generator=CALM, local_limits=1, stopped="after 59.9 of 60 s, by Ctrl-C (SIGINT)"
+    )
+    assert verdict.level == "invalid"
+    assert verdict.reasons[0].startswith("stopped early: after 59.9 of 60 s, by Ctrl-C (SIGINT)")
 
 
 def test_the_document_and_the_constants_agree() -> None:
@@ -177,6 +186,7 @@ def test_the_document_and_the_constants_agree() -> None:
         ("a report or a heartbeat of a worker did not arrive", "suspect"),
         ("a duration came out below zero, or over ten minutes", "suspect"),
         ("a fault of this tool", "invalid"),
-        ("the run was cut: the process that led it was killed, or its disk was full", "suspect"),
-        (f"the same before {100 * (1 - v.UNDELIVERED_SHARE):g} % of its time", "invalid"),
+        ("the run was stopped before its time, other than by `[abort]`", "invalid"),
+        ("the run was cut: the process that led it was killed, or its disk was full", "invalid"),
+        ("the same after all of its load", "suspect"),
     ]

@@ -33,7 +33,7 @@ SOMETHING = {"error": 3, "lost turn": 1}
         ([HELD, OPEN], NOTHING, {"strict": True}, "fail", 1),
         ([HELD], NOTHING, {"strict": True}, "pass", 0),
         ([], NOTHING, {"strict": True}, "none", 0),
-        ([HELD], NOTHING, {"stopped_early": "broken for 30 s"}, "fail", 1),
+        ([HELD], NOTHING, {"aborted": "broken for 30 s"}, "fail", 1),
     ],
 )
 def test_the_outcome_by_objectives_and_the_exit_code_by_validity_first(
@@ -48,7 +48,7 @@ def test_the_outcome_by_objectives_and_the_exit_code_by_validity_first(
 
 def test_every_exit_code_but_0_has_its_reason() -> None:
     """Doubts, the early end, the objectives in their order; what held is no reason."""
-    verdict = decide([OPEN, HELD, BROKEN], SUSPECT, SOMETHING, stopped_early="broken for 30 s")
+    verdict = decide([OPEN, HELD, BROKEN], SUSPECT, SOMETHING, aborted="broken for 30 s")
     assert verdict.reasons == (
         "a worker went away",
         "stopped early: broken for 30 s",
@@ -63,5 +63,7 @@ def test_every_exit_code_but_0_has_its_reason() -> None:
 def test_doubts_are_the_reasons_about_the_run_itself() -> None:
     """A report sets them apart from what the target did."""
     for lines, failed in (([BROKEN, OPEN], NOTHING), ([], SOMETHING)):
-        assert decide(lines, INVALID, failed, stopped_early="x").doubts == INVALID.reasons
+        assert decide(lines, INVALID, failed, aborted="x").doubts == INVALID.reasons
+        stopped = Validity("invalid", ("stopped early: after 3 s", *INVALID.reasons))
+        assert decide(lines, stopped, failed).doubts == INVALID.reasons
         assert decide(lines, VALID, failed, strict=True).doubts == ()

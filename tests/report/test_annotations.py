@@ -93,7 +93,7 @@ def test_without_an_slo_what_failed_is_an_error_and_each_kind_a_warning(make: An
 
 def test_an_early_stop_is_an_error(make: Any) -> None:
     """With its reason."""
-    summary = make(limits=[("response.p95", 2500.0)], stopped_early="response p95 broken for 30 s")
+    summary = make(limits=[("response.p95", 2500.0)], aborted="response p95 broken for 30 s")
     assert list(lines(summary, OTHER)) == [
         "loadkit: error: stopped early: response p95 broken for 30 s"
     ]

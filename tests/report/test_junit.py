@@ -135,10 +135,21 @@ def test_without_an_slo_a_failed_run_has_a_failed_case(make: Any) -> None:
 
 def test_an_early_stop_is_a_failed_case(make: Any) -> None:
     """It is there only when it happened."""
-    found = cases(document(make(limits=LIMITS[:1], stopped_early="response p95 broken for 30 s")))
+    found = cases(document(make(limits=LIMITS[:1], aborted="response p95 broken for 30 s")))
     failure = found["the run lasts to its end"].find("failure")
     assert failure is not None
     assert failure.attrib["message"] == "response p95 broken for 30 s"
+
+
+def test_a_stop_from_outside_fails_one_case_and_not_two(make: Any) -> None:
+    """Unless the run was invalid besides."""
+    stop = "after 42 of 190 s, by Ctrl-C (SIGINT)"
+    for doubts in ({}, {"local_limits": 1}):
+        found = cases(document(make(limits=LIMITS[:1], stopped=stop, **doubts)))
+        failure = found["the run lasts to its end"].find("failure")
+        assert failure is not None
+        assert failure.attrib["message"] == stop
+        assert outcome(found["the run is valid"]) == ("failure" if doubts else "passed")
 
 
 def legal(char: str) -> bool:

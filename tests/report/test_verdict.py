@@ -47,8 +47,13 @@ HELD = "response p95 872 ms ≤ 2,500 ms (95 % CI 864–879)"
             f"FAIL  violations 1 > 0, and 1 more · 1 undecided · {DONE} · valid",
         ),
         (
-            {"limits": LIMIT, "stopped_early": "response p95 broken for 30 s"},
+            {"limits": LIMIT, "aborted": "response p95 broken for 30 s"},
             f"FAIL  stopped early: response p95 broken for 30 s · {DONE} · valid",
+        ),
+        (
+            {"limits": LIMIT, "stopped": "after 42 of 190 s, by SIGTERM"},
+            "INVALID  stopped early: after 42 of 190 s, by SIGTERM: the rest of the load asked for "
+            f"was never run · {DONE}",
         ),
     ],
 )

@@ -82,6 +82,39 @@ class World:
         return found
 
 
+class TestItsEnd:
+    def told(self, world: World) -> dict[str, Any]:
+        world.run.conclude(Roster(), [])
+        return world.written("summary.json")
+
+    def test_in_its_time_is_no_stop(self, world: World) -> None:
+        """Whoever stops it while it drains has not cut its load short."""
+        world.report(6.0, *[0.25] * 10)
+        world.at(19.95)
+        world.run.end()
+        world.run.stopped_by("SIGTERM")
+        told = self.told(world)
+        assert told["stopped_early"] is None
+        assert told["verdict"] == {**told["verdict"], "validity": "valid", "exit_code": 0}
+
+    @pytest.mark.parametrize("by", ["Ctrl-C (SIGINT)", "Stop in the web UI", None])
+    def test_before_its_time_is_no_pass(self, world: World, by: str | None) -> None:
+        """Not even where nobody has said what ended it."""
+        world.report(6.0, *[0.25] * 10)
+        if by is not None:
+            world.run.stopped_by(by)
+            world.run.stopped_by("somebody who came later")
+        world.at(19.0)
+        world.run.end()
+        told = self.told(world)
+        assert told["stopped_early"].startswith(f"after 19 of 20 s, by {by or 'Locust'}")
+        assert told["verdict"]["exit_code"] == 3
+        assert told["verdict"]["validity"] == "invalid"
+        assert told["verdict"]["reasons"][0].startswith("stopped early: after 19 of 20 s")
+        assert (world.folder / "summary.md").read_text().startswith("# INVALID: tiny")
+        assert '<failure type="stopped early"' in (world.folder / "junit.xml").read_text()
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
