@@ -142,12 +142,9 @@ def column(rows: list[dict[str, str]], name: str) -> list[float]:
 
 class TestWhenWorkersChange:
     def test_the_run_goes_on(self, changes: Changes) -> None:
-        """A worker's death ends nobody else's run, and what it took is not passed over."""
-        arrivals = changes.summary.get("arrivals", {"asked": 1, "started": 1})
-        short = arrivals["started"] < 0.95 * arrivals["asked"]
+        """A worker's death ends nobody else's run; it is the test that stops it."""
         assert changes.ended.code == 143, changes.ended.output
-        code = 3 if short else unless_busy(0, changes.summary)
-        assert changes.summary["verdict"]["exit_code"] == code, changes.ended.output
+        assert changes.summary["stopped_early"].endswith(", by SIGTERM"), changes.ended.output
 
     def test_the_loss_is_stated_by_name(self, changes: Changes) -> None:
         """The summary says who went away, when, and with how many sessions; the run is suspect."""
