@@ -1,4 +1,4 @@
-"""What a target knows the tester by: two values that come from the environment alone.
+"""Secrets, which come from the environment alone: what a target knows the tester by, and workers.
 
 A flag would stand in the process list, and a profile is shared and committed.
 """
@@ -10,10 +10,11 @@ from typing import Final
 
 from loadkit.errors import UsageError
 
-__all__ = ["HOST_VARIABLE", "TOKEN_VARIABLE", "Credentials"]
+__all__ = ["HOST_VARIABLE", "TOKEN_VARIABLE", "WORKER_KEY_VARIABLE", "Credentials"]
 
 TOKEN_VARIABLE: Final = "POLY_CONNECTOR_TOKEN"
 HOST_VARIABLE: Final = "POLY_HOST_IDENTIFIER"
+WORKER_KEY_VARIABLE: Final = "LOADKIT_WORKER_KEY"  # what a master knows its workers by
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
-from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE
+from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.net.target import Target
 from loadkit.plan.profile import load_profile, profile_folders
@@ -62,7 +62,8 @@ def launch(
     """
     dials = _check(profile, overrides, host)
     locustfile = _locustfile(locustfile)
-    environment = dict(os.environ)
+    # Not even others on this machine can join as workers, or send ours elsewhere.
+    environment = {**os.environ, WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
     with ExitStack() as stack:
         # Before anything starts: what is started in a session of its own outlives us else.
         signals = stack.enter_context(_Signals())

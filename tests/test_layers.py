@@ -16,6 +16,7 @@ LEVELS = {
     "credentials": 1,
     "errors": 1,
     "figures": 1,
+    "hosts": 1,
     "machine": 1,
     "metrics": 1,
     "wire": 2,

@@ -5,15 +5,14 @@ import os
 import signal
 import sys
 from time import perf_counter
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import gevent
-import psutil
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit import __version__
-from loadkit.errors import LoadkitError, TargetError
+from loadkit.errors import LoadkitError
 from loadkit.measure import enough
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
@@ -25,6 +24,7 @@ from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
+from loadkit.swarm.refusal import refuse_to_start
 from loadkit.swarm.signals import cut_off, install_exit
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
@@ -33,7 +33,7 @@ __all__ = ["install"]
 
 logger = logging.getLogger(__name__)
 
-USAGE, UNREACHABLE = 2, 4  # exit codes
+USAGE: Final = 2  # exit code
 MASTER_STOPS_US: Final = 30.0  # seconds a worker that was interrupted waits for its master's word
 
 
@@ -63,7 +63,7 @@ def install(environment: Environment, **_: Any) -> None:
         try:
             serve_metrics(options.metrics_port, conductor.live, options.metrics_host)
         except LoadkitError as error:
-            _refuse_to_start(error)
+            refuse_to_start(error)
     if options.headless:
         if not options.print_stats:  # our own progress and table take the place of Locust's
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
@@ -71,7 +71,7 @@ def install(environment: Environment, **_: Any) -> None:
             conductor.check(environment.host)
             conductor.make_folder()
         except LoadkitError as error:
-            _refuse_to_start(error)
+            refuse_to_start(error)
         install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
@@ -80,14 +80,6 @@ def install(environment: Environment, **_: Any) -> None:
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
     enough.load()
-
-
-def _refuse_to_start(error: LoadkitError) -> NoReturn:
-    """Say why, and end it all: nothing else tells workers that `--processes` forked."""
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201
-    for child in psutil.Process().children():
-        child.kill()  # they have nothing to lose yet; Locust waits for them as it exits
-    sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)
 
 
 def _install_leader(environment: Environment, conductor: Conductor) -> None:
@@ -187,7 +179,7 @@ def _introduction(environment: Environment) -> Hello:
         alone = options.profile and _on_its_own()
         own = read_profile(options, classes).to_json() if alone else None
     except LoadkitError as error:
-        _refuse_to_start(error)
+        refuse_to_start(error)
     return Hello(__version__, classes, own)
 
 

@@ -6,16 +6,30 @@ profile. Secrets come from the environment alone: an option would stand in the p
 
 from argparse import Namespace
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
+from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.plan.profile import Profile, load_profile, profile_folders
+from loadkit.swarm.worker_port import secure_worker_port
 
 __all__ = ["add_options", "default_profile", "read_profile"]
 
 
+LOOPBACK: Final = "127.0.0.1"
+LISTENS: Final = {
+    "master_bind_host": f"Where to await workers; beyond loopback with {WORKER_KEY_VARIABLE}.",
+    "web_host": "Address to serve the web UI at; '*' is all that this machine has.",
+}
+"""Option of Locust's → what it says where."""
+
+
 def add_options(parser: Any) -> None:
     """Add our options (a listener of `init_command_line_parser`; may run many times)."""
+    secure_worker_port()
+    for action in parser._actions:
+        if action.dest in LISTENS:  # at all of this machine's addresses, Locust would
+            action.default, action.help = LOOPBACK, f"{LISTENS[action.dest]} Default: {LOOPBACK}"
     group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
     group.add_argument(
         "--set",

@@ -1,15 +1,18 @@
 """Workers that come late, go, are killed, or cannot be let in; and nothing that is lost."""
 
+import hashlib
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import zmq
 from processes import (
     LOCUST,
     ROOT,
@@ -25,6 +28,7 @@ from processes import (
     timeline,
     unless_busy,
 )
+from zmq.utils import z85
 
 LOCUSTFILE = ROOT / "locustfile.py"
 USERS = 24
@@ -35,14 +39,15 @@ CARRIED = 8  # rows without the dead, after which a run is stopped
 class Fleet:
     """A master, and workers that are started one by one, each as on a machine of its own."""
 
-    def __init__(self, folder: Path, url: str, profile: Path, expected: int) -> None:
+    def __init__(self, folder: Path, url: str, profile: Path, expected: int, key: str = "") -> None:
         self._stack = ExitStack()
-        self._folder, self._port = folder, str(free_port())
+        self._folder, self.port = folder, free_port()
+        self._knows = {**SECRETS, "LOADKIT_WORKER_KEY": key}
         self.out = folder / "out"
         command = [LOCUST, "-f", LOCUSTFILE, "--master", "--headless", "--profile", profile]
         command += ["-H", url, "--out", self.out, "--expect-workers", str(expected)]
-        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", self._port]
-        self.master = self._stack.enter_context(started(command, folder, SECRETS))
+        command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(self.port)]
+        self.master = self._stack.enter_context(started(command, folder, self._knows))
 
     def __enter__(self) -> "Fleet":
         return self
@@ -50,10 +55,10 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def worker(self, *more: str | Path, locustfile: Path = LOCUSTFILE) -> Started:
+    def worker(self, *more: str | Path, locustfile: Path = LOCUSTFILE, **knows: str) -> Started:
         command = [LOCUST, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
-        command += ["--master-port", self._port, *more]
-        return self._stack.enter_context(started(command, self._folder, SECRETS))
+        command += ["--master-port", str(self.port), *more]
+        return self._stack.enter_context(started(command, self._folder, self._knows | knows))
 
     def rows(self) -> list[dict[str, str]]:
         """The timeline as far as it is written."""
@@ -201,6 +206,29 @@ class TestWhenWorkersChange:
 # --- who is not let in --------------------------------------------------------------------------
 
 
+KEY = "a text that nobody else knows"
+
+
+def say_nonsense(port: int) -> None:
+    """Throw at a master's port what ends Locust's listener: first without the key, then with it."""
+    with socket.create_connection(("127.0.0.1", port)) as stranger:
+        stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + bytes(1000))
+    with zmq.Context() as context:  # leaves when what is below is delivered, or half a second later
+        for key in (None, KEY):
+            sock = context.socket(zmq.DEALER)
+            sock.linger = 500
+            if key is not None:
+                salt = b"loadkit: the port of the workers"
+                secret = hashlib.scrypt(key.encode(), salt=salt, n=16384, r=8, p=1, dklen=32)
+                sock.curve_serverkey = zmq.curve_public(z85.encode(secret))
+                sock.curve_publickey, sock.curve_secretkey = zmq.curve_keypair()
+            sock.connect(f"tcp://127.0.0.1:{port}")
+            for nonsense in (b"", b"\xc1", b"\x91\x01"):
+                with suppress(zmq.Again):  # it was turned away already
+                    sock.send(nonsense, zmq.NOBLOCK)
+            sock.close()
+
+
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("refused")
@@ -217,15 +245,20 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         "from locust import User, task\n"
         "class CompleteChat(User):\n    @task\n    def nothing(self):\n        pass\n"
     )
-    with simulator(folder) as server, Fleet(folder, server.url, path, expected=1) as fleet:
+    with (
+        simulator(folder) as server,
+        Fleet(folder, server.url, path, expected=1, key=KEY) as fleet,
+    ):
         fleet.worker()
         fleet.wait_for_second(0)
+        say_nonsense(fleet.port)
+        fleet.worker(locustfile=plain)  # Locust's own, which tries for five minutes
         workers = {
             "old": fleet.worker(locustfile=old),
             "other": fleet.worker("--profile", other),
             "edited": fleet.worker("--profile", edited),
             "lacking": fleet.worker(locustfile=lacking),
-            "plain": fleet.worker(locustfile=plain),
+            "stranger": fleet.worker(LOADKIT_WORKER_KEY="some other text that is long enough"),
         }
         same = fleet.worker("--profile", path)
         ended = {name: worker.finish() for name, worker in workers.items()}
@@ -256,9 +289,15 @@ class TestAWorkerThatCannotTakePart:
         assert says in fleet[who].output
         assert says in fleet["master"].output
 
-    def test_is_sent_away_even_if_it_does_not_know_this_tool(self, fleet: dict[str, Any]) -> None:
-        """A worker with somebody else's locustfile never says hello."""
-        assert "does not run loadkit's locustfile" in fleet["master"].output
+    def test_is_not_even_heard_where_it_lacks_the_key(self, fleet: dict[str, Any]) -> None:
+        """Nor one with somebody else's locustfile, nor whoever else finds the port."""
+        stranger, master = fleet["stranger"], fleet["master"]
+        assert stranger.code == 2, stranger.output
+        assert "set LOADKIT_WORKER_KEY to the text that it has there" in stranger.output
+        assert (
+            "whoever wants to join as a worker does not run loadkit's locustfile" in master.output
+        )
+        assert "cannot be read and is left out" in master.output  # of one that has the key
 
     def test_may_be_started_with_the_same_profile(self, fleet: dict[str, Any]) -> None:
         """What is refused is a difference, not the option."""
@@ -266,7 +305,7 @@ class TestAWorkerThatCannotTakePart:
 
     def test_is_named_in_the_summary(self, fleet: dict[str, Any]) -> None:
         """The run goes on without them, and says so."""
-        assert len(fleet["summary"]["generator"]["workers_refused"]) == 5
+        assert len(fleet["summary"]["generator"]["workers_refused"]) == 4
         assert fleet["summary"]["verdict"]["validity"] != "valid"
         assert fleet["summary"]["generator"]["workers_lost"] == []
         assert fleet["master"].code == unless_busy(0, fleet["summary"]), fleet["master"].output

@@ -20,6 +20,7 @@ from processes import ROOT, SECRETS, Started, profile, started, summary, unless_
 
 PAGE = ROOT / "docs" / "distributed.md"
 NETWORK = "10.20.0."
+KEY = {"LOADKIT_WORKER_KEY": "a text that all of them know"}
 TARGET, MASTER, WORKER, WORKERS = (f"{NETWORK}{host}" for host in (9, 1, 2, 3))
 
 
@@ -99,7 +100,7 @@ def test_a_run_over_four_machines(machines: Machines, tmp_path: Path) -> None:
 
         def start(address: str) -> Started:
             command = machines.command(address, commands()[address], tmp_path)
-            return stack.enter_context(started(command, tmp_path, SECRETS))
+            return stack.enter_context(started(command, tmp_path, SECRETS | KEY))
 
         target = start(TARGET)
         target.wait_for(lambda: "listening on http://" in target.output, "listening")
