@@ -62,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         ui_port=arguments.port if arguments.command == "ui" else None,
         locustfile=arguments.locustfile,
+        allow_production=arguments.allow_production,
         further=_further(arguments),
     )
 
@@ -176,6 +177,11 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             metavar="FILE",
             help="your own user classes, see docs/user-classes.md",
+        )
+        load.add_argument(
+            "--allow-production",
+            action="store_true",
+            help="let --host name one of PolyAI's own deployments (*.poly.ai)",
         )
         load.add_argument(
             "--strict",

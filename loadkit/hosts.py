@@ -1,8 +1,58 @@
 """Hosts by name and by address, without asking anybody where a name leads."""
 
+import re
 from ipaddress import ip_address
+from typing import Final
 
-__all__ = ["is_loopback"]
+__all__ = ["checked_pattern", "is_loopback", "is_production", "matches"]
+
+PRODUCTION: Final = "poly.ai"
+"""The domain of the vendor's own deployments, which other people's customers talk to."""
+
+_NAME: Final = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*"
+_PATTERN: Final = re.compile(
+    rf"(?P<host>\*\.{_NAME}\.{_NAME}|{_NAME}|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?"
+)
+
+
+def checked_pattern(text: str) -> str:
+    """Return what names one host, or the hosts of a domain, in the one way of writing it.
+
+    Args:
+        text: `host`, `*.domain`, `[IPv6 address]`, each perhaps with `:port`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    written = text.lower()
+    found = _PATTERN.fullmatch(written)
+    if found is None or not 0 < int(found["port"] or 1) < 1 << 16:
+        raise ValueError(
+            f'should be hosts such as "agents.example", "*.test.example" or '
+            f'"127.0.0.1:8100", not {text!r}'
+        )
+    return written
+
+
+def matches(pattern: str, host: str, port: int) -> bool:
+    """Whether a pattern names a host; without a port in it, whatever the host's is.
+
+    Args:
+        pattern: from `checked_pattern`.
+        host: in ASCII, an IPv6 address without brackets.
+        port: that it is to be spoken to at.
+    """
+    found = _PATTERN.fullmatch(pattern)
+    if found is None or int(found["port"] or port) != port:
+        return False
+    named, name = found["host"].strip("[]"), _plain(host)
+    return name.endswith(named[1:]) if named.startswith("*.") else name == _plain(named)
+
+
+def is_production(host: str) -> bool:
+    """Whether a host is one of the vendor's own."""
+    name = _plain(host)
+    return name == PRODUCTION or name.endswith(f".{PRODUCTION}")
 
 
 def is_loopback(host: str) -> bool:
@@ -12,7 +62,7 @@ def is_loopback(host: str) -> bool:
         host: a name or an address, an IPv6 one with or without brackets. Any name but `localhost`
             (RFC 6761, section 6.3) may lead anywhere.
     """
-    name = host.strip("[]").lower().rstrip(".")
+    name = _plain(host.strip("[]"))
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -21,3 +71,12 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _plain(host: str) -> str:
+    """A host as it is compared: DNS knows no case, and a closing dot adds nothing."""
+    name = host.lower().rstrip(".")
+    try:
+        return ip_address(name).compressed
+    except ValueError:
+        return name

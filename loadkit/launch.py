@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.net.permit import permit
 from loadkit.net.target import Target
 from loadkit.plan.profile import load_profile, profile_folders
 from loadkit.report.screen import Screen
@@ -37,6 +38,7 @@ def launch(
     out: Path,
     ui_port: int | None,
     locustfile: Path | None = None,
+    allow_production: bool = False,
     further: Sequence[str] = (),
 ) -> int:
     """Run a profile through Locust and wait for its end.
@@ -50,6 +52,7 @@ def launch(
         out: the parent of the results folder.
         ui_port: where Locust's web UI is to be; None runs headless.
         locustfile: the user classes; None for those that come with the tool.
+        allow_production: whether the target may be one of the vendor's own deployments.
         further: options that Locust's command line takes in the same words.
 
     Returns:
@@ -60,7 +63,7 @@ def launch(
         TargetError: nobody knows the target's host.
         LoadkitError: the simulator does not start.
     """
-    dials = _check(profile, overrides, host)
+    dials = _check(profile, overrides, host, allow_production=allow_production)
     locustfile = _locustfile(locustfile)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = {**os.environ, WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
@@ -76,6 +79,7 @@ def launch(
         if ui_port is not None:
             _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
+        command += ["--allow-production"] if allow_production else []
         command += further
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.
@@ -85,7 +89,9 @@ def launch(
         return signals.wait(locust)
 
 
-def _check(profile: str, overrides: Sequence[str], host: str | None) -> list[str]:
+def _check(
+    profile: str, overrides: Sequence[str], host: str | None, *, allow_production: bool
+) -> list[str]:
     """Tell mistakes before anything starts, and before the target's URL is shown: it might hold
     a password. User classes are Locust's to know.
 
@@ -97,6 +103,7 @@ def _check(profile: str, overrides: Sequence[str], host: str | None) -> list[str
     if dials:
         _check_dials(profile, dials)
     if host is not None:
+        permit(host, host, plan.allow_hosts, production=allow_production)
         Target.resolve(host)
     return dials
 

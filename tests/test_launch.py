@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import gevent.socket
 import pytest
 
 from loadkit import launch as module
@@ -140,6 +141,49 @@ def test_a_mistake_is_told_before_anything_starts(
         go(profile, **changes)
     assert not started
     assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names that are looked up, none of which leads anywhere."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[Any]:
+        asked.append(host)
+        return [(2, 1, 6, "", ("192.0.2.7", port))]
+
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.parametrize("ui_port", [None, 8089])
+def test_the_vendors_own_deployments_need_a_word_more(
+    started: list[Process], profile: str, nobody_is_asked: list[str], ui_port: int | None
+) -> None:
+    """Nobody is even asked where they are without it; it goes on to Locust."""
+    host = "https://messaging.us-1.poly.ai"
+    with pytest.raises(UsageError, match="add --allow-production"):
+        go(profile, host=host, ui_port=ui_port)
+    assert (started, nobody_is_asked) == ([], [])
+
+    go(profile, host=host, ui_port=ui_port, allow_production=True)
+    assert "--allow-production" in started[0].command
+
+    allowed = ["allow_hosts = ['messaging.us-1.poly.ai']"]
+    go(profile, host=host, ui_port=ui_port, overrides=allowed)
+    assert "--allow-production" not in started[1].command
+
+
+def test_each_run_has_a_key_for_its_workers_that_nobody_else_knows(
+    started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADKIT_WORKER_KEY", "a text that others know as well")
+    for _ in range(2):
+        go(profile)
+    one, other = (locust.options["env"]["LOADKIT_WORKER_KEY"] for locust in started)
+    assert one != other
+    assert min(len(one), len(other)) >= 32
+    assert not any(one in word for word in started[0].command)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,7 +16,7 @@ from loadkit.errors import TargetError, UsageError
 from loadkit.net.faults import translate
 from loadkit.net.race import Address, Reached, reach
 
-__all__ = ["Address", "Connection", "Target"]
+__all__ = ["Address", "Connection", "Place", "Target"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,31 @@ class Connection(NamedTuple):
 
     sock: gevent.socket.socket
     lost_s: float
+
+
+class Place(NamedTuple):
+    """Where a URL leads, as far as the URL itself says.
+
+    Attributes:
+        secure: whether it is spoken to by TLS.
+        host: in ASCII and lower case, an IPv6 address without brackets.
+        port: of TCP.
+    """
+
+    secure: bool
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> "Place":
+        """Read a base URL.
+
+        Raises:
+            UsageError: it cannot be used; the text says how to mend it.
+        """
+        parts = _split(url)
+        host = _ascii_host(parts.hostname or "")
+        return cls(parts.scheme == "https", host, parts.port or _PORTS[parts.scheme])
 
 
 @dataclass(slots=True)
@@ -74,16 +99,13 @@ class Target:
             UsageError: the URL cannot be used; the text says how to mend it.
             TargetError: nobody knows the host.
         """
-        parts = _split(url)
-        secure = parts.scheme == "https"
-        host = _ascii_host(parts.hostname or "")
-        port = parts.port or _PORTS[parts.scheme]
+        secure, host, port = Place.of(url)
         try:
             addresses = _look_up(host, port)
         except OSError as error:
             raise TargetError(f"cannot resolve the host {host!r}: {error.strerror}") from error
         context = _verifying_context() if secure else None
-        return cls(secure, host, port, parts.path.rstrip("/"), addresses, context)
+        return cls(secure, host, port, _split(url).path.rstrip("/"), addresses, context)
 
     def look_again(self) -> None:
         """Follow the host to where its name leads now, as a fail-over or a balancer moves it.

@@ -16,7 +16,7 @@ from loadkit.plan.chaos import Chaos
 from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
 from loadkit.plan.errand import Abandon, Handoff, Idle
 from loadkit.plan.results import Results
-from loadkit.plan.settings import Connection, Conversation, Load, Mix, Table
+from loadkit.plan.settings import AllowHosts, Connection, Conversation, Load, Mix, Table
 from loadkit.plan.slo import Abort, Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
@@ -47,6 +47,7 @@ class ProfileError(UsageError):
 class _Tables(Table):
     """What a profile's file may hold."""
 
+    allow_hosts: AllowHosts = ()
     load: Load
     mix: Mix
     conversation: Conversation = Conversation()
@@ -67,6 +68,8 @@ class Profile(_Tables):
     """One test: who comes, how many, what they say, and what counts as good enough.
 
     Attributes:
+        allow_hosts: hosts that may have the connector token, in the patterns of `loadkit.hosts`,
+            beside the one that the command line names.
         load, mix, conversation, connection: the tables of `loadkit.plan.settings`.
         human: how people are; `handoff`, `idle`, `abandon`: what some of them are up to.
         chaos: the disconnects that are forced.

@@ -16,12 +16,14 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from loadkit.hosts import checked_pattern
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.units import Duration
 
 __all__ = [
     "MAX_CONCURRENT",
+    "AllowHosts",
     "Connection",
     "Conversation",
     "Load",
@@ -214,6 +216,13 @@ Mix = Annotated[
     AfterValidator(_weighs_something),
 ]
 """User class → weight: of all virtual users, the share weight ÷ sum of weights is of the class."""
+
+
+AllowHosts = Annotated[
+    tuple[Annotated[str, AfterValidator(checked_pattern)], ...],
+    Field(strict=False),  # TOML and JSON have only lists
+]
+"""Hosts by name, address or domain, each perhaps with a port."""
 
 
 class Turns(Table):

@@ -17,9 +17,10 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
 
 from loadkit.credentials import Credentials
-from loadkit.errors import LoadkitError
+from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
+from loadkit.net.permit import permit
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.report.files import results_folder
@@ -59,6 +60,7 @@ class Conductor:
         self._console = Screen()
         self._process = psutil.Process()
         self._chosen = Chosen(environment)
+        self._named = environment.host  # by the command line; a form may say something else later
         self._folder: Folder | None = None  # of the coming run
         self._run: Run | None = None  # under way, or the last one
         self._following: gevent.Greenlet[[Run], None] | None = None
@@ -99,7 +101,25 @@ class Conductor:
             UsageError, TargetError
         """
         self._chosen.survey()
-        preflight(url, Credentials.of(os.environ))
+        self.permit(url)
+        preflight(url, Credentials.of(os.environ), self._announce)
+
+    def permit(self, url: str | None) -> None:
+        """Refuse a target that neither the command line nor the profile named.
+
+        Raises:
+            UsageError
+        """
+        options = self._environment.parsed_options
+        assert options is not None
+        allowed: tuple[str, ...] = ()
+        with suppress(UsageError):  # before a page is served its form may name no profile yet
+            allowed = self._chosen.profile().allow_hosts
+        if url:
+            permit(url, self._named, allowed, production=options.allow_production)
+
+    def _announce(self, where: str) -> None:
+        self._console.print(where, markup=False, highlight=False, soft_wrap=True)
 
     def make_folder(self) -> None:
         """Make the results folder of the coming run.

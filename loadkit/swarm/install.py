@@ -75,6 +75,13 @@ def install(environment: Environment, **_: Any) -> None:
         install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
+        try:
+            if options.autostart:
+                conductor.check(environment.host)
+            else:
+                conductor.permit(environment.host)
+        except LoadkitError as error:
+            refuse_to_start(error)
         install_web(environment.web_ui, conductor)
         install_exit(environment, conductor)
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.

@@ -47,6 +47,11 @@ def add_options(parser: Any) -> None:
         help="Where the folder with a run's results is made. Default: results",
     )
     group.add_argument(
+        "--allow-production",
+        action="store_true",
+        help="Let -H name one of PolyAI's own deployments (*.poly.ai).",
+    )
+    group.add_argument(
         "--strict",
         action="store_true",
         help="Fail where there are too few samples to judge an objective.",

@@ -1,11 +1,13 @@
 """One token before any load: can the target be reached, and does it take our credentials?"""
 
+from collections.abc import Callable
 from typing import Final
 
 import gevent
 
 from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError, TargetError, UsageError
+from loadkit.net.permit import outside
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
 
@@ -16,8 +18,13 @@ _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _RUNNING: Final = "check the address and that the server is running"
 
 
-def preflight(url: str | None, credentials: Credentials) -> None:
+def preflight(url: str | None, credentials: Credentials, announce: Callable[[str], object]) -> None:
     """Ask the target for an access token and throw it away.
+
+    Args:
+        url: the target's.
+        credentials: what it knows us by.
+        announce: is told where the target is, if outside this machine, before it hears of us.
 
     Raises:
         UsageError: there is no address, or it is none.
@@ -26,6 +33,8 @@ def preflight(url: str | None, credentials: Credentials) -> None:
     if not url:
         raise UsageError("no target: add -H URL (--host URL)")
     target = Target.resolve(url)
+    if where := outside(target):
+        announce(where)
     api = Api(target, credentials, connect_timeout=LIMIT / 2, answer_timeout=LIMIT)
     limit = gevent.Timeout.start_new(LIMIT)  # not a RemoteError, which would be retried
     try:

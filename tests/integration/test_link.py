@@ -267,6 +267,19 @@ class TestOpening:
 
         assert "[secret]" in refused(serve(script)).detail
 
+    def test_a_redirect_takes_the_token_nowhere(self, serve):
+        reached = []
+        stranger = serve(reached.append)
+
+        def script(sock):
+            read_request(sock)
+            place = f"Location: {stranger}/ws?access_token={TOKEN}\r\nContent-Length: 0\r\n\r\n"
+            sock.sendall(f"HTTP/1.1 307 Temporary Redirect\r\n{place}".encode())
+
+        assert refused(serve(script)).status == 307
+        gevent.sleep(0.05)  # what was sent would be there
+        assert reached == []
+
     def test_a_handshake_that_stalls_times_out(self, serve):
         def script(sock):
             read_request(sock)

@@ -296,6 +296,19 @@ class TestRetries:
         assert waits == []
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_no_secret_anywhere(serve, client, status):
+    """Neither the connector token nor the access token; the stranger never even hears of us."""
+    stranger = serve(TOKEN_ANSWER, SESSION_ANSWER)
+    location = f"Location: http://localhost:{stranger.target.port}/agents/api/v1/access-token"
+    api = client(serve(answer(status, b"", location), answer(status, b"", location)))
+    assert failure(api).status == status
+    with pytest.raises(RemoteError):
+        api.create_session(GOOD, streaming=False)
+    gevent.sleep(0.05)  # what was sent would be there
+    assert stranger.connections == 0
+
+
 class TestOddAnswers:
     @pytest.mark.parametrize(
         "odd",

@@ -403,6 +403,21 @@ class TestShipped:
         }
 
 
+class TestAllowedHosts:
+    def test_are_what_the_profile_opens_with(self, path: Path):
+        path.write_text('allow_hosts = ["Agents.Example", "*.test.example:8443"]\n' + MINIMAL)
+        assert load_profile(str(path)).allow_hosts == ("agents.example", "*.test.example:8443")
+
+    def test_are_nobody_unless_named(self, path: Path):
+        assert load_profile(str(path)).allow_hosts == ()
+
+    def test_that_name_none_are_a_mistake_with_its_place(self, path: Path):
+        text = 'allow_hosts = [\n  "agents.example",\n  "https://agents.example/x",\n]\n' + MINIMAL
+        (mistake,) = mistakes_in(path, text)
+        assert mistake.startswith("mine.toml:1: allow_hosts.1: should be hosts such as")
+        assert "not 'https://agents.example/x'" in mistake
+
+
 class TestDocumentation:
     TEXT = (SHIPPED.parent / "docs" / "profiles.md").read_text(encoding="utf-8")
 
@@ -453,7 +468,9 @@ class TestDocumentation:
             assert f"\n| `{key}` |" in section
 
     def test_every_table_has_a_section(self):
-        for table in Profile.model_fields.keys() - {"name", "question", "own_dialogues"}:
+        keys = {"allow_hosts", "name", "question", "own_dialogues"}
+        assert "\n## `allow_hosts`" in self.TEXT
+        for table in Profile.model_fields.keys() - keys:
             assert f"\n## `[{table}]`" in self.TEXT
 
     def test_the_first_example_is_a_profile(self, path: Path):

@@ -5,10 +5,12 @@ from typing import Any
 
 import gevent
 import gevent.server
+import gevent.socket
 import pytest
 
 from loadkit.credentials import Credentials
 from loadkit.errors import TargetError, UsageError
+from loadkit.net.rest import Api
 from loadkit.swarm import preflight as module
 from loadkit.swarm.preflight import preflight
 
@@ -41,7 +43,7 @@ def answer(status: str, body: str) -> str:
 
 
 def test_a_target_that_gives_a_token_will_do(serve: Callable[[str], str]) -> None:
-    preflight(serve(answer("200 OK", '{"access_token": "eyJh.e30.c2ln"}')), CREDENTIALS)
+    preflight(serve(answer("200 OK", '{"access_token": "eyJh.e30.c2ln"}')), CREDENTIALS, print)
 
 
 def test_a_refusal_is_told_in_the_servers_words_with_what_to_check(
@@ -49,7 +51,7 @@ def test_a_refusal_is_told_in_the_servers_words_with_what_to_check(
 ) -> None:
     url = serve(answer("401 Unauthorized", '{"message": "Connector token does not exist"}'))
     with pytest.raises(TargetError) as refused:
-        preflight(url, CREDENTIALS)
+        preflight(url, CREDENTIALS, print)
     assert str(refused.value) == (
         f"{url} refuses the credentials: http_client_error (HTTP 401): Connector token does not "
         "exist; check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
@@ -62,15 +64,32 @@ def test_a_target_that_says_nothing_is_given_up_in_time(
     monkeypatch.setattr(module, "LIMIT", 0.2)
     url = serve("")
     with gevent.Timeout(5), pytest.raises(TargetError, match=r"no token within 0\.2 s"):
-        preflight(url, CREDENTIALS)
+        preflight(url, CREDENTIALS, print)
 
 
 def test_somebody_elses_time_limit_is_not_taken_for_ours(serve: Callable[[str], str]) -> None:
     url = serve("")
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.1):
-        preflight(url, CREDENTIALS)
+        preflight(url, CREDENTIALS, print)
+
+
+def test_a_target_outside_this_machine_is_told_before_it_hears_of_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the address that its name leads to; neither is asked for in this test."""
+    told: list[str] = []
+    address = (2, 1, 6, "", ("192.0.2.7", 443))
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", lambda *_, **__: [address])
+
+    def hear(api: Api) -> str:
+        assert told == ["target outside this machine: https://agents.example at 192.0.2.7"]
+        return "a.b.c"
+
+    monkeypatch.setattr(Api, "access_token", hear)
+    preflight("https://agents.example", CREDENTIALS, told.append)
+    assert told
 
 
 def test_no_address_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"add -H URL \(--host URL\)"):
-        preflight(None, CREDENTIALS)
+        preflight(None, CREDENTIALS, print)

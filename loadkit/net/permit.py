@@ -1,0 +1,48 @@
+"""Who may have the secret: what the command line or the profile named, and nobody else."""
+
+from collections.abc import Sequence
+
+from loadkit.errors import UsageError
+from loadkit.hosts import is_loopback, is_production, matches
+from loadkit.net.target import Place, Target
+
+__all__ = ["outside", "permit"]
+
+
+def permit(
+    url: str, named: str | None, allow_hosts: Sequence[str] = (), *, production: bool = False
+) -> None:
+    """Refuse a target that nobody meant; nothing is looked up and nothing is sent.
+
+    Args:
+        url: the target, whoever asks for it.
+        named: the one of the command line. It permits its own scheme, host and port.
+        allow_hosts: the profile's patterns; see `loadkit.hosts`. They permit any of these.
+        production: whether the command line permits the vendor's own deployments.
+
+    Raises:
+        UsageError: it is none, or not permitted; the text names the option to add.
+    """
+    place = Place.of(url)
+    if any(matches(pattern, place.host, place.port) for pattern in allow_hosts):
+        return
+    if not named or place != Place.of(named):
+        raise UsageError(
+            f"{place.host!r} may not have the connector token: start with --host {url}, or add "
+            f'allow_hosts = ["{place.host}"] to the profile'
+        )
+    if is_production(place.host) and not production:
+        raise UsageError(
+            f"{place.host!r} is one of PolyAI's own deployments, where real customers talk: with "
+            f"its owner's consent add --allow-production, or allow_hosts = "
+            f'["{place.host}"] to the profile'
+        )
+
+
+def outside(target: Target) -> str | None:
+    """Say where a target's name leads, unless that is this machine alone."""
+    addresses = dict.fromkeys(str(address[0]) for _, address in target.addresses)
+    if all(map(is_loopback, addresses)):
+        return None
+    risk = "" if target.secure else " (not encrypted: the connector token can be read on the way)"
+    return f"target outside this machine: {target} at {', '.join(addresses)}{risk}"
