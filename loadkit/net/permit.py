@@ -28,14 +28,14 @@ def permit(
         return
     if not named or place != Place.of(named):
         raise UsageError(
-            f"{place.host!r} may not have the connector token: start with --host {url}, or add "
-            f'allow_hosts = ["{place.host}"] to the profile'
+            f"{url} may not have the connector token: start with --host {url}, or add "
+            f"allow_hosts = {_listed(place)} to the profile"
         )
     if is_production(place.host) and not production:
         raise UsageError(
             f"{place.host!r} is one of PolyAI's own deployments, where real customers talk: with "
-            f"its owner's consent add --allow-production, or allow_hosts = "
-            f'["{place.host}"] to the profile'
+            f"its owner's consent add --allow-production, or allow_hosts = {_listed(place)} to "
+            "the profile"
         )
 
 
@@ -46,3 +46,9 @@ def outside(target: Target) -> str | None:
         return None
     risk = "" if target.secure else " (not encrypted: the connector token can be read on the way)"
     return f"target outside this machine: {target} at {', '.join(addresses)}{risk}"
+
+
+def _listed(place: Place) -> str:
+    """What the profile would have to say; a port of one's own is no word for the others."""
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f'["{host}"]' if place.port in (80, 443) else f'["{host}:{place.port}"]'

@@ -5,6 +5,7 @@ from typing import NoReturn
 import pytest
 
 from loadkit.errors import UsageError
+from loadkit.hosts import checked_pattern
 from loadkit.net import target as target_module
 from loadkit.net.permit import outside, permit
 from loadkit.net.target import Target
@@ -52,6 +53,17 @@ def test_what_nobody_named_is_not(url: str, named: str | None, allowed: tuple[st
     with pytest.raises(UsageError, match="may not have the connector token") as refused:
         permit(url, named, allowed, production=True)
     assert f"start with --host {url}, or add allow_hosts = [" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://agents.example", "http://127.0.0.1:8100", "http://[::1]:81", "http://[2001:db8::1]"],
+)
+def test_what_a_refusal_says_to_add_is_what_permits_it(url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        permit(url, None)
+    added = str(refused.value).partition('allow_hosts = ["')[2].partition('"]')[0]
+    permit(url, None, [checked_pattern(added)])
 
 
 @pytest.mark.parametrize(
