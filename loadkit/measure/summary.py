@@ -10,6 +10,7 @@ from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.drift import Drift
 from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.rates import by_class, throughput
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.validity import assess
 from loadkit.measure.verdict import Verdict, decide
@@ -46,6 +47,8 @@ class Summary:
             statistics). A percentile that has none is not supported by the number of samples.
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
+        throughput: what was done a second; see `loadkit.measure.rates.throughput`.
+        user_classes: how each of them fared, likewise.
         stopped_early: why the run ended before its time, when, and by what or whom; None if it
             did not.
         drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
@@ -77,6 +80,8 @@ class Summary:
     counts: Mapping[str, int]
     intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     arrivals: Mapping[str, float] | None = None
+    throughput: Mapping[str, float] = field(default_factory=dict)
+    user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stopped_early: str | None = None
     drift: Mapping[str, Any] | None = None
     incidents: Sequence[Mapping[str, Any]] = ()
@@ -99,6 +104,7 @@ class Summary:
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
             **({} if self.arrivals is None else {"arrivals": dict(self.arrivals)}),
             "turns": dict(self.turns),
+            "throughput": dict(self.throughput),
             "frames": dict(self.frames),
             "latency_ms": {phase: dict(stats) for phase, stats in self.latency_ms.items()},
             "from_schedule_ms": {
@@ -111,6 +117,7 @@ class Summary:
             "disconnects": dict(self.disconnects),
             "violations": dict(self.violations),
             "errors": dict(self.errors),
+            "user_classes": dict(self.user_classes),
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
@@ -144,6 +151,8 @@ class Summary:
                 for phase, intervals in data.get("intervals_ms", {}).items()
             },
             arrivals=data.get("arrivals"),
+            throughput=data.get("throughput", {}),
+            user_classes=data.get("user_classes", {}),
             stopped_early=data.get("stopped_early"),
             drift=data.get("drift"),
             incidents=tuple(data.get("incidents", ())),
@@ -180,6 +189,7 @@ def summarise(
     duration_s: float,
     target: str,
     workers: int,
+    warmup_s: float = 0.0,
     limits: Sequence[tuple[str, float]] = (),
     strict: bool = False,
     aborted: str | None = None,
@@ -204,6 +214,7 @@ def summarise(
         duration_s: seconds from the first user to the last.
         target: the address under test, without secrets.
         workers: how many workers there were at most.
+        warmup_s: seconds at its beginning that latencies and turns leave out.
         limits: the objectives, as pairs of a metric and the most it may be.
         strict: whether an objective with too few samples to judge it counts as broken.
         aborted: for which broken objective `[abort]` ended the run, and when.
@@ -313,6 +324,8 @@ def summarise(
         arrivals=None
         if asked_sessions is None
         else {"asked": asked_sessions, "started": arrived, "refused": refused},
+        throughput=throughput(ledger, round(duration_s, 3), warmup_s),
+        user_classes=by_class(ledger),
         stopped_early=aborted or stopped,
         drift=drift.to_dict(),
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),

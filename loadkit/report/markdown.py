@@ -7,9 +7,9 @@ from typing import Final
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
-from loadkit.report import drift, incidents, load
+from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import note, rows, shown
-from loadkit.report.verdict import verdict_line, word
+from loadkit.report.verdict import broke, in_doubt, verdict_line, word
 
 __all__ = ["document"]
 
@@ -38,9 +38,10 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         f"`{summary.target}` · {summary.started_at} · {number(summary.duration_s)} s · "
         f"exit code {summary.verdict.exit_code}"
     )
-    if summary.verdict.reasons:
-        yield from ("", "## Why", "")
-        yield from (f"- {_plain(reason)}" for reason in summary.verdict.reasons)
+    for title, reasons in (("What broke", broke(summary)), ("In doubt", in_doubt(summary))):
+        if reasons:
+            yield from ("", f"## {title}", "")
+            yield from (f"- {_plain(reason)}" for reason in reasons)
     if summary.slo:
         yield from ("", "## Objectives", "")
         yield from _table(
@@ -72,6 +73,11 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
             yield ""
             heads = ("response by the session's age", "count", "p50", "p95")
             yield from _table(heads, list(drift.by_age(summary.drift)))
+    if by_class := list(classes.rows(summary)):
+        yield from ("", "## User classes", "")
+        *counts, p50, p95 = classes.COLUMNS
+        columns = ("user class", *counts, f"response {p50}, ms", f"response {p95}, ms")
+        yield from _table(columns, by_class)
     yield from ("", "## Counts", "")
     yield from _table(("what", "how many"), list(_counts(summary)))
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -133,6 +139,9 @@ def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
             yield f"ended: {name}", number(count)
     for name, value in summary.turns.items():
         yield f"turns {name}", number(value)
+    for what in ("turns", "sessions"):
+        if (rate := summary.throughput.get(f"{what}_per_second")) is not None:
+            yield f"{what}/s", number(rate)
     for name, count in summary.disconnects.items():
         if count:
             yield f"disconnects {name}", number(count)

@@ -11,7 +11,7 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.verdict import BROKEN, UNDECIDED
 from loadkit.measure.words import compare, number, plural
-from loadkit.report import drift, incidents, load
+from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import note, rows, supported
 from loadkit.report.verdict import verdict_line, word
 
@@ -45,6 +45,9 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print()
     console.print(_counts(summary, examples or {}))
     console.print()
+    if by_class := list(classes.rows(summary)):
+        console.print(_classes(by_class))
+        console.print()
     if summary.drift is not None:
         console.print(_drift(summary.drift))
         for text in drift.told(summary.drift):
@@ -90,6 +93,16 @@ def _latencies(summary: Summary) -> Table:
     return table
 
 
+def _classes(rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("response, ms", no_wrap=True)
+    for name in classes.COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def _counts(summary: Summary, examples: Mapping[str, str]) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
@@ -106,7 +119,7 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
     yield (
         "sessions",
         f"{number(sessions['started'])} started · {number(sessions['completed'])} completed · "
-        f"{number(sessions['peak_concurrent'])} at once",
+        f"{number(sessions['peak_concurrent'])} at once{_rate(summary, 'sessions')}",
     )
     yield "  ended", _listed(sessions["ended"]) or "none"
     lost = f"{number(turns['lost'])} lost"
@@ -116,7 +129,8 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
     yield (
         "turns",
         f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · {lost}"
-        + (f" · {rare}" if rare else ""),
+        + (f" · {rare}" if rare else "")
+        + _rate(summary, "turns"),
     )
     yield "disconnects", _listed(drops) or "none"
     for label, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -128,6 +142,11 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
     for lost in summary.generator.get("workers_lost", ()):
         had = plural(lost["sessions_live"], "session")
         yield "  lost", f"{lost['worker']} at {number(lost['at_s'])} s with {had}"
+
+
+def _rate(summary: Summary, what: str) -> str:
+    rate = summary.throughput.get(f"{what}_per_second")
+    return "" if rate is None else f" · {number(rate)} {what}/s"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -3,10 +3,11 @@
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.validity import STOPPED
+from loadkit.measure.verdict import UNDECIDED
 from loadkit.measure.words import number, plural
 from loadkit.report.latency import supported
 
-__all__ = ["verdict_line", "word"]
+__all__ = ["broke", "in_doubt", "verdict_line", "word"]
 
 
 def word(summary: Summary) -> str:
@@ -14,6 +15,23 @@ def word(summary: Summary) -> str:
     if summary.verdict.validity == "invalid":
         return "INVALID"
     return "FAIL" if summary.verdict.exit_code else "PASS"
+
+
+def broke(summary: Summary) -> list[str]:
+    """Return the reasons for which the exit code is not 0."""
+    if not summary.verdict.exit_code:
+        return []
+    doubts = in_doubt(summary)
+    return [reason for reason in summary.verdict.reasons if reason not in doubts]
+
+
+def in_doubt(summary: Summary) -> list[str]:
+    """Return the reasons that ask for a closer look and fail nothing."""
+    verdict = summary.verdict
+    doubts = [] if verdict.validity == "invalid" else list(verdict.doubts)
+    if not verdict.strict:
+        doubts += [reason for reason in verdict.reasons if reason.startswith(UNDECIDED)]
+    return doubts
 
 
 def verdict_line(summary: Summary) -> str:

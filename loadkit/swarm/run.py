@@ -230,6 +230,7 @@ class Run:
             "target": self._target,
             "limits": [(limit.metric, limit.limit) for limit in slo],
             "strict": self._strict,
+            "warmup_s": 0.0 if self.survey is not None else self.profile.load.warmup,
         }
 
     def _head(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from scipy.stats import binom
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.rates import by_class
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.summary import Summary, summarise
 
@@ -25,6 +26,7 @@ CONTRACT = json.loads("""
                         "failed": 0, "cut_off": 0}},
  "turns": {"sent": 0, "answered": 0, "lost": 0, "lost_ratio": 0.0, "resent": 0,
            "answered_twice": 0},
+ "throughput": {"sessions_per_second": 0.0, "turns_per_second": 0.0, "measured_s": 30.1},
  "frames": {"sent": 0, "received": 0, "bytes_sent": 0, "bytes_received": 0},
  "latency_ms": {"response": {"count": 0, "min": 0, "mean": 0, "p50": 0, "p90": 0, "p95": 0,
                              "p99": 0, "p999": 0, "max": 0}},
@@ -32,7 +34,7 @@ CONTRACT = json.loads("""
  "intervals_ms": {"response": {"p50": [0, 0], "p90": [0, 0]}},
  "disconnects": {"forced": 0, "recycled": 0, "unexpected": 0, "reconnected": 0, "gave_up": 0,
                  "events_lost": 0, "events_duplicated": 0},
- "violations": {}, "errors": {},
+ "violations": {}, "errors": {}, "user_classes": {},
  "generator": {"workers": 1, "loop_lag_ms": {}, "schedule_delay_ms": {}, "cpu_percent": {},
                "rss_mb": {}, "machine_cpu_percent": {}, "gc_pause_ms": {}, "files_percent": {},
                "ports_percent": {}, "left_out": {"negative": 0, "overflow": 0},
@@ -325,3 +327,51 @@ def test_users_without_a_single_session_are_an_invalid_run() -> None:
     )
     assert nothing.verdict.validity == "invalid"
     assert nothing.verdict.exit_code == 3
+
+
+def test_each_user_class_has_its_figures() -> None:
+    """Those of which there was a session; nothing of one class is counted with another."""
+    recorder = Recorder(named=frozenset({"CompleteChat", "HandoffChat", "IdleChat"}))
+    good_run(recorder.scoped("CompleteChat"))  # type: ignore[arg-type]  # with the same methods
+    failed = recorder.scoped("HandoffChat")
+    failed.session_started()
+    failed.count(Count.TURNS_SENT)
+    failed.count(Count.TURNS_LOST)
+    failed.fail(Failure.UNANSWERED, "")
+    failed.violate("gap", "")
+    failed.session_ended(Ending.FAILED)
+    ledger = Ledger()
+    ledger.add("w", 1, recorder.take(10.0))
+    found = by_class(ledger)
+    assert found["CompleteChat"].pop("latency_ms")["response"]["count"] == TURNS
+    assert found == {
+        "CompleteChat": {
+            "sessions": {"started": 1, "failed": 0},
+            "turns": {"sent": TURNS, "answered": TURNS, "lost": 0},
+            "errors": 0,
+            "violations": 0,
+        },
+        "HandoffChat": {
+            "sessions": {"started": 1, "failed": 1},
+            "turns": {"sent": 1, "answered": 0, "lost": 1},
+            "errors": 1,
+            "violations": 1,
+            "latency_ms": {},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "warmup_s", "rates"),
+    [
+        (10.0, 0.0, {"sessions_per_second": 0.1, "turns_per_second": 5.0, "measured_s": 10.0}),
+        (30.0, 20.0, {"sessions_per_second": 0.033, "turns_per_second": 5.0, "measured_s": 10.0}),
+        (10.0, 20.0, {"sessions_per_second": 0.1}),  # it never came to be measured
+        (0.0, 0.0, {}),
+    ],
+)
+def test_rates_are_of_the_time_in_which_they_were_counted(
+    duration_s: float, warmup_s: float, rates: dict[str, float]
+) -> None:
+    found = summary_of(good_run, duration_s=duration_s, warmup_s=warmup_s)
+    assert found.throughput == rates

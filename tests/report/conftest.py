@@ -39,15 +39,29 @@ def _failing(recorder: Recorder) -> None:
     recorder.violate("missing_echo", "no echo of a1")
 
 
+def _mixed(recorder: Recorder) -> None:
+    for name, turns in (("CompleteChat", 100), ("HandoffChat", 5)):
+        scoped = recorder.scoped(name)
+        scoped.session_started()
+        scoped.session_ended(Ending.FAILED if turns < 100 else Ending.USER_END)
+        for _ in range(turns):
+            scoped.count(Count.TURNS_SENT)
+            scoped.sample(Phase.RESPONSE, due=5.0, sent=5.0, end=5.8)
+
+
 @pytest.fixture
 def make() -> Make:
     """Return a maker of summaries: `make(failing=True, limits=…, …)`."""
 
-    def build(*, failing: bool = False, lag: float = 0.001, **options: Any) -> Summary:
-        recorder, ledger = Recorder(), Ledger()
+    def build(
+        *, failing: bool = False, mixed: bool = False, lag: float = 0.001, **options: Any
+    ) -> Summary:
+        recorder, ledger = Recorder(named=frozenset({"CompleteChat", "HandoffChat"})), Ledger()
         _busy(recorder)
         if failing:
             _failing(recorder)
+        if mixed:
+            _mixed(recorder)
         recorder.loop_lag(lag)
         recorder.gauge("cpu_percent", 38.0)
         recorder.gauge("rss_mb", 85.2)

@@ -17,10 +17,10 @@ def test_the_verdict_comes_first(make: Any) -> None:
 
 
 def test_the_sections_come_in_the_order_of_their_weight(make: Any, examples: Any) -> None:
-    """Why, objectives, latencies, counts, then the details."""
+    """What broke, objectives, latencies, counts, then the details."""
     page = document(make(failing=True, limits=LIMITS), examples)
     assert re.findall(r"^## (.*)$", page, re.M) == [
-        "Why",
+        "What broke",
         "Objectives",
         "Latency, ms",
         "Counts",
@@ -30,11 +30,41 @@ def test_the_sections_come_in_the_order_of_their_weight(make: Any, examples: Any
     ]
 
 
+def test_what_broke_comes_before_what_is_only_in_doubt(make: Any) -> None:
+    """Whatever the verdict names first."""
+    limits = [("violations", 0.0), ("token.p50", 100.0)]
+    page = document(make(failing=True, limits=limits, lag=0.02))
+    broke, doubt = page.index("## What broke"), page.index("## In doubt")
+    assert broke < page.index("violations 1 > 0", broke) < doubt
+    assert doubt < page.index("10 ms", doubt) < page.index("SLO undecided")
+    assert "1 of 7" not in page[broke:doubt]
+
+
+def test_what_makes_a_run_invalid_is_what_broke(make: Any) -> None:
+    page = document(make(limits=LIMITS[:1], lag=2.0))
+    assert "## What broke" in page
+    assert "## In doubt" not in page
+
+
+def test_a_strict_run_breaks_on_what_is_undecided(make: Any) -> None:
+    page = document(make(limits=[("token.p50", 100.0)], strict=True))
+    assert "SLO undecided" in page[page.index("## What broke") :]
+    assert "## In doubt" not in page
+
+
+def test_each_user_class_has_its_row_where_there_are_several(make: Any) -> None:
+    """With a dash where its responses are too few for a percentile."""
+    page = document(make(mixed=True))
+    assert "| CompleteChat | 1 | 0 | 100 | 0 | 0 | 0 | 800 | 800 |" in page
+    assert "| HandoffChat | 1 | 1 | 5 | 0 | 0 | 0 | – | – |" in page
+    assert "## User classes" not in document(make())
+
+
 def test_every_table_has_as_many_cells_in_each_row_as_in_its_header(
     make: Any, examples: Any
 ) -> None:
     """A bar in the server's words does not break a row."""
-    page = document(make(failing=True, limits=LIMITS), examples)
+    page = document(make(failing=True, mixed=True, limits=LIMITS), examples)
     for table in re.findall(r"(?:^\|.*\n)+", page, re.M):
         widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(widths) == 1

@@ -1,6 +1,7 @@
 """The end of a run on a terminal."""
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -185,3 +186,16 @@ def test_a_run_that_measured_nothing_still_renders(make: Any) -> None:
     text = shown(Summary.from_dict(data))
     assert "latency" not in text
     assert "2 workers" in text
+
+
+def test_each_user_class_has_a_row_where_there_are_several(make: Any) -> None:
+    text = shown(make(mixed=True))
+    assert re.search(r"CompleteChat +1 +0 +100 +0 +0 +0 +800 +800", text)
+    assert re.search(r"HandoffChat +1 +1 +5 +0 +0 +0 +– +–", text)
+
+
+def test_what_was_done_a_second_stands_beside_how_much_it_was(make: Any) -> None:
+    """Turns over the time behind the warm-up, sessions over all of it."""
+    text = shown(make(duration_s=110.0, warmup_s=10.0))
+    assert re.search(r"412 started .* · 3.75 sessions/s", text)
+    assert re.search(r"1,204 sent .* · 12.0 turns/s", text)

@@ -1,0 +1,56 @@
+"""How much a run got through a second, and how each user class fared in it."""
+
+from typing import Any
+
+from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.ledger import Ledger
+
+__all__ = ["by_class", "throughput"]
+
+
+def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, float]:
+    """Return what was done a second, as plain values for `summary.json`.
+
+    Args:
+        ledger: what was measured.
+        duration_s: seconds of the run.
+        warmup_s: of them, those that are left out of turns; sessions count from the first moment.
+
+    Returns:
+        `sessions_per_second`, those that were started; `turns_per_second`, those that were
+        answered, over `measured_s` seconds. A rate over no time is absent.
+    """
+    rates = {}
+    if duration_s > 0:
+        started = ledger.counts[Count.SESSIONS_STARTED]
+        rates["sessions_per_second"] = round(started / duration_s, 3)
+    if (measured := duration_s - warmup_s) > 0:
+        rates["turns_per_second"] = round(ledger.counts[Count.TURNS_ANSWERED] / measured, 3)
+        rates["measured_s"] = round(measured, 3)
+    return rates
+
+
+def by_class(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return the figures of each user class that had a session, as plain values, by its name."""
+    found = {}
+    for name, scope in sorted(ledger.scopes.items()):
+        counts = scope.counts
+        if not counts[Count.SESSIONS_STARTED]:
+            continue
+        latency = scope.latency.get(Phase.RESPONSE)
+        stats = {} if latency is None else latency.stats()
+        found[name] = {
+            "sessions": {
+                "started": counts[Count.SESSIONS_STARTED],
+                "failed": counts[f"ended.{Ending.FAILED}"],
+            },
+            "turns": {
+                "sent": counts[Count.TURNS_SENT],
+                "answered": counts[Count.TURNS_ANSWERED],
+                "lost": counts[Count.TURNS_LOST],
+            },
+            "errors": sum(n for key, n in counts.items() if key.startswith("errors.")),
+            "violations": sum(n for key, n in counts.items() if key.startswith("violations.")),
+            "latency_ms": {Phase.RESPONSE.value: stats} if stats else {},
+        }
+    return found
