@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration check ui bench lock clean
+.PHONY: run test unit integration slow check ui bench lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
@@ -17,6 +17,10 @@ integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the
 	@# time where bytecode is kept, whatever the environment says about it.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/integration
+
+slow: $(READY)
+	@# Whole tables, of which the other targets try a few rows.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m slow
 
 check: $(READY)
 	@$(BIN)/ruff check .

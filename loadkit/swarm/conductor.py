@@ -14,7 +14,7 @@ import gevent
 import psutil
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_STOPPED, STATE_STOPPING, MasterRunner
+from locust.runners import STATE_CLEANUP, MasterRunner
 
 from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError, UsageError
@@ -36,7 +36,7 @@ from loadkit.swarm.metrics import Live
 from loadkit.swarm.preflight import preflight
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.run import Run
-from loadkit.swarm.signals import USAGE, cut_off
+from loadkit.swarm.signals import USAGE, Stage, cut_off
 
 __all__ = ["Conductor"]
 
@@ -78,6 +78,7 @@ class Conductor:
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
+            gevent.spawn(self._mind, self.crew)
 
     # --- before -------------------------------------------------------------------------------
 
@@ -157,6 +158,16 @@ class Conductor:
             return False  # nobody has told it to stop
         return self._idle.wait(seconds)
 
+    @property
+    def stage(self) -> Stage:
+        """Where it stands now."""
+        if self._idle.is_set():
+            over = self._run is not None and self._run.summary is not None
+            return "writing" if over else "before"
+        if self._drained is None:
+            return "under way"
+        return "writing" if self._drained.is_set() else "ending"
+
     # --- during -------------------------------------------------------------------------------
 
     def start(self) -> str:
@@ -223,13 +234,14 @@ class Conductor:
     def stop(self) -> None:
         """End the run before its time."""
         runner = self._environment.runner
-        ending = (STATE_CLEANUP, STATE_STOPPING, STATE_STOPPED)
-        if runner is None or self._drained is not None or runner.state in ending:
+        if runner is None or self._drained is not None or runner.state == STATE_CLEANUP:
             return  # often it is the shape's greenlet that sees to the end of a run
-        if self._headless and runner.shape_greenlet is not None:
+        if not self._headless:
+            runner.stop()
+        elif runner.shape_greenlet is not None:
             runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
         else:
-            runner.stop()
+            runner.quit()
 
     def hurry(self) -> None:
         """A signal has come: nobody's session is waited for any more."""
@@ -251,7 +263,7 @@ class Conductor:
             run.ledger,
             profile=run.profile.name,
             run=run.name,
-            users_asked=run.asked_users if self._under_way else 0,
+            users_asked=run.asked_users if self.stage == "under way" else 0,
             users=self._user_count,
             workers=workers,
             generator={
@@ -260,10 +272,6 @@ class Conductor:
                 if self.crew is None or worker in self.crew.roster.present
             },
         )
-
-    @property
-    def _under_way(self) -> bool:
-        return self._drained is None and not self._idle.is_set()
 
     def _follow(self, run: Run) -> None:
         """Once a second: the workers, the load, the files, the objectives, the reader."""
@@ -291,8 +299,15 @@ class Conductor:
         gevent.spawn(self._look_after_workers)
 
     def _look_after_workers(self) -> None:
-        if self.crew is not None and self._run is not None and self._under_way:
+        if self.crew is not None and self._run is not None and self.stage == "under way":
             self.crew.look(self._run.elapsed_s)
+
+    @staticmethod
+    def _mind(crew: Crew) -> None:
+        """Once a second, whether there is a run or not."""
+        while True:
+            crew.mind()
+            gevent.sleep(1.0)
 
     @property
     def _user_count(self) -> int:

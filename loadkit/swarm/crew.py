@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gevent.event import Event
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, MasterRunner
+from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner
 
 from loadkit import __version__
 from loadkit.errors import UsageError
@@ -79,13 +79,16 @@ class Crew:
 
     def look(self, now: float) -> None:
         """Notice who came and who went; to be called at least once a second (of the run)."""
-        clients = list(self._runner.clients.all)
-        self._hold_on_to(clients)
+        self.mind()
+        self._deal_out(now)
+
+    def mind(self) -> None:
+        """Forget nobody, send away who says nothing; at least once a second, run or no run."""
+        self._hold_on_to(list(self._runner.clients.all))
         for worker, (since, _) in list(self._waiting.items()):
             if perf_counter() - since > HELLO_WITHIN:
                 del self._waiting[worker]
                 self._check(worker)
-        self._deal_out(now)
 
     def follow(self, stages: Sequence[Stage], now: float, since: float) -> None:
         """Have the arrivals of every worker go on by other stages.
@@ -173,6 +176,9 @@ class Crew:
             index = self._runner.get_worker_index(worker)
             self._runner.send_message("ack", {"index": index}, worker)
             self._waiting[worker] = perf_counter(), msg
+        elif msg.type == "quit" and self._runner.state == STATE_INIT:
+            # With the last one Locust would go as well, or rather grow deaf: it waits for others.
+            self._runner.clients.pop(worker, None)
         else:
             self._take(worker, msg)
 

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import gevent
+from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 
@@ -18,7 +19,7 @@ from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
 from loadkit.swarm.bounds import bound_heap, keep_bounded
 from loadkit.swarm.conductor import Conductor
-from loadkit.swarm.courier import DEAL, FINISH, LEAVE, Courier
+from loadkit.swarm.courier import DEAL, FINISH, LEAVE, PATIENCE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
@@ -67,12 +68,12 @@ def install(environment: Environment, **_: Any) -> None:
     if options.headless:
         if not options.print_stats:  # our own progress and table take the place of Locust's
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
+        install_exit(environment, conductor)  # the check may take a while, too
         try:
             conductor.check(environment.host)
             conductor.make_folder()
         except LoadkitError as error:
             refuse_to_start(error)
-        install_exit(environment, conductor)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         try:
@@ -114,6 +115,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     worker = Worker(environment, courier.deliver, courier.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]
     dealt = Deal("")
+    handed_over = Event()
+    handed_over.set()
 
     def give_up(text: str) -> None:
         logger.critical("this worker cannot take part: %s", text)
@@ -122,6 +125,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         gevent.spawn_later(1.0, runner.quit)  # what was said to the master goes out first
 
     def on_test_start(**_: Any) -> None:
+        handed_over.clear()
         courier.begin(options.loadkit_run)
         try:
             profile = Profile.from_json(options.loadkit_profile)
@@ -144,6 +148,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             # Locust's next report may be three seconds away, and then count for the next run.
             runner._send_stats()
             courier.settle()
+        handed_over.set()
 
     def on_report(client_id: str, data: dict[str, Any]) -> None:
         # In the open model sessions are no users of Locust's; its page shows them all the same.
@@ -157,12 +162,20 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if runner.state != STATE_CLEANUP:
             runner.stop()
 
+    def on_quitting(**_: Any) -> None:
+        # Before Locust says that this worker has gone: what comes later would not be waited for.
+        cut_off(runner)
+        if runner.state != STATE_CLEANUP:
+            runner.stop()
+        handed_over.wait(PATIENCE)
+
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
     runner.register_message(DEAL, on_deal)
     runner.register_message(LEAVE, lambda environment, msg: give_up(msg.data["text"]))
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
+    environment.events.quitting.add_listener(on_quitting)
     courier.hello(_introduction(environment))
     if not _on_its_own():
         gevent.spawn(_outlive_by_a_second, os.getppid(), runner, courier)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import locust.runners
 from locust import argument_parser
+from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner
 from locust.stats import RequestStats, StatsEntry
 
 __all__ = ["SteadyTime", "measure_from", "mend_locust"]
@@ -54,6 +55,13 @@ def _total_rps(entry: StatsEntry) -> float:
     return entry.num_requests / (until - since) if until and until > since else 0.0
 
 
+def _check_stopped(runner: MasterRunner) -> None:
+    """Take a master that is stopping for stopped once no worker has users any more."""
+    clients = runner.clients
+    if runner.state == STATE_STOPPING and not clients.spawning and not clients.running:
+        runner.update_state(STATE_STOPPED)
+
+
 def mend_locust() -> None:
     """Mend this process' Locust; nothing changes the second time."""
     runners: Any = locust.runners
@@ -65,6 +73,9 @@ def mend_locust() -> None:
     # 30 to 150 ms in which nothing else runs. Without the means to it says that it does not know.
     runners.inspect = SimpleNamespace()
     StatsEntry.total_rps = property(_total_rps)  # type: ignore[method-assign, assignment]
+    # A master without a worker is called stopped, also while it waits for the first one, or in the
+    # midst of a run, which then ends without a result.
+    runners.MasterRunner.check_stopped = _check_stopped
     # Each spawn message rebuilds the whole parser once per option, about 100 ms of a stalled worker
     # each second of a ramp; the result never changes.
     if not hasattr(argument_parser.default_args_dict, "cache_info"):

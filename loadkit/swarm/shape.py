@@ -4,6 +4,7 @@ from time import perf_counter
 from typing import Final
 
 from locust import LoadTestShape
+from locust.runners import MasterRunner
 
 from loadkit.errors import LoadkitError
 from loadkit.plan.pace import users_at
@@ -31,6 +32,10 @@ class ProfileShape(LoadTestShape):
         except LoadkitError as error:
             conductor.refuse(error)
             return None
+        if isinstance(self.runner, MasterRunner) and conductor.stage != "under way":
+            # Without a worker Locust starts nothing, and would not ask again for the same load.
+            self.runner.shape_last_tick = None
+            self.start_time = perf_counter()
         elapsed = perf_counter() - self.start_time + EARLY
         if elapsed >= load.duration_s:
             return None

@@ -1,19 +1,42 @@
 """How a process that leads ends: by a signal, and with which exit code."""
 
+import logging
+import os
 import signal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import gevent
 import psutil
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, STATE_INIT, Runner
+from locust.runners import STATE_CLEANUP, MasterRunner, Runner
 
 if TYPE_CHECKING:
     from loadkit.swarm.conductor import Conductor
 
-__all__ = ["USAGE", "cut_off", "install_exit"]
+__all__ = ["USAGE", "Stage", "cut_off", "install_exit", "way_out"]
+
+logger = logging.getLogger(__name__)
 
 USAGE: Final = 2  # exit code
+OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
+WRITTEN_WITHIN: Final = 30.0  # more of them, where only the results are still to be written
+
+Stage = Literal["before", "under way", "ending", "writing"]
+"""Where a process that leads stands: no run has begun, one goes on, its users leave, or it is all
+handed over."""
+
+
+def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", "stop", "wait"]:
+    """What a signal has to bring about.
+
+    Locust's own state does not tell: without a worker it reads "stopped" while the master waits
+    for the first one.
+    """
+    if with_ui:
+        return "close the UI"  # Locust waits for it, then stops the run
+    if stage == "before":
+        return "leave"  # Locust waits for its workers, and would for ever
+    return "stop" if stage == "under way" else "wait"
 
 
 def install_exit(environment: Environment, conductor: "Conductor") -> None:
@@ -22,27 +45,41 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     web_ui = environment.web_ui
     main = gevent.getcurrent()
 
-    def on_signal(number: int) -> None:
+    def take_note(number: int) -> None:
         by_signal.append(number)
         conductor.stopped_by(_named(number))
+
+    def on_signal(number: int) -> None:
+        take_note(number)
+        if len(by_signal) == 1:
+            gevent.spawn(end_at_last, number)
         conductor.hurry()
-        runner = environment.runner
-        if web_ui is not None and web_ui.greenlet is not None:
-            web_ui.greenlet.kill(block=False)  # Locust waits for it, then stops the run
-        elif runner and runner.state == STATE_INIT and runner.shape_greenlet is None:
-            conductor.withdraw()  # Locust waits for its workers, and would for ever
+        way = way_out(conductor.stage, with_ui=web_ui is not None)
+        if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
+            web_ui.greenlet.kill(block=False)
+        elif way == "leave":
+            conductor.withdraw()
+            if isinstance(environment.runner, MasterRunner):
+                environment.runner.quit()  # tells those workers that have come
             for child in psutil.Process().children():
                 child.kill()
             gevent.kill(main, SystemExit(128 + number))
-        else:
+        elif way == "stop":
             conductor.stop()
 
+    def end_at_last(number: int) -> None:
+        gevent.sleep(OVER_WITHIN)
+        if conductor.stage == "writing":
+            gevent.sleep(WRITTEN_WITHIN)
+        logger.critical("it does not end in order: `loadkit report` makes the results")
+        os._exit(128 + number)
+
     # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
-    # of it goes on all the same. With a UI, SIGTERM is Locust's own.
-    for number in (signal.SIGINT, signal.SIGTERM) if web_ui is None else (signal.SIGINT,):
-        gevent.signal_handler(number, on_signal, number)
-    if web_ui is not None:
-        gevent.signal_handler(signal.SIGTERM, conductor.stopped_by, _named(signal.SIGTERM))
+    # of it goes on all the same.
+    gevent.signal_handler(signal.SIGINT, on_signal, signal.SIGINT)
+    # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
+    on_sigterm = on_signal if web_ui is None else take_note
+    gevent.signal_handler(signal.SIGTERM, on_sigterm, signal.SIGTERM)
 
     def on_quitting(environment: Environment, **_: Any) -> None:
         conductor.hurry()  # a run that goes on is ended by Locust in a moment

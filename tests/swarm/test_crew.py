@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 import pytest
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, STATE_RUNNING, WorkerNode
+from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, WorkerNode
 
 from loadkit import __version__
 from loadkit.errors import UsageError
@@ -35,9 +35,11 @@ class Runner:
         self.listeners: dict[str, Any] = {}
         self.said: list[tuple[str, Any, str | None]] = []
         self.ready: list[str] = []
+        self.gone: list[str] = []
         self.sent: list[Message] = []
         self.server = SimpleNamespace(send_to_client=self.sent.append)
         self._users_dispatcher: Any = None
+        self.state = STATE_INIT
 
     def register_message(self, kind: str, listener: Any) -> None:
         self.listeners[kind] = listener
@@ -49,8 +51,11 @@ class Runner:
         return ord(worker[-1])
 
     def handle_message(self, worker: str, msg: Message) -> None:
-        self.ready.append(worker)
-        self.clients[worker] = WorkerNode(worker, state=STATE_RUNNING)
+        if msg.type == "quit":
+            self.gone.append(worker)
+        else:
+            self.ready.append(worker)
+            self.clients[worker] = WorkerNode(worker, state=STATE_RUNNING)
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -62,6 +67,9 @@ class Runner:
 
     def says_hello(self, worker: str, version: str = __version__) -> None:
         self.says(worker, HELLO, Hello(version, ("CompleteChat",)).to_wire())
+
+    def quits(self, worker: str) -> None:
+        self.handle_message(worker, Message("quit", None, worker))
 
     def joins(self, worker: str) -> None:
         self.connects(worker)
@@ -127,6 +135,27 @@ class TestWhoConnects:
         a_crew.look(2.0)
         assert [(msg.type, msg.node_id) for msg in runner.sent] == [("quit", "a")]
         assert "does not run loadkit's locustfile" in a_crew.roster.refused["a"]
+
+    def test_may_go_before_the_run_without_an_end_to_the_master(
+        self, a_crew: Crew, runner: Runner
+    ) -> None:
+        """Locust would end itself with the last of them, and hear nobody who comes later."""
+        runner.joins("a")
+        runner.quits("a")
+        assert (list(runner.clients), runner.gone) == ([], [])
+        runner.joins("b")
+        runner.state = STATE_RUNNING
+        runner.quits("b")
+        assert runner.gone == ["b"]
+
+    def test_is_sent_away_before_the_run_too_if_it_never_says_hello(
+        self, a_crew: Crew, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The master would wait for it without a word."""
+        monkeypatch.setattr(crew, "HELLO_WITHIN", -1.0)
+        runner.connects("a")
+        a_crew.mind()
+        assert [(msg.type, msg.node_id) for msg in runner.sent] == [("quit", "a")]
 
     def test_is_let_in_while_there_is_no_profile_yet(self, runner: Runner) -> None:
         """The web UI may be given one later; the next run looks again."""

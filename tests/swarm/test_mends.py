@@ -2,11 +2,23 @@
 
 import logging
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import locust.runners
 import pytest
 from locust import argument_parser
 from locust.env import Environment
+from locust.runners import (
+    STATE_INIT,
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_STOPPED,
+    STATE_STOPPING,
+    MasterRunner,
+    WorkerNode,
+    WorkerNodes,
+)
 from locust.stats import RequestStats, StatsEntry
 
 from loadkit.swarm.mends import SteadyTime, measure_from, mend_locust
@@ -30,6 +42,7 @@ def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locust.runners, "time", locust.runners.time)
     monkeypatch.setattr(locust.runners, "inspect", locust.runners.inspect)
     monkeypatch.setattr(StatsEntry, "total_rps", StatsEntry.total_rps)
+    monkeypatch.setattr(MasterRunner, "check_stopped", MasterRunner.check_stopped)
     monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
     monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
     mend_locust()
@@ -75,3 +88,27 @@ def test_what_fails_within_the_warm_up_makes_no_rate() -> None:
     measure_from(stats, time.time() + 60)
     stats.log_request("chat", "session", None, 0)  # type: ignore[arg-type]  # as the recorder does
     assert stats.total.total_rps == 0
+
+
+@pytest.mark.usefixtures("mended")
+@pytest.mark.parametrize(
+    ("state", "workers", "then"),
+    [
+        pytest.param(STATE_INIT, [], STATE_INIT, id="waiting for the first"),
+        pytest.param(STATE_INIT, [STATE_MISSING], STATE_INIT, id="the first one was killed"),
+        pytest.param(STATE_RUNNING, [], STATE_RUNNING, id="the last one could not take part"),
+        pytest.param(STATE_STOPPING, [STATE_RUNNING], STATE_STOPPING, id="one still has users"),
+        pytest.param(STATE_STOPPING, [STATE_INIT, STATE_MISSING], STATE_STOPPED, id="all rest"),
+        pytest.param(STATE_STOPPING, [], STATE_STOPPED, id="all have gone"),
+    ],
+)
+def test_only_a_master_that_is_stopping_is_ever_stopped(
+    state: str, workers: list[str], then: str
+) -> None:
+    clients = WorkerNodes()
+    for number, each in enumerate(workers):
+        clients[str(number)] = WorkerNode(str(number), each)
+    runner: Any = SimpleNamespace(state=state, clients=clients)
+    runner.update_state = lambda state: setattr(runner, "state", state)
+    MasterRunner.check_stopped(runner)
+    assert runner.state == then

@@ -4,6 +4,7 @@ from time import perf_counter
 from types import SimpleNamespace
 
 import pytest
+from locust.runners import MasterRunner
 
 from loadkit.errors import UsageError
 from loadkit.plan.settings import Load, Stage
@@ -11,6 +12,8 @@ from loadkit.swarm.shape import ProfileShape
 
 
 class Conductor:
+    stage = "under way"
+
     def __init__(self, *stages: tuple[float, int]) -> None:
         self._stages = tuple(Stage(duration=duration, users=users) for duration, users in stages)
         self.refused: list[Exception] = []
@@ -83,3 +86,19 @@ def test_a_profile_that_cannot_be_read_any_more_ends_the_run() -> None:
     conductor = Conductor()
     assert users(conductor, 0) == [None]
     assert [str(error) for error in conductor.refused] == ["the profile is gone"]
+
+
+def test_until_a_master_has_a_worker_its_first_second_does_not_pass() -> None:
+    """Locust starts nothing then, and remembers that it has been asked."""
+    conductor, shape = Conductor((3, 6)), ProfileShape()
+    conductor.stage = "before"
+    runner = object.__new__(MasterRunner)
+    runner.environment = SimpleNamespace(loadkit_conductor=conductor)
+    runner.greenlet = None
+    shape.runner = runner
+    for _ in range(3):
+        shape.start_time, runner.shape_last_tick = perf_counter() - 2.0, (2, 100.0)
+        assert shape.tick() == (2, 100.0)
+        assert runner.shape_last_tick is None
+    conductor.stage, shape.start_time = "under way", perf_counter() - 2.0
+    assert shape.tick() == (6, 100.0)
