@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -27,6 +28,7 @@ __all__ = [
     "ProfileError",
     "load_profile",
     "objectives_at",
+    "profile_below",
     "profile_folders",
     "profile_names",
 ]
@@ -216,6 +218,28 @@ def profile_names(search: Sequence[Path]) -> list[tuple[str, str]]:
     return sorted(found.items())
 
 
+def profile_below(said: str, folders: Sequence[Path]) -> Path:
+    """Find a profile by its name, or by a path that leads into one of the folders.
+
+    No other file is even looked at, so that a form cannot ask for any of them.
+
+    Raises:
+        ProfileError: there is none.
+    """
+    path = Path(said)
+    with suppress(OSError, ValueError):  # no file can be called so
+        if path.name == said:
+            named = f"{said.removesuffix('.toml')}.toml"
+            found = [folder / named for folder in folders if (folder / named).is_file()]
+        else:
+            real = path.resolve()
+            inside = any(real.is_relative_to(folder.resolve()) for folder in folders)
+            found = [path] if inside and real.suffix == ".toml" and real.is_file() else []
+        if found:
+            return found[0]
+    raise _unknown(said, folders)
+
+
 _DIALOGUES: Final[Key] = ("conversation", "dialogues")
 
 
@@ -250,10 +274,14 @@ def _find(name_or_path: str, search: Sequence[Path]) -> Path:
         for folder in search:
             if (folder / f"{name}.toml").is_file():
                 return folder / f"{name}.toml"
-    names = [name for folder in search for name in (p.stem for p in folder.glob("*.toml"))]
+    raise _unknown(name_or_path, search)
+
+
+def _unknown(said: str, folders: Sequence[Path]) -> ProfileError:
+    names = [path.stem for folder in folders for path in folder.glob("*.toml")]
     listed = f"; there are: {', '.join(sorted(set(names)))}" if names else ""
-    mend = did_you_mean(path.stem, names, listed=False)
-    raise ProfileError([f"there is no profile {name_or_path!r}{mend}{listed}"])
+    mend = did_you_mean(Path(said).stem, names, listed=False)
+    return ProfileError([f"there is no profile {said!r}{mend}{listed}"])
 
 
 def _read(path: Path) -> str:

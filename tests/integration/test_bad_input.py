@@ -68,6 +68,17 @@ class TestBeforeAnyLoad:
         assert f"{' and '.join(SECRETS)} must be set in the environment" in ended.output
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.parametrize("how", [["--headless"], ["--web-port"], ["--autostart", "--web-port"]])
+    def test_the_vendors_own_deployments_need_a_word_more(
+        self, tmp_path: Path, how: list[str]
+    ) -> None:
+        """By Locust's own command, too, and before anybody is asked where they are."""
+        port = [str(free_port())] if "--web-port" in how else []
+        command = [LOCUST, *how, *port, "--profile", profile(tmp_path)]
+        ended = run([*command, "-H", "https://messaging.us-1.poly.ai"], tmp_path, SECRETS)
+        assert ended.code == 2, ended.output
+        assert "add --allow-production" in ended.output
+
     @FIRST_AND_LAST
     def test_a_wrong_secret_ends_in_the_servers_own_words(
         self, server: Simulator, tmp_path: Path, door: int
