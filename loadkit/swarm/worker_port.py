@@ -166,7 +166,7 @@ def _tell_of_strangers(socket: Any) -> None:
         told_at = perf_counter()
         logger.error(
             "whoever wants to join as a worker %s (%d tries were turned away so far)",
-            "does not run loadkit's locustfile: start it with the one that the master has"
+            "does not run loadkit's locustfile, or an older one: start it with the master's"
             if event["value"] == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
             else f"has another {WORKER_KEY_VARIABLE}: set it to the text that the master has",
             turned_away,
