@@ -8,14 +8,15 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.validity import STOPPED, Level, Validity
 from loadkit.measure.words import plural
 
-__all__ = ["BROKEN", "FAILED", "STOPPED", "UNDECIDED", "Verdict", "decide"]
+__all__ = ["BROKEN", "FAILED", "SEARCH", "STOPPED", "UNDECIDED", "Verdict", "decide", "of_search"]
 
 BROKEN: Final = "SLO broken: "
 UNDECIDED: Final = "SLO undecided: "
 """How a reason starts that only says again what a line of the SLO says."""
 
 FAILED: Final = "no SLO, and something failed: "
-"""How a reason starts that is no doubt about the run."""
+SEARCH: Final = "capacity search: "
+"""How the other reasons start that are no doubts about the run."""
 
 _EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
 
@@ -43,7 +44,7 @@ class Verdict:
     @property
     def doubts(self) -> tuple[str, ...]:
         """The reasons that speak about the measurement: why it is not valid as far as it went."""
-        others = (BROKEN, UNDECIDED, STOPPED, FAILED)
+        others = (BROKEN, UNDECIDED, STOPPED, FAILED, SEARCH)
         return tuple(text for text in self.reasons if not text.startswith(others))
 
 
@@ -86,3 +87,15 @@ def decide(
     if validity.level == "invalid":
         code = _EXIT_INVALID
     return Verdict(outcome, validity.level, tuple(reasons), code, strict)
+
+
+def of_search(sentence: str, exit_code: int) -> Verdict:
+    """Return the verdict of a capacity search.
+
+    Args:
+        sentence: what it came to.
+        exit_code: 3 if the generator was the limit.
+    """
+    if exit_code == _EXIT_INVALID:
+        return Verdict("none", "invalid", (sentence,), exit_code)
+    return Verdict("none", "valid", (f"{SEARCH}{sentence}",), exit_code)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 from loadkit.measure.summary import Summary
 from loadkit.measure.validity import STOPPED
-from loadkit.measure.verdict import BROKEN, FAILED, UNDECIDED
+from loadkit.measure.verdict import BROKEN, FAILED, SEARCH, UNDECIDED
 from loadkit.measure.words import number
 
 __all__ = ["Source", "lines"]
@@ -94,7 +94,7 @@ def _problems(summary: Summary, source: Source | None) -> Iterator[_Problem]:
                 level, f"{name}: SLO undecided", f"{UNDECIDED}{line}", line.metric, *place
             )
     for reason in verdict.reasons:
-        if reason.startswith((STOPPED, FAILED)):
+        if reason.startswith((STOPPED, FAILED, SEARCH)) and verdict.exit_code:
             yield _Problem("error", name, reason, _bare(reason), *_place(source))
     for what, kinds in (("violation", summary.violations), ("error", summary.errors)):
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1]):

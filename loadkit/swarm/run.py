@@ -14,7 +14,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.verdict import Verdict
+from loadkit.measure.verdict import of_search
 from loadkit.measure.words import number
 from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile
@@ -206,7 +206,7 @@ class Run:
         )
         found = None if self.survey is None else self.survey.result()
         if found is not None:
-            verdict = Verdict("none", "valid", (found["sentence"],), found["exit_code"])
+            verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
         self.summary, self.found = summary, found
         self.unwritten = self.folder.finish(self._write)

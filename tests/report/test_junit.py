@@ -1,6 +1,7 @@
 """The verdict as test cases."""
 
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from loadkit.measure.verdict import of_search
 from loadkit.report.junit import document
 
 LIMITS = [("response.p95", 2500.0), ("response.p99", 500.0), ("token.p50", 100.0)]
@@ -109,12 +111,14 @@ def test_a_suspect_run_passes_and_says_why(make: Any) -> None:
     assert "event-loop lag p99 was 30 ms" in (case.findtext("system-out") or "")
 
 
-def test_violations_fail_with_kinds_numbers_and_examples(make: Any, examples: Any) -> None:
-    """Whoever opens the report sees what to look for."""
-    case = cases(document(make(failing=True), examples))["the server keeps to the protocol"]
-    failure = case.find("failure")
+@pytest.mark.parametrize("limits", [[], [("violations", 0.0)]])
+def test_a_violation_fails_one_case_with_its_kind_and_an_example(
+    make: Any, examples: Any, limits: Any
+) -> None:
+    """That of the objective about it, or the one for all failures; and no other."""
+    found = cases(document(make(failing=True, limits=limits), examples))
+    (failure,) = [case.find("failure") for case in found.values() if outcome(case) == "failure"]
     assert failure is not None
-    assert failure.attrib["message"] == "1 violation"
     assert failure.text == "1 × missing_echo: no echo of a1"
 
 
@@ -124,6 +128,52 @@ def test_violations_that_the_slo_allows_do_not_fail(make: Any) -> None:
     assert summary.verdict.exit_code == 0
     found = cases(document(summary))
     assert {outcome(case) for case in found.values()} == {"passed"}
+
+
+def test_violations_that_no_objective_is_about_are_skipped_and_told(
+    make: Any, examples: Any
+) -> None:
+    case = cases(document(make(failing=True, limits=LIMITS[:1]), examples))[
+        "the server keeps to the protocol"
+    ]
+    skipped = case.find("skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"].startswith("1 violation, and no objective is about them")
+    assert skipped.text == "1 × missing_echo: no echo of a1"
+
+
+@pytest.mark.parametrize("failing", [False, True])
+@pytest.mark.parametrize("limits", [[], LIMITS[:1], LIMITS[1:2], [("violations", 0.0)]])
+@pytest.mark.parametrize("lag", [0.001, 0.03, 0.2])
+@pytest.mark.parametrize("stop", [{}, {"aborted": "broken"}, {"stopped": "after 4 of 9 s"}])
+@pytest.mark.parametrize("strict", [False, True])
+def test_it_is_red_where_the_exit_code_is_not_0_and_nowhere_else(
+    make: Any, failing: bool, limits: Any, lag: float, stop: Any, strict: bool
+) -> None:
+    summary = make(failing=failing, limits=limits, lag=lag, strict=strict, **stop)
+    found = cases(document(summary))
+    red = any(outcome(case) == "failure" for case in found.values())
+    assert red == bool(summary.verdict.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "stopped", "red"),
+    [
+        (0, None, set()),
+        (1, None, {"a capacity is found and confirmed"}),
+        (1, "after 4 of 9 s, by Ctrl-C", {"the run lasts to its end"}),
+        (3, None, {"the run is valid"}),
+    ],
+)
+def test_a_capacity_search_is_as_red_as_its_exit_code(
+    make: Any, exit_code: int, stopped: str | None, red: set[str]
+) -> None:
+    """Its sentence is what the case says."""
+    verdict = of_search("This deployment is unstable.", exit_code)
+    page = document(replace(make(), verdict=verdict, stopped_early=stopped))
+    found = cases(page)
+    assert {name for name, case in found.items() if outcome(case) == "failure"} == red
+    assert "This deployment is unstable." in page
 
 
 def test_without_an_slo_a_failed_run_has_a_failed_case(make: Any) -> None:
@@ -169,7 +219,7 @@ def test_no_text_breaks_the_document(make: Any) -> None:
     @example("<&]]>\"'\x00\x1b[31m\ud800\ufffe\U0001f600\t")
     def survives(text: str) -> None:
         found = cases(document(summary, {"violations.missing_echo": f"({text})"}))
-        told = found["the server keeps to the protocol"].findtext("failure")
+        told = found["nothing failed (there is no SLO)"].findtext("failure")
         kept = "".join(char if legal(char) else "\N{REPLACEMENT CHARACTER}" for char in text)
         kept = kept.replace("\r\n", "\n").replace("\r", "\n")  # XML 1.0, section 2.11
         assert told == f"1 × missing_echo: ({kept})"
