@@ -146,7 +146,7 @@ class Lab:
         """Run a simulator with `KEY=VALUE` dials. Its truth log is complete after the block."""
         self._runs += 1
         truth = self.folder / f"truth-{self._runs}.jsonl"
-        command = [sys.executable, "-m", "loadkit.cli", "simulate", "--truth", str(truth)]
+        command = [sys.executable, "-m", "loadkit", "simulate", "--truth", str(truth)]
         for dial in dials:
             command += ["--set", dial]
         with ExitStack() as stack:

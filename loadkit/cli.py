@@ -1,18 +1,19 @@
 """The `loadkit` command. It parses flags and starts processes; Locust runs in one of its own."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadkit import __version__
+from loadkit import __version__, flags
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.output import complain, say
 from loadkit.report.screen import Screen
 
 __all__ = ["main"]
 
 CUT, USAGE, UNREACHABLE = 1, 2, 4  # exit codes
+
+WORKERS = "processes that generate load (default: one less than the cores it may use)"
 
 PLAN_FLAGS = (
     ("sessions_per_hour", "N", "sessions that begin in a mean hour"),
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except LoadkitError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        complain(str(error))
         return UNREACHABLE if isinstance(error, TargetError) else USAGE
     return code
 
@@ -57,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return launch(
         arguments.profile,
         host=arguments.host,
-        workers=arguments.workers,
+        workers=arguments.workers or _workers(),
         overrides=arguments.set,
         out=arguments.out,
         ui_port=arguments.port if arguments.command == "ui" else None,
@@ -90,16 +91,15 @@ def _simulate(arguments: argparse.Namespace) -> int:
 def _profiles(_: argparse.Namespace) -> int:
     from loadkit.plan.profile import profile_folders, profile_names
 
-    screen = Screen()
     for name, question in profile_names(profile_folders()):
-        screen.out(f"{name:<20} {question}", highlight=False)
+        say(f"{name:<20} {question}")
     return 0
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from loadkit.doctor import doctor
 
-    return doctor(Screen(), users=arguments.users, workers=arguments.workers)
+    return doctor(Screen(), users=arguments.users, workers=arguments.workers or _workers())
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -130,7 +130,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from loadkit.recovery.status import status
 
     state, lines = status(arguments.folder)
-    Screen().out("\n".join(lines), highlight=False)
+    say("\n".join(lines))
     return CUT if state == "cut" else 0
 
 
@@ -153,10 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         load.add_argument("--host", metavar="URL", help="the target; without it, the simulator")
         load.add_argument(
             "--workers",
-            type=_positive,
-            default=max(1, (os.cpu_count() or 2) - 1),
+            type=flags.positive,
             metavar="N",
-            help="processes that generate load (default: one less than the cores)",
+            help=WORKERS,
         )
         load.add_argument(
             "--set",
@@ -167,14 +166,14 @@ def _parser() -> argparse.ArgumentParser:
         )
         load.add_argument(
             "--out",
-            type=Path,
+            type=flags.path,
             default=Path("results"),
             metavar="DIR",
             help="where the folder of the run is made (default: results)",
         )
         load.add_argument(
             "--locustfile",
-            type=Path,
+            type=flags.path,
             metavar="FILE",
             help="your own user classes, see docs/user-classes.md",
         )
@@ -190,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         load.add_argument(
             "--metrics-port",
-            type=int,
+            type=flags.port,
             metavar="N",
             help="serve live figures for Prometheus on this port",
         )
@@ -203,18 +202,20 @@ def _parser() -> argparse.ArgumentParser:
         if name == "capacity":
             load.add_argument(
                 "--resume",
-                type=Path,
+                type=flags.path,
                 metavar="DIR",
                 help="go on with the interrupted search whose results are in this folder",
             )
         if name == "ui":
-            load.add_argument("--port", type=int, default=8089, help="of the UI (default: 8089)")
+            load.add_argument(
+                "--port", type=flags.port, default=8089, help="of the UI (default: 8089)"
+            )
         load.set_defaults(run=_run)
 
     simulate = commands.add_parser("simulate", help="run the simulated Messaging API")
-    simulate.add_argument("--port", type=int, default=0, metavar="N", help="0: a free one")
+    simulate.add_argument("--port", type=flags.port, default=0, metavar="N", help="0: a free one")
     simulate.add_argument("--host", default="127.0.0.1", help="to bind (default: loopback)")
-    simulate.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of dials")
+    simulate.add_argument("--config", type=flags.path, metavar="FILE", help="a TOML file of dials")
     simulate.add_argument(
         "--set",
         action="append",
@@ -222,7 +223,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="set a dial, e.g. heartbeat_interval_seconds=5",
     )
-    simulate.add_argument("--truth", type=Path, metavar="FILE", help="write the truth log there")
+    simulate.add_argument(
+        "--truth", type=flags.path, metavar="FILE", help="write the truth log there"
+    )
     simulate.set_defaults(run=_simulate)
 
     profiles = commands.add_parser("profiles", help="list the profiles and what each answers")
@@ -231,21 +234,20 @@ def _parser() -> argparse.ArgumentParser:
     text = "look at this machine before a run, and tell how many sessions it can carry"
     doctor = commands.add_parser("doctor", help=text, description=text)
     doctor.add_argument(
-        "--users", type=_positive, metavar="N", help="exit with 1 if it cannot carry as many"
+        "--users", type=flags.positive, metavar="N", help="exit with 1 if it cannot carry as many"
     )
     doctor.add_argument(
         "--workers",
-        type=_positive,
-        default=max(1, (os.cpu_count() or 2) - 1),
+        type=flags.positive,
         metavar="N",
-        help="processes that generate load (default: one less than the cores)",
+        help=WORKERS,
     )
     doctor.set_defaults(run=_doctor)
 
     text = "size a deployment, and what is needed to test it, by arithmetic alone"
     plan = commands.add_parser("plan", help=text, description=text)
     plan.add_argument(
-        "result", nargs="?", type=Path, metavar="CAPACITY.json", help="what a search came to"
+        "result", nargs="?", type=flags.path, metavar="CAPACITY.json", help="what a search came to"
     )
     for name, value, text in PLAN_FLAGS:
         plan.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar=value, help=text)
@@ -254,22 +256,18 @@ def _parser() -> argparse.ArgumentParser:
 
     text = "show the result of a run again; of one that was killed, make it from what it left"
     report = commands.add_parser("report", help=text, description=text)
-    report.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")
+    report.add_argument("folder", type=flags.path, metavar="DIR", help="a folder in results/")
     report.set_defaults(run=_report)
 
     text = "look at a run while it goes on, from its files alone; exits with 1 if it was killed"
     status = commands.add_parser("status", help=text, description=text)
-    status.add_argument("folder", type=Path, metavar="DIR", help="a folder in results/")
+    status.add_argument("folder", type=flags.path, metavar="DIR", help="a folder in results/")
     status.set_defaults(run=_status)
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+def _workers() -> int:
+    """One less than the whole cores that this process may use, for the simulator or the master."""
+    from loadkit.machine import cores
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return max(1, int(cores()) - 1)

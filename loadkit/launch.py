@@ -19,8 +19,8 @@ from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIAB
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.net.permit import permit
 from loadkit.net.target import Target
+from loadkit.output import never_wait, say
 from loadkit.plan.profile import load_profile, profile_folders
-from loadkit.report.screen import Screen
 
 __all__ = ["launch"]
 
@@ -63,10 +63,11 @@ def launch(
         TargetError: nobody knows the target's host.
         LoadkitError: the simulator does not start.
     """
+    never_wait()  # once Locust runs, this watches over it
     dials = _check(profile, overrides, host, allow_production=allow_production)
     locustfile = _locustfile(locustfile)
     # Not even others on this machine can join as workers, or send ours elsewhere.
-    environment = {**os.environ, WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
+    environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
     with ExitStack() as stack:
         # Before anything starts: what is started in a session of its own outlives us else.
         signals = stack.enter_context(_Signals())
@@ -75,9 +76,9 @@ def launch(
             environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
             environment[HOST_VARIABLE] = "simulated.localhost"
             host = _start_simulator(stack, environment, dials)
-        _say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
+        say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
-            _say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
+            say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         command += ["--allow-production"] if allow_production else []
         command += further
@@ -131,6 +132,11 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def _environment() -> dict[str, str]:
+    """Ours without what would steer Locust behind the command line's back."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("LOCUST_")}
+
+
 def _locust_command(
     locustfile: Path,
     profile: str,
@@ -141,7 +147,15 @@ def _locust_command(
     ui_port: int | None,
 ) -> list[str]:
     port = str(_free_port())
-    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
+    command = [
+        sys.executable,
+        "-m",
+        "loadkit.swarm.start",
+        "-f",
+        str(locustfile),
+        "--loglevel",
+        "WARNING",
+    ]
     command += ["--processes", str(workers), "--profile", profile, "-H", host, "--out", str(out)]
     command += ["--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"]
     command += ["--master-bind-port", port, "--master-port", port]
@@ -177,7 +191,7 @@ def _free_port() -> int:
 
 
 def _start_simulator(stack: ExitStack, environment: dict[str, str], dials: Sequence[str]) -> str:
-    command = [sys.executable, "-m", "loadkit.cli", "simulate"]
+    command = [sys.executable, "-m", "loadkit", "simulate"]
     for dial in dials:
         command += ["--set", dial]
     process = subprocess.Popen(
@@ -264,7 +278,3 @@ def _reap(group: int) -> None:
             except ProcessLookupError:
                 return
             time.sleep(0.05)
-
-
-def _say(text: str) -> None:
-    Screen().out(text, highlight=False)

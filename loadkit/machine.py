@@ -137,38 +137,55 @@ def memory_available() -> int:
 
 
 def cgroup_cores(root: Path = _CGROUPS, proc: Path = _PROC) -> float | None:
-    """Return the tightest `cpu.max` (cgroup v2) above this process, in cores; None without one."""
+    """Return the tightest quota above this process, in cores; None without one.
+
+    It is `cpu.max` in version 2 of cgroups, `cpu.cfs_quota_us` and `cpu.cfs_period_us` in 1.
+    """
     quotas = []
-    for folder in _cgroup(root, proc):
+    for folder in _cgroup(root, proc, "cpu"):
         words = _words(folder / "cpu.max")
-        if len(words) == 2 and words[0] != "max":
+        words = words or [
+            *_words(folder / "cpu.cfs_quota_us"),
+            *_words(folder / "cpu.cfs_period_us"),
+        ]
+        if len(words) == 2 and words[0] not in ("max", "-1"):
             quotas.append(int(words[0]) / int(words[1]))
     return min(quotas, default=None)
 
 
 def cgroup_memory(root: Path = _CGROUPS, proc: Path = _PROC) -> int | None:
-    """Return what is left of the tightest `memory.max` (cgroup v2), in bytes; None without one."""
+    """Return what is left of the tightest limit above this process, in bytes; None without one.
+
+    It is `memory.max` in version 2 of cgroups, `memory.limit_in_bytes` in 1.
+    """
     rests = []
-    for folder in _cgroup(root, proc):
-        most, used = _words(folder / "memory.max"), _words(folder / "memory.current")
+    for folder in _cgroup(root, proc, "memory"):
+        most = _words(folder / "memory.max") or _words(folder / "memory.limit_in_bytes")
+        used = _words(folder / "memory.current") or _words(folder / "memory.usage_in_bytes")
         if most and used and most[0] != "max":
             rests.append(max(0, int(most[0]) - int(used[0])))
     return min(rests, default=None)
 
 
-def _cgroup(root: Path, proc: Path) -> Iterator[Path]:
-    """Yield the folder of this process' cgroup and those above it: each may set a limit."""
+def _cgroup(root: Path, proc: Path, controller: str) -> Iterator[Path]:
+    """Yield the folders of this process' cgroups and those above them: each may set a limit.
+
+    Version 2 has one hierarchy for all controllers, version 1 one for each or a few.
+    """
     try:
-        lines = (proc / "self/cgroup").read_text().splitlines()
+        text = (proc / "self/cgroup").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return
-    for line in lines:
-        if line.startswith("0::"):  # the one hierarchy of version 2
-            folder = root / line.removeprefix("0::").strip().lstrip("/")
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = folder = root / controllers
+        folder /= path.strip().lstrip("/")
+        yield folder
+        while folder != top:
+            folder = folder.parent
             yield folder
-            while folder != root:
-                folder = folder.parent
-                yield folder
 
 
 def _words(path: Path) -> list[str]:

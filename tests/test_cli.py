@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadkit import __version__, cli, launch
+from loadkit import __version__, cli, launch, machine
 from loadkit.errors import LoadkitError, TargetError, UsageError
 
 
@@ -38,7 +38,7 @@ def test_run_hands_everything_on_and_returns_the_verdicts_code(
 def test_run_without_flags_takes_the_simulator_and_leaves_it_a_core(
     launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(machine, "cores", lambda: 8.5)
     cli.main(["run", "smoke"])
     assert launched[0][1]["host"] is None
     assert launched[0][1]["workers"] == 7
@@ -48,7 +48,7 @@ def test_run_without_flags_takes_the_simulator_and_leaves_it_a_core(
 def test_one_core_is_one_worker(
     launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(machine, "cores", lambda: 0.5)
     cli.main(["run", "smoke"])
     assert launched[0][1]["workers"] == 1
 

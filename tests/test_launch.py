@@ -77,7 +77,7 @@ def test_locust_runs_the_profile_with_as_many_processes_as_workers(
     go(profile, overrides=["load.seed=8", "load.warmup=1s"])
     (locust,) = started
     command = locust.command
-    assert command[1:4] == ["-m", "locust", "-f"]
+    assert command[1:4] == ["-m", "loadkit.swarm.start", "-f"]
     assert Path(command[4]).name == "locustfile.py"
     assert value(command, "--processes") == "2"
     assert value(command, "--profile") == profile
@@ -105,6 +105,16 @@ def test_secrets_go_through_the_environment_alone(
     assert locust.options["env"]["POLY_CONNECTOR_TOKEN"] == "a-secret"
     assert not any("a-secret" in word for word in locust.command)
     assert "a-secret" not in capsys.readouterr().out
+
+
+def test_no_variable_of_locusts_reaches_it(
+    started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would steer a run behind its command line's back."""
+    monkeypatch.setenv("LOCUST_MODE_WORKER", "true")
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
+    go(profile)
+    assert not [name for name in started[0].options["env"] if name.startswith("LOCUST")]
 
 
 def test_a_terminals_ctrl_c_does_not_reach_locust_behind_our_back(
@@ -191,7 +201,7 @@ def test_a_signal_before_locust_starts_ends_it_all(
     started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
-    monkeypatch.setattr(module, "_say", lambda text: signal.raise_signal(number))
+    monkeypatch.setattr(module, "say", lambda text: signal.raise_signal(number))
     assert go(profile) == 128 + number
     assert not started
     assert signal.getsignal(number) is before

@@ -138,6 +138,22 @@ def test_what_is_left_of_the_tightest_memory_limit_is_the_memory(
     assert cgroup_memory(root, proc) == 0
 
 
+def test_a_quota_of_version_1_counts_too(tmp_path: Path, proc: Path) -> None:
+    """In its own hierarchy; what a container sees of it may be the top alone."""
+    (proc / "self/cgroup").write_text("9:memory:/docker/a1\n4:cpu,cpuacct:/docker/a1\n0::/\n")
+    root = tmp_path / "cgroup"
+    assert cgroup_cores(root, proc) is None
+    for folder, quota in (("cpu,cpuacct", "250000"), ("cpu,cpuacct/docker/a1", "-1")):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        (root / folder / "cpu.cfs_period_us").write_text("100000\n")
+    assert cgroup_cores(root, proc) == 2.5
+    (root / "memory").mkdir()
+    (root / "memory/memory.limit_in_bytes").write_text("500000\n")
+    (root / "memory/memory.usage_in_bytes").write_text("200000\n")
+    assert cgroup_memory(root, proc) == 300_000
+
+
 @pytest.mark.parametrize("lines", ["0::/ci/job\n", "0::/\n", "3:cpu:/a\n", ""])
 def test_no_cgroup_of_version_2_is_no_limit(tmp_path: Path, proc: Path, lines: str) -> None:
     """Nothing to read is nothing known."""

@@ -1,12 +1,10 @@
 """The whole service on one port: put together, started, stopped."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import resource
 import signal
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +14,7 @@ import uvloop
 from aiohttp import web
 
 from loadkit.errors import UsageError
+from loadkit.output import never_wait, say
 from loadkit.simulator.clock import LoopClock, Timer
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.endpoint import SocketEndpoint
@@ -185,6 +184,7 @@ def serve(
         UsageError: the address is taken or not ours, or the truth log cannot be opened.
     """
     _raise_file_limit()
+    never_wait()
     uvloop.run(_until_stopped(Simulator(dials, host=host, port=port, truth=truth)))
 
 
@@ -199,9 +199,7 @@ async def _until_stopped(simulator: Simulator) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD, 10, 10)
-        with contextlib.suppress(BrokenPipeError):
-            sys.stdout.write(f"listening on {simulator.url}\n")
-            sys.stdout.flush()
+        say(f"listening on {simulator.url}")
         await stopped.wait()
 
 

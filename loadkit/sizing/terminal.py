@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadkit.measure.words import number
+from loadkit.output import say
 from loadkit.sizing.inputs import Figure, read_inputs
 from loadkit.sizing.size import Plan, make_plan
 from loadkit.sizing.storm import BIN, Storm
@@ -48,7 +49,7 @@ def plan(
     if as_json:
         import json
 
-        console.out(json.dumps(made.to_dict(), ensure_ascii=False, indent=1), highlight=False)
+        say(json.dumps(made.to_dict(), indent=1))
     else:
         render(made, console)
     return 0

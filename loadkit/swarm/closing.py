@@ -5,12 +5,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
-
 from loadkit.errors import UsageError
 from loadkit.plan.profile import objectives_at, profile_folders
 from loadkit.report import capacity
 from loadkit.report.annotations import lines as annotations
+from loadkit.report.screen import Screen
 from loadkit.report.terminal import render
 from loadkit.swarm.run import Run
 
@@ -19,7 +18,7 @@ __all__ = ["tell"]
 logger = logging.getLogger(__name__)
 
 
-def tell(run: Run, profile: str, console: Console) -> None:
+def tell(run: Run, profile: str, console: Screen) -> None:
     """Print how a run went.
 
     Args:
@@ -32,9 +31,9 @@ def tell(run: Run, profile: str, console: Console) -> None:
         render(run.summary, console, run.ledger.examples)
     else:
         capacity.render(run.found, console)
-    console.print(f"results: {run.folder.path}", highlight=False, soft_wrap=True)
+    console.print(f"results: {run.folder.path}", soft_wrap=True)
     for text in annotations(run.summary, os.environ, _source(profile)):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(text, soft_wrap=True)
     if run.unwritten is not None:
         logger.error("%s", run.unwritten)
 

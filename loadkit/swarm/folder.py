@@ -17,6 +17,7 @@ import psutil
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
+from loadkit.output import in_utc
 from loadkit.plan.profile import Profile
 from loadkit.report.files import withdraw
 from loadkit.report.journal import Journal
@@ -67,7 +68,8 @@ class Folder:
         )
         with suppress(OSError):
             (self.path / "loadkit.log").touch()  # a run without a word has an empty log
-        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._log.setFormatter(in_utc(form))
         logging.getLogger().addHandler(self._log)
         self._series = Series(self.path, started, pause)
         self._journal = Journal(self.path, {"started": started.isoformat(), **head}, pause)

@@ -9,16 +9,19 @@ from typing import Any, Final
 
 import gevent
 from gevent.event import Event
+from gevent.monkey import get_original
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 
 from loadkit import __version__
-from loadkit.errors import LoadkitError
+from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure import enough
+from loadkit.output import complain, in_utc, never_wait
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
 from loadkit.swarm.bounds import bound_heap, keep_bounded
 from loadkit.swarm.conductor import Conductor
+from loadkit.swarm.contradictions import check_options
 from loadkit.swarm.courier import DEAL, FINISH, LEAVE, PATIENCE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
@@ -48,11 +51,19 @@ def install(environment: Environment, **_: Any) -> None:
     options = environment.parsed_options
     assert runner is not None
     assert options is not None
+    never_wait(get_original("_thread", "start_new_thread"))
+    for handler in (*logging.getLogger().handlers, *logging.getLogger("locust").handlers):
+        if handler.formatter is not None and handler.formatter.datefmt is None:
+            in_utc(handler.formatter)
     mend_locust()
     bound_heap()
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
+    try:
+        check_options(options)
+    except UsageError as error:
+        refuse_to_start(error)
     conductor = Conductor(environment, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
@@ -120,7 +131,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
 
     def give_up(text: str) -> None:
         logger.critical("this worker cannot take part: %s", text)
-        print(f"error: {text}", file=sys.stderr)  # noqa: T201
+        complain(text)
         environment.process_exit_code = USAGE
         gevent.spawn_later(1.0, runner.quit)  # what was said to the master goes out first
 

@@ -8,8 +8,10 @@ from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any, Final
 
+from loadkit import flags
 from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
+from loadkit.output import guard
 from loadkit.plan.profile import Profile, load_profile, profile_folders
 from loadkit.swarm.worker_port import secure_worker_port
 
@@ -26,6 +28,7 @@ LISTENS: Final = {
 
 def add_options(parser: Any) -> None:
     """Add our options (a listener of `init_command_line_parser`; may run many times)."""
+    guard()  # the first of ours that Locust calls, before its log takes hold of the output
     secure_worker_port()
     for action in parser._actions:
         if action.dest in LISTENS:  # at all of this machine's addresses, Locust would
@@ -41,6 +44,7 @@ def add_options(parser: Any) -> None:
     )
     group.add_argument(
         "--out",
+        type=_path,
         default="results",
         metavar="DIR",
         dest="results_parent",
@@ -64,12 +68,13 @@ def add_options(parser: Any) -> None:
     )
     group.add_argument(
         "--resume",
+        type=_path,
         metavar="DIR",
         help="Go on with the capacity search whose results are in this folder.",
     )
     group.add_argument(
         "--metrics-port",
-        type=int,
+        type=flags.port,
         metavar="N",
         help="Serve live figures for Prometheus on this port.",
     )
@@ -79,6 +84,10 @@ def add_options(parser: Any) -> None:
         metavar="ADDRESS",
         help="The address to serve them on. Default: 127.0.0.1",
     )
+
+
+def _path(text: str) -> str:
+    return str(flags.path(text))  # a text: options go to the workers in messages of plain types
 
 
 def default_profile() -> str:

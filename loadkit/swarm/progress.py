@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from rich.console import Console
-
 from loadkit.figures import Count, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.report.live import line
+from loadkit.report.screen import Screen
 
 __all__ = ["Progress"]
 
@@ -16,7 +15,7 @@ PLAIN_EVERY: Final = 5  # seconds between two lines where a line cannot be redra
 class Progress:
     """The line, on a terminal or in a log."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Screen) -> None:
         self._console = console
         self._told = ""
 
@@ -45,14 +44,14 @@ class Progress:
             violations=sum(ledger.under("violations").values()),
         )
         end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(text, end=end, highlight=False, soft_wrap=True)
+        self._console.print(text, end=end, soft_wrap=True)
 
     def say_step(self, now: float, state: str) -> None:
         """Tell where a capacity search stands, likewise; what a log has told is not repeated."""
         if self._console.is_terminal:
-            self._console.print(f"{now:5.0f} s  {state:<70}", end="\r", highlight=False)
+            self._console.print(f"{now:5.0f} s  {state:<70}", end="\r")
         elif self._is_time(now) and state != self._told:
-            self._console.print(f"{now:.0f} s  {state}", highlight=False, soft_wrap=True)
+            self._console.print(f"{now:.0f} s  {state}", soft_wrap=True)
             self._told = state
 
     def clear(self) -> None:

@@ -6,6 +6,7 @@ from typing import NoReturn
 import psutil
 
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.output import complain
 
 __all__ = ["refuse_to_start"]
 
@@ -14,7 +15,7 @@ USAGE, UNREACHABLE = 2, 4  # exit codes
 
 def refuse_to_start(error: LoadkitError) -> NoReturn:
     """Say why, and end it all: nothing else tells workers that `--processes` forked."""
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    complain(str(error))
     for child in psutil.Process().children():
         child.kill()  # they have nothing to lose yet; Locust waits for them as it exits
     sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)

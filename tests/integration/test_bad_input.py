@@ -1,10 +1,8 @@
 """What can be wrong is told before any load; a run that is stopped keeps its results."""
 
-import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +13,6 @@ from processes import (
     LOADKIT,
     LOCUST,
     PATIENCE,
-    ROOT,
     SECRETS,
     TOKEN,
     Simulator,
@@ -23,7 +20,6 @@ from processes import (
     forked,
     free_port,
     profile,
-    results,
     run,
     simulator,
     simulator_process,
@@ -205,48 +201,6 @@ class TestBeforeAnyLoad:
         ended = run([LOADKIT, "report", tmp_path], tmp_path)
         assert ended.code == 2
         assert "is not a summary of loadkit" in ended.output
-
-
-@pytest.mark.parametrize("door", [0, 1], ids=["loadkit", "locust"])
-def test_a_run_whose_reader_has_gone_goes_on_to_its_end(
-    server: Simulator, tmp_path: Path, door: int
-) -> None:
-    """A log that cannot be written is no reason to lose a night's results."""
-    command = doors(profile(tmp_path, seconds=2), server.url, tmp_path / "out")[door]
-    code, complaints = unread(command)
-    told = summary(tmp_path / "out")
-    assert code == unless_busy(0, told), complaints
-    assert "Error" not in complaints
-    assert told["duration_s"] > 1
-    assert told["turns"]["answered"] > 0
-    out = results(tmp_path / "out")
-    assert unread([LOADKIT, "status", out]) == (0, "")
-    assert unread([LOADKIT, "report", out]) == (code, "")
-
-
-@pytest.mark.parametrize("words", ["profiles", "plan --json"])
-def test_a_command_whose_reader_has_gone_ends_as_if_it_had_been_read(
-    words: str,
-) -> None:
-    """As with `| head`: no traceback, and no other exit code."""
-    assert unread([LOADKIT, *words.split()]) == (0, "")
-
-
-def unread(command: Sequence[str | Path]) -> tuple[int, str]:
-    """Run it with nobody at the other end of its output; its exit code, and what it complains."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    ended = subprocess.run(
-        [*map(str, command)],
-        cwd=ROOT,
-        env=os.environ | SECRETS,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        timeout=PATIENCE,
-        check=False,
-    )
-    os.close(writer)
-    return ended.returncode, ended.stderr.decode()
 
 
 def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Path) -> None:

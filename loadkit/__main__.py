@@ -1,0 +1,24 @@
+"""What the `loadkit` command and `python -m loadkit` run."""
+
+import sys
+
+from loadkit import output
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # exit code
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    output.guard()
+    from loadkit import cli  # behind the guard: what it imports opens files
+
+    try:
+        return cli.main()
+    except KeyboardInterrupt:  # a command that has nothing to end in order
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""The one place through which this tool prints: nothing that becomes of the output stops it.
+
+A terminal goes away, a redirected log fills its disk, a reader leaves or stops to read, a
+descriptor was never open, an encoding has no arrows: whoever prints goes on as if all were read.
+"""
+
+import _thread
+import atexit
+import codecs
+import io
+import logging
+import os
+import sys
+import time
+from _queue import SimpleQueue
+from collections.abc import Callable
+from typing import Any, Final, TextIO
+
+__all__ = ["BACKLOG", "PLAIN", "complain", "guard", "in_utc", "never_wait", "say"]
+
+BACKLOG: Final = 1_000_000
+"""Bytes that may wait for a reader who does not read; what is printed beyond them is lost."""
+
+LAST_WORDS: Final = 2.0  # seconds that a process waits for such a reader at its end
+NON_BLOCKING_PAUSE: Final = 0.02  # seconds between two tries at a descriptor that is full
+
+_PAIRS: Final = """
+≥ >=  ≤ <=  ≈ ~  ± +/-  × x  ÷ /  − -  ∞ inf  → ->  ← <-  ↑ ^  ↓ v  – -  — -  … ...  · |  • *
+′ '  ‘ '  ’ '  “ "  ” "  ² ^2  ³ ^3  µ u  μ u  λ lambda  σ sigma  τ tau  ✓ +  ✗ x  ▲ ^
+─ -  ━ -  │ |  └ +  ┘ +  ┌ +  ┐ +  ▁ _  ▂ .  ▃ ,  ▄ -  ▅ =  ▆ +  ▇ *  █ #
+"""
+PLAIN: Final = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
+"""What is printed in place of a character that the output's encoding does not have; `?` for every
+other."""
+
+_ERRORS: Final = "loadkit.plain"
+
+
+def say(text: str) -> None:
+    """Print a line on standard output."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    """Print a line on standard error: a mistake to be mended."""
+    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.flush()
+
+
+def guard() -> None:
+    """Make both outputs such that printing never fails. May be called again.
+
+    To be called first of all: a file opened while a descriptor of the three is free would become
+    the output of every process that is started later.
+    """
+    codecs.register_error(_ERRORS, _in_plain)
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free
+    sys.stdout = _guarded(sys.stdout)
+    sys.stderr = _guarded(sys.stderr)
+
+
+def never_wait(start: Callable[..., object] = _thread.start_new_thread) -> None:
+    """From now on leave each write to a thread: a reader who has stopped stops nobody here.
+
+    For a process that has more to do than to print. It ends without the last words if nobody has
+    taken them within `LAST_WORDS`.
+
+    Args:
+        start: starts a thread of the system, as `_thread.start_new_thread` does where nothing has
+            been put in its place.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(outlet := getattr(stream, "buffer", None), _Outlet):
+            outlet.leave_to_a_thread(start)
+
+
+def in_utc(formatter: logging.Formatter) -> logging.Formatter:
+    """Have a log's stamps tell the time in UTC and say so, as in `2026-11-22T15:06:54.012Z`."""
+    formatter.converter = time.gmtime
+    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
+    formatter.default_msec_format = "%s.%03dZ"
+    return formatter
+
+
+def _guarded(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed from the beginning, and its number may be somebody else's by now
+        return _text(os.open(os.devnull, os.O_WRONLY), "utf-8")
+    if isinstance(getattr(stream, "buffer", None), _Outlet):
+        return stream
+    try:
+        descriptor = stream.fileno()
+        stream.flush()
+    except (OSError, ValueError):  # no file: whoever put it there knows what for
+        return stream
+    return _text(descriptor, stream.encoding)
+
+
+def _text(descriptor: int, encoding: str) -> TextIO:
+    outlet: Any = _Outlet(descriptor)  # no buffer: what is written goes out whole, and at once
+    return io.TextIOWrapper(
+        outlet,
+        encoding=encoding,
+        errors=_ERRORS,
+        newline="\n",
+        write_through=True,
+    )
+
+
+def _in_plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace what cannot be encoded (an error handler of `codecs`)."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character, "?") for character in lacking), error.end
+
+
+class _Outlet(io.RawIOBase):
+    """A descriptor to which every write succeeds."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._waiting: SimpleQueue[bytes] | None = None
+        self._given = self._taken = 0  # bytes; each is counted by one side alone
+        os.register_at_fork(after_in_child=self._on_its_own)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        line = bytes(data)
+        if self._waiting is None:
+            self._put(line)
+        elif self._given - self._taken + len(line) <= BACKLOG:
+            self._given += len(line)
+            self._waiting.put(line)
+        return len(line)
+
+    def leave_to_a_thread(self, start: Callable[..., object]) -> None:
+        if self._waiting is None:
+            self._waiting = SimpleQueue()
+            start(self._put_all, (self._waiting,))
+            atexit.register(self._wait_for_last_words)
+
+    def _put_all(self, waiting: "SimpleQueue[bytes]") -> None:
+        while True:
+            line = waiting.get()
+            self._put(line)
+            self._taken += len(line)
+
+    def _put(self, line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # somebody who shares it has made it so
+                time.sleep(NON_BLOCKING_PAUSE)
+            except OSError:
+                return  # nobody can read this; the next line may find room again
+
+    def _wait_for_last_words(self) -> None:
+        until = time.monotonic() + LAST_WORDS
+        while self._given > self._taken and time.monotonic() < until:
+            time.sleep(0.001)
+
+    def _on_its_own(self) -> None:
+        """This is a forked process: it has no such thread."""
+        self._waiting, self._given, self._taken = None, 0, 0

@@ -1,0 +1,36 @@
+"""Locust as `loadkit` starts it: told by this command line alone.
+
+`locust` itself also takes options from `LOCUST_*` variables, `~/.locust.conf`, `locust.conf` and
+`pyproject.toml`, wherever it happens to run.
+"""
+
+import sys
+from typing import Any
+
+from locust import argument_parser
+from locust.main import main as locust_main
+
+from loadkit import output
+
+__all__ = ["main", "read_no_files"]
+
+
+def main() -> None:
+    """Run `locust`; the variables are gone by now, as some of them count when it is imported."""
+    output.guard()
+    read_no_files()
+    sys.argv[0] = "locust"
+    locust_main()
+
+
+def read_no_files() -> None:
+    """Have Locust's parsers of this process look for no file of options."""
+    no_files: tuple[str, ...] = ()
+    empty: Any = argument_parser.get_empty_argument_parser
+    empty.__defaults__ = (True, no_files)
+    whole: Any = argument_parser.get_parser
+    whole.__defaults__ = (no_files,)
+
+
+if __name__ == "__main__":
+    main()

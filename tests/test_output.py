@@ -1,0 +1,172 @@
+"""What printing does when it cannot be done."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadkit.output import BACKLOG, PLAIN
+
+ROOT = Path(__file__).parent.parent
+MODULES = [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
+OUTPUT = ROOT / "loadkit" / "output.py"
+SCREEN = ROOT / "loadkit" / "report" / "screen.py"
+
+
+def python(
+    code: str, stdout: int | None = None, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-c", f"from loadkit import output\n{code}"],
+        stdout=subprocess.PIPE if stdout is None else stdout,
+        stderr=subprocess.PIPE,
+        env=os.environ | (environment or {}),
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [
+        ("ascii", b"a -> b <= 3 - ? ... x\n"),
+        ("latin-1", b"a -> b <= 3 - ? ... \xd7\n"),
+        ("cp1252", b"a -> b <= 3 \x96 ? \x85 \xd7\n"),
+        ("utf-8", "a → b ≤ 3 – 漢 … ×\n".encode()),
+    ],
+)
+def test_what_the_encoding_lacks_is_replaced_and_nothing_else(encoding: str, told: bytes) -> None:
+    """And what there is no likeness of is a question mark."""
+    code = 'output.guard(); output.say("a → b ≤ 3 – 漢 … ×")'
+    ended = python(code, environment={"PYTHONIOENCODING": encoding})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, told, b"")
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same() -> None:
+    """A path whose bytes are no UTF-8 reaches Python as lone surrogates."""
+    ended = python(r'output.guard(); output.say("out\udcff")')
+    assert (ended.returncode, ended.stdout) == (0, b"out?\n")
+
+
+def test_a_full_disk_takes_nothing_and_stops_nobody() -> None:
+    """Neither while it goes on nor at its end."""
+    code = 'import sys; output.guard()\nfor _ in range(3): output.say("x"); print("y")\nsys.exit(5)'
+    with open("/dev/full", "wb") as full:
+        ended = python(code, full.fileno())
+    assert (ended.returncode, ended.stderr) == (5, b"")
+
+
+def test_what_is_told_once_there_is_room_again_is_read() -> None:
+    """A slow reader gets it all where nothing else is to be done, however long it takes."""
+    reader, writer = os.pipe()
+    code = f'output.guard(); output.say("x" * {3 * BACKLOG})'
+    command = [sys.executable, "-c", f"from loadkit import output\n{code}"]
+    with subprocess.Popen(command, stdout=writer) as process, open(reader, "rb") as pipe:
+        os.close(writer)
+        assert len(pipe.read()) == 3 * BACKLOG + 1
+    assert process.returncode == 0
+
+
+def test_a_reader_who_has_stopped_stops_nobody_who_has_more_to_do() -> None:
+    """What waits for the reader is bounded; the process gets to its end and to its exit code."""
+    reader, writer = os.pipe()
+    code = f"""output.guard(); output.never_wait()
+for _ in range({3 * BACKLOG // 1000}): output.say("x" * 1000)
+output.complain("all said")
+raise SystemExit(5)"""
+    ended = python(code, writer)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        assert 0 < len(pipe.read()) <= BACKLOG
+    assert (ended.returncode, ended.stderr) == (5, b"error: all said\n")
+
+
+def test_what_is_left_to_a_thread_is_all_there_at_the_end_and_in_its_order() -> None:
+    """Where somebody reads it; a forked process goes on by itself."""
+    code = """import os
+output.guard(); output.never_wait()
+for number in range(1000): output.say(str(number))
+if not os.fork(): output.say("a child"); os._exit(0)
+os.wait()"""
+    lines = python(code).stdout.decode().split("\n")
+    assert [line for line in lines if line.isdecimal()] == [str(number) for number in range(1000)]
+    assert lines.count("a child") == 1
+
+
+def test_a_descriptor_that_was_closed_is_nobody_elses_output() -> None:
+    """A file opened later does not get its number."""
+    code = """import os
+output.guard()
+assert os.open("/dev/null", os.O_RDONLY) > 2
+output.say("lost"); output.complain("lost")
+assert not os.system("echo lost; echo lost >&2")"""
+    command = f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-'
+    ended = subprocess.run(
+        ["sh", "-c", command, f"from loadkit import output\n{code}"], timeout=60, check=False
+    )
+    assert ended.returncode == 0
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    found = set()
+    for node in ast.walk(tree):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                found.add(id(child.value))
+    return found
+
+
+def test_every_sign_that_this_tool_prints_has_a_likeness_in_plain_letters() -> None:
+    """Whoever uses a new one writes down how it looks without it."""
+    lacking = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        unseen = docstrings(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                signs = set(node.value) if id(node) not in unseen else set()
+                lacking |= {(path.name, sign) for sign in signs if ord(sign) > 127} - {
+                    (path.name, sign) for sign in PLAIN
+                }
+    assert {found for found in lacking if found[0] != "junit.py"} == set()  # XML's own limits
+    assert all(plain.isascii() and plain.isprintable() for plain in PLAIN.values())
+
+
+SINKS = (
+    *("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"),
+    *("logging.StreamHandler", "os.write"),
+)
+
+
+def sinks(tree: ast.AST) -> Iterator[str]:
+    """The names in a module by which one can print past the one place."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in ("print", "Console"):
+                yield node.func.id
+        elif isinstance(node, ast.Attribute):
+            if (whole := ast.unparse(node)) in SINKS:
+                yield whole
+        elif isinstance(node, ast.ImportFrom) and node.module in ("sys", "logging"):
+            yield from {alias.name for alias in node.names} & {"stdout", "stderr", "StreamHandler"}
+
+
+def test_nothing_is_printed_but_through_the_one_place() -> None:
+    """No `print`, no stream of the system, no console of its own."""
+    found = {path: set(sinks(ast.parse(path.read_text(encoding="utf-8")))) for path in MODULES}
+    assert found.pop(OUTPUT) == {"sys.stdout", "sys.stderr", "os.write"}
+    assert found.pop(SCREEN) == set()
+    assert {str(path): names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["print(1)", "sys.stderr.write(t)", "Console()", "from sys import stdout", "f(sys.stdout)"],
+)
+def test_no_way_of_printing_is_overlooked(code: str) -> None:
+    """The test above can fail."""
+    assert list(sinks(ast.parse(code)))
