@@ -40,7 +40,9 @@ TRIES: Final = 5  # handshakes that fail in a row, some 100 ms apart, before a w
 GREETING: Final = 64  # bytes
 TOLD_EVERY: Final = 60.0  # seconds between two words about strangers, who may come by the thousand
 
-_FAILED: Final = zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+REFUSED: Final = zmq.Event.HANDSHAKE_FAILED_PROTOCOL  # what the other end said will not do
+ENDED: Final = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL  # the other end hung up
+ADMITTED: Final = zmq.Event.HANDSHAKE_SUCCEEDED
 
 
 def shared_key(environment: Mapping[str, str], host: str) -> str:
@@ -74,7 +76,9 @@ def key_pair(key: str) -> tuple[bytes, bytes]:
     scrypt (RFC 7914) makes each guess at a weak text cost 16 MB and some 50 ms.
     """
     salt = b"loadkit: the port of the workers"
-    secret = z85.encode(hashlib.scrypt(key.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=32))
+    # As the environment has it, whatever encoding that is in.
+    text = os.fsencode(key)
+    secret = z85.encode(hashlib.scrypt(text, salt=salt, n=1 << 14, r=8, p=1, dklen=32))
     return zmq.curve_public(secret), secret
 
 
@@ -95,7 +99,7 @@ class _MasterSocket(zmqrpc.Server):
         zmqrpc.BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
         self.socket.curve_server = True
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
-        gevent.spawn(_tell_of_strangers, self.socket)
+        gevent.spawn(_tell_of_strangers, _Events(self.socket, REFUSED))
         try:
             if port == 0:
                 self.port = self.socket.bind_to_random_port(f"tcp://{host}")
@@ -133,7 +137,10 @@ class _WorkerSocket(zmqrpc.Client):
         self.socket.curve_serverkey = masters
         self.socket.curve_publickey, self.socket.curve_secretkey = zmq.curve_keypair()
         self.socket.setsockopt(zmq.IDENTITY, identity.encode())
-        gevent.spawn(_give_up_in_time, self.socket, host, port, gevent.getcurrent())
+        if host == "localhost":  # often ::1 before all else, where no master waits unless told
+            host = "127.0.0.1"
+        events = _Events(self.socket, REFUSED | ENDED | ADMITTED)
+        gevent.spawn(_give_up_in_time, events, host, port, gevent.getcurrent())
         self.socket.connect(f"tcp://{host}:{port}")
 
 
@@ -144,22 +151,32 @@ def _key_for(host: str) -> str:
         refuse_to_start(error)
 
 
-def _events(socket: Any, kinds: int) -> Iterator[Mapping[str, Any]]:
-    """What libzmq tells of a socket's connections, until it is closed or nobody asks any more."""
-    monitor = socket.get_monitor_socket(kinds | zmq.Event.MONITOR_STOPPED)
-    try:
-        while (event := parse_monitor_message(monitor.recv_multipart()))["event"] & kinds:
+class _Events:
+    """What libzmq tells of a socket's connections, from now on until it is closed."""
+
+    def __init__(self, socket: Any, kinds: int) -> None:
+        self._socket, self._kinds = socket, kinds
+        self._monitor = socket.get_monitor_socket(kinds | zmq.Event.MONITOR_STOPPED)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        while True:
+            event = parse_monitor_message(self._monitor.recv_multipart())
+            if not event["event"] & self._kinds:
+                self.close()
+                return
             yield event
-    finally:
-        if not socket.closed:
-            socket.disable_monitor()  # else libzmq fills a queue that is never emptied
-        monitor.close(linger=0)
+
+    def close(self) -> None:
+        """Want no more of it, and have libzmq fill no queue that is never emptied."""
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+        self._monitor.close(linger=0)
 
 
-def _tell_of_strangers(socket: Any) -> None:
+def _tell_of_strangers(events: _Events) -> None:
     """Log why somebody who came to the master was turned away."""
     turned_away, told_at = 0, -TOLD_EVERY
-    for event in _events(socket, zmq.Event.HANDSHAKE_FAILED_PROTOCOL):
+    for event in events:
         turned_away += 1
         if perf_counter() - told_at < TOLD_EVERY:
             continue
@@ -173,17 +190,17 @@ def _tell_of_strangers(socket: Any) -> None:
         )
 
 
-def _give_up_in_time(socket: Any, host: str, port: int, main: Any) -> None:
+def _give_up_in_time(events: _Events, host: str, port: int, main: Any) -> None:
     """End a worker that its master will never let in; Locust would try for five minutes.
 
     libzmq says only that a handshake failed, as it does behind a tunnel whose other end is not
     there yet.
     """
-    kinds = zmq.Event.HANDSHAKE_SUCCEEDED | _FAILED
-    for tries, event in enumerate(_events(socket, kinds), start=1):
-        if event["event"] == zmq.Event.HANDSHAKE_SUCCEEDED:
+    for tries, event in enumerate(events, start=1):
+        if event["event"] == ADMITTED:
+            events.close()
             return
-        final = event["event"] == zmq.Event.HANDSHAKE_FAILED_PROTOCOL  # libzmq tries no more
+        final = event["event"] == REFUSED  # libzmq tries no more
         mechanism = _mechanism(host, port) if final or tries % TRIES == 0 else None
         if mechanism is None:
             continue

@@ -1,5 +1,6 @@
 """Who is heard at the port of the workers, and who is not."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import Any, NoReturn
@@ -148,6 +149,11 @@ def test_a_process_without_it_ends_before_it_opens_a_port(
     with pytest.raises(Refused):
         _WorkerSocket("192.0.2.1", 5557, "worker")
     assert len(refusals) == 2
+
+
+def test_a_key_may_be_in_any_encoding() -> None:
+    """The environment's bytes are what counts."""
+    assert key_pair(os.fsdecode(b"caf\xe9 and then some more")) != key_pair(KEY)
 
 
 def test_each_key_makes_another_pair() -> None:
