@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # numpy and scipy are for who analyses: a worker should not p
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ENOUGH_LOADS", "GOOD_FIT", "LEAST_LOADS", "Fit", "fit", "headroom", "knee"]
+__all__ = ["CLEAR", "ENOUGH_LOADS", "GOOD_FIT", "LEAST_LOADS", "Fit", "fit", "headroom", "knee"]
 
 LEAST_LOADS: Final = 4
 """Different loads without which nothing is fitted: three unknowns, and one to be wrong by."""
@@ -33,6 +33,17 @@ met by almost any formula at 0.9."""
 REACHED: Final = 0.75
 """Of the throughput that so many sessions would have if none hindered the other: a curve that is
 still above it at its greatest load has hardly bent, so what lies beyond is a guess. Ours."""
+
+CLEAR: Final = 0.01
+"""Of the throughput at the greatest load, what a coefficient has to cost at the lower end of its
+band, for it to be told from none at all. Ours."""
+
+KNOWN: Final = 2.0
+"""Times its lower end that the upper end of λ's band may be: where no load was light, what one
+session would do alone is anybody's guess, and so is what the others cost it. Ours."""
+
+REACH: Final = 2.0
+"""Times the greatest load that was measured, up to which a peak is told. Ours."""
 
 _RESAMPLES: Final = 300
 _CONFIDENCE: Final = 0.95
@@ -70,9 +81,30 @@ class Fit:
     warnings: tuple[str, ...]
 
     @property
+    def identified(self) -> tuple[str, ...]:
+        """Which of `rate`, `contention`, `coherency` and `peak` the figures tell anything of.
+
+        None where the law does not describe them. The rest of what was fitted is what a formula
+        happens to have there: 4e-23, or a peak at more sessions than there are people.
+        """
+        known: list[str] = []
+        if self.r_squared < GOOD_FIT or self.rate_interval[1] > KNOWN * self.rate_interval[0]:
+            return ()
+        known.append("rate")
+        most = self.loads[1]
+        if self.contention_interval[0] * (most - 1) >= CLEAR:
+            known.append("contention")
+        if self.coherency_interval[0] * most * (most - 1) >= CLEAR:
+            known.append("coherency")
+            peak = _peak(self.contention, self.coherency)
+            if self.loads[0] <= peak <= REACH * most and self.peak_interval[1] < float("inf"):
+                known.append("peak")
+        return tuple(known)
+
+    @property
     def peak(self) -> float | None:
-        """N*: the load of the greatest throughput; None where the law has none (κ = 0)."""
-        return _finite(_peak(self.contention, self.coherency))
+        """N*: the load of the greatest throughput; None where the figures do not tell of one."""
+        return _peak(self.contention, self.coherency) if "peak" in self.identified else None
 
     def throughput(self, load: float) -> float:
         """X(N), a second."""
@@ -217,10 +249,6 @@ def _peak(contention: float, coherency: float) -> float:
     return float(((1 - contention) / coherency) ** 0.5) if coherency > 0 else float("inf")
 
 
-def _finite(value: float) -> float | None:
-    return None if value == float("inf") else value
-
-
 def _least_squares(
     x: "Floats", y: "Floats", start: tuple[float, float, float] | None = None
 ) -> tuple[float, float, float]:
@@ -295,6 +323,8 @@ def _warnings(x: "Floats", best: tuple[float, float, float], r_squared: float) -
         said.append(
             f"the peak lies below the least load measured, {x.min():,.0f}: it is extrapolated"
         )
+    elif _peak(contention, coherency) > REACH * most:
+        said.append(f"a peak, if there is one, lies far beyond the greatest load, {most:,.0f}")
     elif _peak(contention, coherency) > most:
         said.append(
             f"the peak lies beyond the greatest load measured, {most:,.0f}: it is extrapolated"

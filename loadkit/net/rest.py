@@ -20,6 +20,7 @@ from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, translate
 from loadkit.net.retry import MOST_RETRIES, retry_delay
 from loadkit.net.target import Target
 from loadkit.net.token import flaw
+from loadkit.wire import SIMULATOR
 
 __all__ = ["Api"]
 
@@ -67,6 +68,8 @@ class Api:
 
     Attributes:
         retries: requests sent again so far.
+        simulator: the dials of loadkit's own simulator that differ from its defaults, once it has
+            said so; None of any other target.
         lost_s: seconds of its connecting that were not the target's: see `Connection`.
         correlation_id: a UUID that goes out with each request, to find them in the target's logs.
     """
@@ -83,6 +86,7 @@ class Api:
         "correlation_id",
         "lost_s",
         "retries",
+        "simulator",
     )
 
     def __init__(
@@ -116,6 +120,7 @@ class Api:
         self._sock: gevent.socket.socket | None = None
         self.correlation_id = str(uuid.uuid4())
         self.retries = 0
+        self.simulator: dict[str, Any] | None = None
         self.lost_s = 0.0
 
     def access_token(self) -> str:
@@ -227,6 +232,8 @@ class Api:
             body = response.read(_LARGEST_ANSWER)
             keep = response.message_complete and response.should_keep_alive()
             after = response.get("retry-after")
+            if (said := response.get(SIMULATOR)) is not None:
+                self.simulator = _object(str(said))
             return _Answer(
                 response.get_code(),
                 after if isinstance(after, str) else None,
@@ -288,12 +295,17 @@ def _refusal(answer: _Answer, secrets: list[str]) -> RemoteError:
     return RemoteError(kind, text, status=status, correlation_id=called)
 
 
-def _field(answer: _Answer, name: str) -> str:
+def _object(text: bytes | str) -> dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
     try:
-        fields: Any = orjson.loads(answer.body)
+        fields: Any = orjson.loads(text)
     except ValueError:
-        fields = None
-    value = fields.get(name) if type(fields) is dict else None
+        return {}
+    return fields if type(fields) is dict else {}
+
+
+def _field(answer: _Answer, name: str) -> str:
+    value = _object(answer.body).get(name)
     # It goes into headers and URLs from here, so it has to fit there.
     if type(value) is str and _HEADER_VALUE.fullmatch(value):
         return value

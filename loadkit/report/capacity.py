@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,8 @@ from loadkit.measure.words import number, plural
 from loadkit.metrics import Metric
 from loadkit.report.curve import analysed, headline, told_of_curve
 from loadkit.report.files import write_text
+from loadkit.report.latency import shown
+from loadkit.report.pace import held_step, own_pace, time_scale
 
 __all__ = [
     "FILE",
@@ -27,7 +28,6 @@ __all__ = [
     "render",
     "save",
     "sentence",
-    "steps_to_resume",
 ]
 
 SCHEMA: Final = "loadkit.capacity/1"
@@ -77,35 +77,6 @@ def load(folder: Path) -> dict[str, Any]:
     return found
 
 
-def steps_to_resume(
-    folder: Path, profile: str, model: str, limits: Sequence[tuple[str, float]]
-) -> list[dict[str, Any]]:
-    """Return the steps of an interrupted search.
-
-    One that ended because the generator was the limit goes on as well, once there are more
-    workers: from the first step that they were too few for.
-
-    Raises:
-        UsageError: there is none there, it is over, or it is one of something else.
-    """
-    found = load(folder)
-    result = found["capacity"]
-    if result and result["verdict"] != "out_of_budget" and result["limit"] != "generator":
-        raise UsageError(f"the capacity search in {folder} is over: {sentence(found)}")
-    then = [(line["metric"], line["limit"]) for line in found["slo"]]
-    for what, before, now in (
-        ("profile", found["profile"], profile),
-        ("load.model", found["model"], model),
-        ("[slo]", then, list(limits)),
-    ):
-        if before != now:
-            raise UsageError(
-                f"the search in {folder} had another {what} ({before}, not {now}): its steps say "
-                "nothing of this one; resume with what it began with, or begin anew"
-            )
-    return list(takewhile(lambda step: step["outcome"]["verdict"] != "generator", found["steps"]))
-
-
 def exit_code(found: Document) -> int:
     """0 if a capacity is named and confirmed, 3 if the generator was the limit, else 1."""
     result = found["capacity"]
@@ -134,7 +105,7 @@ def sentence(found: Document) -> str:
         )
     if result["load"] is None:
         return _nothing(found)
-    holds = f"{_load(found, result['load'])}{_interval(found)} with {slo}"
+    holds = f"{_load(found, result['load'])}{_interval(found)}{_busy(found)} with {slo}"
     match result["verdict"]:
         case "found" if result["confirmed"]:
             return f"This deployment holds {holds}; the generator was not the limit."
@@ -227,7 +198,8 @@ def _rows(found: Document) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]
     phase = headline(found)
     for step in sorted(found["steps"], key=lambda each: (each["load"], each["number"])):
         stats, outcome = step["latency_ms"].get(phase, {}), step["outcome"]
-        told = outcome["verdict"] + ("" if outcome["settled"] else ", not at rest")
+        told = outcome["verdict"] + _breakers(step)
+        told += "" if outcome["settled"] else ", not at rest"
         yield (
             step,
             (
@@ -235,10 +207,19 @@ def _rows(found: Document) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]
                 _number(step["load"]),
                 number(step["delivered"]["concurrent"]),
                 number(step["delivered"]["turns_per_second"]),
-                *(number(stats[name]) if name in stats else "–" for name in ("p50", "p95")),
+                *(shown(stats, ("p50", "p95")) if stats else ("–", "–")),
                 told,
             ),
         )
+
+
+def _breakers(step: Mapping[str, Any]) -> str:
+    """The objectives that a step broke: none of them need be in the columns beside."""
+    if step["outcome"]["verdict"] != "broken":
+        return ""
+    broken = [line["metric"] for line in step["slo"] if line["status"] == "fail"]
+    more = f" +{len(broken) - 1}" if len(broken) > 1 else ""
+    return f" by {broken[0]}{more}" if broken else ""
 
 
 def _objectives(found: Document) -> str:
@@ -255,15 +236,29 @@ def _objective(metric: str, limit: float) -> str:
 
 
 def _load(found: Document, load: float) -> str:
+    scale = time_scale(found)
+    at = "" if scale == 1 else f" at time scale {scale:g}"
     if found["model"] == "closed":
-        return plural(load, "concurrent conversation")
+        return f"{plural(load, 'concurrent conversation')}{at}"
     at_once = [
         step["delivered"]["concurrent"]
         for step in found["steps"]
         if step["load"] == load and _held(step)
     ]
-    about = f" (about {number(round(at_once[-1]))} at once)" if at_once else ""
+    about = f" (about {number(round(at_once[-1]))} at once{at})" if at_once else at
     return f"{_number(load)} new sessions a second{about}"
+
+
+def _busy(found: Document) -> str:
+    """What a capacity comes to in turns, and in people who are as slow as people are."""
+    step, scale = held_step(found), time_scale(found)
+    if step is None:
+        return ""
+    told = f", {number(step['delivered']['turns_per_second'])} turns/s,"
+    people = own_pace(step, scale) if scale != 1 else None
+    if people is None:
+        return told
+    return f"{told} as many as of about {number(float(f'{people:.2g}'))} people at their own pace,"
 
 
 def _interval(found: Document) -> str:

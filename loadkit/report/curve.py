@@ -7,7 +7,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import Any, Final
 
-from loadkit.measure.scalability import fit, headroom, knee
+from loadkit.measure.scalability import CLEAR, fit, headroom, knee
 from loadkit.measure.words import number
 from loadkit.metrics import Metric
 
@@ -49,6 +49,7 @@ def analysed(found: Document) -> dict[str, Any]:
     law = asdict(fitted)
     del law["resampled"]
     law |= {"peak": fitted.peak, "warnings": list(fitted.warnings)}
+    law["identified"] = list(fitted.identified)
     return known | {"law": {key: _finite(value) for key, value in law.items()}}
 
 
@@ -60,14 +61,7 @@ def told_of_curve(found: Document) -> Iterator[str]:
         if law is None:
             yield f"No law of scalability is fitted: {model['why']}."
         else:
-            yield (
-                "Universal Scalability Law: "
-                f"{_with_band(law, 'rate')} turns/s by one session, "
-                f"contention {_with_band(law, 'contention')}, "
-                f"coherency {_with_band(law, 'coherency')}, R² {law['r_squared']:.3f}"
-                + (f", peak at {number(round(law['peak']))} sessions" if law["peak"] else "")
-                + "."
-            )
+            yield f"{_told_of_law(law)}."
             for warning in law["warnings"]:
                 yield f"{warning[0].upper()}{warning[1:]}."
         bend = model.get("knee")
@@ -82,6 +76,27 @@ def told_of_curve(found: Document) -> Iterator[str]:
         unit = "users" if found["model"] == "closed" else "sessions a second"
         what = f"{room:.0%} head-room" if room >= 0 else f"{-room:.0%} too little"
         yield f"Against the {number(own)} {unit} of the profile's own stages that is {what}."
+
+
+def _told_of_law(law: Mapping[str, Any]) -> str:
+    """The law as far as the figures tell anything of it; an end of a band is no figure."""
+    known = law.get("identified", ())
+    if "rate" not in known:
+        return "These figures tell nothing of a law of scalability"
+    parts = [f"{_with_band(law, 'rate')} turns/s by one session"]
+    most = law["loads"][1]
+    for name, pairs in (("contention", most), ("coherency", most**2)):
+        upper = law[f"{name}_interval"][1]
+        if name in known:
+            parts.append(f"{name} {_with_band(law, name)}")
+        elif upper is not None and upper * pairs < CLEAR:
+            parts.append(f"no {name}")
+        else:
+            parts.append(f"no {name} for sure (at most {_short(upper)})")
+    parts.append(f"R² {law['r_squared']:.3f}")
+    if "peak" in known:
+        parts.append(f"peak at {number(round(law['peak']))} sessions")
+    return f"Universal Scalability Law: {', '.join(parts)}"
 
 
 def _with_band(law: Mapping[str, Any], name: str) -> str:

@@ -1,6 +1,8 @@
 """The two REST calls, and the shape of every HTTP error."""
 
 import asyncio
+import hashlib
+import json
 import math
 from typing import Any, Final
 
@@ -9,9 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from loadkit.simulator.bucket import Bucket
+from loadkit.simulator.dials import Dials
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
+from loadkit.wire import SIMULATOR
 
 __all__ = ["UNAVAILABLE", "Rest", "error", "errors_as_json", "under_incidents"]
 
@@ -19,6 +23,7 @@ _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web"
 _BEARER: Final = "Bearer "
 _TOO_MANY: Final = "Too many requests"
 UNAVAILABLE: Final = "service unavailable"
+LONGEST: Final = 4_000  # characters of a header
 _TOKEN, _SESSION = "access-token", "sessions"
 
 _FAULTS: Final[dict[str, dict[str, tuple[int, str]]]] = {
@@ -90,6 +95,7 @@ class Rest:
         self._tokens, self._registry = tokens, registry
         self._faults = setting.faults("http")
         limits, clock = setting.dials.rate_limit, setting.clock
+        self._told = _turned(setting.dials)
         self._buckets = {
             _TOKEN: Bucket(limits.tokens_per_second, clock),
             _SESSION: Bucket(limits.sessions_per_second, clock),
@@ -113,7 +119,8 @@ class Rest:
         if refused is not None:
             return refused
         issued = self._tokens.issue()
-        return _json({**issued._asdict(), "token_type": "Bearer"})
+        answer = {**issued._asdict(), "token_type": "Bearer"}
+        return _json(answer, headers={SIMULATOR: self._told})
 
     async def sessions(self, request: web.Request) -> web.Response:
         """Create a session that belongs to the bearer's token."""
@@ -157,6 +164,14 @@ class Rest:
         status, text = _FAULTS[call][fault]
         self._faults.note(fault, call=call)
         return error(status, text, retry_after=1 if status == 429 else None)
+
+
+def _turned(dials: Dials) -> str:
+    """The dials that differ from their defaults, as a header can hold them."""
+    told = json.dumps(dials.model_dump(mode="json", exclude_defaults=True))
+    if len(told) <= LONGEST:
+        return told
+    return json.dumps({"sha256": hashlib.sha256(told.encode()).hexdigest()})
 
 
 def _wishes(body: bytes) -> dict[str, Any] | None:

@@ -10,11 +10,13 @@ from typing import Any, Final, Literal
 from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
 from loadkit.errors import UsageError
 from loadkit.measure.queueing import Objective
+from loadkit.measure.words import number
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.units import parse_duration, parse_ratio
 from loadkit.report.capacity import load
+from loadkit.report.pace import held_step, time_scale
 
-__all__ = ["INPUTS", "SCALE", "Figure", "Origin", "read_capacity", "read_inputs"]
+__all__ = ["INPUTS", "SCALE", "Carried", "Figure", "Origin", "read_capacity", "read_inputs"]
 
 Origin = Literal["given", "measured", "assumed"]
 
@@ -37,6 +39,26 @@ class Figure:
     text: str
     origin: Origin
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What one deployment carries.
+
+    Attributes:
+        turns_per_second: that it answered; None where only its sessions are known.
+        sessions: at once, while it did.
+    """
+
+    turns_per_second: float | None
+    sessions: float
+
+    @property
+    def text(self) -> str:
+        """What is divided by, with its unit."""
+        if self.turns_per_second is None:
+            return f"{self.sessions:,.6g} sessions at once"
+        return f"{number(self.turns_per_second)} turns/s"
 
 
 def _number(text: str) -> float:
@@ -69,6 +91,10 @@ def _growth(text: str) -> float:
         raise ValueError('should be such as "20%/year" or "2%/month", above -100 %')
     factor = 1 + float(found[1]) / 100
     return factor**12 if found[2] == "month" else factor
+
+
+def _capacity(text: str) -> Carried:
+    return Carried(None, _number(text))
 
 
 def _objective(phase: str, kind: Literal["wait", "response"]) -> Callable[[str], Objective]:
@@ -109,7 +135,7 @@ INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] =
         "docs/doctor.md: twice what an idle one took",
     ),
     "upgrades_per_second": (_number, None, "assumed", "all who were cut off, in a minute"),
-    "capacity": (_number, None, "assumed", ""),
+    "capacity": (_capacity, None, "assumed", ""),
 }
 """Name → how it is read, the default as one would write it, and where that is from."""
 
@@ -151,32 +177,36 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
         why = INPUTS["concurrent"][3]
         figures["concurrent"] = Figure(float(SCALE), f"{SCALE:,}", "assumed", why)
     if capacity is not None:
-        figures["capacity"] = read_capacity(capacity, figures["mean_session"].value)
+        figures["capacity"] = read_capacity(capacity)
     return {name: figures[name] for name in INPUTS if name in figures}
 
 
-def read_capacity(path: Path, mean_session: float) -> Figure:
-    """Read how many sessions at once a deployment holds from the result of a capacity search.
+def read_capacity(path: Path) -> Figure:
+    """Read what a deployment carries from the result of a capacity search.
+
+    That is turns a second: how many people it takes to say as much depends on how busy they are,
+    and those of a search may be ten times as busy as people.
 
     Args:
         path: `capacity.json`, or the folder that it is in.
-        mean_session: seconds, by which a result of the open model is turned into sessions.
 
     Raises:
         UsageError: it cannot be read, or names no capacity.
     """
     document = load(path)
     result = document["capacity"] or {"verdict": "interrupted", "load": None}
-    held, verdict = result["load"], str(result["verdict"])
-    if held is None:
+    verdict, step = str(result["verdict"]), held_step(document)
+    if result["load"] is None or step is None:
         raise UsageError(f"{path}: names no capacity ({verdict}); give one by --capacity N")
+    delivered = step["delivered"]
+    carried = Carried(delivered["turns_per_second"], delivered["concurrent"])
+    if not carried.turns_per_second:
+        raise UsageError(f"{path}: had no turn in its capacity; give one by --capacity N")
     source = path.name if verdict == "found" else f"{path.name}, {verdict.replace('_', ' ')}"
-    if document["model"] == "closed":
-        return Figure(float(held), f"{held:,.6g}", "measured", source)
-    text = f"{held:,.6g} arrivals/s × the mean session"
-    return Figure(
-        held * mean_session, f"{held * mean_session:,.0f}", "measured", f"{source}: {text}"
-    )
+    scale = time_scale(document)
+    pace = "" if scale == 1 else f" at time scale {scale:g}"
+    held = f"{number(round(carried.sessions))} sessions at once{pace}"
+    return Figure(carried, carried.text, "measured", f"{source}: {held}")
 
 
 def _flag(name: str) -> str:

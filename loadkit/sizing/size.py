@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from loadkit.errors import UsageError
 from loadkit.measure.queueing import Objective, Service, agents_needed
-from loadkit.sizing.inputs import Figure
+from loadkit.measure.words import number
+from loadkit.sizing.inputs import Carried, Figure
 from loadkit.sizing.storm import POLICIES, Storm, simulate
 
 __all__ = ["Plan", "Row", "make_plan"]
@@ -127,8 +128,13 @@ def make_plan(inputs: Mapping[str, Figure]) -> Plan:
     rows += [*_traffic(value, arrivals, concurrent), *_generator(inputs, value, concurrent)]
     remarks = [*_margin(rows)]
     if "capacity" in value:
-        rows += _deployments(inputs["capacity"], concurrent)
-        remarks += _until_full(value, concurrent)
+        capacity: Carried = value["capacity"]
+        demand = concurrent
+        if capacity.turns_per_second is not None:
+            demand = [rate * value["turns"] for rate in arrivals]
+        rows += _deployments(capacity, demand)
+        remarks += _until_full(value, capacity, demand)
+        remarks += _untried(capacity, concurrent, rows)
     cut_off = math.ceil(concurrent[-1])
     takes = value.get("upgrades_per_second", cut_off / 60)
     storms = tuple(simulate(policy, cut_off, takes) for policy in POLICIES)
@@ -219,7 +225,7 @@ def _margin(rows: list[Row]) -> list[str]:
         return []
     return [
         "The fewest agents leave no margin: Erlang C takes the rate of turns for certain, and "
-        f"{100 * spare:.2g} % more than planned is a queue without end."
+        f"with {100 * spare:.2g} % more than planned their queue grows without bound."
     ]
 
 
@@ -285,36 +291,54 @@ def _generator(
     ]
 
 
-def _deployments(capacity: Figure, concurrent: list[float]) -> list[Row]:
-    held = capacity.value
+def _carries(capacity: Carried) -> float:
+    turns = capacity.turns_per_second
+    return capacity.sessions if turns is None else turns
+
+
+def _deployments(capacity: Carried, demand: list[float]) -> list[Row]:
+    held, what = _carries(capacity), "L" if capacity.turns_per_second is None else "τ"
     return [
         Row(
             "deployments needed",
-            "",
-            f"L ÷ {capacity.text}, rounded up",
-            tuple(float(math.ceil(sessions / held)) for sessions in concurrent),
+            "D",
+            f"{what} ÷ {capacity.text}, rounded up",
+            tuple(float(math.ceil(asked / held)) for asked in demand),
         ),
         Row(
-            "head-room of one, %",
+            "one deployment carries, %",
             "",
-            f"{capacity.text} ÷ L - 1",
-            tuple(100 * (held / sessions - 1) for sessions in concurrent),
+            f"{capacity.text} ÷ {what}",
+            tuple(100 * held / asked for asked in demand),
         ),
     ]
 
 
-def _until_full(value: Mapping[str, Any], concurrent: list[float]) -> list[str]:
-    growing = value["growth"] > 1
-    today = concurrent[-2] if value["growth"] != 1 else concurrent[-1]
-    if value["capacity"] < today:
+def _until_full(value: Mapping[str, Any], capacity: Carried, demand: list[float]) -> list[str]:
+    today = demand[-2] if value["growth"] != 1 else demand[-1]
+    if _carries(capacity) < today:
         return ["One deployment does not hold today's peak."]
-    if not growing:
+    if value["growth"] <= 1:
         return []
-    years = math.log(value["capacity"] / today) / math.log(value["growth"])
+    years = math.log(_carries(capacity) / today) / math.log(value["growth"])
     return [f"At this growth one deployment holds the peak for {years:.1f} years."]
 
 
+def _untried(capacity: Carried, concurrent: list[float], rows: list[Row]) -> list[str]:
+    """Turns are not all: open sockets take memory, and a search may have had few of them."""
+    needed = next(row.values for row in rows if row.symbol == "D")
+    each = max(sessions / of for sessions, of in zip(concurrent, needed, strict=True))
+    if capacity.turns_per_second is None or each <= capacity.sessions:
+        return []
+    return [
+        f"Each deployment has up to {number(round(each))} sessions at once then; the search had "
+        f"{number(round(capacity.sessions))}: whether it holds as many sockets is not known."
+    ]
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, Carried):
+        return asdict(value)
     if isinstance(value, Objective):
         return {"kind": value.kind, "per_mille": value.per_mille, "limit_s": value.limit}
     return value

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from loadkit.measure.words import number
 from loadkit.output import say
-from loadkit.sizing.inputs import Figure, read_inputs
+from loadkit.sizing.inputs import Carried, Figure, read_inputs
 from loadkit.sizing.size import Plan, make_plan
 from loadkit.sizing.storm import BIN, Storm
 
@@ -23,7 +23,6 @@ _STYLES: Final = {"given": "bold", "measured": "green", "assumed": "yellow"}
 _UNITS: Final = {
     "sessions_per_core": "sessions",
     "session_kb": "KB",
-    "capacity": "sessions at once",
     "years": "years",
 }
 
@@ -117,6 +116,8 @@ def _inputs(made: Plan) -> Table:
     )
     for name, figure in inputs.items():
         text = f"{figure.text} {_UNITS.get(name, '')}".rstrip()
+        if isinstance(figure.value, Carried):
+            text = figure.value.text
         origin = Text(figure.origin, _STYLES[figure.origin])
         grid.add_row(name.replace("_", " "), Text(text), origin, Text(figure.source, "dim"))
     return grid

@@ -1,6 +1,6 @@
 """What Locust's options name now: a profile, and the search for its capacity where asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from locust.env import Environment
@@ -10,6 +10,7 @@ from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.search import for_search
+from loadkit.swarm.subject import subject
 from loadkit.swarm.survey import Survey
 
 __all__ = ["Chosen"]
@@ -22,6 +23,7 @@ class Chosen:
         self._environment = environment
         self._read: tuple[tuple[Any, ...], Profile] | None = None
         self._own_load = 0.0
+        self._subject: Mapping[str, Any] | None = None
 
     def profile(self) -> Profile:
         """The profile, as a search runs it where there is to be one.
@@ -39,6 +41,21 @@ class Chosen:
             self._read = key, for_search(profile) if options.capacity else profile
         return self._read[1]
 
+    def meet(self, url: str, identity: Callable[[], Mapping[str, Any]]) -> None:
+        """Find out what a search is of, and whether it is what an earlier one was of.
+
+        Args:
+            url: the target's.
+            identity: asks it who it is; called for a search alone.
+
+        Raises:
+            UsageError: the earlier search was of something else.
+        """
+        self._subject = None
+        if self.survey() is not None:
+            self._subject = subject(self.profile(), url, identity())
+            self.survey()
+
     def survey(self, *ask: Callable[[Load, float], None]) -> Survey | None:
         """A new search, or an earlier one to go on with; None where the profile has its stages.
 
@@ -51,7 +68,7 @@ class Chosen:
         profile, options = self.profile(), self._environment.parsed_options
         assert options is not None
         if options.capacity:
-            return Survey(profile, self._own_load, options.resume or "", *ask)
+            return Survey(profile, self._own_load, self._subject, options.resume or "", *ask)
         if options.resume:
             raise UsageError("--resume goes on with a capacity search: add --capacity")
         return None

@@ -33,7 +33,7 @@ from loadkit.swarm.deal import Deal
 from loadkit.swarm.folder import Folder
 from loadkit.swarm.mends import measure_from
 from loadkit.swarm.metrics import Live
-from loadkit.swarm.preflight import preflight
+from loadkit.swarm.preflight import introduced, preflight
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.run import Run
 from loadkit.swarm.signals import USAGE, Stage, cut_off
@@ -103,7 +103,10 @@ class Conductor:
         """
         self._chosen.survey()
         self.permit(url)
-        preflight(url, Credentials.of(os.environ), self._announce)
+        credentials = Credentials.of(os.environ)
+        preflight(url, credentials, self._announce)
+        assert url is not None
+        self._chosen.meet(url, lambda: introduced(url, credentials))
 
     def permit(self, url: str | None) -> None:
         """Refuse a target that neither the command line nor the profile named.

@@ -1,17 +1,18 @@
 """One token before any load: can the target be reached, and does it take our credentials?"""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import gevent
 
 from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError, TargetError, UsageError
+from loadkit.net.identity import identify
 from loadkit.net.permit import outside
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
 
-__all__ = ["preflight"]
+__all__ = ["introduced", "preflight"]
 
 LIMIT: Final = 5.0  # seconds for it all, the retries of a target that is just starting included
 _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
@@ -53,3 +54,18 @@ def preflight(url: str | None, credentials: Credentials, announce: Callable[[str
     finally:
         limit.close()
         api.close()
+
+
+def introduced(url: str, credentials: Credentials) -> dict[str, Any]:
+    """Return what the target says of itself in a short session; see `identify`.
+
+    Raises:
+        TargetError: it has no session for us.
+    """
+    target = Target.resolve(url)
+    try:
+        return identify(target, credentials)
+    except RemoteError as error:
+        raise TargetError(
+            f"{target.origin} gives a token, but no session: {error}; {_RUNNING}"
+        ) from error

@@ -1,7 +1,7 @@
 """A capacity search's place in a run: the steps it begins with, the file it leaves."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from loadkit.measure.timeline import Row
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.report import capacity
+from loadkit.report.resume import steps_to_resume
 from loadkit.swarm.search import CapacityRun
 
 __all__ = ["Survey"]
@@ -23,6 +24,7 @@ class Survey:
     Args:
         profile: as of `loadkit.swarm.search.for_search`.
         own_load: see `CapacityRun`.
+        subject: see `loadkit.report.resume.steps_to_resume`.
         resume: the folder of an interrupted search to go on with; empty for a new one.
         ask: see `CapacityRun`.
 
@@ -34,15 +36,14 @@ class Survey:
         self,
         profile: Profile,
         own_load: float,
+        subject: Mapping[str, Any] | None,
         resume: str,
         ask: Callable[[Load, float], None] = lambda *_: None,
     ) -> None:
-        limits = [(limit.metric, limit.limit) for limit in profile.slo]
         earlier: Sequence[dict[str, Any]] = ()
         if resume:
-            earlier = capacity.steps_to_resume(
-                Path(resume), profile.name, profile.load.model, limits
-            )
+            earlier = steps_to_resume(Path(resume), subject)
+        self._subject = subject
         self._folder: Path | None = None
         self._head: Callable[[], dict[str, Any]] = dict
         self._search = CapacityRun(profile, own_load, earlier, ask, self._save)
@@ -75,7 +76,7 @@ class Survey:
         return capacity.completed(self._document())
 
     def _document(self) -> dict[str, Any]:
-        return self._search.document() | self._head()
+        return self._search.document() | self._head() | {"subject": self._subject}
 
     def _save(self) -> None:
         """After each step: an interrupted search goes on from here."""

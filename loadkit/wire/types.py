@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CLIENT_TYPES", "PAYLOAD_KEYS", "EventType"]
+__all__ = ["CLIENT_TYPES", "PAYLOAD_KEYS", "SIMULATOR", "EventType"]
 
 
 class EventType(StrEnum):
@@ -60,3 +60,7 @@ CLIENT_TYPES: Final = frozenset(
 
 PAYLOAD_KEYS: Final = {kind: kind.removeprefix("EVENT_TYPE_").lower() for kind in EventType}
 """The key that may stand in for `payload` inside a batch, such as `poly_agent_message`."""
+
+SIMULATOR: Final = "X-Loadkit-Simulator"
+"""The header in which loadkit's simulator says, with each token, which of its dials differ from
+their defaults (a JSON object): no other target has it."""

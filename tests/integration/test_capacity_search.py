@@ -85,13 +85,21 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     assert "Interrupted after" in ended.output
 
     (folder,) = first.iterdir()
-    ended = run(command(path, queue, second, "--resume", str(folder)), tmp_path, SECRETS)
+    resume = ("--resume", str(folder))
+    with simulator_process(tmp_path, *QUEUE[1:], "agent.slots=3") as stronger:
+        ended = run(command(path, stronger, second, *resume), tmp_path, SECRETS)
+    assert ended.code == 2, ended.output
+    assert "was of something else: simulator.agent.slots was 2, now 3." in ended.output
+    assert not second.exists()
+
+    ended = run(command(path, queue, second, *resume), tmp_path, SECRETS)
     after = found(second)
     assert after["steps"][: len(before["steps"])] == before["steps"]
     assert after["capacity"]["verdict"] == "found", ended.output
     assert after["capacity"]["load"] == HOLDS
     assert ended.code == after["exit_code"] == 0
-    assert f"This deployment holds {HOLDS} concurrent conversations" in ended.output
+    words = f"This deployment holds {HOLDS} concurrent conversations at time scale 1e-06"
+    assert words in ended.output
 
     for step in after["steps"]:
         turns_a_second = step["delivered"]["turns_per_second"]
@@ -101,7 +109,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     text = (folder / "summary.md").read_text()
     assert text.startswith(f"# Capacity: tiny\n\n{after['sentence']}")
     told = json.loads((folder / "summary.json").read_text())
-    assert told["verdict"]["reasons"] == [after["sentence"]]
+    assert told["verdict"]["reasons"] == [f"capacity search: {after['sentence']}"]
     again = run([LOADKIT, "report", folder], tmp_path)
     assert (again.code, after["sentence"] in again.output) == (0, True)
 

@@ -1,16 +1,21 @@
 """What a capacity search found, in words: a number is named only where it may be."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
+from searches import STEPS, found, step
 
 from loadkit.errors import UsageError
+from loadkit.measure import scalability
 from loadkit.report.capacity import (
-    SCHEMA,
     completed,
     document,
     exit_code,
@@ -18,79 +23,36 @@ from loadkit.report.capacity import (
     render,
     save,
     sentence,
-    steps_to_resume,
 )
-
-LIMITS = [("response.p95", 2500.0)]
-
-
-def step(number: int, at: float, verdict: str = "held", **other: Any) -> dict[str, Any]:
-    rate = at / (1 + 0.02 * (at - 1) + 0.0001 * at * (at - 1))
-    return {
-        "number": number,
-        "kind": "probe",
-        "load": at,
-        "outcome": {
-            "load": at,
-            "verdict": verdict,
-            "settled": True,
-            "why": other.pop("why", "response p95 812 ms"),
-        },
-        "delivered": {
-            "concurrent": other.pop("concurrent", at),
-            "sessions_per_second": 1.0,
-            "turns_per_second": round(rate, 3),
-        },
-        "latency_ms": {"response": {"count": 900, "p50": 300.0 + at, "p95": 812.0 + at}},
-        **other,
-    }
-
-
-STEPS = [
-    step(1, 100),
-    step(2, 200),
-    step(3, 400),
-    step(4, 800, "broken", why="response p95 3,000 ms > 2,500 ms"),
-    step(5, 412),
-    step(6, 421, "broken"),
-    step(7, 412, kind="confirm"),
-]
-
-
-def found(model: str = "closed", steps: Any = None, **result: Any) -> dict[str, Any]:
-    capacity: dict[str, Any] | None = {
-        "verdict": "found",
-        "load": 412.0,
-        "low": 398.0,
-        "high": 421.0,
-        "confirmed": True,
-        "limit": "slo",
-        "flips": None,
-        "steps": 7,
-        "seconds": 900.0,
-        "notes": [],
-    } | result
-    if result.get("verdict") == "interrupted":
-        capacity = None
-    return {
-        "schema": SCHEMA,
-        "profile": "shop",
-        "model": model,
-        "own_load": 100,
-        "slo": [{"metric": metric, "limit": limit} for metric, limit in LIMITS],
-        "settings": {},
-        "capacity": capacity,
-        "steps": STEPS if steps is None else steps,
-    }
+from loadkit.report.curve import told_of_curve
 
 
 class TestTheSentence:
     def test_a_capacity_comes_with_its_interval_and_its_limit(self):
         """And with the word that the generator was not the limit."""
         assert sentence(found()) == (
-            "This deployment holds 412 concurrent conversations (95 % CI 398–421) with response "
-            "p95 ≤ 2.50 s; the generator was not the limit."
+            "This deployment holds 412 concurrent conversations (95 % CI 398–421), 15.8 turns/s, "
+            "with response p95 ≤ 2.50 s; the generator was not the limit."
         )
+
+    def test_people_who_are_busier_than_people_are_named_as_such(self):
+        """412 at a tenth of the time, 29 s of 30 in which they do not wait: ten times as many."""
+        told = sentence(found(time_scale=0.1))
+        assert told.startswith(
+            "This deployment holds 412 concurrent conversations at time scale 0.1 "
+            "(95 % CI 398–421), 15.8 turns/s, as many as of about 4,000 people at their own pace, "
+        )
+
+    def test_the_same_goes_for_a_rate(self):
+        steps = [step(1, 12.4, concurrent=380.2)]
+        told = sentence(found("open", steps, load=12.4, low=11.9, high=12.8, time_scale=0.1))
+        assert "12.4 new sessions a second (about 380 at once at time scale 0.1)" in told
+
+    @pytest.mark.parametrize(
+        "result", [{"verdict": "below_start", "load": None}, {"verdict": "interrupted"}]
+    )
+    def test_a_load_that_is_no_capacity_says_at_what_time_scale_too(self, result: Any):
+        assert "at time scale 0.1" in sentence(found(time_scale=0.1, **result))
 
     def test_an_open_one_is_a_rate(self):
         """With the sessions at once that came of it."""
@@ -109,8 +71,8 @@ class TestTheSentence:
             ),
             pytest.param(
                 {"verdict": "at_least", "limit": "generator"},
-                "holds at least 412 concurrent conversations (95 % CI 398–421) with response p95 "
-                "≤ 2.50 s; the generator was saturated: add workers",
+                "holds at least 412 concurrent conversations (95 % CI 398–421), 15.8 turns/s, with "
+                "response p95 ≤ 2.50 s; the generator was saturated: add workers",
                 id="generator",
             ),
             pytest.param(
@@ -188,50 +150,6 @@ class TestTheFile:
         json.loads((tmp_path / "capacity.json").read_text(), parse_constant=pytest.fail)
         assert load(tmp_path) == load(tmp_path / "capacity.json") == written
 
-    def test_an_interrupted_search_gives_its_steps(self, tmp_path: Path):
-        """In their order."""
-        save(tmp_path, found(verdict="interrupted"))
-        assert steps_to_resume(tmp_path, "shop", "closed", LIMITS) == STEPS
-
-    def test_one_that_ran_out_of_time_does_so_too(self, tmp_path: Path):
-        """With a larger budget it goes on."""
-        save(tmp_path, found(verdict="out_of_budget"))
-        assert steps_to_resume(tmp_path, "shop", "closed", LIMITS) == STEPS
-
-    def test_one_that_the_generator_ended_goes_on_from_there(self, tmp_path: Path):
-        """With more workers: the step that they were too few for is done again."""
-        steps = [step(1, 100), step(2, 200, verdict="generator"), step(3, 100, kind="confirm")]
-        save(tmp_path, found("closed", steps, verdict="at_least", limit="generator"))
-        assert steps_to_resume(tmp_path, "shop", "closed", LIMITS) == steps[:1]
-
-    @pytest.mark.parametrize(
-        ("written", "profile", "model", "limits", "words"),
-        [
-            pytest.param({}, "shop", "closed", LIMITS, "is over: This deployment", id="over"),
-            pytest.param(
-                {"verdict": "interrupted"}, "bank", "closed", LIMITS, "another profile", id="name"
-            ),
-            pytest.param(
-                {"verdict": "interrupted"}, "shop", "open", LIMITS, "load.model", id="model"
-            ),
-            pytest.param(
-                {"verdict": "interrupted"},
-                "shop",
-                "closed",
-                [("response.p95", 2000.0)],
-                r"another \[slo\]",
-                id="objectives",
-            ),
-        ],
-    )
-    def test_steps_that_say_nothing_of_this_search_are_refused(
-        self, tmp_path: Path, written: Any, profile: str, model: str, limits: Any, words: str
-    ):
-        """Another limit makes another verdict of the same latencies."""
-        save(tmp_path, found(**written))
-        with pytest.raises(UsageError, match=words):
-            steps_to_resume(tmp_path, profile, model, limits)
-
     @pytest.mark.parametrize(
         ("content", "words"),
         [(None, "give the folder"), ("{", "not JSON"), ("[]", "no result"), ("{}", "no result")],
@@ -256,6 +174,45 @@ class TestTheCurve:
         assert "| broken | response p95 3,000 ms > 2,500 ms |" in rows[-1]
         assert lines[0] == "# Capacity: shop"
         assert lines[2].startswith("This deployment holds 412")
+
+    def test_a_step_names_what_broke_it(self):
+        """Which need not be the phase that the columns are of."""
+        lines = [
+            {"metric": "response.p95", "status": "pass"},
+            {"metric": "first_chunk.p95", "status": "fail"},
+            {"metric": "violations", "status": "fail"},
+        ]
+        page = document(found(steps=[*STEPS, step(8, 900, "broken", slo=lines)]))
+        assert "| broken by first_chunk.p95 +1 |" in page
+
+    def test_a_percentile_of_too_few_samples_is_a_dash_here_too(self):
+        few = {"response": {"count": 20, "mean": 1.0, "p50": 800.0, "p95": 3835.0}}
+        page = document(found(steps=[*STEPS, step(8, 900, "broken", latency_ms=few)]))
+        assert "| 800 | – | broken |" in page
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.lists(st.floats(0.001, 1e4), min_size=4, max_size=8), st.integers(1, 1000))
+    def test_whatever_was_measured_no_absurd_figure_is_told(self, rates: list[float], least: int):
+        """No peak far beyond what was measured, and no coefficient that stands for nothing."""
+        steps = [step(number, least * 2.0**number, turns=rate) for number, rate in enumerate(rates)]
+        with mock.patch.object(scalability, "_RESAMPLES", 20):
+            told = " ".join(told_of_curve(completed(found(steps=steps))))
+        assert not re.search(r"e-\d\d", told)
+        for peak in re.findall(r"peak at ([\d,]+) sessions", told):
+            assert int(peak.replace(",", "")) <= 2 * steps[-1]["load"]
+
+    def test_figures_that_tell_nothing_print_nothing_of_the_law(self):
+        """Throughput that is the same at any load: what one session would do is not in it."""
+        steps = [step(n, 100.0 * n, turns=50 + n % 2) for n in range(1, 8)]
+        told = " ".join(told_of_curve(completed(found(steps=steps))))
+        assert "tell nothing of a law of scalability" in told
+        assert "contention" not in told
+
+    def test_a_line_has_neither_contention_nor_a_peak(self):
+        steps = [step(n, 100.0 * n, turns=50.0 * n) for n in range(1, 8)]
+        told = " ".join(told_of_curve(completed(found(steps=steps))))
+        assert "turns/s by one session, no contention, no coherency, R² 1.000." in told
+        assert "peak at" not in told
 
     def test_a_servers_words_do_not_break_the_table(self):
         """They come with what turned people away."""

@@ -10,7 +10,7 @@ from loadkit.cli import PLAN_FLAGS
 from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
 from loadkit.errors import UsageError
 from loadkit.measure.queueing import Objective
-from loadkit.sizing.inputs import INPUTS, read_capacity, read_inputs
+from loadkit.sizing.inputs import INPUTS, Carried, read_capacity, read_inputs
 
 
 def test_every_input_is_a_flag_of_the_command_and_the_reverse() -> None:
@@ -99,33 +99,49 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
-def result(model: str = "closed", **capacity: Any) -> dict[str, Any]:
+def result(model: str = "closed", time_scale: float = 1.0, **capacity: Any) -> dict[str, Any]:
     """What a search leaves, as far as a plan reads it."""
+    found = {"verdict": "found", "load": 412.0} | capacity
     return {
         "schema": "loadkit.capacity/1",
         "model": model,
-        "capacity": {"verdict": "found", "load": 412.0} | capacity,
+        "subject": {"profile": {"conversation": {"time_scale": time_scale}}},
+        "capacity": found,
+        "steps": [
+            {
+                "load": load,
+                "outcome": {"verdict": verdict},
+                "delivered": {"concurrent": 60.4, "turns_per_second": turns},
+            }
+            for load, verdict, turns in (
+                (100.0, "held", 5.0),
+                (found["load"], "held", 19.0),
+                (found["load"], "held", 20.5),  # the confirmation
+                (900.0, "broken", 30.0),
+            )
+        ],
     }
 
 
 @pytest.mark.parametrize(
-    ("document", "value", "source"),
+    ("document", "source"),
     [
-        (result(), 412, "capacity.json"),
-        (result(verdict="at_least"), 412, "capacity.json, at least"),
-        (result("open", load=2.5), 450, "2.5 arrivals/s"),
+        (result(), "capacity.json: 60 sessions at once"),
+        (result(time_scale=0.1), "capacity.json: 60 sessions at once at time scale 0.1"),
+        (result(verdict="at_least"), "capacity.json, at least: 60 sessions at once"),
+        (result("open", load=2.5), "capacity.json: 60 sessions at once"),
     ],
 )
-def test_a_capacity_result_is_read_and_called_measured(
-    tmp_path: Path, document: dict[str, Any], value: float, source: str
+def test_a_capacity_result_is_read_as_turns_and_called_measured(
+    tmp_path: Path, document: dict[str, Any], source: str
 ) -> None:
-    """A bound that is not the capacity itself says so; the open model goes through Little's law."""
+    """Those of the hold that confirmed it; a bound that is not the capacity itself says so."""
     path = tmp_path / "capacity.json"
     path.write_text(json.dumps(document))
-    figure = read_inputs({"mean_session": "3m"}, path)["capacity"]
-    assert figure.value == value
-    assert figure.origin == "measured"
-    assert source in figure.source
+    figure = read_inputs({}, path)["capacity"]
+    assert figure.value == Carried(20.5, 60.4)
+    assert (figure.origin, figure.source) == ("measured", source)
+    assert figure.text == "20.5 turns/s"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +158,7 @@ def test_a_result_without_a_capacity_is_refused(tmp_path: Path, text: str, words
     path = tmp_path / "capacity.json"
     path.write_text(text)
     with pytest.raises(UsageError) as refused:
-        read_capacity(path, 180.0)
+        read_capacity(path)
     assert words in str(refused.value)
     assert str(path) in str(refused.value)
 
@@ -150,6 +166,6 @@ def test_a_result_without_a_capacity_is_refused(tmp_path: Path, text: str, words
 def test_a_result_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """As is one beside a capacity that was given."""
     with pytest.raises(UsageError, match="cannot read"):
-        read_capacity(tmp_path / "none.json", 180.0)
+        read_capacity(tmp_path / "none.json")
     with pytest.raises(UsageError, match="give one"):
         read_inputs({"capacity": "5"}, tmp_path / "none.json")

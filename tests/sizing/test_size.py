@@ -7,7 +7,7 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.measure.queueing import Queue, Service
-from loadkit.sizing.inputs import read_inputs
+from loadkit.sizing.inputs import Carried, Figure, read_inputs
 from loadkit.sizing.size import Plan, make_plan
 
 pytestmark = pytest.mark.usefixtures("small_storms")
@@ -95,15 +95,29 @@ def test_the_generator_has_the_cores_that_were_measured(given: dict[str, str], c
 
 
 def test_a_capacity_says_how_many_deployments_and_for_how_long() -> None:
-    """360 at the peak of 1,000: head-room 178 %; at 20 % a year, 5.6 years."""
+    """1,000 where 360 are the peak: 278 % of it; at 20 % a year, 5.6 years."""
     plan = planned(
         sessions_per_hour="2400", capacity="1000", growth="20%/year", years="10", mean_session="3m"
     )
     assert row(plan, "deployments needed") == (1, 1, 3)
-    assert row(plan, "head-room of one, %")[1] == pytest.approx(100 * (1000 / 360 - 1))
+    assert row(plan, "one deployment carries, %")[1] == pytest.approx(100 * 1000 / 360)
     assert any("for 5.6 years" in remark for remark in plan.remarks)
     small = planned(concurrent="2000", capacity="1000")
     assert "One deployment does not hold today's peak." in small.remarks
+
+
+def test_deployments_are_reckoned_by_turns_where_a_search_counted_them() -> None:
+    """60 people at a tenth of the time say as much as ten times as many: 2 carry 1,000, not 17."""
+    inputs = read_inputs({"concurrent": "1000", "mean_session": "3m", "turns": "5"})
+    measured = Figure(Carried(20.0, 60.0), "20.0 turns/s", "measured", "capacity.json")
+    plan = make_plan({**inputs, "capacity": measured})
+    assert row(plan, "turns, /s") == pytest.approx((1000 / 180 * 5,))
+    assert row(plan, "deployments needed") == (2,)
+    assert row(plan, "one deployment carries, %") == pytest.approx((100 * 20 / (1000 / 36),))
+    assert any("up to 500 sessions at once then; the search had 60" in it for it in plan.remarks)
+    enough = Figure(Carried(20.0, 600.0), "20.0 turns/s", "measured", "capacity.json")
+    remarks = make_plan({**inputs, "capacity": enough}).remarks
+    assert not any("sockets" in remark for remark in remarks)
 
 
 def test_a_plan_without_a_margin_says_so() -> None:

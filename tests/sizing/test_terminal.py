@@ -78,12 +78,19 @@ def test_the_command_takes_a_capacity_result_and_writes_json(
 ) -> None:
     """One object, which another program can read."""
     path = tmp_path / "capacity.json"
+    step = {
+        "load": 412.0,
+        "outcome": {"verdict": "held"},
+        "delivered": {"concurrent": 411.0, "turns_per_second": 12.5},
+    }
     capacity = {"load": 412.0, "verdict": "found"}
     found = {"schema": "loadkit.capacity/1", "model": "closed", "capacity": capacity}
+    found["steps"] = [step]
     path.write_text(json.dumps(found))
     assert cli.main(["plan", str(path), "--concurrent", "500", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["inputs"]["capacity"]["origin"] == "measured"
+    assert document["inputs"]["capacity"]["value"]["turns_per_second"] == 12.5
 
 
 def test_bad_input_is_exit_code_2_with_the_mend(capsys: pytest.CaptureFixture[str]) -> None:
