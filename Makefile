@@ -37,9 +37,19 @@ bench: $(READY)
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "loadkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
-	@echo "setting up .venv (once)"
+	@echo "setting up .venv, once: a minute or two"
+	@echo "1/3  a virtual environment of $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "2/3  $$(grep -c '^[^ ]*==' requirements.txt) packages, those of requirements.txt with their hashes:"
+	@# One name after the other, as pip gets to it; what goes wrong it says on standard error.
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+			--require-hashes -r requirements.txt && echo done; } | { \
+		while read -r what name _; do case $$what in \
+			Collecting) printf ' %s' "$${name%%=*}" ;; \
+			Installing) printf '\n     downloaded; now they are put in place\n' ;; \
+			done) exit 0 ;; \
+		esac; done; echo; exit 1; }
+	@echo "3/3  loadkit itself, from this folder"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 

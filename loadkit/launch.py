@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +21,7 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.net.permit import permit
 from loadkit.net.target import Target
 from loadkit.output import never_wait, say
-from loadkit.plan.profile import load_profile, profile_folders
+from loadkit.plan.profile import ProfileError, load_profile, profile_folders
 
 __all__ = ["launch"]
 
@@ -64,8 +65,8 @@ def launch(
         LoadkitError: the simulator does not start.
     """
     never_wait()  # once Locust runs, this watches over it
-    dials = _check(profile, overrides, host, allow_production=allow_production)
     locustfile = _locustfile(locustfile)
+    dials = _check(profile, overrides, host, locustfile, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
     with ExitStack() as stack:
@@ -91,35 +92,62 @@ def launch(
 
 
 def _check(
-    profile: str, overrides: Sequence[str], host: str | None, *, allow_production: bool
+    profile: str,
+    overrides: Sequence[str],
+    host: str | None,
+    locustfile: Path,
+    *,
+    allow_production: bool,
 ) -> list[str]:
     """Tell mistakes before anything starts, and before the target's URL is shown: it might hold
-    a password. User classes are Locust's to know.
+    a password.
 
     Returns:
         The simulator's dials as its command line takes them.
     """
-    plan = load_profile(profile, overrides=overrides, search=profile_folders())
-    dials = [f"{name}={_toml(value)}" for name, value in plan.simulator.items()]
-    if dials:
-        _check_dials(profile, dials)
+    read = partial(
+        load_profile,
+        profile,
+        overrides=overrides,
+        search=profile_folders(),
+        check_dials=lambda table: _dial_mistakes(_dials(table)),
+    )
+    try:
+        plan = read()
+    except ProfileError:
+        # User classes are Locust's to know; asked for only now, so that all is told at once.
+        read(known_classes=_user_classes(locustfile))
+        raise
     if host is not None:
         permit(host, host, plan.allow_hosts, production=allow_production)
         Target.resolve(host)
-    return dials
+    return _dials(plan.simulator)
 
 
-def _check_dials(profile: str, dials: Sequence[str]) -> None:
+def _dials(table: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={_toml(value)}" for name, value in table.items()]
+
+
+def _dial_mistakes(dials: Sequence[str]) -> list[str]:
+    if not dials:
+        return []
     # Only here: it brings the whole server along, which most runs have no use for.
     from loadkit.simulator import load_dials
 
     try:
         load_dials(None, dials)
     except UsageError as error:
-        mistakes = [line.removeprefix("--set ") for line in str(error).splitlines()]
-        raise UsageError(
-            "\n".join(f"{profile}: [simulator] {each}" for each in mistakes)
-        ) from error
+        return [line.removeprefix("--set ") for line in str(error).splitlines()]
+    return []
+
+
+def _user_classes(locustfile: Path) -> list[str] | None:
+    """The user classes of a locustfile; None if it does not tell."""
+    command = [sys.executable, "-m", "loadkit.swarm.start", "-f", str(locustfile), "--list"]
+    told = subprocess.run(command, env=_environment(), capture_output=True, check=False)
+    # "Available Users:", and a name a line, indented.
+    lines = told.stdout.decode(errors="replace").splitlines()
+    return [line.strip() for line in lines if line.startswith(" ")] or None
 
 
 def _toml(value: Any) -> str:

@@ -45,6 +45,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
         return processes[-1]
 
     monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(module, "_user_classes", lambda locustfile: ["CompleteChat"])
     monkeypatch.setenv("POLY_CONNECTOR_TOKEN", "a-secret")
     return processes
 
@@ -194,6 +195,22 @@ def test_each_run_has_a_key_for_its_workers_that_nobody_else_knows(
     assert one != other
     assert min(len(one), len(other)) >= 32
     assert not any(one in word for word in started[0].command)
+
+
+def test_mistakes_that_others_know_of_are_told_beside_the_profiles_own(
+    started: list[Process], profile: str
+) -> None:
+    """Locust knows the user classes, and the simulator its dials."""
+    Path(profile).write_text(
+        PROFILE.replace("[mix]", "sede = 1\n[mix]\nCompletChat = 1") + "[simulator]\nsede = 1\n"
+    )
+    with pytest.raises(UsageError) as refused:
+        go(profile)
+    key, mixed, dial = str(refused.value).splitlines()
+    assert key.endswith(":3: load.sede: unknown key 'sede'; did you mean 'seed'?")
+    assert ":5: mix.CompletChat: no user class is called 'CompletChat'" in mixed
+    assert dial.endswith("[simulator] sede=1: sede: no such dial; did you mean seed?")
+    assert not started
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,7 +1,7 @@
 """A profile: one test as a file says it, checked as a whole before anything starts."""
 
 import tomllib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,7 @@ def load_profile(
     search: Sequence[Path] = (),
     known_classes: Collection[str] | None = None,
     known_violations: Collection[str] | None = None,
+    check_dials: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
 ) -> Profile:
     """Read a profile and check all of it.
 
@@ -143,6 +144,7 @@ def load_profile(
         search: folders of profiles, the first that has the name wins.
         known_classes: the user classes that `mix` may name; None takes any name.
         known_violations: the kinds that `violations.<kind>` may name; None takes any name.
+        check_dials: returns the mistakes in the table `[simulator]`; None takes any.
 
     Raises:
         ProfileError: there is no such profile, or it holds mistakes; all are told at once.
@@ -177,6 +179,9 @@ def load_profile(
     except DialogueError as error:
         place = source.place(_DIALOGUES)
         mistakes += [f"{place}: conversation.dialogues: {mistake}" for mistake in error.mistakes]
+    dials = source.data.get("simulator")
+    if check_dials is not None and isinstance(dials, dict):
+        mistakes += [f"{path}: [simulator] {mistake}" for mistake in check_dials(dials)]
     if mistakes or tables is None:
         raise ProfileError(mistakes)
     return Profile(
