@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.machine import cannot_listen
 from loadkit.net.permit import permit
 from loadkit.net.target import Target
 from loadkit.output import never_wait, say
@@ -25,6 +26,7 @@ from loadkit.plan.profile import ProfileError, load_profile, profile_folders
 
 __all__ = ["launch"]
 
+LOOPBACK: Final = "127.0.0.1"
 SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
 SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL
 _HERE: Final = Path(__file__).parent
@@ -65,6 +67,13 @@ def launch(
         LoadkitError: the simulator does not start.
     """
     never_wait()  # once Locust runs, this watches over it
+    if ui_port is not None:
+        ui_port = ui_port or _free_port()
+        if reason := cannot_listen(LOOPBACK, ui_port):
+            raise UsageError(
+                f"the web UI cannot be served on {LOOPBACK}:{ui_port}: {reason}; choose another "
+                "port with --port"
+            )
     locustfile = _locustfile(locustfile)
     dials = _check(profile, overrides, host, locustfile, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
@@ -79,7 +88,7 @@ def launch(
             host = _start_simulator(stack, environment, dials)
         say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
-            say(f"web UI: http://127.0.0.1:{ui_port}  (Ctrl-C ends it)")
+            say(f"web UI: http://{LOOPBACK}:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         command += ["--allow-production"] if allow_production else []
         command += further
@@ -185,14 +194,14 @@ def _locust_command(
         "WARNING",
     ]
     command += ["--processes", str(workers), "--profile", profile, "-H", host, "--out", str(out)]
-    command += ["--master-bind-host", "127.0.0.1", "--master-host", "127.0.0.1"]
+    command += ["--master-bind-host", LOOPBACK, "--master-host", LOOPBACK]
     command += ["--master-bind-port", port, "--master-port", port]
     for override in overrides:
         command += ["--set", override]
     if ui_port is None:
         command.append("--headless")
     else:
-        command += ["--web-host", "127.0.0.1", "--web-port", str(ui_port)]
+        command += ["--web-host", LOOPBACK, "--web-port", str(ui_port)]
     return command
 
 
@@ -214,7 +223,7 @@ def _free_port() -> int:
     while True:
         port = random.randint(10_000, 32_000)
         with socket.socket() as listener, suppress(OSError):
-            listener.bind(("127.0.0.1", port))
+            listener.bind((LOOPBACK, port))
             return port
 
 

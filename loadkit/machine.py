@@ -6,8 +6,10 @@ Linux tells all of it. Elsewhere some is unknown, which is None here, never a gu
 import contextlib
 import os
 import resource
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AI_PASSIVE
 from typing import Final, NamedTuple
 
 import psutil
@@ -16,6 +18,7 @@ __all__ = [
     "CpuClock",
     "Limit",
     "PortUse",
+    "cannot_listen",
     "cgroup_cores",
     "cgroup_memory",
     "cores",
@@ -110,6 +113,21 @@ def parse_port_range(text: str) -> int:
     """Return how many ports `ip_local_port_range` holds; its two numbers are the first and last."""
     first, last = map(int, text.split())
     return last - first + 1
+
+
+def cannot_listen(host: str, port: int) -> str | None:
+    """Return why one cannot listen at an address now, in the system's words; None if one can."""
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as listener:
+            # One that was listened at until a moment ago is free: servers take it all the same.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()
+    except (OSError, OverflowError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return None
 
 
 # --- cores and memory -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import socket
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from loadkit import machine
 from loadkit.machine import (
     CpuClock,
+    cannot_listen,
     cgroup_cores,
     cgroup_memory,
     cores,
@@ -226,3 +228,14 @@ def test_the_share_of_busy_time_is_of_the_cores_that_can_be_used(
     clock = CpuClock()
     assert clock.busy_percent() == pytest.approx(100 * (1 + 4) / (4 + 4))
     assert clock.busy_percent() == 0.0  # no time has passed by the system's clock
+
+
+def test_an_address_that_somebody_listens_at_cannot_be_listened_at() -> None:
+    """Nor one that this machine does not have; one that was let go is free."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert cannot_listen("127.0.0.1", port) == "Address already in use"
+    assert cannot_listen("127.0.0.1", port) is None
+    assert cannot_listen("203.0.113.1", 0) == "Cannot assign requested address"

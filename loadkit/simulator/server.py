@@ -90,8 +90,11 @@ class Simulator:
         except OSError as error:
             await self._runner.cleanup()
             self._truth.close()
+            # asyncio repeats the address in front of the system's words
+            reason = str(error.strerror or error).rpartition(": ")[2]
             raise UsageError(
-                f"cannot listen on {self._host}:{self._port}: {error.strerror or error}"
+                f"cannot listen on {self._host}:{self._port}: {reason}; "
+                "choose another port with --port, or an address of this machine with --host"
             ) from error
         port = self._runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host

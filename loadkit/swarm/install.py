@@ -12,9 +12,11 @@ from gevent.event import Event
 from gevent.monkey import get_original
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
+from locust.web import WebUI
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.machine import cannot_listen
 from loadkit.measure import enough
 from loadkit.output import complain, in_utc, never_wait
 from loadkit.plan.profile import Profile
@@ -88,6 +90,7 @@ def install(environment: Environment, **_: Any) -> None:
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         try:
+            _check_port(environment.web_ui)
             if options.autostart:
                 conductor.check(environment.host)
             else:
@@ -99,6 +102,19 @@ def install(environment: Environment, **_: Any) -> None:
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
     enough.load()
+
+
+def _check_port(web_ui: WebUI) -> None:
+    """Locust would go on without its UI, with a traceback.
+
+    Raises:
+        UsageError: it cannot be served there.
+    """
+    if reason := cannot_listen(web_ui.host, web_ui.port):
+        raise UsageError(
+            f"the web UI cannot be served on {web_ui.host}:{web_ui.port}: {reason}; choose another "
+            "port with --web-port, or an address of this machine with --web-host"
+        )
 
 
 def _install_leader(environment: Environment, conductor: Conductor) -> None:

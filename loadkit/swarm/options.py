@@ -25,6 +25,8 @@ LISTENS: Final = {
 }
 """Option of Locust's → what it says where."""
 
+PORTS: Final = ("master_bind_port", "master_port", "web_port")
+
 
 def add_options(parser: Any) -> None:
     """Add our options (a listener of `init_command_line_parser`; may run many times)."""
@@ -33,6 +35,8 @@ def add_options(parser: Any) -> None:
     for action in parser._actions:
         if action.dest in LISTENS:  # at all of this machine's addresses, Locust would
             action.default, action.help = LOOPBACK, f"{LISTENS[action.dest]} Default: {LOOPBACK}"
+        elif action.dest in PORTS:  # Locust takes any number, and some wrap round
+            action.type = flags.port
     group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
     group.add_argument(
         "--set",

@@ -1,6 +1,7 @@
 """What stands about a run, in the environment and in its folder, decides nothing of it."""
 
 import json
+import socket
 from pathlib import Path
 
 from processes import (
@@ -58,3 +59,32 @@ def test_locusts_own_way_refuses_by_name_what_contradicts_a_profile(tmp_path: Pa
     assert "CompleteChat (LOCUST_USER_CLASSES in the environment) contradicts" in ended.output
     assert "set load.seed=9 (in " in ended.output
     assert not list(ROOT.glob("results/*-tiny"))
+
+
+def test_a_port_that_is_taken_is_one_line_and_a_usage_error(tmp_path: Path) -> None:
+    """Before any load, whoever wanted it."""
+    with socket.socket() as taken, simulator(tmp_path) as server:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        own_way = [LOCUST, "--profile", "smoke", "-H", server.url]
+        for command, flag in (
+            ([LOADKIT, "simulate", "--port", port], "--port"),
+            ([LOADKIT, "ui", "smoke", "--host", server.url, "--port", port], "--port"),
+            ([*own_way, "--web-port", port], "--web-port"),
+            ([*own_way, "--headless", "--metrics-port", port], "--metrics-port"),
+            (
+                [*own_way, "--headless", "--master", "--master-bind-port", port],
+                "--master-bind-port",
+            ),
+        ):
+            ended = run(command, tmp_path, SECRETS | {"LOCUST_LOGLEVEL": "WARNING"})
+            assert ended.code == 2, ended.output
+            (line,) = ended.output.splitlines()
+            assert line.startswith("error: ")
+            assert "address already in use" in line.lower()
+            assert f"127.0.0.1:{port}" in line
+            assert flag in line
+        ended = run([*own_way, "--web-port", "65536"], tmp_path, SECRETS)
+        assert ended.code == 2
+        assert "should be from 0 to 65535, not '65536'" in ended.output
