@@ -13,12 +13,7 @@ HOST = "http://127.0.0.1:8100"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, with two profiles in it, two elsewhere, and what is none of them."""
-    for name in (
-        "profiles/ours.toml",
-        "own/first.toml",
-        "own/deep/second.toml",
-        "other/secret.toml",
-    ):
+    for name in ("profiles/ours", "own/first", "own/deep/second", "other/secret"):
         path = tmp_path / f"{name}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("# Does it hold?\n")
