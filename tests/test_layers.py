@@ -29,6 +29,7 @@ LEVELS = {
     "simulator": 4,
     "report": 4,
     "facts": 4,
+    "foresight": 4,
     "recovery": 5,
     "swarm": 5,
     "doctor": 5,

@@ -1,5 +1,6 @@
 """What a person has come for, and the tables that say how they go about it."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from loadkit.plan.settings import Table
 from loadkit.plan.traits import Wait
 from loadkit.plan.units import Duration, Ratio
 
-__all__ = ["Abandon", "After", "Errand", "Handoff", "Idle"]
+__all__ = ["Abandon", "After", "Errand", "Handoff", "Idle", "Outing"]
 
 
 class Errand(StrEnum):
@@ -19,6 +20,25 @@ class Errand(StrEnum):
     HUMAN = "human"  # says it, then asks for a human and talks to them until they leave
     IDLE = "idle"  # opens the chat and says nothing
     ABANDON = "abandon"  # is gone in the middle of a turn without a word
+
+
+@dataclass(frozen=True, slots=True)
+class Outing:
+    """One session to be lived, as its user class has it.
+
+    Attributes:
+        name: the user class.
+        errand: what the person has come for.
+        streaming: whether streamed answers are asked for.
+        tabs: further browser tabs on the session.
+        restarts: how often the app is shut down and started anew.
+    """
+
+    name: str
+    errand: Errand = Errand.CHAT
+    streaming: bool = False
+    tabs: int = 0
+    restarts: int = 0
 
 
 class Handoff(Table):

@@ -15,7 +15,7 @@ from loadkit.plan.settings import Conversation
 from loadkit.plan.traits import Human
 from loadkit.plan.writer import Turn, Writer, halves
 
-__all__ = ["Act", "Errand", "Person", "person_rng"]
+__all__ = ["ASKS", "Act", "Errand", "Person", "person_rng"]
 
 ASKS: Final = (
     "agent please",

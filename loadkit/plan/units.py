@@ -6,7 +6,14 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["Duration", "Ratio", "parse_duration", "parse_percent_per_hour", "parse_ratio"]
+__all__ = [
+    "Duration",
+    "Ratio",
+    "parse_duration",
+    "parse_percent_per_hour",
+    "parse_ratio",
+    "write_duration",
+]
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -39,6 +46,22 @@ def parse_duration(value: Any) -> float:
     raise ValueError(
         f'should be a duration such as "250ms", "2.5s", "3m" or "1h", or seconds, not {value!r}'
     )
+
+
+def write_duration(seconds: float) -> str:
+    """Write a duration as `parse_duration` reads it: `1m30s`, `2.5s`, `250ms`.
+
+    To a millisecond under a second, to a tenth under a minute, else to a whole second.
+    """
+    if 0 < seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{round(seconds, 1):g}s"
+    left, written = round(seconds), ""
+    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
+        number, left = divmod(left, size)
+        written += f"{number}{unit}" if number else ""
+    return written
 
 
 def parse_ratio(value: Any) -> float:

@@ -1,17 +1,19 @@
 """What Locust's options name now: a profile, and the search for its capacity where asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from locust.env import Environment
 
 from loadkit.errors import UsageError
+from loadkit.foresight import Doubt, foresee
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.swarm.options import read_profile
-from loadkit.swarm.search import for_search
+from loadkit.swarm.search import for_search, of_a_step
 from loadkit.swarm.subject import subject
 from loadkit.swarm.survey import Survey
+from loadkit.swarm.users import outings
 
 __all__ = ["Chosen"]
 
@@ -24,6 +26,7 @@ class Chosen:
         self._read: tuple[tuple[Any, ...], Profile] | None = None
         self._own_load = 0.0
         self._subject: Mapping[str, Any] | None = None
+        self._doubts: tuple[Doubt, ...] | None = None
 
     def profile(self) -> Profile:
         """The profile, as a search runs it where there is to be one.
@@ -38,6 +41,7 @@ class Chosen:
         if self._read is None or self._read[0] != key:
             profile = read_profile(options, self._classes())
             self._own_load = profile.load.peak_rate or profile.load.peak_users
+            self._doubts = None
             self._read = key, for_search(profile) if options.capacity else profile
         return self._read[1]
 
@@ -56,6 +60,20 @@ class Chosen:
             self._subject = subject(self.profile(), url, identity())
             self.survey()
 
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What the run of the profile, or a step of its search, will hardly be able to tell.
+
+        Raises:
+            UsageError: as `profile`.
+        """
+        profile, options = self.profile(), self._environment.parsed_options
+        if self._doubts is None:
+            assert options is not None
+            lived = outings(self._classes().values())
+            of = of_a_step if options.capacity else foresee
+            self._doubts = tuple(of(profile, lived))
+        return self._doubts
+
     def survey(self, *ask: Callable[[Load, float], None]) -> Survey | None:
         """A new search, or an earlier one to go on with; None where the profile has its stages.
 
@@ -73,6 +91,6 @@ class Chosen:
             raise UsageError("--resume goes on with a capacity search: add --capacity")
         return None
 
-    def _classes(self) -> Sequence[str]:
-        available = self._environment.available_user_classes or {}
-        return list(available) or [cls.__name__ for cls in self._environment.user_classes]
+    def _classes(self) -> Mapping[str, type[Any]]:
+        available: Any = self._environment.available_user_classes  # not users, as Locust has it
+        return available or {cls.__name__: cls for cls in self._environment.user_classes}

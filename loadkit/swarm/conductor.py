@@ -21,6 +21,7 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.permit import permit
+from loadkit.output import say
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
 from loadkit.report.files import results_folder
@@ -181,14 +182,21 @@ class Conductor:
             self.make_folder()
         assert self._folder is not None
         self._fault = self._drained = None
+        doubts = self._chosen.doubts()
         self._run = run = Run(
             profile,
             self._environment.host or "",
             self._folder,
             strict=options.strict,
             pause=lambda: gevent.sleep(0),
+            doubts=doubts,
         )
         self._folder = None
+        for doubt in doubts:
+            if self._headless:
+                say(f"warning: {doubt}")
+            else:  # Locust's page shows the log
+                logger.warning("%s", doubt)
         survey = self._chosen.survey(self._ask)
         if survey is not None:
             run.search(survey)

@@ -8,13 +8,14 @@ from time import perf_counter
 from typing import Any, Final
 
 from loadkit.errors import Failure
+from loadkit.foresight import Doubt
 from loadkit.measure.abort import Watch
 from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.verdict import of_search
+from loadkit.measure.verdict import UNDECIDED, of_search
 from loadkit.measure.words import number
 from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile
@@ -41,6 +42,7 @@ class Run:
         folder: where its results go.
         strict: whether an objective that too few samples decide on is broken.
         pause: called between two pieces of work of some milliseconds, to let others run.
+        doubts: what it will hardly be able to tell, as was foreseen.
         clock: monotonic, in seconds.
 
     Attributes:
@@ -63,13 +65,14 @@ class Run:
         *,
         strict: bool,
         pause: Callable[[], None],
+        doubts: Sequence[Doubt] = (),
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._started = datetime.now(UTC)
         self.name = self._started.isoformat(timespec="microseconds")
         self.profile, self.folder = profile, folder
         self._target, self._strict, self._pause = target, strict, pause
-        self._clock = clock
+        self._clock, self._doubts = clock, doubts
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
@@ -208,8 +211,25 @@ class Run:
         if found is not None:
             verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
-        self.summary, self.found = summary, found
+        self.summary, self.found = self._recalled(summary), found
         self.unwritten = self.folder.finish(self._write)
+
+    def _recalled(self, summary: Summary) -> Summary:
+        """Where an objective is undecided as was foreseen, the verdict says what it would take."""
+        undecided = {each.metric: each for each in summary.slo if each.status == "undecided"}
+        fixes = {
+            f"{UNDECIDED}{undecided[doubt.metric]}": doubt.fix
+            for doubt in self._doubts
+            if doubt.metric in undecided
+        }
+
+        def recalled(reason: str) -> str:
+            fix = next((fixes[head] for head in fixes if reason.startswith(head)), "")
+            return f"{reason}, as foreseen: {fix}" if fix else reason
+
+        verdict = summary.verdict
+        reasons = tuple(map(recalled, verdict.reasons))
+        return replace(summary, verdict=replace(verdict, reasons=reasons))
 
     def _write(self, folder: Path) -> None:
         """What is written at the end, and may be tried again."""
@@ -242,7 +262,8 @@ class Run:
         }
 
     def _info(self) -> dict[str, Any]:
-        return run_info(self.profile, self._started_at, self._target)
+        warnings = [str(doubt) for doubt in self._doubts]
+        return run_info(self.profile, self._started_at, self._target) | {"warnings": warnings}
 
     @property
     def _started_at(self) -> str:

@@ -1,11 +1,12 @@
 """A capacity search within one run: asks for a step's load, watches it, decides, goes on."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count
+from loadkit.foresight import Doubt, Outings, too_patient, unjudged
 from loadkit.measure.settle import WINDOW
 from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row
@@ -21,7 +22,7 @@ from loadkit.plan.settings import Load
 from loadkit.report.capacity import SCHEMA
 from loadkit.swarm.judgement import at_rest, conclude, enough, hopeless, written_down
 
-__all__ = ["AHEAD", "CapacityRun", "for_search"]
+__all__ = ["AHEAD", "CapacityRun", "for_search", "of_a_step"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,28 @@ def for_search(profile: Profile) -> Profile:
             "results": Results(interval=interval),
         }
     )
+
+
+def of_a_step(profile: Profile, outings: Outings) -> Iterator[Doubt]:
+    """Tell what the first step of a search will hardly be able to tell.
+
+    Args:
+        profile: as of `for_search`.
+        outings: see `loadkit.foresight`.
+    """
+    settings = profile.capacity
+
+    def step(measure: float) -> Profile:
+        course = Course(profile.load)
+        course.go(0.0, settings.start, settings.ramp)
+        course.end(settings.ramp + measure)
+        load = course.load.model_copy(update={"warmup": settings.ramp})
+        return profile.model_copy(update={"load": load})
+
+    yield from too_patient(step(settings.measure), outings)
+    fix = "measure for longer (capacity.measure) or start higher (capacity.start)"
+    for doubt in unjudged(step(_AT_MOST * settings.measure), outings):
+        yield doubt._replace(fix=fix)
 
 
 class CapacityRun:

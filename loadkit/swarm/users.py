@@ -3,6 +3,7 @@
 Your own is a subclass: say in class attributes how its sessions differ, or override `plan`.
 """
 
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -10,8 +11,8 @@ import gevent
 from locust import User, task
 
 from loadkit.figures import Ending
-from loadkit.plan.errand import Errand
-from loadkit.swarm.worker import Outing, Worker
+from loadkit.plan.errand import Errand, Outing
+from loadkit.swarm.worker import Worker
 
 __all__ = [
     "AbandoningChat",
@@ -23,6 +24,7 @@ __all__ = [
     "MultiTabChat",
     "ResumingChat",
     "StreamingChat",
+    "outings",
 ]
 
 
@@ -65,6 +67,17 @@ class ChatUser(User):
         finish = self.worker.converse(self.due, self.plan(), first=first)
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
         self.due = self.worker.next_due(finish, self.failures)
+
+
+def outings(classes: Iterable[type[Any]]) -> dict[str, Outing]:
+    """The sessions of those user classes that live any, as their attributes have them."""
+    return {
+        each.__name__: Outing(
+            each.__name__, each.errand, each.streaming, tabs=each.tabs, restarts=each.restarts
+        )
+        for each in classes
+        if issubclass(each, ChatUser)
+    }
 
 
 class CompleteChat(ChatUser):

@@ -5,7 +5,6 @@ import os
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from random import Random
 from time import perf_counter
@@ -26,7 +25,7 @@ from loadkit.net.ports import Itinerary, Mishap, Setting
 from loadkit.net.target import Target
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
-from loadkit.plan.errand import Errand
+from loadkit.plan.errand import Outing
 from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
 from loadkit.swarm.arrivals import Gate
@@ -35,7 +34,7 @@ from loadkit.swarm.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.probes import Probes
 from loadkit.swarm.recorder import SwarmRecorder
 
-__all__ = ["Outing", "Worker"]
+__all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,23 +49,6 @@ LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of 
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Outing:
-    """One session to be lived, as its user class has it.
-
-    Attributes:
-        name: the user class.
-        errand: what the person has come for.
-        streaming, tabs, restarts: see `loadkit.net.ports.Itinerary`.
-    """
-
-    name: str
-    errand: Errand = Errand.CHAT
-    streaming: bool = False
-    tabs: int = 0
-    restarts: int = 0
 
 
 class Worker:

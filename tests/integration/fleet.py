@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import gevent
 
@@ -18,20 +18,9 @@ from loadkit.net.ports import Itinerary, Setting
 from loadkit.net.target import Target
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
-from loadkit.plan.errand import Errand
+from loadkit.plan.errand import Errand, Outing
 from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
-
-
-class Outing(NamedTuple):
-    """One session, as `loadkit.swarm.worker.Outing`; that one would import Locust."""
-
-    name: str
-    errand: Errand = Errand.CHAT
-    streaming: bool = False
-    tabs: int = 0
-    restarts: int = 0
-
 
 WHOLE = Outing("CompleteChat")
 STREAMED = Outing("StreamingChat", streaming=True)

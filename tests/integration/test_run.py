@@ -168,6 +168,12 @@ class TestARunLeaves:
         assert told["target"] == a_run.summary["target"]
         assert {"python", "loadkit", "locust"} <= set(told["versions"])
 
+    def test_what_it_could_not_tell_said_before_the_load(self, a_run: Run) -> None:
+        told = json.loads((a_run.folder / "run.json").read_text())
+        (patience,) = told["warnings"]
+        assert "conversation.patience (1m) is no shorter than those 3s" in patience
+        assert f"warning: {patience}\n" in a_run.ended.output.partition("sessions ")[0]
+
     def test_no_token_anywhere(self, a_run: Run) -> None:
         assert any("locust" in line for line in a_run.command_lines)
         texts = {path.name: path.read_text() for path in a_run.folder.iterdir()}
@@ -243,7 +249,7 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
 def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
     tmp_path: Path, workers: int
 ) -> None:
-    more = '[slo]\n"response.p50" = "1ms"'
+    more = '[slo]\n"response.p50" = "1ms"\n"end.p99.9" = "5s"'
     path = profile(tmp_path, users=12, seconds=3, warmup=0.5, more=more)
     with simulator(tmp_path) as server:
         command = [LOCUST, "--headless", "--profile", path, "-H", server.url]
@@ -257,6 +263,9 @@ def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
     assert told["turns"]["answered"] > 0
     assert TOKEN not in ended.output
     assert "eyJ" not in ended.output
+    (doubt,) = re.findall(r"^warning: end p99.9: about (\d+) samples in .*$", ended.output, re.M)
+    assert 0.5 < int(doubt) / told["latency_ms"]["end"]["count"] < 2  # of people in a great hurry
+    assert any("end p99.9" in text and "as foreseen" in text for text in told["verdict"]["reasons"])
 
     shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
     assert shown.code == code

@@ -70,7 +70,10 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path:
     assert all(rows[phase] for phase in ("echo", "greeting", "connect", "token"))
 
     ui.process.send(signal.SIGINT)
-    assert ui.process.finish().code == 130
+    ended = ui.process.finish()
+    assert ended.code == 130
+    doubts = ended.output.count("conversation.patience (1m) is no shorter than those 4s")
+    assert doubts == 2  # once a run
 
 
 def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(

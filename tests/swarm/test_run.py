@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Phase
+from loadkit.foresight import Doubt
 from loadkit.measure.recorder import Recorder
 from loadkit.plan.profile import load_profile
 from loadkit.recovery.rebuild import rebuild
@@ -41,7 +42,7 @@ class Clock:
 class World:
     """A run of `PROFILE` and one worker's records."""
 
-    def __init__(self, folder: Path, *, strict: bool = False) -> None:
+    def __init__(self, folder: Path, *, strict: bool = False, doubts: Sequence[Doubt] = ()) -> None:
         path = folder / "tiny.toml"
         path.write_text(PROFILE)
         self.folder, self.clock, self.paused = folder / "results", Clock(), 0
@@ -52,6 +53,7 @@ class World:
             Folder(self.folder),
             strict=strict,
             pause=self._pause,
+            doubts=doubts,
             clock=self.clock,
         )
         self.run.begin()
@@ -139,6 +141,33 @@ def test_its_summary_is_of_what_the_workers_measured(world: World) -> None:
     assert (
         told["started_at"] == world.written("run.json")["started_at"] == world.run.name[:19] + "Z"
     )
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_was_foreseen_stands_in_its_files(tmp_path: Path, strict: bool) -> None:
+    """And where an objective is undecided, the reason says what it would take."""
+    short = Doubt("response.p50", "about 3 samples in the 15s measured", "have 9 users")
+    hangs = Doubt(None, "a turn that hangs cannot be lost", "set conversation.patience to 5s")
+    world = World(tmp_path, strict=strict, doubts=[hangs, short])
+    world.report(6.0, 0.25, 0.5)
+    world.at(20.0)
+    world.run.conclude(Roster(), [])
+    assert world.written("run.json")["warnings"] == [
+        "a turn that hangs cannot be lost; set conversation.patience to 5s",
+        "response p50: about 3 samples in the 15s measured; have 9 users",
+    ]
+    reasons = world.written("summary.json")["verdict"]["reasons"]
+    told = "SLO undecided: response p50: too few samples (2 of 7)"
+    told += ", and --strict" if strict else ""
+    assert f"{told}, as foreseen: have 9 users" in reasons
+
+
+def test_a_doubt_that_did_not_come_true_is_no_reason(tmp_path: Path) -> None:
+    world = World(tmp_path, doubts=[Doubt("response.p50", "about 3 samples", "have 9 users")])
+    world.report(6.0, *[0.25] * 7)
+    world.at(20.0)
+    world.run.conclude(Roster(), [])
+    assert "as foreseen" not in json.dumps(world.written("summary.json"))
 
 
 def test_a_report_that_comes_twice_counts_once(world: World) -> None:
