@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
+from loadkit import lifeline
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.machine import cannot_listen
@@ -96,7 +97,7 @@ def launch(
         # master; that ends the run in order before anyone else goes.
         if signals.received:
             return 128 + signals.received[0]
-        locust = subprocess.Popen(command, env=environment, start_new_session=True)
+        locust = lifeline.start(command, environment, start_new_session=True)
         return signals.wait(locust)
 
 
@@ -231,12 +232,8 @@ def _start_simulator(stack: ExitStack, environment: dict[str, str], dials: Seque
     command = [sys.executable, "-m", "loadkit", "simulate"]
     for dial in dials:
         command += ["--set", dial]
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    process = lifeline.start(
+        command, environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     stack.callback(_stop, process)
     assert process.stdout is not None
@@ -259,7 +256,9 @@ def _stop(process: "subprocess.Popen[str]") -> None:
 
 
 class _Signals:
-    """SIGINT and SIGTERM while it is entered: passed on to Locust; the third kills it all.
+    """What ends a run, while it is entered: passed on to Locust; the third kills it all.
+
+    A hang-up is a SIGTERM, however often the kernel and the shell tell of it.
 
     Attributes:
         received: their numbers, in order.
@@ -270,7 +269,7 @@ class _Signals:
         self._locust: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = lifeline.stop_signals()
         self._before = {number: signal.signal(number, self._take) for number in numbers}
         return self
 
@@ -292,6 +291,10 @@ class _Signals:
         return code if code >= 0 else 128 - code
 
     def _take(self, number: int, _: object) -> None:
+        if number == signal.SIGHUP:
+            if self.received:
+                return
+            number = signal.SIGTERM
         self.received.append(number)
         if self._locust is None:
             return

@@ -213,15 +213,32 @@ def test_mistakes_that_others_know_of_are_told_beside_the_profiles_own(
     assert not started
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_locust_starts_ends_it_all(
     started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     before = signal.getsignal(number)
     monkeypatch.setattr(module, "say", lambda text: signal.raise_signal(number))
-    assert go(profile) == 128 + number
+    assert go(profile) == 128 + (signal.SIGTERM if number == signal.SIGHUP else number)
     assert not started
     assert signal.getsignal(number) is before
+
+
+def test_a_hang_up_is_one_sigterm_however_often_it_is_told(
+    started: list[Process], profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says it, and the shell again; the third of other signals kills all."""
+    passed_on: list[int] = []
+
+    def wait(process: Process) -> int:
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            signal.raise_signal(number)
+        return 143
+
+    monkeypatch.setattr(Process, "send_signal", lambda _, number: passed_on.append(number))
+    monkeypatch.setattr(Process, "wait", wait)
+    assert go(profile) == 143
+    assert passed_on == [signal.SIGTERM, signal.SIGTERM]
 
 
 def test_an_installation_without_its_locustfile_is_told(

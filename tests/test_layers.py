@@ -18,6 +18,7 @@ LEVELS = {
     "figures": 1,
     "flags": 1,
     "hosts": 1,
+    "lifeline": 1,
     "machine": 1,
     "metrics": 1,
     "output": 1,

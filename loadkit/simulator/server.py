@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import resource
-import signal
 import time
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Final, Self
 import uvloop
 from aiohttp import web
 
+from loadkit import lifeline
 from loadkit.errors import UsageError
 from loadkit.output import never_wait, say
 from loadkit.simulator.clock import LoopClock, Timer
@@ -171,7 +171,9 @@ class Simulator:
 def serve(
     dials: Dials, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None
 ) -> None:
-    """Run the simulator in this process until SIGINT or SIGTERM, then return.
+    """Run the simulator in this process until SIGINT, SIGTERM or SIGHUP, then return.
+
+    It does not outlive the run that has started it.
 
     Prints `listening on http://HOST:PORT` as the one line on standard output once clients may
     come. The connector token and the registered host are taken from POLY_CONNECTOR_TOKEN and
@@ -186,6 +188,7 @@ def serve(
     Raises:
         UsageError: the address is taken or not ours, or the truth log cannot be opened.
     """
+    lifeline.watch(lifeline.TARGET_ENDS, after=lifeline.TARGET_STAYS)
     _raise_file_limit()
     never_wait()
     uvloop.run(_until_stopped(Simulator(dials, host=host, port=port, truth=truth)))
@@ -194,7 +197,7 @@ def serve(
 async def _until_stopped(simulator: Simulator) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in lifeline.stop_signals():
         loop.add_signal_handler(number, stopped.set)
     async with simulator:
         # Thousands of long-lived sessions make every full collection a pause that clients would

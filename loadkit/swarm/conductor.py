@@ -16,6 +16,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner
 
+from loadkit import lifeline
 from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure.ledger import Ledger
@@ -45,6 +46,7 @@ logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
 HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be over within 10 s
+ORPHANED_LIMIT: Final = 1.5  # the same where what has started this process is gone
 
 
 class Conductor:
@@ -66,7 +68,7 @@ class Conductor:
         self._run: Run | None = None  # under way, or the last one
         self._following: gevent.Greenlet[[Run], None] | None = None
         self._drained: Event | None = None
-        self._hurried = False
+        self._hurry_limit: float | None = None  # seconds, once a signal has come
         self._idle = Event()
         self._idle.set()
         self._told = Progress(self._console)
@@ -256,12 +258,12 @@ class Conductor:
 
     def hurry(self) -> None:
         """A signal has come: nobody's session is waited for any more."""
-        self._hurried = True
+        self._hurry_limit = ORPHANED_LIMIT if lifeline.is_cut() else HURRY_LIMIT
         if self._environment.runner is not None:
             cut_off(self._environment.runner)
         draining = self._drained is not None and not self._drained.is_set()
         if self.crew is not None and draining:
-            self.crew.hurry(HURRY_LIMIT)
+            self.crew.hurry(self._hurry_limit)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
@@ -361,9 +363,9 @@ class Conductor:
         if self._run is not None:
             self._run.end()
         try:
-            if self.crew is not None and self._hurried:
-                self.crew.hurry(HURRY_LIMIT)
-                self.crew.drain(HURRY_LIMIT)
+            if self.crew is not None and self._hurry_limit is not None:
+                self.crew.hurry(self._hurry_limit)
+                self.crew.drain(self._hurry_limit)
             elif self.crew is not None:
                 self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
         finally:

@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 from locust.web import WebUI
 
-from loadkit import __version__
+from loadkit import __version__, lifeline
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.machine import cannot_listen
 from loadkit.measure import enough
@@ -31,7 +31,7 @@ from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.refusal import refuse_to_start
-from loadkit.swarm.signals import cut_off, install_exit
+from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
 
@@ -190,6 +190,9 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             runner.stop()
 
     def on_quitting(**_: Any) -> None:
+        if lifeline.is_cut() and not is_on_its_own():
+            logger.critical("the master is gone: this worker ends")
+            courier.abandon()
         # Before Locust says that this worker has gone: what comes later would not be waited for.
         cut_off(runner)
         if runner.state != STATE_CLEANUP:
@@ -204,17 +207,20 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     environment.events.test_stop.add_listener(on_test_stop)
     environment.events.quitting.add_listener(on_quitting)
     courier.hello(_introduction(environment))
-    if not _on_its_own():
-        gevent.spawn(_outlive_by_a_second, os.getppid(), runner, courier)
 
     def interrupted() -> None:
-        # Ctrl-C reaches every process of the terminal; the master ends the run in order.
+        # It reaches every process of the terminal; the master ends the run in order.
         until = perf_counter() + MASTER_STOPS_US
         while worker.profile is not None and perf_counter() < until:
             gevent.sleep(0.1)
         runner.greenlet.kill(block=False)
 
     gevent.signal_handler(signal.SIGINT, interrupted)
+    if signal.SIGHUP in lifeline.stop_signals():
+        if is_on_its_own():
+            gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+        else:
+            gevent.signal_handler(signal.SIGHUP, interrupted)
 
 
 def _introduction(environment: Environment) -> Hello:
@@ -223,28 +229,11 @@ def _introduction(environment: Environment) -> Hello:
     assert options is not None
     classes = tuple(cls.__name__ for cls in environment.user_classes)
     try:
-        alone = options.profile and _on_its_own()
+        alone = options.profile and is_on_its_own()
         own = read_profile(options, classes).to_json() if alone else None
     except LoadkitError as error:
         refuse_to_start(error)
     return Hello(__version__, classes, own)
-
-
-def _on_its_own() -> bool:
-    """Whether this worker was started as such; one that a master forked has the master's words."""
-    return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
-
-
-def _outlive_by_a_second(master: int, runner: WorkerRunner, courier: Courier) -> None:
-    """Stop once the master that forked this process is gone: nobody records its load any more.
-
-    A worker elsewhere finds out by itself, when it has not heard from its master for a minute.
-    """
-    while os.getppid() == master:
-        gevent.sleep(1.0)
-    logger.critical("the master is gone: this worker ends")
-    courier.abandon()
-    runner.quit()
 
 
 def _install_alone(environment: Environment, conductor: Conductor) -> None:

@@ -13,6 +13,7 @@ from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.output import guard
 from loadkit.plan.profile import Profile, load_profile, profile_folders
+from loadkit.swarm.signals import tie_workers
 from loadkit.swarm.worker_port import secure_worker_port
 
 __all__ = ["add_options", "default_profile", "read_profile"]
@@ -32,6 +33,7 @@ def add_options(parser: Any) -> None:
     """Add our options (a listener of `init_command_line_parser`; may run many times)."""
     guard()  # the first of ours that Locust calls, before its log takes hold of the output
     secure_worker_port()
+    tie_workers()  # Locust forks them before it tells anybody else
     for action in parser._actions:
         if action.dest in LISTENS:  # at all of this machine's addresses, Locust would
             action.default, action.help = LOOPBACK, f"{LISTENS[action.dest]} Default: {LOOPBACK}"

@@ -1,29 +1,65 @@
 """How a process that leads ends: by a signal, and with which exit code."""
 
+import atexit
 import logging
 import os
 import signal
+import sys
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import gevent
 import psutil
+from gevent.monkey import get_original
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner, Runner
+
+from loadkit import lifeline
 
 if TYPE_CHECKING:
     from loadkit.swarm.conductor import Conductor
 
-__all__ = ["USAGE", "Stage", "cut_off", "install_exit", "way_out"]
+__all__ = [
+    "USAGE",
+    "Stage",
+    "cut_off",
+    "install_exit",
+    "is_on_its_own",
+    "tie_to_parent",
+    "tie_workers",
+    "way_out",
+]
 
 logger = logging.getLogger(__name__)
 
 USAGE: Final = 2  # exit code
+NATIVE_THREAD: Final = get_original("_thread", "start_new_thread")  # a greenlet else
 OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
+WORKERS_END: Final = 1.0  # seconds that workers get once all is over and they have been told
 WRITTEN_WITHIN: Final = 30.0  # more of them, where only the results are still to be written
 
 Stage = Literal["before", "under way", "ending", "writing"]
 """Where a process that leads stands: no run has begun, one goes on, its users leave, or it is all
 handed over."""
+
+
+def tie_workers() -> None:
+    """Have the workers that this process forks end with it. May be called many times."""
+    lifeline.tie_forks(
+        # On its own there is a master elsewhere, to hand over to.
+        lambda: lifeline.LEADER_ENDS if is_on_its_own() else lifeline.WORKER_ENDS,
+        NATIVE_THREAD,
+    )
+
+
+def tie_to_parent() -> None:
+    """Have a process that leads end with the one that has started it, if that was ours."""
+    lifeline.watch(lifeline.LEADER_ENDS, thread=NATIVE_THREAD)
+
+
+def is_on_its_own() -> bool:
+    """Whether this worker was started as such; one that a master forked has the master's words."""
+    return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
 
 
 def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", "stop", "wait"]:
@@ -46,13 +82,13 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     main = gevent.getcurrent()
 
     def take_note(number: int) -> None:
-        by_signal.append(number)
+        by_signal.append(signal.SIGTERM if number == signal.SIGHUP else number)
         conductor.stopped_by(_named(number))
+        if len(by_signal) == 1:
+            gevent.spawn(end_at_last)
 
     def on_signal(number: int) -> None:
         take_note(number)
-        if len(by_signal) == 1:
-            gevent.spawn(end_at_last, number)
         conductor.hurry()
         way = way_out(conductor.stage, with_ui=web_ui is not None)
         if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
@@ -63,23 +99,25 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
                 environment.runner.quit()  # tells those workers that have come
             for child in psutil.Process().children():
                 child.kill()
-            gevent.kill(main, SystemExit(128 + number))
+            gevent.kill(main, SystemExit(128 + by_signal[0]))
         elif way == "stop":
             conductor.stop()
 
-    def end_at_last(number: int) -> None:
+    def end_at_last() -> None:
         gevent.sleep(OVER_WITHIN)
         if conductor.stage == "writing":
             gevent.sleep(WRITTEN_WITHIN)
         logger.critical("it does not end in order: `loadkit report` makes the results")
-        os._exit(128 + number)
+        os._exit(128 + by_signal[0])
 
     # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
     # of it goes on all the same.
-    gevent.signal_handler(signal.SIGINT, on_signal, signal.SIGINT)
-    # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
-    on_sigterm = on_signal if web_ui is None else take_note
-    gevent.signal_handler(signal.SIGTERM, on_sigterm, signal.SIGTERM)
+    for number in lifeline.stop_signals():
+        # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
+        ours = web_ui is None or number != signal.SIGTERM
+        gevent.signal_handler(number, on_signal if ours else take_note, number)
+    tie_to_parent()
+    atexit.register(_leave_nobody)
 
     def on_quitting(environment: Environment, **_: Any) -> None:
         conductor.hurry()  # a run that goes on is ended by Locust in a moment
@@ -91,7 +129,25 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     environment.events.quitting.add_listener(on_quitting)
 
 
+def _leave_nobody() -> None:
+    """Kill the workers that this process forked and that do not end, a frozen one for example."""
+    until = perf_counter() + WORKERS_END
+    while (left := [*filter(_lives, psutil.Process().children())]) and perf_counter() < until:
+        gevent.sleep(0.05)
+    for child in left:
+        child.kill()  # Locust asks all of them for their exit code, and must find it there
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _named(number: int) -> str:
+    if lifeline.is_cut():
+        return "the end of the process that had started it"
     name = signal.Signals(number).name
     return f"Ctrl-C ({name})" if number == signal.SIGINT else name
 

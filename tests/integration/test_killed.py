@@ -25,7 +25,7 @@ SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 RAMP, LASTS = 3.0, 12.0  # seconds of the plan
 USERS, WORKERS = 24, 3
 LOSS = 2.0  # seconds before a kill of which something may be missing
-ORPHANED = 15.0  # seconds that workers may live on without their master
+ORPHANED = 5.0  # seconds that workers may live on without their master
 AFTER = 1.0  # seconds after it in which the server may still answer who is dead
 
 

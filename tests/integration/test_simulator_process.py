@@ -11,7 +11,7 @@ from simulator_client import JOIN, TOKEN, Client, RawSocket, events_until, proce
 from websockets.exceptions import ConnectionClosed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_says_where_it_listens_and_stops_cleanly_on_a_signal(number: signal.Signals) -> None:
     with process() as (server, line):
         assert re.fullmatch(r"listening on http://127\.0\.0\.1:\d+\n", line)
