@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["COMPLETED", "NOWHERE", "Count", "Ending", "Origin", "Phase", "State"]
+__all__ = ["COMPLETED", "NOWHERE", "Count", "Ending", "Origin", "Phase", "State", "Wait"]
 
 
 class Phase(StrEnum):
@@ -26,6 +26,20 @@ class Phase(StrEnum):
     HEARTBEAT_LATENESS = "heartbeat_lateness"  # due → sent: ours, not the server's
     RECONNECT = "reconnect"  # drop → caught up
     END = "end"  # USER_END_SESSION sent → SESSION_END
+
+
+class Wait(NamedTuple):
+    """Something that is waited for now; stamps in seconds on the monotonic clock.
+
+    Attributes:
+        phase: the figure that it will be, once it has come.
+        due: when the plan wanted the wait to begin; None for what no plan schedules.
+        sent: since when.
+    """
+
+    phase: Phase
+    due: float | None
+    sent: float
 
 
 class Ending(StrEnum):
@@ -65,6 +79,7 @@ class Count(StrEnum):
     TURNS_SENT = "turns.sent"
     TURNS_ANSWERED = "turns.answered"
     TURNS_LOST = "turns.lost"
+    TURNS_OPEN = "turns.open"  # nobody saw their end: who waited went away, or the run was over
     TURNS_RESENT = "turns.resent"
     TURNS_ANSWERED_TWICE = "turns.answered_twice"
     TURNS_ANSWERED_BY_REPLAY = "turns.answered_by_replay"

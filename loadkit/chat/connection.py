@@ -17,6 +17,7 @@ from loadkit.chat.effects import (
     Hangup,
     Sample,
     Send,
+    Unfinished,
     Violation,
 )
 from loadkit.chat.inputs import Refused
@@ -190,6 +191,7 @@ class Connection:
     def closed(self, now: float, code: int, out: list[Effect]) -> Finish | None:
         """The open socket is gone. Returns the end of the session, or None to try again."""
         self.expect(Link.REPLAYING, Link.LIVE)
+        self._no_history(now, out, lost=True)
         out.append(Counted(Count.DISCONNECTS_UNEXPECTED))
         why = f"closed with {code}"
         if code in _FINDINGS:
@@ -199,8 +201,13 @@ class Connection:
     def forced(self, now: float, out: list[Effect]) -> Finish | None:
         """We broke the open socket, or one that was being opened. Returns as `closed` does."""
         self.expect(Link.CONNECTING, Link.REPLAYING, Link.LIVE)
+        self._no_history(now, out, lost=False)
         out.append(Counted(Count.DISCONNECTS_FORCED))
         return self._lost(now, Verdict.RESUME, "broken on purpose", out)
+
+    def _no_history(self, now: float, out: list[Effect], *, lost: bool) -> None:
+        if self.link is Link.REPLAYING:
+            out.append(Unfinished(Phase.HISTORY, None, self.opened_at, now, lost))
 
     def _lost(self, now: float, verdict: Verdict, why: str, out: list[Effect]) -> Finish | None:
         if self.lost_at is None:  # else a resume failed half-way, and the outage goes on

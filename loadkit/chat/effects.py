@@ -16,6 +16,7 @@ __all__ = [
     "Hangup",
     "Sample",
     "Send",
+    "Unfinished",
     "Violation",
     "YourTurn",
 ]
@@ -56,6 +57,21 @@ class Sample(NamedTuple):
     due: float | None
     sent: float
     end: float
+
+
+class Unfinished(NamedTuple):
+    """A wait is over without what was waited for; stamps as of `Sample`.
+
+    Attributes:
+        until: when it was over: it lasted at least from `sent` until then.
+        lost: whether it was given up; else who waited went away, or the run was over.
+    """
+
+    phase: Phase
+    due: float | None
+    sent: float
+    until: float
+    lost: bool
 
 
 class Counted(NamedTuple):
@@ -104,4 +120,16 @@ class Finish(NamedTuple):
     close: int | None = None
 
 
-Effect = Connect | Send | Drop | Hangup | Sample | Counted | Failed | Violation | YourTurn | Finish
+Effect = (
+    Connect
+    | Send
+    | Drop
+    | Hangup
+    | Sample
+    | Unfinished
+    | Counted
+    | Failed
+    | Violation
+    | YourTurn
+    | Finish
+)

@@ -5,6 +5,7 @@ the same row whether it arrives live or in a replay, so a reply that lands in a 
 turn like any other. What the tool asks of itself at the wrong moment is a `LocalError`.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 from typing import Final
@@ -12,7 +13,16 @@ from typing import Final
 from loadkit.acts import Cue
 from loadkit.chat.answers import Answers
 from loadkit.chat.connection import NEVER, Connection, Link
-from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send, Violation, YourTurn
+from loadkit.chat.effects import (
+    Counted,
+    Effect,
+    Failed,
+    Finish,
+    Send,
+    Unfinished,
+    Violation,
+    YourTurn,
+)
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Closed, Input, Leave, Opened, Refused, Say, Signal, Typing
 from loadkit.chat.moments import moment_of
@@ -21,8 +31,9 @@ from loadkit.chat.recall import recall
 from loadkit.chat.transitions import MISSING, ROWS
 from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong
+from loadkit.chat.waits import AT_REST, of_the_far_side, of_turn, waits_of
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Count, Ending
+from loadkit.figures import Count, Ending, Wait
 from loadkit.wire import Event, Flaw
 from loadkit.wire.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
 
@@ -113,6 +124,11 @@ class Session:
         return moment_of(self)
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing is waited for: it is the person's turn, and the socket is there."""
+        return self.talk in AT_REST and self.connection.link is Link.LIVE
+
+    @property
     def breakable(self) -> bool:
         """Whether there is a socket, or one is being opened, whose loss would mean something."""
         up = self.connection.link in (Link.CONNECTING, Link.REPLAYING, Link.LIVE)
@@ -153,46 +169,46 @@ class Session:
             case Closed(code=code):
                 self._closed(now, code, out)
             case Refused():
-                self._gone(self.connection.refused(now, happening, out), out)
+                self._gone(now, self.connection.refused(now, happening, out), out)
             case Signal.FORCED:
                 self._expect(happening, *_UNDER_WAY)
-                self._gone(self.connection.forced(now, out), out)
+                self._gone(now, self.connection.forced(now, out), out)
             case Signal.START:
                 self.connection.expect(Link.GONE)
                 self._expect(happening, Talk.NEW)
                 self.connection.connect(out)
             case Signal.VANISHED:
                 self._expect(happening, *_UNDER_WAY, Talk.ENDED)
-                self.finish(Finish(self.ending or Ending.ABANDONED), out)
+                self.finish(now, Finish(self.ending or Ending.ABANDONED), out)
             case Signal.CUT:
-                self._cut(out)
+                self._cut(now, out)
         return out
 
     # --- the socket and the clock ---------------------------------------------------------------
 
     def _closed(self, now: float, code: int, out: list[Effect]) -> None:
         if self.talk is not Talk.ENDED or self.ending is None:
-            self._gone(self.connection.closed(now, code, out), out)
+            self._gone(now, self.connection.closed(now, code, out), out)
             return
         if code != 1000 and self.ending is not Ending.CLIENT_HANDOFF:
             out.append(Violation(Wrong.WRONG_CLOSE_CODE, f"{code} after SESSION_END"))
-        self.finish(Finish(self.ending), out)
+        self.finish(now, Finish(self.ending), out)
 
-    def _gone(self, finish: Finish | None, out: list[Effect]) -> None:
+    def _gone(self, now: float, finish: Finish | None, out: list[Effect]) -> None:
         if finish is not None:
-            self.abandon_turns(out)
-            self.finish(finish, out)
+            self.abandon_turns(now, out)
+            self.finish(now, finish, out)
 
     def _elapsed(self, now: float, out: list[Effect]) -> None:
         if self.ending is not None:
             if now >= self.owed_by:
-                self.finish(Finish(self.ending, close=1000), out)
+                self.finish(now, Finish(self.ending, close=1000), out)
             return
         result = self.connection.elapsed(now, out)
         if result is True:
             self.caught_up(now, out)
         elif result is not False:
-            self._gone(result, out)
+            self._gone(now, result, out)
         elif self.connection.link is Link.LIVE and now >= self.owed_by:
             self._overdue(now, out)
 
@@ -216,7 +232,7 @@ class Session:
             out.append(Send(turn.frame))  # a second one is a no-op
         for unheard in [turn for turn in self.open_turns() if not turn.echoed]:
             if self.policy.resend == "never":
-                self.lose(unheard, Failure.UNACKNOWLEDGED, out)
+                self.lose(now, unheard, Failure.UNACKNOWLEDGED, out)
             else:
                 self.resend(now, unheard, out)
         if self.talk is not Talk.OVER:
@@ -242,16 +258,17 @@ class Session:
             # An answer may be late. A human may type and think better of it.
             thinking = turn.thought and self.talk is Talk.WAITING and self.answers.stream is None
             self.answers.thinking = thinking
-            self.lose(turn, kind, out)
+            self.lose(now, turn, kind, out)
             return
         if self.talk is Talk.QUEUED:
+            self.give_up(now, out)
             out.append(Counted(Count.HANDOFFS_GAVE_UP))
             self.your_turn("", Cue.NO_HUMAN, out)
             return
         out.append(Failed(MISSING.get(self.talk, Failure.END_MISSING)))
         if self.talk is not Talk.LEAVING:
             out.append(Send(END_SESSION))  # or the server keeps the session until its idle limit
-        self.finish(Finish(Ending.FAILED, close=1000), out)
+        self.finish(now, Finish(Ending.FAILED, close=1000), out)
 
     # --- the person ---------------------------------------------------------------------------
 
@@ -283,26 +300,27 @@ class Session:
         if self.connection.link is not Link.LIVE:
             self.pending = [leave]
             return
-        self.abandon_turns(out)
+        self.abandon_turns(now, out)
+        self.give_up(now, out)
         if self.talk in (Talk.JOINING, Talk.GREETING):
             self.answers.given_up(1)  # the greeting
         self.owe(Talk.LEAVING, Turn(END_SESSION, now, due=leave.due), out)
         self.connection.outlasts()
 
-    def _cut(self, out: list[Effect]) -> None:
+    def _cut(self, now: float, out: list[Effect]) -> None:
         self._expect("CUT", *(talk for talk in Talk if talk is not Talk.OVER))
         if self.ending is not None:
-            self.finish(Finish(self.ending, close=1000), out)
+            self.finish(now, Finish(self.ending, close=1000), out)
         elif self.connection.link in (Link.LIVE, Link.REPLAYING):
             if self.talk is not Talk.LEAVING:
                 out.append(Send(END_SESSION))
-            self.finish(Finish(Ending.CUT_OFF, close=1000), out)
+            self.finish(now, Finish(Ending.CUT_OFF, close=1000), out)
         elif self.connection.attempt > 1:  # not a session that was simply still running
-            self.abandon_turns(out)
+            self.abandon_turns(now, out)
             out.append(Failed(Failure.CONNECTION_LOST, "still disconnected when the run ended"))
-            self.finish(Finish(Ending.FAILED), out)
+            self.finish(now, Finish(Ending.FAILED), out)
         else:
-            self.finish(Finish(Ending.CUT_OFF), out)
+            self.finish(now, Finish(Ending.CUT_OFF), out)
 
     # --- what came ---------------------------------------------------------------------------
 
@@ -397,6 +415,7 @@ class Session:
 
     def lose(
         self,
+        now: float,
         turn: Turn,
         kind: Failure,
         out: list[Effect],
@@ -409,20 +428,31 @@ class Session:
         Args:
             refused: the server said so: its answer will not come late.
         """
-        self._write_off(turn, out, answers=turn.resends + (not refused))
+        self._write_off(now, turn, out, answers=turn.resends + (not refused))
         out.append(Failed(kind))
         if turn is not self.turn:
             self.following.remove(turn)
         elif not self.next_turn():
             self.your_turn("", cue, out)
 
-    def abandon_turns(self, out: list[Effect]) -> None:
+    def abandon_turns(self, now: float, out: list[Effect]) -> None:
         """Nobody waits for any answer any more."""
         for turn in self.open_turns():
-            self._write_off(turn, out, answers=1 + turn.resends)
+            self._write_off(now, turn, out, answers=1 + turn.resends)
         self.following.clear()
 
-    def _write_off(self, turn: Turn, out: list[Effect], *, answers: int) -> None:
+    def give_up(self, now: float, out: list[Effect]) -> None:
+        """Nobody waits any more for whatever is owed besides answers."""
+        self.unfinished(now, of_the_far_side(self), out)
+
+    def unfinished(
+        self, now: float, waits: Iterable[Wait], out: list[Effect], *, lost: bool = True
+    ) -> None:
+        """Tell of waits that are over without what was waited for."""
+        out.extend(Unfinished(*wait, now, lost) for wait in waits)
+
+    def _write_off(self, now: float, turn: Turn, out: list[Effect], *, answers: int) -> None:
+        self.unfinished(now, of_turn(self, turn), out)
         turn.lost = True
         out.append(Counted(Count.TURNS_LOST, turn.sent))
         if turn is self.turn:
@@ -430,7 +460,12 @@ class Session:
         else:
             self.answers.late += answers
 
-    def finish(self, finish: Finish, out: list[Effect]) -> None:
+    def finish(self, now: float, finish: Finish, out: list[Effect]) -> None:
+        """The session is over. What is still waited for is lost if it failed, and open if not."""
+        self.unfinished(now, waits_of(self), out, lost=finish.ending is Ending.FAILED)
+        out.extend(Counted(Count.TURNS_OPEN, turn.sent) for turn in self.open_turns())
+        self.turn = None
+        self.following.clear()
         self.connection.journal.settle(out)
         self.talk, self.owed_by = Talk.OVER, NEVER
         self.connection.end()

@@ -16,7 +16,7 @@ from loadkit.chat.policy import Talk
 from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Count, Ending, Phase, Wait
 from loadkit.wire import Event, EventType
 from loadkit.wire.encode import JOIN
 from loadkit.wire.system import Family, family
@@ -153,6 +153,7 @@ def _complete(session: "Session", now: float, heard: str, event: Event, out: lis
     out.append(Sample(phase, turn.due, turn.sent, now))
     session.answered(turn, out)
     if not turn.echoed:
+        session.unfinished(now, [Wait(Phase.ECHO, None, turn.sent)], out)
         out.append(Violation(Wrong.ECHO_MISSING))
         turn.echoed = True
     if not session.next_turn():
@@ -200,11 +201,11 @@ def _system(session: "Session", now: float, event: Event, out: list[Effect]) -> 
         kind, cue = _REFUSALS[about]
         if may_rejoin:
             session.rejoins += 1
-            session.abandon_turns(out)
+            session.abandon_turns(now, out)
             out.append(Failed(kind))
             session.owe(Talk.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
         else:
-            session.lose(turn, kind, out, cue, refused=True)
+            session.lose(now, turn, kind, out, cue, refused=True)
 
 
 # --- a human takes over
@@ -241,7 +242,7 @@ def _to_client(session: "Session", now: float, event: Event, out: list[Effect]) 
     if session.handoff is None:
         _out_of_order(event, out)
         session.handoff = Handoff(now)
-    session.abandon_turns(out)
+    session.abandon_turns(now, out)
     session.handoff.to_client(event.payload, out)
     session.talk, session.ending = Talk.ENDED, Ending.CLIENT_HANDOFF
     session.owed_by = now + FAREWELL
@@ -253,8 +254,11 @@ def _no_human(session: "Session", now: float, event: Event, out: list[Effect]) -
         return
     failed = event.type is EventType.HANDOFF_FAILED
     out.append(Counted(Count.HANDOFFS_FAILED if failed else Count.HANDOFFS_TIMED_OUT))
+    queued = session.talk is Talk.QUEUED  # else the person had given up already
+    if queued:
+        session.give_up(now, out)
     session.handoff = None
-    if session.talk is Talk.QUEUED:  # else the person had given up already
+    if queued:
         session.your_turn("", Cue.NO_HUMAN, out)
 
 
@@ -264,13 +268,13 @@ def _human_joined(session: "Session", now: float, event: Event, out: list[Effect
     else:
         out.append(Sample(Phase.HANDOFF_WAIT, None, session.handoff.at, now))
     session.handoff.human_joined(out)
-    session.abandon_turns(out)  # said to the agent, after the person gave up on the human
+    session.abandon_turns(now, out)  # said to the agent, after the person gave up on the human
     session.talk = Talk.WITH_HUMAN
     session.your_turn("", Cue.HUMAN_JOINED, out)
 
 
 def _human_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    session.abandon_turns(out)
+    session.abandon_turns(now, out)
     session.talk, session.owed_by = Talk.LEFT, now + session.policy.handshake
     session.connection.outlasts()
 
@@ -305,9 +309,10 @@ def _session_end(session: "Session", now: float, event: Event, out: list[Effect]
     if session.talk is Talk.LEAVING and session.turn is not None:
         out.append(Sample(Phase.END, session.turn.due, session.turn.sent, now))
     if session.talk in (Talk.WAITING, Talk.WAITING_HUMAN):
-        session.abandon_turns(out)
+        session.abandon_turns(now, out)
         out.append(Failed(Failure.UNANSWERED, "the session ended before the answer"))
     elif session.talk in (Talk.JOINING, Talk.GREETING):
+        session.give_up(now, out)
         out.append(Failed(MISSING[session.talk], "the session ended before it"))
     if session.answers.thinking:  # the patience was over before, and now nothing can follow
         out.append(Violation(Wrong.THINKING_WITHOUT_ANSWER))
@@ -323,7 +328,7 @@ def _at_the_end(session: "Session", now: float, event: Event, out: list[Effect])
     if session.ending is not Ending.CLIENT_HANDOFF:
         out.append(Violation(Wrong.EVENT_AFTER_END, event.type.removeprefix("EVENT_TYPE_")))
     elif event.type is EventType.POLY_AGENT_LEFT:
-        session.finish(Finish(Ending.CLIENT_HANDOFF, close=1000), out)
+        session.finish(now, Finish(Ending.CLIENT_HANDOFF, close=1000), out)
     else:
         _tolerated(session, now, event, out)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.drift import Drift, analyse
-from loadkit.measure.histogram import Distribution
 from loadkit.measure.incidents import Incidents
 from loadkit.measure.load import LoadCurve
 from loadkit.measure.timeline import Row

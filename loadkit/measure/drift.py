@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loadkit.measure.ages import AGES
 from loadkit.measure.course import LEAST, PERCENTILES, Course, courses
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.windows import Window, joined
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loadkit.figures import Count, Ending
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.load import asked, connected
 from loadkit.measure.recovery import Recovery
 from loadkit.measure.slowness import Slow

@@ -8,9 +8,10 @@ from typing import Any, Final, TypeVar
 from loadkit.figures import Count, Phase
 from loadkit.measure.ages import AGES
 from loadkit.measure.concurrency import Concurrency
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.scope import Scope
 from loadkit.measure.timeline import Timeline
+from loadkit.measure.waiting import NOTHING, Waiting
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
@@ -26,6 +27,7 @@ _IN_SUMMARY: Final = frozenset(
         Count.TURNS_SENT,
         Count.TURNS_ANSWERED,
         Count.TURNS_LOST,
+        Count.TURNS_OPEN,
         Count.TURNS_RESENT,
         Count.TURNS_ANSWERED_TWICE,
     }
@@ -69,7 +71,8 @@ class Ledger:
         timeline: gets every interval too, to cut the run into rows.
 
     Attributes:
-        latency: by phase, end - sent; in microseconds.
+        latency: by phase, end - sent; in microseconds. What workers said last of the waits that
+            are open is among it.
         from_schedule: by phase, end - due, for what had a due time.
         generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
@@ -98,6 +101,7 @@ class Ledger:
         self._concurrency = Concurrency()
         self._frames: dict[str, Counter[str]] = {}
         self._live: dict[str, tuple[int, int]] = {}
+        self._waiting: dict[str, dict[str, Waiting]] = {}  # by worker; "" is of all its sessions
         self._busy: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def add(
@@ -134,7 +138,9 @@ class Ledger:
             self._timeline.add(worker, interval, start, end)
         self._frames.setdefault(worker, Counter())
         self._frames[worker] |= Counter(interval["frames"])  # totals: the latest is the largest
-        self._live[worker] = max(self._live.get(worker, (-1, 0)), (seq, interval["live"]))
+        if seq >= self._live.get(worker, (-1, 0))[0]:
+            self._live[worker] = seq, interval["live"]
+            self._look_again(worker, interval)
         self._weigh_cpu(worker, interval["generator"].get("cpu_percent"))
         arrivals.add(seq)
         return True
@@ -175,6 +181,10 @@ class Ledger:
             "concurrency": self._concurrency.state(),
             "frames": {worker: dict(each) for worker, each in self._frames.items()},
             "live": dict(self._live),
+            "waiting": {
+                worker: {name: one.to_wire() for name, one in scopes.items()}
+                for worker, scopes in self._waiting.items()
+            },
             "busy": {worker: list(each) for worker, each in self._busy.items()},
         }
         rows = iter(()) if self._timeline is None else self._timeline.state()
@@ -211,6 +221,10 @@ class Ledger:
         self._concurrency.restore(books["concurrency"])
         self._frames = {worker: Counter(frames) for worker, frames in books["frames"].items()}
         self._live = {worker: (*live,) for worker, live in books["live"].items()}
+        self._waiting = {
+            worker: {name: Waiting.from_wire(one) for name, one in scopes.items()}
+            for worker, scopes in books["waiting"].items()
+        }
         self._busy.update(books["busy"])
 
     @property
@@ -232,6 +246,11 @@ class Ledger:
     def live(self) -> int:
         """Sessions running now, by the latest interval of each worker."""
         return sum(live for _, live in self._live.values())
+
+    @property
+    def waiting(self) -> Waiting:
+        """What is waited for now, by the latest interval of each worker."""
+        return Waiting.of_all(scopes[""] for scopes in self._waiting.values())
 
     @property
     def frames(self) -> dict[str, int]:
@@ -279,6 +298,15 @@ class Ledger:
         """Return the same figures counted from the due time."""
         return _in_order(self.from_schedule)
 
+    def waits(self) -> dict[str, dict[str, float]]:
+        """Return what is known of waits that nobody saw the end of, by phase; see `Summary`."""
+        found = {
+            phase.value: self.latency[phase].unfinished_stats()
+            for phase in Phase
+            if phase in self.latency
+        }
+        return {phase: stats for phase, stats in found.items() if stats}
+
     def _tables(self) -> tuple[tuple[str, dict[str, Distribution]], ...]:
         return (
             ("latency", self.latency),
@@ -299,6 +327,25 @@ class Ledger:
             if name not in self.scopes:
                 self.scopes[name] = Scope(Distribution.lasting)
             self.scopes[name].add(scope)
+
+    def _look_again(self, worker: str, interval: Mapping[str, Any]) -> None:
+        """Take what a worker's sessions wait for now in the place of what it said last."""
+        before = self._waiting.get(worker, {})
+        now = {"": Waiting.from_wire(interval["waiting"])} | {
+            name: Waiting.from_wire(scope["waiting"]) for name, scope in interval["scopes"].items()
+        }
+        self._waiting[worker] = now
+        was, is_now = before.get("", NOTHING), now[""]
+        self.counts[Count.TURNS_OPEN.value] += is_now.turns - was.turns
+        for mine, old, new in (
+            (self.latency, was.latency, is_now.latency),
+            (self.from_schedule, was.from_schedule, is_now.from_schedule),
+        ):
+            for phase in {**old, **new}:
+                _at(mine, phase).look_again(old.get(phase, {}), new.get(phase, {}))
+        for name, waiting in now.items():
+            if name:
+                self.scopes[name].look_again(before.get(name, NOTHING), waiting)
 
     def _in_run(
         self, worker: str, interval: Mapping[str, Any], at: float | None

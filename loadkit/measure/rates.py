@@ -48,6 +48,7 @@ def by_class(ledger: Ledger) -> dict[str, dict[str, Any]]:
                 "sent": counts[Count.TURNS_SENT],
                 "answered": counts[Count.TURNS_ANSWERED],
                 "lost": counts[Count.TURNS_LOST],
+                "open": counts[Count.TURNS_OPEN],
             },
             "errors": sum(n for key, n in counts.items() if key.startswith("errors.")),
             "violations": sum(n for key, n in counts.items() if key.startswith("violations.")),

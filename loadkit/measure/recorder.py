@@ -1,15 +1,16 @@
 """What one worker process measures. The hot path only increments; `take` closes an interval."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase
+from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.scope import Scoped
+from loadkit.measure.waiting import Waiting
 
 __all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
 
@@ -34,8 +35,10 @@ GAUGES: Final = (
     "gc_pause_ms",
     "files_percent",
     "ports_percent",
+    "ending_lag_ms",
 )
-"""The generator's own figures, by the names under which they are shown."""
+"""The generator's own figures, by the names under which they are shown. `ending_lag_ms` is the
+event loop's lag once the load was over, while its sessions were ended: it bends no figure."""
 
 _PROBE_MICROSECONDS: Final = round(PROBE_EVERY * 1e6)
 
@@ -57,6 +60,8 @@ class Recorder:
         named: further user classes, of which counts and responses are wanted and no more.
 
     Attributes:
+        is_ending: whether the load is over and its sessions are being ended. The caller sets it;
+            what that costs the generator is kept apart.
         live: sessions running now.
         states: how many of them are in which state. The caller sets it before `take`.
         frames_sent, frames_received, bytes_sent, bytes_received: totals since the worker
@@ -73,6 +78,7 @@ class Recorder:
         named: frozenset[str] = frozenset(),
     ) -> None:
         self.measure_from = measure_from
+        self.is_ending = False
         self.live = 0
         self.states: Mapping[str, int] = {}
         self.frames_sent = 0
@@ -83,6 +89,7 @@ class Recorder:
         self._taken_at: float | None = None if clock is None else clock()
         self._lived_until = self._taken_at
         self._scopes = {name: Scoped(self, name in watched) for name in sorted(watched | named)}
+        self._waiting = Waiting()
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
         self._kept: Counter[str] = Counter()  # of each kind as evidence, run-long
         self._open()
@@ -132,6 +139,40 @@ class Recorder:
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
                 # A timer may fire a moment early; what was sent early was not sent late.
                 self._schedule_delay.record(sent - due if sent > due else 0.0)
+
+    def unfinished(
+        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
+    ) -> None:
+        """Record a wait that is over without what was waited for.
+
+        Args:
+            phase, due, sent: as of `sample`.
+            until: when it was over.
+            lost: whether it was given up; else who waited went away, or the run was over.
+        """
+        if sent < self.measure_from:
+            return
+        self._latency[phase].unfinished(until - sent, lost=lost)
+        if due is not None:
+            self._from_schedule[phase].unfinished(until - due, lost=lost)
+
+    def see_waiting(
+        self, name: str, now: float, waits: Iterable[Wait], turns: Iterable[float]
+    ) -> None:
+        """Take note of what a session waits for now, to be told with the interval at its `take`.
+
+        Args:
+            name: its user class.
+            now: the stamp that the coming `take` gets.
+            waits: what it waits for.
+            turns: when each of its messages was sent that waits for its answer.
+        """
+        waits = [wait for wait in waits if wait.sent >= self.measure_from]
+        open_turns = sum(sent >= self.measure_from for sent in turns)
+        self._waiting.see(now, waits, open_turns)
+        scope = self._scopes.get(name)
+        if scope is not None:
+            scope.see_waiting(now, waits, open_turns)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         """Count something, by a key of `loadkit.figures.Count`.
@@ -199,7 +240,7 @@ class Recorder:
         """
         if at is None or at >= self.measure_from:
             lag = round(seconds * 1e6)
-            tally = self._generator["loop_lag_ms"]
+            tally = self._generator["ending_lag_ms" if self.is_ending else "loop_lag_ms"]
             tally.record_whole(lag)
             for missed in range(lag - _PROBE_MICROSECONDS, 0, -_PROBE_MICROSECONDS):
                 tally.record_whole(missed)
@@ -212,7 +253,7 @@ class Recorder:
             value: in the unit that its name ends on.
             at: when it was taken, to be checked for the warm-up.
         """
-        if at is None or at >= self.measure_from:
+        if not self.is_ending and (at is None or at >= self.measure_from):
             self._generator[name].record_whole(round(value * 1000))
 
     def take(self, now: float) -> dict[str, Any]:
@@ -222,8 +263,8 @@ class Recorder:
             Everything since the last take, as plain types that msgpack and JSON carry alike.
             `from` and `to` are stamps on this worker's clock; without a clock the first
             interval, having no previous take, has `from` equal to `to`. `session_seconds` is
-            the integral of live sessions over the interval. `frames` are totals, `live` and
-            `states` are of this moment, the rest is of the interval alone.
+            the integral of live sessions over the interval. `frames` are totals, `live`,
+            `states` and `waiting` are of this moment, the rest is of the interval alone.
         """
         self._live_on(now)
         self._close()
@@ -243,6 +284,7 @@ class Recorder:
             "peak": self._peak,
             "session_seconds": self._session_seconds,
             "states": dict(self.states),
+            "waiting": self._waiting.to_wire(),
             "frames": {
                 "sent": self.frames_sent,
                 "received": self.frames_received,
@@ -250,7 +292,7 @@ class Recorder:
                 "bytes_received": self.bytes_received,
             },
         }
-        self._taken_at = now
+        self._taken_at, self._waiting = now, Waiting()
         self._open()
         return interval
 

@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.enough import needed
-from loadkit.measure.histogram import Distribution
 
 __all__ = ["Recovery", "usual_p95"]
 
@@ -27,7 +27,7 @@ def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None
     """
     whole = Distribution()
     for row in rows:
-        if row is not None and row.count:
+        if row is not None and row:
             whole.add(row.to_wire())
     if not whole.enough(_P95):
         return None
@@ -64,8 +64,9 @@ class Recovery:
         """
         if self._before is None:
             return
-        count = 0 if responses is None else responses.count
-        above = 0 if responses is None or not count else responses.above(self._before[1])
+        limit = self._before[1]
+        count = 0 if responses is None else responses.decided(limit)
+        above = 0 if responses is None else responses.above(limit)
         if count or self._rows:
             self._rows.append((start, count, above))
         enough = needed(_P95)

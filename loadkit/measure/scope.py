@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
+from loadkit.measure.waiting import Waiting
 
 if TYPE_CHECKING:
     from loadkit.measure.recorder import Recorder
@@ -35,10 +37,26 @@ class Scope:
     def add(self, taken: Mapping[str, Any]) -> None:
         """Merge what `Scoped.take` gave."""
         for phase, wire in taken["latency"].items():
-            if phase not in self.latency:
-                self.latency[phase] = self._new()
-            self.latency[phase].add(wire)
+            self._at(phase).add(wire)
         self.counts.update(taken["counts"])
+
+    def look_again(self, before: Waiting, now: Waiting) -> None:
+        """What some sessions waited for is looked at again; see `Distribution.look_again`."""
+        self.counts[Count.TURNS_OPEN.value] += now.turns - before.turns
+        for phase in {**before.latency, **now.latency}:
+            self._at(phase).look_again(before.latency.get(phase, {}), now.latency.get(phase, {}))
+
+    def under_way(self, at_begin: Waiting, at_end: Waiting) -> None:
+        """Say what was waited for at the begin and at the end of a stretch."""
+        for phase in {**at_begin.latency, **at_end.latency}:
+            self._at(phase).under_way(
+                at_begin.latency.get(phase, {}), at_end.latency.get(phase, {})
+            )
+
+    def _at(self, phase: str) -> Distribution:
+        if phase not in self.latency:
+            self.latency[phase] = self._new()
+        return self.latency[phase]
 
     def copy(self) -> "Scope":
         """Return it as it is now: what is added later changes one of the two alone."""
@@ -63,10 +81,11 @@ class Scoped:
         whole: whether every phase is kept apart, and not responses alone.
     """
 
-    __slots__ = ("_counts", "_every", "_latency", "_whole")
+    __slots__ = ("_counts", "_every", "_latency", "_waiting", "_whole")
 
     def __init__(self, every: "Recorder", whole: bool = True) -> None:
         self._every, self._whole = every, whole
+        self._waiting = Waiting()
         self._open()
 
     def _open(self) -> None:
@@ -84,6 +103,17 @@ class Scoped:
         self._every.sample(phase, due, sent, end, since)
         if sent >= self._every.measure_from and (self._whole or phase is Phase.RESPONSE):
             self._latency[phase].record(end - sent)
+
+    def unfinished(
+        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
+    ) -> None:
+        self._every.unfinished(phase, due, sent, until, lost)
+        if sent >= self._every.measure_from and (self._whole or phase is Phase.RESPONSE):
+            self._latency[phase].unfinished(until - sent, lost=lost)
+
+    def see_waiting(self, now: float, waits: Sequence[Wait], turns: int) -> None:
+        own = [wait for wait in waits if self._whole or wait.phase is Phase.RESPONSE]
+        self._waiting.see(now, own, turns)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         self._every.count(key, n, since)
@@ -117,6 +147,8 @@ class Scoped:
         taken = {
             "latency": {str(phase): tally.to_wire() for phase, tally in self._latency.items()},
             "counts": {str(key): count for key, count in self._counts.items()},
+            "waiting": self._waiting.to_wire(),
         }
+        self._waiting = Waiting()
         self._open()
         return taken

@@ -5,25 +5,32 @@ The grammar of a metric is in `loadkit.metrics`.
 An objective about something that never happened is not met: a latency that was never measured,
 or a share of nothing, has no actual value, and fails. A count that never rose is 0. A percentile
 of too few samples is neither met nor broken but `undecided`, unless even those few prove it
-broken. A drift passes or fails where its 95 % interval lies on one side of the limit, and is
-undecided where that holds the limit, or where the run is too short for one.
+broken. Waits that were given up, or are open, count as having lasted at least so long: what no end
+of theirs could keep is broken. A drift passes or fails where its 95 % interval lies on one side of
+the limit, and is undecided where that holds the limit, or where the run is too short for one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from loadkit.figures import COMPLETED, Ending
+from loadkit.figures import COMPLETED, Count, Ending, Phase
 from loadkit.measure.course import LEAST
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.drift import Drift
 from loadkit.measure.enough import needed, surely_above
-from loadkit.measure.histogram import Distribution
-from loadkit.measure.words import compare, number
+from loadkit.measure.words import compare, number, plural
 from loadkit.metrics import RATIOS, Metric
 
-__all__ = ["Figures", "Measured", "SloLine", "judge"]
+__all__ = ["STALE_MS", "Figures", "Measured", "SloLine", "judge", "stale_turns"]
 
+STALE_MS: Final = 10_000.0
+"""From here on a turn that is open may well be a lost one, whatever the patience: the vendor's
+Android client gives a message up that was not heard of for ten seconds."""
+
+_Status = Literal["pass", "fail", "undecided"]
 _UNKNOWN: Final = Drift()
+_OF_LOST_TURNS: Final = ("turns.lost", "turns.lost_ratio")
 _ENDED: Final = {f"sessions.{ending}": f"ended.{ending}" for ending in Ending}
 
 
@@ -59,6 +66,8 @@ class SloLine:
         samples: how many there were, where it is about a latency; of a drift, the windows.
         needed: how many the percentile, or the drift, needs, where it is about one.
         interval: of a percentile or a drift, what encloses the true one at 95 % confidence.
+        at_least: whether `actual` is only known to be no less, as waits were never seen to end.
+        stale: of a number or share of lost turns, how many turns are open that may be lost too.
     """
 
     metric: str
@@ -68,6 +77,8 @@ class SloLine:
     samples: int | None = None
     needed: int | None = None
     interval: tuple[float, float] | None = None
+    at_least: bool = False
+    stale: int = 0
 
     @property
     def ok(self) -> bool:
@@ -86,7 +97,7 @@ class SloLine:
             return f"{name}: {self.doubt}"
         if self.actual is None:
             return f"{name} never measured, limit {number(self.limit)} {self.unit}".rstrip()
-        told = f"{name} {compare(self.actual, self.limit, self.unit)}"
+        told = f"{name} {self.compared}"
         if self.samples is not None and self.needed is not None and self.samples < self.needed:
             return f"{told} (proved by {self._share} samples)"
         return f"{told} ({self.confidence})" if self.confidence else told
@@ -97,7 +108,17 @@ class SloLine:
         if self.actual is None:
             what = "windows of steady load" if self.unit == "%/h" else "samples"
             return f"too few {what} ({self._share})"
+        if self.stale:
+            open_for = f"open for over {number(STALE_MS / 1000)} s"
+            return f"{number(self.actual)}, with {plural(self.stale, 'turn')} {open_for}"
+        if self.at_least:
+            return f"≥ {number(self.actual)} {self.unit}, as waits are open"
         return f"{number(self.actual)} {self.unit}, too near to the limit ({self.confidence})"
+
+    @property
+    def compared(self) -> str:
+        """The actual value beside the limit: `812 ms ≤ 2,500 ms`."""
+        return compare(self.actual or 0.0, self.limit, self.unit, at_least=self.at_least)
 
     @property
     def confidence(self) -> str:
@@ -122,6 +143,8 @@ class SloLine:
             "samples": self.samples,
             "needed": self.needed,
             "interval": None if self.interval is None else list(self.interval),
+            "at_least": self.at_least,
+            "stale": self.stale,
         }
 
     @classmethod
@@ -136,6 +159,8 @@ class SloLine:
             line.get("samples"),
             line.get("needed"),
             None if interval is None else (interval[0], interval[1]),
+            line.get("at_least", False),
+            line.get("stale", 0),
         )
 
 
@@ -166,6 +191,8 @@ def _line(metric: Metric, limit: float, ledger: Measured, drift: Drift) -> SloLi
         return _of_phase(metric, limit, every.get(metric.phase))
     counts: Mapping[str, int] = {} if scope is None else scope.counts
     actual: float | None
+    if metric.name in _OF_LOST_TURNS and scope is not None:
+        return _of_lost_turns(metric, limit, scope)
     if metric.kind == "ratio":
         wrong, of = RATIOS[metric.name]
         whole = counts.get(of, 0)
@@ -174,6 +201,27 @@ def _line(metric: Metric, limit: float, ledger: Measured, drift: Drift) -> SloLi
         actual = ledger.peak_concurrent
     else:
         actual = _count(metric.name, counts)
+    return SloLine(metric.text, limit, actual, _held(actual, limit))
+
+
+def stale_turns(figures: Figures) -> int:
+    """How many turns are open for so long that they may be lost ones."""
+    phases = (Phase.RESPONSE, Phase.LIVE_RESPONSE)
+    return sum(
+        figures.latency[phase].open_above(STALE_MS) for phase in phases if phase in figures.latency
+    )
+
+
+def _of_lost_turns(metric: Metric, limit: float, figures: Figures) -> SloLine:
+    """Lost turns, or their share: undecided where those that are open would make the difference."""
+    counts = figures.counts
+    whole = counts.get(Count.TURNS_SENT, 0) if metric.kind == "ratio" else 1
+    if not whole:
+        return SloLine(metric.text, limit, None, "fail")
+    lost, stale = counts.get(Count.TURNS_LOST, 0), stale_turns(figures)
+    actual = round(lost / whole, 6)
+    if actual <= limit < (lost + stale) / whole:
+        return SloLine(metric.text, limit, actual, "undecided", stale=stale)
     return SloLine(metric.text, limit, actual, _held(actual, limit))
 
 
@@ -203,18 +251,34 @@ def _of_phase(metric: Metric, limit: float, samples: Distribution | None) -> Slo
         return SloLine(metric.text, limit, count, _held(count, limit), count)
     per_mille = metric.per_mille
     least = None if per_mille is None else needed(per_mille)
-    if samples is None or not count:
+    if samples is None or not samples.waits:
         return SloLine(metric.text, limit, None, "fail", 0, least)
-    if per_mille is None or least is None:
-        actual = samples.stats()[metric.statistic or ""]
-        return SloLine(metric.text, limit, actual, _held(actual, limit), count)
-    if count < least:
-        if not surely_above(count, samples.above(limit), per_mille):
-            return SloLine(metric.text, limit, None, "undecided", count, least)
-        actual = samples.percentile(per_mille)
-        return SloLine(metric.text, limit, actual, "fail", count, least)
-    actual, interval = samples.percentile(per_mille), samples.interval(per_mille)
-    return SloLine(metric.text, limit, actual, _held(actual, limit), count, least, interval)
+    if per_mille is not None and least is not None:
+        return _of_percentile(metric.text, limit, samples, per_mille, least)
+    if not count:
+        return SloLine(metric.text, limit, None, "fail", 0)
+    actual, at_least = samples.statistic(metric.statistic or "")
+    status: _Status = "undecided" if at_least and actual <= limit else _held(actual, limit)
+    return SloLine(metric.text, limit, actual, status, count, at_least=at_least)
+
+
+def _of_percentile(
+    metric: str, limit: float, samples: Distribution, per_mille: int, least: int
+) -> SloLine:
+    """A percentile: broken if no end of the open waits could keep it, or by its estimate."""
+    waits, above, known = samples.waits, samples.above(limit), samples.known(per_mille)
+    (actual, at_least), interval = samples.estimate(per_mille), samples.interval(per_mille)
+    # Were every open wait to end now, so many would still be over the limit.
+    over = above > waits * (1000 - per_mille) // 1000
+    proved = over if waits >= least else surely_above(waits, above, per_mille)
+    if known < least:
+        if not proved:
+            return SloLine(metric, limit, None, "undecided", known, least)
+        return SloLine(metric, limit, actual, "fail", waits, least, at_least=at_least)
+    status: _Status = "fail" if proved else _held(actual, limit)
+    if at_least and actual <= limit:
+        status = "fail" if proved else "undecided"
+    return SloLine(metric, limit, actual, status, known, least, interval, at_least)
 
 
 def _count(name: str, counts: Mapping[str, int]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.recovery import usual_p95
 from loadkit.measure.usual import Usual
 
@@ -54,9 +54,10 @@ class Slowness:
         """
         if self.limit_ms is None or sessions > CROWDED * fmean(self._sessions):
             return Slow()
-        if response is None or not response.count:
+        if response is None or not response.decided(self.limit_ms):
             return Slow(length)
-        return Slow(length, response.count, response.above(self.limit_ms))
+        # An answer that is still waited for is a slow one from the row on in which it becomes so.
+        return Slow(length, response.decided(self.limit_ms), response.above(self.limit_ms))
 
     def learn(self, response: Distribution | None, sessions: int, seen: Slow) -> None:
         """Take a row for usual; `seen` is what `of` said of it."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from loadkit.figures import Count
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
 from loadkit.measure.scope import Scope
 from loadkit.measure.timeline import Row
@@ -22,6 +22,7 @@ class Stretch:
     Attributes:
         rows: the same, and those added since.
         latency, from_schedule, generator, counts, scopes: as in the ledger, of these rows alone.
+            Waits that were under way when they began count from the age on that they had then.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from loadkit.errors import Failure
 from loadkit.figures import COMPLETED, Count, Ending, Phase
 from loadkit.measure.chronicle import Chronicle
+from loadkit.measure.distribution import PERCENTILES
 from loadkit.measure.drift import Drift
-from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, throughput
-from loadkit.measure.slo import SloLine, judge
+from loadkit.measure.slo import SloLine, judge, stale_turns
 from loadkit.measure.validity import assess
 from loadkit.measure.verdict import Verdict, decide
 
@@ -32,6 +32,7 @@ _GENERATOR: Final = (
     "gc_pause_ms",
     "files_percent",
     "ports_percent",
+    "ending_lag_ms",
 )
 
 
@@ -45,6 +46,9 @@ class Summary:
     Attributes:
         intervals_ms: by phase and percentile, what its true value lies between (95 %, by order
             statistics). A percentile that has none is not supported by the number of samples.
+        waits: by phase, those that nobody saw the end of: how many were given up (`lost`), how many
+            were `open` when the run was over or who waited went away, and how long these had lasted
+            (`open_median_ms`, `open_oldest_ms`). A phase without any is absent.
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
         throughput: what was done a second; see `loadkit.measure.rates.throughput`.
@@ -79,6 +83,7 @@ class Summary:
     slo: tuple[SloLine, ...]
     counts: Mapping[str, int]
     intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    waits: Mapping[str, Stats] = field(default_factory=dict)
     arrivals: Mapping[str, float] | None = None
     throughput: Mapping[str, float] = field(default_factory=dict)
     user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -114,6 +119,7 @@ class Summary:
                 phase: {name: list(ends) for name, ends in intervals.items()}
                 for phase, intervals in self.intervals_ms.items()
             },
+            "waits": {phase: dict(stats) for phase, stats in self.waits.items()},
             "disconnects": dict(self.disconnects),
             "violations": dict(self.violations),
             "errors": dict(self.errors),
@@ -150,6 +156,7 @@ class Summary:
                 phase: {name: (low, high) for name, (low, high) in intervals.items()}
                 for phase, intervals in data.get("intervals_ms", {}).items()
             },
+            waits=data.get("waits", {}),
             arrivals=data.get("arrivals"),
             throughput=data.get("throughput", {}),
             user_classes=data.get("user_classes", {}),
@@ -248,6 +255,7 @@ def summarise(
         "sent": sent,
         "answered": counts[Count.TURNS_ANSWERED],
         "lost": lost,
+        "open": counts[Count.TURNS_OPEN],
         "lost_ratio": round(lost / sent, 6) if sent else 0.0,
         "resent": counts[Count.TURNS_RESENT],
         "answered_twice": counts[Count.TURNS_ANSWERED_TWICE],
@@ -294,6 +302,7 @@ def summarise(
         "error": sum(errors.values()),
         "violation": sum(violations.values()),
         "lost turn": lost,
+        "unanswered turn": stale_turns(ledger),
         "failed session": ended[Ending.FAILED],
     }
     return Summary(
@@ -321,6 +330,7 @@ def summarise(
         slo=slo,
         counts=ledger.others,
         intervals_ms=_intervals(ledger),
+        waits=ledger.waits(),
         arrivals=None
         if asked_sessions is None
         else {"asked": asked_sessions, "started": arrived, "refused": refused},

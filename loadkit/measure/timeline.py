@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from math import floor, inf
 from typing import Any, Final
 
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.scope import Scope
+from loadkit.measure.waiting import Waiting
 
 __all__ = ["PATIENCE", "Row", "Timeline"]
 
@@ -25,12 +26,14 @@ _SAME_ROW: Final = 0.75  # rows; half of one would send jitter at a border to an
 
 @dataclass(slots=True)
 class Standing:
-    """What a worker last said of the moment: sessions by state, all sessions, and its memory."""
+    """What a worker last said of the moment: sessions by state, all sessions, its memory, and what
+    its sessions waited for, by user class and ("") in all."""
 
     until: float
     states: Mapping[str, int]
     live: int
     rss_mb: float | None
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -41,7 +44,8 @@ class Row:
         start: seconds of the run at which it begins.
         length: how long it is, in seconds.
         asked: the load asked for in its middle, as the caller named it.
-        latency, from_schedule: by phase, as in the ledger, of this row alone.
+        latency, from_schedule: by phase, as in the ledger, of this row alone. Once the row is
+            closed they have the waits that were under way at its begin and at its end.
         generator: by name, likewise.
         ages: by the number of the session's age class, likewise.
         scopes: by user class, likewise.
@@ -49,6 +53,7 @@ class Row:
         counts: by key, likewise.
         frames: `sent`, `received`, `bytes_sent`, `bytes_received`, likewise.
         session_seconds: the integral of live sessions.
+        unseen: by phase, the waits that were over without what was waited for, once it is closed.
         reported: the workers heard of, with where each of them stood at the end.
         standing: the same once the row is closed, with those workers that are silent for a
             moment as they last stood.
@@ -68,6 +73,7 @@ class Row:
     counts: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
     session_seconds: float = 0.0
+    unseen: dict[str, Counter[int]] = field(default_factory=dict)
     reported: dict[str, Standing] = field(default_factory=dict)
     standing: dict[str, Standing] = field(default_factory=dict)
     master_rss_mb: float | None = None
@@ -87,6 +93,17 @@ class Row:
         """The memory of all workers in megabytes; None while none has said."""
         known = [each.rss_mb for each in self.standing.values() if each.rss_mb is not None]
         return sum(known) if known else None
+
+    @property
+    def waiting(self) -> Waiting:
+        """What is waited for at the end of the row."""
+        return self.waiting_in("")
+
+    def waiting_in(self, scope: str) -> Waiting:
+        """The same of the sessions of one user class; "" for all."""
+        return Waiting.of_all(
+            worker.waiting[scope] for worker in self.standing.values() if scope in worker.waiting
+        )
 
     def in_state(self, state: str) -> int:
         """Sessions in a state at the end of the row."""
@@ -201,7 +218,15 @@ class Timeline:
         known.frames |= totals
         memory = interval["generator"].get("rss_mb")
         stands = Standing(
-            end, interval["states"], interval["live"], memory["max"] / 1000 if memory else None
+            end,
+            interval["states"],
+            interval["live"],
+            memory["max"] / 1000 if memory else None,
+            {"": Waiting.from_wire(interval["waiting"])}
+            | {
+                name: Waiting.from_wire(scope["waiting"])
+                for name, scope in interval["scopes"].items()
+            },
         )
         _keep_latest(row.reported, worker, stands)
 
@@ -287,6 +312,7 @@ class Timeline:
         row = self._row(self._next)
         del self._rows[self._next]
         self._next += 1
+        before = dict(self._standing)
         for worker, stands in row.reported.items():
             _keep_latest(self._standing, worker, stands)
         gone = row.start + row.length - LASTING
@@ -294,19 +320,63 @@ class Timeline:
             worker: stands for worker, stands in self._standing.items() if stands.until > gone
         }
         row.standing = dict(self._standing)
+        # Of a worker that is gone nobody knows what became of its waits: they are over with it.
+        _under_way(row, {name: one for name, one in before.items() if name in row.standing})
         row.master_rss_mb = self.master_rss_mb
         return row
 
 
+def _under_way(row: Row, before: Mapping[str, Standing]) -> None:
+    """Tell a row which waits were under way at its begin and at its end."""
+    row.unseen = {
+        phase: Counter(found.lost) + Counter(found.open)
+        for phase, found in row.latency.items()
+        if found.lost or found.open
+    }
+    scopes = {
+        name for each in (before, row.standing) for one in each.values() for name in one.waiting
+    }
+    for scope in sorted(scopes):
+        begin = Waiting.of_all(
+            one.waiting[scope] for one in before.values() if scope in one.waiting
+        )
+        end = row.waiting_in(scope)
+        if scope:
+            row.scopes.setdefault(scope, Scope()).under_way(begin, end)
+            continue
+        for mine, old, new in (
+            (row.latency, begin.latency, end.latency),
+            (row.from_schedule, begin.from_schedule, end.from_schedule),
+        ):
+            for phase in {**old, **new}:
+                at = mine.setdefault(phase, Distribution())
+                at.under_way(old.get(phase, {}), new.get(phase, {}))
+
+
 def _plain(standing: Mapping[str, Standing]) -> dict[str, list[Any]]:
     return {
-        worker: [each.until, dict(each.states), each.live, each.rss_mb]
+        worker: [
+            each.until,
+            dict(each.states),
+            each.live,
+            each.rss_mb,
+            {name: one.to_wire() for name, one in each.waiting.items()},
+        ]
         for worker, each in standing.items()
     }
 
 
 def _standing(plain: Mapping[str, list[Any]]) -> dict[str, Standing]:
-    return {worker: Standing(*fields) for worker, fields in plain.items()}
+    return {
+        worker: Standing(
+            until,
+            states,
+            live,
+            rss_mb,
+            {name: Waiting.from_wire(one) for name, one in waiting.items()},
+        )
+        for worker, (until, states, live, rss_mb, waiting) in plain.items()
+    }
 
 
 def _keep_latest(standing: dict[str, Standing], worker: str, stands: Standing) -> None:

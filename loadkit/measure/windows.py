@@ -8,7 +8,7 @@ from math import inf
 from typing import Final
 
 from loadkit.figures import Count
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.sketch import Sketch, Sketches
 from loadkit.measure.timeline import Row
 
@@ -151,11 +151,7 @@ def _of(row: Row) -> Window:
         row.length,
         sum(row.asked.values()) or None if row.asked else 0.0,
         Sketches(
-            {
-                phase: Sketch(found.counts.items())
-                for phase, found in row.latency.items()
-                if found.counts
-            }
+            {phase: Sketch(found.masses()) for phase, found in row.latency.items() if found.counts}
         ),
         counts[Count.TURNS_ANSWERED],
         sum(n for key, n in counts.items() if key.startswith("errors.")),

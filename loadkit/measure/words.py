@@ -17,12 +17,17 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def compare(actual: float, limit: float, unit: str = "") -> str:
-    """Write `actual ≤ limit` or `actual > limit`, with more digits where fewer would look equal."""
+def compare(actual: float, limit: float, unit: str = "", *, at_least: bool = False) -> str:
+    """Write `actual ≤ limit` or `actual > limit`, with more digits where fewer would look equal.
+
+    Args:
+        at_least: whether it is only known to be no less than `actual`.
+    """
     left, right = number(actual), number(limit)
     if left == right and actual != limit:
         left = f"{actual:,.3f}"
     ending = f" {unit}" if unit else ""
+    left = f"≥ {left}" if at_least else left
     return f"{left}{ending} {'≤' if actual <= limit else '>'} {right}{ending}"
 
 

@@ -6,7 +6,7 @@ anyone waits for is a deadline of the one `receive`, so every event is stamped w
 
 from collections import deque
 from time import perf_counter, time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import gevent
@@ -23,6 +23,7 @@ from loadkit.chat.effects import (
     Hangup,
     Sample,
     Send,
+    Unfinished,
     Violation,
     YourTurn,
 )
@@ -42,8 +43,9 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
+from loadkit.chat.waits import waits_of
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.figures import Count, Ending, Origin, Phase, State
+from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
 from loadkit.net.entry import Entry, count_status, enter
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
@@ -67,12 +69,15 @@ class Driver:
 
     __slots__ = (
         "_acts",
+        "_asked",
         "_broken_next",
         "_correlation_id",
         "_entry",
         "_fate",
         "_finish",
+        "_greenlet",
         "_heard",
+        "_hushed",
         "_itinerary",
         "_link",
         "_person",
@@ -97,6 +102,9 @@ class Driver:
         )
         self._link: Link | None = None
         self._acts: deque[Act] = deque()
+        self._hushed = False
+        self._greenlet: Any = None  # that lives the session
+        self._asked: Wait | None = None  # for a token, a session or a socket
         self._entry: Entry | None = None
         self._correlation_id = ""  # of the exchange that was refused last, else of the entry
         self._fate = Fate(itinerary)
@@ -116,6 +124,31 @@ class Driver:
         """Where the session stands now."""
         return state_of(self._session)
 
+    def waits(self, now: float) -> tuple[list[Wait], list[float]]:
+        """What the session waits for now, but for what this side cannot hear the end of.
+
+        Returns:
+            That, and when each message was sent that waits for its answer.
+        """
+        if self._asked is None and self._session.at_rest:  # most, most of the time
+            return [], []
+        asked = [] if self._asked is None else [self._asked]
+        every = [*asked, *waits_of(self._session)]
+        return (
+            [wait for wait in every if not self._was_deaf(wait.sent, now)],
+            [turn.sent for turn in self._session.open_turns()],
+        )
+
+    def hush(self) -> None:
+        """From now on the person says nothing new; what is owed to them may still come."""
+        self._hushed = True
+        self._acts.clear()
+
+    def cut(self) -> None:
+        """Have the session cut off, as if its greenlet were killed."""
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+
     def run(self, due: float) -> Finish:
         """Live the session.
 
@@ -127,14 +160,18 @@ class Driver:
             session as cut off, and lets the exception go on.
         """
         recorder = self._setting.recorder
+        self._greenlet = gevent.getcurrent()
         recorder.session_started()
         ending: Ending | None = Ending.CUT_OFF
         try:
             self._started = perf_counter()
             try:
-                self._entry = enter(self._setting, due, streaming=self._itinerary.streaming)
+                streaming = self._itinerary.streaming
+                self._entry = enter(self._setting, due, self._ask, streaming=streaming)
+                self._asked = None
                 self._correlation_id = self._entry.correlation_id
             except RemoteError as refusal:
+                self._not_given(lost=True)
                 self._correlation_id = refusal.correlation_id
                 recorder.fail(refusal.kind, refusal.detail, self._origin())
                 ending = Ending.FAILED
@@ -199,6 +236,7 @@ class Driver:
         self._to = None
         setting = self._setting
         began = perf_counter()
+        self._ask(Wait(Phase.CONNECT, None, began))
         try:
             link = Link.open(
                 setting.target,
@@ -208,6 +246,7 @@ class Driver:
                 max_size=MESSAGE_LIMIT,
             )
         except RemoteError as error:
+            self._not_given(lost=True)
             count_status(setting.recorder, error)
             kind, entry = error.kind, self._entry
             self._correlation_id = error.correlation_id or self._correlation_id
@@ -216,7 +255,7 @@ class Driver:
                 kind = Failure.TOKEN_EXPIRED
             self._feed(perf_counter(), Refused(kind, error.detail, error.status, error.wait_s))
             return
-        self._link = link
+        self._link, self._asked = link, None
         mishap, self._broken_next = self._broken_next, None
         if mishap is not None:
             self._break(mishap)
@@ -293,6 +332,9 @@ class Driver:
                 self._link.send(effect.frame)
         elif isinstance(effect, Counted):
             recorder.count(effect.key, 1, effect.since)
+        elif isinstance(effect, Unfinished):
+            if not self._was_deaf(effect.sent, effect.until):
+                recorder.unfinished(*effect)
         else:
             self._perform_rare(now, effect)
 
@@ -321,6 +363,8 @@ class Driver:
         """It is the person's turn."""
         if turn.cue is Cue.ANSWERED and self._said_at < now:
             self._waited = now - self._said_at
+        if self._hushed:
+            return
         if self._heard is not None:  # the new process shows what the old one did
             turn, self._heard = self._heard, None
         elif self._restarts and turn.cue is Cue.ANSWERED:
@@ -386,6 +430,21 @@ class Driver:
         query = self._upgrade_query(self._session.connection.journal.cursor)
         self._setting.recorder.count(f"came_back.{revisit(self._setting, query)}")
 
+    # --- what is waited for ---------------------------------------------------------------------
+
+    def _ask(self, wait: Wait) -> None:
+        self._asked = wait
+
+    def _not_given(self, *, lost: bool) -> None:
+        """What was asked for did not come."""
+        wait, self._asked = self._asked, None
+        if wait is not None:
+            self._setting.recorder.unfinished(*wait, perf_counter(), lost)
+
+    def _was_deaf(self, since: float, until: float) -> bool:
+        """Whether this side was made deaf on purpose in a stretch of time."""
+        return until >= self._fate.deaf[0] and since < self._fate.deaf[1]
+
     # --- helpers ------------------------------------------------------------------------------
 
     def _hang_up(self, code: int) -> None:
@@ -413,6 +472,7 @@ class Driver:
         """The greenlet is being killed: end the session on the server, if it knows one."""
         if self._finish is not None:
             return self._finish.ending
+        self._not_given(lost=False)
         if self._entry is None:
             return Ending.CUT_OFF
         self._feed(perf_counter(), CUT)

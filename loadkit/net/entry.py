@@ -1,10 +1,11 @@
 """The way into a session: a token, then the session, over one HTTP connection as a client's own."""
 
+from collections.abc import Callable
 from time import perf_counter, time
 from typing import NamedTuple
 
 from loadkit.errors import RemoteError
-from loadkit.figures import Count, Phase
+from loadkit.figures import Count, Phase, Wait
 from loadkit.net.ports import Recorder, Setting
 from loadkit.net.rest import Api
 from loadkit.net.token import expired
@@ -26,12 +27,15 @@ class Entry(NamedTuple):
     correlation_id: str
 
 
-def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
+def enter(
+    setting: Setting, due: float, waits: Callable[[Wait], object], *, streaming: bool
+) -> Entry:
     """Ask for a token and for a session.
 
     Args:
         setting: whom to ask, and where the figures go.
         due: when the plan wanted it to begin (seconds, monotonic).
+        waits: told of each call, before it is made.
         streaming: whether to ask for streamed answers.
 
     Raises:
@@ -50,12 +54,14 @@ def enter(setting: Setting, due: float, *, streaming: bool) -> Entry:
     api = Api(setting.target, setting.credentials, retrying=refused)
     try:
         began = perf_counter()
+        waits(Wait(Phase.TOKEN, due, began))
         token = api.access_token()
         done = perf_counter()
         lost_s = api.lost_s
         if lost_s:
             recorder.count(Count.PASSED_OVER)
         recorder.sample(Phase.TOKEN, due + lost_s, began + lost_s, done)
+        waits(Wait(Phase.CREATE_SESSION, None, done))
         try:
             session_id = session()
         except RemoteError as error:

@@ -17,7 +17,15 @@ from loadkit.plan.chaos import Chaos
 from loadkit.plan.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
 from loadkit.plan.errand import Abandon, Handoff, Idle
 from loadkit.plan.results import Results
-from loadkit.plan.settings import AllowHosts, Connection, Conversation, Load, Mix, Table
+from loadkit.plan.settings import (
+    LONGEST_DRAIN,
+    AllowHosts,
+    Connection,
+    Conversation,
+    Load,
+    Mix,
+    Table,
+)
 from loadkit.plan.slo import Abort, Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
@@ -95,6 +103,20 @@ class Profile(_Tables):
     def duration_s(self) -> float:
         """Seconds that the stages last in all."""
         return self.load.duration_s
+
+    @property
+    def drain_s(self) -> float:
+        """Seconds that those who wait when the load is over may wait on, to show if a limit holds.
+
+        As long as the greatest limit of a latency, unless the profile says; at most
+        `LONGEST_DRAIN`, which it also is where no latency is limited.
+        """
+        if self.load.drain is not None:
+            return self.load.drain
+        limits = [
+            one.limit / 1000 for one in self.slo if Metric.parse(one.metric).kind == "duration"
+        ]
+        return min(max(limits, default=LONGEST_DRAIN), LONGEST_DRAIN)
 
     @property
     def watched(self) -> frozenset[str]:

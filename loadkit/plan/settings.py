@@ -22,6 +22,7 @@ from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.units import Duration
 
 __all__ = [
+    "LONGEST_DRAIN",
     "MAX_CONCURRENT",
     "AllowHosts",
     "Connection",
@@ -38,6 +39,9 @@ __all__ = [
 MAX_CONCURRENT: Final = 10_000
 """Sessions at once in the open model where the profile says nothing: as many open files as Locust
 asks the system for, so that a target that stalls does not take the generator with it."""
+
+LONGEST_DRAIN: Final = 10.0
+"""Seconds for which an answer is still waited for once the load is over, at most."""
 
 Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
 
@@ -102,6 +106,8 @@ class Load(Table):
         stagger: closed model: each user's first session is the rest of one that is found under
             way (`loadkit.plan.midway`), so that ages and ends are spread from the start.
         warmup: seconds from the start that are left out of the figures.
+        drain: seconds that those who wait when the stages are over may wait on, while nobody says
+            anything new; None for the greatest limit of an objective in time.
         seed: start of every random choice; two runs with one seed make the same choices.
     """
 
@@ -111,6 +117,7 @@ class Load(Table):
     max_concurrent: int | None = Field(default=None, ge=1, validate_default=True)
     stagger: bool = False
     warmup: Duration = 0.0
+    drain: Annotated[Duration, Field(le=LONGEST_DRAIN)] | None = None
     seed: Annotated[int, Field(ge=0)] = 1
 
     @property

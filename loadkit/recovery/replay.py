@@ -84,10 +84,9 @@ class Replay:
             chronicle: of all the run's rows; the journal has only the last of them.
         """
         assert self._delivery is not None
-        what = self.head["what"]
         return summarise(
             self.ledger,
-            **what | {"limits": [(metric, limit) for metric, limit in what["limits"]]},
+            **self.head["what"] | {"limits": self.limits},
             **self.standing.get("besides", {}),
             duration_s=self.at_s,
             workers=max(1, self.ledger.workers),
@@ -96,6 +95,11 @@ class Replay:
             cut=cut,
             chronicle=chronicle,
         )
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """The objectives, as pairs of a metric and the most it may be."""
+        return [(metric, limit) for metric, limit in self.head["what"]["limits"]]
 
     @property
     def asked_s(self) -> float:

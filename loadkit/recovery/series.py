@@ -8,8 +8,9 @@ from typing import Final
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, State
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.waiting import Waiting
 from loadkit.report.series import HISTOGRAMS, RETRIED, TIMELINE
 
 __all__ = ["read_rows"]
@@ -29,6 +30,7 @@ _COUNTS: Final[Mapping[str, str]] = {
 """Column → the count that it holds."""
 
 _SCHEDULE: Final = "from_schedule."
+_LOST, _OPEN = "lost.", "open."
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
@@ -45,29 +47,49 @@ def read_rows(folder: Path) -> Iterator[Row]:
     """
     try:
         with (folder / TIMELINE).open(encoding="utf-8", newline="") as file:
-            latencies = _Histograms(folder / HISTOGRAMS)
+            latencies, waiting = _Histograms(folder / HISTOGRAMS), Waiting()
             for line in csv.DictReader(file):
-                yield _row(line, latencies.at(line["elapsed_s"]))
+                row = _row(line, latencies.at(line["elapsed_s"]), waiting)
+                waiting = row.waiting
+                yield row
     except OSError as error:
         raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{folder / TIMELINE} is no file of loadkit: {error!r}") from error
 
 
-def _row(line: Mapping[str, str], latency: Mapping[str, Distribution]) -> Row:
+def _row(
+    line: Mapping[str, str], tagged: Mapping[str, Distribution], waiting_before: Waiting
+) -> Row:
     def known(column: str) -> float | None:
         return float(line[column]) if line[column] else None
 
     start, length = float(line["elapsed_s"]), float(line["length_s"])
     asked = {"users": known("asked_users"), "arrivals_per_second": known("asked_arrivals_per_s")}
     states = {str(state): int(line[f"state_{state}"]) for state in State}
-    all_workers = Standing(start + length, states, int(line["sessions"]), known("rss_mb"))
+    waiting = Waiting()
+    waiting.turns = int(line["turns_open"])
+    latency: dict[str, Distribution] = {}
+    for tag, found in tagged.items():
+        if tag.startswith(_OPEN):
+            waiting.latency[tag.removeprefix(_OPEN)] = Counter(found.counts)
+        elif tag.startswith(_LOST):
+            at = latency.setdefault(tag.removeprefix(_LOST), Distribution())
+            at.lost = Counter(found.counts)
+        elif not tag.startswith(_SCHEDULE):
+            latency.setdefault(tag, Distribution()).add(found.to_wire())
+    for phase in {**waiting_before.latency, **waiting.latency}:
+        at = latency.setdefault(phase, Distribution())
+        at.under_way(waiting_before.latency.get(phase, {}), waiting.latency.get(phase, {}))
+    all_workers = Standing(
+        start + length, states, int(line["sessions"]), known("rss_mb"), {"": waiting}
+    )
     standing = {"workers": all_workers} if int(line["workers"]) else {}
     return Row(
         start,
         length,
         asked={name: value for name, value in asked.items() if value is not None},
-        latency={tag: one for tag, one in latency.items() if not tag.startswith(_SCHEDULE)},
+        latency=latency,
         counts=Counter({key: int(line[of]) for of, key in _COUNTS.items() if line[of] != "0"}),
         session_seconds=float(line["sessions_mean"]) * length,
         reported=standing,

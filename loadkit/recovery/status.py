@@ -1,13 +1,14 @@
 """How a run stands, told from its files alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import time
 from typing import Final, Literal
 
 from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.overdue import overdue
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.timeline import Row
 from loadkit.measure.words import number, plural
@@ -94,11 +95,13 @@ def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[st
     yield _line(
         "turns",
         f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · "
-        f"{number(turns['lost'])} lost",
+        f"{number(turns['lost'])} lost · {number(turns['open'])} open",
     )
+    if late := overdue(ledger.waiting, replay.limits):
+        yield _line("waiting", f"{late.many}, oldest {late.oldest}, each longer than its limit")
     yield _line(
         "response",
-        f"p50/p95/p99 {_percentiles(_last_minute(folder, rows, replay.at_s).stats())} in the last "
+        f"p50/p95/p99 {_percentiles(_last_minute(folder, rows, replay).stats())} in the last "
         f"minute, {_percentiles(summary.latency_ms.get(Phase.RESPONSE, {}))} over the run",
     )
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -115,23 +118,33 @@ def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[st
         yield _line("", f"nobody writes there any more: `loadkit report {folder}` makes its report")
 
 
-def _last_minute(folder: Path, rows: list[Row], until: float) -> Distribution:
-    """The headline's latencies: of the rows at hand, and before them of those in the file."""
-    found = Distribution()
+def _last_minute(folder: Path, rows: list[Row], replay: Replay) -> Distribution:
+    """The headline's latencies: of the rows at hand, and before them of those in the file.
+
+    With them those waits that began in that minute and are open.
+    """
+    found, since = Distribution(), replay.at_s - LAST
     for row in rows:
-        if row.start >= until - LAST and Phase.RESPONSE in row.latency:
-            found.add(row.latency[Phase.RESPONSE].to_wire())
-    first = rows[0].start if rows else until
+        if row.start >= since and Phase.RESPONSE in row.latency:
+            ended = row.latency[Phase.RESPONSE].copy()
+            ended.lost, ended.open, ended.entered = row.unseen.get(Phase.RESPONSE, {}), {}, {}
+            found.add(ended.to_wire())
+    first = rows[0].start if rows else replay.at_s
     for _, _, line in last_lines(folder / HISTOGRAMS):
         if not line.endswith(b"\n"):
             continue
         if not line.startswith(b"Tag="):
             break
-        tag, start, _, _, histogram = line.decode().split(",")
-        if float(start) < until - LAST:
+        tag, start, _, _, histogram = line.decode().removeprefix("Tag=").split(",")
+        if float(start) < since:
             break
-        if tag == f"Tag={Phase.RESPONSE}" and float(start) < round(first, 3):
-            found.add(Distribution.decode(histogram).to_wire())
+        if float(start) < round(first, 3) and tag in (Phase.RESPONSE, f"lost.{Phase.RESPONSE}"):
+            one = Distribution.decode(histogram)
+            if tag != Phase.RESPONSE:
+                one = Distribution.of({}, one.counts)
+            found.add(one.to_wire())
+    waiting: Mapping[int, int] = replay.ledger.waiting.latency.get(Phase.RESPONSE, {})
+    found.look_again({}, {age: n for age, n in waiting.items() if age <= LAST * 1e6})
     return found
 
 

@@ -25,7 +25,7 @@ from loadkit.report.lines import Lines
 __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
 
 JOURNAL: Final = "journal.jsonl"
-SCHEMA: Final = "loadkit.journal/1"
+SCHEMA: Final = "loadkit.journal/2"
 
 GROWTH: Final = 1_000_000
 """Bytes of reports after which a new file begins: a minute or two of a busy run, and a fraction of

@@ -4,12 +4,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from loadkit.measure.distribution import PERCENTILES
 from loadkit.measure.enough import needed
-from loadkit.measure.histogram import PERCENTILES
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.words import number
 
-__all__ = ["TOO_FEW", "Row", "note", "rows", "shifted", "shown", "supported"]
+__all__ = [
+    "TOO_FEW",
+    "WAITS",
+    "Row",
+    "figure",
+    "note",
+    "rows",
+    "shifted",
+    "shown",
+    "supported",
+    "waits",
+]
 
 TOO_FEW: Final = "–"
 """What stands where the samples are too few for a percentile."""
@@ -56,9 +67,36 @@ def rows(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
             yield Row(phase, "from schedule", shown(due, columns), "schedule")
 
 
+WAITS: Final = ("waits without an end", "open", "median, s", "oldest, s", "lost")
+"""The columns of the table of waits that nobody saw the end of."""
+
+
+def waits(summary: Summary) -> Iterator[tuple[str, ...]]:
+    """Return its rows, one for each phase that has some."""
+    for phase, stats in summary.waits.items():
+        ages = (stats.get(name) for name in ("open_median_ms", "open_oldest_ms"))
+        median, oldest = (TOO_FEW if age is None else number(age / 1000) for age in ages)
+        yield phase, number(stats["open"]), median, oldest, number(stats["lost"])
+
+
 def supported(stats: Stats, name: str) -> bool:
     """Tell whether there are samples enough to show a figure."""
+    if name in PERCENTILES and "supported" in stats:
+        return PERCENTILES[name] <= 10 * stats["supported"]
     return name not in PERCENTILES or stats.get("count", 0) >= needed(PERCENTILES[name])
+
+
+def is_bound(stats: Stats, name: str) -> bool:
+    """Tell whether a figure is only known to be no less, as waits were never seen to end."""
+    seen = stats.get("observed", 100.0)
+    if name in PERCENTILES:
+        return PERCENTILES[name] > 10 * seen
+    return name in ("mean", "max") and seen < 100.0
+
+
+def figure(stats: Stats, name: str) -> str:
+    """Return a figure as text, whether the samples are enough or not."""
+    return f"{'≥ ' if is_bound(stats, name) else ''}{number(stats[name])}"
 
 
 def shifted(latency: Stats, from_schedule: Stats, columns: Sequence[str]) -> bool:
@@ -85,7 +123,7 @@ def note(summary: Summary, columns: Sequence[str]) -> str:
 
 def shown(stats: Stats, names: Sequence[str]) -> tuple[str, ...]:
     """Return figures as text, with a dash where the samples are too few."""
-    return tuple(number(stats[name]) if supported(stats, name) else TOO_FEW for name in names)
+    return tuple(figure(stats, name) if supported(stats, name) else TOO_FEW for name in names)
 
 
 def _interval(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:

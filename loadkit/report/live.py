@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from loadkit.measure.overdue import Overdue
 from loadkit.measure.words import number, plural
 from loadkit.report.latency import TOO_FEW, shifted, shown, supported
 
@@ -19,6 +20,7 @@ def line(
     disconnects: int,
     violations: int = 0,
     from_schedule_ms: Mapping[str, float] | None = None,
+    late: Overdue | None = None,
 ) -> str:
     """Return one line of progress, about 80 columns for runs of ordinary size.
 
@@ -33,6 +35,7 @@ def line(
         violations: breaches of the protocol so far; left out while there are none.
         from_schedule_ms: the headline's figures from the time at which the message was due. They
             take the place of p50 where they differ by more than 5 %.
+        late: waits that last longer than they should; left out while there are none.
     """
     time = clock(elapsed_s) if total_s is None else f"{clock(elapsed_s)}/{clock(total_s)}"
     parts = [
@@ -40,6 +43,7 @@ def line(
         plural(users, "user"),
         plural(turns, "turn"),
         _response(response_ms, from_schedule_ms or {}),
+        *([f"waiting {late.many}, oldest {late.oldest}"] if late else []),
         plural(errors, "error"),
         plural(disconnects, "drop"),
     ]

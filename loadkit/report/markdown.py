@@ -8,7 +8,7 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
 from loadkit.report import classes, drift, incidents, load
-from loadkit.report.latency import note, rows, shown
+from loadkit.report.latency import WAITS, note, rows, shown, waits
 from loadkit.report.verdict import broke, in_doubt, verdict_line, word
 
 __all__ = ["document"]
@@ -64,6 +64,9 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         )
         if explained := note(summary, _COLUMNS):
             yield from ("", explained)
+    if summary.waits:
+        yield from ("", "## Waits without an end", "")
+        yield from _table(("phase", *WAITS[1:]), list(waits(summary)))
     if summary.drift is not None:
         yield from ("", "## Drift", "")
         yield from (f"- {_plain(text)}" for text in drift.told(summary.drift))
@@ -113,7 +116,8 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
 
 
 def _objective(line: SloLine) -> tuple[str, ...]:
-    actual = "never measured" if line.actual is None else f"{line.actual:,}"
+    bound = "≥ " if line.at_least else ""
+    actual = "never measured" if line.actual is None else f"{bound}{line.actual:,}"
     if line.status == "undecided" and line.actual is None:
         actual = "too few samples"
     interval = line.confidence.removeprefix("95 % CI ")

@@ -12,7 +12,7 @@ from typing import Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, State
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.timeline import Row
 from loadkit.report.lines import Lines
 
@@ -155,6 +155,8 @@ def columns(started: datetime) -> Mapping[str, Column]:
         "turns_sent": _count(Count.TURNS_SENT),
         "turns_answered": _count(Count.TURNS_ANSWERED),
         "turns_lost": _count(Count.TURNS_LOST),
+        "turns_open": lambda row: row.waiting.turns,
+        "oldest_wait_s": lambda row: row.waiting.oldest_s() or None,
         **{
             f"{phase}_{name}": column
             for phase in PHASES
@@ -262,7 +264,12 @@ def _histogram_lines(row: Row) -> Iterator[str]:
 
     Not by hdrh's own writer: it knows no tags and writes the maximum rounded down.
     """
-    every = {**row.latency, **{f"from_schedule.{key}": d for key, d in row.from_schedule.items()}}
+    every = {
+        **row.latency,
+        **{f"from_schedule.{key}": d for key, d in row.from_schedule.items()},
+        **{f"lost.{key}": Distribution.of(pairs) for key, pairs in row.unseen.items()},
+        **{f"open.{key}": Distribution.of(ages) for key, ages in row.waiting.latency.items()},
+    }
     for tag, found in sorted(every.items()):
         if found.count:
             highest_ms = found.max / 1000

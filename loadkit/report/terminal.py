@@ -10,9 +10,9 @@ from rich.text import Text
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.verdict import BROKEN, UNDECIDED
-from loadkit.measure.words import compare, number, plural
+from loadkit.measure.words import number, plural
 from loadkit.report import classes, drift, incidents, load
-from loadkit.report.latency import note, rows, supported
+from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
 
 __all__ = ["fared", "render"]
@@ -42,6 +42,9 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print(_latencies(summary))
         if explained := note(summary, _COLUMNS):
             console.print(Text(explained, "dim"))
+        console.print()
+    if summary.waits:
+        console.print(_waits(summary))
         console.print()
     console.print(_counts(summary, examples or {}))
     console.print()
@@ -78,8 +81,7 @@ def fared(line: SloLine) -> str:
         return f"{line.doubt}, {limit}"
     if line.actual is None:
         return f"never measured ({limit})"
-    text = compare(line.actual, line.limit, line.unit)
-    return f"{text} ({line.confidence})" if line.confidence else text
+    return f"{line.compared} ({line.confidence})" if line.confidence else line.compared
 
 
 def _latencies(summary: Summary) -> Table:
@@ -99,6 +101,15 @@ def _classes(rows: Sequence[tuple[str, ...]]) -> Table:
     for name in classes.COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _waits(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in WAITS:
+        table.add_column(title, justify="left" if title == WAITS[0] else "right", no_wrap=True)
+    for row in waits(summary):
         table.add_row(*row)
     return table
 
@@ -129,6 +140,7 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
     yield (
         "turns",
         f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · {lost}"
+        + (f" · {number(still)} open" if (still := turns.get("open", 0)) else "")
         + (f" · {rare}" if rare else "")
         + _rate(summary, "turns"),
     )

@@ -41,6 +41,8 @@ def verdict_line(summary: Summary) -> str:
         f"{plural(sessions, 'session')}, {plural(turns['sent'], 'turn')}, "
         f"{number(turns['lost'])} lost"
     )
+    if turns.get("open"):
+        done += f", {number(turns['open'])} open"
     name = word(summary)
     undecided = sum(line.status == "undecided" for line in summary.slo)
     parts = [_headline(summary), *([f"{undecided} undecided"] if undecided else []), done]

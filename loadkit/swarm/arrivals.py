@@ -100,15 +100,19 @@ class Gate:
             self._letting_in.kill(block=False)
         self._letting_in = gevent.spawn(self._let_in, self._arrivals)
 
+    def close(self) -> None:
+        """Let nobody in any more."""
+        if self._letting_in is not None:
+            self._letting_in.kill()
+            self._letting_in = None
+
     def stop(self, limit: float = STOP_LIMIT) -> None:
         """Let nobody in any more, and have every session that runs end itself.
 
         Args:
             limit: seconds after which the rest is left to itself.
         """
-        if self._letting_in is not None:
-            self._letting_in.kill()
-            self._letting_in = None
+        self.close()
         self._visits.kill(timeout=limit)
         if self._visits:
             logger.error("%d sessions did not end within %g s", len(self._visits), limit)

@@ -3,12 +3,11 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import psutil
@@ -40,6 +39,9 @@ from loadkit.swarm.progress import Progress
 from loadkit.swarm.run import Run
 from loadkit.swarm.signals import USAGE, Stage, cut_off
 
+if TYPE_CHECKING:
+    from loadkit.swarm.worker import Worker
+
 __all__ = ["Conductor"]
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ class Conductor:
     """Leads runs one after the other; a headless process has just one.
 
     Attributes:
-        alone: takes the deals where there are no workers.
+        lone: the part of this process that loads, where there are no workers.
         crew: the workers; None where there are none.
     """
 
@@ -73,7 +75,7 @@ class Conductor:
         self._idle.set()
         self._told = Progress(self._console)
         self._fault: str | None = None
-        self.alone: Callable[[Deal], None] | None = None
+        self.lone: Worker | None = None
         runner = environment.runner
         self.crew: Crew | None = None
         if isinstance(runner, MasterRunner):
@@ -221,9 +223,9 @@ class Conductor:
             return  # users are Locust's affair, and what holds from the start on is everyone's
         if self.crew is not None:
             self.crew.follow(load.stages, run.elapsed_s, since)
-        elif self.alone is not None:
+        elif self.lone is not None:
             stages = [stage.model_dump() for stage in load.stages]
-            self.alone(Deal(run.name, run.elapsed_s, since_s=since, stages=stages))
+            self.lone.take(Deal(run.name, run.elapsed_s, since_s=since, stages=stages))
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
@@ -259,6 +261,8 @@ class Conductor:
     def hurry(self) -> None:
         """A signal has come: nobody's session is waited for any more."""
         self._hurry_limit = ORPHANED_LIMIT if lifeline.is_cut() else HURRY_LIMIT
+        if self.lone is not None:
+            self.lone.hurry()
         if self._environment.runner is not None:
             cut_off(self._environment.runner)
         draining = self._drained is not None and not self._drained.is_set()
@@ -305,7 +309,8 @@ class Conductor:
             if self._headless and run.survey is not None:
                 self._told.say_step(now, run.survey.state)
             elif self._headless:
-                self._told.say(now, run.profile.duration_s, self._user_count, run.ledger)
+                limits = [(each.metric, each.limit) for each in run.profile.slo]
+                self._told.say(now, run.profile.duration_s, self._user_count, run.ledger, limits)
 
     def greet(self, worker: str) -> None:
         """A worker has connected; Locust knows it a moment later."""
@@ -360,14 +365,19 @@ class Conductor:
             return
         self._look_after_workers()
         self._drained = Event()
+        patience = 0.0
         if self._run is not None:
             self._run.end()
+            patience = self._run.profile.drain_s
         try:
             if self.crew is not None and self._hurry_limit is not None:
                 self.crew.hurry(self._hurry_limit)
                 self.crew.drain(self._hurry_limit)
             elif self.crew is not None:
-                self.crew.drain(DRAIN_LIMIT + (self._environment.stop_timeout or 0))
+                limit = DRAIN_LIMIT + (self._environment.stop_timeout or 0)
+                self.crew.drain(limit, patience)
+            elif self.lone is not None and not self._environment.stop_timeout:
+                self.lone.wind_down(patience)
         finally:
             self._drained.set()
 

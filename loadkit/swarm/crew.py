@@ -120,10 +120,15 @@ class Crew:
         data = {"run": msg.data["run"], "seq": msg.data["seq"]}
         self._runner.send_message(ACK, data, msg.node_id)
 
-    def drain(self, limit: float) -> None:
-        """Have every worker stop its users and hand over the rest; wait `limit` s at most."""
-        self._until = perf_counter() + limit
-        self._runner.send_message(FINISH, {"run": self._run, "at_once": False})
+    def drain(self, limit: float, patience: float = 0.0) -> None:
+        """Have every worker stop its users and hand over the rest.
+
+        Args:
+            limit: seconds to wait for that at most, besides `patience`.
+            patience: seconds that users may still wait for what they are owed.
+        """
+        self._until = perf_counter() + limit + patience
+        self._runner.send_message(FINISH, {"run": self._run, "at_once": False, "drain": patience})
         while perf_counter() < self._until and any(
             client.id in self.roster.present
             and client.id not in self._finished
@@ -136,7 +141,7 @@ class Crew:
     def hurry(self, limit: float) -> None:
         """Have sessions cut off that a stop would wait for; from now on wait `limit` s at most."""
         self._until = min(self._until, perf_counter() + limit)
-        self._runner.send_message(FINISH, {"run": self._run, "at_once": True})
+        self._runner.send_message(FINISH, {"run": self._run, "at_once": True, "drain": 0.0})
 
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""

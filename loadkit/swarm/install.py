@@ -185,8 +185,11 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
 
     def on_finish(environment: Environment, msg: Any) -> None:
         if msg.data["at_once"]:
+            worker.hurry()
             cut_off(runner)
-        if runner.state != STATE_CLEANUP:
+        # With a time-out for stopping, users come to the end of what they do by themselves.
+        alone = bool(environment.stop_timeout) or worker.wind_down(msg.data["drain"])
+        if alone and runner.state != STATE_CLEANUP:
             runner.stop()
 
     def on_quitting(**_: Any) -> None:
@@ -244,7 +247,7 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
         conductor.fault,
     )
     environment.loadkit = worker  # type: ignore[attr-defined]
-    conductor.alone = worker.take
+    conductor.lone = worker
     numbers = iter(range(1, sys.maxsize))
 
     def on_test_start(**_: Any) -> None:

@@ -1,9 +1,11 @@
 """What is told on the terminal while a run goes on: one line, drawn anew or appended."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.overdue import overdue
 from loadkit.report.live import line
 from loadkit.report.screen import Screen
 
@@ -19,7 +21,9 @@ class Progress:
         self._console = console
         self._told = ""
 
-    def say(self, now: float, of: float, users: int, ledger: Ledger) -> None:
+    def say(
+        self, now: float, of: float, users: int, ledger: Ledger, limits: Sequence[tuple[str, float]]
+    ) -> None:
         """Tell how a run stands; to be called once a second.
 
         Args:
@@ -27,6 +31,7 @@ class Progress:
             of: that it will last.
             users: that there are now.
             ledger: what was measured so far.
+            limits: the objectives, as pairs of a metric and the most it may be.
         """
         if not self._is_time(now):
             return
@@ -42,6 +47,7 @@ class Progress:
             errors=sum(ledger.under("errors").values()),
             disconnects=ledger.counts[Count.DISCONNECTS_UNEXPECTED],
             violations=sum(ledger.under("violations").values()),
+            late=overdue(ledger.waiting, limits),
         )
         end = "\r" if self._console.is_terminal else "\n"
         self._console.print(text, end=end, soft_wrap=True)

@@ -5,7 +5,7 @@ import os
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from itertools import count
+from itertools import count, islice
 from random import Random
 from time import perf_counter
 from typing import Any, Final
@@ -46,6 +46,10 @@ RENEW_LIMIT: Final = 3  # in a row
 LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
 JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
 LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
+ASK_AGAIN: Final = 0.1  # seconds between two looks at whether anybody still waits
+ENDED_AT_ONCE: Final = 20  # sessions; some 5 ms of goodbyes
+ENDED_EVERY: Final = 0.01  # seconds from one lot of them to the next
+GOODBYES: Final = 2.5  # seconds until the last closing handshake is over: two each at most
 GOLDEN: Final = 0.6180339887498949
 
 Deliver = Callable[[dict[str, Any]], None]
@@ -72,6 +76,7 @@ class Worker:
         self._spread = count()
         self._jitter = Random()
         self._gate: Gate | None = None
+        self._winding_down = self._hurried = False
         self.ready = Event()
         self.profile: Profile | None = None
 
@@ -148,6 +153,49 @@ class Worker:
             user_class=user_class,
         )
 
+    def wind_down(self, drain: float) -> bool:
+        """The load is over: nobody says anything new, whoever waits may still be answered.
+
+        Then every session ends, a few at a time: to cut thousands off at once would hold up the
+        loop for a third of a second.
+
+        Args:
+            drain: seconds for which an answer is waited for at most.
+
+        Returns:
+            False if that is under way already.
+        """
+        if self._winding_down:
+            return False
+        self._winding_down = True
+        if not self.ready.is_set():
+            return True
+        if self._gate is not None:
+            self._gate.close()
+        for driver in self._drivers:
+            driver.hush()
+        until = perf_counter() + drain
+        while perf_counter() < until and not self._hurried and self._somebody_waits():
+            gevent.sleep(ASK_AGAIN)
+        self.recorder.is_ending = True
+        every = iter(list(self._drivers))
+        while not self._hurried and (some := list(islice(every, ENDED_AT_ONCE))):
+            for driver in some:
+                driver.cut()
+            gevent.sleep(ENDED_EVERY)
+        until = perf_counter() + GOODBYES
+        while self._drivers and not self._hurried and perf_counter() < until:
+            gevent.sleep(ENDED_EVERY)  # they say goodbye, and whoever is cut off twice does not
+        return True
+
+    def hurry(self) -> None:
+        """A signal has come: wait for nobody any more."""
+        self._hurried = True
+
+    def _somebody_waits(self) -> bool:
+        now = perf_counter()
+        return any(driver.waits(now)[0] for driver in self._drivers)
+
     def stop(self) -> bool:
         """After the last user: hand over the rest of what was measured.
 
@@ -166,6 +214,7 @@ class Worker:
             self._broom.kill()
             self._take()
         self.profile = None
+        self._winding_down = self._hurried = False
         return was_ready
 
     def users(self) -> Mapping[str, int]:
@@ -191,7 +240,7 @@ class Worker:
             first: whether it is its user's first one, which `load.stagger` cuts short.
         """
         profile = self.profile
-        if profile is None:
+        if profile is None or self._winding_down:
             raise gevent.GreenletExit  # the run is over
         name, seed = outing.name, profile.load.seed
         if number is None:
@@ -288,4 +337,9 @@ class Worker:
         recorder.bytes_sent = traffic.bytes_sent
         recorder.bytes_received = traffic.bytes_received
         recorder.states = Counter(driver.state.value for driver in self._drivers)
-        self._deliver(recorder.take(perf_counter()))
+        now = perf_counter()
+        for driver, name in self._drivers.items():
+            waits, turns = driver.waits(now)
+            if waits or turns:
+                recorder.see_waiting(name, now, waits, turns)
+        self._deliver(recorder.take(now))

@@ -14,13 +14,14 @@ from loadkit.chat.effects import (
     Finish,
     Sample,
     Send,
+    Unfinished,
     Violation,
     YourTurn,
 )
 from loadkit.chat.inputs import START, Input, Opened, Say
 from loadkit.chat.session import Policy, Session
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import Count, Phase
 from loadkit.wire import Event, EventType, Flaw
 
 Happening = Event | Flaw | Input
@@ -197,6 +198,24 @@ def sent(effects: list[Effect]) -> list[str]:
 
 def counts(effects: list[Effect]) -> Counter[str]:
     return Counter(str(counted.key) for counted in only(effects, Counted))
+
+
+def unfinished(effects: list[Effect]) -> dict[Phase, tuple[float, bool]]:
+    """By phase, how long a wait had lasted that was over without an end, and if it was lost."""
+    every = only(effects, Unfinished)
+    found = {wait.phase: (round(wait.until - wait.sent, 6), wait.lost) for wait in every}
+    assert len(found) == len(every), "no wait is told twice"
+    return found
+
+
+def but_waits(effects: list[Effect]) -> list[Effect]:
+    """Everything but what is told of waits that nobody saw the end of."""
+    return [
+        effect
+        for effect in effects
+        if not isinstance(effect, Unfinished)
+        and not (isinstance(effect, Counted) and effect.key == Count.TURNS_OPEN)
+    ]
 
 
 def failures(effects: list[Effect]) -> list[Failure]:

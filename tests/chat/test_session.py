@@ -23,6 +23,7 @@ from loadkit.chat.effects import (
     Finish,
     Sample,
     Send,
+    Unfinished,
     Violation,
     YourTurn,
 )
@@ -208,6 +209,10 @@ def well_formed(effects: list[Effect], now: float) -> None:
             case Finish(ending=ending, close=close):
                 assert type(ending) is Ending
                 assert close in (None, 1000)
+            case Unfinished(phase=phase, due=due, sent=since, until=until):
+                assert type(phase) is Phase
+                assert since <= until <= now
+                assert due is None or due <= until
             case _:
                 assert type(effect) is Drop
     finish(effects)  # it is the last, and the only one
@@ -511,7 +516,9 @@ class Story:
     def check(self) -> None:
         sums = counts(self.out)
         rest = sums["turns.sent"] - sums["turns.answered"] - sums["turns.lost"]
-        assert rest == len(self.session.open_turns())
+        assert rest == sums["turns.open"] + len(self.session.open_turns())
+        for wait in only(self.out, Unfinished):
+            assert wait.sent <= wait.until
         answers = samples_of(self.out, Phase.RESPONSE) + samples_of(self.out, Phase.LIVE_RESPONSE)
         assert len(answers) <= sums["turns.answered"]
         assert len(samples_of(self.out, Phase.FIRST_CHUNK)) <= sums["turns.sent"]

@@ -485,9 +485,10 @@ def test_a_lost_turn_that_was_sent_twice_excuses_two_late_answers_and_not_three(
         ([(12.0, ended("REASON_NATURAL_END"))], "turns.lost"),
         ([(12.0, Closed(1000))], "turns.lost"),
         ([(12.0, Closed(4001))], "turns.lost"),
-        ([(12.0, CUT)], None),
-        ([(12.0, Closed(1006)), (12.1, CUT)], None),
-        ([(12.0, VANISHED)], None),
+        ([(12.0, CUT)], "turns.open"),
+        ([(12.0, Closed(1006)), (12.1, CUT)], "turns.open"),
+        ([(12.0, VANISHED)], "turns.open"),
+        ([(12.0, Closed(1006))], None),
     ],
 )
 def test_a_turn_that_was_sent_is_answered_or_lost_once_or_still_open(

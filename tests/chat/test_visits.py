@@ -98,7 +98,7 @@ class Outcome:
         assert visit.finished is not None, (
             f"{visit.session.talk} and {visit.session.connection.link} for ever"
         )
-        assert visit.open == len(visit.session.open_turns())
+        assert visit.open == visit.counts["turns.open"] + len(visit.session.open_turns())
         self.counts += visit.counts
         self.violations += visit.violations
         self.failures += visit.failures

@@ -22,6 +22,7 @@ from loadkit.chat.effects import (
     Hangup,
     Sample,
     Send,
+    Unfinished,
     Violation,
     YourTurn,
 )
@@ -197,7 +198,7 @@ class Visit:
             case YourTurn():
                 self.tell(effect)
             case _:
-                assert isinstance(effect, (Sample, Counted, Failed, Violation))
+                assert isinstance(effect, (Sample, Unfinished, Counted, Failed, Violation))
 
     def connect(self, cursor: int) -> None:
         if self.finished is not None:

@@ -60,6 +60,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.samples: list[tuple[Phase, float | None, float, float]] = []
+        self.waits: list[tuple[Phase, float, bool]] = []  # that nobody saw the end of
         self.ages: list[float] = []  # of the session, when each answered message was sent
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
@@ -80,6 +81,11 @@ class Notes:
             assert phase is Phase.RESPONSE
             self.ages.append(sent - since)
         self.samples.append((phase, due, sent, end))
+
+    def unfinished(
+        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
+    ) -> None:
+        self.waits.append((phase, until - sent, lost))
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         self.counts[key] += n
@@ -313,9 +319,33 @@ class TestACut:
         assert not notes.failures
         assert notes.counts[Count.TURNS_SENT] == 1
         assert notes.counts[Count.TURNS_LOST] == 0
+        assert notes.counts[Count.TURNS_OPEN] == 1
+        ((phase, lasted, lost),) = notes.waits
+        assert (phase, lost) == (Phase.RESPONSE, False)
+        assert lasted >= notes.of(Phase.ECHO)[0][2] - notes.of(Phase.ECHO)[0][1]
         assert len(truth.of("turn", outcome="cut_off")) == 1
         assert len(truth.of("session_end", reason="REASON_USER_END")) == 1
         assert len(truth.of("socket_close", client_code=1000)) == 1
+
+    def test_who_is_hushed_hears_the_answer_and_says_no_more(self, tmp_path: Path) -> None:
+        """What is waited for meanwhile can be seen."""
+        notes = Notes()
+        with simulator(tmp_path, "agent.first_response=700ms") as server:
+            talk = driver(server.url, Script("Where is my order?", "And my refund?"), notes)
+            session = gevent.spawn(talk.run, perf_counter())
+            until(lambda: notes.of(Phase.ECHO))
+            waits, turns = talk.waits(perf_counter())
+            assert [wait.phase for wait in waits] == [Phase.RESPONSE]
+            assert turns == [waits[0].sent]
+            talk.hush()
+            until(lambda: notes.of(Phase.RESPONSE))
+            gevent.sleep(1.0)  # the script would go on at once
+            assert talk.waits(perf_counter()) == ([], [])
+            talk.cut()
+            session.join(SOON)
+        assert notes.endings == [Ending.CUT_OFF]
+        assert notes.counts[Count.TURNS_SENT] == notes.counts[Count.TURNS_ANSWERED] == 1
+        assert notes.waits == []
 
     def test_while_the_app_shuts_down_says_goodbye_no_second_time(self, tmp_path: Path) -> None:
         """The old process has closed its socket, the new one has none yet."""
@@ -355,6 +385,7 @@ def test_a_refused_token_is_a_failed_session(tmp_path: Path) -> None:
         notes = live(server, Script())
     assert notes.endings == [Ending.FAILED]
     assert notes.failures == [Failure.HTTP_CLIENT_ERROR]
+    assert [(phase, lost) for phase, _, lost in notes.waits] == [(Phase.TOKEN, True)]
     assert notes.counts["refused.401"] == 1
     (origin,) = notes.origins
     assert origin.session == ""

@@ -132,13 +132,17 @@ class TestTheFilesOfARun:
                 tag, _, _, _, encoded = line.removeprefix("Tag=").split(",")
                 total = found.setdefault(tag, HdrHistogram(1, 600_000_000, 3))
                 total.decode_and_add(encoded)
-        phases = {tag: one for tag, one in found.items() if not tag.startswith("from_schedule.")}
+        others = ("from_schedule.", "lost.", "open.")
+        phases = {tag: one for tag, one in found.items() if not tag.startswith(others)}
         told = measured.summary["latency_ms"]
         assert {tag: one.get_total_count() for tag, one in phases.items()} == {
             phase: stats["count"] for phase, stats in told.items()
         }
         for phase, stats in told.items():
-            assert phases[phase].get_max_value() / 1000 == pytest.approx(stats["max"], rel=0.001)
+            longest = phases[phase].get_max_value() / 1000
+            assert longest <= stats["max"] * 1.001, "an open wait may have lasted longer"
+            if phase not in measured.summary["waits"]:
+                assert longest == pytest.approx(stats["max"], rel=0.001)
 
     def test_littles_law_holds_between_the_timeline_and_the_servers_log(
         self, measured: Measured
@@ -180,7 +184,7 @@ class TestTheFilesOfARun:
         cases = ET.parse(measured.folder / "junit.xml").getroot().iter("testcase")
         names = [case.get("name") for case in cases]
         assert "the run is valid" in names
-        assert "the server keeps to the protocol" in names
+        assert "nothing failed (there is no SLO)" in names
 
 
 # --- objectives ---------------------------------------------------------------------------------

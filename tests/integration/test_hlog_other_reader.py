@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from loadkit.figures import Phase
-from loadkit.measure.histogram import PERCENTILES, Distribution
+from loadkit.measure.distribution import PERCENTILES, Distribution
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline

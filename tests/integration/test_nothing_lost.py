@@ -95,20 +95,31 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(run: Run) -
     samples: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     frames: Counter[str] = Counter()
+    unfinished: dict[str, Counter[str]] = {}
     for intervals in run.records:
         frames.update(intervals[-1]["frames"])
         for interval in intervals:
             for phase, wire in interval["latency"].items():
                 samples[phase] += sum(wire["counts"][1::2])
                 totals[phase] += wire["total"]
+                for what in ("lost", "open"):
+                    if pairs := wire.get(what):
+                        unfinished.setdefault(phase, Counter())[what] += sum(pairs[1::2])
     assert told["sessions"]["started"] == counts["sessions.started"] > 0
     for ending, count in told["sessions"]["ended"].items():
         assert count == counts[f"ended.{ending}"]
-    for name in ("sent", "answered", "lost"):
+    for name in ("sent", "answered", "lost", "open"):
         assert told["turns"][name] == counts[f"turns.{name}"]
+    assert counts["turns.sent"] == sum(counts[f"turns.{n}"] for n in ("answered", "lost", "open"))
     assert told["frames"] == dict(frames)
     assert {phase: stats["count"] for phase, stats in told["latency_ms"].items()} == dict(samples)
+    assert {
+        phase: {what: stats[what] for what in ("lost", "open") if stats[what]}
+        for phase, stats in told["waits"].items()
+    } == unfinished
     for phase, stats in told["latency_ms"].items():
+        if phase in unfinished:
+            continue  # its mean is that of all waits, of which some have no end
         assert stats["mean"] == pytest.approx(totals[phase] / samples[phase] / 1000, abs=0.0006)
 
 

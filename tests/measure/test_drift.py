@@ -15,8 +15,8 @@ from scipy import signal
 from loadkit.figures import Count, Phase
 from loadkit.measure.ages import AGES
 from loadkit.measure.course import LEAST
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.drift import Drift, Figure, analyse
-from loadkit.measure.histogram import Distribution
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.sketch import Sketch
 from loadkit.measure.timeline import Timeline

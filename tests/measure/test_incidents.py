@@ -11,7 +11,8 @@ import pytest
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, State
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.incident import DISCONNECTED, FORCED
 from loadkit.measure.incidents import CALM, LISTED, Incidents
 from loadkit.measure.timeline import Row, Standing

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.measure.histogram import HIGHEST, Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import HIGHEST, Tally
 from loadkit.measure.lasting import Buckets
 
 ROOT = Path(__file__).parents[2]

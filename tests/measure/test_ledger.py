@@ -5,11 +5,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Count, Ending, Phase, Wait
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import GAUGES, Recorder
 from loadkit.measure.scope import Scope
@@ -24,6 +25,12 @@ acts: st.SearchStrategy[Act] = st.one_of(
         st.sampled_from(Phase),
         st.floats(-1, 1),
         seconds,
+    ),
+    st.builds(
+        lambda phase, took, lost: lambda r: r.unfinished(phase, 10.0, 10.0, 10.0 + took, lost),
+        st.sampled_from(Phase),
+        seconds,
+        st.booleans(),
     ),
     st.builds(lambda key, n: lambda r: r.count(key, n), st.sampled_from(Count), st.integers(1, 5)),
     st.builds(lambda kind: lambda r: r.fail(kind, "text"), st.sampled_from(Failure)),
@@ -306,3 +313,70 @@ def test_a_state_goes_on_as_if_nothing_had_been(
     rows += timeline.finish()
     assert everything(ledger, rows) == everything(whole, rows_of_whole)
     assert all(not ledger.add(*report) for report in reports)
+
+
+# --- waits that are open --------------------------------------------------------------------------
+
+
+def waiting_since(recorder: Recorder, now: float, *stamps: float) -> dict[str, Any]:
+    """An interval at whose end turns have been open since those stamps."""
+    for sent in stamps:
+        recorder.see_waiting("CompleteChat", now, [Wait(Phase.RESPONSE, None, sent)], [sent])
+    return recorder.take(now)
+
+
+def test_an_open_wait_counts_with_the_age_that_was_told_last() -> None:
+    """It is the same wait, a second older; once it has ended it is a sample and no longer open."""
+    recorder, ledger = Recorder(), Ledger()
+    ledger.add("w", 1, waiting_since(recorder, 3.0, 1.0))
+    ledger.add("w", 2, waiting_since(recorder, 4.0, 1.0))
+    assert ledger.waits()["response"]["open_oldest_ms"] == pytest.approx(3000, rel=0.001)
+    assert (ledger.counts["turns.open"], ledger.waiting.turns) == (1, 1)
+    recorder.sample(Phase.RESPONSE, None, 1.0, 4.5)
+    ledger.add("w", 3, waiting_since(recorder, 5.0))
+    assert (ledger.waits(), ledger.counts["turns.open"]) == ({}, 0)
+
+
+def test_the_open_waits_of_a_worker_that_died_stay_open() -> None:
+    """Nobody will ever see their end."""
+    ledger = Ledger()
+    ledger.add("dead", 1, waiting_since(Recorder(), 3.0, 1.0, 2.0))
+    ledger.add("alive", 1, waiting_since(Recorder(), 3.0, 2.5))
+    ledger.add("alive", 2, waiting_since(Recorder(), 4.0))
+    assert ledger.waits()["response"]["open"] == ledger.counts["turns.open"] == 2
+
+
+def test_an_interval_that_comes_late_does_not_bring_old_waits_back() -> None:
+    recorder, ledger = Recorder(), Ledger()
+    first = waiting_since(recorder, 3.0, 1.0)
+    ledger.add("w", 2, waiting_since(recorder, 4.0))
+    ledger.add("w", 1, first)
+    assert ledger.waits() == {}
+
+
+def test_what_began_in_the_warm_up_is_waited_for_by_nobody() -> None:
+    ledger = Ledger()
+    ledger.add("w", 1, waiting_since(Recorder(measure_from=2.0), 5.0, 1.0, 3.0))
+    assert ledger.waits()["response"]["open"] == ledger.counts["turns.open"] == 1
+
+
+def test_what_a_watched_class_waits_for_is_known_apart() -> None:
+    recorder, ledger = Recorder(watched=frozenset({"HandoffChat"})), Ledger()
+    for name in ("HandoffChat", "CompleteChat"):
+        recorder.see_waiting(name, 9.0, [Wait(Phase.RESPONSE, 1.0, 2.0)], [2.0])
+    ledger.add("w", 1, recorder.take(9.0))
+    assert ledger.latency["response"].waits == 2
+    assert ledger.scopes["HandoffChat"].latency["response"].waits == 1
+    assert ledger.from_schedule["response"].unfinished_stats()["open_oldest_ms"] == pytest.approx(
+        8000, rel=0.001
+    )
+
+
+def test_a_ledger_goes_on_with_the_waits_that_it_knew() -> None:
+    """Restored from its state, it knows which of them to take back."""
+    recorder, ledger, again = Recorder(), Ledger(), Ledger()
+    ledger.add("w", 1, waiting_since(recorder, 3.0, 1.0))
+    again.restore(json.loads(json.dumps(list(ledger.state()))))
+    assert again.waits() == ledger.waits()
+    again.add("w", 2, waiting_since(recorder, 4.0))
+    assert again.waits() == {}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, Phase
-from loadkit.measure.histogram import HIGHEST, Distribution
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import HIGHEST
 from loadkit.measure.recorder import EXAMPLE_LENGTH, GAUGES, Recorder
 
 

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.recovery import SLACK, Recovery, usual_p95
 
 

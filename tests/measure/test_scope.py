@@ -5,6 +5,8 @@ from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope, Scoped
 
+NOBODY_WAITS = {"turns": 0, "latency": {}, "from_schedule": {}}
+
 
 def watched(measure_from: float = 0.0) -> tuple[Recorder, Scoped]:
     recorder = Recorder(measure_from, watched=frozenset({"HandoffChat"}))
@@ -54,7 +56,9 @@ def test_the_warm_up_is_left_out_of_a_class_too() -> None:
     recorder, scoped = watched(measure_from=10.0)
     scoped.sample(Phase.RESPONSE, None, sent=9.0, end=11.0)
     scoped.count(Count.TURNS_SENT, since=9.0)
-    assert recorder.take(20.0)["scopes"] == {"HandoffChat": {"latency": {}, "counts": {}}}
+    assert recorder.take(20.0)["scopes"] == {
+        "HandoffChat": {"latency": {}, "counts": {}, "waiting": NOBODY_WAITS}
+    }
 
 
 def test_a_class_gives_nothing_out_twice() -> None:
@@ -64,7 +68,7 @@ def test_a_class_gives_nothing_out_twice() -> None:
     recorder.take(1.0)
     scoped.count(Count.TURNS_SENT)
     again = recorder.take(2.0)["scopes"]["HandoffChat"]
-    assert again == {"latency": {}, "counts": {"turns.sent": 1}}
+    assert again == {"latency": {}, "counts": {"turns.sent": 1}, "waiting": NOBODY_WAITS}
 
 
 def test_the_master_adds_the_intervals_of_a_class_up() -> None:

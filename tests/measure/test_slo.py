@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.drift import Drift, Figure
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.histogram import Tally
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope
@@ -46,6 +47,99 @@ def line(metric: str, limit: float, measured: Ledger) -> SloLine:
     """The one objective, judged."""
     (judged,) = judge([(metric, limit)], measured)
     return judged
+
+
+def hanging(
+    answered_ms: list[float], open_ms: list[float], lost_ms: list[float] | None = None
+) -> Ledger:
+    """A ledger of responses of which some never came."""
+    made, tally = ledger(), Tally()
+    for value in answered_ms:
+        tally.record(value / 1000)
+    for value in open_ms:
+        tally.unfinished(value / 1000, lost=False)
+    for value in lost_ms or []:
+        tally.unfinished(value / 1000, lost=True)
+    made.latency["response"] = Distribution()
+    made.latency["response"].add(tally.to_wire())
+    return made
+
+
+class TestWaitsWithoutAnEnd:
+    """An answer that has not come took at least so long."""
+
+    def test_what_no_end_of_the_open_waits_could_keep_is_broken(self) -> None:
+        """Of 100 turns six are open for longer than the limit, 3 s: whatever comes of them."""
+        judged = line("response.p95", 2500.0, hanging([800.0] * 94, [3000.0] * 6))
+        assert (judged.status, judged.at_least) == ("fail", True)
+        assert str(judged) == "response p95 ≥ 2,998 ms > 2,500 ms"
+
+    def test_what_the_open_waits_may_still_keep_is_not_broken(self) -> None:
+        """Five of them may be the twentieth that a p95 leaves above it."""
+        judged = line("response.p95", 2500.0, hanging([800.0] * 95, [3000.0] * 5))
+        assert (judged.status, judged.actual) == ("pass", pytest.approx(800, rel=0.001))
+
+    def test_young_open_waits_leave_it_undecided_where_the_others_are_too_few(self) -> None:
+        judged = line("response.p95", 2500.0, hanging([800.0] * 80, [100.0] * 40))
+        assert (judged.status, judged.samples, judged.needed) == ("undecided", 80, 90)
+
+    def test_a_percentile_that_nobody_reached_and_that_may_keep_its_limit_is_undecided(
+        self,
+    ) -> None:
+        judged = line("response.p95", 2500.0, hanging([800.0] * 94, [2400.0] * 6))
+        assert (judged.status, judged.actual) == ("undecided", pytest.approx(2400, rel=0.001))
+        assert "as waits are open" in judged.doubt
+
+    def test_a_third_without_an_answer_breaks_it_however_few_the_samples(self) -> None:
+        """The case of a server that never answers: 43 of 67 turns, at 0.6 s each."""
+        answers = [float(600 + 7 * number % 200) for number in range(43)]
+        opens = [900.0 * number for number in range(1, 25)]
+        judged = line("response.p95", 2500.0, hanging(answers, opens))
+        assert judged.status == "fail"
+        assert judged.at_least
+
+    def test_turns_that_were_given_up_count_as_well(self) -> None:
+        """Ten per cent without an answer, or fifteen that take 50 s, is no passing p95."""
+        judged = line("response.p95", 2500.0, hanging([800.0] * 180, [], [20_000.0] * 20))
+        assert judged.status == "fail"
+
+    def test_a_phase_of_which_nothing_ever_came_is_broken_once_that_is_proved(self) -> None:
+        judged = line("response.p95", 2500.0, hanging([], [9000.0] * 10))
+        assert (judged.status, judged.at_least) == ("fail", True)
+
+    def test_a_maximum_is_no_less_than_the_oldest_wait(self) -> None:
+        judged = line("response.max", 2500.0, hanging([800.0] * 94, [3000.0]))
+        assert (judged.status, judged.at_least) == ("fail", True)
+        judged = line("response.max", 2500.0, hanging([800.0] * 94, [1000.0]))
+        assert judged.status == "undecided"
+
+    @pytest.mark.parametrize("metric", ["turns.lost", "turns.lost_ratio"])
+    def test_turns_that_may_be_lost_leave_their_objective_undecided(self, metric: str) -> None:
+        """Once they are open for over ten seconds."""
+        made = hanging([800.0] * 94, [12_000.0, 9000.0])
+        made.counts = Counter({"turns.sent": 96, "turns.answered": 94, "turns.open": 2})
+        judged = line(metric, 0.0, made)
+        assert (judged.status, judged.actual, judged.stale) == ("undecided", 0, 1)
+        assert judged.doubt == "0, with 1 turn open for over 10 s"
+        assert line(metric, 2.0, made).status == "pass"
+
+    @given(
+        st.lists(st.integers(1, 5000), min_size=1, max_size=200),
+        st.lists(st.integers(1, 5000), max_size=60),
+        st.integers(1, 5000),
+        st.sampled_from([500, 900, 950]),
+    )
+    def test_a_broken_objective_stays_broken_whatever_becomes_of_the_open_waits(
+        self, answered: list[int], still: list[int], limit: int, per_mille: int
+    ) -> None:
+        """Were they all to end this instant, which is the best that can come of them."""
+        metric = f"response.p{per_mille // 10}"
+        now = line(metric, limit, hanging([*map(float, answered)], [*map(float, still)]))
+        at_best = line(metric, limit, ledger(response=[*map(float, answered), *map(float, still)]))
+        if at_best.status == "fail":
+            assert now.status == "fail"
+        if now.status == "pass":
+            assert at_best.status != "fail"
 
 
 class TestPercentiles:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.slowness import CROWDED, Slow, Slowness
 
 SESSIONS = 20

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline

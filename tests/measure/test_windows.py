@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.sketch import Sketches
 from loadkit.measure.timeline import Row, Standing
 from loadkit.measure.windows import Window, Windows, joined

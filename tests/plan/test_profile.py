@@ -477,3 +477,29 @@ class TestDocumentation:
         example = self.TEXT.split("```toml\n")[1].split("```")[0]
         path.write_text(example, encoding="utf-8")
         assert load_profile(str(path)).question.endswith("?")
+
+
+class TestDrain:
+    """How long those who wait may wait on when the load is over."""
+
+    @pytest.mark.parametrize(
+        ("slo", "seconds"),
+        [
+            ('"response.p95" = "2.5s"\n"first_chunk.p95" = "1.2s"', 2.5),
+            ('"handoff_wait.p95" = "2m"', 10.0),
+            ('"turns.lost_ratio" = 0.0', 10.0),
+        ],
+    )
+    def test_it_is_the_greatest_limit_in_time_and_ten_seconds_at_most(
+        self, path: Path, slo: str, seconds: float
+    ):
+        path.write_text(f"{MINIMAL}[slo]\n{slo}\n", encoding="utf-8")
+        assert load_profile(str(path)).drain_s == seconds
+
+    def test_the_profile_may_say_otherwise(self, path: Path):
+        assert load_profile(str(path), overrides=["load.drain=0s"]).drain_s == 0
+
+    def test_more_than_ten_seconds_are_refused(self, path: Path):
+        (mistake,) = mistakes_in(path, None, "load.drain=11s")
+        assert "load.drain" in mistake
+        assert "10" in mistake

@@ -181,7 +181,7 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     [
         ("", "is no journal of this version"),
         ("{}\n", "is no journal of this version"),
-        ('{"head": {"schema": "loadkit.journal/9"}}\n', "does not begin as loadkit.journal/1"),
+        ('{"head": {"schema": "loadkit.journal/9"}}\n', "does not begin as loadkit.journal/2"),
     ],
 )
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path, content: str, says: str) -> None:

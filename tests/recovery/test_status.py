@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from loadkit.errors import UsageError
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.words import number
 from loadkit.recovery.rebuild import rebuild
 from loadkit.recovery.status import status
@@ -50,7 +51,7 @@ def test_a_run_that_goes_on(tmp_path: Path) -> None:
         "last written 0.4 s ago"
     )
     assert lines["load"] == "8 of 8 users asked for · 1 session now, 1 at most, 1 started"
-    assert lines["turns"] == "12 sent · 12 answered · 0 lost"
+    assert lines["turns"] == "12 sent · 12 answered · 0 lost · 0 open"
     assert lines["errors"] == "none"
     assert lines["workers"] == "1 · lost w9 at 1 s"
     assert "12 turns, 0 lost" in lines["so far"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.measure.histogram import Distribution
+from loadkit.measure.distribution import Distribution
 from loadkit.measure.incidents import LISTED, Incidents
 from loadkit.measure.summary import Summary
 from loadkit.measure.timeline import Row, Standing

@@ -35,7 +35,7 @@ def kinds(folder: Path) -> list[str]:
 def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
     """And with all that is known at that moment, be it nothing."""
     journal = Journal(tmp_path, HEAD)
-    assert records(tmp_path)[0] == ("head", {"schema": "loadkit.journal/1", "interval": 1.0})
+    assert records(tmp_path)[0] == ("head", {"schema": "loadkit.journal/2", "interval": 1.0})
     assert kinds(tmp_path) == ["head", "known", "state"]
     journal.close()
 

@@ -15,7 +15,8 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from loadkit.figures import Count, Ending, Phase
-from loadkit.measure.histogram import HIGHEST, Distribution
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import HIGHEST
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import GAUGES, Recorder
 from loadkit.measure.timeline import Row, Timeline

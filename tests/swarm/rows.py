@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from loadkit.figures import Count, Phase
-from loadkit.measure.histogram import Distribution, Tally
+from loadkit.measure.distribution import Distribution
+from loadkit.measure.histogram import Tally
 from loadkit.measure.timeline import Row, Standing
 
 __all__ = ["distribution", "row", "rows"]

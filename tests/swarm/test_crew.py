@@ -258,7 +258,7 @@ class TestARun:
         runner.clients["b"].state = STATE_MISSING
         a_crew.has_finished("a")
         a_crew.drain(60.0)  # returns at once
-        assert runner.told(FINISH) == {None: {"run": "run", "at_once": False}}
+        assert runner.told(FINISH) == {None: {"run": "run", "at_once": False, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
 
     def test_in_a_hurry_waits_for_nobodys_sessions(self, a_crew: Crew, runner: Runner) -> None:
@@ -271,7 +271,7 @@ class TestARun:
         a_crew.hurry(0.0)
         draining.join(5)
         assert draining.dead
-        assert runner.told(FINISH) == {None: {"run": "run", "at_once": True}}
+        assert runner.told(FINISH) == {None: {"run": "run", "at_once": True, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["a"]
 
     def test_acknowledges_each_report(self, a_crew: Crew, runner: Runner) -> None:

@@ -1,16 +1,18 @@
 """When users begin and go on."""
 
 from itertools import pairwise
+from math import inf
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 
 from loadkit.chat.effects import Finish
 from loadkit.figures import Count, Ending
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Worker
+from loadkit.swarm.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Outing, Worker
 
 
 @pytest.fixture
@@ -84,3 +86,87 @@ def test_a_failure_makes_no_pause_shorter(worker: Worker) -> None:
     assert worker.profile is not None
     worker.profile.conversation.pause = 600.0  # type: ignore[misc]
     assert pause(worker, Finish(Ending.FAILED), 3) == pytest.approx(60.0, abs=0.01)
+
+
+# --- the load is over -----------------------------------------------------------------------------
+
+
+class Talking:
+    """A driver's session that waits for its answer for some looks, and ends when it is cut."""
+
+    def __init__(self, drivers: dict[Any, str], looks: float = 0) -> None:
+        self.drivers, self.looks, self.hushed, self.cuts = drivers, looks, False, 0
+        drivers[self] = "CompleteChat"
+
+    def hush(self) -> None:
+        self.hushed = True
+
+    def waits(self, now: float) -> tuple[list[str], list[float]]:
+        assert self.hushed, "nobody is asked whether they wait before they are told to be quiet"
+        self.looks -= 1
+        return (["an answer"], []) if self.looks >= 0 else ([], [])
+
+    def cut(self) -> None:
+        self.cuts += 1
+        gevent.spawn_later(0.02, self.drivers.pop, self)
+
+
+@pytest.fixture
+def ending(worker: Worker) -> Worker:
+    worker.ready.set()
+    return worker
+
+
+def talking(worker: Worker, number: int, looks: float = 0) -> list[Talking]:
+    drivers: Any = worker._drivers
+    return [Talking(drivers, looks) for _ in range(number)]
+
+
+def test_who_waits_when_the_load_is_over_is_waited_for(ending: Worker) -> None:
+    """Then every session is cut off, once."""
+    (patient,) = talking(ending, 1, looks=3)
+    assert ending.wind_down(60.0)
+    assert (patient.looks < 0, patient.cuts) == (True, 1)
+    assert ending.recorder.is_ending
+
+
+def test_nobody_is_waited_for_longer_than_the_drain(ending: Worker) -> None:
+    (hanging,) = talking(ending, 1, looks=inf)
+    assert ending.wind_down(0.15)
+    assert hanging.cuts == 1
+
+
+def test_thousands_end_a_few_at_a_time(ending: Worker) -> None:
+    """Each gets the time for its goodbye: it is not cut off a second time."""
+    many, most = talking(ending, 500), [0]
+
+    def count_cut() -> None:
+        while len(ending._drivers):
+            under_way = sum(each.cuts for each in many) - (500 - len(ending._drivers))
+            most[0] = max(most[0], under_way)
+            gevent.sleep(0)
+
+    counting = gevent.spawn(count_cut)
+    assert ending.wind_down(0.0)
+    counting.join()
+    assert {each.cuts for each in many} == {1}
+    assert 0 < most[0] < 250
+
+
+def test_a_signal_ends_the_wait(ending: Worker) -> None:
+    """What is left then is Locust's to kill."""
+    talking(ending, 1, looks=inf)
+    gevent.spawn_later(0.05, ending.hurry)
+    assert ending.wind_down(60.0)
+
+
+def test_it_is_wound_down_once(ending: Worker) -> None:
+    """Whoever comes second has nothing to stop."""
+    assert ending.wind_down(0.0)
+    assert not ending.wind_down(0.0)
+
+
+def test_nobody_begins_a_session_any_more(ending: Worker) -> None:
+    ending.wind_down(0.0)
+    with pytest.raises(gevent.GreenletExit):
+        ending.converse(0.0, Outing("CompleteChat"))
