@@ -1,6 +1,6 @@
 """What is looked for in the course of a run, row by row: drift, incidents, the load delivered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from loadkit.measure.distribution import Distribution
@@ -20,14 +20,19 @@ class Chronicle:
 
     Args:
         warmup: seconds that are left out of what is looked at for drift.
+        asked_at: see `Incidents`.
 
     Attributes:
         incidents: the windows in which the target misbehaved.
         load: the load asked for and delivered.
     """
 
-    def __init__(self, warmup: float = 0.0) -> None:
-        self.incidents, self.load = Incidents(), LoadCurve()
+    def __init__(
+        self,
+        warmup: float = 0.0,
+        asked_at: Callable[[float], Mapping[str, float]] | None = None,
+    ) -> None:
+        self.incidents, self.load = Incidents(asked_at), LoadCurve()
         self._windows = Windows(warmup)
 
     def add(self, rows: Iterable[Row], until: float | None = None) -> None:

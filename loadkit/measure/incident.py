@@ -94,6 +94,7 @@ class Incident:
     sessions_before: int
     recovery: Recovery
     load_known: bool
+    asked: float  # as it began
     over: bool = False
     causes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)

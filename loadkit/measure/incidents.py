@@ -1,7 +1,7 @@
 """When the target misbehaved as its clients saw it: the windows, what they cost, the recovery."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 from math import sqrt
 from statistics import fmean, median
@@ -31,6 +31,7 @@ CALM_SECONDS: Final = 3.0  # if they last so long: clients come back after one s
 SHORT: Final = 3  # rows in a row with too little load that begin one
 BETWEEN: Final = 0.01  # of the users may be between two sessions, even if none was so far
 ARRIVALS: Final = 6.0  # so many wanted, hardly any come: in an incident that says enough
+AHEAD: Final = 1.5  # seconds by which users are moved before the stages ask for it, at most
 SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked for went up
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
 SETTLED: Final = 8  # rows over which they are to be steady
@@ -51,9 +52,14 @@ class Incidents:
 
     What it reads of a row: `start`, `length`, `asked`, `counts`, `session_seconds`, the state of
     the sessions and the names of the workers in `standing`, and the response's `latency`.
+
+    Args:
+        asked_at: the load that the stages ask for at a second of the run, as rows have it: of a
+            ramp down users are stopped a moment ahead. None takes it to stay as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, asked_at: Callable[[float], Mapping[str, float]] | None = None) -> None:
+        self._asked_at = asked_at
         self._incidents: list[Incident] = []
         self._unlisted = 0
         self._first: list[Moment] | None = []  # until the usual number of failures is known
@@ -170,10 +176,17 @@ class Incidents:
         return 0 < max(recent) <= STEADY * min(recent)
 
     def _asked_lately(self, moment: Moment) -> list[float]:
-        """What was asked for while sessions could not but begin; 0 before the run's first."""
+        """What was asked for while sessions could not but begin, and will be; 0 before the run."""
         since = moment.end - SETTLES
         lately = takewhile(lambda each: each.end > since, reversed(self._past))
-        return [each.asked for each in lately] + [0.0] * (since < 0)
+        return [each.asked for each in lately] + [0.0] * (since < 0) + self._asked_soon(moment)
+
+    def _asked_soon(self, moment: Moment) -> list[float]:
+        """What users are moved to already; what comes after the last stage is no plan."""
+        if self._asked_at is None or not moment.closed:
+            return []
+        soon = self._asked_at(moment.end + AHEAD).get("users", 0.0)
+        return [soon] if soon else []
 
     def _settled(self, moment: Moment) -> float:
         """The load that has been asked for long enough to be there."""
@@ -269,7 +282,8 @@ class Incidents:
         before = earlier[-1] if earlier else moments[0].connected
         recovery = Recovery(self._slowness.p95())
         known = not moments[0].closed or self._share(moments[0]) is not None
-        incident = Incident(moments[0].start, before, recovery, known)
+        asked = self._settled(moments[0])
+        incident = Incident(moments[0].start, before, recovery, known, asked)
         incident.slow_over_ms = self._slowness.limit_ms
         for moment in moments:
             last = moment is moments[-1]
@@ -294,9 +308,10 @@ class Incidents:
         incident.seen_until = moment.end
         incident.silent_s = max(incident.silent_s, self._silence)
         lowest = incident.sessions_lowest
-        incident.sessions_lowest = (
-            moment.connected if lowest is None else min(lowest, moment.connected)
-        )
+        if lowest is None:
+            incident.sessions_lowest = moment.connected
+        elif self._settled(moment) >= incident.asked:  # else fewer are as planned
+            incident.sessions_lowest = min(lowest, moment.connected)
         incident.sessions_lost += moment.failed
         incident.turns_lost += moment.lost
         incident.slow_responses += moment.slow.slow

@@ -12,6 +12,10 @@ __all__ = ["Delivery"]
 SHORT_OF: Final = 0.95
 """A second with less than this share of the users that were asked for is one of too little load."""
 
+AHEAD: Final = 1.5
+"""Seconds by which users are moved before the stages ask for it, at most: to where they are to be
+at the end of the second that has begun."""
+
 LAG: Final = 2.0
 """Seconds that Locust gets to spawn the users of a tick and to hear of them from its workers."""
 
@@ -46,12 +50,13 @@ class Delivery:
         """Take how many users there are at a second of the run."""
         if self._load.model == "open":
             return
-        wanted = [users_at(self._load.stages, elapsed_s - ago) or 0 for ago in (0.0, LAG)]
+        wanted = [users_at(self._load.stages, elapsed_s - ago) or 0 for ago in (-AHEAD, 0.0, LAG)]
         since, self._looked_at = elapsed_s - self._looked_at, elapsed_s
-        # Of a ramp's two ends the lower one: what has just been asked for may be on its way.
+        # Of a ramp the lowest end: what has just been asked for may be on its way, and those who
+        # are to leave may be gone.
         if users < SHORT_OF * min(wanted):
             self.undelivered_s += since
-        self.asked = max(self.asked, wanted[1])
+        self.asked = max(self.asked, wanted[-1])
         self.reached = max(self.reached, users)
 
     def asked_sessions(self, elapsed_s: float) -> int | None:

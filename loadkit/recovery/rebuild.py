@@ -59,7 +59,7 @@ def _rebuild(folder: Path) -> Summary:
         "half_written_lines": half,
     }
     # Only now the files have every row.
-    chronicle = Chronicle(replay.warmup_s)
+    chronicle = Chronicle(replay.warmup_s, replay.asked_at)
     chronicle.add(read_rows(folder), replay.at_s)
     summary = replay.summary(cut, chronicle)
     ledger = replay.ledger

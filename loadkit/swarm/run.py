@@ -76,7 +76,7 @@ class Run:
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
-        self._chronicle = Chronicle(profile.load.warmup)
+        self._chronicle = Chronicle(profile.load.warmup, self._delivery.asked_at)
         abort = profile.abort
         self._watch = None if abort is None else Watch(abort.grace, abort.metrics)
         self.survey: Survey | None = None

@@ -16,6 +16,8 @@ from loadkit.measure.histogram import Tally
 from loadkit.measure.incident import DISCONNECTED, FORCED
 from loadkit.measure.incidents import CALM, LISTED, Incidents
 from loadkit.measure.timeline import Row, Standing
+from loadkit.plan.pace import users_at
+from loadkit.plan.settings import Load
 
 USERS = 100
 Fault = Callable[[int], Mapping[str, Any]]
@@ -467,3 +469,45 @@ class TestMemory:
         assert incidents.to_dicts() == incidents.to_dicts() == ()
         incidents.add(second(0.0))
         assert incidents.to_dicts() == ()
+
+
+class TestAPlannedRampDown:
+    STAGES = Load.model_validate(
+        {
+            "stages": [
+                {"duration": "5s", "users": 192},
+                {"duration": "60s", "users": 192},
+                {"duration": "8s", "users": 39},
+                {"duration": "40s", "users": 39},
+            ]
+        }
+    ).stages
+
+    def found(self, fault: Fault = lambda _: {}) -> list[dict[str, Any]]:
+        """Of a run whose users are a moment ahead of the stages, as Locust moves them."""
+
+        def asked_at(second: float) -> Mapping[str, float]:
+            return {"users": users_at(self.STAGES, second) or 0}
+
+        incidents, rng = Incidents(asked_at), Random(7)
+        for at in range(113):
+            live = users_at(self.STAGES, min(at + 1 + 1.05, 112.9)) or 0
+            asked = asked_at(at + 0.5)["users"]
+            row = {"asked": asked, "live": live, "answered": live // 4} | dict(fault(at))
+            incidents.add(second(float(at), rng=rng, **row))
+        return list(incidents.to_dicts())
+
+    def test_is_no_incident(self) -> None:
+        """Sessions go as they were told to."""
+        assert self.found() == []
+
+    def test_hides_none_either(self) -> None:
+        """Who is missing beyond the plan is missing."""
+        (found,) = self.found(lambda at: {"live": 8, "answered": 2} if 67 <= at < 90 else {})
+        assert 66 <= found["begin_s"] <= 68
+        assert found["end_s"] == 90
+
+    def test_within_an_incident_is_no_part_of_its_cost(self) -> None:
+        """Failures from the steady load on, and the fewer sessions are planned."""
+        (found,) = self.found(lambda at: {"upgrade_refused": 40} if 60 <= at < 75 else {})
+        assert found["sessions"] == {"before": 192, "lowest": 192, "lost": 0}

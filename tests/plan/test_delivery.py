@@ -48,6 +48,17 @@ def test_a_ramp_down_asks_for_the_lower_number_at_once() -> None:
     assert delivery.undelivered_s == 0
 
 
+def test_who_is_to_leave_may_be_gone_a_moment_ahead() -> None:
+    """Users are moved to where the stages are at the end of the second that has begun."""
+    load = Load.model_validate(
+        {"stages": [{"duration": "0s", "users": 200}, {"duration": "10s", "users": 0}]}
+    )
+    delivery = Delivery(load)
+    for second in range(9):
+        delivery.look(second, 200 - 20 * (second + 1))
+    assert delivery.undelivered_s == 0
+
+
 def test_sessions_are_asked_for_in_the_open_model_alone() -> None:
     assert Delivery(CLOSED).asked_sessions(30) is None
     delivery = Delivery(OPEN)
