@@ -1,11 +1,13 @@
 """The `loadkit` command. It parses flags and starts processes; Locust runs in one of its own."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from loadkit import __version__, flags
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
 from loadkit.report.screen import Screen
 
@@ -64,7 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
         ui_port=arguments.port if arguments.command == "ui" else None,
         locustfile=arguments.locustfile,
         allow_production=arguments.allow_production,
-        further=_further(arguments),
+        network=Network.of(asked(arguments), os.environ),
+        further=[*words(arguments), *_further(arguments)],
     )
 
 
@@ -199,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="ADDRESS",
             help="the address to serve them on (default: loopback)",
         )
+        add_options(load.add_argument_group("network", "how the target is reached"))
         if name == "capacity":
             load.add_argument(
                 "--resume",

@@ -22,6 +22,7 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "connect_timeout"
     CONNECTION_LOST = "connection_lost"  # reset, closed or cut in the middle of an exchange
     TLS_FAILED = "tls_failed"
+    PROXY_REFUSED = "proxy_refused"  # by the proxy on the way itself: not by the target
     HTTP_CLIENT_ERROR = "http_client_error"  # a 4xx other than 429: final
     HTTP_SERVER_ERROR = "http_server_error"  # a 5xx that stayed after the retries
     HTTP_BAD_ANSWER = "http_bad_answer"  # 200 without the field that was promised

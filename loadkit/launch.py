@@ -22,6 +22,7 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.machine import cannot_listen
 from loadkit.net.permit import permit
 from loadkit.net.target import Target
+from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
 from loadkit.plan.profile import ProfileError, load_profile, profile_folders
 
@@ -43,6 +44,7 @@ def launch(
     ui_port: int | None,
     locustfile: Path | None = None,
     allow_production: bool = False,
+    network: Network = DIRECT,
     further: Sequence[str] = (),
 ) -> int:
     """Run a profile through Locust and wait for its end.
@@ -57,6 +59,7 @@ def launch(
         ui_port: where Locust's web UI is to be; None runs headless.
         locustfile: the user classes; None for those that come with the tool.
         allow_production: whether the target may be one of the vendor's own deployments.
+        network: how the target is reached; `further` has the words of it.
         further: options that Locust's command line takes in the same words.
 
     Returns:
@@ -76,7 +79,7 @@ def launch(
                 "port with --port"
             )
     locustfile = _locustfile(locustfile)
-    dials = _check(profile, overrides, host, locustfile, allow_production=allow_production)
+    dials = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
     with ExitStack() as stack:
@@ -106,6 +109,7 @@ def _check(
     overrides: Sequence[str],
     host: str | None,
     locustfile: Path,
+    network: Network,
     *,
     allow_production: bool,
 ) -> list[str]:
@@ -130,7 +134,7 @@ def _check(
         raise
     if host is not None:
         permit(host, host, plan.allow_hosts, production=allow_production)
-        Target.resolve(host)
+    Target.resolve(host or "http://127.0.0.1", network)
     return _dials(plan.simulator)
 
 

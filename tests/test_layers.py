@@ -21,6 +21,7 @@ LEVELS = {
     "lifeline": 1,
     "machine": 1,
     "metrics": 1,
+    "network": 1,
     "output": 1,
     "wire": 2,
     "chat": 3,
@@ -51,9 +52,10 @@ SIBLINGS = {
     ("credentials", "errors"),
     ("metrics", "errors"),
     ("metrics", "figures"),
+    ("network", "errors"),
 }
 """Imports inside a level: the command line starts processes and makes plans; a bad credential is a
-UsageError, as is a bad metric; and the metrics are made of the figures."""
+UsageError, as is a bad metric or option; and the metrics are made of the figures."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""

@@ -1,6 +1,6 @@
 """The frozen result of a run: what every report renders and `summary.json` holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from loadkit.measure.rates import by_class, throughput
 from loadkit.measure.slo import SloLine, judge, stale_turns
 from loadkit.measure.validity import assess
 from loadkit.measure.verdict import Verdict, decide
+from loadkit.measure.words import plural
 
 __all__ = ["SCHEMA", "Stats", "Summary", "summarise"]
 
@@ -64,6 +65,8 @@ class Summary:
         cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
             `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
             were under way then, and `half_written_lines`, which were left out.
+        notes: what a reader must know of the way to the target, a phrase each: certificates that
+            were not verified, a proxy.
     """
 
     profile: str
@@ -93,6 +96,7 @@ class Summary:
     incidents_unlisted: int = 0
     load: Mapping[str, Any] = field(default_factory=dict)
     cut: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,6 +131,7 @@ class Summary:
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
+            **({"notes": list(self.notes)} if self.notes else {}),
             **({} if self.drift is None else {"drift": dict(self.drift)}),
             **({"incidents": list(self.incidents)} if self.incidents else {}),
             **({"incidents_unlisted": self.incidents_unlisted} if self.incidents_unlisted else {}),
@@ -166,6 +171,7 @@ class Summary:
             incidents_unlisted=data.get("incidents_unlisted", 0),
             load=data.get("load", {}),
             cut=data.get("cut"),
+            notes=tuple(data.get("notes", ())),
             **{name: data[name] for name in _PLAIN},
         )
 
@@ -211,6 +217,7 @@ def summarise(
     local_limits: int = 0,
     chronicle: Chronicle | None = None,
     cut: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -237,6 +244,7 @@ def summarise(
         local_limits: how often this side ran out of files or ports.
         chronicle: fed with the rows of the run; None where nothing is to be told of its course.
         cut: see `Summary`.
+        notes: what a reader must know of the way to the target, a phrase each.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -342,7 +350,14 @@ def summarise(
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
         load={} if chronicle is None else chronicle.load.to_dict(),
         cut=cut,
+        notes=(*notes, *_passed_over(counts[Count.PASSED_OVER])),
     )
+
+
+def _passed_over(connections: int) -> Iterator[str]:
+    if connections:
+        many = plural(connections, "connection")
+        yield f"{many} made past an address that never answered (addresses.passed_over)"
 
 
 def _intervals(ledger: Ledger) -> dict[str, dict[str, tuple[float, float]]]:

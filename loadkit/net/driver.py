@@ -458,15 +458,16 @@ class Driver:
         return Origin(self._setting.user_class, session, self._correlation_id)
 
     def _transcript(self) -> list[str]:
-        """The last frames both ways, times from the session's start; no secret is in a frame."""
+        """The last frames both ways, times from the session's start, without secrets."""
         assert self._entry is not None
-        token = self._entry.token
-        return [
-            f"{stamp - self._started:.6f} {way} {frame.decode(errors='replace')}".replace(
-                token, "***"
-            )
-            for stamp, way, frame in self._recent
-        ]
+        secrets = [self._entry.token, *self._setting.target.network.secrets]
+        lines = []
+        for stamp, way, frame in self._recent:
+            text = frame.decode(errors="replace")
+            for secret in secrets:
+                text = text.replace(secret, "***")
+            lines.append(f"{stamp - self._started:.6f} {way} {text}")
+        return lines
 
     def _cut(self) -> Ending:
         """The greenlet is being killed: end the session on the server, if it knows one."""

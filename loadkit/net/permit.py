@@ -42,10 +42,14 @@ def permit(
 def outside(target: Target) -> str | None:
     """Say where a target's name leads, unless that is this machine alone."""
     addresses = dict.fromkeys(str(address[0]) for _, address in target.addresses)
-    if all(map(is_loopback, addresses)):
+    if target.proxy is None and all(map(is_loopback, addresses)):
         return None
+    # Behind a proxy only that one knows the target's addresses.
+    where = f"by {target.proxy}" if target.proxy else f"at {', '.join(addresses)}"
     risk = "" if target.secure else " (not encrypted: the connector token can be read on the way)"
-    return f"target outside this machine: {target} at {', '.join(addresses)}{risk}"
+    if target.network.insecure:
+        risk = " (not verified, by --insecure: whoever stands in between reads the connector token)"
+    return f"target outside this machine: {target} {where}{risk}"
 
 
 def _listed(place: Place) -> str:

@@ -174,7 +174,7 @@ class Api:
         """POST until it is answered or final; return the field that was wanted."""
         request = self._request(call, headers, body)
         bearer = headers.get("Authorization", "").removeprefix("Bearer ")
-        secrets = [self._credentials.connector_token, bearer]
+        secrets = [self._credentials.connector_token, bearer, *self._target.network.secrets]
         attempt = 0
         while True:
             attempt += 1
@@ -213,6 +213,7 @@ class Api:
             "User-Agent": self._user_agent,
             CORRELATION_ID: self.correlation_id,
             **headers,
+            **dict(self._target.network.headers),
         }
         head = f"POST {self._target.http_prefix}/{call} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in lines.items())

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import gevent.socket
 import gevent.ssl
 
-from loadkit.errors import TargetError, UsageError
+from loadkit.errors import RemoteError, TargetError, UsageError
 from loadkit.net.faults import translate
+from loadkit.net.proxy import open_tunnel
 from loadkit.net.race import Address, Reached, reach
+from loadkit.net.tls import client_context
+from loadkit.network import DIRECT, Network, Proxy
 
-__all__ = ["Address", "Connection", "Place", "Target"]
+__all__ = ["Address", "Connection", "Place", "Target", "Way"]
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,18 @@ class Place(NamedTuple):
         return cls(parts.scheme == "https", host, parts.port or _PORTS[parts.scheme])
 
 
+class Way(NamedTuple):
+    """What the results say of the way to a target, without secrets.
+
+    Attributes:
+        told: for `run.json`: what was asked for, and the proxy.
+        notes: what a reader of the figures must know, a phrase each.
+    """
+
+    told: dict[str, Any]
+    notes: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Target:
     """Where the virtual users go. Made by `resolve`, shared by all users of a worker.
@@ -76,6 +91,8 @@ class Target:
         prefix: path in front of everything, without a closing slash; often "".
         addresses: what the name resolved to last, handed out in turn.
         context: verifies the target's certificate; None without TLS.
+        network: what the user has asked for on the way there.
+        proxy: on the way there; then `addresses` are its own.
     """
 
     secure: bool
@@ -84,36 +101,50 @@ class Target:
     prefix: str
     addresses: tuple[Address, ...]
     context: gevent.ssl.SSLContext | None = field(default=None, repr=False, compare=False)
+    network: Network = DIRECT
+    proxy: Proxy | None = None
     _turns: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
     _known: set[Address] = field(default_factory=set, repr=False, compare=False)
     _silent: dict[Address, float] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def resolve(cls, url: str) -> "Target":
+    def resolve(cls, url: str, network: Network = DIRECT) -> "Target":
         """Read a base URL and look its host up: once for all users, not once a connection.
 
         Args:
             url: `http(s)://host[:port][/prefix]`.
+            network: the way there. Where it leads through a proxy, that is looked up in place of
+                the host, which only the proxy may know.
 
         Raises:
-            UsageError: the URL cannot be used; the text says how to mend it.
+            UsageError: the URL, or what the network has, cannot be used; the text says how to
+                mend it.
             TargetError: nobody knows the host.
         """
         secure, host, port = Place.of(url)
+        if not secure and (network.ca or network.cert or network.insecure):
+            raise UsageError(
+                f"{url} has no TLS, for which --ca, --cert, --key and --insecure are: "
+                "write https://, or leave them out"
+            )
+        context = client_context(network) if secure else None
+        proxy = network.proxy(secure, host, port)
         try:
-            addresses = _look_up(host, port)
+            addresses = _look_up(*(proxy.host, proxy.port) if proxy else (host, port))
         except OSError as error:
-            raise TargetError(f"cannot resolve the host {host!r}: {error.strerror}") from error
-        context = _verifying_context() if secure else None
-        return cls(secure, host, port, _split(url).path.rstrip("/"), addresses, context)
+            what = str(proxy) if proxy else f"the host {host!r}"
+            raise TargetError(f"cannot resolve {what}: {error.strerror}") from error
+        prefix = _split(url).path.rstrip("/")
+        return cls(secure, host, port, prefix, addresses, context, network, proxy)
 
     def look_again(self) -> None:
         """Follow the host to where its name leads now, as a fail-over or a balancer moves it.
 
         A name that cannot be looked up at this moment leads where it did.
         """
+        host, port = (self.proxy.host, self.proxy.port) if self.proxy else (self.host, self.port)
         with suppress(OSError):
-            self.addresses = _look_up(self.host, self.port)
+            self.addresses = _look_up(host, port)
 
     @property
     def authority(self) -> str:
@@ -137,6 +168,17 @@ class Target:
         """The path of the WebSocket upgrade."""
         return f"{self.prefix}/ws"
 
+    @property
+    def way(self) -> Way:
+        """What the results say of how it is reached."""
+        told, notes = self.network.told(), []
+        if self.network.insecure:
+            notes.append("TLS certificates were not verified (--insecure)")
+        if self.proxy is not None:
+            told["proxy"] = str(self.proxy)
+            notes.append(f"through {self.proxy}, whose time is in every latency")
+        return Way(told, tuple(notes))
+
     def __str__(self) -> str:
         return f"{self.origin}{self.prefix}"
 
@@ -149,8 +191,8 @@ class Target:
         caller bounds the whole opening.
 
         Raises:
-            RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST, or
-                LOCAL_LIMIT when this machine has no file descriptor or port left.
+            RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST,
+                PROXY_REFUSED, or LOCAL_LIMIT when this machine has no file descriptor or port left.
         """
         addresses = self.addresses
         if len(addresses) > 1:
@@ -158,7 +200,10 @@ class Target:
         try:
             reached = reach(addresses)
         except OSError as error:
-            raise translate(error) from error
+            failure = translate(error)
+            if self.proxy is not None:
+                failure = RemoteError(failure.kind, f"{self.proxy}: {failure.detail}")
+            raise failure from error
         lost_s = self._learn(reached) if len(addresses) > 1 else 0.0
         return Connection(self._secured(reached.sock), lost_s)
 
@@ -180,16 +225,25 @@ class Target:
                 logger.warning(
                     "%s, an address of %s, did not answer within %d ms: "
                     "for %g s the others are taken in its place",
-                    *(address[1][0], self.host, 1000 * reached.waits[address], PASSED_OVER),
+                    *(
+                        address[1][0],
+                        (self.proxy or self).host,
+                        1000 * reached.waits[address],
+                        PASSED_OVER,
+                    ),
                 )
             self._silent[address] = perf_counter() + PASSED_OVER
         # One that has answered before is slow now, which a user would feel, too.
         return sum(wait for address, wait in reached.waits.items() if address not in self._known)
 
     def _secured(self, plain: gevent.socket.socket) -> gevent.socket.socket:
-        if self.context is None:
+        if self.context is None and self.proxy is None:
             return plain
         try:
+            if self.proxy is not None:
+                open_tunnel(plain, self.proxy, self.host, self.port)
+            if self.context is None:
+                return plain
             return self.context.wrap_socket(plain, server_hostname=self.host)
         except OSError as error:
             plain.close()
@@ -238,12 +292,3 @@ def _ascii_host(host: str) -> str:
         return host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise UsageError(f"{host!r} is not a host name; {_MEND}") from error
-
-
-def _verifying_context() -> gevent.ssl.SSLContext:
-    # gevent's own class: `create_default_context` makes a blocking one unless something has patched
-    # the standard library first. This protocol verifies the certificate and its name by itself.
-    context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()  # the system's authorities, or those of SSL_CERT_FILE
-    context.set_alpn_protocols(["http/1.1"])  # a WebSocket upgrade cannot start on HTTP/2
-    return context

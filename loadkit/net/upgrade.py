@@ -69,6 +69,8 @@ def upgrade(
     request = handshake.connect()
     if user_agent is not None:
         request.headers["User-Agent"] = user_agent
+    for name, value in target.network.headers:
+        request.headers[name] = value
     handshake.send_request(request)
     sock.sendall(b"".join(handshake.data_to_send()))
 
@@ -83,7 +85,7 @@ def upgrade(
                 handshake.receive_eof()
         stamp = perf_counter()
         if handshake.handshake_exc is not None:
-            raise _refusal(handshake.handshake_exc, query) from None
+            raise _refusal(handshake.handshake_exc, query, target.network.secrets) from None
     finally:
         forget(handshake)
     # The protocol that made the handshake keeps its URI, token included, its key and the answer's
@@ -108,9 +110,9 @@ def forget(protocol: Protocol) -> None:
         protocol.handshake_exc = None
 
 
-def _refusal(error: Exception, query: str) -> RemoteError:
+def _refusal(error: Exception, query: str, secrets: list[str]) -> RemoteError:
     # A server may send the URL back to us, so the token is wiped out of whatever it says.
-    secrets = [value for key, value in parse_qsl(query) if key == "access_token"]
+    secrets += [value for key, value in parse_qsl(query) if key == "access_token"]
     secrets += [field[13:] for field in query.split("&") if field.startswith("access_token=")]
     if isinstance(error, InvalidStatus):
         response = error.response

@@ -163,7 +163,8 @@ def document(found: Document) -> str:
     """Return it as Markdown, to stand above the summary of the whole run."""
     lines = [f"# Capacity: {found['profile']}", "", sentence(found), ""]
     result = found["capacity"]
-    lines += [f"- {note}" for note in (result or {}).get("notes", ())]
+    notes = [*found.get("notes", ()), *(result or {}).get("notes", ())]
+    lines += [f"- {note}" for note in notes]
     lines += [f"- {text}" for text in told_of_curve(found)]
     lines += ["", "## Steps", "", f"| {' | '.join(_COLUMNS)} | why |"]
     lines.append("|---:" * (len(_COLUMNS) - 1) + "|---|---|")
@@ -184,7 +185,8 @@ def render(found: Document, console: Console) -> None:
     console.print(table)
     console.print(Text(f"p50 and p95 are of {headline(found)}.", "dim"))
     console.print()
-    notes = [*(found["capacity"] or {}).get("notes", ()), *told_of_curve(found)]
+    notes = [*found.get("notes", ()), *(found["capacity"] or {}).get("notes", ())]
+    notes += told_of_curve(found)
     for note in notes:
         console.print(Text(f"· {note}"))
     if notes:

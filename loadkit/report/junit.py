@@ -114,8 +114,8 @@ def _validity(suite: Element, summary: Summary) -> None:
     doubts = summary.verdict.doubts
     if summary.verdict.validity == "invalid" and doubts:  # none: an early stop has its own case
         _failure(case, "invalid", doubts[0], "\n".join(doubts))
-    elif doubts:
-        _output(case, "\n".join((f"{summary.verdict.validity}:", *doubts)))
+    elif doubts or summary.notes:
+        _output(case, "\n".join((f"{summary.verdict.validity}:", *doubts, *summary.notes)))
 
 
 def _violations(summary: Summary, examples: Mapping[str, str]) -> str:

@@ -48,6 +48,7 @@ def verdict_line(summary: Summary) -> str:
     parts = [_headline(summary), *([f"{undecided} undecided"] if undecided else []), done]
     if name != "INVALID":
         parts.append(summary.verdict.validity)
+    parts += summary.notes
     return f"{name}  {' · '.join(parts)}"
 
 

@@ -21,6 +21,9 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.permit import permit
+from loadkit.net.preflight import introduced, preflight
+from loadkit.net.target import Target
+from loadkit.network import Network
 from loadkit.output import say
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
@@ -34,7 +37,6 @@ from loadkit.swarm.deal import Deal
 from loadkit.swarm.folder import Folder
 from loadkit.swarm.mends import measure_from
 from loadkit.swarm.metrics import Live
-from loadkit.swarm.preflight import introduced, preflight
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.run import Run
 from loadkit.swarm.signals import USAGE, Stage, cut_off
@@ -54,14 +56,19 @@ ORPHANED_LIMIT: Final = 1.5  # the same where what has started this process is g
 class Conductor:
     """Leads runs one after the other; a headless process has just one.
 
+    Args:
+        network: how every target of it is reached, whatever a form says.
+        headless: whether there is just one run.
+
     Attributes:
         lone: the part of this process that loads, where there are no workers.
         crew: the workers; None where there are none.
     """
 
-    def __init__(self, environment: Environment, *, headless: bool) -> None:
+    def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
         self._environment = environment
-        self._headless = headless
+        self._network, self._headless = network, headless
+        self._target: Target | None = None  # as it was found before the run
         self._console = Screen()
         self._process = psutil.Process()
         self._chosen = Chosen(environment)
@@ -109,9 +116,10 @@ class Conductor:
         self._chosen.survey()
         self.permit(url)
         credentials = Credentials.of(os.environ)
-        preflight(url, credentials, self._announce)
+        target = preflight(url, credentials, self._announce, self._network)
         assert url is not None
-        self._chosen.meet(url, lambda: introduced(url, credentials))
+        self._chosen.meet(url, lambda: introduced(target, credentials))
+        self._target = target
 
     def permit(self, url: str | None) -> None:
         """Refuse a target that neither the command line nor the profile named.
@@ -191,6 +199,7 @@ class Conductor:
             profile,
             self._environment.host or "",
             self._folder,
+            way=None if self._target is None else self._target.way,
             strict=options.strict,
             pause=lambda: gevent.sleep(0),
             doubts=doubts,

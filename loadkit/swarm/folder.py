@@ -158,11 +158,14 @@ class _LogFile(RotatingFileHandler):
         """Say nothing: the file's own error would be told once a line."""
 
 
-def run_info(profile: Profile, started_at: str, target: str | None) -> dict[str, Any]:
+def run_info(
+    profile: Profile, started_at: str, target: str | None, network: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what `run.json` says of a run: what was run, with what, and where; no secrets."""
     return {
         "profile": profile.model_dump(mode="json"),
         "target": target,
+        "network": dict(network),
         "started_at": started_at,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},

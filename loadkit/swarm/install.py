@@ -18,6 +18,7 @@ from loadkit import __version__, lifeline
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.machine import cannot_listen
 from loadkit.measure import enough
+from loadkit.network import Network, asked, words
 from loadkit.output import complain, in_utc, never_wait
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
@@ -64,15 +65,16 @@ def install(environment: Environment, **_: Any) -> None:
         return
     try:
         check_options(options)
-    except UsageError as error:
+        network = Network.of(asked(options), os.environ)
+    except LoadkitError as error:
         refuse_to_start(error)
-    conductor = Conductor(environment, headless=options.headless)
+    conductor = Conductor(environment, network, headless=options.headless)
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
     if isinstance(runner, MasterRunner):
         _install_leader(environment, conductor)
     elif isinstance(runner, LocalRunner):
-        _install_alone(environment, conductor)
+        _install_alone(environment, conductor, network)
     if options.metrics_port is not None:
         try:
             serve_metrics(options.metrics_port, conductor.live, options.metrics_host)
@@ -122,12 +124,14 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
 
     environment.dispatcher_class = SteadyDispatcher
     assert options is not None
+    network = asked(options)  # a form may write into the options themselves
     options.enable_rebalancing = True  # else the users of a lost worker are gone with it
 
     def on_test_start(**_: Any) -> None:
         # Locust's spawn message carries the options to the workers, late ones included.
         options.loadkit_run = conductor.start()
         options.loadkit_profile = conductor.as_run().to_json()
+        options.loadkit_network = network
 
     events.test_start.add_listener(on_test_start)
     events.test_stopping.add_listener(lambda **_: conductor.drain())
@@ -156,7 +160,8 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         courier.begin(options.loadkit_run)
         try:
             profile = Profile.from_json(options.loadkit_profile)
-            worker.prepare(profile, environment.host or "")
+            network = Network.of(options.loadkit_network, os.environ)
+            worker.prepare(profile, environment.host or "", network)
         except LoadkitError as error:
             courier.sorry(f"{runner.client_id} cannot take part: {error}")
             give_up(str(error))
@@ -234,12 +239,17 @@ def _introduction(environment: Environment) -> Hello:
     try:
         alone = options.profile and is_on_its_own()
         own = read_profile(options, classes).to_json() if alone else None
+        if is_on_its_own() and words(options):
+            raise UsageError(
+                f"{words(options)[0]}: the master tells its workers the way to the target; give it "
+                "there (each worker reads the files and variables that it names on its own machine)"
+            )
     except LoadkitError as error:
         refuse_to_start(error)
     return Hello(__version__, classes, own)
 
 
-def _install_alone(environment: Environment, conductor: Conductor) -> None:
+def _install_alone(environment: Environment, conductor: Conductor, network: Network) -> None:
     events = environment.events
     worker = Worker(
         environment,
@@ -254,7 +264,7 @@ def _install_alone(environment: Environment, conductor: Conductor) -> None:
         nonlocal numbers
         numbers = iter(range(1, sys.maxsize))
         run = conductor.start()
-        worker.prepare(conductor.as_run(), environment.host or "")
+        worker.prepare(conductor.as_run(), environment.host or "", network)
         worker.take(Deal(run))
         if environment.shape_class is not None:
             environment.shape_class.reset_time()  # as a master does; else it is over a bit early

@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any, Final
 
-from loadkit import flags
+from loadkit import flags, network
 from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.output import guard
@@ -66,6 +66,7 @@ def add_options(parser: Any) -> None:
         action="store_true",
         help="Fail where there are too few samples to judge an objective.",
     )
+    network.add_options(group)
     # Not in the group: what is in one does not show in the web UI's form.
     parser.add_argument(
         "--capacity",

@@ -17,6 +17,7 @@ from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import UNDECIDED, of_search
 from loadkit.measure.words import number
+from loadkit.net.target import Way
 from loadkit.plan.delivery import Delivery
 from loadkit.plan.profile import Profile
 from loadkit.plan.settings import Load
@@ -40,6 +41,7 @@ class Run:
         profile: what is run.
         target: whom it is run against.
         folder: where its results go.
+        way: how the target is reached; None where nothing is to be said of it.
         strict: whether an objective that too few samples decide on is broken.
         pause: called between two pieces of work of some milliseconds, to let others run.
         doubts: what it will hardly be able to tell, as was foreseen.
@@ -63,6 +65,7 @@ class Run:
         target: str,
         folder: Folder,
         *,
+        way: Way | None = None,
         strict: bool,
         pause: Callable[[], None],
         doubts: Sequence[Doubt] = (),
@@ -73,6 +76,7 @@ class Run:
         self.profile, self.folder = profile, folder
         self._target, self._strict, self._pause = target, strict, pause
         self._clock, self._doubts = clock, doubts
+        self._way = way or Way({}, ())
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
@@ -251,19 +255,22 @@ class Run:
             "limits": [(limit.metric, limit.limit) for limit in slo],
             "strict": self._strict,
             "warmup_s": 0.0 if self.survey is not None else self.profile.load.warmup,
+            "notes": list(self._way.notes),
         }
 
     def _head(self) -> dict[str, Any]:
         """What `capacity.json` says of the run itself."""
         return {
             "target": self._target,
+            "notes": list(self._way.notes),
             "started_at": self._started_at,
             "duration_s": round(self.elapsed_s, 3),
         }
 
     def _info(self) -> dict[str, Any]:
         warnings = [str(doubt) for doubt in self._doubts]
-        return run_info(self.profile, self._started_at, self._target) | {"warnings": warnings}
+        info = run_info(self.profile, self._started_at, self._target, self._way.told)
+        return info | {"warnings": warnings}
 
     @property
     def _started_at(self) -> str:

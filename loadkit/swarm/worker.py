@@ -23,6 +23,7 @@ from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Mishap, Setting
 from loadkit.net.target import Target
+from loadkit.network import Network
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
 from loadkit.plan.errand import Outing
@@ -80,13 +81,14 @@ class Worker:
         self.ready = Event()
         self.profile: Profile | None = None
 
-    def prepare(self, profile: Profile, url: str) -> None:
+    def prepare(self, profile: Profile, url: str, network: Network) -> None:
         """Find out whether this worker can take part; nothing happens yet.
 
         Raises:
-            UsageError, TargetError: this machine lacks the secrets, or the target's address.
+            UsageError, TargetError: this machine lacks the secrets, a file or the target's address.
         """
-        self._target, self._credentials = Target.resolve(url), Credentials.of(os.environ)
+        self._credentials = Credentials.of(os.environ)
+        self._target = Target.resolve(url, network)
         _ = profile.dialogues  # made now and not in the midst of the first session
         self.profile = profile
 

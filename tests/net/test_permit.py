@@ -9,6 +9,7 @@ from loadkit.hosts import checked_pattern
 from loadkit.net import target as target_module
 from loadkit.net.permit import outside, permit
 from loadkit.net.target import Target
+from loadkit.network import Network, Proxy
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +105,20 @@ def test_a_name_that_leads_elsewhere_as_well_is_told() -> None:
         "target outside this machine: http://agents.example at 127.0.0.1, 192.0.2.7 "
         "(not encrypted: the connector token can be read on the way)"
     )
+
+
+def test_a_target_behind_a_proxy_is_elsewhere_wherever_the_proxy_is() -> None:
+    target = at("https://agents.example", "127.0.0.1")
+    target.proxy = Proxy("localhost", 3128, "HTTPS_PROXY")
+    assert outside(target) == (
+        "target outside this machine: https://agents.example "
+        "by the proxy http://localhost:3128 (HTTPS_PROXY)"
+    )
+
+
+def test_who_reads_along_where_nothing_is_verified_is_told() -> None:
+    target = at("https://agents.example", "192.0.2.7")
+    target.network = Network(insecure=True)
+    told = outside(target)
+    assert told is not None
+    assert told.endswith("by --insecure: whoever stands in between reads the connector token)")

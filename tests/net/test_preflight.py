@@ -10,9 +10,9 @@ import pytest
 
 from loadkit.credentials import Credentials
 from loadkit.errors import TargetError, UsageError
+from loadkit.net import preflight as module
+from loadkit.net.preflight import preflight
 from loadkit.net.rest import Api
-from loadkit.swarm import preflight as module
-from loadkit.swarm.preflight import preflight
 
 CREDENTIALS = Credentials("a-secret", "shop.example")
 

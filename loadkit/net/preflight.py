@@ -11,6 +11,7 @@ from loadkit.net.identity import identify
 from loadkit.net.permit import outside
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
+from loadkit.network import DIRECT, Network
 
 __all__ = ["introduced", "preflight"]
 
@@ -19,13 +20,22 @@ _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _RUNNING: Final = "check the address and that the server is running"
 
 
-def preflight(url: str | None, credentials: Credentials, announce: Callable[[str], object]) -> None:
+def preflight(
+    url: str | None,
+    credentials: Credentials,
+    announce: Callable[[str], object],
+    network: Network = DIRECT,
+) -> Target:
     """Ask the target for an access token and throw it away.
 
     Args:
         url: the target's.
         credentials: what it knows us by.
         announce: is told where the target is, if outside this machine, before it hears of us.
+        network: how it is reached.
+
+    Returns:
+        The target, which can be used.
 
     Raises:
         UsageError: there is no address, or it is none.
@@ -33,7 +43,7 @@ def preflight(url: str | None, credentials: Credentials, announce: Callable[[str
     """
     if not url:
         raise UsageError("no target: add -H URL (--host URL)")
-    target = Target.resolve(url)
+    target = Target.resolve(url, network)
     if where := outside(target):
         announce(where)
     api = Api(target, credentials, connect_timeout=LIMIT / 2, answer_timeout=LIMIT)
@@ -54,15 +64,15 @@ def preflight(url: str | None, credentials: Credentials, announce: Callable[[str
     finally:
         limit.close()
         api.close()
+    return target
 
 
-def introduced(url: str, credentials: Credentials) -> dict[str, Any]:
+def introduced(target: Target, credentials: Credentials) -> dict[str, Any]:
     """Return what the target says of itself in a short session; see `identify`.
 
     Raises:
         TargetError: it has no session for us.
     """
-    target = Target.resolve(url)
     try:
         return identify(target, credentials)
     except RemoteError as error:
