@@ -77,6 +77,8 @@ def _further(arguments: argparse.Namespace) -> list[str]:
     if arguments.command == "capacity":
         words.append("--capacity")
         words += ["--resume", str(arguments.resume)] if arguments.resume else []
+    if arguments.worker_patience is not None:
+        words += ["--worker-patience", str(arguments.worker_patience)]
     if arguments.metrics_port is not None:
         words += ["--metrics-port", str(arguments.metrics_port)]
         words += ["--metrics-host", arguments.metrics_host]
@@ -189,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
             "--strict",
             action="store_true",
             help="fail where there are too few samples to judge an objective",
+        )
+        load.add_argument(
+            "--worker-patience",
+            type=float,
+            metavar="SECONDS",
+            help="how long a run whose workers are all gone waits for one (default: 30)",
         )
         load.add_argument(
             "--metrics-port",

@@ -20,6 +20,7 @@ __all__ = [
     "TARGET_STAYS",
     "WORKER_ENDS",
     "is_cut",
+    "is_tied",
     "start",
     "stop_signals",
     "tie_forks",
@@ -52,6 +53,12 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 def is_cut() -> bool:
     """Whether the process that started this one is gone, and this one to end for that reason."""
     return _cut
+
+
+def is_tied() -> bool:
+    """Whether this process was made by `start`."""
+    _take_parents()
+    return _parents is not None
 
 
 def start(

@@ -212,6 +212,7 @@ def summarise(
     undelivered_s: float = 0.0,
     asked_sessions: float | None = None,
     workers_lost: Sequence[Mapping[str, Any]] = (),
+    without_workers: Sequence[Mapping[str, Any]] = (),
     workers_refused: Sequence[str] = (),
     heartbeats_lost: int = 0,
     local_limits: int = 0,
@@ -239,6 +240,8 @@ def summarise(
         asked_sessions: how many sessions the arrival rate asked for; None in the closed model.
         workers_lost: the workers that went away during the run: `worker` (its name), `at_s` (second
             of the run) and `sessions_live` (how many it had by its last report).
+        without_workers: the times in which there was none: `from_s`, `to_s` (seconds of the run;
+            None if nobody came any more) and `started` (how many the master started again).
         workers_refused: names of the workers that were not let in.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
         local_limits: how often this side ran out of files or ports.
@@ -294,6 +297,7 @@ def summarise(
         arrivals_refused=refused,
         undelivered_s=undelivered_s,
         workers_lost=[str(one["worker"]) for one in workers_lost],
+        without_workers=without_workers,
         workers_refused=workers_refused,
         intervals_missing=sum(map(len, ledger.missing().values())),
         heartbeats_lost=heartbeats_lost,
@@ -333,6 +337,7 @@ def summarise(
             "left_out": {"negative": negative, "overflow": overflow},
             "heartbeats_lost": heartbeats_lost,
             "workers_lost": [dict(one) for one in workers_lost],
+            "without_workers": [dict(one) for one in without_workers],
             "workers_refused": list(workers_refused),
         },
         slo=slo,

@@ -102,6 +102,7 @@ def assess(
     arrivals_refused: int = 0,
     undelivered_s: float = 0.0,
     workers_lost: Sequence[str] = (),
+    without_workers: Sequence[Mapping[str, Any]] = (),
     workers_refused: Sequence[str] = (),
     intervals_missing: int = 0,
     heartbeats_lost: int = 0,
@@ -126,6 +127,7 @@ def assess(
         arrivals_refused: arrivals that came while the most sessions allowed were running.
         undelivered_s: seconds during which clearly fewer users ran than were asked for.
         workers_lost: names of the workers that went away during the run.
+        without_workers: the times in which there was none, as of `summarise`.
         workers_refused: names of those that were not let in (another version, another profile).
         intervals_missing: reports of workers that never arrived.
         heartbeats_lost: heartbeats between workers and master that did not come in time.
@@ -137,6 +139,7 @@ def assess(
     """
     found = [
         *_end(stopped, cut),
+        *_absences(without_workers),
         *_lateness(generator),
         *_resources(generator, saturated_share, local_limits),
         *_delivery(asked_users, peak_users, "concurrent users", "lengthen the ramp, or " + _MEND),
@@ -259,6 +262,25 @@ def _shortage(undelivered_s: float, duration_s: float, refused: int) -> _Found:
             f"{plural(refused, 'arrival')} refused because `max_concurrent` sessions were "
             "running: the load was capped; raise load.max_concurrent, or ask for less",
         )
+
+
+def _absences(absences: Sequence[Mapping[str, Any]]) -> _Found:
+    for one in absences:
+        since, until, started = number(one["from_s"]), one["to_s"], one["started"]
+        if until is None:
+            yield (
+                "invalid",
+                f"no worker was heard of from {since} s on: the load asked for after that was not "
+                "delivered; look in loadkit.log, and in the log of its machine for what ended it",
+            )
+        else:
+            again = f" ({plural(started, 'worker')} started again by loadkit)" if started else ""
+            yield (
+                "suspect",
+                f"no worker was heard of from {since} to {number(until)} s, when there was one "
+                f"again{again}: what nobody asked of the target meanwhile was not delivered; look "
+                "in the log of its machine for what ended or stopped it",
+            )
 
 
 def _workers(

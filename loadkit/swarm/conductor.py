@@ -38,6 +38,7 @@ from loadkit.swarm.folder import Folder
 from loadkit.swarm.mends import measure_from
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.progress import Progress
+from loadkit.swarm.reserve import Reserve
 from loadkit.swarm.run import Run
 from loadkit.swarm.signals import USAGE, Stage, cut_off
 
@@ -87,6 +88,8 @@ class Conductor:
         self.crew: Crew | None = None
         if isinstance(runner, MasterRunner):
             self.crew = Crew(runner, self._chosen.profile)
+            assert environment.parsed_options is not None
+            self._reserve = Reserve(environment.parsed_options, self._give_up)
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
@@ -250,6 +253,10 @@ class Conductor:
             self.stopped_by(f"a fault of this tool: {text}")
             gevent.spawn(self.stop)
 
+    def _give_up(self, why: str) -> None:
+        self.stopped_by(why)
+        gevent.spawn(self.stop)
+
     def stopped_by(self, what: str) -> None:
         """Take note of what ends the run under way, for its results."""
         if self._run is not None:
@@ -313,6 +320,8 @@ class Conductor:
                 if now >= run.profile.load.warmup:
                     run.ledger.lead(self._process.memory_info().rss / 1e6)
             run.look(now, users, roster)
+            if self.crew is not None and self.crew.roster.absence is not None:
+                self._reserve.look(self.crew.roster.absence, now)
             if run.is_hopeless(now):
                 gevent.spawn(self.stop)
             if self._headless and run.survey is not None:

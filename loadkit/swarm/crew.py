@@ -6,6 +6,7 @@ from math import inf
 from time import perf_counter
 from typing import Any, Final
 
+import gevent
 from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import STATE_INIT, STATE_MISSING, MasterRunner
@@ -17,7 +18,7 @@ from loadkit.plan.settings import Stage
 from loadkit.swarm.admission import Hello, objection
 from loadkit.swarm.courier import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.swarm.deal import Deal
-from loadkit.swarm.roster import Loss, Roster
+from loadkit.swarm.roster import Absence, Loss, Roster
 
 __all__ = ["Crew"]
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 DEAL_AHEAD: Final = 0.5  # seconds that the word of a new deal gets to reach every worker
 HELLO_WITHIN: Final = 5.0  # seconds from its connection in which a worker must say what it runs
 SILENT: Final = 2.5  # seconds without a report; a worker that is silent is taken to do nothing
+ALL_AT_ONCE: Final = 100.0  # users a second, of a spawn rate that plays no part
 NEVER_FORGOTTEN: Final = -30  # heartbeats; see `_hold_on_to`
 
 
@@ -146,15 +148,24 @@ class Crew:
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""
         silent = [worker for worker in self.roster.present if worker not in self._finished]
+        if len(silent) == len(self.roster.present) and self.roster.absence is None:
+            self.roster.absences.append(Absence(self._last_word(at_s)))
         late = [Loss(worker, round(at_s, 1), self._live_on(worker)) for worker in silent]
         return [*self.roster.lost.values(), *late]
 
     def _deal_out(self, now: float) -> None:
         before = list(self.roster.present)
         there = {each.id: (each.state, each.heartbeat) for each in self._runner.clients.all}
-        if not self.roster.look(now, there, self._live_on, self._finished):
+        changed = self.roster.look(now, there, self._live_on, self._finished)
+        here, absence = self.roster.present, self.roster.absence
+        if not here and absence is None:
+            self.roster.absences.append(Absence(self._last_word(0.0)))
+        elif here and absence is not None:
+            absence.to_s = round(now, 1)
+            # Locust does not hand out anew what was asked for meanwhile.
+            gevent.spawn(self._runner.start, self._runner.target_user_count, ALL_AT_ONCE)
+        if not changed:
             return
-        here = self.roster.present
         for index, worker in enumerate(here):
             if self._anew or worker not in before:
                 self._deal(worker, index, len(here), now, now + DEAL_AHEAD if now else 0.0)
@@ -221,6 +232,10 @@ class Crew:
             del self._runner.clients[worker]
             if self._runner._users_dispatcher is not None:
                 self._runner._users_dispatcher.remove_worker(client)
+
+    def _last_word(self, default: float) -> float:
+        """When any worker was last heard of."""
+        return round(max((at for at, _ in self._heard.values()), default=default), 1)
 
     def _heard_at(self, worker: str, default: float) -> float:
         return self._heard[worker][0] if worker in self._heard else default

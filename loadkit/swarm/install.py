@@ -32,7 +32,7 @@ from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.refusal import refuse_to_start
-from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own
+from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own, tie_to_parent
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
 
@@ -142,6 +142,7 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
 def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     options = environment.parsed_options
     assert options is not None
+    tie_to_parent(lifeline.WORKER_ENDS)
     courier = Courier(runner)
     worker = Worker(environment, courier.deliver, courier.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -40,6 +41,11 @@ class SteadyTime:
 
 
 _STEADY: Final = SteadyTime()
+_ENDERS: Final = {
+    MasterRunner.heartbeat_worker.__code__,
+    MasterRunner.handle_message.__code__,
+}
+_LOCUSTS_START: Final = MasterRunner.start
 
 
 def measure_from(stats: RequestStats, at: float) -> None:
@@ -62,6 +68,21 @@ def _check_stopped(runner: MasterRunner) -> None:
         runner.update_state(STATE_STOPPED)
 
 
+def _worker_count(runner: MasterRunner) -> int:
+    """Locust's, but never 0 for those two of its methods that end a run then."""
+    clients = runner.clients
+    count = len(clients.ready) + len(clients.spawning) + len(clients.running)
+    return max(count, sys._getframe(1).f_code in _ENDERS)
+
+
+def _start(runner: MasterRunner, user_count: int, *args: Any, **named: Any) -> None:
+    """Locust's, which without a worker forgets to hand out users to the next that comes."""
+    if runner._users_dispatcher is not None and not runner.worker_count:
+        runner.target_user_count = user_count
+    else:
+        _LOCUSTS_START(runner, user_count, *args, **named)
+
+
 def mend_locust() -> None:
     """Mend this process' Locust; nothing changes the second time."""
     runners: Any = locust.runners
@@ -76,6 +97,9 @@ def mend_locust() -> None:
     # A master without a worker is called stopped, also while it waits for the first one, or in the
     # midst of a run, which then ends without a result.
     runners.MasterRunner.check_stopped = _check_stopped
+    # A master ends the run with its last worker; here it waits for another one (`Reserve`).
+    runners.MasterRunner.worker_count = property(_worker_count)
+    runners.MasterRunner.start = _start
     # Each spawn message rebuilds the whole parser once per option, about 100 ms of a stalled worker
     # each second of a ramp; the result never changes.
     if not hasattr(argument_parser.default_args_dict, "cache_info"):

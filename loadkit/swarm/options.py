@@ -80,6 +80,13 @@ def add_options(parser: Any) -> None:
         help="Go on with the capacity search whose results are in this folder.",
     )
     group.add_argument(
+        "--worker-patience",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="How long a run without any worker waits for another one. Default: 30",
+    )
+    group.add_argument(
         "--metrics-port",
         type=flags.port,
         metavar="N",

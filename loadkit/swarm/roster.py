@@ -6,7 +6,7 @@ from typing import Final
 
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING
 
-__all__ = ["Loss", "Roster"]
+__all__ = ["Absence", "Loss", "Roster"]
 
 _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 is still in time
 
@@ -26,6 +26,21 @@ class Loss:
     sessions_live: int
 
 
+@dataclass(slots=True)
+class Absence:
+    """A time without any worker.
+
+    Attributes:
+        from_s: when the last of them was last heard of, in seconds of the run.
+        to_s: when there was one again; None if there never was.
+        started: how many were started again by the master; None as long as that is undecided.
+    """
+
+    from_s: float
+    to_s: float | None = None
+    started: int | None = None
+
+
 class Roster:
     """The workers of one run.
 
@@ -34,6 +49,7 @@ class Roster:
         lost: those that went away and did not come back.
         refused: those that were not let in, and why.
         heartbeats_lost: how many of Locust's heartbeats, one a second and worker, did not come.
+        absences: the times in which there was none at all.
     """
 
     def __init__(self) -> None:
@@ -41,6 +57,12 @@ class Roster:
         self.lost: dict[str, Loss] = {}
         self.refused: dict[str, str] = {}
         self.heartbeats_lost = 0
+        self.absences: list[Absence] = []
+
+    @property
+    def absence(self) -> Absence | None:
+        """The one that goes on; None if there is a worker."""
+        return self.absences[-1] if self.absences and self.absences[-1].to_s is None else None
 
     def look(
         self,

@@ -52,13 +52,15 @@ def tie_workers() -> None:
     )
 
 
-def tie_to_parent() -> None:
-    """Have a process that leads end with the one that has started it, if that was ours."""
-    lifeline.watch(lifeline.LEADER_ENDS, thread=NATIVE_THREAD)
+def tie_to_parent(within: float) -> None:
+    """Have this process end, within so many seconds, with the one that started it, if ours did."""
+    lifeline.watch(within, thread=NATIVE_THREAD)
 
 
 def is_on_its_own() -> bool:
     """Whether this worker was started as such; one that a master forked has the master's words."""
+    if lifeline.is_tied():
+        return False  # started again in the place of one that was forked
     return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
 
 
@@ -116,7 +118,7 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
         ours = web_ui is None or number != signal.SIGTERM
         gevent.signal_handler(number, on_signal if ours else take_note, number)
-    tie_to_parent()
+    tie_to_parent(lifeline.LEADER_ENDS)
     atexit.register(_leave_nobody)
 
     def on_quitting(environment: Environment, **_: Any) -> None:

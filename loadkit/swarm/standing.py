@@ -33,6 +33,7 @@ def besides(
         "peak_users": delivery.reached,
         "undelivered_s": round(delivery.undelivered_s, 1),
         "workers_lost": [asdict(loss) for loss in workers.lost.values()],
+        "without_workers": [asdict(absence) for absence in workers.absences],
         "workers_refused": list(workers.refused),
         "heartbeats_lost": workers.heartbeats_lost,
     }

@@ -40,7 +40,7 @@ CONTRACT = json.loads("""
                "rss_mb": {}, "machine_cpu_percent": {}, "gc_pause_ms": {}, "files_percent": {},
                "ports_percent": {}, "ending_lag_ms": {}, "left_out": {"negative": 0, "overflow": 0},
                "heartbeats_lost": 0, "workers_lost": [],
-               "workers_refused": []},
+               "without_workers": [], "workers_refused": []},
  "slo": [{"metric": "response.p95", "limit": 2500, "actual": 812.3, "pass": true,
           "status": "pass", "samples": 100, "needed": 90, "interval": [790, 830],
           "at_least": false, "stale": 0}],

@@ -145,6 +145,26 @@ def test_a_run_that_was_stopped_is_no_pass() -> None:
     assert verdict.reasons[0].startswith("stopped early: after 59.9 of 60 s, by Ctrl-C (SIGINT)")
 
 
+@pytest.mark.parametrize(
+    ("to_s", "started", "level", "says"),
+    [
+        (None, 0, "invalid", "no worker was heard of from 14 s on: the load asked for after that"),
+        (None, 1, "invalid", "no worker was heard of from 14 s on"),
+        (20.5, 0, "suspect", "no worker was heard of from 14 to 20.5 s, when there was one again:"),
+        (20.5, 2, "suspect", "one again (2 workers started again by loadkit): what nobody asked"),
+    ],
+)
+def test_a_time_without_a_worker_is_told(
+    to_s: float | None, started: int, level: str, says: str
+) -> None:
+    """What nobody ran until the end is not delivered; else its length is judged with the load."""
+    verdict = assess(
+        generator=CALM, without_workers=[{"from_s": 14.0, "to_s": to_s, "started": started}]
+    )
+    assert verdict.level == level
+    assert says in verdict.reasons[0]
+
+
 def test_the_document_and_the_constants_agree() -> None:
     """The table of thresholds is complete and has the numbers that judge."""
     text = DOCUMENT.read_text(encoding="utf-8")
@@ -183,6 +203,8 @@ def test_the_document_and_the_constants_agree() -> None:
         ),
         ("an arrival was refused: the most sessions allowed were running", "suspect"),
         ("a worker went away, or was not let in", "suspect"),
+        ("for some time there was no worker at all", "suspect"),
+        ("the same until the end of the run", "invalid"),
         ("a report or a heartbeat of a worker did not arrive", "suspect"),
         ("a duration came out below zero, or over ten minutes", "suspect"),
         ("a fault of this tool", "invalid"),

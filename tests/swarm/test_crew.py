@@ -17,6 +17,7 @@ from loadkit.swarm.admission import Hello
 from loadkit.swarm.courier import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
+from loadkit.swarm.roster import Absence
 
 
 class Workers(dict[str, WorkerNode]):
@@ -39,7 +40,12 @@ class Runner:
         self.sent: list[Message] = []
         self.server = SimpleNamespace(send_to_client=self.sent.append)
         self._users_dispatcher: Any = None
+        self.target_user_count = 9
+        self.started: list[int] = []
         self.state = STATE_INIT
+
+    def start(self, users: int, spawn_rate: float) -> None:
+        self.started.append(users)
 
     def register_message(self, kind: str, listener: Any) -> None:
         self.listeners[kind] = listener
@@ -277,3 +283,50 @@ class TestARun:
     def test_acknowledges_each_report(self, a_crew: Crew, runner: Runner) -> None:
         a_crew.acknowledge(Message("x", {"run": "run", "seq": 3, "interval": {}}, "a"))
         assert runner.told(ACK) == {"a": {"run": "run", "seq": 3}}
+
+
+class TestARunWithoutWorkers:
+    def test_is_one_from_the_last_word_of_the_last_of_them(
+        self, a_crew: Crew, runner: Runner
+    ) -> None:
+        """And until another one is there, to whom Locust hands out the users anew."""
+        for worker in "ab":
+            runner.joins(worker)
+        a_crew.begin("run", dealt_out_anew=False)
+        a_crew.hear("a", 2.0, 3)
+        a_crew.hear("b", 6.25, 3)
+        runner.clients["a"].state = STATE_MISSING
+        a_crew.look(7.0)
+        assert a_crew.roster.absence is None
+        runner.clients["b"].state = STATE_MISSING
+        a_crew.look(11.0)
+        a_crew.look(12.0)
+        assert a_crew.roster.absences == [Absence(6.2)]
+        runner.joins("c")
+        a_crew.look(14.04)
+        gevent.sleep(0)
+        assert a_crew.roster.absence is None
+        assert a_crew.roster.absences == [Absence(6.2, 14.0)]
+        assert runner.started == [9]
+
+    def test_is_one_from_its_start_where_all_are_refused(
+        self, a_crew: Crew, runner: Runner
+    ) -> None:
+        runner.joins("a")
+        a_crew.begin("run", dealt_out_anew=False)
+        runner.says("a", SORRY, {"text": "a cannot take part: no token"})
+        a_crew.look(1.0)
+        assert a_crew.roster.absence == Absence(0.0)
+
+    @pytest.mark.parametrize("finished", [True, False])
+    def test_is_one_at_its_end_where_nobody_handed_over(
+        self, a_crew: Crew, runner: Runner, finished: bool
+    ) -> None:
+        """Whoever was killed in its last seconds is missed only later."""
+        runner.joins("a")
+        a_crew.begin("run", dealt_out_anew=False)
+        a_crew.hear("a", 57.0, 3)
+        if finished:
+            a_crew.has_finished("a")
+        a_crew.losses(60.0)
+        assert a_crew.roster.absences == ([] if finished else [Absence(57.0)])

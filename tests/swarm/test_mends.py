@@ -5,10 +5,13 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import locust.runners
 import pytest
-from locust import argument_parser
+from locust import User, argument_parser
+from locust.dispatch import UsersDispatcher
 from locust.env import Environment
+from locust.rpc import Message
 from locust.runners import (
     STATE_INIT,
     STATE_MISSING,
@@ -42,7 +45,8 @@ def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locust.runners, "time", locust.runners.time)
     monkeypatch.setattr(locust.runners, "inspect", locust.runners.inspect)
     monkeypatch.setattr(StatsEntry, "total_rps", StatsEntry.total_rps)
-    monkeypatch.setattr(MasterRunner, "check_stopped", MasterRunner.check_stopped)
+    for name in ("check_stopped", "worker_count", "start"):
+        monkeypatch.setattr(MasterRunner, name, vars(MasterRunner)[name])
     monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
     monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
     mend_locust()
@@ -112,3 +116,44 @@ def test_only_a_master_that_is_stopping_is_ever_stopped(
     runner.update_state = lambda state: setattr(runner, "state", state)
     MasterRunner.check_stopped(runner)
     assert runner.state == then
+
+
+@pytest.fixture
+def master(mended: None) -> MasterRunner:
+    """One without a port, whose only worker has just been killed."""
+    runner = MasterRunner.__new__(MasterRunner)
+    runner.environment = Environment(user_classes=[User])
+    runner.state, runner.connection_broken, runner.spawning_completed = STATE_RUNNING, False, True
+    runner.greenlet, runner.target_user_count, runner.spawn_rate = None, 3, 100.0
+    runner.worker_indexes, runner.worker_index_max, runner.custom_messages = {}, 0, {}
+    runner.clients = WorkerNodes()
+    runner.clients["a"] = WorkerNode("a", STATE_RUNNING, heartbeat_liveness=-1)
+    runner._users_dispatcher = UsersDispatcher(list(runner.clients.all), [User])
+    return runner
+
+
+def test_a_master_does_not_end_the_run_with_its_last_worker(
+    master: MasterRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it that it was killed, or that it left; and it is still told that there is none."""
+    stops: list[str] = []
+    monkeypatch.setattr(master, "stop", lambda *_: stops.append("stop"))
+    monkeypatch.setattr(master, "quit", lambda: stops.append("quit"))
+    monkeypatch.setattr(locust.runners, "HEARTBEAT_INTERVAL", 0)
+    beats = gevent.spawn(master.heartbeat_worker)
+    gevent.sleep(0)
+    with gevent.Timeout(30):
+        while master.clients["a"].state != STATE_MISSING:
+            gevent.sleep(0)
+    beats.kill()
+    assert master.worker_count == 0
+    master.clients["a"].state = STATE_RUNNING
+    master.handle_message("a", Message("quit", None, "a"))
+    assert (master.worker_count, master.state, stops) == (0, STATE_RUNNING, [])
+
+
+def test_a_master_without_workers_keeps_in_mind_what_is_asked_for(master: MasterRunner) -> None:
+    """Locust's own forgets that it had spawned all, and gives the next worker nothing."""
+    master.clients["a"].state = STATE_MISSING
+    master.start(7, 100)
+    assert (master.target_user_count, master.spawning_completed) == (7, True)

@@ -1,0 +1,169 @@
+"""A run whose workers are all gone: it waits, starts its own again, and never passes for a run."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+from fleet_of_workers import Fleet
+from processes import (
+    LOADKIT,
+    SECRETS,
+    Finished,
+    Simulator,
+    profile,
+    simulator,
+    started,
+    summary,
+    timeline,
+)
+
+from loadkit.measure.words import number
+
+SECONDS = 16.0
+ARRIVING = (
+    'model = "open"\nstages = [{ duration = "0s", arrivals_per_second = 8 }, '
+    f'{{ duration = "{SECONDS:g}s", arrivals_per_second = 8 }}]'
+)
+
+
+class Ended(NamedTuple):
+    ended: Finished
+    told: dict[str, Any]
+    rows: list[dict[str, str]]
+
+    @property
+    def absences(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.told["generator"]["without_workers"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def fleet(folder: Path, url: str, workers: int, *more: str, model: str = "closed") -> Fleet:
+    path = profile(folder, seconds=SECONDS)
+    if model == "open":
+        path.write_text(re.sub("stages = .*", ARRIVING, path.read_text()))
+    return Fleet(folder, url, path, workers, *more)
+
+
+def killed(folder: Path, url: str, workers: int, *more: str, model: str = "closed") -> Ended:
+    """All of its workers are killed, and nobody comes."""
+    with fleet(folder, url, workers, *more, model=model) as run:
+        victims = [run.worker() for _ in range(workers)]
+        run.wait_for_second(2)
+        for victim in victims:
+            victim.send(signal.SIGKILL)
+        return Ended(run.master.finish(), summary(run.out), run.rows())
+
+
+def replaced(folder: Path, url: str) -> Ended:
+    """Another one comes once the first is missed."""
+    with fleet(folder, url, 1) as run:
+        victim = run.worker()
+        run.wait_for_second(2)
+        victim.send(signal.SIGKILL)
+        run.master.wait_for(lambda: "no worker is left" in run.master.output, "missed its worker")
+        run.worker()
+        return Ended(run.master.finish(), summary(run.out), run.rows())
+
+
+def killed_at_the_end(folder: Path, url: str) -> Ended:
+    """So late that it is missed only after the stages are over."""
+    with fleet(folder, url, 1) as run:
+        victim = run.worker()
+        run.wait_for_second(int(SECONDS) - 4)
+        victim.send(signal.SIGKILL)
+        return Ended(run.master.finish(), summary(run.out), run.rows())
+
+
+def its_own(folder: Path, url: str) -> Ended:
+    """`loadkit run`, whose only worker is killed."""
+    out = folder / "out"
+    command = [LOADKIT, "run", profile(folder, seconds=SECONDS + 8), "--host", url]
+    with started([*command, "--workers", "1", "--out", out], folder, SECRETS) as process:
+        process.wait_for(lambda: len(timeline(out)) > 2, "running")
+        children = psutil.Process(process.group).children(recursive=True)
+        (worker,) = [child for child in children if child.ppid() != process.group]
+        worker.kill()
+        return Ended(process.finish(), summary(out), timeline(out))
+
+
+@pytest.fixture(scope="module")
+def runs(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """All of them side by side: most of the time they wait."""
+    patience = ("--worker-patience", "2")
+    cases: dict[str, Callable[[Path], Ended]] = {
+        "both killed": lambda folder: killed(folder, server.url, 2, *patience),
+        "people come": lambda folder: killed(folder, server.url, 1, *patience, model="open"),
+        "another one comes": lambda folder: replaced(folder, server.url),
+        "at the end": lambda folder: killed_at_the_end(folder, server.url),
+        "its own": lambda folder: its_own(folder, server.url),
+    }
+    with ThreadPoolExecutor() as pool:
+        ended = {
+            name: pool.submit(case, tmp_path_factory.mktemp("run")) for name, case in cases.items()
+        }
+        return {name: each.result() for name, each in ended.items()}
+
+
+@pytest.mark.parametrize("name", ["both killed", "people come"])
+def test_a_run_to_which_no_worker_comes_back_ends_and_is_invalid(
+    runs: dict[str, Ended], name: str
+) -> None:
+    """Not at the end of its stages, and not without a word of what was never run."""
+    ended, told = runs[name].ended, runs[name].told
+    assert ended.code == told["verdict"]["exit_code"] == 3, ended.output
+    assert told["duration_s"] < SECONDS
+    assert "the loss of every worker: none came within 2 s" in told["stopped_early"]
+    (absence,) = runs[name].absences
+    assert 2 <= absence["from_s"] < told["duration_s"] - 2
+    assert absence["to_s"] is None
+    said = f"no worker was heard of from {number(absence['from_s'])} s on"
+    assert any(said in reason for reason in told["verdict"]["reasons"])
+    assert "no worker is left: waiting for another one, for 2 s" in ended.output
+
+
+def test_a_run_goes_on_with_another_worker_that_comes_in_time(runs: dict[str, Ended]) -> None:
+    """Its users are those that were asked for, and the time without any is told."""
+    run = runs["another one comes"]
+    told = run.told
+    assert told["stopped_early"] is None
+    (absence,) = run.absences
+    assert absence["to_s"] > absence["from_s"]
+    assert absence["started"] == 0
+    assert told["verdict"]["validity"] != "valid"
+    assert len(told["generator"]["workers_lost"]) == 1
+    assert int(run.rows[-2]["sessions"]) == 6, run.ended.output
+    assert "You can't start a distributed test" not in run.ended.output
+
+
+def test_a_worker_that_is_killed_just_before_the_end_is_not_passed_over(
+    runs: dict[str, Ended],
+) -> None:
+    """Nobody is there any more to hand over."""
+    run = runs["at the end"]
+    assert run.ended.code == 3, run.ended.output
+    (absence,) = run.absences
+    assert absence["to_s"] is None
+    assert run.told["verdict"]["validity"] == "invalid"
+
+
+def test_loadkit_run_starts_its_worker_again(runs: dict[str, Ended]) -> None:
+    """In the terminal and in the verdict; and nobody stays behind."""
+    run = runs["its own"]
+    (absence,) = run.absences
+    assert absence["started"] == 1
+    assert absence["to_s"] is not None, run.ended.output
+    assert run.told["stopped_early"] is None
+    assert "no worker is left: starting 1 worker again" in run.ended.output
+    assert "(1 worker started again by loadkit)" in " ".join(run.told["verdict"]["reasons"])
+    assert int(run.rows[-2]["sessions"]) == 6
