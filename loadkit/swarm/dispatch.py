@@ -1,8 +1,10 @@
 """Locust's dispatcher, except that a worker that comes or goes moves as few users as possible."""
 
 from collections import Counter
-from itertools import cycle, zip_longest
+from collections.abc import Iterator
+from itertools import zip_longest
 
+from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
@@ -19,10 +21,22 @@ class SteadyDispatcher(UsersDispatcher):
     else notices.
     """
 
+    def __init__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> None:
+        super().__init__(worker_nodes, user_classes)
+        self._worker_node_generator = self._least_loaded()  # type: ignore[assignment]
+
     def add_worker(self, worker_node: WorkerNode) -> None:
         """Take in a worker; one that is known already has only connected again."""
         self._worker_nodes = [node for node in self._worker_nodes if node.id != worker_node.id]
         super().add_worker(worker_node)
+
+    def _least_loaded(self) -> Iterator[WorkerNode]:
+        """The worker that has the fewest users, again and again.
+
+        Taking turns would leave them uneven once the load has gone down and up between two changes.
+        """
+        while True:
+            yield min(self._worker_nodes, key=lambda n: sum(self._users_on_workers[n.id].values()))
 
     def _prepare_rebalance(self) -> None:
         nodes = {node.id: node for node in self._worker_nodes}
@@ -44,8 +58,5 @@ class SteadyDispatcher(UsersDispatcher):
         # Taken from its end when the load goes down: all workers in turn.
         rounds = zip_longest(*([(nodes[w], user) for user in mine] for w, mine in users.items()))
         self._active_users = [place for turn in rounds for place in turn if place is not None]
-        self._worker_node_generator = cycle(
-            sorted(self._worker_nodes, key=lambda n: len(users[n.id]))
-        )
         self._try_dispatch_fixed = True
         self._rebalance = True

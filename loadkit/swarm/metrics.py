@@ -126,6 +126,7 @@ class LiveFigures(Collector):
         live = self._source()
         yield from _run(live)
         yield from _latencies(live.ledger)
+        yield from _waits(live.ledger)
         yield from _counters(live.ledger)
         yield from _generator(live)
 
@@ -157,6 +158,20 @@ def _latencies(ledger: Ledger) -> Iterator[Metric]:
             if phase in distributions:
                 family.add_metric([phase.value], *_histogram(distributions[phase]))
         yield family
+
+
+def _waits(ledger: Ledger) -> Iterator[Metric]:
+    waiting = ledger.waiting
+    many = GaugeMetricFamily("loadkit_waits_open", "Waits that are open now.", labels=["phase"])
+    oldest = GaugeMetricFamily(
+        "loadkit_wait_oldest_seconds", "How long the oldest of them has lasted.", labels=["phase"]
+    )
+    for phase in Phase:
+        ages = waiting.latency.get(phase)
+        if ages or phase in ledger.latency:
+            many.add_metric([phase.value], sum(ages.values()) if ages else 0)
+            oldest.add_metric([phase.value], max(ages) / 1e6 if ages else 0)
+    yield from (many, oldest)
 
 
 def _counters(ledger: Ledger) -> Iterator[Metric]:

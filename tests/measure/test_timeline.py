@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Count, Ending, Phase, Wait
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row, Timeline
 
 
@@ -347,3 +348,58 @@ def test_memory_does_not_grow_with_the_run() -> None:
     assert rows > 3_500
     assert sizes[0] > 50_000  # so that something was measured
     assert sizes[1] < 1.2 * sizes[0]
+
+
+# --- waits that are under way ---------------------------------------------------------------------
+
+
+def waiting_run(
+    lives: list[tuple[float, float]], seconds: int, dies_at: int | None = None
+) -> tuple[Ledger, list[Row]]:
+    """Two workers' turns, each (since when, how long); the second worker may die."""
+    timeline = Timeline()
+    ledger, workers = Ledger(timeline), [Clocked(), Clocked(500.0)]
+    rows: list[Row] = []
+    for second in range(1, seconds + 1):
+        for number, worker in enumerate(workers):
+            if number == 1 and dies_at is not None and second > dies_at:
+                continue
+            now = worker.zero + second
+            for since, lasts in lives[number::2]:
+                sent = worker.zero + since
+                if second - 1 <= since < second:
+                    worker.recorder.count(Count.TURNS_SENT, since=sent)
+                if second - 1 < since + lasts <= second:
+                    worker.recorder.sample(Phase.RESPONSE, None, sent, sent + lasts)
+                elif since < second < since + lasts:
+                    wait = Wait(Phase.RESPONSE, None, sent)
+                    worker.recorder.see_waiting("CompleteChat", now, [wait], [sent])
+            ledger.add(f"w{number}", second, worker.take(float(second)), float(second))
+        rows += timeline.closed(float(second))
+    return ledger, rows + timeline.finish()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 9.9), st.floats(0.001, 30)), min_size=1, max_size=40),
+    st.integers(10, 14),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_rows_of_a_run_add_up_to_its_waits(
+    lives: list[tuple[float, float]], seconds: int
+) -> None:
+    """Each row begins with what was open at the end of the one before."""
+    ledger, rows = waiting_run(lives, seconds)
+    whole = Stretch(rows).latency.get("response", Distribution())
+    mine = ledger.latency.get("response", Distribution())
+    assert whole.waits == mine.waits == len(lives)
+    assert (dict(whole.open), dict(whole.entered)) == (dict(mine.open), {})
+    assert whole.stats() == mine.stats()
+    assert rows[-1].waiting.turns == ledger.counts["turns.open"]
+
+
+def test_what_a_worker_waited_for_that_died_is_open_no_longer_in_the_rows_after() -> None:
+    """Nobody knows what became of it; the run as a whole keeps it as open."""
+    ledger, rows = waiting_run([(0.5, 60.0), (0.5, 60.0)], 9, dies_at=3)
+    assert [row.waiting.turns for row in rows] == [2, 2, 2, 2, 2, 1, 1, 1, 1]
+    assert ledger.counts["turns.open"] == 2
+    assert all(row.latency["response"].waits == 0 for row in rows[1:])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Phase
+from loadkit.figures import Count, Phase, Wait
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.summary import Summary, summarise
@@ -98,8 +98,8 @@ class Master:
 class Hand:
     """A worker whose clock shows what it is told."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, *, waits: bool = True) -> None:
+        self.now, self.waits = 0.0, waits  # of which nobody sees the end
         self.recorder = Recorder(clock=lambda: self.now)
         self.recorder.session_started()
         self.taken = 0
@@ -113,6 +113,11 @@ class Hand:
         if took > 1:
             self.recorder.fail(Failure.UNANSWERED, "no answer in time")
             self.recorder.violate("gap", "sequence 4 after 2", transcript=lambda: ["{}"])
+        if self.waits and self.taken % 3 == 0:
+            self.recorder.unfinished(Phase.RESPONSE, 0.5, 0.6, 0.6 + took / 2, lost=True)
+        if self.waits and self.taken % 4:
+            waits = [Wait(Phase.RESPONSE, None, at - took), Wait(Phase.ECHO, None, at - 0.01)]
+            self.recorder.see_waiting("CompleteChat", at, waits, [at - took])
         self.recorder.gauge("cpu_percent", 30 * took)
         self.now = at
         self.taken += 1

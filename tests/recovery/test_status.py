@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadkit.errors import UsageError
+from loadkit.figures import Phase, Wait
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.histogram import Tally
 from loadkit.measure.words import number
@@ -25,7 +26,7 @@ def told(folder: Path, age: float = 0.4) -> tuple[str, dict[str, str]]:
 
 def lived(folder: Path, seconds: int) -> tuple[Master, list[float]]:
     """A worker's seconds, each with a slower answer than the one before; gives those, too."""
-    master, hand, answers = Master(folder), Hand(), []
+    master, hand, answers = Master(folder), Hand(waits=False), []
     for second in range(1, seconds + 1):
         answers.append(second / 1000)
         master.add("w", *hand.report(float(second), answers[-1]), second + 0.01)
@@ -67,6 +68,19 @@ def test_the_last_minute_and_the_whole_run(tmp_path: Path) -> None:
     assert lines["response"] == (
         f"p50/p95/p99 {'/'.join(minute)} ms in the last minute, {'/'.join(whole)} ms over the run"
     )
+    master.kill()
+
+
+def test_who_waits_too_long_is_told_of(tmp_path: Path) -> None:
+    """While it happens: longer than the limit of the phase, or ten seconds where there is none."""
+    master, hand = Master(tmp_path), Hand(waits=False)
+    for second in range(1, 20):
+        waits = [Wait(Phase.GREETING, None, 2.0), Wait(Phase.END, None, second - 1.0)]
+        hand.recorder.see_waiting("CompleteChat", second, waits, [])
+        master.add("w", *hand.report(float(second), 0.1), second + 0.01)
+        master.tick(second + 0.02)
+    _, lines = told(tmp_path)
+    assert lines["waiting"] == "1, oldest 17 s, each longer than its limit"
     master.kill()
 
 

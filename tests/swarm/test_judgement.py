@@ -6,6 +6,7 @@ import pytest
 
 from loadkit.errors import Failure
 from loadkit.figures import Count
+from loadkit.measure.histogram import bucket_of
 from loadkit.measure.step import Stretch
 from loadkit.measure.validity import Validity
 from loadkit.plan.evidence import Outcome
@@ -44,6 +45,19 @@ class TestTheVerdict:
         assert found.verdict == "broken"
         assert found.margin == pytest.approx(-1.0, abs=0.1)
         assert "response p95" in found.why
+
+    def test_one_that_hangs_is_broken_though_all_its_answers_are_quick(self):
+        """Three turns in ten are never answered: they are open at the end of the step."""
+        measured = rows(30, 0.5, each=14)
+        for second, each in enumerate(measured):
+            ages = [
+                {bucket_of(1_000_000 * (age + 1)): 6 for age in range(n)}
+                for n in (second, second + 1)
+            ]
+            each.latency["response"].under_way(*ages)
+        found = outcome(Stretch(measured))
+        assert found.verdict == "broken"
+        assert "response p95 ≥ " in found.why
 
     def test_right_at_the_limit_is_marginal(self):
         """Another hold might end the other way."""

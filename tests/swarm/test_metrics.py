@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
-from loadkit.figures import Ending, Phase
+from loadkit.figures import Ending, Phase, Wait
 from loadkit.measure.histogram import Tally
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
@@ -87,6 +87,21 @@ def test_a_phase_that_was_never_measured_is_absent() -> None:
         for sample in families(Live(ledger(recorder)))["loadkit_latency_seconds"].samples
     }
     assert echo == "echo"
+
+
+def test_waits_that_are_open_are_told_by_phase() -> None:
+    """How many there are, and how long the oldest has lasted."""
+    recorder = Recorder()
+    recorder.sample(Phase.ECHO, None, 1.0, 1.1)
+    for sent in (2.0, 7.0):
+        recorder.see_waiting("CompleteChat", 9.0, [Wait(Phase.RESPONSE, None, sent)], [sent])
+    known = Ledger()
+    known.add("w", 1, recorder.take(9.0))
+    live = Live(known)
+    assert value(live, "loadkit_waits_open", phase="response") == 2
+    assert value(live, "loadkit_wait_oldest_seconds", phase="response") == pytest.approx(7, 0.001)
+    assert value(live, "loadkit_waits_open", phase="echo") == 0
+    assert value(live, "loadkit_wait_oldest_seconds", phase="echo") == 0
 
 
 def test_the_wait_from_the_schedule_stands_beside_the_latency() -> None:
