@@ -97,10 +97,7 @@ class SloLine:
             return f"{name}: {self.doubt}"
         if self.actual is None:
             return f"{name} never measured, limit {number(self.limit)} {self.unit}".rstrip()
-        told = f"{name} {self.compared}"
-        if self.samples is not None and self.needed is not None and self.samples < self.needed:
-            return f"{told} (proved by {self._share} samples)"
-        return f"{told} ({self.confidence})" if self.confidence else told
+        return f"{name} {self.compared}"
 
     @property
     def doubt(self) -> str:
@@ -117,8 +114,22 @@ class SloLine:
 
     @property
     def compared(self) -> str:
-        """The actual value beside the limit: `812 ms ≤ 2,500 ms`."""
-        return compare(self.actual or 0.0, self.limit, self.unit, at_least=self.at_least)
+        """The actual value beside the limit, and how sure it is: `812 ms ≤ 2,500 ms (95 % CI …)`.
+
+        Of too few samples it is not told what a percentile is, here as in every table; only that it
+        is over its limit.
+        """
+        if self.is_of_few:
+            return f"> {number(self.limit)} {self.unit} (proved by {self._share} samples)"
+        told = compare(self.actual or 0.0, self.limit, self.unit, at_least=self.at_least)
+        return f"{told} ({self.confidence})" if self.confidence else told
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether it is broken for sure by fewer samples than the percentile takes."""
+        if self.status != "fail" or not self.samples or self.needed is None:
+            return False
+        return self.samples < self.needed
 
     @property
     def confidence(self) -> str:

@@ -120,6 +120,8 @@ def _objective(line: SloLine) -> tuple[str, ...]:
     actual = "never measured" if line.actual is None else f"{bound}{line.actual:,}"
     if line.status == "undecided" and line.actual is None:
         actual = "too few samples"
+    elif line.is_of_few:
+        actual = f"> {number(line.limit)}"
     interval = line.confidence.removeprefix("95 % CI ")
     return (
         f"{line.metric}, {line.unit}" if line.unit else line.metric,

@@ -81,7 +81,7 @@ def fared(line: SloLine) -> str:
         return f"{line.doubt}, {limit}"
     if line.actual is None:
         return f"never measured ({limit})"
-    return f"{line.compared} ({line.confidence})" if line.confidence else line.compared
+    return line.compared
 
 
 def _latencies(summary: Summary) -> Table:

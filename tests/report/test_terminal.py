@@ -199,3 +199,11 @@ def test_what_was_done_a_second_stands_beside_how_much_it_was(make: Any) -> None
     text = shown(make(duration_s=110.0, warmup_s=10.0))
     assert re.search(r"412 started .* · 3.75 sessions/s", text)
     assert re.search(r"1,204 sent .* · 12.0 turns/s", text)
+
+
+def test_what_few_samples_prove_is_told_without_a_figure_for_it(make: Any) -> None:
+    """As in the table above it, where a dash stands."""
+    limits = [("HandoffChat.response.p95", 100.0)]
+    text = shown(make(mixed=True, limits=limits))
+    assert re.search(r"HandoffChat +1 +1 +5 +0 +0 +0 +– +–", text)
+    assert re.search(r"response.p95 +> 100 ms \(proved by 5 of 90 samples\)", text)
