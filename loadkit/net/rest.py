@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from ssl import SSLEOFError
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 import gevent
 import gevent.socket
@@ -16,7 +16,8 @@ from geventhttpclient.response import HTTPSocketResponse
 from loadkit import __version__
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, translate
+from loadkit.net.answer import LARGEST_ANSWER, Answer, clock_ahead, readable
+from loadkit.net.faults import CORRELATION_ID, translate
 from loadkit.net.retry import MOST_RETRIES, retry_delay
 from loadkit.net.target import Target
 from loadkit.net.token import flaw
@@ -24,18 +25,11 @@ from loadkit.wire import SIMULATOR
 
 __all__ = ["Api"]
 
-_LARGEST_ANSWER: Final = 1 << 16  # bytes
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
+_HEADERS: Final = ("content-encoding", "date", "location", "retry-after")
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
-
-
-class _Answer(NamedTuple):
-    status: int
-    retry_after: str | None
-    correlation_id: object
-    body: bytes
 
 
 class _Tap:
@@ -78,6 +72,7 @@ class Api:
         "_answer_timeout",
         "_connect_timeout",
         "_credentials",
+        "_dated",
         "_retrying",
         "_sleep",
         "_sock",
@@ -122,6 +117,12 @@ class Api:
         self.retries = 0
         self.simulator: dict[str, Any] | None = None
         self.lost_s = 0.0
+        self._dated: tuple[str | None, float] = None, 0.0
+
+    @property
+    def clock_ahead_s(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the target's, by its last answer."""
+        return clock_ahead(*self._dated)
 
     def access_token(self) -> str:
         """Trade the connector token for an access token.
@@ -138,7 +139,7 @@ class Api:
             "X-Host": self._credentials.host_identifier,
         }
         token = self._ask("access-token", identity, b"{}", "access_token")
-        wrong = flaw(token, time.time())
+        wrong = flaw(token, time.time(), self.clock_ahead_s)
         if wrong is not None:
             raise RemoteError(Failure.TOKEN_MALFORMED, wrong)
         return token
@@ -173,6 +174,7 @@ class Api:
     def _ask(self, call: str, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
         """POST until it is answered or final; return the field that was wanted."""
         request = self._request(call, headers, body)
+        url = f"{self._target.origin}{self._target.http_prefix}/{call}"
         bearer = headers.get("Authorization", "").removeprefix("Bearer ")
         secrets = [self._credentials.connector_token, bearer, *self._target.network.secrets]
         attempt = 0
@@ -195,7 +197,7 @@ class Api:
             else:
                 if 200 <= answer.status < 300:
                     return _field(answer, wanted)
-                failure = _refusal(answer, secrets)
+                failure = answer.refusal(url, secrets)
                 delay = retry_delay(attempt, answer.status, answer.retry_after)
             if delay is None:
                 raise failure
@@ -208,6 +210,7 @@ class Api:
         lines = {
             "Host": self._target.authority,
             "Accept": "application/json",
+            "Accept-Encoding": "identity",
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": str(len(body)),
             "User-Agent": self._user_agent,
@@ -219,7 +222,7 @@ class Api:
         head += "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         return head.encode("ascii") + b"\r\n" + body
 
-    def _exchange(self, request: bytes) -> _Answer:
+    def _exchange(self, request: bytes) -> Answer:
         sock = self._connected()
         self._sock = None  # kept only when all went well
         tap = _Tap(sock)
@@ -230,16 +233,19 @@ class Api:
             # Not the library's client: that one looks its host up for each connection, and takes
             # every kept connection for dead once the process has more than 1,024 descriptors.
             response = HTTPSocketResponse(cast(gevent.socket.socket, tap), method="POST")
-            body = response.read(_LARGEST_ANSWER)
+            body = response.read(LARGEST_ANSWER)
             keep = response.message_complete and response.should_keep_alive()
-            after = response.get("retry-after")
+            found = {name: response.get(name) for name in _HEADERS}
+            said_of = {name: each for name, each in found.items() if isinstance(each, str)}
+            self._dated = said_of.get("date"), time.time()
             if (said := response.get(SIMULATOR)) is not None:
                 self.simulator = _object(str(said))
-            return _Answer(
+            return Answer(
                 response.get_code(),
-                after if isinstance(after, str) else None,
+                readable(body, said_of.get("content-encoding")),
+                said_of.get("retry-after"),
+                said_of.get("location"),
                 response.get(CORRELATION_ID),
-                body,
             )
         except gevent.Timeout as expired:
             if expired is not limit:
@@ -283,20 +289,7 @@ def _cut(error: HTTPParseError | OSError, tap: _Tap) -> Exception:
     return RemoteError(Failure.CONNECTION_LOST, "closed in the middle of an answer")
 
 
-def _refusal(answer: _Answer, secrets: list[str]) -> RemoteError:
-    text, status = answer_text(answer.body, secrets), answer.status
-    kind = Failure.HTTP_BAD_ANSWER  # a redirect, say
-    if status == 429:
-        kind = Failure.RATE_LIMITED
-    elif status >= 500:
-        kind = Failure.HTTP_SERVER_ERROR
-    elif status >= 400:
-        kind = Failure.HTTP_CLIENT_ERROR
-    called = answer_id(answer.correlation_id, answer.body, secrets)
-    return RemoteError(kind, text, status=status, correlation_id=called)
-
-
-def _object(text: bytes | str) -> dict[str, Any]:
+def _object(text: bytes | bytearray | str) -> dict[str, Any]:
     """A JSON object; an empty one for anything else."""
     try:
         fields: Any = orjson.loads(text)
@@ -305,7 +298,7 @@ def _object(text: bytes | str) -> dict[str, Any]:
     return fields if type(fields) is dict else {}
 
 
-def _field(answer: _Answer, name: str) -> str:
+def _field(answer: Answer, name: str) -> str:
     value = _object(answer.body).get(name)
     # It goes into headers and URLs from here, so it has to fit there.
     if type(value) is str and _HEADER_VALUE.fullmatch(value):

@@ -14,18 +14,23 @@ CLOCK_SKEW: Final = 5.0
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def flaw(token: str, now: float) -> str | None:
+def flaw(token: str, now: float, clock_ahead_s: float | None = None) -> str | None:
     """What is wrong with a token that has just come; None when it can be used.
 
     Args:
         now: the wall clock, in seconds since the epoch.
+        clock_ahead_s: by how much that is ahead of the server's, where it says.
     """
     parts = token.split(".")
     if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):
         return "not three base64url parts"
     expiry = _expiry(token)
     if expiry is not None and expiry + CLOCK_SKEW < now:
-        return "expired on arrival"
+        ago = now - expiry
+        text = f"expired on arrival: {ago:,.0f} s ago by this machine's clock"
+        if clock_ahead_s is not None and clock_ahead_s + CLOCK_SKEW >= ago:
+            return f"{text}, which is {clock_ahead_s:,.0f} s ahead of the server's (Date): set it"
+        return text
     return None
 
 

@@ -1,6 +1,7 @@
 """The opening handshake of a WebSocket: from a connected socket to a protocol in its open state."""
 
 import logging
+from contextlib import suppress
 from time import perf_counter
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ from websockets.protocol import CLIENT, Protocol
 from websockets.uri import WebSocketURI
 
 from loadkit.errors import Failure, RemoteError
+from loadkit.net.answer import readable, redirect
 from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
 from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
@@ -85,7 +87,8 @@ def upgrade(
                 handshake.receive_eof()
         stamp = perf_counter()
         if handshake.handshake_exc is not None:
-            raise _refusal(handshake.handshake_exc, query, target.network.secrets) from None
+            url = f"{target.origin}{target.ws_path}"
+            raise _refusal(handshake.handshake_exc, url, query, target.network.secrets) from None
     finally:
         forget(handshake)
     # The protocol that made the handshake keeps its URI, token included, its key and the answer's
@@ -110,19 +113,29 @@ def forget(protocol: Protocol) -> None:
         protocol.handshake_exc = None
 
 
-def _refusal(error: Exception, query: str, secrets: list[str]) -> RemoteError:
+def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> RemoteError:
     # A server may send the URL back to us, so the token is wiped out of whatever it says.
     secrets += [value for key, value in parse_qsl(query) if key == "access_token"]
     secrets += [field[13:] for field in query.split("&") if field.startswith("access_token=")]
     if isinstance(error, InvalidStatus):
         response = error.response
-        text, status = answer_text(response.body, secrets), response.status_code
+        encoding, location = (
+            next(iter(response.headers.get_all(name)), None)
+            for name in ("Content-Encoding", "Location")
+        )
+        status = response.status_code
+        body: bytes | bytearray = b""
+        with suppress(RemoteError):  # what cannot be read says nothing
+            body = readable(response.body, encoding)
+        text = answer_text(body, secrets)
+        if 300 <= status < 400 and location is not None:
+            text = redirect(url, location, secrets)
         header = next(iter(response.headers.get_all(CORRELATION_ID)), None)
         refusal = RemoteError(
             Failure.UPGRADE_REFUSED,
             text,
             status=status,
-            correlation_id=answer_id(header, response.body, secrets),
+            correlation_id=answer_id(header, body, secrets),
         )
         if status == 429:  # a policy's limit, which is another finding than a server that cannot
             refusal.kind = Failure.RATE_LIMITED

@@ -1,6 +1,7 @@
 """One WebSocket against scripted servers on loopback: what a link survives, reports and sends."""
 
 import base64
+import gzip
 import hashlib
 import logging
 import struct
@@ -220,6 +221,17 @@ class TestOpening:
             ("502 Bad Gateway", b"<html>a page</html>", ""),
             ("400 Bad Request", b"", ""),
             ("200 OK", b'{"message": 7}', ""),
+            (
+                "302 Found\r\nLocation: /sign-in?access_token=x",
+                b"",
+                "redirects to http://{}/sign-in, which is not followed",
+            ),
+            (
+                "403 Forbidden\r\nContent-Encoding: gzip",
+                gzip.compress(b'{"message": "not from there"}'),
+                "not from there",
+            ),
+            ("403 Forbidden\r\nContent-Encoding: br", b"\x0b\x02", ""),
         ],
     )
     def test_any_answer_but_101_is_a_refusal_in_the_servers_words(
@@ -230,7 +242,9 @@ class TestOpening:
             size = f"Content-Length: {len(body)}\r\n\r\n"
             sock.sendall(f"HTTP/1.1 {status}\r\n{size}".encode() + body)
 
-        error = refused(serve(script))
+        target = serve(script)
+        error = refused(target)
+        detail = detail.format(target.authority)
         assert (Failure.UPGRADE_REFUSED, int(status[:3]), detail) == (
             error.kind,
             error.status,

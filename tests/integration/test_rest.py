@@ -1,9 +1,12 @@
 """The REST calls against a server on loopback that answers by a script."""
 
 import base64
+import gzip
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import gevent
@@ -146,6 +149,7 @@ class TestCalls:
         assert asked.headers == {
             "Host": f"localhost:{server.target.port}",
             "Accept": "application/json",
+            "Accept-Encoding": "identity",
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": "2",
             "User-Agent": "loadkit/test",
@@ -328,6 +332,46 @@ class TestOddAnswers:
         assert failure(client(serve(odd))).kind == Failure.HTTP_BAD_ANSWER
         assert waits == []
 
+    @pytest.mark.parametrize("name", ["gzip", "X-GZIP", "deflate", "identity"])
+    def test_an_encoding_that_nobody_asked_for_is_read_all_the_same(self, serve, client, name):
+        body = orjson.dumps({"access_token": GOOD})
+        encode = {"identity": bytes, "deflate": zlib.compress}.get(name, gzip.compress)
+        server = serve(answer(200, encode(body), f"Content-Encoding: {name}"))
+        assert client(server).access_token() == GOOD
+
+    @pytest.mark.parametrize(
+        ("name", "detail"),
+        [
+            ("br", "it is encoded as br, though no encoding was asked for"),
+            ("gzip", "it is said to be encoded as gzip, and is not"),
+        ],
+    )
+    def test_one_that_cannot_be_read_is_named(self, serve, client, name, detail):
+        error = failure(client(serve(answer(200, b"\x0b\x02\x80", f"Content-Encoding: {name}"))))
+        assert (error.kind, error.detail) == (Failure.HTTP_BAD_ANSWER, detail)
+
+    def test_a_bomb_is_not_unpacked(self, serve, client):
+        bomb = gzip.compress(b" " * 50_000_000)
+        error = failure(client(serve(answer(200, bomb, "Content-Encoding: gzip"))))
+        assert error.kind == Failure.HTTP_BAD_ANSWER
+
+    @pytest.mark.parametrize(
+        ("location", "place"),
+        [
+            ("https://new.example/agents/api?token=" + SECRET, "https://new.example/agents/api"),
+            (f"//me:{SECRET}@new.example", "http://new.example"),
+            ("/sign-in", "{}/sign-in"),
+            (f"/{SECRET}", "{}/[secret]"),
+        ],
+    )
+    def test_a_redirect_is_named_and_not_followed(self, serve, client, location, place):
+        server = serve(answer(307, b"moved", f"Location: {location}"))
+        error = failure(client(server))
+        assert (error.kind, error.status) == (Failure.HTTP_BAD_ANSWER, 307)
+        place = place.format(server.target.origin)
+        assert error.detail == f"redirects to {place}, which is not followed"
+        assert len(server.asked) == 1
+
     def test_an_answer_without_end_is_not_swallowed_whole(self, serve, client):
         endless = answer(200, b"x" * 10_000_000)
         assert failure(client(serve(endless))).kind == Failure.HTTP_BAD_ANSWER
@@ -340,12 +384,25 @@ class TestOddAnswers:
             ("a.b.c.d", "not three base64url parts"),
             ("a..c", "not three base64url parts"),
             ("a.b+.c", "not three base64url parts"),
-            (token({"exp": 1_000_000_000}), "expired on arrival"),
         ],
     )
     def test_a_token_is_checked_by_its_shape_and_expiry(self, serve, client, flawed, detail):
         error = failure(client(serve(answer(200, {"access_token": flawed}))))
         assert (error.kind, error.detail) == (Failure.TOKEN_MALFORMED, detail)
+
+    @pytest.mark.parametrize(
+        ("behind", "words"), [(3600, "set it"), (0, "by this machine's clock"), (9, "'s clock")]
+    )
+    def test_a_token_that_comes_too_late_tells_a_wrong_clock_from_an_old_token(
+        self, serve, client, behind, words
+    ):
+        now = time.time()
+        date = formatdate(now - behind, usegmt=True)
+        old = token({"exp": now - 600})
+        error = failure(client(serve(answer(200, {"access_token": old}, f"Date: {date}"))))
+        assert error.kind == Failure.TOKEN_MALFORMED
+        assert error.detail.startswith("expired on arrival: 60")
+        assert error.detail.endswith(words)
 
     @pytest.mark.parametrize("claims", [{}, [], {"exp": "soon"}, {"exp": None}, {"exp": "now"}])
     def test_an_expiry_that_says_nothing_or_is_within_the_skew_is_let_pass(

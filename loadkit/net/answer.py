@@ -1,0 +1,105 @@
+"""An HTTP answer: what it says, where it points, and what time it is there."""
+
+import zlib
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from loadkit.errors import Failure, RemoteError
+from loadkit.net.faults import answer_id, answer_text, clean_text
+
+__all__ = ["LARGEST_ANSWER", "Answer", "clock_ahead", "readable", "redirect"]
+
+LARGEST_ANSWER: Final = 1 << 16  # bytes
+_ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
+
+
+class Answer(NamedTuple):
+    """What a call was answered.
+
+    Attributes:
+        status: 200 and so on.
+        body: readable.
+        retry_after: that header.
+        location: likewise.
+        correlation_id: what the server calls the exchange.
+    """
+
+    status: int
+    body: bytes | bytearray
+    retry_after: str | None
+    location: str | None
+    correlation_id: object
+
+    def refusal(self, url: str, secrets: list[str]) -> RemoteError:
+        """The error that an answer is which grants nothing.
+
+        Args:
+            url: that was asked.
+            secrets: what the text must not hold.
+        """
+        text, status = answer_text(self.body, secrets), self.status
+        kind = Failure.HTTP_BAD_ANSWER
+        if status == 429:
+            kind = Failure.RATE_LIMITED
+        elif status >= 500:
+            kind = Failure.HTTP_SERVER_ERROR
+        elif status >= 400:
+            kind = Failure.HTTP_CLIENT_ERROR
+        elif self.location is not None:
+            text = redirect(url, self.location, secrets)
+        called = answer_id(self.correlation_id, self.body, secrets)
+        return RemoteError(kind, text, status=status, correlation_id=called)
+
+
+def redirect(url: str, location: str, secrets: list[str]) -> str:
+    """Say where an answer points. Nobody follows it: our secrets are for who was named alone.
+
+    Args:
+        url: that was asked.
+        location: the header, whose query and login are left out: they may hold what we have sent.
+        secrets: what the text must not hold.
+    """
+    try:
+        parts = urlsplit(urljoin(url, location))
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "redirects to an address that cannot be read; it is not followed"
+    place = clean_text(f"{parts.scheme}://{host}{parts.path}", secrets)
+    return f"redirects to {place}, which is not followed"
+
+
+def readable(body: bytes | bytearray, encoding: str | None) -> bytes | bytearray:
+    """Undo the encoding of a body: gzip or deflate, whatever we had asked for.
+
+    Raises:
+        RemoteError: HTTP_BAD_ANSWER; it has another one, or is none of its kind.
+    """
+    name = (encoding or "").strip().lower()
+    if name in ("", "identity"):
+        return body
+    if name not in ("gzip", "x-gzip", "deflate"):
+        shown = clean_text(name)
+        text = f"it is encoded as {shown}, though no encoding was asked for"
+        raise RemoteError(Failure.HTTP_BAD_ANSWER, text)
+    try:
+        return zlib.decompressobj(_ZLIB_OR_GZIP).decompress(body, LARGEST_ANSWER)
+    except zlib.error as error:
+        text = f"it is said to be encoded as {name}, and is not"
+        raise RemoteError(Failure.HTTP_BAD_ANSWER, text) from error
+
+
+def clock_ahead(date: str | None, now: float) -> float | None:
+    """Seconds by which this machine's clock is ahead of a server's.
+
+    Args:
+        date: the Date header of an answer, which has whole seconds.
+        now: this machine's wall clock as it came, in seconds since the epoch.
+
+    Returns:
+        None where the header says nothing.
+    """
+    try:
+        return now - parsedate_to_datetime(date or "").timestamp()
+    except (ValueError, IndexError, OverflowError):
+        return None
