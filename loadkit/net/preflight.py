@@ -7,6 +7,7 @@ import gevent
 
 from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError, TargetError, UsageError
+from loadkit.net.diagnosis import clock_word, diagnose
 from loadkit.net.identity import identify
 from loadkit.net.permit import outside
 from loadkit.net.rest import Api
@@ -16,7 +17,6 @@ from loadkit.network import DIRECT, Network
 __all__ = ["introduced", "preflight"]
 
 LIMIT: Final = 5.0  # seconds for it all, the retries of a target that is just starting included
-_CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _RUNNING: Final = "check the address and that the server is running"
 
 
@@ -53,18 +53,20 @@ def preflight(
     except gevent.Timeout as expired:
         if expired is not limit:
             raise
-        raise TargetError(
-            f"{target.origin} cannot be used: no token within {LIMIT:g} s; {_RUNNING}"
-        ) from None
+        raise TargetError(f"{target.origin} {_said(target, None)}") from None
     except RemoteError as error:
-        refused = error.status is not None and 400 <= error.status < 500
-        what = "refuses the credentials" if refused else "cannot be used"
-        mend = _CREDENTIALS if refused else _RUNNING
-        raise TargetError(f"{target.origin} {what}: {error}; {mend}") from error
+        limit.close()  # to look at it again takes a while, too
+        raise TargetError(f"{target.origin} {_said(target, error)}") from error
     finally:
         limit.close()
         api.close()
+    if word := clock_word(target, api.clock_ahead_s):
+        announce(f"warning: {word}")
     return target
+
+
+def _said(target: Target, error: RemoteError | None) -> str:
+    return "; ".join(diagnose(target, error, LIMIT))
 
 
 def introduced(target: Target, credentials: Credentials) -> dict[str, Any]:

@@ -239,18 +239,23 @@ class Target:
     def _secured(self, plain: gevent.socket.socket) -> gevent.socket.socket:
         if self.context is None and self.proxy is None:
             return plain
+        sock = plain
         try:
             if self.proxy is not None:
-                open_tunnel(plain, self.proxy, self.host, self.port)
-            if self.context is None:
-                return plain
-            return self.context.wrap_socket(plain, server_hostname=self.host)
+                open_tunnel(sock, self.proxy, self.host, self.port)
+            if self.context is not None:
+                # Not with the handshake in it: who is interrupted then leaves a socket behind.
+                sock = self.context.wrap_socket(
+                    plain, server_hostname=self.host, do_handshake_on_connect=False
+                )
+                sock.do_handshake()
         except OSError as error:
-            plain.close()
+            sock.close()
             raise translate(error) from error
         except BaseException:
-            plain.close()
+            sock.close()
             raise
+        return sock
 
 
 def _look_up(host: str, port: int) -> tuple[Address, ...]:
