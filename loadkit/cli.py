@@ -104,7 +104,13 @@ def _profiles(_: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from loadkit.doctor import doctor
 
-    return doctor(Screen(), users=arguments.users, workers=arguments.workers or _workers())
+    return doctor(
+        Screen(),
+        users=arguments.users,
+        workers=arguments.workers or _workers(),
+        host=arguments.host,
+        network=Network.of(asked(arguments), os.environ),
+    )
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -254,6 +260,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=WORKERS,
     )
+    doctor.add_argument(
+        "--host", metavar="URL", help="look at the way to this target, too; no secret is sent"
+    )
+    add_options(doctor.add_argument_group("network", "how the target is reached"))
     doctor.set_defaults(run=_doctor)
 
     text = "size a deployment, and what is needed to test it, by arithmetic alone"

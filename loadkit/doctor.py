@@ -13,6 +13,8 @@ from rich.text import Text
 
 from loadkit.facts import Facts, collect
 from loadkit.machine import Limit
+from loadkit.net.look import look
+from loadkit.network import DIRECT, Network
 
 __all__ = ["Bound", "Finding", "bounds", "doctor", "examine", "files_of_a_worker", "render"]
 
@@ -85,18 +87,31 @@ class Finding(NamedTuple):
     mend: str = ""
 
 
-def doctor(console: Console, *, users: int | None, workers: int) -> int:
+def doctor(
+    console: Console,
+    *,
+    users: int | None,
+    workers: int,
+    host: str | None = None,
+    network: Network = DIRECT,
+) -> int:
     """Look at this machine and tell.
 
     Args:
         users: how many sessions there are to be at once; None only asks how many there may be.
         workers: how many processes are to generate the load.
+        host: the target to look at, to which no secret is sent; None looks at none.
+        network: how it is reached.
 
     Returns:
         The exit code: 1 if something is bad for that many, else 0.
+
+    Raises:
+        UsageError: the target's URL, or what the network has, cannot be used.
     """
+    seen = [] if host is None else [Finding(*each) for each in look(host, network)]
     facts = collect()
-    findings = examine(facts, users=users, workers=workers)
+    findings = seen + examine(facts, users=users, workers=workers)
     render(findings, bounds(facts, workers, users), users, facts, console)
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -271,3 +272,20 @@ def test_what_makes_no_sense_is_exit_code_2(
     with pytest.raises(SystemExit) as left:
         cli.main(["doctor", *words])
     assert left.value.code == 2
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_target_that_cannot_be_reached_is_told_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """And is bad, however good the machine."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        assert cli.main(["doctor", "--workers", "4", "--host", url]) == 1
+    assert capsys.readouterr().out.startswith("✗  target")
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_way_that_cannot_be_taken_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """As for a run."""
+    assert cli.main(["doctor", "--host", "http://127.0.0.1", "--insecure"]) == 2
+    assert "has no TLS" in capsys.readouterr().err
