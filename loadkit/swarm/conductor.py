@@ -64,6 +64,7 @@ class Conductor:
     Attributes:
         lone: the part of this process that loads, where there are no workers.
         crew: the workers; None where there are none.
+        reserve: starts them again, likewise.
     """
 
     def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
@@ -86,10 +87,11 @@ class Conductor:
         self.lone: Worker | None = None
         runner = environment.runner
         self.crew: Crew | None = None
+        self.reserve: Reserve | None = None
         if isinstance(runner, MasterRunner):
             self.crew = Crew(runner, self._chosen.profile)
             assert environment.parsed_options is not None
-            self._reserve = Reserve(environment.parsed_options, self._give_up)
+            self.reserve = Reserve(environment.parsed_options, self._give_up)
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
@@ -320,8 +322,8 @@ class Conductor:
                 if now >= run.profile.load.warmup:
                     run.ledger.lead(self._process.memory_info().rss / 1e6)
             run.look(now, users, roster)
-            if self.crew is not None and self.crew.roster.absence is not None:
-                self._reserve.look(self.crew.roster.absence, now)
+            if self.reserve is not None and self.crew is not None and self.crew.roster.absence:
+                self.reserve.look(self.crew.roster.absence, now)
             if run.is_hopeless(now):
                 gevent.spawn(self.stop)
             if self._headless and run.survey is not None:

@@ -203,6 +203,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             logger.critical("the master is gone: this worker ends")
             courier.abandon()
         # Before Locust says that this worker has gone: what comes later would not be waited for.
+        worker.hurry()
         cut_off(runner)
         if runner.state != STATE_CLEANUP:
             runner.stop()

@@ -1,4 +1,4 @@
-"""What a master does when its last worker is gone: start it again if it can, wait, give up."""
+"""What a master does when its workers are gone: start them again if it can, wait, give up."""
 
 import atexit
 import logging
@@ -48,7 +48,7 @@ class Reserve:
             now: second of the run.
         """
         if absence.started is None:
-            absence.started = self._start()
+            absence.started = self.replace()
             hope = "waiting for another one"
             if absence.started:
                 hope = f"starting {plural(absence.started, 'worker')} again"
@@ -61,13 +61,14 @@ class Reserve:
                 "(--worker-patience)"
             )
 
-    def _start(self) -> int:
+    def replace(self) -> int:
         """Start as many as this process had started and are dead; one that is frozen is not."""
-        if not self._again:
-            atexit.register(self._reap)
         there = sum(map(_is_alive, self._forked)) + len(self._living())
-        self._again += [self._popen() for _ in range(len(self._forked) - there)]
-        return len(self._forked) - there
+        lacking = max(0, (self._options.processes or 0) - there)
+        if lacking and not self._again:
+            atexit.register(self._reap)
+        self._again += [self._popen() for _ in range(lacking)]
+        return lacking
 
     def _popen(self) -> "subprocess.Popen[bytes]":
         # A fork of this process would take its sockets and greenlets along.

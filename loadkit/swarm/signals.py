@@ -15,6 +15,8 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner, Runner
 
 from loadkit import lifeline
+from loadkit.output import complain
+from loadkit.swarm.muster import wait_for_workers
 
 if TYPE_CHECKING:
     from loadkit.swarm.conductor import Conductor
@@ -32,7 +34,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-USAGE: Final = 2  # exit code
+USAGE, INVALID = 2, 3  # exit codes
 NATIVE_THREAD: Final = get_original("_thread", "start_new_thread")  # a greenlet else
 OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
 WORKERS_END: Final = 1.0  # seconds that workers get once all is over and they have been told
@@ -82,6 +84,7 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     by_signal: list[int] = []
     web_ui = environment.web_ui
     main = gevent.getcurrent()
+    leaving = False
 
     def take_note(number: int) -> None:
         by_signal.append(signal.SIGTERM if number == signal.SIGHUP else number)
@@ -96,14 +99,26 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
             web_ui.greenlet.kill(block=False)
         elif way == "leave":
-            conductor.withdraw()
-            if isinstance(environment.runner, MasterRunner):
-                environment.runner.quit()  # tells those workers that have come
-            for child in psutil.Process().children():
-                child.kill()
-            gevent.kill(main, SystemExit(128 + by_signal[0]))
+            leave(128 + by_signal[0])
         elif way == "stop":
             conductor.stop()
+
+    def leave(code: int) -> None:
+        nonlocal leaving
+        leaving = True
+        conductor.withdraw()
+        if isinstance(environment.runner, MasterRunner):
+            environment.runner.quit()  # tells those workers that have come
+        for child in psutil.Process().children():
+            child.kill()
+        gevent.kill(main, SystemExit(code))
+
+    def give_up(why: str) -> None:
+        complain(why)
+        leave(INVALID)
+
+    def waits() -> bool:
+        return conductor.stage == "before" and not leaving
 
     def end_at_last() -> None:
         gevent.sleep(OVER_WITHIN)
@@ -118,6 +133,8 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
         ours = web_ui is None or number != signal.SIGTERM
         gevent.signal_handler(number, on_signal if ours else take_note, number)
+    if web_ui is None and conductor.reserve is not None:
+        gevent.spawn(wait_for_workers, environment, conductor.reserve, waits, give_up)
     tie_to_parent(lifeline.LEADER_ENDS)
     atexit.register(_leave_nobody)
 

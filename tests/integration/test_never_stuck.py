@@ -16,8 +16,21 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import psutil
 import pytest
-from processes import ROOT, SECRETS, free_port, profile, results, simulator, summary, timeline
+from processes import (
+    LOCUST,
+    ROOT,
+    SECRETS,
+    forked,
+    free_port,
+    profile,
+    results,
+    simulator,
+    started,
+    summary,
+    timeline,
+)
 
 LIMIT = 10.0  # seconds from a signal to the end
 PATIENCE = 90.0  # seconds before a row gives up; nothing waits for it to pass
@@ -279,3 +292,31 @@ def ended(
 def test_a_master_ends_or_goes_on_rightly(ended: dict[Row, Future[None]], row: Row) -> None:
     """Within ten seconds of a signal it is over; without one it lives its plan to the end."""
     ended[row].result()
+
+
+def test_a_worker_that_dies_before_the_run_is_started_again(tmp_path: Path) -> None:
+    """The master that forked it would wait for it for ever, and nobody else comes."""
+    with simulator(tmp_path) as server:
+        command = [LOCUST, "--headless", "--profile", profile(tmp_path, seconds=2)]
+        command += ["-H", server.url, "--out", tmp_path / "out", *forked(1)]
+        with started(command, tmp_path, SECRETS) as process:
+            leader = psutil.Process(process.group)
+            process.wait_for(leader.children, "it had forked")[0].kill()
+            code = process.finish().code
+    assert code in (0, 3), process.output
+    told = summary(tmp_path / "out")
+    assert told["sessions"]["started"] > 0
+    assert told["stopped_early"] is None
+
+
+def test_a_wait_for_workers_that_is_given_up_is_no_broken_slo(tmp_path: Path) -> None:
+    """It is told as long as it lasts, and ends as a run whose load was not delivered."""
+    with simulator(tmp_path) as server:
+        command = [LOCUST, "--headless", "--master", "--profile", profile(tmp_path)]
+        command += ["-H", server.url, "--out", tmp_path / "out", *forked(1)[2:]]
+        command += ["--expect-workers", "2", "--expect-workers-max-wait", "6"]
+        with started(command, tmp_path, SECRETS) as process:
+            assert process.finish().code == 3
+    assert "waiting for workers: 0 of 2 workers came so far" in process.output
+    assert "error: 0 of 2 workers came within 6 s (--expect-workers-max-wait)" in process.output
+    assert list((tmp_path / "out").iterdir()) == []

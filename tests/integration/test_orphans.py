@@ -116,6 +116,9 @@ SCENES = {
     "locust, its terminal closed": Scene(
         locust, loads, lambda process: process.send_all(signal.SIGHUP), ORDERLY
     ),
+    "locust, all of it told to go": Scene(
+        locust, loads, lambda process: process.send_all(signal.SIGTERM), ORDERLY
+    ),
     "locust, killed as it forks": Scene(locust, has_forked, sends(signal.SIGKILL)),
     "locust, a worker frozen": Scene(locust, loads, freezes_a_worker, ORDERLY),
 }
@@ -179,7 +182,13 @@ def test_there_are_results_that_a_report_can_be_made_of(ended: dict[str, Ended],
 
 
 @pytest.mark.parametrize(
-    "name", ["run, hung up", "run, its terminal closed", "locust, its terminal closed"]
+    "name",
+    [
+        "run, hung up",
+        "run, its terminal closed",
+        "locust, its terminal closed",
+        "locust, all of it told to go",
+    ],
 )
 def test_a_hang_up_is_a_sigterm(ended: dict[str, Ended], name: str) -> None:
     """The run ends in order: every worker has handed over, every session has an ending."""

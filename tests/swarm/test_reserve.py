@@ -24,11 +24,12 @@ def forked() -> Iterator[list["subprocess.Popen[bytes]"]]:
 
 
 class World:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, processes: int | None = 2) -> None:
         self.stopped: list[str] = []
         self.started: list[list[str]] = []
         options = Namespace(
             worker_patience=30.0,
+            processes=processes,
             locustfile="mine.py",
             master_host="127.0.0.1",
             master_port=20_000,
@@ -79,10 +80,18 @@ def test_whoever_was_started_again_and_died_as_well_is_started_anew(
     assert third.started == 2
 
 
+def test_who_died_before_anybody_looked_is_started_again(
+    forked: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was forked."""
+    world = World(monkeypatch, 3)
+    assert (world.reserve.replace(), world.reserve.replace()) == (1, 0)
+
+
 def test_workers_of_elsewhere_are_waited_for_and_no_longer_than_one_has_patience(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(monkeypatch)
+    world = World(monkeypatch, None)
     absence = Absence(14.0)
     world.reserve.look(absence, 44.0)
     assert (absence.started, world.stopped) == (0, [])
