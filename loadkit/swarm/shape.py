@@ -3,6 +3,7 @@
 from time import perf_counter
 from typing import Final
 
+import gevent
 from locust import LoadTestShape
 from locust.runners import MasterRunner
 
@@ -16,6 +17,13 @@ EARLY: Final = 0.05  # seconds; a timer may fire a moment early, and the next ti
 
 class ProfileShape(LoadTestShape):
     """As many users as the profile's stages ask for, second by second."""
+
+    _asked: int | None = None  # by the last tick
+
+    def reset_time(self) -> None:
+        """A run begins."""
+        super().reset_time()  # type: ignore[no-untyped-call]
+        self._asked = None
 
     def tick(self) -> tuple[int, float] | None:
         """The users that the next second should reach; None when the stages are over.
@@ -42,4 +50,10 @@ class ProfileShape(LoadTestShape):
         users = users_at(load.stages, elapsed + 1.0)
         if users is None:
             users = load.stages[-1].users or 0
+        left = load.duration_s - elapsed
+        if users == self._asked and left < 1.0 - 2 * EARLY:
+            # The next tick would be a second away, and the run too long by the rest of it.
+            gevent.sleep(left)
+            return self.tick()
+        self._asked = users
         return users, float(max(users, 100))

@@ -8,7 +8,7 @@ from locust.runners import MasterRunner
 
 from loadkit.errors import UsageError
 from loadkit.plan.settings import Load, Stage
-from loadkit.swarm.shape import ProfileShape
+from loadkit.swarm.shape import EARLY, ProfileShape
 
 
 class Conductor:
@@ -72,6 +72,22 @@ def test_the_open_model_asks_for_no_users_until_its_stages_are_over() -> None:
 
 def test_a_tick_that_comes_a_hair_early_does_not_add_a_second_to_the_run() -> None:
     assert users(Conductor((0, 5), (3, 5)), 2.998) == [None]
+
+
+def test_a_run_ends_when_its_stages_do_and_not_with_the_second_after() -> None:
+    """However late the tick before came."""
+    shape = ProfileShape()
+    environment = SimpleNamespace(loadkit_conductor=Conductor((0, 5), (3, 5)))
+    shape.runner = SimpleNamespace(environment=environment)  # type: ignore[assignment]
+    shape.start_time = perf_counter() - 1.8
+    assert shape.tick() == (5, 100.0)
+    shape.start_time = perf_counter() - 2.8
+    assert shape.tick() is None
+    assert 3.0 - 2 * EARLY <= perf_counter() - shape.start_time < 3.8
+
+
+def test_a_change_in_the_last_second_is_made_before_it_ends() -> None:
+    assert users(Conductor((0, 5), (2.5, 5), (0, 9), (0.5, 9)), 1.0, 2.0) == [5, 9]
 
 
 def test_the_spawn_rate_is_above_any_step() -> None:
