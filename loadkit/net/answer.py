@@ -1,14 +1,17 @@
 """An HTTP answer: what it says, where it points, and what time it is there."""
 
 import zlib
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from loadkit.errors import Failure, RemoteError
-from loadkit.net.faults import answer_id, answer_text, clean_text
+from geventhttpclient.header import Headers
 
-__all__ = ["LARGEST_ANSWER", "Answer", "clock_ahead", "readable", "redirect"]
+from loadkit.errors import Failure, RemoteError
+from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
+
+__all__ = ["LARGEST_ANSWER", "Answer", "clock_ahead", "header", "readable", "redirect"]
 
 LARGEST_ANSWER: Final = 1 << 16  # bytes
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
@@ -19,17 +22,18 @@ class Answer(NamedTuple):
 
     Attributes:
         status: 200 and so on.
-        body: readable.
-        retry_after: that header.
-        location: likewise.
-        correlation_id: what the server calls the exchange.
+        body: as it came.
+        headers: that came with it.
     """
 
     status: int
     body: bytes | bytearray
-    retry_after: str | None
-    location: str | None
-    correlation_id: object
+    headers: Headers | None
+
+    @property
+    def plain_body(self) -> bytes | bytearray:
+        """The body without its encoding; raises as `readable` does."""
+        return readable(self.body, header(self.headers, "content-encoding"))
 
     def refusal(self, url: str, secrets: list[str]) -> RemoteError:
         """The error that an answer is which grants nothing.
@@ -38,7 +42,10 @@ class Answer(NamedTuple):
             url: that was asked.
             secrets: what the text must not hold.
         """
-        text, status = answer_text(self.body, secrets), self.status
+        status, body = self.status, b""
+        with suppress(RemoteError):  # what cannot be read says nothing
+            body = bytes(self.plain_body)
+        text, location = answer_text(body, secrets), header(self.headers, "location")
         kind = Failure.HTTP_BAD_ANSWER
         if status == 429:
             kind = Failure.RATE_LIMITED
@@ -46,10 +53,16 @@ class Answer(NamedTuple):
             kind = Failure.HTTP_SERVER_ERROR
         elif status >= 400:
             kind = Failure.HTTP_CLIENT_ERROR
-        elif self.location is not None:
-            text = redirect(url, self.location, secrets)
-        called = answer_id(self.correlation_id, self.body, secrets)
+        elif location is not None:
+            text = redirect(url, location, secrets)
+        called = answer_id(header(self.headers, CORRELATION_ID), body, secrets)
         return RemoteError(kind, text, status=status, correlation_id=called)
+
+
+def header(headers: Headers | None, name: str) -> str | None:
+    """A header that stands there once."""
+    value = None if headers is None else headers.get(name)
+    return value if isinstance(value, str) else None
 
 
 def redirect(url: str, location: str, secrets: list[str]) -> str:

@@ -50,6 +50,8 @@ def reach(addresses: Sequence[Address]) -> Reached:
     Raises:
         OSError: none can be connected to; what the last one came to.
     """
+    if len(addresses) == 1:
+        return Reached(_begin(addresses[0], None).sock, addresses[0], {}, ())
     refusal: OSError | None = None
     begun: dict[Address, float] = {}
     pending: dict[int, _Attempt] = {}

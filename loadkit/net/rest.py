@@ -11,12 +11,13 @@ import gevent
 import gevent.socket
 import orjson
 from geventhttpclient import HTTPParseError
+from geventhttpclient.header import Headers
 from geventhttpclient.response import HTTPSocketResponse
 
 from loadkit import __version__
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.answer import LARGEST_ANSWER, Answer, clock_ahead, readable
+from loadkit.net.answer import LARGEST_ANSWER, Answer, clock_ahead, header
 from loadkit.net.faults import CORRELATION_ID, translate
 from loadkit.net.retry import MOST_RETRIES, retry_delay
 from loadkit.net.target import Target
@@ -28,7 +29,6 @@ __all__ = ["Api"]
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
-_HEADERS: Final = ("content-encoding", "date", "location", "retry-after")
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -70,9 +70,10 @@ class Api:
 
     __slots__ = (
         "_answer_timeout",
+        "_answered_at",
         "_connect_timeout",
         "_credentials",
-        "_dated",
+        "_headers",
         "_retrying",
         "_sleep",
         "_sock",
@@ -117,12 +118,13 @@ class Api:
         self.retries = 0
         self.simulator: dict[str, Any] | None = None
         self.lost_s = 0.0
-        self._dated: tuple[str | None, float] = None, 0.0
+        self._headers: Headers | None = None
+        self._answered_at = 0.0
 
     @property
     def clock_ahead_s(self) -> float | None:
         """Seconds by which this machine's clock is ahead of the target's, by its last answer."""
-        return clock_ahead(*self._dated)
+        return clock_ahead(header(self._headers, "date"), self._answered_at)
 
     def access_token(self) -> str:
         """Trade the connector token for an access token.
@@ -139,8 +141,8 @@ class Api:
             "X-Host": self._credentials.host_identifier,
         }
         token = self._ask("access-token", identity, b"{}", "access_token")
-        wrong = flaw(token, time.time(), self.clock_ahead_s)
-        if wrong is not None:
+        if flaw(token, time.time()) is not None:
+            wrong = flaw(token, time.time(), self.clock_ahead_s) or ""
             raise RemoteError(Failure.TOKEN_MALFORMED, wrong)
         return token
 
@@ -174,9 +176,6 @@ class Api:
     def _ask(self, call: str, headers: Mapping[str, str], body: bytes, wanted: str) -> str:
         """POST until it is answered or final; return the field that was wanted."""
         request = self._request(call, headers, body)
-        url = f"{self._target.origin}{self._target.http_prefix}/{call}"
-        bearer = headers.get("Authorization", "").removeprefix("Bearer ")
-        secrets = [self._credentials.connector_token, bearer, *self._target.network.secrets]
         attempt = 0
         while True:
             attempt += 1
@@ -197,8 +196,11 @@ class Api:
             else:
                 if 200 <= answer.status < 300:
                     return _field(answer, wanted)
+                url = f"{self._target.origin}{self._target.http_prefix}/{call}"
+                bearer = headers.get("Authorization", "").removeprefix("Bearer ")
+                secrets = [self._credentials.connector_token, bearer, *self._target.network.secrets]
                 failure = answer.refusal(url, secrets)
-                delay = retry_delay(attempt, answer.status, answer.retry_after)
+                delay = retry_delay(attempt, answer.status, header(answer.headers, "retry-after"))
             if delay is None:
                 raise failure
             self.retries += 1
@@ -235,18 +237,10 @@ class Api:
             response = HTTPSocketResponse(cast(gevent.socket.socket, tap), method="POST")
             body = response.read(LARGEST_ANSWER)
             keep = response.message_complete and response.should_keep_alive()
-            found = {name: response.get(name) for name in _HEADERS}
-            said_of = {name: each for name, each in found.items() if isinstance(each, str)}
-            self._dated = said_of.get("date"), time.time()
+            self._headers, self._answered_at = response.info(), time.time()
             if (said := response.get(SIMULATOR)) is not None:
                 self.simulator = _object(str(said))
-            return Answer(
-                response.get_code(),
-                readable(body, said_of.get("content-encoding")),
-                said_of.get("retry-after"),
-                said_of.get("location"),
-                response.get(CORRELATION_ID),
-            )
+            return Answer(response.get_code(), body, self._headers)
         except gevent.Timeout as expired:
             if expired is not limit:
                 raise
@@ -299,7 +293,8 @@ def _object(text: bytes | bytearray | str) -> dict[str, Any]:
 
 
 def _field(answer: Answer, name: str) -> str:
-    value = _object(answer.body).get(name)
+    # What is encoded is no JSON: so nobody looks at its headers who need not.
+    value = (_object(answer.body) or _object(answer.plain_body)).get(name)
     # It goes into headers and URLs from here, so it has to fit there.
     if type(value) is str and _HEADER_VALUE.fullmatch(value):
         return value
