@@ -9,7 +9,7 @@ Lines are JSON objects with one key: `head`; `known`, what all ticks before had 
 part of the ledger's; `interval`; `tick`, what has changed since the last one.
 """
 
-import fcntl
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +21,7 @@ import orjson
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.report.lines import Lines
+from loadkit.report.lock import grows, lock
 
 __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
 
@@ -92,8 +93,8 @@ class Journal:
             self._meanwhile = None
 
     def _write(self, draft: Lines, state: Iterable[Mapping[str, Any]]) -> None:
-        draft.append(_line({"head": self._head}))
-        fcntl.flock(draft, fcntl.LOCK_EX)
+        draft.append(b"")  # it is there now
+        draft.append(_line({"head": {**self._head, "locked": lock(draft) is True}}))
         draft.append(_line({"known": self._known}))
         for part in state:
             draft.append(_line({"state": part}))
@@ -171,20 +172,32 @@ def hold(path: Path) -> Iterator[bool]:
         OSError: it cannot be read.
     """
     while True:
-        with path.open("rb") as file:
-            over = _lock(file)
+        with _opened(path) as file:
+            ours = lock(file)
             # Else a new file has just taken its place.
-            if not over or os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                yield over
+            if ours is False or os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                # Where its writer could not lock it, that this could says nothing.
+                yield not grows(path) if ours is None or not _locked(file) else ours
                 return
 
 
-def _lock(file: BinaryIO) -> bool:
+def _opened(path: Path) -> BinaryIO:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return path.open("r+b")  # some file systems lock nothing else
+    except PermissionError:
+        return path.open("rb")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return path.open("rb")
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Whether the journal says that its writer has locked it."""
+    try:
+        return bool(orjson.loads(file.readline())["head"].get("locked", True))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True  # no journal: whoever reads it will tell
 
 
 def _discard(draft: Lines) -> None:

@@ -11,6 +11,7 @@ from loadkit.figures import Count
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.report import journal as module
+from loadkit.report import lock
 from loadkit.report.journal import JOURNAL, Journal, hold
 from loadkit.report.lines import Lines
 
@@ -35,7 +36,8 @@ def kinds(folder: Path) -> list[str]:
 def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
     """And with all that is known at that moment, be it nothing."""
     journal = Journal(tmp_path, HEAD)
-    assert records(tmp_path)[0] == ("head", {"schema": "loadkit.journal/2", "interval": 1.0})
+    head = {"schema": "loadkit.journal/2", "interval": 1.0, "locked": True}
+    assert records(tmp_path)[0] == ("head", head)
     assert kinds(tmp_path) == ["head", "known", "state"]
     journal.close()
 
@@ -177,6 +179,38 @@ def test_nobody_takes_up_the_journal_of_a_run_that_goes_on(
     journal.close()
     with hold(path) as over, hold(path) as taken_twice:
         assert (over, taken_twice) == (True, False)
+
+
+@pytest.mark.parametrize("without", ["writer", "reader", "both"])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF])
+def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str, number: int
+) -> None:
+    """A file system may have none at all, or for one of two machines."""
+    locks = lock.fcntl.flock  # type: ignore[attr-defined]
+
+    def none(*_: object) -> None:
+        raise OSError(number, "no locks")
+
+    def flock(side: str) -> None:
+        monkeypatch.setattr(lock.fcntl, "flock", none if without in (side, "both") else locks)
+
+    flock("writer")
+    journal = Journal(tmp_path, HEAD)
+    assert journal.failed is None
+    flock("reader")
+    writes = iter(range(3))
+
+    def pause(seconds: float) -> None:
+        for second in writes:
+            journal.tick(float(second), {"users": second})
+
+    monkeypatch.setattr(module, "grows", lambda path: lock.grows(path, pause))
+    with hold(tmp_path / JOURNAL) as over:
+        assert not over
+    journal.close()
+    with hold(tmp_path / JOURNAL) as over:
+        assert over
 
 
 def test_a_run_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
