@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,9 @@ PLAN_FLAGS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    if flaw := flags.flaw(sys.argv[1:] if argv is None else argv):
+        complain(flaw)
+        return USAGE
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -56,19 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadkit.launch import launch
+    from loadkit.plan.piped import kept
 
-    return launch(
-        arguments.profile,
-        host=arguments.host,
-        workers=arguments.workers or _workers(),
-        overrides=arguments.set,
-        out=arguments.out,
-        ui_port=arguments.port if arguments.command == "ui" else None,
-        locustfile=arguments.locustfile,
-        allow_production=arguments.allow_production,
-        network=Network.of(asked(arguments), os.environ),
-        further=[*words(arguments), *_further(arguments)],
-    )
+    with kept(arguments.profile, arguments.set) as (profile, overrides):
+        return launch(
+            profile,
+            host=arguments.host,
+            workers=arguments.workers or _workers(),
+            overrides=overrides,
+            out=arguments.out,
+            ui_port=arguments.port if arguments.command == "ui" else None,
+            locustfile=arguments.locustfile,
+            allow_production=arguments.allow_production,
+            network=Network.of(asked(arguments), os.environ),
+            further=[*words(arguments), *_further(arguments)],
+        )
 
 
 def _further(arguments: argparse.Namespace) -> list[str]:
@@ -160,7 +166,11 @@ def _parser() -> argparse.ArgumentParser:
         ("capacity", "search the highest load at which a target keeps the profile's [slo]"),
     ):
         load = commands.add_parser(name, help=text, description=text)
-        load.add_argument("profile", metavar="PROFILE", help="a name in profiles/, or a path")
+        load.add_argument(
+            "profile",
+            metavar="PROFILE",
+            help="a name in profiles/, a path, or - for a pipe",
+        )
         load.add_argument("--host", metavar="URL", help="the target; without it, the simulator")
         load.add_argument(
             "--workers",

@@ -1,10 +1,11 @@
 """How the words of a command line are read, by both doors."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["HIGHEST_PORT", "path", "port", "positive"]
+__all__ = ["HIGHEST_PORT", "flaw", "path", "port", "positive"]
 
 HIGHEST_PORT: Final = 65_535
 """16 bits hold a port (RFC 9293, section 3.1)."""
@@ -44,6 +45,20 @@ def path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise ArgumentTypeError(f"{text!r}: {error}") from error
+
+
+def flaw(words: Iterable[str]) -> str | None:
+    """Say which word of a command line is no text, as a file's name may be; None if all are.
+
+    It could stand neither in a message to a worker nor in the results.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            told = word.encode(errors="backslashreplace").decode()
+            return f"{told}: should be UTF-8 text; give the file or folder another name"
+    return None
 
 
 def _whole(text: str) -> int:

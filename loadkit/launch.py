@@ -24,7 +24,7 @@ from loadkit.net.permit import permit
 from loadkit.net.target import Target
 from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
-from loadkit.plan.profile import ProfileError, load_profile, profile_folders
+from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_folders
 
 __all__ = ["launch"]
 
@@ -79,7 +79,7 @@ def launch(
                 "port with --port"
             )
     locustfile = _locustfile(locustfile)
-    dials = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
+    plan = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
     with ExitStack() as stack:
@@ -89,8 +89,10 @@ def launch(
             # Both ends get a token that nobody else knows, through the environment alone.
             environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
             environment[HOST_VARIABLE] = "simulated.localhost"
-            host = _start_simulator(stack, environment, dials)
-        say(f"{profile} → {host}, {workers} worker{'s' if workers > 1 else ''}")
+            host = _start_simulator(stack, environment, _dials(plan.simulator))
+        if plan.dialogues_told:
+            say(f"dialogues: {plan.dialogues_told}")
+        say(f"{plan.name} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
             say(f"web UI: http://{LOOPBACK}:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
@@ -112,12 +114,9 @@ def _check(
     network: Network,
     *,
     allow_production: bool,
-) -> list[str]:
+) -> Profile:
     """Tell mistakes before anything starts, and before the target's URL is shown: it might hold
     a password.
-
-    Returns:
-        The simulator's dials as its command line takes them.
     """
     read = partial(
         load_profile,
@@ -135,10 +134,11 @@ def _check(
     if host is not None:
         permit(host, host, plan.allow_hosts, production=allow_production)
     Target.resolve(host or "http://127.0.0.1", network)
-    return _dials(plan.simulator)
+    return plan
 
 
 def _dials(table: Mapping[str, Any]) -> list[str]:
+    """The simulator's dials as its command line takes them."""
     return [f"{name}={_toml(value)}" for name, value in table.items()]
 
 

@@ -26,6 +26,13 @@ def test_what_counts_nothing_is_refused(text: str) -> None:
         flags.positive(text)
 
 
+def test_a_word_that_is_no_text_is_told() -> None:
+    """Bytes that are no UTF-8 reach Python as lone surrogates."""
+    assert flags.flaw(["run", "--out", "schön/ß"]) is None
+    told = "out\\udcff: should be UTF-8 text; give the file or folder another name"
+    assert flags.flaw(["--out", "out\udcff"]) == told
+
+
 def test_a_tilde_is_a_home_wherever_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     """As no shell puts it in behind an equals sign."""
     monkeypatch.setenv("HOME", "/home/me")

@@ -23,6 +23,7 @@ LEVELS = {
     "metrics": 1,
     "network": 1,
     "output": 1,
+    "textfile": 1,
     "wire": 2,
     "chat": 3,
     "plan": 3,

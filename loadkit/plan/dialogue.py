@@ -2,8 +2,8 @@
 
 import json
 import random
-import tomllib
-from collections.abc import Iterator, Sequence
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,10 +12,13 @@ from typing import Any, Final, overload
 from pydantic.dataclasses import dataclass
 
 from loadkit.errors import UsageError
+from loadkit.plan.spreadsheet import read_rows
 from loadkit.plan.suggest import did_you_mean
+from loadkit.textfile import parse_toml, read_text
+from loadkit.wire.encode import user_message
 
 __all__ = [
-    "MAX_LINE",
+    "LARGEST_MESSAGE",
     "SECTORS",
     "Dialogue",
     "DialogueError",
@@ -26,8 +29,13 @@ __all__ = [
 
 SECTORS: Final = ("retail", "banking", "travel", "telecoms", "utilities", "healthcare")
 
-MAX_LINE: Final = 32_000
-"""Characters in a line: at most four bytes each in UTF-8, so it fits the target's 128 KB frame."""
+LARGEST_MESSAGE: Final = 128 * 1024
+"""Bytes of a message as JSON, which is the target's limit."""
+
+MOST_MISTAKES: Final = 20
+"""That are told of one file; what is wrong everywhere is known by then."""
+
+_LOCAL_ID: Final = "0" * 36  # no longer one goes with a message
 
 _KEYS: Final = ("intent", "lines")
 
@@ -40,8 +48,10 @@ class DialogueError(UsageError):
     """
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = list(mistakes)
+        self.mistakes = list(mistakes[:MOST_MISTAKES])
+        if len(mistakes) > MOST_MISTAKES:
+            self.mistakes.append(f"… and {len(mistakes) - MOST_MISTAKES:,} more in that file")
+        super().__init__("\n".join(self.mistakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,29 +139,67 @@ def builtin(sector: str = "") -> Repertoire:
     return Repertoire(found)
 
 
-def load_dialogues(path: Path) -> tuple[Dialogue, ...]:
+def load_dialogues(
+    path: Path, columns: Mapping[str, str] | None = None
+) -> tuple[tuple[Dialogue, ...], str]:
     """Read a user's own dialogues.
 
     Args:
-        path: a `.jsonl` file, a JSON object a line (`{"intent": "…", "lines": ["…", …]}`), or a
-            `.toml` file of `[[conversation]]` tables with the same two keys.
+        path: a `.jsonl` file, a JSON object a line (`{"intent": "…", "lines": ["…", …]}`), a
+            `.toml` file of `[[conversation]]` tables with the same two keys, or a `.csv` or
+            `.tsv` file with headings.
+        columns: of a CSV file: what a column holds → its heading; the others are guessed.
+
+    Returns:
+        The dialogues, and in words how a CSV file was read; "" for the others.
 
     Raises:
         DialogueError: the file cannot be read, is empty, or holds mistakes; all are told.
     """
-    if path.suffix not in (".jsonl", ".toml"):
-        raise DialogueError([f"{path}: should end in .jsonl or .toml, to tell how to read it"])
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as error:
         raise DialogueError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise DialogueError([f"{path}: should be UTF-8 text: {error.reason}"]) from error
-    read = _from_toml if path.suffix == ".toml" else _from_jsonl
-    dialogues = read(text, str(path))
+    except ValueError as error:
+        raise DialogueError([f"{path}: {error}"]) from error
+    told = ""
+    match path.suffix.lower():
+        case ".jsonl":
+            dialogues = _from_jsonl(text, str(path))
+        case ".toml":
+            dialogues = _from_toml(text, str(path))
+        case ".csv" | ".tsv":
+            dialogues, told = _from_csv(text, str(path), columns or {})
+        case _:
+            endings = ".jsonl, .toml, .csv or .tsv"
+            raise DialogueError([f"{path}: should end in {endings}, to tell how to read it"])
     if not dialogues:
         raise DialogueError([f"{path}: holds no conversation; write at least one"])
-    return tuple(dialogues)
+    return tuple(dialogues), told
+
+
+def _from_csv(text: str, where: str, columns: Mapping[str, str]) -> tuple[list[Dialogue], str]:
+    try:
+        rows, told = read_rows(text, columns)
+    except ValueError as error:
+        raise DialogueError([f"{where}: {error}"]) from error
+    mistakes = [
+        f"{where}: line {row.number}: the text {flaw}"
+        for row in rows
+        if (flaw := _flaw_of_line(row.text))
+    ]
+    if mistakes:
+        raise DialogueError(mistakes)
+    lines: dict[str, list[str]] = {}
+    intents: dict[str, str] = {}
+    for row in rows:
+        # Without such a column each row is a conversation, to be continued by others like it.
+        key = row.conversation or f"\0{row.number}"
+        lines.setdefault(key, []).append(row.text)
+        intents.setdefault(key, row.intent or "any")
+    dialogues = [Dialogue(intents[key], tuple(said)) for key, said in lines.items()]
+    count = f"{len(dialogues):,} conversations, {len(rows):,} lines"
+    return dialogues, f"{where}: {count}; {told}"
 
 
 def _from_jsonl(text: str, where: str) -> list[Dialogue]:
@@ -165,13 +213,15 @@ def _from_jsonl(text: str, where: str) -> list[Dialogue]:
             items.append((f"{where}:{number}", json.loads(line)))
         except ValueError as error:
             mistakes.append(f"{where}:{number}: should be one JSON object: {error}")
+        except RecursionError:
+            mistakes.append(f"{where}:{number}: lists or objects are nested without end")
     return _checked(items, mistakes)
 
 
 def _from_toml(text: str, where: str, *, sector: str = "") -> list[Dialogue]:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except ValueError as error:
         raise DialogueError([f"{where}: {error}"]) from error
     mistakes = [
         f"{where}: unknown key {key!r}{did_you_mean(key, ['conversation'])}"
@@ -211,19 +261,40 @@ def _checked(
 
 def _flaws(item: Any) -> Iterator[str]:
     if not isinstance(item, dict):
-        yield f'should be an object with "intent" and "lines", not {str(item)[:40]!r}'
+        yield f'should be an object with "intent" and "lines", not {reprlib.repr(item)!r}'
         return
     for key in item.keys() - set(_KEYS):
         yield f"unknown key {key!r}{did_you_mean(key, _KEYS)}"
     intent = item.get("intent")
-    if not (isinstance(intent, str) and intent.strip()):
+    if not (isinstance(intent, str) and intent.strip() and _is_text(intent)):
         yield "intent should be a text that is not empty"
     lines = item.get("lines")
     if not (isinstance(lines, list) and lines):
         yield "lines should be a list of at least one text"
         return
     for number, line in enumerate(lines, start=1):
-        if not (isinstance(line, str) and line.strip()):
-            yield f"line {number} should be a text that is not empty"
-        elif len(line) > MAX_LINE:
-            yield f"line {number} has {len(line)} characters; {MAX_LINE} fit a message"
+        if flaw := _flaw_of_line(line):
+            yield f"line {number} {flaw}"
+
+
+def _flaw_of_line(line: Any) -> str | None:
+    """What keeps a line from being said; None if it can be."""
+    if not (isinstance(line, str) and line.strip()):
+        return "should be a text that is not empty"
+    try:
+        size = len(user_message(line, _LOCAL_ID))
+    except TypeError:  # orjson's, of what is no text in UTF-8
+        return "holds half of a character, as \\ud83d without its other half: write it whole"
+    if size > LARGEST_MESSAGE:
+        return (
+            f"takes {size:,} bytes as a message in JSON; {LARGEST_MESSAGE:,} are the most: split it"
+        )
+    return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

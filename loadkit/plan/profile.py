@@ -1,6 +1,6 @@
 """A profile: one test as a file says it, checked as a whole before anything starts."""
 
-import tomllib
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -30,6 +30,7 @@ from loadkit.plan.slo import Abort, Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.traits import Human
+from loadkit.textfile import read_text
 
 __all__ = [
     "Profile",
@@ -93,11 +94,13 @@ class Profile(_Tables):
         question: the comment that the file opens with: what the test is to answer.
         own_dialogues: a user's file of dialogues, read, so that a worker on another machine
             needs no file; empty where built-in ones are used.
+        dialogues_told: how a CSV file of them was read, in words; "" for any other.
     """
 
     name: str
     question: str = ""
     own_dialogues: tuple[Dialogue, ...] = ()
+    dialogues_told: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -130,6 +133,18 @@ class Profile(_Tables):
         if self.own_dialogues:
             return Repertoire(self.own_dialogues)
         return builtin(self.conversation.dialogues.partition(":")[2])
+
+    @cached_property
+    def outline(self) -> dict[str, Any]:
+        """All of it by plain values, but of the user's dialogues how many and which they are."""
+        said = [text for each in self.own_dialogues for text in (each.intent, *each.lines)]
+        return self.model_dump(mode="json", exclude={"own_dialogues"}) | {
+            "own_dialogues": {
+                "conversations": len(self.own_dialogues),
+                "lines": sum(len(each.lines) for each in self.own_dialogues),
+                "sha256": hashlib.sha256("\0".join(said).encode()).hexdigest(),
+            }
+        }
 
     def to_json(self) -> str:
         """The whole profile as one text; `from_json` gives back an equal one."""
@@ -176,7 +191,7 @@ def load_profile(
     laid, mistakes = _parsed(overrides)
     try:
         source = Source(text, str(path), laid)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ProfileError([f"{path}: {error}", *mistakes]) from error
     mistakes += source.mistakes
 
@@ -196,8 +211,9 @@ def load_profile(
     except ValidationError as error:
         mistakes += _explained(error, source, metrics)
     own: tuple[Dialogue, ...] = ()
+    told = ""
     try:
-        own = _own_dialogues(source, path.parent, laid)
+        own, told = _own_dialogues(source, path.parent, laid)
     except DialogueError as error:
         place = source.place(_DIALOGUES)
         mistakes += [f"{place}: conversation.dialogues: {mistake}" for mistake in error.mistakes]
@@ -210,6 +226,7 @@ def load_profile(
         name=path.stem,
         question=opening_comment(text),
         own_dialogues=own,
+        dialogues_told=told,
         **{name: getattr(tables, name) for name in _Tables.model_fields},
     )
 
@@ -223,7 +240,7 @@ def objectives_at(name_or_path: str, search: Sequence[Path] = ()) -> tuple[str, 
     path = _find(name_or_path, search)
     try:
         return str(path), Source(_read(path), str(path)).lines_of("slo")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ProfileError([f"{path}: {error}"]) from error
 
 
@@ -272,15 +289,26 @@ _DIALOGUES: Final[Key] = ("conversation", "dialogues")
 
 def _own_dialogues(
     source: Source, folder: Path, overrides: Sequence[Override]
-) -> tuple[Dialogue, ...]:
+) -> tuple[tuple[Dialogue, ...], str]:
     """The user's dialogues where the profile names a file, read even if the rest is wrong."""
     table = source.data.get("conversation")
     named = table.get("dialogues") if isinstance(table, dict) else None
     if not isinstance(named, str) or not named or named.partition(":")[0] == "builtin":
-        return ()
+        return (), ""
+    columns = table.get("columns") if isinstance(table, dict) else None
+    headings = columns if isinstance(columns, dict) else {}
     # relative to where it is written: a file beside the profile, or the shell's folder
     at_shell = any(override.key == _DIALOGUES for override in overrides)
-    return load_dialogues((Path() if at_shell else folder) / Path(named).expanduser())
+    return load_dialogues(
+        (Path() if at_shell else folder) / _at_home(named),
+        {what: heading for what, heading in headings.items() if isinstance(heading, str)},
+    )
+
+
+def _at_home(named: str) -> Path:
+    with suppress(RuntimeError):  # nobody has that home: a file may be called so
+        return Path(named).expanduser()
+    return Path(named)
 
 
 def _with_limits(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -293,7 +321,7 @@ def _with_limits(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _find(name_or_path: str, search: Sequence[Path]) -> Path:
-    path = Path(name_or_path).expanduser()
+    path = _at_home(name_or_path)
     if path.is_file():
         return path
     if path.name == name_or_path:  # no folder in it: a name, with or without the ending
@@ -301,6 +329,10 @@ def _find(name_or_path: str, search: Sequence[Path]) -> Path:
         for folder in search:
             if (folder / f"{name}.toml").is_file():
                 return folder / f"{name}.toml"
+    if name_or_path == "-" or path.is_fifo() or path.is_char_device():
+        raise ProfileError(
+            [f"{name_or_path}: is no file: save the profile to one (`loadkit run -` reads a pipe)"]
+        )
     raise _unknown(name_or_path, search)
 
 
@@ -313,11 +345,11 @@ def _unknown(said: str, folders: Sequence[Path]) -> ProfileError:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except OSError as error:
         raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ProfileError([f"{path}: should be UTF-8 text: {error.reason}"]) from error
+    except ValueError as error:
+        raise ProfileError([f"{path}: {error}"]) from error
 
 
 def _parsed(overrides: Iterable[str]) -> tuple[list[Override], list[str]]:

@@ -252,12 +252,22 @@ def _known_dialogues(text: str) -> str:
     return text
 
 
+class Columns(Table):
+    """The headings of a CSV file of dialogues; None is guessed. See `loadkit.plan.spreadsheet`."""
+
+    text: str | None = None
+    conversation: str | None = None
+    intent: str | None = None
+    speaker: str | None = None
+
+
 class Conversation(Table):
     """What a session is made of.
 
     Attributes:
         turns: how often the person speaks.
-        dialogues: what is said: `builtin`, `builtin:<sector>`, or a JSONL or TOML file.
+        columns: of a CSV file of dialogues, which holds what.
+        dialogues: what is said: `builtin`, `builtin:<sector>`, or a JSONL, TOML or CSV file.
         time_scale: factor on every time a person takes; 0.1 makes people ten times faster.
         patience: seconds a person waits for an answer before the turn is lost. Not scaled: it
             is the target's time, not the person's.
@@ -270,6 +280,7 @@ class Conversation(Table):
     """
 
     turns: Turns = Turns()
+    columns: Columns = Columns()
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
     time_scale: Annotated[float, Field(gt=0)] = 1.0
     patience: Annotated[Duration, Field(gt=0)] = 60.0

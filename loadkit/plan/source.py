@@ -1,9 +1,10 @@
 """A profile's text: its opening question, its values with overrides, and where each one stands."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from typing import Any, Final
+
+from loadkit.textfile import parse_toml
 
 __all__ = ["Key", "Override", "Source", "opening_comment", "parse_override"]
 
@@ -53,6 +54,8 @@ def parse_override(text: str) -> Override:
     Raises:
         ValueError: there is no key or no `=`, or a list, table or quoted text is not closed.
     """
+    if not text.isascii():
+        _check_text(text)
     name, equals, written = text.partition("=")
     if not (equals and re.fullmatch(_DOTTED, name.strip())):
         raise ValueError("should be KEY=VALUE with a dotted key, such as load.seed=8")
@@ -63,10 +66,17 @@ def parse_override(text: str) -> Override:
     return Override(key, _value(written.strip()), text)
 
 
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("should be UTF-8 text") from error
+
+
 def _value(written: str) -> Any:
     try:
-        data = tomllib.loads(f"value = {written}")
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(f"value = {written}")
+    except ValueError as error:
         if written[:1] in ("[", "{", '"', "'"):
             raise ValueError(f"the value is not TOML: {error}") from error
         return written
@@ -90,13 +100,13 @@ class Source:
         overrides: laid over the file's values in order.
 
     Raises:
-        tomllib.TOMLDecodeError: the text is not TOML; the error names line and column.
+        ValueError: the text is not TOML; the error names line and column.
     """
 
     def __init__(self, text: str, where: str, overrides: Sequence[Override] = ()) -> None:
         self._where = where
         self._overrides = overrides
-        self.data: dict[str, Any] = tomllib.loads(text)
+        self.data = parse_toml(text)
         self.mistakes: list[str] = []
         self._text = text.split("\n")
         self._lines = _line_numbers(self._text)

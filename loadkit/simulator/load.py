@@ -1,7 +1,6 @@
 """From a TOML file and `--set KEY=VALUE` to dials, with every mistake reported at once."""
 
 import difflib
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 from loadkit.errors import UsageError
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.durations import Bimodal, Constant, Exponential, Lognormal
+from loadkit.textfile import parse_toml, read_text
 
 __all__ = ["load_dials"]
 
@@ -62,18 +62,21 @@ def load_dials(config: Path | None, overrides: Sequence[str]) -> Dials:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = read_text(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+    try:
+        return parse_toml(text)
+    except ValueError as error:
         raise UsageError(f"{path}: not TOML: {error}") from error
 
 
 def _value(text: str) -> Any:
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {text}")
+    except ValueError:
         return text
     return parsed["value"] if len(parsed) == 1 else text
 

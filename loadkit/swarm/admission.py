@@ -17,8 +17,8 @@ class Hello:
     Attributes:
         version: of this tool.
         classes: its user classes.
-        profile: the profile that it was itself started with, as JSON; None where it was not, and
-            takes what it gets.
+        profile: the outline of the profile that it was itself started with, as JSON; None where it
+            was not, and takes what it gets.
     """
 
     version: str
@@ -73,7 +73,9 @@ def objection(worker: str, hello: Hello | None, version: str, asked: Profile) ->
 
 def _other_profile(own: str, asked: Profile) -> str | None:
     """Say how a profile differs from the run's, if it does."""
-    there, here = json.loads(own), json.loads(asked.to_json())
+    there, here = json.loads(own), dict(asked.outline)
+    for told in (there, here):
+        told.pop("dialogues_told", None)  # names the file, which may lie elsewhere there
     if there["name"] != here["name"]:
         return f"the profile {there['name']!r}, this run's is {here['name']!r}"
     keys = sorted(_differences(there, here))

@@ -1,11 +1,13 @@
 """What Locust's own options may not say beside a profile, wherever they are set."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any, Final
 
 from locust import argument_parser
 
+from loadkit import flags
 from loadkit.errors import UsageError
 
 __all__ = ["check_options"]
@@ -39,7 +41,8 @@ def check_options(options: Namespace) -> None:
     Raises:
         UsageError: there is such an option; the text names each and where it is set.
     """
-    mistakes = list(_mistakes(options, _origins()))
+    mistakes = [flaw] if (flaw := flags.flaw(sys.argv)) else []
+    mistakes += _mistakes(options, _origins())
     if mistakes:
         raise UsageError("\n".join(mistakes))
 

@@ -25,6 +25,7 @@ __all__ = [
     "INTERVAL",
     "LAST",
     "LEAVE",
+    "PROFILE",
     "SORRY",
     "Courier",
 ]
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 HELLO: Final = "loadkit.hello"  # worker → master: a `Hello`, as it connects
 LEAVE: Final = "loadkit.leave"  # master → worker: {"text"}: you cannot take part, this is why
 SORRY: Final = "loadkit.sorry"  # worker → master: {"text"}: I cannot take part, this is why
+PROFILE: Final = "loadkit.profile"  # master → worker: {"run", "profile"}, once, as it may be long
 DEAL: Final = "loadkit.deal"  # master → worker: a `Deal`
 INTERVAL: Final = "loadkit.interval"  # worker → master: {"run", "seq", "interval"}
 LAST: Final = "loadkit.last"  # worker → master: {"run", "seq"}: there is no higher number

@@ -163,7 +163,7 @@ def run_info(
 ) -> dict[str, Any]:
     """Return what `run.json` says of a run: what was run, with what, and where; no secrets."""
     return {
-        "profile": profile.model_dump(mode="json"),
+        "profile": profile.outline,
         "target": target,
         "network": dict(network),
         "started_at": started_at,

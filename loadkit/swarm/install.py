@@ -1,5 +1,6 @@
 """The one place where loadkit is put into a Locust process."""
 
+import json
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunne
 from locust.web import WebUI
 
 from loadkit import __version__, lifeline
-from loadkit.errors import LoadkitError, UsageError
+from loadkit.errors import LoadkitError, LocalError, UsageError
 from loadkit.machine import cannot_listen
 from loadkit.measure import enough
 from loadkit.network import Network, asked, words
@@ -25,7 +26,7 @@ from loadkit.swarm.admission import Hello
 from loadkit.swarm.bounds import bound_heap, keep_bounded
 from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.contradictions import check_options
-from loadkit.swarm.courier import DEAL, FINISH, LEAVE, PATIENCE, Courier
+from loadkit.swarm.courier import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, Courier
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
@@ -72,7 +73,7 @@ def install(environment: Environment, **_: Any) -> None:
     environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
     if isinstance(runner, MasterRunner):
-        _install_leader(environment, conductor)
+        _install_leader(environment, runner, conductor)
     elif isinstance(runner, LocalRunner):
         _install_alone(environment, conductor, network)
     if options.metrics_port is not None:
@@ -119,7 +120,7 @@ def _check_port(web_ui: WebUI) -> None:
         )
 
 
-def _install_leader(environment: Environment, conductor: Conductor) -> None:
+def _install_leader(environment: Environment, runner: MasterRunner, conductor: Conductor) -> None:
     events, options = environment.events, environment.parsed_options
 
     environment.dispatcher_class = SteadyDispatcher
@@ -127,16 +128,24 @@ def _install_leader(environment: Environment, conductor: Conductor) -> None:
     network = asked(options)  # a form may write into the options themselves
     options.enable_rebalancing = True  # else the users of a lost worker are gone with it
 
+    handed: dict[str, str] = {}
+
     def on_test_start(**_: Any) -> None:
-        # Locust's spawn message carries the options to the workers, late ones included.
-        options.loadkit_run = conductor.start()
-        options.loadkit_profile = conductor.as_run().to_json()
+        # Locust's spawn messages carry the options to the workers, late ones included.
+        options.loadkit_run = run = conductor.start()
+        handed.update(run=run, profile=conductor.as_run().to_json())
         options.loadkit_network = network
+        runner.send_message(PROFILE, handed)
+
+    def on_connect(client_id: str, **_: Any) -> None:
+        if handed:  # before Locust has this one spawn users
+            runner.send_message(PROFILE, handed, client_id)
+        conductor.greet(client_id)
 
     events.test_start.add_listener(on_test_start)
     events.test_stopping.add_listener(lambda **_: conductor.drain())
     events.test_stop.add_listener(lambda **_: conductor.finish())
-    events.worker_connect.add_listener(lambda client_id, **_: conductor.greet(client_id))
+    events.worker_connect.add_listener(on_connect)
 
 
 def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
@@ -147,6 +156,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     worker = Worker(environment, courier.deliver, courier.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]
     dealt = Deal("")
+    handed: dict[str, str] = {}
     handed_over = Event()
     handed_over.set()
 
@@ -160,7 +170,9 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         handed_over.clear()
         courier.begin(options.loadkit_run)
         try:
-            profile = Profile.from_json(options.loadkit_profile)
+            if handed.get("run") != options.loadkit_run:
+                raise LocalError("the master has sent no profile for this run")
+            profile = Profile.from_json(handed["profile"])
             network = Network.of(options.loadkit_network, os.environ)
             worker.prepare(profile, environment.host or "", network)
         except LoadkitError as error:
@@ -169,6 +181,9 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             return
         if dealt.run == options.loadkit_run:
             worker.take(dealt, runner.worker_index)
+
+    def on_profile(environment: Environment, msg: Any) -> None:
+        handed.update(msg.data)
 
     def on_deal(environment: Environment, msg: Any) -> None:
         nonlocal dealt
@@ -210,6 +225,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         handed_over.wait(PATIENCE)
 
     runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
+    runner.register_message(PROFILE, on_profile)
     runner.register_message(DEAL, on_deal)
     runner.register_message(LEAVE, lambda environment, msg: give_up(msg.data["text"]))
     environment.events.report_to_master.add_listener(on_report)
@@ -240,7 +256,7 @@ def _introduction(environment: Environment) -> Hello:
     classes = tuple(cls.__name__ for cls in environment.user_classes)
     try:
         alone = options.profile and is_on_its_own()
-        own = read_profile(options, classes).to_json() if alone else None
+        own = json.dumps(read_profile(options, classes).outline) if alone else None
         if is_on_its_own() and words(options):
             raise UsageError(
                 f"{words(options)[0]}: the master tells its workers the way to the target; give it "

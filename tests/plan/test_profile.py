@@ -82,8 +82,27 @@ class TestFinding:
             load_profile("elsewhere/mine", search=[path.parent])
 
     def test_a_file_that_is_not_text_is_told(self, path: Path):
-        path.write_bytes(b"\xff\xfe")
-        assert mistakes_in(path) == ["mine.toml: should be UTF-8 text: invalid start byte"]
+        path.write_bytes(b"[load]\n\xff")
+        told = "mine.toml: should be UTF-8 text: line 2 has the byte 0xff; save it as UTF-8"
+        assert mistakes_in(path) == [told]
+
+    @pytest.mark.parametrize("text", ["a = " + "[" * 10_000, f"a = {'9' * 5000}"])
+    def test_a_file_without_end_is_told(self, path: Path, text: str):
+        """Of lists in lists, or of digits."""
+        path.write_text(text)
+        (mistake,) = mistakes_in(path)
+        assert mistake.startswith("mine.toml: ")
+
+    def test_a_byte_order_mark_is_no_part_of_it(self, path: Path):
+        """Its opening question included."""
+        path.write_text(MINIMAL, encoding="utf-8-sig")
+        assert load_profile(str(path)).question == "Does it hold?"
+
+    def test_an_override_that_is_no_text_is_told(self, path: Path):
+        """Bytes of the command line that are no UTF-8 reach Python as lone surrogates."""
+        path.write_text(MINIMAL)
+        with pytest.raises(ProfileError, match="should be UTF-8 text"):
+            load_profile(str(path), overrides=["conversation.dialogues=\udcff"])
 
 
 class TestMistakes:
@@ -468,7 +487,7 @@ class TestDocumentation:
             assert f"\n| `{key}` |" in section
 
     def test_every_table_has_a_section(self):
-        keys = {"allow_hosts", "name", "question", "own_dialogues"}
+        keys = {"allow_hosts", "name", "question", "own_dialogues", "dialogues_told"}
         assert "\n## `allow_hosts`" in self.TEXT
         for table in Profile.model_fields.keys() - keys:
             assert f"\n## `[{table}]`" in self.TEXT

@@ -59,6 +59,7 @@ def test_a_stage_of_the_other_model_is_told_with_its_place_beside_the_rest(
 def test_defaults_are_those_of_the_documentation():
     assert Conversation().model_dump() == {
         "turns": {"min": 2, "max": 5},
+        "columns": {"text": None, "conversation": None, "intent": None, "speaker": None},
         "dialogues": "builtin",
         "time_scale": 1.0,
         "patience": 60.0,

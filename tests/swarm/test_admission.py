@@ -1,5 +1,6 @@
 """Why a worker may not take part."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def a_profile(folder: Path, text: str = TEXT, name: str = "tiny") -> Profile:
 
 def test_one_that_runs_the_same_is_let_in(tmp_path: Path) -> None:
     asked = a_profile(tmp_path)
-    for own in (None, asked.to_json()):
+    for own in (None, json.dumps(asked.outline)):
         assert objection("w1", Hello("1.0", CLASSES, own), "1.0", asked) is None
 
 
@@ -43,7 +44,7 @@ def test_another_version_is_named_with_both_numbers(tmp_path: Path, there: str) 
 
 
 def test_another_profile_is_named(tmp_path: Path) -> None:
-    own = a_profile(tmp_path, name="other").to_json()
+    own = json.dumps(a_profile(tmp_path, name="other").outline)
     said = objection("w1", Hello("1.0", CLASSES, own), "1.0", a_profile(tmp_path))
     assert said is not None
     assert "w1 was started with the profile 'other', this run's is 'tiny': start it without" in said
@@ -52,7 +53,7 @@ def test_another_profile_is_named(tmp_path: Path) -> None:
 def test_a_profile_that_was_edited_is_named_with_what_differs(tmp_path: Path) -> None:
     asked = a_profile(tmp_path)
     own = a_profile(tmp_path, TEXT.replace("users = 5", "users = 6") + "[human]\ndrafts = 0.5")
-    said = objection("w1", Hello("1.0", CLASSES, own.to_json()), "1.0", asked)
+    said = objection("w1", Hello("1.0", CLASSES, json.dumps(own.outline)), "1.0", asked)
     assert said is not None
     assert "another 'tiny' (it differs in human.drafts, load.stages)" in said
 

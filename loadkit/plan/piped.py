@@ -1,0 +1,63 @@
+"""A profile that comes through a pipe: it can be read once, and more than one process reads it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from loadkit.plan.profile import ProfileError
+from loadkit.textfile import parse_toml, read_text
+
+__all__ = ["kept"]
+
+_STDIN: Final = Path("/dev/stdin")
+_OF_THE_SYSTEM: Final = ("/dev/", "/proc/")
+
+
+@contextmanager
+def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Keep what comes through a pipe in a file of its own for as long as the block lasts.
+
+    Args:
+        profile: `-` for standard input, a pipe's path, or any other profile.
+        overrides: `KEY=VALUE` for it.
+
+    Yields:
+        The profile by a name that can be read again and again, and the overrides: a file of
+        dialogues that a piped profile names lies relative to the current folder.
+
+    Raises:
+        ProfileError: it cannot be read, or as the block does.
+    """
+    path = _STDIN if profile == "-" else Path(profile)
+    if not (str(path).startswith(_OF_THE_SYSTEM) or path.is_fifo()):
+        yield profile, list(overrides)
+        return
+    try:
+        text = read_text(path)
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise ProfileError([f"{path}: {error}"]) from error
+    name = "stdin" if path == _STDIN else "pipe"
+    with TemporaryDirectory(prefix="loadkit-") as folder:
+        copy = Path(folder) / f"{name}.toml"
+        copy.write_text(text, encoding="utf-8")
+        try:
+            yield str(copy), [*_dialogues(text), *overrides]
+        except ProfileError as error:
+            raise ProfileError(
+                [mistake.replace(str(copy), str(path)) for mistake in error.mistakes]
+            ) from error
+
+
+def _dialogues(text: str) -> Iterator[str]:
+    try:
+        table: Any = parse_toml(text).get("conversation", {})
+    except ValueError:
+        return  # told with all else that is wrong
+    named = table.get("dialogues") if isinstance(table, dict) else None
+    if isinstance(named, str) and named and named.partition(":")[0] != "builtin":
+        yield f"conversation.dialogues={json.dumps(named, ensure_ascii=False)}"
