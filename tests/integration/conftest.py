@@ -9,6 +9,8 @@ LONGEST = (
     "test_bad_input",
     "test_distributed",
     "test_conformance",
+    "test_orphans",
+    "test_never_stuck",
     "test_run",
     "test_survival",
     "test_profiles",
