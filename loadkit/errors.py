@@ -1,7 +1,7 @@
 """The exception tree and the closed list of failure kinds.
 
 LoadkitError
-├── UsageError              the user can mend it: a flag, a profile, a secret, a folder (exit 2)
+├── UsageError              the user can fix it: a flag, a profile, a secret, a folder (exit 2)
 ├── TargetError             the target cannot be reached or refuses us, before any load (exit 4)
 ├── LocalError              a mistake of our own; it stops the run loudly
 └── RemoteError             what the target did wrong to one virtual user: a measurement
@@ -54,7 +54,7 @@ class LoadkitError(Exception):
 
 
 class UsageError(LoadkitError):
-    """Something the user can mend; the text names the place and the mend."""
+    """Something the user can fix; the text names the place and the fix."""
 
 
 class TargetError(LoadkitError):

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from loadkit.measure.words import percent
+
 if TYPE_CHECKING:  # numpy and scipy are for who analyses: a worker should not pay for loading them
     import numpy as np
     from numpy.typing import NDArray
@@ -317,7 +319,7 @@ def _warnings(x: "Floats", best: tuple[float, float, float], r_squared: float) -
     if _law(most, *best) > REACHED * rate * most:
         said.append(
             f"the figures do not reach the knee: at {most:,.0f} throughput is still "
-            f"{_law(most, *best) / (rate * most):.0%} of linear; measure at higher loads"
+            f"{percent(_law(most, *best) / (rate * most))} of linear; measure at higher loads"
         )
     elif _peak(contention, coherency) < float(x.min()):
         said.append(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
-from loadkit.measure.words import number, plural
+from loadkit.measure.words import number, percent, plural
 
 __all__ = [
     "DELIVERED_SHARE",
@@ -209,7 +209,7 @@ def _resources(
         yield (
             "invalid",
             f"a worker used {number(SATURATED_CPU_PERCENT)} % or more of its core in "
-            f"{saturated_share:.0%} of the intervals (limit {SATURATED_SHARE:.0%}): the "
+            f"{percent(saturated_share)} of the intervals (limit {percent(SATURATED_SHARE)}): the "
             f"generator was the limit; {_MEND}",
         )
     if local_limits:
@@ -241,7 +241,7 @@ def _delivery(asked: float | None, got: float, noun: str, mend: str) -> _Found:
         yield (
             "invalid",
             f"only {number(got)} of {number(asked)} {noun} were reached (at least "
-            f"{DELIVERED_SHARE:.0%} needed): the load asked for was not delivered; {mend}",
+            f"{percent(DELIVERED_SHARE)} needed): the load asked for was not delivered; {mend}",
         )
 
 
@@ -254,7 +254,7 @@ def _shortage(undelivered_s: float, duration_s: float, refused: int) -> _Found:
             level,
             f"for {number(undelivered_s)} of {number(duration_s)} s clearly fewer users ran "
             f"than were asked for (limit {number(UNDELIVERED_SUSPECT_S)} s, and "
-            f"{UNDELIVERED_SHARE:.0%} of the run); see timeline.csv for when, and {_MEND}",
+            f"{percent(UNDELIVERED_SHARE)} of the run); see timeline.csv for when, and {_MEND}",
         )
     if refused:
         yield (

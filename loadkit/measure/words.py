@@ -1,6 +1,14 @@
 """Numbers in words: as many digits as a reader can use, the same in every verdict and report."""
 
-__all__ = ["compare", "number", "plural"]
+from typing import Final
+
+__all__ = ["ENDINGS", "FROM_DUE", "compare", "number", "percent", "plural"]
+
+ENDINGS: Final = {"cut_off": "still running at the end"}
+"""How a session ended, where its key does not say it: the key is a contract."""
+
+FROM_DUE: Final = "from planned time"
+"""What a latency is called that counts from when the plan wanted it to begin."""
 
 
 def number(value: float) -> str:
@@ -34,3 +42,8 @@ def compare(actual: float, limit: float, unit: str = "", *, at_least: bool = Fal
 def plural(count: float, noun: str) -> str:
     """Write a count with its noun: `1 turn`, `1,204 turns`."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Write a share as whole percent: 0.95 is `95 %`."""
+    return f"{100 * share:,.0f} %"

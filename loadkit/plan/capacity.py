@@ -92,8 +92,8 @@ class Search:
             raise UsageError("the capacity search is over; there is no step to record")
         if outcome.load != due.load:
             raise UsageError(
-                f"step {due.number} of the recorded search was at {outcome.load:g}, but [capacity] "
-                f"asks for {due.load:g}; resume with the profile that the search began with"
+                f"step {due.number} of the earlier search was at {outcome.load:,g}, but [capacity] "
+                f"asks for {due.load:,g}; resume with the profile that the search began with"
             )
         self._evidence.add(outcome)
         try:
@@ -164,12 +164,12 @@ class Search:
         self._rest *= _LONGER_REST
         for _ in range(2):  # once could be the luck of an unstable target
             if (yield from self._probe(load)) != "held":
-                self._notes.append(f"{load:g} had held, and did not any more after the overload")
+                self._notes.append(f"{load:,g} had held, and did not any more after the overload")
                 return False
         self._evidence.excuse(load)
         self._notes.append(
-            f"after the overload, {load:g} did not hold after a rest of "
-            f"{self._settings.cool_down:g} s and did after {self._rest:g} s: the target recovers "
+            f"after the overload, {load:,g} did not hold after a rest of "
+            f"{self._settings.cool_down:,g} s and did after {self._rest:,g} s: the target recovers "
             "slowly"
         )
         return True
@@ -226,7 +226,7 @@ class Search:
             if verdict == "held":
                 return True
             if verdict == "undecided":
-                self._notes.append(f"the confirmation at {load:g} had too few samples")
+                self._notes.append(f"the confirmation at {load:,g} had too few samples")
                 return False
             self._high = load
             if not jumps:  # is it the length that breaks it, or is the target unstable?
@@ -234,7 +234,7 @@ class Search:
             if length:
                 self._evidence.overrule(load)
             than = ", where short ones held" if length and not jumps else ""
-            self._notes.append(f"the long hold broke at {load:g}{than}")
+            self._notes.append(f"the long hold broke at {load:,g}{than}")
             if load <= self._floor:
                 self._low = None
                 break

@@ -62,12 +62,12 @@ class CapacitySettings(Table):
     def _can_be_done(self) -> "CapacitySettings":
         if self.start > self.ceiling:
             raise ValueError(
-                f"start ({self.start:g}) should not be above ceiling ({self.ceiling:g})"
+                f"start ({self.start:,g}) should not be above ceiling ({self.ceiling:,g})"
             )
         least = 2 * self.ramp + self.measure + self.hold
         if self.budget < least:
             raise ValueError(
-                f"budget ({self.budget:g} s) is too short for one step and a confirmation; give "
-                f"it {least:g} s or more, or make ramp, measure or hold shorter"
+                f"budget ({self.budget:,g} s) is too short for one step and a confirmation; give "
+                f"it {least:,g} s or more, or make ramp, measure or hold shorter"
             )
         return self

@@ -198,8 +198,8 @@ class Load(Table):
             )
         if self.warmup >= self.duration_s:
             raise ValueError(
-                f"warmup ({self.warmup:g} s) leaves nothing to measure of the stages' "
-                f"{self.duration_s:g} s"
+                f"warmup ({self.warmup:,g} s) leaves nothing to measure of the stages' "
+                f"{self.duration_s:,g} s"
             )
         return self
 

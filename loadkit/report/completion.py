@@ -69,7 +69,7 @@ def _tail(path: Path, first: float) -> tuple[float | None, int]:
     try:
         return _cut(path, first)
     except OSError as error:
-        raise UsageError(f"cannot mend {path}: {error.strerror}") from error
+        raise UsageError(f"cannot repair {path}: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path} is no file of loadkit, or was edited: {error}") from error
 

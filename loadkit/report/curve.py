@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from loadkit.measure.scalability import CLEAR, fit, headroom, knee
-from loadkit.measure.words import number
+from loadkit.measure.words import number, percent
 from loadkit.metrics import Metric
 
 __all__ = ["analysed", "headline", "told_of_curve"]
@@ -74,7 +74,7 @@ def told_of_curve(found: Document) -> Iterator[str]:
     if result and result["load"] and own:
         room = headroom(own, result["load"])
         unit = "users" if found["model"] == "closed" else "sessions a second"
-        what = f"{room:.0%} head-room" if room >= 0 else f"{-room:.0%} too little"
+        what = f"{percent(room)} head-room" if room >= 0 else f"{percent(-room)} too little"
         yield f"Against the {number(own)} {unit} of the profile's own stages that is {what}."
 
 

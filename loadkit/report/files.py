@@ -206,7 +206,7 @@ def _unwritable(folder: Path, error: OSError, names: Sequence[str] = ()) -> Usag
     why = "a file is in the way" if isinstance(error, FileExistsError) else error.strerror or error
     return UsageError(
         f"cannot write {what} in {folder}: {why}; "
-        "choose another folder with --out, or mend its permissions"
+        "choose another folder with --out, or fix its permissions"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from loadkit.measure.distribution import PERCENTILES
 from loadkit.measure.enough import needed
 from loadkit.measure.summary import Stats, Summary
-from loadkit.measure.words import number
+from loadkit.measure.words import FROM_DUE, number
 
 __all__ = [
     "TOO_FEW",
@@ -64,7 +64,7 @@ def rows(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
             yield from _interval(summary, columns)
         due = summary.from_schedule_ms.get(phase, {})
         if shifted(stats, due, columns):
-            yield Row(phase, "from schedule", shown(due, columns), "schedule")
+            yield Row(phase, FROM_DUE, shown(due, columns), "schedule")
 
 
 WAITS: Final = ("waits without an end", "open", "median, s", "oldest, s", "lost")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from loadkit.measure.overdue import Overdue
-from loadkit.measure.words import number, plural
+from loadkit.measure.words import FROM_DUE, number, plural
 from loadkit.report.latency import TOO_FEW, shifted, shown, supported
 
 __all__ = ["clock", "line"]
@@ -54,10 +54,7 @@ def line(
 
 def _response(response_ms: Mapping[str, float], from_schedule_ms: Mapping[str, float]) -> str:
     if supported(response_ms, "p95") and shifted(response_ms, from_schedule_ms, ("p95",)):
-        return (
-            f"p95 {number(response_ms['p95'])} ms, "
-            f"{number(from_schedule_ms['p95'])} ms from schedule"
-        )
+        return f"p95 {number(response_ms['p95'])} ms, {number(from_schedule_ms['p95'])} {FROM_DUE}"
     if not supported(response_ms, "p50"):
         return f"response p50/p95 {TOO_FEW}"
     return f"response p50/p95 {'/'.join(shown(response_ms, ('p50', 'p95')))} ms"

@@ -6,7 +6,7 @@ from typing import Final
 
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
-from loadkit.measure.words import number
+from loadkit.measure.words import ENDINGS, number
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, shown, waits
 from loadkit.report.verdict import broke, in_doubt, verdict_line, word
@@ -45,7 +45,7 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     if summary.slo:
         yield from ("", "## Objectives", "")
         yield from _table(
-            ("metric", "limit", "actual", "95 % CI", "samples", "needed", "held"),
+            ("metric", "limit", "actual", "95 % CI", "samples", "needed", "result"),
             [_objective(line) for line in summary.slo],
         )
     if told := list(incidents.told(summary)):
@@ -142,7 +142,7 @@ def _counts(summary: Summary) -> Iterator[tuple[str, str]]:
         yield f"sessions {name}", number(sessions[name])
     for name, count in sessions["ended"].items():
         if count:
-            yield f"ended: {name}", number(count)
+            yield f"ended: {ENDINGS.get(name, name)}", number(count)
     for name, value in summary.turns.items():
         yield f"turns {name}", number(value)
     for what in ("turns", "sessions"):

@@ -10,7 +10,7 @@ from rich.text import Text
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Stats, Summary
 from loadkit.measure.verdict import BROKEN, UNDECIDED
-from loadkit.measure.words import number, plural
+from loadkit.measure.words import ENDINGS, number, plural
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
@@ -132,7 +132,8 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
         f"{number(sessions['started'])} started · {number(sessions['completed'])} completed · "
         f"{number(sessions['peak_concurrent'])} at once{_rate(summary, 'sessions')}",
     )
-    yield "  ended", _listed(sessions["ended"]) or "none"
+    ended = {ENDINGS.get(key, key): count for key, count in sessions["ended"].items()}
+    yield "  ended", _listed(ended) or "none"
     lost = f"{number(turns['lost'])} lost"
     if turns["lost"]:
         lost += f" ({number(100 * turns['lost_ratio'])} %)"

@@ -283,7 +283,7 @@ def _generator(
             over(lambda sessions: sessions * value["session_kb"] * 1e-6),
         ),
         Row(
-            "generator addresses",
+            "source IP addresses",
             "",
             f"L ÷ {PORTS:,} ports, to one address",
             over(lambda sessions: math.ceil(sessions / PORTS)),

@@ -129,7 +129,7 @@ def _table(made: Plan) -> Table:
     table.add_column("figure", no_wrap=True)
     for name in made.columns:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("how", overflow="fold", style="dim")
+    table.add_column("formula", overflow="fold", style="dim")
     for row in made.rows:
         cells = [number(round(value, 9)) for value in row.values]
         table.add_row(row.symbol, row.name, *cells, Text(row.formula))

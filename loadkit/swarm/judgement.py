@@ -25,7 +25,7 @@ for high load). From here on it is that rule that ends the load, whatever the la
 
 HOPELESS: Final = 2.0
 """Times its limit that a percentile surely is, without falling, for a step to be given up before it
-has settled. A queue that grows without end never settles, and each second makes it longer."""
+has settled. A queue that grows without bound never settles, and each second makes it longer."""
 
 _TURNED_AWAY: Final = (f"errors.{Failure.RATE_LIMITED}", f"errors.{Failure.OVERLOADED}")
 

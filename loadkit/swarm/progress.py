@@ -57,7 +57,7 @@ class Progress:
         if self._console.is_terminal:
             self._console.print(f"{now:5.0f} s  {state:<70}", end="\r")
         elif self._is_time(now) and state != self._told:
-            self._console.print(f"{now:.0f} s  {state}", soft_wrap=True)
+            self._console.print(f"{now:,.0f} s  {state}", soft_wrap=True)
             self._told = state
 
     def clear(self) -> None:

@@ -18,6 +18,7 @@ from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.histogram import Tally
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.words import FROM_DUE
 
 __all__ = ["SwarmRecorder"]
 
@@ -77,7 +78,7 @@ class SwarmRecorder(Recorder):
 
     def _show_from_due(self, phase: Phase, sent: Tally, due: Tally) -> None:
         """A row of what counts from the schedule, once the means differ by over 5 %."""
-        name, known = f"{phase} from schedule", self._from_due[phase]
+        name, known = f"{phase} {FROM_DUE}", self._from_due[phase]
         entry = _entry(self._stats, name, due)
         known.sent += sent.total
         known.due += due.total

@@ -57,7 +57,7 @@ class Reserve:
             )
         if now - absence.from_s > self._patience:
             self._stop(
-                f"the loss of every worker: none came within {self._patience:g} s "
+                f"the loss of every worker: none came within {self._patience:,g} s "
                 "(--worker-patience)"
             )
 

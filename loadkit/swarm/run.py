@@ -177,7 +177,7 @@ class Run:
         broken, abort = self._watch.look(now, lines), self.profile.abort
         if broken is None or abort is None:
             return False
-        self._aborted = f"ended after {now:.0f} s: {broken} for {abort.grace:g} s ([abort])"
+        self._aborted = f"ended after {now:,.0f} s: {broken} for {abort.grace:,g} s ([abort])"
         return True
 
     def stopped_by(self, what: str) -> None:

@@ -162,10 +162,10 @@ class CapacityRun:
             "rest": "without load",
             "ramp": "ramping",
             "settle": "settling",
-            "measure": f"measuring {self._measured.seconds:.0f} s",
+            "measure": f"measuring {self._measured.seconds:,.0f} s",
             "over": "",
         }[self._phase]
-        return f"step {due.number}: {due.load:g}{unit} ({due.kind}), {words}"
+        return f"step {due.number}: {due.load:,g}{unit} ({due.kind}), {words}"
 
     def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[str] = ()) -> None:
         """Take what is new; to be called about once a second.

@@ -59,7 +59,7 @@ def test_a_run_is_judged_by_its_generator(changed: Any, level: str, said: str) -
     ("facts", "level", "said"),
     [
         ({"saturated_share": 0.10}, "valid", ""),
-        ({"saturated_share": 0.25}, "invalid", "in 25% of the intervals"),
+        ({"saturated_share": 0.25}, "invalid", "in 25 % of the intervals"),
         ({"asked_users": 100, "peak_users": 95}, "valid", ""),
         ({"asked_users": 100, "peak_users": 94}, "invalid", "only 94 of 100 concurrent users"),
         ({"asked_users": None, "peak_users": 0}, "valid", ""),

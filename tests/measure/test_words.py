@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadkit.measure.words import compare, number
+from loadkit.measure.words import compare, number, percent
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_a_comparison_states_its_unit_on_both_sides() -> None:
 def test_a_comparison_never_reads_x_above_x() -> None:
     """Where rounding would hide the difference there are more digits."""
     assert compare(2500.4, 2500, "ms") == "2,500.400 ms > 2,500 ms"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.95, "95 %"), (0, "0 %"), (1.786, "179 %"), (12.345, "1,234 %")]
+)
+def test_a_share_is_whole_percent_with_a_space(share: float, text: str) -> None:
+    """As everywhere else."""
+    assert percent(share) == text

@@ -576,7 +576,7 @@ class TestResumption:
         with pytest.raises(UsageError) as caught:
             course.record(Outcome(10, "held"))
         assert str(caught.value) == (
-            "step 1 of the recorded search was at 10, but [capacity] asks for 20; resume with the "
+            "step 1 of the earlier search was at 10, but [capacity] asks for 20; resume with the "
             "profile that the search began with"
         )
 

@@ -79,7 +79,7 @@ def test_the_knee_is_where_throughput_stops_growing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "words"), [(75.0, "50% head-room"), (40.0, "20% too little"), (None, "")]
+    ("load", "words"), [(75.0, "50 % head-room"), (40.0, "20 % too little"), (None, "")]
 )
 def test_head_room_is_against_the_profiles_own_stages(load: float | None, words: str) -> None:
     """They are the load of today."""

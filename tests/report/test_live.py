@@ -44,7 +44,7 @@ def test_the_line_copes_with_what_is_not_there_yet(changed: Any, part: str) -> N
 
 @pytest.mark.parametrize(
     ("due", "part"),
-    [(850.0, "response p50/p95 410/812 ms"), (1300.0, "p95 812 ms, 1,300 ms from schedule")],
+    [(850.0, "response p50/p95 410/812 ms"), (1300.0, "p95 812 ms, 1,300 from planned time")],
 )
 def test_a_late_generator_shows_in_the_line(due: float, part: str) -> None:
     """Where counting from the schedule changes p95 by more than 5 %, both stand side by side."""

@@ -102,7 +102,7 @@ def test_intervals_and_the_schedule_stand_below_their_phase(make: Any) -> None:
         "response, 95 % CI from",
         "response, 95 % CI to",
         "echo",
-        "echo, from schedule",
+        "echo, from planned time",
     ]
 
 

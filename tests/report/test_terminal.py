@@ -10,6 +10,7 @@ from rich.console import Console
 
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
+from loadkit.measure.words import FROM_DUE
 from loadkit.report.terminal import fared, render
 from loadkit.report.verdict import verdict_line
 
@@ -115,8 +116,8 @@ def test_figures_from_the_schedule_stand_under_the_plain_ones_where_they_differ(
     lines = shown(make()).splitlines()
     echo = next(i for i, line in enumerate(lines) if line.startswith("echo"))
     assert lines[echo].split()[-1] == "4"
-    assert lines[echo + 1].split() == ["from", "schedule", "1,204", "4", "504", "504", "504", "504"]
-    assert sum("from schedule" in line for line in lines) == 1
+    assert lines[echo + 1].split() == [*FROM_DUE.split(), "1,204", "4", *["504"] * 4]
+    assert sum("from planned time" in line for line in lines) == 1
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,13 @@ def test_a_run_that_measured_nothing_still_renders(make: Any) -> None:
     text = shown(Summary.from_dict(data))
     assert "latency" not in text
     assert "2 workers" in text
+
+
+def test_sessions_that_the_end_of_the_run_ended_are_said_to_have_been_running(make: Any) -> None:
+    """Their key, `cut_off`, is for scripts."""
+    text = shown(make())
+    assert "398 user end · 14 still running at the end" in text
+    assert "cut" not in text
 
 
 def test_each_user_class_has_a_row_where_there_are_several(make: Any) -> None:

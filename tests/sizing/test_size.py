@@ -91,7 +91,7 @@ def test_the_generator_has_the_cores_that_were_measured(given: dict[str, str], c
     plan = planned(**given)
     assert row(plan, "generator cores") == (cores,)
     assert row(plan, "generator memory, GB") == pytest.approx((40,))
-    assert row(plan, "generator addresses") == (36,)
+    assert row(plan, "source IP addresses") == (36,)
 
 
 def test_a_capacity_says_how_many_deployments_and_for_how_long() -> None:

@@ -109,7 +109,7 @@ def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(
 ) -> None:
     """All of it, the samples included that came before there was a difference."""
     recorder = SwarmRecorder(environment, measure_from=0.0)
-    row = ("response from schedule", METHOD)
+    row = ("response from planned time", METHOD)
     for second in range(1, 4):
         recorder.sample(Phase.RESPONSE, second, second, second + 0.25)
         recorder.take(second + 1)
