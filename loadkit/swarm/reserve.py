@@ -73,10 +73,13 @@ class Reserve:
     def _popen(self) -> "subprocess.Popen[bytes]":
         # A fork of this process would take its sockets and greenlets along.
         options = self._options
-        command = [sys.executable, "-m", "locust", "-f", options.locustfile, "--worker"]
+        command = [sys.executable, "-m", "loadkit.swarm.start", "-f", options.locustfile]
+        command += ["--worker"]
         command += ["--master-host", options.master_host, "--loglevel", options.loglevel]
         command += ["--master-port", str(options.master_port)]
-        return lifeline.start(command, os.environ)
+        # Told by this command line alone, as those were that a master forks.
+        ours = {name: said for name, said in os.environ.items() if not name.startswith("LOCUST_")}
+        return lifeline.start(command, ours)
 
     def _living(self) -> "list[subprocess.Popen[bytes]]":
         return [each for each in self._again if each.poll() is None]
