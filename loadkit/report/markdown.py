@@ -93,6 +93,9 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
                     for kind, count in sorted(kinds.items(), key=lambda item: -item[1])
                 ],
             )
+    if summary.errors or summary.violations:
+        yield ""
+        yield "The first of each kind, with their sessions: `errors.jsonl`, `violations.jsonl`."
     yield from ("", "## Generator", "")
     figures = [
         (name, *shown(stats, ("p50", "p99", "max")))

@@ -54,11 +54,16 @@ def measure_from(stats: RequestStats, at: float) -> None:
 
 
 def _total_rps(entry: StatsEntry) -> float:
-    """Requests a second of the time in which they were counted; Locust's own holds the warm-up."""
+    """Requests a second of the time in which they were counted; Locust's own holds the warm-up.
+
+    What fails is counted from the first moment, and all else behind the warm-up.
+    """
     stats: Any = entry.stats
-    until = stats.last_request_timestamp
+    until = stats.last_request_timestamp or 0.0
     since = max(stats.start_time, getattr(stats, "measured_from", 0.0))
-    return entry.num_requests / (until - since) if until and until > since else 0.0
+    good = entry.num_requests - entry.num_failures
+    rate = good / (until - since) if until > since else 0.0
+    return float(rate + entry.total_fail_per_sec)
 
 
 def _check_stopped(runner: MasterRunner) -> None:

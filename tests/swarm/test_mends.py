@@ -87,11 +87,17 @@ def test_requests_a_second_are_of_the_time_in_which_they_were_counted() -> None:
 
 
 @pytest.mark.usefixtures("mended")
-def test_what_fails_within_the_warm_up_makes_no_rate() -> None:
+def test_what_fails_is_counted_from_the_first_moment() -> None:
+    """20 failures in 40 s, and 40 answers in the last 10: 4.5 requests a second."""
     stats = RequestStats()
-    measure_from(stats, time.time() + 60)
-    stats.log_request("chat", "session", None, 0)  # type: ignore[arg-type]  # as the recorder does
-    assert stats.total.total_rps == 0
+    stats.total.start_time = 1_000.0
+    measure_from(stats, 1_030.0)
+    entry = stats.get("response", "chat")
+    entry.num_requests = entry.num_failures = 20
+    stats.total.last_request_timestamp = 1_020.0
+    assert entry.total_rps == entry.total_fail_per_sec == 1
+    entry.num_requests, stats.total.last_request_timestamp = 60, 1_040.0
+    assert (entry.total_rps, entry.total_fail_per_sec) == (4.5, 0.5)
 
 
 @pytest.mark.usefixtures("mended")
