@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from loadkit.report.screen import Screen
 
 __all__ = ["main"]
 
-CUT, USAGE, UNREACHABLE = 1, 2, 4  # exit codes
+CUT, USAGE, UNREACHABLE, FAULT_OF_OURS = 1, 2, 4, 70  # exit codes
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
 
@@ -51,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LoadkitError as error:
         complain(str(error))
         return UNREACHABLE if isinstance(error, TargetError) else USAGE
+    except Exception as error:
+        complain(
+            f"a fault of loadkit itself, please report it with this traceback: {error!r}\n"
+            f"{traceback.format_exc()}"
+        )
+        return FAULT_OF_OURS
     return code
 
 

@@ -46,6 +46,7 @@ class Failure(StrEnum):
     PROTOCOL_ERROR = "protocol_error"  # the WebSocket layer itself was violated
     GAVE_UP = "gave_up"  # the reconnect attempts ran out
     LOCAL_LIMIT = "local_limit"  # this machine has no file, port or memory left: not the target
+    OWN_CODE = "own_code"  # an exception in the user's own class or locustfile
     INTERNAL = "internal"  # a fault of this tool; see the log
 
 

@@ -13,7 +13,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, throughput
 from loadkit.measure.slo import SloLine, judge, stale_turns
 from loadkit.measure.validity import assess
-from loadkit.measure.verdict import Verdict, decide
+from loadkit.measure.verdict import FAULT_OF_OURS, USAGE, Verdict, decide
 from loadkit.measure.words import plural
 
 __all__ = ["SCHEMA", "Stats", "Summary", "summarise"]
@@ -65,6 +65,7 @@ class Summary:
         cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
             `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
             were under way then, and `half_written_lines`, which were left out.
+        own_code: how the user's own code failed, in a line each, with the traceback of the first.
         notes: what a reader must know of the way to the target, a phrase each: certificates that
             were not verified, a proxy.
     """
@@ -97,6 +98,7 @@ class Summary:
     load: Mapping[str, Any] = field(default_factory=dict)
     cut: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    own_code: Mapping[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -108,6 +110,7 @@ class Summary:
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
             **({} if self.cut is None else {"cut": dict(self.cut)}),
+            **({"own_code": dict(self.own_code)} if self.own_code else {}),
             "target": self.target,
             "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
@@ -171,6 +174,7 @@ class Summary:
             incidents_unlisted=data.get("incidents_unlisted", 0),
             load=data.get("load", {}),
             cut=data.get("cut"),
+            own_code=data.get("own_code", {}),
             notes=tuple(data.get("notes", ())),
             **{name: data[name] for name in _PLAIN},
         )
@@ -207,6 +211,8 @@ def summarise(
     strict: bool = False,
     aborted: str | None = None,
     stopped: str | None = None,
+    own_code: Mapping[str, str] | None = None,
+    fault: str | None = None,
     asked_users: float | None = None,
     peak_users: float | None = None,
     undelivered_s: float = 0.0,
@@ -234,6 +240,8 @@ def summarise(
         strict: whether an objective with too few samples to judge it counts as broken.
         aborted: for which broken objective `[abort]` ended the run, and when.
         stopped: when and by what it was ended otherwise before its time.
+        own_code: how the user's own code failed, in a line each, with the traceback.
+        fault: how this tool itself failed.
         asked_users: the most users the profile asked for at once; None leaves it unjudged.
         peak_users: the most there were; the most live sessions at once if None.
         undelivered_s: seconds during which clearly fewer users ran than were asked for.
@@ -305,10 +313,18 @@ def summarise(
         negative=negative,
         overflow=overflow,
         internal=errors.get(Failure.INTERNAL, 0),
+        fault=fault,
+        own_code=tuple(own_code or ()),
+        own_code_times=errors.get(Failure.OWN_CODE, 0),
         stopped=stopped,
         cut=cut,
     )
     drift = Drift() if chronicle is None else chronicle.drift(duration_s, ledger.ages)
+    overruled = None
+    if fault is not None or Failure.INTERNAL in errors:
+        overruled = FAULT_OF_OURS
+    elif Failure.OWN_CODE in errors and not sessions["started"]:
+        overruled = USAGE
     slo = judge(limits, ledger, drift)
     failed = {
         "error": sum(errors.values()),
@@ -322,7 +338,7 @@ def summarise(
         started_at=started_at,
         duration_s=round(duration_s, 3),
         target=target,
-        verdict=decide(slo, validity, failed, strict=strict, aborted=aborted),
+        verdict=decide(slo, validity, failed, strict=strict, aborted=aborted, overruled=overruled),
         sessions=sessions,
         turns=turns,
         frames=ledger.frames,
@@ -350,6 +366,7 @@ def summarise(
         throughput=throughput(ledger, round(duration_s, 3), warmup_s),
         user_classes=by_class(ledger),
         stopped_early=aborted or stopped,
+        own_code=dict(own_code or {}),
         drift=drift.to_dict(),
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,

@@ -110,6 +110,9 @@ def assess(
     negative: int = 0,
     overflow: int = 0,
     internal: int = 0,
+    fault: str | None = None,
+    own_code: Sequence[str] = (),
+    own_code_times: int = 0,
     stopped: str | None = None,
     cut: Mapping[str, Any] | None = None,
 ) -> Validity:
@@ -134,10 +137,14 @@ def assess(
         local_limits: how often this side ran out of files or ports.
         negative, overflow: durations below zero and above ten minutes, which are no samples.
         internal: faults of this tool itself (`Failure.INTERNAL`).
+        fault: how it failed, be it in a session or elsewhere.
+        own_code: how the user's own code failed, in a line each.
+        own_code_times: how often it did (`Failure.OWN_CODE`).
         stopped: when and by what the run was ended before its time; None if it was not.
         cut: where the run was cut, as `Summary.cut`; None if it ended in order.
     """
     found = [
+        *_own_code(own_code, own_code_times),
         *_end(stopped, cut),
         *_absences(without_workers),
         *_lateness(generator),
@@ -147,7 +154,7 @@ def assess(
         *_delivery(asked_sessions, sessions_started + arrivals_refused, "sessions", _MEND),
         *_shortage(undelivered_s, duration_s, arrivals_refused),
         *_workers(workers_lost, workers_refused, intervals_missing, heartbeats_lost),
-        *_faults(negative, overflow, internal),
+        *_faults(negative, overflow, internal, fault),
     ]
     found.sort(key=lambda reason: -_RANK[reason[0]])
     level: Level = found[0][0] if found else "valid"
@@ -313,11 +320,22 @@ def _workers(
         )
 
 
-def _faults(negative: int, overflow: int, internal: int) -> _Found:
-    if internal:
+def _own_code(failures: Sequence[str], times: int) -> _Found:
+    if failures or times:
+        told = " | ".join(failures[:_NAMED]) or "see the log"
         yield (
             "invalid",
-            f"{plural(internal, 'fault')} of this tool itself; please report it with the log",
+            f"your own code failed ({_times(max(times, len(failures)))}): {told}: what it was to "
+            "do was not asked of the target; its traceback is in loadkit.log and summary.json",
+        )
+
+
+def _faults(negative: int, overflow: int, internal: int, fault: str | None) -> _Found:
+    if internal or fault is not None:
+        yield (
+            "invalid",
+            f"a fault of loadkit itself ({fault or plural(internal, 'session')}): the figures are "
+            "worth nothing; please report it with its traceback, which is in loadkit.log",
         )
     if negative:
         yield (

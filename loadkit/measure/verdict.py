@@ -8,7 +8,18 @@ from loadkit.measure.slo import SloLine
 from loadkit.measure.validity import STOPPED, Level, Validity
 from loadkit.measure.words import plural
 
-__all__ = ["BROKEN", "FAILED", "SEARCH", "STOPPED", "UNDECIDED", "Verdict", "decide", "of_search"]
+__all__ = [
+    "BROKEN",
+    "FAILED",
+    "FAULT_OF_OURS",
+    "SEARCH",
+    "STOPPED",
+    "UNDECIDED",
+    "USAGE",
+    "Verdict",
+    "decide",
+    "of_search",
+]
 
 BROKEN: Final = "SLO broken: "
 UNDECIDED: Final = "SLO undecided: "
@@ -19,6 +30,7 @@ SEARCH: Final = "capacity search: "
 """How the other reasons start that are no doubts about the run."""
 
 _EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
+USAGE, FAULT_OF_OURS = 2, 70  # exit codes; the last as in BSD's sysexits.h, EX_SOFTWARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +42,9 @@ class Verdict:
             ended the run for one; `none` if there was no objective; else `pass`.
         validity: whether the run may be believed.
         reasons: why it is not a plain pass, one sentence each, doubts about the run first.
-        exit_code: 3 if invalid, whatever the objectives say; else 1 if the SLO failed, or if
-            there is none and something failed; else 0.
+        exit_code: 70 after a fault of this tool, 2 if the user's own code let nobody start, 3 if
+            invalid, whatever the objectives say; else 1 if the SLO failed, or if there is none and
+            something failed; else 0.
         strict: whether an objective with too few samples to judge it counts as broken.
     """
 
@@ -55,6 +68,7 @@ def decide(
     *,
     strict: bool = False,
     aborted: str | None = None,
+    overruled: int | None = None,
 ) -> Verdict:
     """Put the verdict together.
 
@@ -64,6 +78,7 @@ def decide(
         failed: how many there were of each thing that fails a run without objectives.
         strict: whether an objective with too few samples to judge it counts as broken.
         aborted: for which broken objective `[abort]` ended the run, and when.
+        overruled: the exit code where that does not hang on the objectives.
     """
     reasons = list(validity.reasons)
     if aborted is not None:
@@ -86,6 +101,7 @@ def decide(
     code = _EXIT_BROKEN if broken else _EXIT_HOLDS
     if validity.level == "invalid":
         code = _EXIT_INVALID
+    code = code if overruled is None else overruled
     return Verdict(outcome, validity.level, tuple(reasons), code, strict)
 
 

@@ -42,6 +42,17 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         if reasons:
             yield from ("", f"## {title}", "")
             yield from (f"- {_plain(reason)}" for reason in reasons)
+    for text, trace in summary.own_code.items():
+        yield from (
+            "",
+            "## Your own code failed",
+            "",
+            _plain(text),
+            "",
+            "```",
+            trace.rstrip(),
+            "```",
+        )
     if summary.slo:
         yield from ("", "## Objectives", "")
         yield from _table(

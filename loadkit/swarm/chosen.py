@@ -13,7 +13,7 @@ from loadkit.swarm.options import read_profile
 from loadkit.swarm.search import for_search, of_a_step
 from loadkit.swarm.subject import subject
 from loadkit.swarm.survey import Survey
-from loadkit.swarm.users import outings
+from loadkit.swarm.users import ChatUser, outings
 
 __all__ = ["Chosen"]
 
@@ -42,6 +42,7 @@ class Chosen:
             profile = read_profile(options, self._classes())
             self._own_load = profile.load.peak_rate or profile.load.peak_users
             self._doubts = None
+            _check_classes(profile, self._classes())
             self._read = key, for_search(profile) if options.capacity else profile
         return self._read[1]
 
@@ -94,3 +95,25 @@ class Chosen:
     def _classes(self) -> Mapping[str, type[Any]]:
         available: Any = self._environment.available_user_classes  # not users, as Locust has it
         return available or {cls.__name__: cls for cls in self._environment.user_classes}
+
+
+def _check_classes(profile: Profile, classes: Mapping[str, type[Any]]) -> None:
+    """Refuse what would make another load than the profile's.
+
+    Raises:
+        UsageError
+    """
+    mistakes = []
+    for name, cls in classes.items():
+        if profile.mix.get(name) and profile.load.model == "open" and not issubclass(cls, ChatUser):
+            mistakes.append(
+                f"{profile.name}: [mix] {name} is no subclass of ChatUser, and lives no sessions "
+                'that could arrive: take it out, or ask for users (load.model = "closed")'
+            )
+        if cls.fixed_count:
+            mistakes.append(
+                f"the user class {name} has a fixed_count, by which Locust passes over [mix]: "
+                "take that out of the class"
+            )
+    if mistakes:
+        raise UsageError("\n".join(mistakes))

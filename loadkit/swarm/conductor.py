@@ -20,6 +20,7 @@ from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
+from loadkit.measure.verdict import FAULT_OF_OURS
 from loadkit.net.permit import permit
 from loadkit.net.preflight import introduced, preflight
 from loadkit.net.target import Target
@@ -31,13 +32,14 @@ from loadkit.report.files import results_folder
 from loadkit.report.screen import Screen
 from loadkit.swarm.chosen import Chosen
 from loadkit.swarm.closing import tell
-from loadkit.swarm.courier import FAULT, INTERVAL, LAST
+from loadkit.swarm.courier import FAULT, INTERVAL, LAST, OWN_CODE
 from loadkit.swarm.crew import Crew
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.folder import Folder
 from loadkit.swarm.mends import measure_from
 from loadkit.swarm.metrics import Live
 from loadkit.swarm.progress import Progress
+from loadkit.swarm.refusal import FAULTY
 from loadkit.swarm.reserve import Reserve
 from loadkit.swarm.run import Run
 from loadkit.swarm.signals import USAGE, Stage, cut_off
@@ -84,6 +86,7 @@ class Conductor:
         self._idle.set()
         self._told = Progress(self._console)
         self._fault: str | None = None
+        self._main = gevent.getcurrent()
         self.lone: Worker | None = None
         runner = environment.runner
         self.crew: Crew | None = None
@@ -95,6 +98,7 @@ class Conductor:
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
+            runner.register_message(OWN_CODE, self._on_own_code)
             gevent.spawn(self._mind, self.crew)
 
     # --- before -------------------------------------------------------------------------------
@@ -169,6 +173,8 @@ class Conductor:
     def exit_code(self) -> int | None:
         """What the last run came to; None before one is over."""
         run = self._run
+        if self._fault is not None:
+            return FAULT_OF_OURS
         if run is None or run.summary is None:
             return None
         return run.summary.verdict.exit_code or (0 if run.unwritten is None else USAGE)
@@ -247,13 +253,21 @@ class Conductor:
         if run is not None and run.add(worker, seq, interval) and self.crew is not None:
             self.crew.hear(worker, run.elapsed_s, interval["live"])
 
-    def fault(self, text: str) -> None:
+    def fault(self, text: str, trace: str) -> None:
         """This tool itself failed: the figures are worth nothing, stop."""
         if self._fault is None:
             self._fault = text
-            logger.critical("stopping the run, a fault of this tool: %s", text)
-            self.stopped_by(f"a fault of this tool: {text}")
-            gevent.spawn(self.stop)
+            logger.critical(FAULTY, text, trace)
+            if self._run is None:
+                gevent.kill(self._main, SystemExit(FAULT_OF_OURS))
+                return
+            self._run.fault = text
+            self._give_up(f"a fault of loadkit itself: {text}")
+
+    def own_code(self, text: str, trace: str) -> None:
+        """The user's own code failed in a way that is new, here or on a worker."""
+        if self._run is None or self._run.own_code.setdefault(text, trace) is trace:
+            logger.error("a failure of your own code, told once: %s\n%s", text, trace)
 
     def _give_up(self, why: str) -> None:
         self.stopped_by(why)
@@ -324,6 +338,8 @@ class Conductor:
             run.look(now, users, roster)
             if self.reserve is not None and self.crew is not None and self.crew.roster.absence:
                 self.reserve.look(self.crew.roster.absence, now)
+            if run.nobody_starts(now):
+                self._give_up("failures of your own code: nobody could start")
             if run.is_hopeless(now):
                 gevent.spawn(self.stop)
             if self._headless and run.survey is not None:
@@ -370,7 +386,11 @@ class Conductor:
 
     def _on_fault(self, environment: Any, msg: Any) -> None:
         if self._is_of_run(msg):
-            self.fault(msg.data["text"])
+            self.fault(msg.data["text"], msg.data["trace"])
+
+    def _on_own_code(self, environment: Any, msg: Any) -> None:
+        if self._is_of_run(msg):
+            self.own_code(msg.data["text"], msg.data["trace"])
 
     def _is_of_run(self, msg: Any) -> bool:
         """Whether it is not of a run before this one."""

@@ -26,8 +26,13 @@ CONTRADICTIONS: Final = {
     "class_picker": ("--class-picker", _CLASSES),
     "tags": ("--tags", _TASKS),
     "exclude_tags": ("--exclude-tags", _TASKS),
+    "exit_code_on_error": ("--exit-code-on-error", "the verdict is the exit code"),
+    "reset_stats": ("--reset-stats", "set load.warmup in the profile"),
 }
 """Where Locust keeps an option → what it is called, and what there is in its place."""
+
+_USUAL: Final = {"exit_code_on_error": 1}
+"""What an option holds that nobody has set; nothing, where it does not stand here."""
 
 _OVERRIDES: Final = "profile_overrides"
 
@@ -50,7 +55,7 @@ def check_options(options: Namespace) -> None:
 def _mistakes(options: Namespace, origins: dict[str, str]) -> Iterator[str]:
     for name, (called, mend) in CONTRADICTIONS.items():
         value = getattr(options, name, None)
-        if value:
+        if value if name not in _USUAL else value not in (None, _USUAL[name]):
             told = " ".join(map(str, value)) if isinstance(value, list) else value
             shown = called if value is True else f"{called} {told}"
             where = origins.get(name, "")

@@ -25,6 +25,7 @@ __all__ = [
     "INTERVAL",
     "LAST",
     "LEAVE",
+    "OWN_CODE",
     "PROFILE",
     "SORRY",
     "Courier",
@@ -41,7 +42,8 @@ INTERVAL: Final = "loadkit.interval"  # worker → master: {"run", "seq", "inter
 LAST: Final = "loadkit.last"  # worker → master: {"run", "seq"}: there is no higher number
 ACK: Final = "loadkit.ack"  # master → worker: {"run", "seq"}
 FINISH: Final = "loadkit.finish"  # master → workers: stop the users, hand over the rest
-FAULT: Final = "loadkit.fault"  # worker → master: {"run", "text"}: this tool is at fault, stop
+FAULT: Final = "loadkit.fault"  # worker → master: {"run", "text", "trace"}: we are at fault, stop
+OWN_CODE: Final = "loadkit.own_code"  # worker → master: the same: the user's own code is at fault
 
 AGAIN_AFTER: Final = 3  # newer intervals before one without an acknowledgement is sent again
 PATIENCE: Final = 10.0  # seconds for the last acknowledgements
@@ -98,9 +100,13 @@ class Courier:
                 for seq, waiting in self._open.items():
                     self._send(INTERVAL, seq=seq, interval=waiting)
 
-    def fault(self, text: str) -> None:
+    def fault(self, text: str, trace: str) -> None:
         """Tell the master that this tool itself failed."""
-        self._send(FAULT, text=text)
+        self._send(FAULT, text=text, trace=trace)
+
+    def own_code(self, text: str, trace: str) -> None:
+        """Tell the master that the user's own code failed, in a way that is new."""
+        self._send(OWN_CODE, text=text, trace=trace)
 
     def _send(self, kind: str, **data: Any) -> None:
         try:

@@ -23,6 +23,7 @@ from loadkit.network import Network, asked, words
 from loadkit.output import complain, in_utc, never_wait
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
+from loadkit.swarm.blame import Blame
 from loadkit.swarm.bounds import bound_heap, keep_bounded
 from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.contradictions import check_options
@@ -32,7 +33,7 @@ from loadkit.swarm.dispatch import SteadyDispatcher
 from loadkit.swarm.mends import mend_locust
 from loadkit.swarm.metrics import serve_metrics
 from loadkit.swarm.options import default_profile, read_profile
-from loadkit.swarm.refusal import refuse_to_start
+from loadkit.swarm.refusal import crash, refuse_to_start
 from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own, tie_to_parent
 from loadkit.swarm.web import install_web
 from loadkit.swarm.worker import Worker
@@ -49,8 +50,16 @@ def install(environment: Environment, **_: Any) -> None:
     """Wire a process for its part: lead, load, or both (a listener of `init`).
 
     In a headless process that leads, everything that can be wrong before any load is found here,
-    and ends the process: 2 for what the user can mend, 4 for a target that refuses.
+    and ends the process: 2 for what the user can mend, 4 for a target that refuses; 70 for a fault
+    of this tool, which Locust would take for one of the test.
     """
+    try:
+        _install(environment)
+    except Exception as error:
+        crash(error)
+
+
+def _install(environment: Environment) -> None:
     runner = environment.runner
     options = environment.parsed_options
     assert runner is not None
@@ -121,6 +130,7 @@ def _check_port(web_ui: WebUI) -> None:
 
 
 def _install_leader(environment: Environment, runner: MasterRunner, conductor: Conductor) -> None:
+    Blame(conductor.own_code, conductor.fault).watch_locust()
     events, options = environment.events, environment.parsed_options
 
     environment.dispatcher_class = SteadyDispatcher
@@ -153,8 +163,10 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     assert options is not None
     tie_to_parent(lifeline.WORKER_ENDS)
     courier = Courier(runner)
-    worker = Worker(environment, courier.deliver, courier.fault)
+    worker = Worker(environment, courier.deliver, courier.own_code, courier.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]
+    worker.blame.watch_locust()
+    worker.blame.watch_users(environment, worker.ready.wait)
     dealt = Deal("")
     handed: dict[str, str] = {}
     handed_over = Event()
@@ -272,9 +284,12 @@ def _install_alone(environment: Environment, conductor: Conductor, network: Netw
     worker = Worker(
         environment,
         lambda interval: conductor.add("local", next(numbers), interval),
+        conductor.own_code,
         conductor.fault,
     )
     environment.loadkit = worker  # type: ignore[attr-defined]
+    worker.blame.watch_locust()
+    worker.blame.watch_users(environment, worker.ready.wait)
     conductor.lone = worker
     numbers = iter(range(1, sys.maxsize))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
+import locust.main
 import locust.runners
 from locust import argument_parser
 from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner
@@ -105,6 +106,9 @@ def mend_locust() -> None:
     # A master ends the run with its last worker; here it waits for another one (`Reserve`).
     runners.MasterRunner.worker_count = property(_worker_count)
     runners.MasterRunner.start = _start
+    # On a terminal the keys w, W, s and S would add and take away users beside the profile's.
+    main: Any = locust.main
+    main.input_listener = lambda keys: lambda: None
     # Each spawn message rebuilds the whole parser once per option, about 100 ms of a stalled worker
     # each second of a ramp; the result never changes.
     if not hasattr(argument_parser.default_args_dict, "cache_info"):

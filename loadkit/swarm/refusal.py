@@ -1,21 +1,35 @@
 """The end of a process that leads, or was to, before any load."""
 
 import sys
-from typing import NoReturn
+import traceback
+from typing import Final, NoReturn
 
 import psutil
 
 from loadkit.errors import LoadkitError, TargetError
+from loadkit.measure.verdict import FAULT_OF_OURS
 from loadkit.output import complain
 
-__all__ = ["refuse_to_start"]
+__all__ = ["FAULTY", "crash", "refuse_to_start"]
 
 USAGE, UNREACHABLE = 2, 4  # exit codes
+FAULTY: Final = "a fault of loadkit itself, please report it with this traceback: %s\n%s"
 
 
 def refuse_to_start(error: LoadkitError) -> NoReturn:
     """Say why, and end it all: nothing else tells workers that `--processes` forked."""
     complain(str(error))
+    _end(UNREACHABLE if isinstance(error, TargetError) else USAGE)
+
+
+def crash(error: Exception) -> NoReturn:
+    """Say that this tool is at fault, and end it all."""
+    trace = "".join(traceback.format_exception(error))
+    complain(FAULTY % (f"{type(error).__name__}: {error}", trace))
+    _end(FAULT_OF_OURS)
+
+
+def _end(code: int) -> NoReturn:
     for child in psutil.Process().children():
         child.kill()  # they have nothing to lose yet; Locust waits for them as it exits
-    sys.exit(UNREACHABLE if isinstance(error, TargetError) else USAGE)
+    sys.exit(code)

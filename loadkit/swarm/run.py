@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from loadkit.errors import Failure
+from loadkit.figures import Count
 from loadkit.foresight import Doubt
 from loadkit.measure.abort import Watch
 from loadkit.measure.chronicle import Chronicle
@@ -15,7 +16,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.slo import SloLine, judge
 from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.verdict import UNDECIDED, of_search
+from loadkit.measure.verdict import FAULT_OF_OURS, UNDECIDED, USAGE, of_search
 from loadkit.measure.words import number
 from loadkit.net.target import Way
 from loadkit.plan.delivery import Delivery
@@ -29,6 +30,9 @@ from loadkit.swarm.standing import besides
 from loadkit.swarm.survey import Survey
 
 __all__ = ["Run"]
+
+NOBODY_STARTS: Final = 10.0
+"""Seconds after which a run ends to which the user's own code has let nobody come."""
 
 EARLY: Final = 0.1
 """Seconds; the stages are told to be over by a timer, which may fire a moment early."""
@@ -57,6 +61,8 @@ class Run:
         summary: what it came to, once it is over.
         found: what the capacity search came to, by the keys of `capacity.json`, likewise.
         unwritten: why its files could not be written; None if they were.
+        own_code: how the user's own code failed, each with its traceback.
+        fault: how this tool failed; None if it did not.
     """
 
     def __init__(
@@ -88,6 +94,8 @@ class Run:
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
         self.unwritten: str | None = None
+        self.own_code: dict[str, str] = {}
+        self.fault: str | None = None
         self._aborted: str | None = None
         self._stopped_by: str | None = None
         self._began = self._ended = 0.0
@@ -160,6 +168,13 @@ class Run:
             # What is closed while the run drains may lie before its end, and belongs to it.
             self._chronicle.add(rows, self.duration_s if self._ended else None)
 
+    def nobody_starts(self, now: float) -> bool:
+        """Whether the user's own code has let nobody begin a session for a while."""
+        counts = self.ledger.counts
+        begun = counts[Count.SESSIONS_STARTED]
+        failed = counts[f"errors.{Failure.OWN_CODE}"]
+        return now > NOBODY_STARTS and bool(failed) and not begun
+
     def is_hopeless(self, now: float) -> bool:
         """Look at the objectives; tell, once, that one was broken for longer than `[abort]` has.
 
@@ -212,7 +227,7 @@ class Run:
             chronicle=self._chronicle,
         )
         found = None if self.survey is None else self.survey.result()
-        if found is not None:
+        if found is not None and summary.verdict.exit_code not in (USAGE, FAULT_OF_OURS):
             verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
         self.summary, self.found = self._recalled(summary), found
@@ -284,6 +299,8 @@ class Run:
             roster,
             aborted=self._aborted,
             stopped=self._stopped,
+            own_code=self.own_code,
+            fault=self.fault,
         )
 
     @property

@@ -1,5 +1,6 @@
 """What a summary tells of a run besides its ledger, as of any moment of it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +17,8 @@ def besides(
     *,
     aborted: str | None,
     stopped: str | None,
+    own_code: Mapping[str, str],
+    fault: str | None,
 ) -> dict[str, Any]:
     """Return arguments of `loadkit.measure.summary.summarise`, as plain types for the journal.
 
@@ -23,12 +26,14 @@ def besides(
         model: of the load, `closed` or `open`.
         delivery: how the load came about so far.
         roster: the workers so far; None for a process that is alone.
-        aborted, stopped: see there.
+        aborted, stopped, own_code, fault: see there.
     """
     workers = Roster() if roster is None else roster
     return {
         "aborted": aborted,
         "stopped": stopped,
+        "own_code": dict(own_code),
+        "fault": fault,
         "asked_users": delivery.asked if model == "closed" else None,
         "peak_users": delivery.reached,
         "undelivered_s": round(delivery.undelivered_s, 1),

@@ -5,12 +5,16 @@
 """
 
 import sys
+import traceback
 from typing import Any
 
 from locust import argument_parser
 from locust.main import main as locust_main
 
 from loadkit import output
+from loadkit.errors import UsageError
+from loadkit.swarm.blame import own_frames
+from loadkit.swarm.refusal import crash, refuse_to_start
 
 __all__ = ["main", "read_no_files"]
 
@@ -20,7 +24,13 @@ def main() -> None:
     output.guard()
     read_no_files()
     sys.argv[0] = "locust"
-    locust_main()
+    try:
+        locust_main()
+    except Exception as error:  # where Locust would end with 1, the code of a broken objective
+        if isinstance(error, SyntaxError) or own_frames(error):
+            trace = "".join(traceback.format_exception(error))
+            refuse_to_start(UsageError(f"your locustfile cannot be read: {error!r}\n{trace}"))
+        crash(error)
 
 
 def read_no_files() -> None:

@@ -44,11 +44,14 @@ class ChatUser(User):
     tabs: ClassVar[int] = 0
     restarts: ClassVar[int] = 0
 
-    def __init__(self, environment: Any) -> None:
-        super().__init__(environment)  # runs inside Locust's spawn loop: no I/O here
-        self.worker: Worker = environment.loadkit
-        self.failures = 0
-        self.due: float | None = None
+    failures = 0
+    due: float | None = None
+
+    @property
+    def worker(self) -> Worker:
+        """The process' part of the run."""
+        worker: Worker = self.environment.loadkit
+        return worker
 
     def plan(self) -> Outing:
         """The next session."""
@@ -64,7 +67,7 @@ class ChatUser(User):
             self.worker.ready.wait()  # Locust may be faster than the master's word to begin
             self.due = self.worker.first_due()
         gevent.sleep(max(0.0, self.due - perf_counter()))
-        finish = self.worker.converse(self.due, self.plan(), first=first)
+        finish = self.worker.converse(self.due, self.worker.planned(self), first=first)
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
         self.due = self.worker.next_due(finish, self.failures)
 

@@ -30,6 +30,7 @@ from loadkit.plan.errand import Outing
 from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
 from loadkit.swarm.arrivals import Gate
+from loadkit.swarm.blame import Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.deal import Deal
 from loadkit.swarm.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.probes import Probes
@@ -39,6 +40,7 @@ __all__ = ["Worker"]
 
 logger = logging.getLogger(__name__)
 
+KINDS: Final = 20  # of exceptions in the user's own code that a worker tells its master of
 LONGEST_INTERVAL: Final = 1.0  # seconds between two reports, whatever a row of the timeline lasts
 LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that comes late begin
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
@@ -61,18 +63,20 @@ class Worker:
 
     Args:
         deliver: takes each interval, as `Recorder.take` gives it, to the master.
-        fault: called once when this tool itself is at fault; the run must stop.
+        tell: told of the first exception of each kind in the user's own code.
+        fault: told when this tool itself is at fault; the run must stop.
 
     Attributes:
+        blame: sorts this process' exceptions.
         ready: set while a run is under way, from the first deal on.
         profile: of the run; None while there is none.
     """
 
-    def __init__(
-        self, environment: Environment, deliver: Deliver, fault: Callable[[str], None]
-    ) -> None:
+    def __init__(self, environment: Environment, deliver: Deliver, tell: Tell, fault: Tell) -> None:
         self._environment = environment
-        self._deliver, self._fault = deliver, fault
+        self._deliver, self._tell, self._fault = deliver, tell, fault
+        self.blame = Blame(self.own_code, fault)
+        self._told: set[str] = set()
         self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
         self._jitter = Random()
@@ -110,6 +114,7 @@ class Worker:
         profile = self.profile
         assert profile is not None
         first, step = (LATE * (name + 1), 1) if deal.late else (deal.index, deal.workers)
+        self._told.clear()
         self._numbers = defaultdict[str, "count[int]"](lambda: count(first, step))
         self._began = perf_counter() - deal.elapsed_s
         self._traffic = Traffic()
@@ -231,6 +236,33 @@ class Worker:
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
+    def planned(self, user: Any) -> Outing:
+        """Ask a user for its next session.
+
+        Raises:
+            OwnCodeError: that is none of this run.
+        """
+        try:
+            outing = user.plan()
+        except SystemExit as error:
+            raise OwnCodeError(f"it calls sys.exit({error.code})") from error
+        if not isinstance(outing, Outing) or outing.name not in self._settings:
+            names = ", ".join(self._settings)
+            raise OwnCodeError(f"it returns {outing!r}: return an Outing of one of {names}")
+        return outing
+
+    def own_code(self, text: str, trace: str) -> None:
+        """Count an exception of the user's own code; of each kind the first is told."""
+        if not self.ready.is_set():
+            return  # the run is over
+        name = text.partition(".")[0]
+        origin = Origin(name if name in self._settings else "")
+        self.recorder.fail(Failure.OWN_CODE, text, origin)
+        kind = trace.rstrip().rpartition("\n")[0]  # all but its words, which may differ each time
+        if kind not in self._told and len(self._told) < KINDS:
+            self._told.add(kind)
+            self._tell(text, trace)
+
     def converse(
         self, due: float, outing: Outing, number: int | None = None, *, first: bool = False
     ) -> Finish:
@@ -263,9 +295,8 @@ class Worker:
             return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
             text = f"{type(error).__name__}: {error}"
-            logger.critical("a fault of this tool:\n%s", traceback.format_exc())
             self.recorder.fail(Failure.INTERNAL, text, Origin(name))
-            self._fault(text)
+            self._fault(text, traceback.format_exc())
             return Finish(Ending.FAILED)
         finally:
             del self._drivers[driver]
@@ -275,7 +306,16 @@ class Worker:
 
         A session that the server does not know any more is replaced, as in the closed model.
         """
-        outing = self._classes[name](self._environment).plan()
+        user = self._classes[name](self._environment)
+        try:
+            at = "__init__"
+            if (unmade := unmade_by(user)) is not None:
+                raise unmade
+            at = "plan"
+            outing = self.planned(user)
+        except (Exception, SystemExit) as error:
+            self.blame.take(error, f"{name}.{at}")
+            return
         finish, renewals = self.converse(due, outing, number), 0
         while finish.renew and renewals < RENEW_LIMIT:
             renewals += 1

@@ -142,7 +142,7 @@ def test_a_run_goes_on_with_another_worker_that_comes_in_time(runs: dict[str, En
     assert absence["started"] == 0
     assert told["verdict"]["validity"] != "valid"
     assert len(told["generator"]["workers_lost"]) == 1
-    assert int(run.rows[-2]["sessions"]) == 6, run.ended.output
+    assert max(int(row["sessions"]) for row in run.rows[-8:]) == 6, run.ended.output
     assert "You can't start a distributed test" not in run.ended.output
 
 
@@ -166,4 +166,4 @@ def test_loadkit_run_starts_its_worker_again(runs: dict[str, Ended]) -> None:
     assert run.told["stopped_early"] is None
     assert "no worker is left: starting 1 worker again" in run.ended.output
     assert "(1 worker started again by loadkit)" in " ".join(run.told["verdict"]["reasons"])
-    assert int(run.rows[-2]["sessions"]) == 6
+    assert max(int(row["sessions"]) for row in run.rows[-8:]) == 6

@@ -179,6 +179,10 @@ def refused_one(recorder: Recorder) -> None:
     recorder.count(Count.ARRIVALS_REFUSED)
 
 
+def own_code(recorder: Recorder) -> None:
+    recorder.fail(Failure.OWN_CODE, "My.plan: ValueError: no (my.py:7)")
+
+
 def broken_tool(recorder: Recorder) -> None:
     recorder.fail(Failure.INTERNAL, "KeyError: 'x'")
 
@@ -230,7 +234,10 @@ LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
         ([good_run, lambda r: r.loop_lag(0.2)], {"limits": BREAKS}, "fail", "invalid", 3),
         ([good_run], {"asked_users": 50}, "none", "invalid", 3),
         ([good_run], {"asked_users": 50, "peak_users": 50}, "none", "valid", 0),
-        ([good_run, broken_tool], {"limits": HOLDS}, "pass", "invalid", 3),
+        ([good_run, broken_tool], {"limits": HOLDS}, "pass", "invalid", 70),
+        ([good_run], {"limits": HOLDS, "fault": "KeyError: 'x'"}, "pass", "invalid", 70),
+        ([good_run, own_code], {"limits": HOLDS}, "pass", "invalid", 3),
+        ([own_code], {"limits": [("violations", 0)]}, "pass", "invalid", 2),
         ([], {"limits": HOLDS}, "fail", "valid", 1),
         ([], {"limits": [("turns.lost_ratio", 0.0)]}, "fail", "valid", 1),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 
 from loadkit.swarm import courier as module
-from loadkit.swarm.courier import ACK, FAULT, INTERVAL, LAST, Courier
+from loadkit.swarm.courier import ACK, FAULT, INTERVAL, LAST, OWN_CODE, Courier
 
 
 class Runner:
@@ -145,8 +145,10 @@ def test_a_master_that_is_known_to_be_gone_is_not_waited_for() -> None:
 
 def test_a_fault_names_its_run() -> None:
     runner, courier = worker()
-    courier.fault("ValueError: oh")
-    assert runner.sent == [(FAULT, {"run": "run", "text": "ValueError: oh"})]
+    said = {"text": "ValueError: oh", "trace": "Traceback …"}
+    courier.fault(**said)
+    courier.own_code(**said)
+    assert runner.sent == [(kind, {"run": "run", **said}) for kind in (FAULT, OWN_CODE)]
 
 
 class Impatient:

@@ -17,7 +17,8 @@ from loadkit.swarm.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Outing
 
 @pytest.fixture
 def worker() -> Worker:
-    worker = Worker(SimpleNamespace(), lambda interval: None, lambda text: None)  # type: ignore[arg-type]
+    told: Any = print
+    worker = Worker(SimpleNamespace(), told, told, told)  # type: ignore[arg-type]
     talk = SimpleNamespace(pause=10.0, time_scale=0.1)
     profile: Any = SimpleNamespace(conversation=talk)
     worker.profile = profile
