@@ -64,6 +64,7 @@ class Conductor:
         headless: whether there is just one run.
 
     Attributes:
+        withdrawn: there will be no run.
         lone: the part of this process that loads, where there are no workers.
         crew: the workers; None where there are none.
         reserve: starts them again, likewise.
@@ -77,6 +78,7 @@ class Conductor:
         self._process = psutil.Process()
         self._chosen = Chosen(environment)
         self._named = environment.host  # by the command line; a form may say something else later
+        self.withdrawn = False
         self._folder: Folder | None = None  # of the coming run
         self._run: Run | None = None  # under way, or the last one
         self._following: gevent.Greenlet[[Run], None] | None = None
@@ -160,7 +162,8 @@ class Conductor:
         )
 
     def withdraw(self) -> None:
-        """There will be no run: leave no empty folder."""
+        """There will be no run: leave no empty folder, and wait for no worker."""
+        self.withdrawn = True
         if self._folder is not None:
             with suppress(OSError):
                 self._folder.path.rmdir()

@@ -98,6 +98,7 @@ def _install(environment: Environment) -> None:
             conductor.check(environment.host)
             conductor.make_folder()
         except LoadkitError as error:
+            conductor.withdraw()
             refuse_to_start(error)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()

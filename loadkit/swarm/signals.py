@@ -84,7 +84,6 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
     by_signal: list[int] = []
     web_ui = environment.web_ui
     main = gevent.getcurrent()
-    leaving = False
 
     def take_note(number: int) -> None:
         by_signal.append(signal.SIGTERM if number == signal.SIGHUP else number)
@@ -104,8 +103,6 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
             conductor.stop()
 
     def leave(code: int) -> None:
-        nonlocal leaving
-        leaving = True
         conductor.withdraw()
         if isinstance(environment.runner, MasterRunner):
             environment.runner.quit()  # tells those workers that have come
@@ -118,7 +115,7 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         leave(INVALID)
 
     def waits() -> bool:
-        return conductor.stage == "before" and not leaving
+        return conductor.stage == "before" and not conductor.withdrawn
 
     def end_at_last() -> None:
         gevent.sleep(OVER_WITHIN)

@@ -62,6 +62,7 @@ class TestBeforeAnyLoad:
         ended = run(command, tmp_path)
         assert ended.code == 2
         assert f"{' and '.join(SECRETS)} must be set in the environment" in ended.output
+        assert "started again" not in ended.output, "nobody waits for workers any more"
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.parametrize("how", [["--headless"], ["--web-port"], ["--autostart", "--web-port"]])
