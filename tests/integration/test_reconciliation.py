@@ -3,6 +3,7 @@
 import json
 import signal
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def fleet(folder: Path) -> Books:
     outings = [WHOLE] * 12 + [STREAMED] * 12 + [HUMAN] * 10 + [FLAKY] * 20
     outings += [GONE] * 10 + [RESUMING] * 6
     # Whoever talks at this pace is gone before a second tab is opened, or just while it is.
-    outings += [IDLE] * 2 + [IDLE._replace(name="MultiTabChat", tabs=2)] * 6
+    outings += [IDLE] * 2 + [replace(IDLE, name="MultiTabChat", tabs=2)] * 6
     patient = [IDLE] * 4
     truth = folder / "truth"
     with simulator(*QUICK, truth=truth) as server:
