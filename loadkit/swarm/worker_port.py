@@ -38,6 +38,7 @@ SHORTEST_KEY: Final = 16  # characters: what is shorter can be found by trying
 MAKE_ONE: Final = "openssl rand -hex 32"
 TRIES: Final = 5  # handshakes that fail in a row, some 100 ms apart, before a worker gives up
 GREETING: Final = 64  # bytes
+LOOK_EVERY: Final = 0.2  # seconds between two looks at what became of connections
 TOLD_EVERY: Final = 60.0  # seconds between two words about strangers, who may come by the thousand
 
 REFUSED: Final = zmq.Event.HANDSHAKE_FAILED_PROTOCOL  # what the other end said will not do
@@ -160,7 +161,12 @@ class _Events:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         while True:
-            event = parse_monitor_message(self._monitor.recv_multipart())
+            try:
+                event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))
+            except zmq.Again:
+                # To wait for it as pyzmq does under gevent misses one now and then, for 12 s.
+                gevent.sleep(LOOK_EVERY)
+                continue
             if not event["event"] & self._kinds:
                 self.close()
                 return
