@@ -206,7 +206,7 @@ time_scale = {size.pace}
     environment = {f"BENCH_{name}": str(value) for name, value in settings.items()}
     options = ["--profile", str(profile), "--out", str(out)]
     locustfile = ROOT / "bench" / "measured.py"
-    with lab.generator(server, locustfile, options, "StreamingChat", environment) as generator:
+    with lab.generator(server, locustfile, options, environment=environment) as generator:
         if stops:
             _stop_now_and_then(generator, begin, seconds, window)
         code = generator.finish(seconds + STARTS_AND_STOPS)

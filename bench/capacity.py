@@ -250,7 +250,7 @@ def _loadkit(
     with lab.server(setting.dials) as server:
         out = server.truth.with_suffix("")
         words = [*options, "--out", str(out)]
-        with lab.generator(server, ROOT / "locustfile.py", words, "CompleteChat") as generator:
+        with lab.generator(server, ROOT / "locustfile.py", words) as generator:
             code = generator.finish(limit)
             found = sorted(out.glob(f"*/{result}"))
             if len(found) != 1:

@@ -78,7 +78,8 @@ def _in_turns(
     runs: dict[str, list[_Run]] = {user_class: [] for user_class in sides}
     for number in range(1, repeat + 1):
         for user_class, (locustfile, options) in sides.items():
-            done = _measure(lab, dials, locustfile, options, user_class)
+            of_peer = None if user_class == "CompleteChat" else user_class
+            done = _measure(lab, dials, locustfile, options, of_peer)
             print(f"{name} {number}/{repeat}: {user_class} {done.cpu_us:.1f} µs", flush=True)
             runs[user_class].append(done)
     mine = runs["CompleteChat"]
@@ -95,7 +96,7 @@ def _in_turns(
 
 
 def _measure(
-    lab: Lab, dials: Sequence[str], locustfile: Path, options: list[str], user_class: str
+    lab: Lab, dials: Sequence[str], locustfile: Path, options: list[str], user_class: str | None
 ) -> _Run:
     with (
         lab.server(dials) as server,

@@ -178,7 +178,7 @@ class Lab:
         server: Server,
         locustfile: Path,
         options: Sequence[str],
-        user_class: str | None,
+        user_class: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[Generator]:
         """Run a headless Locust master and one worker against `server`; kill both at the end.
@@ -186,7 +186,7 @@ class Lab:
         Args:
             locustfile: what the two run.
             options: of the master; the worker gets them from it.
-            user_class: who comes; None for all that the profile has.
+            user_class: who comes, of a locustfile that has no profile.
             environment: variables for both, beside those of this process.
         """
         port = str(_free_port())

@@ -41,7 +41,7 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
     for number in range(1, repeat + 1):
         with (
             lab.server(DIALS) as server,
-            lab.generator(server, ROOT / "locustfile.py", options, "CompleteChat") as generator,
+            lab.generator(server, ROOT / "locustfile.py", options) as generator,
         ):
             generator.await_descriptors(USERS // 2)
             window = watch(server, generator, WARM_UP, WINDOW)

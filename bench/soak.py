@@ -77,7 +77,9 @@ def _soak(lab: Lab, users: int, seconds: int) -> list[Figure]:
     asking = {"BENCH_OBJECTS": str(objects)}
     with (
         lab.server(()) as server,
-        lab.generator(server, ROOT / "bench" / "counted.py", options, None, asking) as generator,
+        lab.generator(
+            server, ROOT / "bench" / "counted.py", options, environment=asking
+        ) as generator,
     ):
         generator.await_descriptors(users // 2, RAMP + 60.0)
         print(f"soak: {users:,} users; {WARM_UP} s of warm-up, {seconds} s measured", flush=True)
