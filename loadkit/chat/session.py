@@ -31,9 +31,9 @@ from loadkit.chat.recall import recall
 from loadkit.chat.transitions import MISSING, ROWS
 from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong
-from loadkit.chat.waits import AT_REST, of_the_far_side, of_turn, waits_of
+from loadkit.chat.waits import of_the_far_side, of_turn, waits_of
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Count, Ending, Wait
+from loadkit.figures import Count, Ending, State, Wait
 from loadkit.wire import Event, Flaw
 from loadkit.wire.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
 
@@ -124,9 +124,18 @@ class Session:
         return moment_of(self)
 
     @property
-    def at_rest(self) -> bool:
-        """Whether nothing is waited for: it is the person's turn, and the socket is there."""
-        return self.talk in AT_REST and self.connection.link is Link.LIVE
+    def rest(self) -> State | None:
+        """The state of a session in which nothing is waited for; None while something is.
+
+        Asked of all sessions each second, so it looks nothing up: the hash of an enum alone takes
+        as long as all of this.
+        """
+        if self.connection.link is not Link.LIVE:
+            return None
+        talk = self.talk
+        if talk is Talk.READY:
+            return State.READY
+        return State.WITH_HUMAN if talk is Talk.WITH_HUMAN else None
 
     @property
     def breakable(self) -> bool:

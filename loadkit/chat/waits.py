@@ -1,7 +1,7 @@
 """What a session waits for at a moment, read off its state."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loadkit.chat.connection import Link
 from loadkit.chat.policy import Talk
@@ -11,10 +11,7 @@ from loadkit.figures import Phase, Wait
 if TYPE_CHECKING:
     from loadkit.chat.session import Session
 
-__all__ = ["AT_REST", "of_the_far_side", "of_turn", "waits_of"]
-
-AT_REST: Final = frozenset({Talk.READY, Talk.WITH_HUMAN})
-"""Where the far side owes nothing."""
+__all__ = ["of_the_far_side", "of_turn", "waits_of"]
 
 
 def waits_of(session: "Session") -> Iterator[Wait]:

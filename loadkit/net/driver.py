@@ -124,13 +124,18 @@ class Driver:
         """Where the session stands now."""
         return state_of(self._session)
 
+    @property
+    def rest(self) -> State | None:
+        """Where it stands if it waits for nothing, as most do most of the time; None if it does."""
+        return self._session.rest if self._asked is None else None
+
     def waits(self, now: float) -> tuple[list[Wait], list[float]]:
         """What the session waits for now, but for what this side cannot hear the end of.
 
         Returns:
             That, and when each message was sent that waits for its answer.
         """
-        if self._asked is None and self._session.at_rest:  # most, most of the time
+        if self.rest is not None:
             return [], []
         asked = [] if self._asked is None else [self._asked]
         every = [*asked, *waits_of(self._session)]

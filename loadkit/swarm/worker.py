@@ -18,7 +18,7 @@ from loadkit.chat.effects import Finish
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Origin
+from loadkit.figures import Count, Ending, Origin, State
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Mishap, Setting
@@ -378,10 +378,15 @@ class Worker:
         recorder.frames_received = traffic.frames_received
         recorder.bytes_sent = traffic.bytes_sent
         recorder.bytes_received = traffic.bytes_received
-        recorder.states = Counter(driver.state.value for driver in self._drivers)
-        now = perf_counter()
+        # One look at each session: nobody is served meanwhile.
+        now, ready, states = perf_counter(), 0, Counter[str]()
         for driver, name in self._drivers.items():
-            waits, turns = driver.waits(now)
-            if waits or turns:
-                recorder.see_waiting(name, now, waits, turns)
+            rest = driver.rest
+            if rest is State.READY:
+                ready += 1
+                continue
+            states[(rest or driver.state).value] += 1
+            if rest is None:
+                recorder.see_waiting(name, now, *driver.waits(now))
+        recorder.states = states + Counter({State.READY.value: ready})
         self._deliver(recorder.take(now))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from loadkit.chat.inputs import CUT, ELAPSED, FORCED, START, VANISHED, Closed, Leave, Opened, Say
+from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.chat.waits import waits_of
 from loadkit.figures import Phase
@@ -90,7 +91,8 @@ def test_a_state_says_what_is_waited_for(make: Callable[[], Session], phases: se
     """And only that: nobody is owed a thought, and a heartbeat is no one's wait."""
     session = make()
     assert set(waits(session)) == phases
-    assert session.at_rest == (not phases and make is not new_session)
+    assert (session.rest is None) == (bool(phases) or make is new_session)
+    assert session.rest in (None, state_of(session))
 
 
 def test_who_asked_for_no_stream_waits_for_no_chunk() -> None:
