@@ -17,6 +17,7 @@ from processes import HOST, PATIENCE, TOKEN, Simulator, simulator_process
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError
+from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder
 from loadkit.net.link import Link, Traffic
 from loadkit.net.ports import Setting
@@ -110,7 +111,7 @@ def test_a_tab_that_still_waits_for_its_socket_goes_with_its_session() -> None:
             setting = Setting(
                 target, Credentials(TOKEN, HOST), Recorder(), Traffic(), Policy(), Random(1)
             )
-            tab = Tab(setting, "", 0.0)
+            tab = Tab(setting, "", 0.0, NOWHERE)
             asking, _ = silent.accept()
             assert asking.recv(1 << 16).startswith(b"GET ")
             tab.finish(0, ended=True)
