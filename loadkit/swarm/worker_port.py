@@ -167,6 +167,8 @@ class _Events:
                 # To wait for it as pyzmq does under gevent misses one now and then, for 12 s.
                 gevent.sleep(LOOK_EVERY)
                 continue
+            except zmq.ZMQError:
+                return  # the socket is closed
             if not event["event"] & self._kinds:
                 self.close()
                 return
