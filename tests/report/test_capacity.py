@@ -197,9 +197,11 @@ class TestTheCurve:
         steps = [step(number, least * 2.0**number, turns=rate) for number, rate in enumerate(rates)]
         with mock.patch.object(scalability, "_RESAMPLES", 20):
             told = " ".join(told_of_curve(completed(found(steps=steps))))
-        assert not re.search(r"e-\d\d", told)
+        most = steps[-1]["load"]
+        for tiny in re.findall(r"[\d.]+e-\d\d", told):  # a coefficient that costs next to nothing
+            assert float(tiny) * most**2 >= 0.99 * scalability.CLEAR, "even at the greatest load"
         for peak in re.findall(r"peak at ([\d,]+) sessions", told):
-            assert int(peak.replace(",", "")) <= 2 * steps[-1]["load"]
+            assert int(peak.replace(",", "")) <= 2 * most
 
     def test_figures_that_tell_nothing_print_nothing_of_the_law(self):
         """Throughput that is the same at any load: what one session would do is not in it."""
