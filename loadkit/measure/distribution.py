@@ -245,21 +245,20 @@ class Distribution(Tally):
         """Whether there are samples enough for a percentile to be judged and printed."""
         return self.known(per_mille) >= needed(per_mille)
 
-    def masses(self) -> Iterator[tuple[float, int]]:
-        """Return values and how many waits lasted so long, those without an end spread out.
+    def with_stale(self, after: float) -> Iterator[tuple[float, int]]:
+        """Return the samples and how often each is there, and with them waits without an end.
 
-        See `loadkit.measure.survival.Survival.masses`.
+        These as if they had ended after so long: where one stretch of a run follows another, each
+        of them is there once, in the stretch in which it had lasted that long.
+
+        Args:
+            after: in the unit shown.
         """
-        curve = self._curve() if self.count else None
-        if curve is None:
-            yield from self.counts.items()
-            return
-        whole, passed, told = max(self.waits, self.count), 0.0, 0
-        for value, share in curve.masses():
-            passed += share * whole
-            if (n := round(passed) - told) > 0:  # whole numbers that add up
-                told += n
-                yield value, n
+        yield from self.counts.items()
+        bucket = bucket_of(round(after * 1000))
+        became = self.above(after) - _beyond(self.counts, bucket)
+        if became > 0:
+            yield bucket, became
 
     def _unseen(self) -> Counter[int]:
         return Counter(self.lost) + Counter(self.open)

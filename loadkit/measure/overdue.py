@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from loadkit.figures import Phase
-from loadkit.measure.slo import STALE_MS
-from loadkit.measure.waiting import Waiting
+from loadkit.measure.waiting import STALE_MS, Waiting
 from loadkit.measure.words import number
 from loadkit.metrics import Metric
 

@@ -19,14 +19,12 @@ from loadkit.measure.course import LEAST
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.drift import Drift
 from loadkit.measure.enough import needed, surely_above
+from loadkit.measure.waiting import STALE_MS
 from loadkit.measure.words import compare, number, plural
 from loadkit.metrics import RATIOS, Metric
 
-__all__ = ["STALE_MS", "Figures", "Measured", "SloLine", "judge", "stale_turns"]
+__all__ = ["Figures", "Measured", "SloLine", "judge", "stale_turns"]
 
-STALE_MS: Final = 10_000.0
-"""From here on a turn that is open may well be a lost one, whatever the patience: the vendor's
-Android client gives a message up that was not heard of for ten seconds."""
 
 _Status = Literal["pass", "fail", "undecided"]
 _UNKNOWN: Final = Drift()

@@ -112,18 +112,6 @@ class Survival:
         rounded = float(self.values @ self._ends)
         return area * (total / rounded if rounded else 1.0)
 
-    def masses(self) -> Iterable[tuple[int, float]]:
-        """Return each value with the share of all waits that ends there, and the rest at `longest`.
-
-        So whatever sums up samples can do with these what it does with samples: the unseen ends
-        are spread over what was seen to come later ("redistribution to the right", B. Efron, "The
-        two sample problem with censored data", 1967).
-        """
-        before = np.concatenate([[1.0], self.left[:-1]])
-        yield from zip(self.values.tolist(), (before - self.left).tolist(), strict=True)
-        if not self.ends:
-            yield self.longest, float(self.left[-1])
-
 
 def _sorted(pairs: Iterable[tuple[int, int]]) -> tuple[Whole, Whole]:
     ordered = np.array(sorted(pairs), np.int64).reshape(-1, 2)

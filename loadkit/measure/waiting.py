@@ -8,7 +8,11 @@ from typing import Any, Final, Self
 from loadkit.figures import Wait
 from loadkit.measure.histogram import bucket_of
 
-__all__ = ["NOTHING", "Waiting"]
+__all__ = ["NOTHING", "STALE_MS", "Waiting"]
+
+STALE_MS: Final = 10_000.0
+"""From here on a turn that is open may well be a lost one, whatever the patience: the vendor's
+Android client gives a message up that was not heard of for ten seconds."""
 
 Ages = dict[str, Counter[int]]
 

@@ -11,6 +11,7 @@ from loadkit.figures import Count
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.sketch import Sketch, Sketches
 from loadkit.measure.timeline import Row
+from loadkit.measure.waiting import STALE_MS
 
 __all__ = ["MOST", "Window", "Windows", "joined"]
 
@@ -28,7 +29,8 @@ class Window:
         start: seconds of the run at which it begins.
         seconds: how long it is.
         asked: the load asked for; None where that changed within the window.
-        latency: by phase, end - sent.
+        latency: by phase, end - sent. A wait without an end is among them once it has lasted ten
+            seconds, as ten seconds.
         answered, errors, reconnects: how many there were.
         rss_mb, master_rss_mb: the memory of all workers, and of the process that leads, on average;
             None while none has said.
@@ -151,7 +153,11 @@ def _of(row: Row) -> Window:
         row.length,
         sum(row.asked.values()) or None if row.asked else 0.0,
         Sketches(
-            {phase: Sketch(found.masses()) for phase, found in row.latency.items() if found.counts}
+            {
+                phase: Sketch(samples)
+                for phase, found in row.latency.items()
+                if (samples := list(found.with_stale(STALE_MS)))
+            }
         ),
         counts[Count.TURNS_ANSWERED],
         sum(n for key, n in counts.items() if key.startswith("errors.")),

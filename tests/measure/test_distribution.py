@@ -291,7 +291,12 @@ def test_a_mean_of_waits_of_which_the_longest_is_open_is_a_lower_bound() -> None
     assert waits([1.0] * 9, still=[0.5]).statistic("mean") == (1000.0, False)
 
 
-@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=50), st.integers(0, 20))
-def test_the_masses_of_waits_are_as_many_as_there_were(ended: list[int], still: int) -> None:
-    found = waits([each / 1000 for each in ended], still=[7.5] * still)
-    assert sum(n for _, n in found.masses()) == len(ended) + still
+def test_a_wait_that_lasts_is_a_sample_once_in_the_stretch_in_which_it_becomes_stale() -> None:
+    """Before, and after, it is none; what ends in time never is."""
+    first, second, third = waits([0.5]), waits([0.5]), waits([0.5])
+    first.under_way({}, {bucket_of(9_000_000): 1})
+    second.under_way({bucket_of(9_000_000): 1}, {bucket_of(11_000_000): 1})
+    third.under_way({bucket_of(11_000_000): 1}, {bucket_of(13_000_000): 1})
+    sample, stale = (bucket_of(500_000), 1), (bucket_of(10_000_000), 1)
+    found = [list(each.with_stale(10_000.0)) for each in (first, second, third)]
+    assert found == [[sample], [sample, stale], [sample]]

@@ -53,14 +53,6 @@ def test_what_too_many_waits_never_reached_is_not_known() -> None:
     assert (curve.longest, curve.ends) == (14_000, False)
 
 
-@given(VALUES, VALUES)
-@settings(max_examples=60)
-def test_the_masses_are_all_of_the_waits(ended: list[int], unseen: list[int]) -> None:
-    masses = list(Survival(Counter(ended), Counter(unseen), {}).masses())
-    assert sum(share for _, share in masses) == pytest.approx(1.0)
-    assert all(share >= 0 for _, share in masses)
-
-
 @given(VALUES)
 def test_where_every_end_was_seen_the_mean_is_the_mean(values: list[int]) -> None:
     assert Survival(Counter(values), {}, {}).mean(sum(values)) == pytest.approx(np.mean(values))
