@@ -11,12 +11,13 @@ run: $(READY)
 test: unit integration
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
 
 integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the
 	@# time where bytecode is kept, whatever the environment says about it.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder tests/integration
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+		tests/integration tests/hostile
 
 slow: $(READY)
 	@# Whole tables, of which the other targets try a few rows.

@@ -1,0 +1,1 @@
+"""What needs real processes, sockets and clocks."""
