@@ -1,6 +1,5 @@
 """What people say: the built-in conversations and the loader of a user's own."""
 
-import json
 import random
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from loadkit.errors import UsageError
 from loadkit.plan.spreadsheet import read_rows
 from loadkit.plan.suggest import did_you_mean
-from loadkit.textfile import parse_toml, read_text
+from loadkit.textfile import clipped, parse_json, parse_toml, read_text
 from loadkit.wire.encode import user_message
 
 __all__ = [
@@ -158,10 +157,8 @@ def load_dialogues(
     """
     try:
         text = read_text(path)
-    except OSError as error:
-        raise DialogueError([f"{path}: cannot be read: {error.strerror}"]) from error
     except ValueError as error:
-        raise DialogueError([f"{path}: {error}"]) from error
+        raise DialogueError([f"{clipped(str(path))}: {error}"]) from error
     told = ""
     match path.suffix.lower():
         case ".jsonl":
@@ -210,11 +207,9 @@ def _from_jsonl(text: str, where: str) -> list[Dialogue]:
         if not line.strip():
             continue
         try:
-            items.append((f"{where}:{number}", json.loads(line)))
+            items.append((f"{where}:{number}", parse_json(line)))
         except ValueError as error:
             mistakes.append(f"{where}:{number}: should be one JSON object: {error}")
-        except RecursionError:
-            mistakes.append(f"{where}:{number}: lists or objects are nested without end")
     return _checked(items, mistakes)
 
 

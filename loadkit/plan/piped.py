@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from loadkit.plan.profile import ProfileError
-from loadkit.textfile import parse_toml, read_text
+from loadkit.textfile import STDIN, parse_toml, read_pipe
 
 __all__ = ["kept"]
 
-_STDIN: Final = Path("/dev/stdin")
-_OF_THE_SYSTEM: Final = ("/dev/", "/proc/")
+_OPEN_FILES: Final = ("/dev/fd/", "/proc/")
+"""Where what this process has open has names; a shell makes one of `<(…)`."""
 
 
 @contextmanager
@@ -31,17 +31,15 @@ def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str
     Raises:
         ProfileError: it cannot be read, or as the block does.
     """
-    path = _STDIN if profile == "-" else Path(profile)
-    if not (str(path).startswith(_OF_THE_SYSTEM) or path.is_fifo()):
+    path = STDIN if profile == "-" else Path(profile)
+    if not _is_pipe(path):
         yield profile, list(overrides)
         return
     try:
-        text = read_text(path)
-    except OSError as error:
-        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
+        text = read_pipe(path)
     except ValueError as error:
         raise ProfileError([f"{path}: {error}"]) from error
-    name = "stdin" if path == _STDIN else "pipe"
+    name = "stdin" if path == STDIN else "pipe"
     with TemporaryDirectory(prefix="loadkit-") as folder:
         copy = Path(folder) / f"{name}.toml"
         copy.write_text(text, encoding="utf-8")
@@ -51,6 +49,16 @@ def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str
             raise ProfileError(
                 [mistake.replace(str(copy), str(path)) for mistake in error.mistakes]
             ) from error
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether it can be read only once."""
+    if path == STDIN or str(path).startswith(_OPEN_FILES):
+        return True
+    try:
+        return path.is_fifo()
+    except OSError:  # no file can be called so, which is told where others are
+        return False
 
 
 def _dialogues(text: str) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """A profile: one test as a file says it, checked as a whole before anything starts."""
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from os.path import isdir, isfile, lexists
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -30,7 +32,7 @@ from loadkit.plan.slo import Abort, Limit
 from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.traits import Human
-from loadkit.textfile import read_text
+from loadkit.textfile import MOST_OF_SETTINGS, clipped, read_text
 
 __all__ = [
     "Profile",
@@ -322,17 +324,19 @@ def _with_limits(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 def _find(name_or_path: str, search: Sequence[Path]) -> Path:
     path = _at_home(name_or_path)
-    if path.is_file():
+    if isfile(path):  # unlike a Path's, it takes any text for a name
         return path
     if path.name == name_or_path:  # no folder in it: a name, with or without the ending
         name = name_or_path.removesuffix(".toml")
         for folder in search:
-            if (folder / f"{name}.toml").is_file():
+            if isfile(folder / f"{name}.toml"):
                 return folder / f"{name}.toml"
-    if name_or_path == "-" or path.is_fifo() or path.is_char_device():
+    if name_or_path == "-":
         raise ProfileError(
-            [f"{name_or_path}: is no file: save the profile to one (`loadkit run -` reads a pipe)"]
+            ["-: is no file: save the profile to one (`loadkit run -` reads a pipe)"]
         )
+    if lexists(path) and (os.sep in name_or_path or not isdir(path)):
+        return path  # whoever reads it says why it cannot be read
     raise _unknown(name_or_path, search)
 
 
@@ -340,16 +344,14 @@ def _unknown(said: str, folders: Sequence[Path]) -> ProfileError:
     names = [path.stem for folder in folders for path in folder.glob("*.toml")]
     listed = f"; there are: {', '.join(sorted(set(names)))}" if names else ""
     mend = did_you_mean(Path(said).stem, names, listed=False)
-    return ProfileError([f"there is no profile {said!r}{mend}{listed}"])
+    return ProfileError([f"there is no profile {clipped(said)!r}{mend}{listed}"])
 
 
 def _read(path: Path) -> str:
     try:
-        return read_text(path)
-    except OSError as error:
-        raise ProfileError([f"{path}: cannot be read: {error.strerror}"]) from error
+        return read_text(path, MOST_OF_SETTINGS)
     except ValueError as error:
-        raise ProfileError([f"{path}: {error}"]) from error
+        raise ProfileError([f"{clipped(str(path))}: {error}"]) from error
 
 
 def _parsed(overrides: Iterable[str]) -> tuple[list[Override], list[str]]:

@@ -13,6 +13,7 @@ Key = tuple[str | int, ...]
 
 _PART: Final = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED: Final = rf"{_PART}(?:\s*\.\s*{_PART})*"
+_WHOLE: Final = re.compile(r"[+-]?(?:\d[\d_]*|0x[\da-fA-F_]+)")
 _HEADER: Final = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]\s*(?:#.*)?")
 _ASSIGNMENT: Final = re.compile(rf"\s*({_DOTTED})\s*=")
 
@@ -78,7 +79,9 @@ def _value(written: str) -> Any:
         data = parse_toml(f"value = {written}")
     except ValueError as error:
         if written[:1] in ("[", "{", '"', "'"):
-            raise ValueError(f"the value is not TOML: {error}") from error
+            raise ValueError(f"the value {error}") from error
+        if _WHOLE.fullmatch(written):
+            raise
         return written
     return data["value"] if data.keys() == {"value"} else written
 

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 __all__ = ["did_you_mean"]
 
+_LONGEST = 100  # a longer word is no slip of a pen, and comparing it takes long
 _MOST_LISTED = 12  # a longer list is no help on one line of a terminal
 
 
@@ -21,7 +22,7 @@ def did_you_mean(word: str, options: Iterable[str], *, listed: bool = True) -> s
         is short, else nothing.
     """
     by_folded = {option.casefold(): option for option in options}
-    close = get_close_matches(word.casefold(), by_folded, n=1)
+    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= _LONGEST else []
     if close:
         return f"; did you mean {by_folded[close[0]]!r}?"
     if listed and 0 < len(by_folded) <= _MOST_LISTED:

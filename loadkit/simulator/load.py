@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from loadkit.errors import UsageError
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.durations import Bimodal, Constant, Exponential, Lognormal
-from loadkit.textfile import parse_toml, read_text
+from loadkit.textfile import MOST_OF_SETTINGS, parse_toml, read_text
 
 __all__ = ["load_dials"]
 
@@ -62,15 +62,9 @@ def load_dials(config: Path | None, overrides: Sequence[str]) -> Dials:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = read_text(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        return parse_toml(read_text(path, MOST_OF_SETTINGS))
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from error
-    try:
-        return parse_toml(text)
-    except ValueError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
 
 
 def _value(text: str) -> Any:

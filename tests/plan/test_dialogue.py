@@ -122,9 +122,9 @@ class TestOwn:
             ("a.toml", "conversation = [1]\n", "conversation 1: should be an object"),
             ("a.csv", "hello\nthere\n", "no heading says which column .* there are: 'hello'"),
             ("a.txt", "hello", r"should end in \.jsonl, \.toml, \.csv or \.tsv"),
-            ("a.jsonl", "[" * 100_000, "a.jsonl:1: lists or objects are nested without end"),
-            ("a.toml", "conversation = " + "[" * 10_000, "nested without end"),
-            ("a.toml", f"conversation = {'9' * 5000}", "limit"),
+            ("a.jsonl", "[" * 100_000, "a.jsonl:1: should be one JSON object: tables or"),
+            ("a.toml", "conversation = " + "[" * 10_000, "nested more than"),
+            ("a.toml", f"conversation = {'9' * 5000}", "line 1: a number has 5,000 digits"),
         ],
     )
     def test_a_file_that_cannot_be_used_is_told(

@@ -358,7 +358,7 @@ class TestDialogues:
 
 class TestTravelling:
     @given(
-        seed=st.integers(min_value=0),
+        seed=st.integers(min_value=0, max_value=2**63 - 1),
         patience=st.floats(min_value=0.001, max_value=1e9),
         time_scale=st.floats(min_value=1e-9, max_value=1e9),
         limit=st.floats(min_value=0, max_value=1e12),
