@@ -83,7 +83,7 @@ def test_every_mistake_is_told_at_once_with_its_place(config: Path) -> None:
 @pytest.mark.parametrize("content", [b"seed = ", b"seed = " + b"[" * 10_000])
 def test_a_file_that_is_not_toml_is_a_usage_error(config: Path, content: bytes) -> None:
     config.write_bytes(content)
-    with pytest.raises(UsageError, match="not TOML|nested more than"):
+    with pytest.raises(UsageError, match=r"not TOML|nested more than"):
         load_dials(config, [])
 
 
