@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration slow check ui bench lock clean
+.PHONY: run test unit integration slow fuzz check ui bench lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
@@ -22,6 +22,12 @@ integration: $(READY)
 slow: $(READY)
 	@# Whole tables, of which the other targets try a few rows.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m slow
+
+MINUTES ?= 10
+fuzz: $(READY)
+	@# make fuzz MINUTES=10 TARGETS='decode frames'. It does without atheris where that does not install.
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet atheris 2>/dev/null || true
+	@$(BIN)/python -m fuzz --minutes $(MINUTES) $(TARGETS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

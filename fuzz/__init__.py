@@ -1,0 +1,1 @@
+"""`make fuzz`: every reader of what strangers write, fed with what nobody would write."""

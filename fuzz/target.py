@@ -1,0 +1,45 @@
+"""What is fuzzed: a check that takes bytes, whoever made them."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+__all__ = ["CASES", "Target", "cases_of", "keep"]
+
+CASES = Path(__file__).parent / "cases"
+"""A folder for each target: the input of every fault that was found, a file each."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader of foreign input, and what must hold whatever it is given.
+
+    Attributes:
+        name: of its folder of cases, too.
+        check: raises anything at all where something does not hold.
+        inputs: for hypothesis: bytes that have a form to begin with.
+        seeds: for atheris, which makes its inputs of them.
+        words: for atheris, too: what it would hardly hit upon by chance.
+    """
+
+    name: str
+    check: Callable[[bytes], object]
+    inputs: st.SearchStrategy[bytes] = field(default_factory=lambda: st.binary(max_size=400))
+    seeds: tuple[bytes, ...] = (b"",)
+    words: tuple[bytes, ...] = ()
+
+
+def cases_of(name: str, folder: Path = CASES) -> Iterator[Path]:
+    """The cases that are kept of a target, in a fixed order."""
+    return iter(sorted(path for path in (folder / name).glob("*") if path.is_file()))
+
+
+def keep(name: str, data: bytes, folder: Path = CASES) -> Path:
+    """Keep an input as a case; the same input is the same file."""
+    path = folder / name / hashlib.sha256(data).hexdigest()[:12]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path

@@ -1,0 +1,1 @@
+"""A module for each target, with a `TARGET`."""

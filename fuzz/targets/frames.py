@@ -1,0 +1,119 @@
+"""Of any stream, in any portions, our frames are those that `websockets` alone finds."""
+
+import struct
+
+from hypothesis import strategies as st
+from websockets.protocol import CLIENT, Protocol
+
+from fuzz.target import Target
+from loadkit.net.frames import Inbox, Traffic
+from loadkit.wire import Flaw
+
+LIMIT = 300  # bytes of a message
+CONTROL = 8  # the first opcode that is no data
+
+
+class Plain:
+    """The truth: messages out of the frames that `websockets` makes of the stream."""
+
+    def __init__(self) -> None:
+        self.protocol = Protocol(CLIENT, max_size=LIMIT)
+        self.frames = 0
+        self._parts: list[bytes] = []
+        self._binary = False
+
+    def take(self, data: bytes) -> list[bytes | str]:
+        self.protocol.receive_data(data)
+        messages: list[bytes | str] = []
+        received = self.protocol.events_received()
+        self.frames += len(received)
+        for frame in received:
+            if frame.opcode >= CONTROL:
+                continue
+            self._binary = self._binary if frame.opcode == 0 else frame.opcode == 2
+            self._parts.append(bytes(frame.data))
+            if not frame.fin:
+                continue
+            whole, self._parts = b"".join(self._parts), []
+            if self._binary:
+                messages.append(f"{len(whole)} bytes")
+                continue
+            try:
+                whole.decode()
+            except UnicodeDecodeError:
+                self.protocol.fail(1007, "invalid UTF-8")
+                break
+            messages.append(whole)
+        return messages
+
+
+def check(data: bytes) -> None:
+    """The first four bytes are the sizes of the reads, in turn; 0 is for all that is left."""
+    truth, protocol, traffic = Plain(), Protocol(CLIENT, max_size=LIMIT), Traffic()
+    inbox = Inbox(protocol, traffic, LIMIT)
+    sizes, stream = data[:4] or b"\0", data[4:]
+    at = turn = 0
+    while at < len(stream):
+        size = sizes[turn % len(sizes)] or len(stream)
+        chunk = stream[at : at + size]
+        at, turn = at + size, turn + 1
+        ours = [one.detail if isinstance(one, Flaw) else one for one in inbox.take(chunk)]
+        assert truth.take(chunk) == ours, "other messages"
+        assert _standing(truth.protocol) == _standing(protocol), "another state, or answer"
+        assert truth.frames == traffic.frames_received, "other frames were counted"
+    assert traffic.bytes_received == len(stream)
+    for one in (truth.protocol, protocol):
+        one.receive_eof()
+    assert truth.protocol.close_code == protocol.close_code
+    assert truth.protocol.close_reason == protocol.close_reason
+
+
+def _standing(protocol: Protocol) -> list[object]:
+    answers = []
+    for data in protocol.data_to_send():  # none is longer than 125 bytes; the masks are drawn
+        mask, payload = data[2:6], data[6:]
+        answers.append(data[:2] + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload)))
+    return [protocol.state, protocol.close_sent, protocol.close_rcvd, answers]
+
+
+def _frame(first: int, payload: bytes, form: int) -> bytes:
+    """One of a server: `form` is that of its length, which may be longer than it needs."""
+    size = len(payload)
+    if form == 0:
+        form = size if size < 126 else 126
+    length = size.to_bytes(2 if form == 126 else 8, "big") if form > 125 else b""
+    return bytes([first, form]) + length + payload
+
+
+PAYLOADS = st.one_of(
+    st.text(max_size=20).map(str.encode),
+    st.binary(max_size=6),
+    st.integers(120, 2 * LIMIT).map(lambda size: b"x" * size),
+    st.builds(
+        lambda code, why: struct.pack("!H", code) + why,
+        st.integers(0, 65535),
+        st.binary(max_size=4),
+    ),
+)
+FRAMES = st.builds(
+    _frame,
+    st.sampled_from([0x81, 0x81, 0x81, 0x01, 0x80, 0x00, 0x82, 0x02, 0x88, 0x89, 0x8A])
+    | st.integers(0, 255),
+    PAYLOADS,
+    st.sampled_from([0, 0, 0, 126, 127]),
+)
+TARGET = Target(
+    "frames",
+    check,
+    st.builds(
+        lambda sizes, frames, rest: sizes + b"".join(frames) + rest,
+        st.binary(min_size=4, max_size=4),
+        st.lists(FRAMES, max_size=8),
+        st.binary(max_size=8),
+    ),
+    (
+        b"\0\0\0\0" + _frame(0x81, b"hello", 0) * 3 + _frame(0x88, b"\x03\xe8", 0),
+        b"\3\1\7\0" + _frame(0x01, b"a", 0) + _frame(0x89, b"p", 0) + _frame(0x80, b"b", 126),
+        b"\0\5\0\2" + _frame(0x82, b"b" * 130, 0) + _frame(0x81, b"\xff", 127),
+    ),
+)
