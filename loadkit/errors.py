@@ -26,6 +26,7 @@ class Failure(StrEnum):
     HTTP_CLIENT_ERROR = "http_client_error"  # a 4xx other than 429: final
     HTTP_SERVER_ERROR = "http_server_error"  # a 5xx that stayed after the retries
     HTTP_BAD_ANSWER = "http_bad_answer"  # 200 without the field that was promised
+    ANSWER_TOO_BIG = "answer_too_big"  # more bytes than an answer may have
     RATE_LIMITED = "rate_limited"  # 429: of a REST call after the retries, of each upgrade
     TOKEN_MALFORMED = "token_malformed"  # not three base64url parts, or expired on arrival
     UPGRADE_REFUSED = "upgrade_refused"  # any answer but 101, 401, 404 and 429

@@ -10,10 +10,10 @@ from geventhttpclient.header import Headers
 
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
+from loadkit.net.intake import LARGEST_ANSWER
 
-__all__ = ["LARGEST_ANSWER", "Answer", "clock_ahead", "header", "readable", "redirect"]
+__all__ = ["Answer", "clock_ahead", "header", "readable", "redirect"]
 
-LARGEST_ANSWER: Final = 1 << 16  # bytes
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
 
 
@@ -86,7 +86,8 @@ def readable(body: bytes | bytearray, encoding: str | None) -> bytes | bytearray
     """Undo the encoding of a body: gzip or deflate, whatever we had asked for.
 
     Raises:
-        RemoteError: HTTP_BAD_ANSWER; it has another one, or is none of its kind.
+        RemoteError: HTTP_BAD_ANSWER; it has another one, or is none of its kind. ANSWER_TOO_BIG; it
+            is small as it came alone.
     """
     name = (encoding or "").strip().lower()
     if name in ("", "identity"):
@@ -96,10 +97,14 @@ def readable(body: bytes | bytearray, encoding: str | None) -> bytes | bytearray
         text = f"it is encoded as {shown}, though no encoding was asked for"
         raise RemoteError(Failure.HTTP_BAD_ANSWER, text)
     try:
-        return zlib.decompressobj(_ZLIB_OR_GZIP).decompress(body, LARGEST_ANSWER)
+        plain = zlib.decompressobj(_ZLIB_OR_GZIP).decompress(body, LARGEST_ANSWER + 1)
     except zlib.error as error:
         text = f"it is said to be encoded as {name}, and is not"
         raise RemoteError(Failure.HTTP_BAD_ANSWER, text) from error
+    if len(plain) > LARGEST_ANSWER:
+        text = f"{len(body):,} bytes of {name} that unpack to over {LARGEST_ANSWER >> 10} KB"
+        raise RemoteError(Failure.ANSWER_TOO_BIG, text)
+    return plain
 
 
 def clock_ahead(date: str | None, now: float) -> float | None:

@@ -52,7 +52,7 @@ def diagnose(target: Target, error: RemoteError | None, seconds: float) -> Cause
         seconds: that it had.
     """
     told = f"cannot be used: {error or f'no token within {seconds:g} s'}"
-    if error is not None and error.status is not None:
+    if error is not None and error.status is not None and error.kind is not Failure.ANSWER_TOO_BIG:
         return _refused(target, error, error.status)
     silent = error is None or error.kind is Failure.CONNECT_TIMEOUT
     if target.secure:
@@ -60,12 +60,14 @@ def diagnose(target: Target, error: RemoteError | None, seconds: float) -> Cause
             return _tls(target, error)
         if (silent or _lost(error)) and (alert := _alert(target)) is not None:
             return _tls(target, alert)
-        if silent and _speaks_plainly(target):
+        if (silent or _lost(error)) and _speaks_plainly(target):
             return _plain(target)
     elif (silent or _lost(error)) and _speaks_tls(target):
         return _encrypted(target)
     if error is not None and error.kind is Failure.PROXY_REFUSED:
         return Cause(told, "ask who runs the proxy, or name the target's host in NO_PROXY")
+    if error is not None and error.kind is Failure.ANSWER_TOO_BIG:
+        return Cause(told, "check the address: what answers there is no Messaging API")
     if error is not None and error.kind is Failure.TOKEN_MALFORMED and "set it" in error.detail:
         return Cause(told, "timedatectl shows the clock, and whether it is kept by NTP")
     return Cause(told, _RUNNING)

@@ -36,6 +36,8 @@ def translate(error: OSError, secrets: Iterable[str] = ()) -> RemoteError:
         An error to raise `from` the first. `Failure.LOCAL_LIMIT` stands for a limit of this
         machine: no file descriptor, no local port, no memory.
     """
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # a FIN in the midst of TLS
+        return RemoteError(Failure.CONNECTION_LOST, "closed where TLS goes on")
     if isinstance(error, ssl.SSLError):
         # OpenSSL's own errors have these two; those that Python makes itself have neither.
         reason = getattr(error, "verify_message", None) or getattr(error, "reason", None)

@@ -104,7 +104,8 @@ class Link:
         Raises:
             RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer
                 but 101, RATE_LIMITED for a 429, PROTOCOL_ERROR for a 101 or an answer that breaks
-                its RFC, CONNECTION_LOST, CONNECT_TIMEOUT, and whatever `Target.connect` raises.
+                its RFC, ANSWER_TOO_BIG, CONNECTION_LOST, CONNECT_TIMEOUT, and whatever
+                `Target.connect` raises.
         """
         sock: Any = None
         limit = gevent.Timeout.start_new(timeout)

@@ -7,6 +7,7 @@ import gevent.socket
 
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.faults import clean_text, translate
+from loadkit.net.intake import Intake
 from loadkit.network import Proxy
 
 __all__ = ["open_tunnel"]
@@ -29,25 +30,25 @@ def open_tunnel(sock: gevent.socket.socket, proxy: Proxy, host: str, port: int) 
 
     Raises:
         RemoteError: PROXY_REFUSED; CONNECT_REFUSED or CONNECT_TIMEOUT where the proxy could not
-            reach the host; CONNECTION_LOST.
+            reach the host; ANSWER_TOO_BIG; CONNECTION_LOST.
     """
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     login = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
     request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{login}\r\n"
-    head = b""
+    head, intake = b"", Intake(sock, f"an answer of {proxy}", _LONGEST_HEAD)
     try:
         sock.sendall(request.encode())
-        while b"\r\n\r\n" not in head and len(head) < _LONGEST_HEAD:
-            data = sock.recv(_LONGEST_HEAD)
-            if not data:
-                raise RemoteError(Failure.CONNECTION_LOST, f"{proxy} hung up")
-            head += data
     except OSError as error:
         failure = translate(error)
         raise RemoteError(failure.kind, f"{proxy}: {failure.detail}") from error
-    answer, (_, ended, more) = _STATUS.match(head), head.partition(b"\r\n\r\n")
+    while b"\r\n\r\n" not in head:
+        data = intake.recv()
+        if not data:
+            raise intake.cut()
+        head += data
+    answer, (_, _, more) = _STATUS.match(head), head.partition(b"\r\n\r\n")
     # Whoever is behind it waits for us to speak first, so that nothing may follow the head.
-    if answer is None or not ended or (answer[1].startswith(b"2") and more):
+    if answer is None or (answer[1].startswith(b"2") and more):
         raise RemoteError(Failure.PROXY_REFUSED, f"{proxy} does not answer like an HTTP proxy")
     status = int(answer[1])
     if not 200 <= status < 300:

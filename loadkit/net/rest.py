@@ -4,22 +4,23 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from ssl import SSLEOFError
-from typing import Any, Final, cast
+from contextlib import suppress
+from ssl import SSLEOFError, SSLZeroReturnError
+from typing import Any, Final
 
 import gevent
 import gevent.socket
 import orjson
-from geventhttpclient import HTTPParseError
 from geventhttpclient.header import Headers
-from geventhttpclient.response import HTTPSocketResponse
 
 from loadkit import __version__
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.answer import LARGEST_ANSWER, Answer, clock_ahead, header
+from loadkit.net.answer import Answer, clock_ahead, header
 from loadkit.net.faults import CORRELATION_ID, translate
-from loadkit.net.retry import MOST_RETRIES, retry_delay
+from loadkit.net.intake import UnansweredError
+from loadkit.net.reader import read_answer
+from loadkit.net.retry import retry_delay
 from loadkit.net.target import Target
 from loadkit.net.token import flaw
 from loadkit.wire import SIMULATOR
@@ -30,31 +31,6 @@ _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
-
-
-class _Tap:
-    """What a response reads from: a socket that remembers how far its stream went.
-
-    The parser raises the same exception for an answer that was cut and for one that is none.
-    """
-
-    __slots__ = ("_sock", "close", "ended", "read")
-
-    def __init__(self, sock: gevent.socket.socket) -> None:
-        self._sock = sock
-        self.close = sock.close
-        self.ended = False
-        self.read = 0
-
-    def recv(self, size: int) -> bytes:
-        data = self._sock.recv(size)
-        self.read += len(data)
-        self.ended = not data
-        return data
-
-
-class _StaleConnectionError(Exception):
-    """The connection ended before the answer began."""
 
 
 class Api:
@@ -182,17 +158,13 @@ class Api:
             reused = self._sock is not None
             try:
                 answer = self._exchange(request)
-            except _StaleConnectionError as error:
-                failure = RemoteError(Failure.CONNECTION_LOST, "closed before an answer")
-                failure.__cause__ = error.__cause__
-                # A server may let an idle connection go at any time. A fresh one works at once.
-                delay = (
-                    0.0 if reused and attempt <= MOST_RETRIES else retry_delay(attempt, None, "")
-                )
             except RemoteError as error:
                 failure = error
-                final = error.kind not in _NETWORK_FAILURES
-                delay = None if final else retry_delay(attempt, None, None)
+                passes = error.kind in _NETWORK_FAILURES or error.status is not None
+                delay = retry_delay(attempt, error.status, None) if passes else None
+                if reused and delay and isinstance(error, UnansweredError):
+                    # A server may let an idle connection go at any time. A fresh one works at once.
+                    delay = 0.0
             else:
                 if 200 <= answer.status < 300:
                     return _field(answer, wanted)
@@ -227,27 +199,25 @@ class Api:
     def _exchange(self, request: bytes) -> Answer:
         sock = self._connected()
         self._sock = None  # kept only when all went well
-        tap = _Tap(sock)
         limit = gevent.Timeout.start_new(self._answer_timeout)
         keep = False
         try:
-            sock.sendall(request)
-            # Not the library's client: that one looks its host up for each connection, and takes
-            # every kept connection for dead once the process has more than 1,024 descriptors.
-            response = HTTPSocketResponse(cast(gevent.socket.socket, tap), method="POST")
-            body = response.read(LARGEST_ANSWER)
-            keep = response.message_complete and response.should_keep_alive()
-            self._headers, self._answered_at = response.info(), time.time()
-            if (said := response.get(SIMULATOR)) is not None:
-                self.simulator = _object(str(said))
-            return Answer(response.get_code(), body, self._headers)
+            # What it said before it went can still be read.
+            with suppress(ConnectionError, SSLEOFError, SSLZeroReturnError):
+                sock.sendall(request)
+            answer, keep = read_answer(sock)
+            self._headers, self._answered_at = answer.headers, time.time()
+            said = header(answer.headers, SIMULATOR)
+            if said is not None:
+                self.simulator = _object(said)
+            return answer
         except gevent.Timeout as expired:
             if expired is not limit:
                 raise
             text = f"no answer within {self._answer_timeout:g} s"
             raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
-        except (HTTPParseError, OSError) as error:
-            raise _cut(error, tap) from error
+        except OSError as error:
+            raise translate(error) from error
         finally:
             limit.close()
             if keep:
@@ -270,17 +240,6 @@ class Api:
             raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
         finally:
             limit.close()
-
-
-def _cut(error: HTTPParseError | OSError, tap: _Tap) -> Exception:
-    if isinstance(error, OSError):
-        gone = isinstance(error, BrokenPipeError | ConnectionResetError | SSLEOFError)
-        return _StaleConnectionError() if gone and not tap.read else translate(error)
-    if not tap.ended:
-        return RemoteError(Failure.HTTP_BAD_ANSWER, "not an HTTP answer")
-    if not tap.read:
-        return _StaleConnectionError()
-    return RemoteError(Failure.CONNECTION_LOST, "closed in the middle of an answer")
 
 
 def _object(text: bytes | bytearray | str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The opening handshake of a WebSocket: from a connected socket to a protocol in its open state."""
 
 import logging
+import re
 from contextlib import suppress
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -8,20 +9,21 @@ from urllib.parse import parse_qsl
 
 import gevent.socket
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, SecurityError
 from websockets.protocol import CLIENT, Protocol
 from websockets.uri import WebSocketURI
 
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.answer import readable, redirect
 from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
+from loadkit.net.intake import Intake
 from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
 
 __all__ = ["Upgraded", "forget", "upgrade"]
 
 _EXTENSIONS: Final = None  # [ClientPerMessageDeflateFactory()] would offer compression
-_BLOCK: Final = 16384  # bytes a recv
+_STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 # At DEBUG the protocol would log the request line, and with it the access token.
 _PROTOCOL_LOG: Final = logging.getLogger(f"{__name__}.protocol")
@@ -62,8 +64,8 @@ def upgrade(
     Raises:
         RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer but
             101, RATE_LIMITED for a 429, PROTOCOL_ERROR for an answer that breaks its RFC,
-            CONNECTION_LOST for none.
-        OSError: the socket broke.
+            ANSWER_TOO_BIG, CONNECTION_LOST for none.
+        OSError: the request could not be sent.
     """
     uri = WebSocketURI(target.secure, target.host, target.port, target.ws_path, query)
     handshake = ClientProtocol(uri, extensions=_EXTENSIONS, logger=_PROTOCOL_LOG)
@@ -76,19 +78,29 @@ def upgrade(
     handshake.send_request(request)
     sock.sendall(b"".join(handshake.data_to_send()))
 
-    answer = b""
+    answer, intake = bytearray(), Intake(sock, "an answer to the upgrade")
     try:
         while not handshake.events_received() and handshake.handshake_exc is None:
-            data = sock.recv(_BLOCK)
+            data = intake.recv()
             answer += data
             if data:
                 handshake.receive_data(data)
             else:
                 handshake.receive_eof()
         stamp = perf_counter()
-        if handshake.handshake_exc is not None:
+        error = handshake.handshake_exc
+        if error is not None and isinstance(error.__cause__, EOFError):
+            raise intake.cut() from None
+        if error is not None and _is_too_big(error):
+            raise intake.too_big("goes on") from None
+        if error is not None:
             url = f"{target.origin}{target.ws_path}"
-            raise _refusal(handshake.handshake_exc, url, query, target.network.secrets) from None
+            raise _refusal(error, url, query, target.network.secrets) from None
+    except RemoteError as failure:
+        if failure.kind is Failure.ANSWER_TOO_BIG and b"\r\n\r\n" in answer:
+            status = _STATUS.match(answer)
+            failure.status = status and int(status[1])
+        raise
     finally:
         forget(handshake)
     # The protocol that made the handshake keeps its URI, token included, its key and the answer's
@@ -96,7 +108,7 @@ def upgrade(
     protocol = Protocol(CLIENT, max_size=max_size, logger=_PROTOCOL_LOG)
     protocol.debug = False
     protocol.extensions = handshake.extensions
-    return Upgraded(protocol, answer.partition(b"\r\n\r\n")[2], stamp)
+    return Upgraded(protocol, bytes(answer.partition(b"\r\n\r\n")[2]), stamp)
 
 
 def forget(protocol: Protocol) -> None:
@@ -111,6 +123,12 @@ def forget(protocol: Protocol) -> None:
         if isinstance(protocol.handshake_exc, InvalidStatus):
             protocol.handshake_exc.response._exception = None  # they hold each other
         protocol.handshake_exc = None
+
+
+def _is_too_big(error: Exception) -> bool:
+    """Whether the library has come to a limit of its own: of a line, of headers, of a body."""
+    cause = error.__cause__ or error
+    return isinstance(cause, SecurityError) and "invalid" not in str(cause)  # a size, for example
 
 
 def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> RemoteError:
@@ -142,6 +160,4 @@ def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> Remo
             after = next(iter(response.headers.get_all("Retry-After")), None)
             refusal.wait_s = asked_delay(after)
         return refusal
-    if isinstance(error.__cause__, EOFError):
-        return RemoteError(Failure.CONNECTION_LOST, "closed before the upgrade was answered")
     return RemoteError(Failure.PROTOCOL_ERROR, clean_text(str(error), secrets))

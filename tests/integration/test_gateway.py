@@ -141,7 +141,7 @@ class TestOneSession:
             (b"HTTP/1.1 504", Failure.CONNECT_TIMEOUT, "HTTP 504"),
             (b"HTTP/1.1 200 OK\r\n\r\nwho speaks here", Failure.PROXY_REFUSED, "like an HTTP pro"),
             (b"SSH-2.0-OpenSSH_9.6", Failure.PROXY_REFUSED, "like an HTTP proxy"),
-            (b"", Failure.CONNECTION_LOST, "hung up"),
+            (b"", Failure.CONNECTION_LOST, "closed before an answer"),
         ],
     )
     def test_a_proxy_that_opens_no_way_is_named(

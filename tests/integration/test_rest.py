@@ -353,7 +353,7 @@ class TestOddAnswers:
     def test_a_bomb_is_not_unpacked(self, serve, client):
         bomb = gzip.compress(b" " * 50_000_000)
         error = failure(client(serve(answer(200, bomb, "Content-Encoding: gzip"))))
-        assert error.kind == Failure.HTTP_BAD_ANSWER
+        assert error.kind == Failure.ANSWER_TOO_BIG
 
     @pytest.mark.parametrize(
         ("location", "place"),
@@ -374,7 +374,7 @@ class TestOddAnswers:
 
     def test_an_answer_without_end_is_not_swallowed_whole(self, serve, client):
         endless = answer(200, b"x" * 10_000_000)
-        assert failure(client(serve(endless))).kind == Failure.HTTP_BAD_ANSWER
+        assert failure(client(serve(endless))).kind == Failure.ANSWER_TOO_BIG
 
     @pytest.mark.parametrize(
         ("flawed", "detail"),

@@ -65,7 +65,6 @@ class Server:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried again: that has tests of its own."""
     monkeypatch.setattr(preflight_module, "LIMIT", 3.0)
-    monkeypatch.setattr("loadkit.net.rest.MOST_RETRIES", 0)
     monkeypatch.setattr("loadkit.net.retry.MOST_RETRIES", 0)
 
 

@@ -26,7 +26,8 @@ def os_error(number: int) -> OSError:
         (socket.timeout("timed out"), Failure.CONNECT_TIMEOUT),  # noqa: UP041
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]"), Failure.TLS_FAILED),
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), Failure.TLS_FAILED),
-        (ssl.SSLEOFError(8, "EOF occurred"), Failure.TLS_FAILED),
+        (ssl.SSLEOFError(8, "EOF occurred"), Failure.CONNECTION_LOST),
+        (ssl.SSLZeroReturnError(6, "closed"), Failure.CONNECTION_LOST),
         (os_error(errno.ECONNRESET), Failure.CONNECTION_LOST),
         (os_error(errno.EPIPE), Failure.CONNECTION_LOST),
         (OSError("no number"), Failure.CONNECTION_LOST),
