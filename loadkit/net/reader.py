@@ -84,7 +84,7 @@ def read_answer(sock: gevent.socket.socket) -> Read:
             data = intake.recv()
             parser.feed(data)  # the end, too: it may be that of a body without a length
             if not parser.whole and parser.announced > LARGEST_ANSWER:
-                raise intake.too_big(f"is to have {parser.announced:,} bytes")
+                raise intake.too_big(f"has {parser.announced:,} bytes to come")
     except HTTPParseError as error:
         if parser.whole:  # more came than was asked for
             return Read(parser.answer, False)

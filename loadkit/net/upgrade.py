@@ -23,6 +23,7 @@ from loadkit.net.target import Target
 __all__ = ["Upgraded", "forget", "upgrade"]
 
 _EXTENSIONS: Final = None  # [ClientPerMessageDeflateFactory()] would offer compression
+_NO_SIZE: Final = re.compile(r"invalid [a-z ]+: (?![0-9a-fA-F]+$)")  # it calls large ones so, too
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 # At DEBUG the protocol would log the request line, and with it the access token.
@@ -128,7 +129,7 @@ def forget(protocol: Protocol) -> None:
 def _is_too_big(error: Exception) -> bool:
     """Whether the library has come to a limit of its own: of a line, of headers, of a body."""
     cause = error.__cause__ or error
-    return isinstance(cause, SecurityError) and "invalid" not in str(cause)  # a size, for example
+    return isinstance(cause, SecurityError) and _NO_SIZE.search(str(cause)) is None
 
 
 def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> RemoteError:

@@ -24,6 +24,7 @@ _WORDS: Final = {
     Failure.TLS_FAILED: "TLS failed",
     Failure.HTTP_SERVER_ERROR: "server errors",
     Failure.RATE_LIMITED: "429",
+    Failure.ANSWER_TOO_BIG: "answers without end",
     Failure.UPGRADE_REFUSED: "upgrades refused",
     Failure.UNACKNOWLEDGED: "messages without an echo",
     Failure.UNANSWERED: "messages unanswered",

@@ -38,6 +38,7 @@ RETRIED: Final = (
     Failure.CONNECTION_LOST,
     Failure.RATE_LIMITED,
     Failure.HTTP_SERVER_ERROR,
+    Failure.ANSWER_TOO_BIG,
 )
 """What a client asks again after; each such failure that was not the last has a column too."""
 
