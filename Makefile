@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration slow fuzz check ui bench lock clean
+.PHONY: run test unit integration slow fuzz mutants audit licences check ui bench lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
@@ -28,6 +28,22 @@ fuzz: $(READY)
 	@# make fuzz MINUTES=10 TARGETS='decode frames'. It does without atheris where that does not install.
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/pip install --quiet atheris 2>/dev/null || true
 	@$(BIN)/python -m fuzz --minutes $(MINUTES) $(TARGETS)
+
+COUNT ?= 50
+mutants: $(READY)
+	@# make mutants PARTS='wire chat' COUNT=50: which faults in the code no unit test would notice.
+	@test -x .venv/mutants/bin/cosmic-ray || { $(PYTHON) -m venv .venv/mutants && \
+		.venv/mutants/bin/pip install --quiet cosmic-ray; }
+	@$(BIN)/python -m fuzz.mutants .venv/mutants/bin $(PARTS) --count $(COUNT)
+
+audit: $(READY)
+	@# Known holes in what is pinned, asked of PyPI. Fails, too, where that does not answer.
+	@test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && \
+		.venv/audit/bin/pip install --quiet pip-audit; }
+	@.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
+
+licences: $(READY)
+	@$(BIN)/python -m docs.licences
 
 check: $(READY)
 	@$(BIN)/ruff check .

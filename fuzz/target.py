@@ -1,13 +1,13 @@
 """What is fuzzed: a check that takes bytes, whoever made them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hypothesis import strategies as st
 
-__all__ = ["CASES", "Target", "cases_of", "keep"]
+__all__ = ["CASES", "Target", "cases_of", "keep", "told_well"]
 
 CASES = Path(__file__).parent / "cases"
 """A folder for each target: the input of every fault that was found, a file each."""
@@ -43,3 +43,9 @@ def keep(name: str, data: bytes, folder: Path = CASES) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def told_well(mistakes: Sequence[str], data: bytes) -> None:
+    """Whoever gave this is told of a mistake, and not at any length."""
+    assert mistakes
+    assert sum(map(len, mistakes)) < 5000 + 50 * len(data), "it tells too much"
