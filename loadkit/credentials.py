@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from loadkit.errors import UsageError
+from loadkit.redaction import remember
 
 __all__ = ["HOST_VARIABLE", "TOKEN_VARIABLE", "WORKER_KEY_VARIABLE", "Credentials"]
 
@@ -43,6 +44,8 @@ class Credentials:
                     f"the {name} is empty or holds a blank or a character outside ASCII; "
                     "set it to the very text that the connector was registered with"
                 )
+        remember(self.connector_token)
+        remember(self.host_identifier, whole=True)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Credentials":

@@ -25,6 +25,7 @@ from loadkit.net.target import Target
 from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
 from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_folders
+from loadkit.redaction import remember
 
 __all__ = ["launch"]
 
@@ -82,12 +83,14 @@ def launch(
     plan = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
+    remember(environment[WORKER_KEY_VARIABLE])
     with ExitStack() as stack:
         # Before anything starts: what is started in a session of its own outlives us else.
         signals = stack.enter_context(_Signals())
         if host is None:
             # Both ends get a token that nobody else knows, through the environment alone.
             environment[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
+            remember(environment[TOKEN_VARIABLE])
             environment[HOST_VARIABLE] = "simulated.localhost"
             host = _start_simulator(stack, environment, _dials(plan.simulator))
         if plan.dialogues_told:

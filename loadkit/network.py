@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from loadkit.errors import UsageError
+from loadkit.redaction import remember
 
 __all__ = ["DIRECT", "Network", "Proxy", "add_options", "asked", "words"]
 
@@ -111,6 +112,8 @@ class Network:
         if len({name.lower() for name in variables}) < len(options["header"]):
             raise UsageError("--header: a name was given twice")
         headers = tuple((name, _value(name, var, environment)) for name, var in variables.items())
+        for _, value in headers:
+            remember(value)
         proxies = _known(environment)
         direct = tuple(re.split(r"[,\s]+", proxies.pop("NO_PROXY", "")))
         return cls(
@@ -121,11 +124,6 @@ class Network:
             proxies=proxies,
             direct=direct,
         )
-
-    @property
-    def secrets(self) -> list[str]:
-        """What no text may hold."""
-        return [value for _, value in self.headers]
 
     def proxy(self, secure: bool, host: str, port: int) -> Proxy | None:
         """The proxy to a host; None where there is none on the way.
@@ -239,8 +237,11 @@ def _proxy(variable: str, url: str) -> Proxy:
         raise UsageError(f"{variable} names no host and port of a proxy; {fix}")
     login = None
     if parts.username is not None:
-        text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        password = unquote(parts.password or "")
+        text = f"{unquote(parts.username)}:{password}"
         login = f"Basic {b64encode(text.encode()).decode()}"
+        for secret in (password, login.removeprefix("Basic ")):
+            remember(secret)
     return Proxy(host, port, variable, login)
 
 

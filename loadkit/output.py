@@ -1,5 +1,9 @@
 """The one place through which this tool prints: nothing that becomes of the output stops it.
 
+Whatever is printed is made safe here, once more and for whoever has forgotten to: it hides nothing
+(`loadkit.foreign`), holds no secret that this process knows, and none of its lines is a command to
+a CI system, but for those of `command`.
+
 A terminal goes away, a redirected log fills its disk, a reader leaves or stops to read, a
 descriptor was never open, an encoding has no arrows: whoever prints goes on as if all were read.
 """
@@ -16,7 +20,19 @@ from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-__all__ = ["BACKLOG", "PLAIN", "complain", "guard", "in_utc", "never_wait", "say"]
+from loadkit.foreign import Lines, printed
+from loadkit.redaction import redact
+
+__all__ = [
+    "BACKLOG",
+    "PLAIN",
+    "Log",
+    "command",
+    "complain",
+    "guard",
+    "never_wait",
+    "say",
+]
 
 BACKLOG: Final = 1_000_000
 """Bytes that may wait for a reader who does not read; what is printed beyond them is lost."""
@@ -48,6 +64,13 @@ def complain(text: str) -> None:
     sys.stderr.flush()
 
 
+def command(line: str) -> None:
+    """Print a line that a CI system is to act upon. Whoever makes it escapes the texts in it."""
+    stream = getattr(sys.stdout, "for_commands", sys.stdout)
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
 def guard() -> None:
     """Make both outputs such that printing never fails. May be called again.
 
@@ -55,6 +78,8 @@ def guard() -> None:
     the output of every process that is started later.
     """
     codecs.register_error(_ERRORS, _in_plain)
+    # Newer Pythons colour tracebacks and the help of a command; what is no colour of ours is none.
+    os.environ.setdefault("PYTHON_COLORS", "0")
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -79,12 +104,26 @@ def never_wait(start: Callable[..., object] = _thread.start_new_thread) -> None:
             outlet.leave_to_a_thread(start)
 
 
-def in_utc(formatter: logging.Formatter) -> logging.Formatter:
-    """Have a log's stamps tell the time in UTC and say so, as in `2026-11-22T15:06:54.012Z`."""
-    formatter.converter = time.gmtime
-    formatter.default_time_format = "%Y-%m-%dT%H:%M:%S"
-    formatter.default_msec_format = "%s.%03dZ"
-    return formatter
+class Log(logging.Formatter):
+    """Words a log's lines as another formatter does, and makes them safe.
+
+    Their stamps tell the time in UTC and say so, as in `2026-11-22T15:06:54.012Z`.
+
+    Args:
+        form: the other one.
+    """
+
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self._form = form
+        if form.datefmt is None:
+            form.converter = time.gmtime
+            form.default_time_format = "%Y-%m-%dT%H:%M:%S"
+            form.default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record's line, and those of its traceback."""
+        return printed(self._form.format(record))
 
 
 def _guarded(stream: TextIO | None) -> TextIO:
@@ -101,14 +140,41 @@ def _guarded(stream: TextIO | None) -> TextIO:
 
 
 def _text(descriptor: int, encoding: str) -> TextIO:
-    outlet: Any = _Outlet(descriptor)  # no buffer: what is written goes out whole, and at once
-    return io.TextIOWrapper(
-        outlet,
-        encoding=encoding,
-        errors=_ERRORS,
-        newline="\n",
-        write_through=True,
-    )
+    outlet = _Outlet(descriptor)
+    lines = Lines()
+    stream = _Stream(outlet, encoding, lambda text: lines(printed(text)))
+    stream.for_commands = _Stream(outlet, encoding, lambda text: _passed(lines, redact(text)))
+    # What `rich` writes to in the place of this: its texts are safe, the colours are its own.
+    stream.rich_proxied_file = _Stream(outlet, encoding, lambda text: lines(redact(text)))
+    return stream
+
+
+def _passed(lines: Lines, text: str) -> str:
+    lines.passed(text)
+    return text
+
+
+class _Stream(io.TextIOWrapper):
+    """An output whose every text is made safe.
+
+    Attributes:
+        for_commands, rich_proxied_file: the same output, for texts which need less.
+    """
+
+    for_commands: "_Stream"
+    rich_proxied_file: "_Stream"
+
+    def __init__(self, outlet: Any, encoding: str, safe: Callable[[str], str]) -> None:
+        # No buffer: what is written goes out whole, and at once.
+        super().__init__(
+            outlet, encoding=encoding, errors=_ERRORS, newline="\n", write_through=True
+        )
+        self._safe = safe
+
+    def write(self, text: str) -> int:
+        """Write a text; returns how many of its characters are done with: all of them."""
+        super().write(self._safe(text))
+        return len(text)
 
 
 def _in_plain(error: UnicodeError) -> tuple[str, int]:

@@ -17,12 +17,14 @@ LEVELS = {
     "errors": 1,
     "figures": 1,
     "flags": 1,
+    "foreign": 1,
     "hosts": 1,
     "lifeline": 1,
     "machine": 1,
     "metrics": 1,
     "network": 1,
     "output": 1,
+    "redaction": 1,
     "textfile": 1,
     "wire": 2,
     "chat": 3,
@@ -51,12 +53,18 @@ SIBLINGS = {
     ("cli", "launch"),
     ("cli", "sizing"),
     ("credentials", "errors"),
+    ("credentials", "redaction"),
+    ("foreign", "redaction"),
     ("metrics", "errors"),
     ("metrics", "figures"),
     ("network", "errors"),
+    ("network", "redaction"),
+    ("output", "foreign"),
+    ("output", "redaction"),
 }
 """Imports inside a level: the command line starts processes and makes plans; a bad credential is a
-UsageError, as is a bad metric or option; and the metrics are made of the figures."""
+UsageError, as is a bad metric or option; the metrics are made of the
+figures; and what is secret, and safe to print, is known to whoever reads or prints."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""

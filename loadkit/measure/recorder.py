@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
+from loadkit.foreign import one_line
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.scope import Scoped
@@ -323,24 +324,19 @@ class Recorder:
         self._counts[key] += 1
         if key not in self._exampled:
             self._exampled.add(key)
-            self._examples[key] = _one_line(detail)
+            self._examples[key] = one_line(detail, EXAMPLE_LENGTH)
         if self._kept[key] < EVIDENCE:
             self._kept[key] += 1
             found: dict[str, Any] = {"of": of, "kind": str(kind)}
             if self._wall is not None:
                 at = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
                 found["at"] = at.replace("+00:00", "Z")
-            found |= {"detail": _one_line(detail), **origin._asdict()}
-            if frames := [_one_line(frame, FRAME_LENGTH) for frame in transcript()]:
+            where = {name: one_line(text) for name, text in origin._asdict().items()}
+            found |= {"detail": one_line(detail, EXAMPLE_LENGTH), **where}
+            if frames := [one_line(frame, FRAME_LENGTH) for frame in transcript()]:
                 found["frames"] = frames
             self._evidence.append(found)
 
 
 def _wire(tallies: dict[Any, Tally]) -> dict[str, Any]:
     return {str(key): tally.to_wire() for key, tally in tallies.items() if tally}
-
-
-def _one_line(text: str, length: int = EXAMPLE_LENGTH) -> str:
-    """Cut a text to one printable line: it is the server's, and ends on a terminal."""
-    printable = "".join(char if char.isprintable() else " " for char in text[: 2 * length])
-    return " ".join(printable.split())[:length]

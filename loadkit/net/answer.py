@@ -9,7 +9,8 @@ from urllib.parse import urljoin, urlsplit
 from geventhttpclient.header import Headers
 
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
+from loadkit.foreign import one_line
+from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text
 from loadkit.net.intake import LARGEST_ANSWER
 
 __all__ = ["Answer", "clock_ahead", "header", "readable", "redirect"]
@@ -35,17 +36,16 @@ class Answer(NamedTuple):
         """The body without its encoding; raises as `readable` does."""
         return readable(self.body, header(self.headers, "content-encoding"))
 
-    def refusal(self, url: str, secrets: list[str]) -> RemoteError:
+    def refusal(self, url: str) -> RemoteError:
         """The error that an answer is which grants nothing.
 
         Args:
             url: that was asked.
-            secrets: what the text must not hold.
         """
         status, body = self.status, b""
         with suppress(RemoteError):  # what cannot be read says nothing
             body = bytes(self.plain_body)
-        text, location = answer_text(body, secrets), header(self.headers, "location")
+        text, location = answer_text(body), header(self.headers, "location")
         kind = Failure.HTTP_BAD_ANSWER
         if status == 429:
             kind = Failure.RATE_LIMITED
@@ -54,8 +54,8 @@ class Answer(NamedTuple):
         elif status >= 400:
             kind = Failure.HTTP_CLIENT_ERROR
         elif location is not None:
-            text = redirect(url, location, secrets)
-        called = answer_id(header(self.headers, CORRELATION_ID), body, secrets)
+            text = redirect(url, location)
+        called = answer_id(header(self.headers, CORRELATION_ID), body)
         return RemoteError(kind, text, status=status, correlation_id=called)
 
 
@@ -65,20 +65,19 @@ def header(headers: Headers | None, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def redirect(url: str, location: str, secrets: list[str]) -> str:
+def redirect(url: str, location: str) -> str:
     """Say where an answer points. Nobody follows it: our secrets are for who was named alone.
 
     Args:
         url: that was asked.
         location: the header, whose query and login are left out: they may hold what we have sent.
-        secrets: what the text must not hold.
     """
     try:
         parts = urlsplit(urljoin(url, location))
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return "redirects to an address that cannot be read; it is not followed"
-    place = clean_text(f"{parts.scheme}://{host}{parts.path}", secrets)
+    place = one_line(f"{parts.scheme}://{host}{parts.path}")
     return f"redirects to {place}, which is not followed"
 
 
@@ -93,7 +92,7 @@ def readable(body: bytes | bytearray, encoding: str | None) -> bytes | bytearray
     if name in ("", "identity"):
         return body
     if name not in ("gzip", "x-gzip", "deflate"):
-        shown = clean_text(name)
+        shown = one_line(name)
         text = f"it is encoded as {shown}, though no encoding was asked for"
         raise RemoteError(Failure.HTTP_BAD_ANSWER, text)
     try:

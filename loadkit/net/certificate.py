@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import gevent.ssl
 
+from loadkit.foreign import one_line
 from loadkit.net.answer import clock_ahead
-from loadkit.net.faults import clean_text
 from loadkit.net.target import Target
 
 __all__ = ["Certificate", "shown_by"]
@@ -33,7 +33,7 @@ class Certificate:
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
         """Read it from the form in which `ssl` tells it."""
-        names = [clean_text(str(name)) for _, name in info.get("subjectAltName", ())]
+        names = [one_line(str(name)) for _, name in info.get("subjectAltName", ())]
         return cls(
             _called(info.get("subject", ())),
             _called(info.get("issuer", ())),
@@ -81,4 +81,4 @@ def shown_by(target: Target, now: float) -> tuple[Certificate | None, float | No
 def _called(name: Any) -> str:
     parts = [pair for group in name for pair in group]
     common = [value for key, value in parts if key == "commonName"]
-    return clean_text(str(next(iter(common or [value for _, value in parts]), "nobody")))
+    return one_line(str(next(iter(common or [value for _, value in parts]), "nobody")))

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import gevent
 
+from loadkit import redaction
 from loadkit.acts import Act, ActKind, Cue
 from loadkit.chat.connection import NEVER
 from loadkit.chat.effects import (
@@ -59,6 +60,7 @@ __all__ = ["Driver"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 REMEMBERED: Final = 8  # frames kept for the transcript of a violation
+LOOKED_AT: Final = 1 << 14  # bytes of each of them: more than is told
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -174,6 +176,7 @@ class Driver:
                 streaming = self._itinerary.streaming
                 self._entry = enter(self._setting, due, self._ask, streaming=streaming)
                 self._asked = None
+                redaction.hold(self._entry.token)
                 self._correlation_id = self._entry.correlation_id
             except RemoteError as refusal:
                 self._not_given(lost=True)
@@ -200,6 +203,8 @@ class Driver:
                 journal = self._session.connection.journal
                 tab.finish(journal.cursor, ended=self._session.ending is not None)
             self._fate.bury()
+            if self._entry is not None:
+                redaction.release(self._entry.token)
             if ending is not None:
                 recorder.session_ended(ending)
 
@@ -463,16 +468,11 @@ class Driver:
         return Origin(self._setting.user_class, session, self._correlation_id)
 
     def _transcript(self) -> list[str]:
-        """The last frames both ways, times from the session's start, without secrets."""
-        assert self._entry is not None
-        secrets = [self._entry.token, *self._setting.target.network.secrets]
-        lines = []
-        for stamp, way, frame in self._recent:
-            text = frame.decode(errors="replace")
-            for secret in secrets:
-                text = text.replace(secret, "***")
-            lines.append(f"{stamp - self._started:.6f} {way} {text}")
-        return lines
+        """The last frames both ways, times from the session's start."""
+        return [
+            f"{stamp - self._started:.6f} {way} {frame[:LOOKED_AT].decode(errors='replace')}"
+            for stamp, way, frame in self._recent
+        ]
 
     def _cut(self) -> Ending:
         """The greenlet is being killed: end the session on the server, if it knows one."""

@@ -6,7 +6,8 @@ from typing import Final
 import gevent.socket
 
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.faults import clean_text, translate
+from loadkit.foreign import one_line
+from loadkit.net.faults import translate
 from loadkit.net.intake import Intake
 from loadkit.network import Proxy
 
@@ -52,7 +53,7 @@ def open_tunnel(sock: gevent.socket.socket, proxy: Proxy, host: str, port: int) 
         raise RemoteError(Failure.PROXY_REFUSED, f"{proxy} does not answer like an HTTP proxy")
     status = int(answer[1])
     if not 200 <= status < 300:
-        words = clean_text((answer[2] or b"").decode("latin-1"), [proxy.authorization or ""])
+        words = one_line((answer[2] or b"").decode("latin-1"))
         text = f"{proxy} opens no way to {authority}: HTTP {status} {words}".rstrip()
         if status == 407:
             text += (

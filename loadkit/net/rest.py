@@ -23,6 +23,7 @@ from loadkit.net.reader import read_answer
 from loadkit.net.retry import retry_delay
 from loadkit.net.target import Target
 from loadkit.net.token import flaw
+from loadkit.redaction import note
 from loadkit.wire import SIMULATOR
 
 __all__ = ["Api"]
@@ -117,6 +118,7 @@ class Api:
             "X-Host": self._credentials.host_identifier,
         }
         token = self._ask("access-token", identity, b"{}", "access_token")
+        note(token)
         if flaw(token, time.time()) is not None:
             wrong = flaw(token, time.time(), self.clock_ahead_s) or ""
             raise RemoteError(Failure.TOKEN_MALFORMED, wrong)
@@ -169,9 +171,7 @@ class Api:
                 if 200 <= answer.status < 300:
                     return _field(answer, wanted)
                 url = f"{self._target.origin}{self._target.http_prefix}/{call}"
-                bearer = headers.get("Authorization", "").removeprefix("Bearer ")
-                secrets = [self._credentials.connector_token, bearer, *self._target.network.secrets]
-                failure = answer.refusal(url, secrets)
+                failure = answer.refusal(url)
                 delay = retry_delay(attempt, answer.status, header(answer.headers, "retry-after"))
             if delay is None:
                 raise failure

@@ -18,6 +18,7 @@ from loadkit.net.proxy import open_tunnel
 from loadkit.net.race import Address, Reached, reach
 from loadkit.net.tls import client_context
 from loadkit.network import DIRECT, Network, Proxy
+from loadkit.redaction import spare
 
 __all__ = ["Address", "Connection", "Place", "Target", "Way"]
 
@@ -122,6 +123,7 @@ class Target:
             TargetError: nobody knows the host.
         """
         secure, host, port = Place.of(url)
+        spare(host)  # what the command line says is no secret
         if not secure and (network.ca or network.cert or network.insecure):
             raise UsageError(
                 f"{url} has no TLS, for which --ca, --cert, --key and --insecure are: "

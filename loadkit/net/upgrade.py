@@ -5,7 +5,6 @@ import re
 from contextlib import suppress
 from time import perf_counter
 from typing import Final, NamedTuple
-from urllib.parse import parse_qsl
 
 import gevent.socket
 from websockets.client import ClientProtocol
@@ -14,8 +13,9 @@ from websockets.protocol import CLIENT, Protocol
 from websockets.uri import WebSocketURI
 
 from loadkit.errors import Failure, RemoteError
+from loadkit.foreign import one_line
 from loadkit.net.answer import readable, redirect
-from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text, clean_text
+from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text
 from loadkit.net.intake import Intake
 from loadkit.net.retry import asked_delay
 from loadkit.net.target import Target
@@ -96,7 +96,7 @@ def upgrade(
             raise intake.too_big("goes on") from None
         if error is not None:
             url = f"{target.origin}{target.ws_path}"
-            raise _refusal(error, url, query, target.network.secrets) from None
+            raise _refusal(error, url) from None
     except RemoteError as failure:
         if failure.kind is Failure.ANSWER_TOO_BIG and b"\r\n\r\n" in answer:
             status = _STATUS.match(answer)
@@ -132,10 +132,7 @@ def _is_too_big(error: Exception) -> bool:
     return isinstance(cause, SecurityError) and _NO_SIZE.search(str(cause)) is None
 
 
-def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> RemoteError:
-    # A server may send the URL back to us, so the token is wiped out of whatever it says.
-    secrets += [value for key, value in parse_qsl(query) if key == "access_token"]
-    secrets += [field[13:] for field in query.split("&") if field.startswith("access_token=")]
+def _refusal(error: Exception, url: str) -> RemoteError:
     if isinstance(error, InvalidStatus):
         response = error.response
         encoding, location = (
@@ -146,19 +143,19 @@ def _refusal(error: Exception, url: str, query: str, secrets: list[str]) -> Remo
         body: bytes | bytearray = b""
         with suppress(RemoteError):  # what cannot be read says nothing
             body = readable(response.body, encoding)
-        text = answer_text(body, secrets)
+        text = answer_text(body)
         if 300 <= status < 400 and location is not None:
-            text = redirect(url, location, secrets)
+            text = redirect(url, location)
         header = next(iter(response.headers.get_all(CORRELATION_ID)), None)
         refusal = RemoteError(
             Failure.UPGRADE_REFUSED,
             text,
             status=status,
-            correlation_id=answer_id(header, body, secrets),
+            correlation_id=answer_id(header, body),
         )
         if status == 429:  # a policy's limit, which is another finding than a server that cannot
             refusal.kind = Failure.RATE_LIMITED
             after = next(iter(response.headers.get_all("Retry-After")), None)
             refusal.wait_s = asked_delay(after)
         return refusal
-    return RemoteError(Failure.PROTOCOL_ERROR, clean_text(str(error), secrets))
+    return RemoteError(Failure.PROTOCOL_ERROR, one_line(str(error)))

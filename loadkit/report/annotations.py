@@ -10,10 +10,11 @@ Sources of the forms and of their escaping:
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from zlib import crc32
 
+from loadkit.foreign import Lines, printed
 from loadkit.measure.summary import Summary
 from loadkit.measure.validity import STOPPED
 from loadkit.measure.verdict import BROKEN, FAILED, SEARCH, UNDECIDED
@@ -50,7 +51,7 @@ def lines(
 ) -> Iterator[str]:
     """Return the lines for standard output; none outside of CI.
 
-    They hold figures and names of metrics and kinds, never what a server said.
+    They hold figures and names of metrics and kinds, and what a server said only as data.
 
     Args:
         summary: whose problems.
@@ -60,7 +61,14 @@ def lines(
     form = _form(environ)
     if form is not None:
         # CI systems show the first few only.
-        yield from map(form, sorted(_problems(summary, source), key=lambda one: one.level))
+        for one in sorted(_problems(summary, source), key=lambda one: one.level):
+            file = None if one.file is None else _safe(one.file)
+            yield form(replace(one, title=_safe(one.title), text=_safe(one.text), file=file))
+
+
+def _safe(text: str) -> str:
+    """Without what is hidden, secret, or a command within the one that is made of it."""
+    return Lines()(printed(text))
 
 
 def _form(environ: Mapping[str, str]) -> Callable[[_Problem], str] | None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadkit.errors import UsageError
+from loadkit.foreign import code, in_json, markdown
 from loadkit.measure.words import number, plural
 from loadkit.metrics import Metric
 from loadkit.report.curve import analysed, headline, told_of_curve
@@ -51,7 +52,7 @@ def save(folder: Path, found: Document) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    write_text(folder / FILE, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / FILE, in_json(json.dumps(found, indent=1, ensure_ascii=False)) + "\n")
 
 
 def load(folder: Path) -> dict[str, Any]:
@@ -161,16 +162,15 @@ def _nothing(found: Document) -> str:
 
 def document(found: Document) -> str:
     """Return it as Markdown, to stand above the summary of the whole run."""
-    lines = [f"# Capacity: {found['profile']}", "", sentence(found), ""]
+    lines = [f"# Capacity: {markdown(found['profile'])}", "", markdown(sentence(found)), ""]
     result = found["capacity"]
     notes = [*found.get("notes", ()), *(result or {}).get("notes", ())]
-    lines += [f"- {note}" for note in notes]
-    lines += [f"- {text}" for text in told_of_curve(found)]
+    lines += [f"- {markdown(text)}" for text in (*notes, *told_of_curve(found))]
     lines += ["", "## Steps", "", f"| {' | '.join(_COLUMNS)} | why |"]
     lines.append("|---:" * (len(_COLUMNS) - 1) + "|---|---|")
     for step, cells in _rows(found):
-        lines.append(f"| {' | '.join(cells)} | {_escaped(step['outcome']['why'])} |")
-    lines += ["", f"p50 and p95 are of `{headline(found)}`.", ""]
+        lines.append(f"| {' | '.join(map(markdown, cells))} | {markdown(step['outcome']['why'])} |")
+    lines += ["", f"p50 and p95 are of {code(headline(found))}.", ""]
     return "\n".join(lines)
 
 
@@ -284,7 +284,3 @@ def _held(step: Mapping[str, Any]) -> bool:
 def _last(steps: Sequence[Mapping[str, Any]], verdict: str) -> str:
     every = [step["outcome"]["why"] for step in steps if step["outcome"]["verdict"] == verdict]
     return every[-1].rstrip(".") if every else "see the steps"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "\\<").replace("`", "\\`")

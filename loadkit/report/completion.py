@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loadkit.errors import UsageError
 from loadkit.measure.timeline import Row
+from loadkit.report.lines import written
 from loadkit.report.series import HISTOGRAMS, TIMELINE, Series
 
 __all__ = ["complete", "last_lines"]
@@ -99,7 +100,7 @@ def _cut(path: Path, first: float) -> tuple[float | None, int]:
         last = start
     if not keep:
         return None, half
-    with path.open("ab") as file:
+    with written(path, go_on=True) as file:
         file.truncate(keep)
     return last, half
 

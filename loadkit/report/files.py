@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadkit.errors import UsageError
+from loadkit.foreign import in_json
 from loadkit.measure.summary import Summary
 from loadkit.report import junit, markdown
+from loadkit.report.lines import NO_LINK
 
 __all__ = [
     "load_examples",
@@ -116,7 +118,7 @@ def write(
 def _lines(evidence: Sequence[Mapping[str, Any]], of: str) -> str:
     chosen = (found for found in evidence if found["of"] == of)
     told = ({key: value for key, value in found.items() if key != "of"} for found in chosen)
-    return "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in told)
+    return "".join(in_json(json.dumps(found, ensure_ascii=False)) + "\n" for found in told)
 
 
 def withdraw(folder: Path) -> None:
@@ -141,7 +143,9 @@ def write_text(path: Path, text: str) -> None:
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with draft.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        draft.unlink(missing_ok=True)
+        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+        with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())  # else a crash may leave the new name on an empty file
@@ -193,7 +197,7 @@ def _read(path: Path) -> Any:
 
 
 def _json(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+    return in_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)) + "\n"
 
 
 def _unwritable(folder: Path, error: OSError, names: Sequence[str] = ()) -> UsageError:

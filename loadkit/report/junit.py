@@ -4,12 +4,11 @@ Its elements and attributes are those of Jenkins' `junit-10.xsd`, which GitHub's
 Azure's readers take as well.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from loadkit.foreign import printed
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.verdict import FAILED, SEARCH
@@ -17,9 +16,6 @@ from loadkit.measure.words import number, plural
 from loadkit.metrics import Metric
 
 __all__ = ["document"]
-
-_ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 (section 2.2) cannot hold, not even escaped."""
 
 
 def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
@@ -35,7 +31,7 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
         summary: what to write.
         examples: one text for each `errors.<kind>` and `violations.<kind>`.
     """
-    suite = Element("testsuite", name=_clean(f"loadkit {summary.profile}"))
+    suite = Element("testsuite", name=printed(f"loadkit {summary.profile}"))
     violations = _violations(summary, examples or {})
     for line in summary.slo:
         _objective(suite, summary, line, violations)
@@ -57,7 +53,7 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
     suite.attrib |= totals | {
         "skipped": str(len(suite.findall("testcase/skipped"))),
         "time": time,
-        "timestamp": _clean(summary.started_at).removesuffix("Z"),  # Ant's schema has no zone
+        "timestamp": printed(summary.started_at).removesuffix("Z"),  # Ant's schema has no zone
     }
     root = Element("testsuites", {"name": "loadkit", "time": time} | totals)
     root.append(suite)
@@ -74,7 +70,7 @@ def _objective(suite: Element, summary: Summary, line: SloLine, violations: str)
     elif line.status == "undecided" and summary.verdict.strict:
         _failure(case, "SLO undecided", f"{line}, and --strict")
     elif line.status == "undecided":
-        SubElement(case, "skipped", message=_clean(str(line)))
+        SubElement(case, "skipped", message=printed(str(line)))
     else:
         _output(case, str(line))
 
@@ -91,7 +87,7 @@ def _no_objective(suite: Element, summary: Summary, violations: str) -> None:
         if not summary.verdict.exit_code:
             _output(case, answer)
         elif summary.stopped_early is not None:  # which has a case of its own
-            SubElement(case, "skipped", message=_clean(answer))
+            SubElement(case, "skipped", message=printed(answer))
         else:
             _failure(case, "no capacity", answer)
         return
@@ -106,7 +102,7 @@ def _unasked(suite: Element, summary: Summary, violations: str) -> None:
     if violations:
         text = plural(sum(summary.violations.values()), "violation")
         message = f"{text}, and no objective is about them: add violations = 0 to [slo]"
-        SubElement(case, "skipped", message=_clean(message)).text = _clean(violations)
+        SubElement(case, "skipped", message=printed(message)).text = printed(violations)
 
 
 def _validity(suite: Element, summary: Summary) -> None:
@@ -133,21 +129,16 @@ def _case(suite: Element, summary: Summary, name: str) -> Element:
     return SubElement(
         suite,
         "testcase",
-        classname=_clean(f"loadkit.{summary.profile}"),
-        name=_clean(name),
+        classname=printed(f"loadkit.{summary.profile}"),
+        name=printed(name),
         time="0.000",
     )
 
 
 def _failure(case: Element, kind: str, message: str, text: str = "") -> None:
-    failure = SubElement(case, "failure", type=kind, message=_clean(message))
-    failure.text = _clean(text or message)
+    failure = SubElement(case, "failure", type=kind, message=printed(message))
+    failure.text = printed(text or message)
 
 
 def _output(case: Element, text: str) -> None:
-    SubElement(case, "system-out").text = _clean(text)
-
-
-def _clean(text: str) -> str:
-    """Replace what XML cannot hold: texts may be the server's, or of a file's name."""
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)
+    SubElement(case, "system-out").text = printed(text)

@@ -1,10 +1,14 @@
 """A file of whole lines, there as soon as they are written."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-__all__ = ["Lines", "whole"]
+__all__ = ["NO_LINK", "Lines", "whole", "written"]
+
+NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+"""The flag with which a file is not opened whose name is a link; Windows has none."""
 
 
 class Lines:
@@ -40,7 +44,7 @@ class Lines:
         if self._file is None:
             # Unbuffered: what is written is there when the process is killed, and a buffer
             # that could not be emptied would raise once more when the file is closed.
-            self._file = self.path.open("ab" if self._go_on else "wb", buffering=0)
+            self._file = written(self.path, go_on=self._go_on)
         line = text.encode() if isinstance(text, str) else text
         data = memoryview(line)
         while data:
@@ -65,6 +69,28 @@ class Lines:
                 self._file.truncate(self.size)
             self._file.close()
             self._file = None
+
+
+def written(path: Path, *, go_on: bool) -> BinaryIO:
+    """Open a file of a run's folder, to be written to.
+
+    The folder may be a stranger's: a link in it, whatever it leads to, is not followed.
+
+    Args:
+        path: the file.
+        go_on: whether what is in it stays.
+
+    Raises:
+        OSError: it is a link, or cannot be written to.
+    """
+    end = os.O_APPEND if go_on else os.O_TRUNC
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | NO_LINK | end, 0o666)
+    except OSError as error:
+        if path.is_symlink():
+            raise OSError(error.errno, "it is a link to elsewhere, which is not followed") from None
+        raise
+    return open(number, "ab" if go_on else "wb", buffering=0)
 
 
 def whole(path: Path) -> tuple[list[str], int]:

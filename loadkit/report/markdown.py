@@ -1,9 +1,9 @@
 """`summary.md`: what a reviewer reads in ten seconds, the verdict first."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from loadkit.foreign import block, code, markdown
 from loadkit.measure.slo import SloLine
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import ENDINGS, number
@@ -16,6 +16,7 @@ __all__ = ["document"]
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "p999", "max")
 _EXAMPLE: Final = "for example"
 _MARKS: Final = {"pass": "✓", "fail": "**✗**", "undecided": "?"}
+_OWN: Final = frozenset(_MARKS.values())  # our own emphasis, which is left alone
 
 
 def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
@@ -30,28 +31,27 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
 
 def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     verdict = verdict_line(summary).removeprefix(word(summary)).strip()
-    yield f"# {word(summary)}: {_plain(summary.profile)}"
+    yield f"# {word(summary)}: {markdown(summary.profile)}"
     yield ""
-    yield _plain(verdict)
+    yield markdown(verdict)
     yield ""
     yield (
-        f"`{summary.target}` · {summary.started_at} · {number(summary.duration_s)} s · "
+        f"{code(summary.target or '')} · {markdown(summary.started_at)} · "
+        f"{number(summary.duration_s)} s · "
         f"exit code {summary.verdict.exit_code}"
     )
     for title, reasons in (("What broke", broke(summary)), ("In doubt", in_doubt(summary))):
         if reasons:
             yield from ("", f"## {title}", "")
-            yield from (f"- {_plain(reason)}" for reason in reasons)
+            yield from (f"- {markdown(reason)}" for reason in reasons)
     for text, trace in summary.own_code.items():
         yield from (
             "",
             "## Your own code failed",
             "",
-            _plain(text),
+            markdown(text),
             "",
-            "```",
-            trace.rstrip(),
-            "```",
+            *block(trace.rstrip()),
         )
     if summary.slo:
         yield from ("", "## Objectives", "")
@@ -61,7 +61,7 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         )
     if told := list(incidents.told(summary)):
         yield from ("", "## Incidents", "")
-        yield from (f"- {_plain(sentence)}" for sentence in told)
+        yield from (f"- {markdown(sentence)}" for sentence in told)
     if chart := list(load.drawn(summary)):
         yield from ("", "## Load", "", "```", *chart, "```")
     if summary.latency_ms:
@@ -80,7 +80,7 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         yield from _table(("phase", *WAITS[1:]), list(waits(summary)))
     if summary.drift is not None:
         yield from ("", "## Drift", "")
-        yield from (f"- {_plain(text)}" for text in drift.told(summary.drift))
+        yield from (f"- {markdown(text)}" for text in drift.told(summary.drift))
         yield from ("", drift.looked_at(summary.drift), "")
         yield from _table(drift.columns(summary.drift), list(drift.rows(summary.drift)))
         if len(summary.drift["ages"]) > 1:
@@ -174,15 +174,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str
     yield _row(header)
     texts = (header[0], _EXAMPLE)
     yield _row(["---" if title in texts else "---:" for title in header])
-    yield from (_row([_plain(cell) for cell in row]) for row in rows)
+    yield from (_row([cell if cell in _OWN else markdown(cell) for cell in row]) for row in rows)
 
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Escape what a server's words could do to the page; our own emphasis is left alone."""
-    if text == _MARKS["fail"]:
-        return text
-    return re.sub(r"([\\`|<\[\]*])", r"\\\1", text)

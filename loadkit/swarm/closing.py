@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loadkit.errors import UsageError
+from loadkit.output import command
 from loadkit.plan.profile import objectives_at, profile_folders
 from loadkit.report import capacity
 from loadkit.report.annotations import lines as annotations
@@ -33,7 +34,7 @@ def tell(run: Run, profile: str, console: Screen) -> None:
         capacity.render(run.found, console)
     console.print(f"results: {run.folder.path}", soft_wrap=True)
     for text in annotations(run.summary, os.environ, _source(profile)):
-        console.print(text, soft_wrap=True)
+        command(text)
     if run.unwritten is not None:
         logger.error("%s", run.unwritten)
 

@@ -17,7 +17,7 @@ import psutil
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
-from loadkit.output import in_utc
+from loadkit.output import Log
 from loadkit.plan.profile import Profile
 from loadkit.report.files import withdraw
 from loadkit.report.journal import Journal
@@ -69,7 +69,7 @@ class Folder:
         with suppress(OSError):
             (self.path / "loadkit.log").touch()  # a run without a word has an empty log
         form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._log.setFormatter(in_utc(form))
+        self._log.setFormatter(Log(form))
         logging.getLogger().addHandler(self._log)
         self._series = Series(self.path, started, pause)
         self._journal = Journal(self.path, {"started": started.isoformat(), **head}, pause)

@@ -20,7 +20,7 @@ from loadkit.errors import LoadkitError, LocalError, UsageError
 from loadkit.machine import cannot_listen
 from loadkit.measure import enough
 from loadkit.network import Network, asked, words
-from loadkit.output import complain, in_utc, never_wait
+from loadkit.output import Log, complain, never_wait
 from loadkit.plan.profile import Profile
 from loadkit.swarm.admission import Hello
 from loadkit.swarm.blame import Blame
@@ -66,8 +66,7 @@ def _install(environment: Environment) -> None:
     assert options is not None
     never_wait(get_original("_thread", "start_new_thread"))
     for handler in (*logging.getLogger().handlers, *logging.getLogger("locust").handlers):
-        if handler.formatter is not None and handler.formatter.datefmt is None:
-            in_utc(handler.formatter)
+        handler.setFormatter(Log(handler.formatter or logging.Formatter()))
     mend_locust()
     bound_heap()
     if isinstance(runner, WorkerRunner):

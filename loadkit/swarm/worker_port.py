@@ -28,6 +28,7 @@ from zmq.utils.monitor import parse_monitor_message
 from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.hosts import is_loopback
+from loadkit.redaction import remember
 from loadkit.swarm.refusal import refuse_to_start
 
 __all__ = ["key_pair", "secure_worker_port", "shared_key"]
@@ -57,6 +58,7 @@ def shared_key(environment: Mapping[str, str], host: str) -> str:
         UsageError: there is none though `host` is not this machine alone, or it is too short.
     """
     key = environment.get(WORKER_KEY_VARIABLE, "")
+    remember(key)
     if key and len(key) < SHORTEST_KEY:
         raise UsageError(
             f"{WORKER_KEY_VARIABLE} should have {SHORTEST_KEY} characters or more: make one with "

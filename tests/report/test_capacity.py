@@ -170,7 +170,7 @@ class TestTheCurve:
         assert [row.split(" | ")[1] for row in rows] == [
             "100", "200", "400", "412", "412", "421", "800",
         ]  # fmt: skip
-        assert rows[4].startswith("| 7* |")
+        assert rows[4].startswith("| 7\\* |")
         assert "| broken | response p95 3,000 ms > 2,500 ms |" in rows[-1]
         assert lines[0] == "# Capacity: shop"
         assert lines[2].startswith("This deployment holds 412")

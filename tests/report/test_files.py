@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import os
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -191,8 +192,8 @@ def test_a_disk_that_is_really_full_is_a_usage_error(
     tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel's own ENOSPC, met while the file is written, leaves no draft behind."""
-    opened = Path.open
-    monkeypatch.setattr(Path, "open", lambda _, *rest, **kw: opened(Path("/dev/full"), *rest, **kw))
+    opened = os.open
+    monkeypatch.setattr(os, "open", lambda path, *_: opened("/dev/full", os.O_WRONLY))
     with pytest.raises(UsageError, match=r"run\.json, junit\.xml, .*No space left"):
         write(tmp_path, make(), {}, {}, [{"of": "violations", "kind": "gap", "frames": []}])
     assert list(tmp_path.iterdir()) == []
