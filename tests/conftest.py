@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,9 +25,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_secret() -> Iterator[None]:
+def nothing_new_is_secret() -> Iterator[None]:
     """What a test takes for a secret may be a word of the next one."""
+    known: Any = (redaction._held, redaction._index, redaction._whole, redaction._spared)
+    before = [each.copy() for each in known]
     yield
-    for known in (redaction._held, redaction._index, redaction._whole, redaction._recent):
-        known.clear()
-    redaction._spared.clear()
+    for each, was in zip(known, before, strict=True):
+        each.clear()
+        each.update(was)
+    redaction._recent.clear()
