@@ -20,6 +20,9 @@ UNABLE_TO_START: Final = (
     "Sorry, I'm unable to start a conversation right now. Please try again later."
 )
 
+LONGEST_LINE: Final = 1000
+"""Messages of one session that may wait to be answered."""
+
 
 class Room(Protocol):
     """What an agent sees of its session."""
@@ -103,7 +106,10 @@ class Agent:
         self._previous: str | None = None
 
     def take(self, turn: Turn) -> None:
-        """Put a turn in line; when the pool is full the user is told at once."""
+        """Put a turn in line; when that or the pool is full the user is told at once."""
+        if len(self._waiting) >= LONGEST_LINE:
+            self._refuse(turn)
+            return
         self._waiting.append(turn)
         self._next()
 
@@ -130,8 +136,11 @@ class Agent:
             if self._grant is not None:
                 self._turn = turn
             else:
-                self._room.complain(UNABLE_TO_START if turn.kind == "join" else HIGH_LOAD, turn)
-                self._room.settled(turn, "refused")
+                self._refuse(turn)
+
+    def _refuse(self, turn: Turn) -> None:
+        self._room.complain(UNABLE_TO_START if turn.kind == "join" else HIGH_LOAD, turn)
+        self._room.settled(turn, "refused")
 
     def _begin(self) -> None:
         turn = self._turn

@@ -1,22 +1,25 @@
 """The WebSocket endpoint: the upgrade with its refusals, and every socket that is open."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
+from loadkit.simulator.handshake import Handshake, objection
 from loadkit.simulator.http import UNAVAILABLE, error
 from loadkit.simulator.journal import parse_cursor
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.session import Session
 from loadkit.simulator.setting import Setting
-from loadkit.simulator.socket import READABLE, Socket, Upgraded
+from loadkit.simulator.socket import Socket
 from loadkit.simulator.tokens import Tokens
 
 __all__ = ["SocketEndpoint"]
 
 _GOING_AWAY: Final = 1001
 _FAULTS: Final = ("refused_upgrade", "slow_upgrade")
+_MALFORMED: Final = "invalid connection parameters"
 
 
 class SocketEndpoint:
@@ -31,36 +34,29 @@ class SocketEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrade a request that may be, and serve the socket until it is closed."""
-        dials = self._setting.dials
-        upgraded = Upgraded(
-            autoclose=False,  # it would answer 1000 whatever the client's code was
-            autoping=False,  # a ping is a sign of life, which it would keep to itself
-            compress=dials.compression,
-            max_msg_size=READABLE * dials.max_message_size_bytes,
-            decode_text=False,
-        )
-        found = self._find(request, upgraded)
+        found = self._find(request)
         if isinstance(found, Session):
             fault = self._faults.draw(_FAULTS)
             if fault is not None:
                 refusal = await self._befall(fault, found)
-                found = refusal or self._find(request, upgraded)  # it may be over by now
+                found = refusal or self._find(request)  # it may be over by now
         if isinstance(found, web.Response):
             return found
+        compression = self._setting.dials.compression
+        answer, window_bits = Handshake.agree(request, compression=compression)
         found.upgrading += 1
         try:
-            await upgraded.prepare(request)
+            await answer.prepare(request)
         except ConnectionError:  # gone before we could answer
-            upgraded.over = True
-            return upgraded
+            return answer
         finally:
             found.upgrading -= 1
         transport = request.transport
         if transport is not None:
             self._made += 1
-            socket = Socket(self._made, upgraded, transport, self._setting)
-            await self._serve(found, socket, parse_cursor(_one(request, "cursor")))
-        return upgraded
+            socket = Socket(self._made, found, transport, self._setting, window_bits)
+            await self._serve(found, socket, request)
+        return answer
 
     async def close_all(self, grace: float) -> None:
         """Close every socket with 1001, and cut those that have not gone after `grace` seconds."""
@@ -85,10 +81,13 @@ class SocketEndpoint:
             session.sever(socket)
             socket.abort()
 
-    def _find(self, request: web.Request, upgraded: Upgraded) -> Session | web.Response:
+    def _find(self, request: web.Request) -> Session | web.Response:
         session_id, token = _one(request, "session_id"), _one(request, "access_token")
-        if not session_id or not token or not upgraded.can_prepare(request):
-            return self._refuse(session_id, 400, "invalid connection parameters")
+        if not session_id or not token:
+            return self._refuse(session_id, 400, _MALFORMED)
+        flaw = objection(request)
+        if flaw is not None:
+            return self._refuse(session_id, flaw.status, _MALFORMED, flaw.headers)
         bearer = self._tokens.identify(token)
         if bearer is None:
             return self._refuse(session_id, 401, "authentication failed")
@@ -99,16 +98,20 @@ class SocketEndpoint:
             return self._refuse(session_id, 401, "authentication failed")
         if session.connections >= self._setting.dials.max_connections_per_session:
             text = "connection limit exceeded for session"
-            return self._refuse(session_id, 429, text, retry_after=1)
+            return self._refuse(session_id, 429, text, {"Retry-After": "1"})
         if self._setting.drift.spent:
             return self._refuse(session_id, 503, UNAVAILABLE)
         return session
 
     def _refuse(
-        self, session_id: str | None, status: int, text: str, *, retry_after: int | None = None
+        self,
+        session_id: str | None,
+        status: int,
+        text: str,
+        headers: Mapping[str, str] | None = None,
     ) -> web.Response:
         self._setting.refused("ws", status, session_id)
-        return error(status, text, retry_after=retry_after)
+        return error(status, text, headers)
 
     async def _befall(self, fault: str, session: Session) -> web.Response | None:
         """Let a fault befall an upgrade; the answer when it is refused."""
@@ -118,13 +121,17 @@ class SocketEndpoint:
         await asyncio.sleep(self._setting.dials.faults.slow_upgrade_delay.sample(self._faults.rng))
         return None
 
-    async def _serve(self, session: Session, socket: Socket, cursor: int) -> None:
+    async def _serve(self, session: Session, socket: Socket, request: web.Request) -> None:
         self._open[socket] = session
+        self._registry.met(session)
         try:
-            session.attach(socket, cursor)
+            session.attach(socket, parse_cursor(_one(request, "cursor")))
             if self._stopping:  # it was in the middle of its upgrade when we began to stop
                 socket.close(_GOING_AWAY)
-            await socket.converse(session)
+            protocol = request.protocol
+            protocol.keep_alive(False)
+            protocol.set_parser(socket)  # type: ignore[arg-type]  # all that it asks of one
+            await socket.closed()
         finally:
             self._open.pop(socket, None)
             session.detach(socket)

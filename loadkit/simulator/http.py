@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -17,13 +18,15 @@ from loadkit.simulator.setting import Setting
 from loadkit.simulator.tokens import Credentials, Tokens
 from loadkit.wire import SIMULATOR
 
-__all__ = ["UNAVAILABLE", "Rest", "error", "errors_as_json", "under_incidents"]
+__all__ = ["PATIENCE", "UNAVAILABLE", "Rest", "error", "errors_as_json", "under_incidents"]
 
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})
 _BEARER: Final = "Bearer "
 _TOO_MANY: Final = "Too many requests"
 UNAVAILABLE: Final = "service unavailable"
 LONGEST: Final = 4_000  # characters of a header
+PATIENCE: Final = 60.0
+"""Seconds that a client has for a request, and that a connection is kept without one."""
 _TOKEN, _SESSION = "access-token", "sessions"
 
 _FAULTS: Final[dict[str, dict[str, tuple[int, str]]]] = {
@@ -41,14 +44,13 @@ _FAULTS: Final[dict[str, dict[str, tuple[int, str]]]] = {
 """What can befall each call, and the answer it then gets."""
 
 
-def error(status: int, text: str, *, retry_after: int | None = None) -> web.Response:
-    """An HTTP error with the service's own words.
-
-    Args:
-        retry_after: seconds for the `Retry-After` header that goes with a 429.
-    """
-    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+def error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An HTTP error with the service's own words."""
     return _json({"error": text, "message": text}, status, headers)
+
+
+def _later(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
 
 
 @web.middleware
@@ -59,7 +61,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as refusal:
         if refusal.status < 400:
             raise
-        return error(refusal.status, refusal.reason)
+        allowed = refusal.headers.get("Allow")
+        return error(refusal.status, refusal.reason, {"Allow": allowed} if allowed else None)
 
 
 def under_incidents(setting: Setting) -> Middleware:
@@ -78,8 +81,8 @@ def under_incidents(setting: Setting) -> Middleware:
             limited = kind == "rate_limit"
             status, text = (429, _TOO_MANY) if limited else (503, UNAVAILABLE)
             setting.refused(call, status, request.query.get("session_id"))
-            after = max(1, math.ceil(incidents.left)) if limited else None
-            return error(status, text, retry_after=after)
+            after = _later(max(1, math.ceil(incidents.left))) if limited else None
+            return error(status, text, after)
         return await handler(request)
 
     return befallen
@@ -135,7 +138,13 @@ class Rest:
         owner = self._tokens.identify(authorization.removeprefix(_BEARER).strip())
         if owner is None:
             return error(401, "Invalid access token")
-        wishes = _wishes(await request.read())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                wishes = _wishes(await request.read())
+        except TimeoutError:
+            return error(408, "Request timed out")
+        except (web.RequestPayloadError, ValueError):  # not chunked, or not packed, as it says
+            wishes = None
         if wishes is None:
             return error(400, "Error parsing request")
         refused = self._fault(_SESSION)
@@ -144,6 +153,9 @@ class Rest:
         if self._setting.drift.spent:
             self._setting.refused(_SESSION, 500)
             return error(500, "Failed to create session")
+        if not self._registry.make_room():
+            self._setting.refused(_SESSION, 503)
+            return error(503, UNAVAILABLE)
         session = self._registry.create(owner, streaming=bool(wishes.get("streaming_enabled")))
         return _json({"session_id": session.id})
 
@@ -154,7 +166,7 @@ class Rest:
             return None
         now = self._setting.clock.now()
         self._setting.truth.record("rate_limited", call=call, session_id=None, at=now)
-        return error(429, _TOO_MANY, retry_after=seconds)
+        return error(429, _TOO_MANY, _later(seconds))
 
     def _fault(self, call: str) -> web.Response | None:
         """The answer to a call that a fault befalls, None where there is none."""
@@ -163,7 +175,7 @@ class Rest:
             return None
         status, text = _FAULTS[call][fault]
         self._faults.note(fault, call=call)
-        return error(status, text, retry_after=1 if status == 429 else None)
+        return error(status, text, _later(1) if status == 429 else None)
 
 
 def _turned(dials: Dials) -> str:
@@ -193,7 +205,7 @@ def _wishes(body: bytes) -> dict[str, Any] | None:
 
 
 def _json(
-    content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+    content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     return web.Response(
         body=orjson.dumps(content),

@@ -17,11 +17,16 @@ def parse_cursor(text: str | None) -> int:
 
 
 class Journal:
-    """The session's lasting events. Sequences start at 1 and rise by 1, but for skipped ones."""
+    """The session's lasting events. Sequences start at 1 and rise by 1, but for skipped ones.
 
-    __slots__ = ("_events", "_skipped")
+    Attributes:
+        size: of all of them, in bytes.
+    """
+
+    __slots__ = ("_events", "_skipped", "size")
 
     def __init__(self) -> None:
+        self.size = 0
         self._events: list[bytes] = []
         self._skipped: list[int] = []
 
@@ -36,6 +41,7 @@ class Journal:
     def append(self, event: bytes) -> None:
         """Keep an event that was encoded with the sequence `last + 1`."""
         self._events.append(event)
+        self.size += len(event)
 
     def skip(self) -> None:
         """Take the sequence `last + 1` for nothing."""

@@ -7,7 +7,7 @@ import resource
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import uvloop
 from aiohttp import web
@@ -16,6 +16,7 @@ from loadkit import lifeline
 from loadkit.errors import UsageError
 from loadkit.output import never_wait, say
 from loadkit.simulator.clock import LoopClock, Timer
+from loadkit.simulator.connection import Connection, told
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.endpoint import SocketEndpoint
 from loadkit.simulator.http import Rest, errors_as_json, under_incidents
@@ -80,13 +81,12 @@ class Simulator:
         app = web.Application(middlewares=[errors_as_json, under_incidents(setting)])
         app.router.add_post("/api/v1/access-token", rest.access_token)
         app.router.add_post("/api/v1/sessions", rest.sessions)
-        app.router.add_get("/ws", self._sockets.handle)
-        # No access log: its lines hold the query, and the query holds the token.
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE)
+        app.router.add_get("/ws", self._sockets.handle, allow_head=False)
+        self._runner = web.AppRunner(app, shutdown_timeout=_GRACE)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG)
+        self._clock = clock
         try:
-            await site.start()
+            self._listening: asyncio.Server | None = await self._listen()
         except OSError as error:
             await self._runner.cleanup()
             self._truth.close()
@@ -96,12 +96,10 @@ class Simulator:
                 f"cannot listen on {self._host}:{self._port}: {reason}; "
                 "choose another port with --port, or an address of this machine with --host"
             ) from error
-        port = self._runner.addresses[0][1]
+        port = self._listening.sockets[0].getsockname()[1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.url = f"http://{host}:{port}"
         self._port = port  # whoever asked for any gets the same one after a restart
-        self._clock = clock
-        self._site: web.TCPSite | None = site
         self._restarting: asyncio.Task[None] | None = None
         self._flushing: Timer = clock.later(_FLUSH, self._flush)
         setting.incidents.start(self)
@@ -116,8 +114,8 @@ class Simulator:
         self._setting.incidents.stop()
         if self._restarting is not None:
             self._restarting.cancel()
-        if self._site is not None:
-            await self._site.stop()
+        if self._listening is not None:
+            self._listening.close()
         self._registry.cut()
         await self._sockets.close_all(_GRACE)
         await self._runner.cleanup()
@@ -140,9 +138,9 @@ class Simulator:
             self._restarting = asyncio.create_task(self._come_up())
 
     async def _go_down(self, *, forget: bool) -> None:
-        site, self._site = self._site, None
-        if site is not None:
-            await site.stop()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.close()
         self._sockets.cut_all()
         assert self._runner.server is not None
         for connection in self._runner.server.connections:
@@ -153,15 +151,19 @@ class Simulator:
 
     async def _come_up(self) -> None:
         self._setting.drift.restart()
-        while self._site is None:
-            site = web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG)
+        while self._listening is None:
             try:
-                await site.start()
-                self._site = site
+                self._listening = await self._listen()
             except OSError as error:
                 _log.warning("the port is not free yet: %s", error.strerror)
-                await site.stop()
                 await asyncio.sleep(_AGAIN)
+
+    async def _listen(self) -> asyncio.Server:
+        server, loop = self._runner.server, asyncio.get_running_loop()
+        assert server is not None
+        return await loop.create_server(
+            lambda: Connection(server, loop=loop), self._host, self._port, backlog=_BACKLOG
+        )
 
     def _flush(self) -> None:
         self._truth.flush()
@@ -199,6 +201,7 @@ async def _until_stopped(simulator: Simulator) -> None:
     loop = asyncio.get_running_loop()
     for number in lifeline.stop_signals():
         loop.add_signal_handler(number, stopped.set)
+    loop.set_exception_handler(_tell)
     async with simulator:
         # Thousands of long-lived sessions make every full collection a pause that clients would
         # measure as our latency: leave out what is here for good, and collect more rarely.
@@ -207,6 +210,11 @@ async def _until_stopped(simulator: Simulator) -> None:
         gc.set_threshold(_GC_THRESHOLD, 10, 10)
         say(f"listening on {simulator.url}")
         await stopped.wait()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed outside a request, without a word of what it failed at."""
+    _log.error("a connection or a timer failed: %s", told(context.get("exception")))
 
 
 def _raise_file_limit() -> None:

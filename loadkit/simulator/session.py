@@ -27,6 +27,11 @@ __all__ = ["NO_CONVERSATION", "Reason", "Session"]
 NO_CONVERSATION: Final = "Error: Conversation not found"
 """The answer to a message that comes before anyone asked an agent to join."""
 
+FULL: Final = "Error: Conversation too long"
+"""The answer to a message once `MOST_JOURNALED` is reached."""
+MOST_JOURNALED: Final = 64 * 1024 * 1024
+"""Bytes of history after which nothing more is heard of a session but its end."""
+
 
 class Reason(StrEnum):
     """Why a session ended."""
@@ -145,6 +150,8 @@ class Session:
         match event.type:
             case EventType.HEARTBEAT:
                 self._channel.reply(outlet, EventType.HEARTBEAT, event.payload, event.custom)
+            case EventType.USER_MESSAGE | EventType.REQUEST_POLY_AGENT_JOIN if self._full:
+                self._refuse(outlet, Refusal(FULL, event.custom), now)
             case EventType.USER_MESSAGE:
                 self._message(outlet, event, now)
             case EventType.REQUEST_POLY_AGENT_JOIN:
@@ -263,6 +270,10 @@ class Session:
         self.end(Reason.NATURAL_END)
 
     # The rest.
+
+    @property
+    def _full(self) -> bool:
+        return self._channel.journal.size >= MOST_JOURNALED
 
     def _join(self, event: ClientEvent, now: float) -> None:
         turn = Turn("join", now, custom=event.custom)

@@ -1,7 +1,7 @@
 """What all sessions of a server share."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
@@ -12,6 +12,8 @@ from loadkit.simulator.pool import Pool
 from loadkit.simulator.truth import TruthLog
 
 __all__ = ["Setting"]
+
+LONGEST_ID: Final = 64  # characters that are written down of what names no session; ours have 36
 
 
 class Setting(NamedTuple):
@@ -46,6 +48,8 @@ class Setting(NamedTuple):
     def refused(self, call: str, status: int, session_id: str | None = None) -> None:
         """Write down that a call was turned away, other than by a fault or a rate limit."""
         at = self.clock.now()
+        if session_id is not None:  # whatever a stranger says
+            session_id = session_id[:LONGEST_ID].encode("utf-8", "replace").decode()
         self.truth.record("refused", call=call, session_id=session_id, at=at, status=status)
 
     def faults(self, seed: str, session_id: str | None = None) -> Faults:

@@ -3,46 +3,40 @@
 import asyncio
 import struct
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Final, Literal
-
-from aiohttp import WSCloseCode, WSMsgType, web
+from typing import Final
 
 from loadkit.simulator.clock import Timer
 from loadkit.simulator.frames import Frame, close_frame, ping_frame, pong_frame
+from loadkit.simulator.reader import (
+    BINARY,
+    CLOSE,
+    PING,
+    TEXT,
+    FrameError,
+    FrameReader,
+    read_close,
+)
 from loadkit.simulator.session import Session
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.witness import Witness
 
-__all__ = ["READABLE", "Socket", "Upgraded"]
+__all__ = ["Socket"]
 
-READABLE: Final = 16
-"""What aiohttp lets in, in times of the limit; see `Socket.converse`."""
+TURN: Final = 32
+"""Frames that are read of one socket before the others have their turn."""
+UNREAD_PONGS: Final = 10_000
+"""Pongs that a client may leave unread. They are counted, as each is two bytes on the wire and some
+fifty in memory."""
 
 _UNSUPPORTED_DATA: Final = 1003
-_TOO_BIG: Final = 1009
+_NO_CODE: Final = 1005
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: RST instead of FIN
-
-
-class Upgraded(web.WebSocketResponse[Literal[False]]):
-    """aiohttp's part of a socket.
-
-    Attributes:
-        over: whether the socket is dead. aiohttp would close it once more, fail, and keep the
-            exception: a circle of some thirty objects a session, for which the garbage collector
-            held up everyone's answers by a quarter of a second.
-    """
-
-    over = False
-
-    async def close(
-        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
-    ) -> bool:
-        """Close it, unless it is over."""
-        return not self.over and await super().close(code=code, message=message, drain=drain)
 
 
 class Socket:
     """One open socket of a session.
+
+    It is what aiohttp takes for a parser: fed with what comes after the handshake.
 
     Attributes:
         number: counts the server's sockets; the truth log's name for this one.
@@ -56,7 +50,12 @@ class Socket:
     """
 
     def __init__(
-        self, number: int, upgraded: Upgraded, transport: asyncio.Transport, setting: Setting
+        self,
+        number: int,
+        session: Session,
+        transport: asyncio.Transport,
+        setting: Setting,
+        window_bits: int,
     ) -> None:
         self.number = number
         self.client_code: int | None = None
@@ -64,10 +63,16 @@ class Socket:
         self.sent = self.received = 0
         self.how: str | None = None
         self.frozen = False
-        self._upgraded, self._transport = upgraded, transport
+        self._session, self._transport = session, transport
         self._dials, self._clock = setting.dials, setting.clock
         self._witness = Witness(transport, self._clock)
-        self._window_bits = int(upgraded.compress)  # 0 when no compression was agreed
+        self._window_bits = window_bits  # 0 when no compression was agreed
+        limit = self._dials.max_message_size_bytes
+        self._reader: FrameReader | None = FrameReader(limit, deflate=bool(window_bits))
+        self._loop = asyncio.get_running_loop()
+        self._gone = self._loop.create_future()
+        self._waits_its_turn = False
+        self._pongs = 0
         self._deadline: Timer | None = None
         self._pinging: Timer | None = None
         # After the session's own look at its silence: a client that only sleeps hears of the end.
@@ -115,58 +120,111 @@ class Socket:
         self.how = self.how or ("fault" if self.frozen else how)
         self._transport.abort()
 
-    async def converse(self, session: Session) -> None:
-        """Read until the socket is closed, however that comes about."""
-        limit = self._dials.max_message_size_bytes
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take what came. What is beyond one turn stays until the others have had theirs."""
+        if self._reader is not None:
+            self._reader.push(data)
+            if not self._waits_its_turn:
+                self._read()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """The connection is gone."""
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    async def closed(self) -> None:
+        """Wait until the socket is closed, however that comes about."""
         try:
-            while True:
-                message = await self._upgraded.receive()
-                kind = message.type
-                if kind in _LOST:
-                    self._lost()
-                    return
-                if self.frozen:
-                    continue
-                if kind is WSMsgType.TEXT:
-                    self.received += 1
-                    data: bytes = message.data
-                    # aiohttp refuses far larger ones by itself. It then hangs up on a client
-                    # that is still writing, and the reset can overtake the close code; read to
-                    # the end, the client gets to see its 1009.
-                    if len(data) > limit:
-                        self.close(_TOO_BIG)
-                    elif self.server_code is None:
-                        session.hear(self, data, self._witness.read_at)
-                elif kind is WSMsgType.BINARY:
-                    self.close(_UNSUPPORTED_DATA)
-                elif kind is WSMsgType.PING:
-                    self._control(pong_frame(message.data))
-                elif kind is WSMsgType.CLOSE:
-                    self._closed_by_client(message.data)
-                    return
+            await self._gone
+            if self.how is None:
+                lost = "reset" if self._witness.error is not None else "fin"
+                self.how = lost if self.server_code is None or lost == "reset" else "server"
         finally:
-            self._upgraded.over = True
+            self._reader = None
             for timer in (self._deadline, self._pinging, self._watching):
                 if timer is not None:
                     timer.cancel()
 
+    def _read(self) -> None:
+        """Take a turn of frames."""
+        ping = None
+        for _ in range(TURN):
+            reader = self._reader
+            if reader is None or self._transport.is_closing():
+                return
+            try:
+                frame = reader.read()
+                if frame is None:
+                    break
+                opcode, payload = frame
+                if opcode == PING:  # the newest answers those before it (RFC 6455, section 5.5.3)
+                    ping = payload
+                    continue
+                self._pong(ping)
+                ping = None
+                if not self.frozen:
+                    self._take(opcode, payload)
+            except FrameError as error:
+                self._refuse(error)
+                return
+        else:
+            self._yield()
+        self._pong(ping)
+
+    def _yield(self) -> None:
+        self._waits_its_turn = True
+        self._transport.pause_reading()
+        self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._waits_its_turn = False
+        self._read()
+        if not (self._waits_its_turn or self.frozen or self._transport.is_closing()):
+            self._transport.resume_reading()
+
+    def _take(self, opcode: int, payload: bytes) -> None:
+        if opcode == TEXT:
+            self.received += 1
+            if self.server_code is None:
+                self._session.hear(self, payload, self._witness.read_at)
+        elif opcode == BINARY:
+            self.close(_UNSUPPORTED_DATA)
+        elif opcode == CLOSE:
+            self._closed_by_client(read_close(payload))
+
+    def _refuse(self, error: FrameError) -> None:
+        """Fail the connection (RFC 6455, section 7.1.7) in a way that the client gets to see why.
+
+        A client that is still writing would be reset, and the reset can overtake the close code:
+        what it writes is read and dropped until it hangs up.
+        """
+        self._reader = None
+        if self.frozen or self._transport.is_closing():
+            return
+        self.close(error.code)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
     def _closed_by_client(self, code: int) -> None:
         """Echo the client's code, as clients tell by it whose close it was; then hang up."""
-        self.client_code = code or 1005
+        self.client_code = code
         self.how = self.how or ("close_frame" if self.server_code is None else "server")
         if self.server_code is None and not self._transport.is_closing():
-            self._transport.write(close_frame(code or None))
+            self._transport.write(close_frame(None if code == _NO_CODE else code))
         self._transport.close()
 
-    def _lost(self) -> None:
-        """The connection is gone, or the peer broke the framing and aiohttp has closed it."""
-        if self.server_code is None and self._upgraded.exception() is None:
-            code = self._upgraded.close_code
-            self.server_code = code if code in {1002, 1007, 1009} else None
-        if self.how is None and self._witness.error is not None:
-            self.how = "reset"
-        elif self.how is None:
-            self.how = "fin" if self.server_code is None else "server"
+    def _pong(self, ping: bytes | None) -> None:
+        """Answer a ping, if there is one."""
+        if ping is None:
+            return
+        if not self._transport.get_write_buffer_size():
+            self._pongs = 0
+        self._pongs += 1
+        if self._pongs > UNREAD_PONGS:
+            self.abort("stalled")
+        else:
+            self._control(pong_frame(ping))
 
     def _give_up(self) -> None:
         """Our close was not answered."""
@@ -191,6 +249,3 @@ class Socket:
     def _control(self, frame: bytes) -> None:
         if self.server_code is None and not self.frozen and not self._transport.is_closing():
             self._transport.write(frame)
-
-
-_LOST: Final = frozenset({WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR})

@@ -43,7 +43,7 @@ class Credentials(NamedTuple):
 
     def knows(self, connector_token: str) -> bool:
         """Whether this is the connector's token."""
-        return secrets.compare_digest(connector_token.encode(), self.connector_token.encode())
+        return secrets.compare_digest(_bytes(connector_token), _bytes(self.connector_token))
 
     def admits(self, host: str) -> bool:
         """Whether `host` is the registered host or one below it; case does not matter."""
@@ -86,7 +86,13 @@ class Tokens:
         """The identity (`jti`) of a token of ours, or None when it is not ours or has expired."""
         try:
             claims = self._jwt.decode(token, self._key, [_ALGORITHM])
-        except jwt.InvalidTokenError:
+        # The last two are of a header that is no UTF-8, or JSON nested a thousand deep.
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
             return None
         expires, identity = claims["exp"], claims["jti"]
         return str(identity) if expires > self._wall() else None
+
+
+def _bytes(text: str) -> bytes:
+    """As it came: headers and the environment hold bytes that are no UTF-8 as surrogates."""
+    return text.encode("utf-8", "surrogateescape")

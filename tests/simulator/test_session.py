@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadkit.simulator.agent import HIGH_LOAD, UNABLE_TO_START
+from loadkit.simulator import session as session_module
+from loadkit.simulator.agent import HIGH_LOAD, LONGEST_LINE, UNABLE_TO_START
 from loadkit.simulator.events import MALFORMED
-from loadkit.simulator.session import NO_CONVERSATION, Reason
+from loadkit.simulator.session import FULL, NO_CONVERSATION, Reason, Session
 
 from .doubles import END, HEARTBEAT, JOIN, Ear, World, client_event, says, sequences
 
@@ -461,3 +462,33 @@ def test_a_session_that_ended_in_a_hand_off_is_freed_too() -> None:
         assert trace() is None
     finally:
         gc.enable()
+
+
+def test_a_session_with_a_history_without_end_is_told_so_and_can_still_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that never stops talking would take all memory there is."""
+    monkeypatch.setattr(session_module, "MOST_JOURNALED", 100_000)
+    world = World()
+    session, ear = world.greeted()
+    for _ in range(20):
+        session.hear(ear, says("x" * 10_000))
+    assert world_size(session) < 120_000
+    assert ear.last("SYSTEM_MESSAGE")["payload"]["message"] == FULL
+    session.hear(ear, client_event("USER_END_SESSION"))
+    assert ear.types[-1] == "SESSION_END"
+
+
+def world_size(session: Session) -> int:
+    """Of all that a new socket is told, in bytes."""
+    return sum(len(frame.plain) for frame in session._channel.replay(0))
+
+
+def test_messages_that_wait_to_be_answered_are_so_many_and_no_more() -> None:
+    """The user is told of high load, as where the pool is full."""
+    world = World("agent.first_response=1h")
+    session, ear = world.greeted()
+    for _ in range(LONGEST_LINE + 5):
+        session.hear(ear, says("again"))
+    complaints = [e for e in ear.events if e["type"] == "EVENT_TYPE_SYSTEM_MESSAGE"]
+    assert [each["payload"]["message"] for each in complaints] == [HIGH_LOAD] * 4

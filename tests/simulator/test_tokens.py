@@ -79,3 +79,15 @@ def test_only_the_connectors_own_token_is_known() -> None:
 
 def test_credentials_do_not_show_the_token() -> None:
     assert "secret" not in repr(Credentials("secret", "shop.example"))
+
+
+@pytest.mark.parametrize("text", ["\udcff\udcfe", "e30.e30.\udcff", "é", "W1tb" * 2000 + ".e.e"])
+def test_what_is_no_text_or_no_json_that_ends_is_nobodys_token(text: str) -> None:
+    """Headers hold any bytes."""
+    assert Tokens(60).identify(text) is None
+    assert not Credentials().knows(text)
+
+
+def test_a_connector_token_of_any_bytes_is_known_again() -> None:
+    """The environment holds any bytes too, and gives them in the same way."""
+    assert Credentials(connector_token="\udcff").knows("\udcff")
