@@ -8,6 +8,7 @@ from loadkit.chat.answers import Answers, completes, suggestions, text_of
 from loadkit.chat.inputs import ELAPSED, Leave, Say
 from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
+from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 from loadkit.wire import Event
@@ -116,6 +117,27 @@ def test_a_server_that_is_slower_than_the_patience_breaks_no_rule() -> None:
     out += feed(session, (20.0, message("Yes, yes.")))
     assert violations(out) == []
     assert counts(out)["turns.lost"] == counts(out)["turns.answered"] == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "owed", "wrong"),
+    [
+        (chunk(1, "a", of="used"), True, None),
+        (chunk(2, "a", of="used"), True, Wrong.CHUNK_AFTER_COMPLETE),
+        (chunk(0, "a", of="used"), True, Wrong.CHUNK_AFTER_COMPLETE),
+        (chunk(1, "a", of="used"), False, Wrong.CHUNK_AFTER_COMPLETE),
+        (chunk(2, "a", of="new"), True, None),
+    ],
+)
+def test_what_begins_an_answer_that_is_due_is_that_answer_under_a_used_id_too(
+    event: Event, owed: bool, wrong: Wrong | None
+) -> None:
+    """Anything else under the id of what is complete comes after its end."""
+    answers = Answers()
+    answers.chunk(chunk(1, "a", of="used", last=True), 1.0)
+    answers.completed()
+    told = answers.beside(event, owed=owed)
+    assert (told.kind if told is not None else None) == wrong
 
 
 # --- several messages -----------------------------------------------------------------------------
