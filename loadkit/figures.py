@@ -3,7 +3,17 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["COMPLETED", "NOWHERE", "Count", "Ending", "Origin", "Phase", "State", "Wait"]
+__all__ = [
+    "COMPLETED",
+    "NAMED",
+    "NOWHERE",
+    "Count",
+    "Ending",
+    "Origin",
+    "Phase",
+    "State",
+    "Wait",
+]
 
 
 class Phase(StrEnum):
@@ -99,6 +109,11 @@ class Count(StrEnum):
     PASSED_OVER = "addresses.passed_over"  # connections made past an address that never answered
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running
+
+
+NAMED: Final = ("handoffs.client.reason", "handoffs.client.queue_name", "came_back", "refused")
+"""What is counted besides by words that the server chooses: `<family>.<word>`. So that they do not
+grow without end, `loadkit.measure.names` keeps some of them and counts the rest as `other`."""
 
 
 class Origin(NamedTuple):

@@ -5,14 +5,17 @@ message belongs to an earlier one that was given up, or was sent twice; so does 
 stream that began before. What belongs to nothing is a violation.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from loadkit.chat.effects import Violation
 from loadkit.chat.stream import Stream
-from loadkit.chat.violations import Wrong
+from loadkit.chat.violations import Wrong, told
 from loadkit.wire import Event, EventType
 
 __all__ = ["Answers", "completes", "suggestions", "text_of"]
+
+MOST_SUGGESTIONS: Final = 50  # of a message that a person looks at; ours
+LONGEST_SUGGESTION: Final = 1000  # characters of one that can be tapped; ours
 
 
 class Answers:
@@ -31,8 +34,8 @@ class Answers:
         self.late = 0
         self.prompted = self.thinking = False
         self.stream: Stream | None = None
-        self._passed: object = None  # the message_id of the last stream that nobody waits for
-        self._done: object = None  # of the last one that was complete
+        self._passed: int | None = None  # the key of the last stream that nobody waits for
+        self._done: int | None = None  # of the last one that was complete
 
     def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
         """Take a chunk of what the person waits for.
@@ -40,27 +43,27 @@ class Answers:
         Returns:
             Whether it begins a stream, and what is wrong with it.
         """
-        message_id = event.payload.get("message_id")
-        begins = self.stream is None or self.stream.message_id != message_id
+        key = _key(event)
+        begins = self.stream is None or self.stream.key != key
         if begins:
-            self.stream = Stream(message_id, now)
+            self.stream = Stream(key, now)
         assert self.stream is not None
         wrong = self.stream.add(event.payload)
         if wrong is None:
             return begins, None
-        return begins, Violation(wrong, f"chunk_index {event.payload.get('chunk_index')!r}")
+        return begins, Violation(wrong, f"chunk_index {told(event.payload.get('chunk_index'))}")
 
     def completed(self) -> None:
         """What the person waited for is there."""
         if self.stream is not None:
-            self._done = self.stream.message_id
+            self._done = self.stream.key
         self.stream, self.thinking = None, False
 
     def given_up(self, sendings: int) -> None:
         """Nobody waits any more for the answers to a message that was sent so many times."""
         self.late += sendings
         if self.stream is not None:
-            self._passed, self.stream = self.stream.message_id, None
+            self._passed, self.stream = self.stream.key, None
 
     def is_late(self, event: Event, *, echoed: bool) -> bool:
         """Whether an answer, or a part of one, belongs to an earlier message; takes it if so."""
@@ -74,7 +77,7 @@ class Answers:
         if event.type is not EventType.POLY_AGENT_THINKING:
             self.thinking = False
         if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
-            self._passed = event.payload.get("message_id")
+            self._passed = _key(event)
         if self.late and completes(event):
             self.late -= 1
 
@@ -84,21 +87,21 @@ class Answers:
         Args:
             owed: an answer is due: what begins one is that answer, even under a used id.
         """
-        message_id = event.payload.get("message_id")
-        going_on = self.stream is not None and self.stream.message_id == message_id
+        key = _key(event)
+        going_on = self.stream is not None and self.stream.key == key
         if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK and going_on:
             return None
         if owed and self.stream is None and event.payload.get("chunk_index", 1) == 1:
             return None
         if event.type is EventType.POLY_AGENT_MESSAGE:
-            if message_id is not None and (going_on or message_id == self._done):
-                return Violation(Wrong.WHOLE_BESIDE_CHUNKS, str(message_id))
+            if key is not None and (going_on or key == self._done):
+                return Violation(Wrong.WHOLE_BESIDE_CHUNKS, told(event.payload["message_id"]))
         elif (
             event.type is EventType.POLY_AGENT_MESSAGE_CHUNK
-            and message_id is not None
-            and message_id == self._done
+            and key is not None
+            and key == self._done
         ):
-            return Violation(Wrong.CHUNK_AFTER_COMPLETE, str(message_id))
+            return Violation(Wrong.CHUNK_AFTER_COMPLETE, told(event.payload["message_id"]))
         return None
 
     def stray(self, event: Event, wrong: Wrong, where: str) -> Violation | None:
@@ -108,7 +111,13 @@ class Answers:
         return None if late else Violation(wrong, where)
 
     def _goes_on(self, event: Event) -> bool:
-        return self._passed is not None and event.payload.get("message_id") == self._passed
+        return self._passed is not None and _key(event) == self._passed
+
+
+def _key(event: Event) -> int | None:
+    """What stands for the id of a message: of one size, whatever a server calls it."""
+    message_id = event.payload.get("message_id")
+    return hash(message_id) if isinstance(message_id, (str, int, float)) else None
 
 
 def completes(event: Event) -> bool:
@@ -126,9 +135,12 @@ def text_of(event: Event) -> str:
 
 
 def suggestions(payload: dict[str, Any]) -> tuple[str, ...]:
-    """The texts of the answers that a message offers to be tapped."""
+    """The texts of the answers that a message offers to be tapped, as far as a person could."""
     offered = payload.get("response_suggestions")
     if type(offered) is not list:
         return ()
-    texts = (offer.get("message_text") for offer in offered if type(offer) is dict)
-    return tuple(text for text in texts if type(text) is str and text)
+    seen = offered[:MOST_SUGGESTIONS]
+    texts = [offer.get("message_text") for offer in seen if type(offer) is dict]
+    return tuple(
+        text for text in texts if type(text) is str and 0 < len(text) <= LONGEST_SUGGESTION
+    )

@@ -35,6 +35,7 @@ FULL_BATCH: Final = 256  # events; a history batch of this size may be followed 
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
 NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
 BEHIND: Final = 2.0  # seconds without a batch although the replay is known to be incomplete
+LONGEST_REPLAY: Final = 60.0  # seconds; ours: a history that goes on after it is taken as it comes
 SHORTEST_BEAT: Final = 0.1  # seconds; ours: a smaller interval is nonsense, and would be a flood
 
 _FINDINGS: Final = {
@@ -166,11 +167,13 @@ class Connection:
         if self.link is not Link.REPLAYING:
             return False
         self.replayed_at = now
+        # However much there is, it does not hold up the session for ever.
+        latest = self.opened_at + (LONGEST_REPLAY if self.journal.known else self.handshake)
         if size >= FULL_BATCH:
-            self.by = now + SILENCE
+            self.by = min(now + SILENCE, latest)
             return False
         if self.journal.known and self.journal.cursor < self.reach:
-            self.by = now + BEHIND
+            self.by = min(now + BEHIND, latest)
             return False
         if self.journal.known:
             self._caught_up(now, out)

@@ -14,6 +14,7 @@ __all__ = [
     "Failed",
     "Finish",
     "Hangup",
+    "Named",
     "Sample",
     "Send",
     "Unfinished",
@@ -75,10 +76,18 @@ class Unfinished(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Something happened; `since` is when it began, for what the warm-up leaves out."""
+    """Something happened, `n` times; `since` is when it began, for what the warm-up leaves out."""
 
     key: str
     since: float | None = None
+    n: int = 1
+
+
+class Named(NamedTuple):
+    """Something happened that is counted by a word of the server's, below `family`."""
+
+    family: str
+    word: str
 
 
 class Failed(NamedTuple):
@@ -128,6 +137,7 @@ Effect = (
     | Sample
     | Unfinished
     | Counted
+    | Named
     | Failed
     | Violation
     | YourTurn

@@ -1,14 +1,12 @@
 """A hand-off to a human: its steps, and whether the server takes them in order."""
 
-from typing import Any, Final
+from typing import Any
 
-from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.effects import Counted, Effect, Named, Violation
 from loadkit.chat.violations import Wrong
 from loadkit.figures import Count
 
 __all__ = ["Handoff"]
-
-LONGEST_NAME: Final = 40  # characters of a server's own name that go into the key of a count
 
 
 class Handoff:
@@ -55,4 +53,4 @@ class Handoff:
         for name in ("reason", "queue_name"):
             value = payload.get(name)
             if isinstance(value, str) and value:
-                out.append(Counted(f"handoffs.client.{name}.{value[:LONGEST_NAME]}"))
+                out.append(Named(f"handoffs.client.{name}", value))

@@ -8,7 +8,7 @@ is really missing, by waiting a little.
 from typing import Final
 
 from loadkit.chat.effects import Counted, Effect, Violation
-from loadkit.chat.violations import Wrong
+from loadkit.chat.violations import Wrong, told
 from loadkit.figures import Count
 from loadkit.wire import Event, EventType
 
@@ -31,13 +31,25 @@ class Journal:
         known: SESSION_START was seen.
     """
 
-    __slots__ = ("_again", "_holes", "_message_ids", "_recent", "_resumed_at", "cursor", "known")
+    __slots__ = (
+        "_again",
+        "_begun",
+        "_holes",
+        "_message_ids",
+        "_recent",
+        "_resumed",
+        "_resumed_at",
+        "cursor",
+        "known",
+    )
 
     def __init__(self) -> None:
         self.cursor = 0
         self.known = False
         self._resumed_at = 0  # the cursor when the present socket was opened
         self._again = False  # and whether that makes it replay what was seen
+        self._resumed = False  # the present socket goes on with a known session
+        self._begun = False  # and has told of its start
         self._recent: dict[int, None] = {}  # hashes of ids, the oldest first
         self._message_ids: dict[int, None] = {}  # likewise of messages
         self._holes: dict[int, int] | None = None  # missing number → numbered events since
@@ -46,6 +58,17 @@ class Journal:
         """A socket is open; its replay begins after the cursor."""
         self._resumed_at = self.cursor
         self._again = self.known and not self.cursor
+        self._resumed, self._begun = self.known, False
+
+    def begins(self, event: Event, replaying: bool) -> bool:
+        """Whether a SESSION_START that was taken has its place.
+
+        A session has one. A socket that goes on with it may tell of it once more in its replay: as
+        a thing of the socket, which bears no number, or because it replays everything.
+        """
+        first, self._begun = not self._begun, True
+        in_replay = replaying and (event.sequence is None or self._again)
+        return first and (in_replay or not self._resumed)
 
     def take(self, event: Event, replaying: bool, out: list[Effect]) -> bool:
         """Check an event's place. Returns False for one that is to be ignored."""
@@ -89,7 +112,7 @@ class Journal:
             return
         identity = hash(message_id)
         if identity in self._message_ids:
-            out.append(Violation(Wrong.MESSAGE_ID_REUSED, message_id))
+            out.append(Violation(Wrong.MESSAGE_ID_REUSED, told(message_id)))
         self._message_ids[identity] = None
         if len(self._message_ids) > RECENT:
             del self._message_ids[next(iter(self._message_ids))]
@@ -115,10 +138,12 @@ class Journal:
         self.cursor = sequence
         if replaying and self._resumed_at:
             out.append(Violation(Wrong.EVENT_LOST, f"{len(missing)} before {_name(event)}"))
-            out.extend([Counted(Count.EVENTS_LOST)] * len(missing))
+            out.append(Counted(Count.EVENTS_LOST, n=len(missing)))
         elif len(missing) > OVERDUE:
             out.append(Violation(Wrong.SEQUENCE_GAP, f"{len(missing)} before {_name(event)}"))
         else:
+            if self._holes is not None:
+                self._wait(out)  # so no more are open than came within the last few events
             if self._holes is None:
                 self._holes = {}
             self._holes.update(dict.fromkeys(missing, 0))

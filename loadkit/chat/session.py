@@ -28,8 +28,8 @@ from loadkit.chat.inputs import Closed, Input, Leave, Opened, Refused, Say, Sign
 from loadkit.chat.moments import moment_of
 from loadkit.chat.policy import Policy, Talk
 from loadkit.chat.recall import recall
-from loadkit.chat.transitions import MISSING, ROWS
-from loadkit.chat.turn import Turn
+from loadkit.chat.transitions import MISSING, ROWS, not_closed
+from loadkit.chat.turn import Turn, new_id
 from loadkit.chat.violations import Wrong
 from loadkit.chat.waits import of_the_far_side, of_turn, waits_of
 from loadkit.errors import Failure, LocalError
@@ -63,6 +63,7 @@ class Session:
         "policy",
         "rejoins",
         "streaming",
+        "surveyed",
         "talk",
         "turn",
     )
@@ -107,6 +108,7 @@ class Session:
         self.pending: list[Say | Leave] = []  # what the person did while the socket was away
         self.rejoins = 0
         self.ending: Ending | None = None  # told by SESSION_END or CLIENT_HANDOFF_REQUIRED
+        self.surveyed = False  # asked how it was: the socket may stay open for the answer
 
     @property
     def deadline(self) -> float:
@@ -211,7 +213,7 @@ class Session:
     def _elapsed(self, now: float, out: list[Effect]) -> None:
         if self.ending is not None:
             if now >= self.owed_by:
-                self.finish(now, Finish(self.ending, close=1000), out)
+                not_closed(self, now, self.ending, out)
             return
         result = self.connection.elapsed(now, out)
         if result is True:
@@ -289,7 +291,7 @@ class Session:
             if not self._has_left:
                 self.pending.append(say)
             return
-        local_id = _uuid4(self.connection.rng)
+        local_id = new_id(self.connection.rng)
         frame = user_message(say.text, local_id)
         turn = Turn(frame, now, due=say.due, text=say.text, local_id=local_id)
         if self.policy.resend == "reference":
@@ -431,14 +433,16 @@ class Session:
         cue: Cue = Cue.SILENCE,
         *,
         refused: bool = False,
+        detail: str = "",
     ) -> None:
         """A turn is given up; once none is left the person goes on.
 
         Args:
-            refused: the server said so: its answer will not come late.
+            refused: its answer will not come late: the server said so, or it is all there.
+            detail: of the failure, in words.
         """
         self._write_off(now, turn, out, answers=turn.resends + (not refused))
-        out.append(Failed(kind))
+        out.append(Failed(kind, detail))
         if turn is not self.turn:
             self.following.remove(turn)
         elif not self.next_turn():
@@ -485,14 +489,6 @@ class Session:
             raise LocalError(f"{happening} while {self.talk.name}")
 
 
-def _uuid4(rng: Random) -> str:
-    """As `str(uuid.UUID(int=…, version=4))`, in half the time."""
-    text = f"{rng.getrandbits(128) & _UUID_OURS | _UUID_SET:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-_UUID_OURS: Final = ~(0xF << 76 | 0x3 << 62)  # all but version and variant (RFC 9562, 5.4)
-_UUID_SET: Final = 0x4 << 76 | 0x2 << 62
 _TALKING: Final = frozenset(
     {Talk.READY, Talk.WAITING, Talk.WITH_HUMAN, Talk.WAITING_HUMAN}
 )  # where the person may type and send

@@ -1,10 +1,16 @@
 """A streamed answer: chunks in, the whole text out."""
 
-from typing import Any
+from typing import Any, Final
 
 from loadkit.chat.violations import Wrong
 
-__all__ = ["Stream"]
+__all__ = ["LONGEST", "MOST_CHUNKS", "Stream"]
+
+LONGEST: Final = 1 << 20
+"""Characters of a whole streamed answer at most: as many as a message has bytes at most."""
+
+MOST_CHUNKS: Final = 10_000
+"""Chunks of an answer at most; ours: some fifty times what the longest answers have."""
 
 
 class Stream:
@@ -12,13 +18,19 @@ class Stream:
 
     A client shows the chunks in the order of their `chunk_index` (from 1) once one of them says
     `is_complete`, whatever is missing by then; texts are concatenated as they are.
+
+    Attributes:
+        key: stands for the message's id.
+        came: how many chunks came, those out of place too.
+        length: of the text so far, in characters.
+        last_at: when the last one came (seconds, monotonic).
     """
 
-    __slots__ = ("chunks", "highest", "last_at", "message_id")
+    __slots__ = ("came", "chunks", "highest", "key", "last_at", "length")
 
-    def __init__(self, message_id: Any, at: float) -> None:
-        self.message_id = message_id
-        self.highest = 0
+    def __init__(self, key: int | None, at: float) -> None:
+        self.key = key
+        self.highest = self.came = self.length = 0
         self.chunks: dict[int, str] = {}
         self.last_at = at
 
@@ -30,6 +42,7 @@ class Stream:
             from 1 up), `chunk_index_repeated` or `chunk_index_gap` (told once a gap: neither by
             what follows it nor by the chunk that fills it).
         """
+        self.came += 1
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
             return Wrong.CHUNK_INDEX_MISSING
@@ -37,8 +50,16 @@ class Stream:
             return Wrong.CHUNK_INDEX_REPEATED
         gap = index > self.highest + 1
         self.highest = max(self.highest, index)
-        self.chunks[index] = text if type(text) is str else ""
+        if type(text) is not str:
+            text = ""
+        self.chunks[index] = text
+        self.length += len(text)
         return Wrong.CHUNK_INDEX_GAP if gap else None
+
+    @property
+    def is_too_big(self) -> bool:
+        """Whether it is longer than any answer may be."""
+        return self.length > LONGEST or self.came > MOST_CHUNKS
 
     @property
     def text(self) -> str:

@@ -13,21 +13,23 @@ from loadkit.chat.connection import Link
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.policy import Talk
+from loadkit.chat.stream import LONGEST, MOST_CHUNKS
 from loadkit.chat.turn import Turn
-from loadkit.chat.violations import Wrong
+from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
 from loadkit.wire import Event, EventType
-from loadkit.wire.encode import JOIN
+from loadkit.wire.encode import END_SESSION, JOIN
 from loadkit.wire.system import Family, family
 
 if TYPE_CHECKING:
     from loadkit.chat.session import Session
 
-__all__ = ["MISSING", "ROWS"]
+__all__ = ["MISSING", "ROWS", "not_closed"]
 
 REJOIN_LIMIT: Final = 3  # joins sent again because the server knows no conversation
-FAREWELL: Final = 1.0  # seconds after SESSION_END in which the server should close
+FAREWELL: Final = 1.0  # seconds after CLIENT_HANDOFF_REQUIRED in which the agent should leave
+TO_CLOSE: Final = 5.0  # seconds after SESSION_END in which the server should close; ours
 
 
 def _batch(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -36,9 +38,12 @@ def _batch(session: "Session", now: float, event: Event, out: list[Effect]) -> N
 
 
 def _session_start(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    connection = session.connection
+    if not connection.journal.begins(event, connection.link is Link.REPLAYING):
+        out.append(Violation(Wrong.SESSION_START_REPEATED, f"while {session.talk.name}"))
+        return
     take_limit = session.policy.max_reconnect_attempts is None
-    session.connection.capabilities(now, event.payload, limit=take_limit)
-    session.connection.journal.known = True
+    connection.capabilities(now, event.payload, limit=take_limit)
 
 
 def _joined(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -105,8 +110,22 @@ def _chunk(session: "Session", now: float, event: Event, out: list[Effect]) -> N
     stream.last_at = now
     if wrong is not None:
         out.append(wrong)
-    if completes(event):
+    if stream.is_too_big:
+        _too_big(session, now, event, out)
+    elif completes(event):
         _complete(session, now, stream.text, event, out)
+
+
+def _too_big(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """A streamed answer is longer than any may be: who waits for it goes on without it."""
+    detail = f"a streamed answer of over {LONGEST:,} characters or {MOST_CHUNKS:,} chunks"
+    kind, turn = Failure.ANSWER_TOO_BIG, session.turn
+    if session.talk is Talk.WAITING and turn is not None:
+        session.lose(now, turn, kind, out, refused=completes(event), detail=detail)
+        return
+    out.append(Failed(kind, detail))  # the greeting: nothing can be said without it
+    out.append(Send(END_SESSION))
+    session.finish(now, Finish(Ending.FAILED, close=1000), out)
 
 
 def _message(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -304,7 +323,7 @@ def _out_of_order(event: Event, out: list[Effect]) -> None:
 
 def _session_end(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     """Nothing follows it but the server's close."""
-    reason = str(event.payload.get("reason"))
+    reason = told(event.payload.get("reason"))
     ending = _ENDINGS.get(reason, Ending.FAILED)
     if session.talk is Talk.LEAVING and session.turn is not None:
         out.append(Sample(Phase.END, session.turn.due, session.turn.sent, now))
@@ -320,7 +339,18 @@ def _session_end(session: "Session", now: float, event: Event, out: list[Effect]
         out.append(Violation(Wrong.UNKNOWN_REASON, reason))
     elif ending is Ending.ABANDONED:
         out.append(Failed(Failure.SESSION_ABANDONED, "while this client was connected"))
-    session.talk, session.ending, session.owed_by = Talk.ENDED, ending, now + FAREWELL
+    session.talk, session.ending, session.owed_by = Talk.ENDED, ending, now + TO_CLOSE
+
+
+def not_closed(session: "Session", now: float, ending: Ending, out: list[Effect]) -> None:
+    """SESSION_END came, and no close after it; or a client is to go, and its agent stays."""
+    if ending is not Ending.CLIENT_HANDOFF:
+        if now > session.owed_by + TO_CLOSE:  # this side was away: the close may lie there unread
+            session.owed_by = now + TO_CLOSE
+            return
+        if not session.surveyed:
+            out.append(Violation(Wrong.NOT_CLOSED, f"{TO_CLOSE:g} s after SESSION_END"))
+    session.finish(now, Finish(ending, close=1000), out)
 
 
 def _at_the_end(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -333,8 +363,14 @@ def _at_the_end(session: "Session", now: float, event: Event, out: list[Effect])
         _tolerated(session, now, event, out)
 
 
+def _survey(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """How was it? May come around the end and after it; the socket stays open for the answer."""
+    session.surveyed = True
+    _tolerated(session, now, event, out)
+
+
 def _unknown(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    out.append(Violation(Wrong.UNKNOWN_TYPE, str(event.payload.get("type"))))
+    out.append(Violation(Wrong.UNKNOWN_TYPE, told(event.payload.get("type"))))
 
 
 def _tolerated(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -372,8 +408,8 @@ _ANYWHERE: Final[dict[EventType, _Row]] = {
     _E.LANGUAGE_CHANGED: _tolerated,
     _E.USER_RECEIVED_MESSAGE: _tolerated,
     _E.USER_READ_MESSAGE: _tolerated,
-    _E.SHOW_CSAT_REQUEST: _tolerated,
-    _E.CSAT_RESPONSE: _tolerated,
+    _E.SHOW_CSAT_REQUEST: _survey,
+    _E.CSAT_RESPONSE: _survey,
     _E.SYSTEM_MESSAGE: _system,
     _E.UNKNOWN: _unknown,
     _E.EVENT_BATCH: _batch,
@@ -445,7 +481,15 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
         _E.LIVE_AGENT_MESSAGE: _tolerated,
         _E.LIVE_AGENT_LEFT: _tolerated,
     },
-    # A heartbeat's echo and the end of a replay may cross the end; nothing else.
-    Talk.ENDED: _AFTER_END | {_E.HEARTBEAT: _beat_echo, _E.EVENT_BATCH: _tolerated},
+    # A heartbeat's echo, a receipt and the end of a replay may cross the end, and a survey follow.
+    Talk.ENDED: _AFTER_END
+    | {
+        _E.HEARTBEAT: _beat_echo,
+        _E.EVENT_BATCH: _tolerated,
+        _E.USER_RECEIVED_MESSAGE: _tolerated,
+        _E.USER_READ_MESSAGE: _tolerated,
+        _E.SHOW_CSAT_REQUEST: _survey,
+        _E.CSAT_RESPONSE: _survey,
+    },
     Talk.OVER: {},
 }

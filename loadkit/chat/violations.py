@@ -1,14 +1,18 @@
 """The closed list of what a server can get wrong, besides frames that nobody can read."""
 
 from enum import StrEnum
+from typing import Any, Final
 
-__all__ = ["Wrong"]
+__all__ = ["Wrong", "told"]
+
+LONGEST_TOLD: Final = 200  # characters
 
 
 class Wrong(StrEnum):
     """A breach of the protocol by the server; the value is the key in `violations.*`."""
 
     # the journal: `loadkit.chat.journal`
+    SESSION_START_REPEATED = "session_start_repeated"  # where no replay owes it
     EVENT_BEFORE_START = "event_before_start"
     EVENT_AFTER_END = "event_after_end"
     EVENT_REPEATED = "event_repeated"  # the same id once more, beyond what a replay owes
@@ -41,3 +45,16 @@ class Wrong(StrEnum):
     # the socket: `loadkit.chat.connection`
     HEARTBEAT_NOT_ECHOED = "heartbeat_not_echoed"
     WRONG_CLOSE_CODE = "wrong_close_code"  # not 1000 after SESSION_END
+    NOT_CLOSED = "not_closed"  # SESSION_END, and no close after it
+
+
+def told(value: Any) -> str:
+    """What a violation says of a value in an event: short, whatever the server put there.
+
+    A list or an object is named by its kind alone: nested deeply enough, it cannot be written out.
+    """
+    if type(value) is str:
+        return value[:LONGEST_TOLD]
+    if value is None or isinstance(value, (int, float)):
+        return str(value)
+    return "an object" if type(value) is dict else "a list"

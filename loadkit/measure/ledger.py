@@ -9,6 +9,7 @@ from loadkit.figures import Count, Phase
 from loadkit.measure.ages import AGES
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.distribution import Distribution
+from loadkit.measure.names import folded, merge
 from loadkit.measure.scope import Scope
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.waiting import NOTHING, Waiting
@@ -20,6 +21,8 @@ Key = TypeVar("Key", str, int)
 SATURATED_CPU_PERCENT: Final = 90.0
 """From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
 
+MOST_EVIDENCE: Final = 30
+"""Examples of each kind of error or violation, with where it happened, of all workers together."""
 
 _IN_SUMMARY: Final = frozenset(
     {
@@ -81,8 +84,8 @@ class Ledger:
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
             `violations.*`.
-        evidence: the first errors and violations of each kind, worker by worker: where and when
-            they happened, and the frames that led to a violation.
+        evidence: the first errors and violations of each kind, at most `MOST_EVIDENCE` of it:
+            where and when they happened, and the frames that led to a violation.
     """
 
     def __init__(self, timeline: Timeline | None = None) -> None:
@@ -125,13 +128,14 @@ class Ledger:
             return False
         self._merge(interval)
         self.session_seconds += interval["session_seconds"]
-        self.counts.update(interval["counts"])
+        merge(self.counts, interval["counts"])
         for key, text in interval["examples"].items():
             # The earliest interval's text, not the first to arrive: the order must not matter.
             self._examples[key] = min(
                 self._examples.get(key, (seq, worker, text)), (seq, worker, text)
             )
-        self.evidence += ({**found, "worker": worker} for found in interval["evidence"])
+        for found in interval["evidence"]:
+            self._keep({**found, "worker": worker})
         start, end = self._in_run(worker, interval, at)
         self._concurrency.add(worker, start, end, interval["peak"])
         if self._timeline is not None:
@@ -277,7 +281,7 @@ class Ledger:
         told = ("ended", "errors", "violations", "disconnects")
         return {
             key: count
-            for key, count in sorted(self.counts.items())
+            for key, count in sorted(folded(self.counts).items())
             if key.partition(".")[0] not in told and key not in _IN_SUMMARY and count
         }
 
@@ -328,6 +332,14 @@ class Ledger:
                 self.scopes[name] = Scope(Distribution.lasting)
             self.scopes[name].add(scope)
 
+    def _keep(self, found: dict[str, Any]) -> None:
+        """Keep an example with where it happened, unless there are enough earlier ones."""
+        same = [one for one in self.evidence if _kind(one) == _kind(found)]
+        self.evidence.append(found)
+        if len(same) >= MOST_EVIDENCE:
+            # By time and not by arrival: the order must not matter.
+            self.evidence.remove(max([*same, found], key=_order))
+
     def _look_again(self, worker: str, interval: Mapping[str, Any]) -> None:
         """Take what a worker's sessions wait for now in the place of what it said last."""
         before = self._waiting.get(worker, {})
@@ -368,6 +380,14 @@ class Ledger:
             mean_percent = wire["total"] / samples / 1000
             self._busy[worker][0] += mean_percent >= SATURATED_CPU_PERCENT
             self._busy[worker][1] += 1
+
+
+def _kind(found: Mapping[str, Any]) -> tuple[Any, Any]:
+    return found.get("of"), found.get("kind")
+
+
+def _order(found: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(found.get(key)) for key in ("at", "worker", "session", "detail"))
 
 
 def _at(mine: dict[Key, Distribution], key: Key) -> Distribution:

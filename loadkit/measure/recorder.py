@@ -10,6 +10,7 @@ from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
 from loadkit.foreign import one_line
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
+from loadkit.measure.names import LONGEST_NAME, Names
 from loadkit.measure.scope import Scoped
 from loadkit.measure.waiting import Waiting
 
@@ -91,6 +92,7 @@ class Recorder:
         self._lived_until = self._taken_at
         self._scopes = {name: Scoped(self, name in watched) for name in sorted(watched | named)}
         self._waiting = Waiting()
+        self._names = Names()
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
         self._kept: Counter[str] = Counter()  # of each kind as evidence, run-long
         self._open()
@@ -186,6 +188,20 @@ class Recorder:
         """
         if since is None or since >= self.measure_from:
             self._counts[key] += n
+
+    def count_named(self, family: str, word: str) -> str:
+        """Count something by a word of the server's.
+
+        Args:
+            family: of `loadkit.figures.NAMED`.
+            word: of any length; the first `loadkit.measure.names.MOST_NAMES` keep their names.
+
+        Returns:
+            The key that it is counted under.
+        """
+        key = self._names.key(family, one_line(word, LONGEST_NAME))
+        self._counts[key] += 1
+        return key
 
     def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
         """Count a failure.

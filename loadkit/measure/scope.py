@@ -8,6 +8,7 @@ from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.histogram import Tally
+from loadkit.measure.names import merge
 from loadkit.measure.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Scope:
         """Merge what `Scoped.take` gave."""
         for phase, wire in taken["latency"].items():
             self._at(phase).add(wire)
-        self.counts.update(taken["counts"])
+        merge(self.counts, taken["counts"])
 
     def look_again(self, before: Waiting, now: Waiting) -> None:
         """What some sessions waited for is looked at again; see `Distribution.look_again`."""
@@ -119,6 +120,11 @@ class Scoped:
         self._every.count(key, n, since)
         if since is None or since >= self._every.measure_from:
             self._counts[key] += n
+
+    def count_named(self, family: str, word: str) -> str:
+        key = self._every.count_named(family, word)
+        self._counts[key] += 1
+        return key
 
     def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
         self._every.fail(kind, detail, origin)

@@ -22,6 +22,7 @@ from loadkit.chat.effects import (
     Failed,
     Finish,
     Hangup,
+    Named,
     Sample,
     Send,
     Unfinished,
@@ -60,7 +61,8 @@ __all__ = ["Driver"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 REMEMBERED: Final = 8  # frames kept for the transcript of a violation
-LOOKED_AT: Final = 1 << 14  # bytes of each of them: more than is told
+LOOKED_AT: Final = 1 << 14  # bytes kept of each of them: more than is told
+AT_ONCE: Final = 1000  # events of one frame between two turns of the loop: some 10 ms
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -290,11 +292,13 @@ class Driver:
         if isinstance(frame, Flaw):
             events: list[Event | Flaw] = [frame]
         else:
-            self._recent.append((stamp, "←", frame))
+            self._recent.append((stamp, "←", frame[:LOOKED_AT]))
             events = decode(frame)
-        for event in events:
+        for number, event in enumerate(events):
             if self._finish is not None or self._link is not link:
                 return
+            if number % AT_ONCE == AT_ONCE - 1:
+                gevent.sleep(0)  # a batch is as long as its server likes
             self._feed(stamp, event)
 
     def _act(self, act: Act) -> None:
@@ -338,10 +342,10 @@ class Driver:
                 recorder.sample(*effect)
         elif isinstance(effect, Send):
             if self._link is not None:
-                self._recent.append((now, "→", effect.frame))
+                self._recent.append((now, "→", effect.frame[:LOOKED_AT]))
                 self._link.send(effect.frame)
         elif isinstance(effect, Counted):
-            recorder.count(effect.key, 1, effect.since)
+            recorder.count(effect.key, effect.n, effect.since)
         elif isinstance(effect, Unfinished):
             if not self._was_deaf(effect.sent, effect.until):
                 recorder.unfinished(*effect)
@@ -352,6 +356,8 @@ class Driver:
         match effect:
             case YourTurn():
                 self._hear(now, effect)
+            case Named(family=family, word=word):
+                self._setting.recorder.count_named(family, word)
             case Connect():
                 self._to = effect
             case Drop():
@@ -438,7 +444,7 @@ class Driver:
     def _come_back(self, away: float) -> None:
         gevent.sleep(away)
         query = self._upgrade_query(self._session.connection.journal.cursor)
-        self._setting.recorder.count(f"came_back.{revisit(self._setting, query)}")
+        self._setting.recorder.count_named("came_back", revisit(self._setting, query))
 
     # --- what is waited for ---------------------------------------------------------------------
 
@@ -470,7 +476,7 @@ class Driver:
     def _transcript(self) -> list[str]:
         """The last frames both ways, times from the session's start."""
         return [
-            f"{stamp - self._started:.6f} {way} {frame[:LOOKED_AT].decode(errors='replace')}"
+            f"{stamp - self._started:.6f} {way} {frame.decode(errors='replace')}"
             for stamp, way, frame in self._recent
         ]
 

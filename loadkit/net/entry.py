@@ -83,4 +83,4 @@ def enter(
 def count_status(recorder: Recorder, error: RemoteError) -> None:
     """Count with which HTTP status something was refused."""
     if error.status is not None:
-        recorder.count(f"refused.{error.status}")
+        recorder.count_named("refused", str(error.status))

@@ -3,6 +3,7 @@
 from time import perf_counter
 from typing import Final
 
+from loadkit.chat.violations import told
 from loadkit.errors import RemoteError
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
@@ -33,7 +34,7 @@ def revisit(setting: Setting, query: str) -> str:
             for frame in link.receive(until):
                 for event in [] if isinstance(frame, Flaw) else decode(frame):
                     if isinstance(event, Event) and event.type is EventType.SESSION_END:
-                        news = str(event.payload.get("reason")).removeprefix("REASON_").lower()
+                        news = told(event.payload.get("reason")).removeprefix("REASON_").lower()
         link.close()
     finally:
         link.drop()

@@ -101,7 +101,7 @@ class Tab:
                 text = f"a tab: {effect.detail}"
                 self._setting.recorder.violate(effect.kind, text, self._origin)
             elif isinstance(effect, Counted):
-                self._setting.recorder.count(effect.key)
+                self._setting.recorder.count(effect.key, effect.n)
         self._ended = event.type is EventType.SESSION_END
         return replaying
 

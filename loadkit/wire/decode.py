@@ -51,7 +51,7 @@ class Event:
 
 
 class Flaw:
-    """A frame, or an element of a batch, that no client could make sense of."""
+    """A frame, or elements of a batch, that no client could make sense of."""
 
     __slots__ = ("detail", "kind")
 
@@ -74,7 +74,8 @@ def decode(frame: bytes | bytearray | memoryview | str) -> list[Event | Flaw]:
     Returns:
         The events it holds, in order. A batch becomes its events followed by one `EVENT_BATCH`
         event whose payload is `{"size": n}`, so that the end of a history can be seen. What
-        cannot be read is a `Flaw` in its place; nothing is raised.
+        cannot be read is a `Flaw` in its place; a batch has one of each that is wrong in it, where
+        that is found first. Nothing is raised.
     """
     try:
         envelope = orjson.loads(frame)
@@ -90,7 +91,20 @@ def _batch(envelope: dict[str, Any]) -> list[Event | Flaw]:
     events = payload.get("events") if payload is not None else None
     if type(events) is not list:
         return [Flaw(FlawKind.MALFORMED_ENVELOPE, "a batch without a list of events")]
-    flat = [_event(element) for element in events]
+    flat: list[Event | Flaw] = []
+    flaws: dict[str, tuple[Flaw, int]] = {}
+    for element in events:
+        one = _event(element)
+        if type(one) is Flaw:
+            # A million of them fit into a frame, two bytes each.
+            first, times = flaws.get(one.detail, (one, 0))
+            flaws[one.detail] = first, times + 1
+            if times:
+                continue
+        flat.append(one)
+    for flaw, times in flaws.values():
+        if times > 1:
+            flaw.detail += f" ({times:,} times in a batch)"
     flat.append(Event(EventType.EVENT_BATCH, payload={"size": len(events)}))
     return flat
 
@@ -104,7 +118,11 @@ def _event(envelope: Any) -> Event | Flaw:
     kind = _TYPES.get(name, EventType.UNKNOWN)
     if kind is EventType.EVENT_BATCH:
         return Flaw(FlawKind.MALFORMED_ENVELOPE, "a batch inside a batch")
-    payload = {"type": name} if kind is EventType.UNKNOWN else _payload(envelope, kind)
+    if kind is EventType.UNKNOWN:
+        payload: dict[str, Any] | None = {"type": name}
+        name = "an unknown type"  # its own may be of any length
+    else:
+        payload = _payload(envelope, kind)
     if payload is None:
         return Flaw(FlawKind.MALFORMED_ENVELOPE, f"{name}: the payload is not an object")
     sequence = envelope.get("sequence")

@@ -12,6 +12,7 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Named,
     Sample,
     Send,
     Unfinished,
@@ -197,7 +198,11 @@ def sent(effects: list[Effect]) -> list[str]:
 
 
 def counts(effects: list[Effect]) -> Counter[str]:
-    return Counter(str(counted.key) for counted in only(effects, Counted))
+    """How often what was counted; what is counted by a word of the server's under that word."""
+    found = Counter(f"{named.family}.{named.word}" for named in only(effects, Named))
+    for counted in only(effects, Counted):
+        found[str(counted.key)] += counted.n
+    return found
 
 
 def unfinished(effects: list[Effect]) -> dict[Phase, tuple[float, bool]]:

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.answers import Answers, completes, suggestions, text_of
+from loadkit.chat.answers import (
+    LONGEST_SUGGESTION,
+    MOST_SUGGESTIONS,
+    Answers,
+    completes,
+    suggestions,
+    text_of,
+)
+from loadkit.chat.effects import Violation
 from loadkit.chat.inputs import ELAPSED, Leave, Say
 from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
@@ -27,6 +35,7 @@ from .helpers import (
     human_says,
     live_session,
     message,
+    only,
     sent,
     thinking,
     violations,
@@ -209,3 +218,22 @@ def test_one_who_leaves_takes_all_messages_along() -> None:
     assert (counts(out), sent(out)) == ({"turns.lost": 2}, ["USER_END_SESSION"])
     late = (echo(first), echo(second), thinking(), message("One."), message("Two."))
     assert violations(feed(session, *((11.1, event) for event in late))) == []
+
+
+def test_no_more_is_offered_than_a_person_could_look_at() -> None:
+    """What is tapped is sent back, and kept to be sent again."""
+    offers = [{"message_text": f"No. {number}"} for number in range(10_000)]
+    assert len(suggestions({"response_suggestions": offers})) == MOST_SUGGESTIONS
+    longest = "x" * LONGEST_SUGGESTION
+    offers = [{"message_text": longest + "x"}, {"message_text": longest}]
+    assert suggestions({"response_suggestions": offers}) == (longest,)
+
+
+def test_a_message_id_may_be_of_any_length_and_is_not_kept() -> None:
+    """Two that differ in their last letter alone are two."""
+    long = "m" * 1_000_000
+    session = waiting_session()
+    out = feed(session, (11.0, chunk(1, "Yes", of=long, last=True)))
+    out += feed(session, (11.1, chunk(2, "!", of=long)), (11.2, chunk(1, "!", of=long[:-1] + "n")))
+    assert violations(out) == ["chunk_after_complete", "answer_to_nobody"]
+    assert all(len(violation.detail) < 300 for violation in only(out, Violation))

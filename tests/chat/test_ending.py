@@ -152,14 +152,40 @@ def test_the_end_of_one_who_left_may_land_in_a_replay() -> None:
 # --- between SESSION_END and the close -----------------------------------------------------------
 
 
-def test_the_server_has_a_second_to_close_and_then_we_do() -> None:
+def test_the_server_has_five_seconds_to_close_and_then_we_do() -> None:
     session = live_session()
     feed(session, (21.0, ended()))
-    assert (session.talk, session.deadline) == (Talk.ENDED, 22.0)
-    assert feed(session, (21.9, ELAPSED)) == []
-    assert feed(session, (22.0, ELAPSED)) == [Finish(Ending.USER_END, close=1000)]
+    assert (session.talk, session.deadline) == (Talk.ENDED, 26.0)
+    assert feed(session, (25.9, ELAPSED)) == []
+    out = feed(session, (26.0, ELAPSED))
+    assert (violations(out), finish(out)) == (["not_closed"], Finish(Ending.USER_END, close=1000))
     assert (session.talk, session.connection.link) == (Talk.OVER, Link.GONE)
     assert session.deadline == float("inf")
+
+
+def test_a_close_that_this_side_had_no_time_to_read_is_not_missing() -> None:
+    """Whoever looks late gives the server its five seconds from then on."""
+    session = live_session()
+    feed(session, (21.0, ended()))
+    assert feed(session, (40.0, ELAPSED)) == []
+    assert session.deadline == 45.0
+    assert feed(session, (40.0, Closed(1000))) == [Finish(Ending.USER_END)]
+
+
+@pytest.mark.parametrize("kind", ["SHOW_CSAT_REQUEST", "CSAT_RESPONSE"])
+@pytest.mark.parametrize("at", [20.5, 21.5])
+def test_a_survey_around_the_end_keeps_the_socket_open_rightly(kind: str, at: float) -> None:
+    session = live_session()
+    stories = sorted([(21.0, ended()), (at, event(kind))], key=lambda each: each[0])
+    out = feed(session, *stories, (DUE, ELAPSED))
+    assert (violations(out), counts(out)[f"events.{kind.lower()}"]) == ([], 1)
+    assert finish(out) == Finish(Ending.USER_END, close=1000)
+
+
+@pytest.mark.parametrize("kind", ["USER_RECEIVED_MESSAGE", "USER_READ_MESSAGE"])
+def test_a_receipt_may_cross_the_end(kind: str) -> None:
+    out = feed(live_session(), (21.0, ended()), (21.1, event(kind)), (21.2, Closed(1000)))
+    assert violations(out) == []
 
 
 @pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 4000, 4001])

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from loadkit.chat.effects import Finish, Sample
-from loadkit.chat.handoff import LONGEST_NAME
 from loadkit.chat.inputs import ELAPSED, Closed, Leave, Opened, Say, Typing
 from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
@@ -285,11 +284,6 @@ def test_a_person_who_is_to_be_taken_elsewhere_leaves_once_the_agent_has() -> No
 def test_a_reason_that_is_none_is_not_counted(value: Any) -> None:
     _, out = client_session(reason=value, queue_name=value)
     assert sum(counts(out).values()) == 3
-
-
-def test_a_name_of_the_server_s_is_cut_short() -> None:
-    _, out = client_session(queue_name="q" * 1000)
-    assert max(len(key) for key in counts(out)) <= len("handoffs.client.queue_name.") + LONGEST_NAME
 
 
 def test_an_agent_that_does_not_leave_is_waited_for_a_second() -> None:

@@ -189,8 +189,9 @@ def test_session_start_said_again_does_not_disturb_the_beat() -> None:
 
 
 def test_a_new_interval_makes_no_heartbeat_late() -> None:
-    session = live_session()
-    out = feed(session, (20.0, start(5, **EVERY_15)), (20.1, ELAPSED))
+    session = opened_session()
+    feed(session, (20.0, start(1, **EVERY_15)), (20.0, batch()))
+    out = feed(session, (20.1, ELAPSED))
     assert sent(out) == ["HEARTBEAT"]
     assert durations(out, Phase.HEARTBEAT_LATENESS) == [0.1]
 

@@ -134,6 +134,15 @@ def test_a_number_that_stays_away_is_a_gap_at_the_end_of_the_socket() -> None:
     assert reader.found == ["sequence_gap"]
 
 
+def test_numbers_that_leap_again_and_again_keep_no_more_holes_open_than_a_few() -> None:
+    """Each leap is a numbered event too, so it is a gap's eighth at last."""
+    reader = Reader(5)
+    reader.numbers(*range(5 + OVERDUE + 1, 5 + 200 * (OVERDUE + 1), OVERDUE + 1))
+    assert len(reader.found) >= (199 - OVERDUE) * OVERDUE
+    reader.resume()
+    assert reader.found == ["sequence_gap"] * 199 * OVERDUE
+
+
 def test_two_gaps_are_two_violations() -> None:
     reader = Reader(4)
     reader.numbers(6, 8, 9)

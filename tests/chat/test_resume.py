@@ -526,3 +526,34 @@ def test_a_socket_is_not_replaced_while_the_end_is_owed() -> None:
     session = live_session(recycle=20.0)
     feed(session, (19.9, Leave(due=19.9)))
     assert session.deadline == 29.9  # the end's, by the handshake's limit
+
+
+def test_a_socket_that_goes_on_may_tell_of_the_start_once_more() -> None:
+    """As a thing of the socket, without a number: its capabilities hold from then on."""
+    session = live_session()
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    again = start(None, heartbeat_interval_seconds=15)
+    out = feed(session, (22.1, again), (22.1, batch()))
+    assert (violations(out), session.connection.beat_every) == ([], 15.0)
+    assert violations(feed(session, (22.2, start(None)))) == ["session_start_repeated"]
+
+
+def test_a_start_that_is_repeated_changes_nothing() -> None:
+    session = live_session()
+    out = feed(session, (20.0, start(5, heartbeat_interval_seconds=15)))
+    assert (violations(out), session.connection.beat_every) == (["session_start_repeated"], 30.0)
+    assert session.connection.journal.cursor == 5
+
+
+def test_a_history_without_an_end_does_not_hold_a_session_up() -> None:
+    """A full batch may have a sequel, but after a minute what comes is taken as it comes."""
+    session = live_session()
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    now, sequence = 22.0, 4
+    while session.connection.link is Link.REPLAYING and now < 200.0:
+        now, sequence = now + 0.1, sequence + 1
+        feed(session, (now, event("LANGUAGE_CHANGED", sequence)), (now, batch(256)))
+        if now >= session.deadline:
+            feed(session, (now, ELAPSED))
+    assert session.connection.link is Link.LIVE
+    assert 82.0 <= now < 82.2

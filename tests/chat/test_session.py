@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Named,
     Sample,
     Send,
     Unfinished,
@@ -44,7 +46,7 @@ from loadkit.chat.inputs import (
 from loadkit.chat.policy import Policy, Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Ending, Phase
+from loadkit.figures import NAMED, Ending, Phase
 from loadkit.wire import Event, EventType, Flaw, FlawKind
 
 from .helpers import (
@@ -165,6 +167,7 @@ def state(session: Session) -> dict[str, str]:
 
 
 BIG = 2**64 - 1
+NESTED = orjson.loads(b"[" * 1000 + b"]" * 1000)  # what Python can neither write nor compare
 PAYLOADS: list[dict[str, Any]] = [
     {},
     {"text": "hi", "message_id": "m", "chunk_index": 1, "is_complete": True},
@@ -177,6 +180,7 @@ PAYLOADS: list[dict[str, Any]] = [
     {"state": "TYPING_STATE_STARTED", "position_in_queue": BIG, "queue_name": "q" * 10_000},
     {"position_in_queue": True, "queue_name": ["q"], "reason": {"a": 1}, "message": None},
     {"message": "Error: Conversation not found", "response_suggestions": [5, {}, None]},
+    dict.fromkeys(("reason", "message_id", "chunk_index", "text", "message"), NESTED),
     {"message": ["high load"], "response_suggestions": {"message_text": "Yes"}},
     {"message": "We are experiencing high load.", "response_suggestions": [{"message_text": 5}]},
 ]
@@ -194,9 +198,13 @@ def well_formed(effects: list[Effect], now: float) -> None:
                 assert type(phase) is Phase
                 assert sent <= end <= now
                 assert due is None or due <= end
-            case Counted(key=key, since=since):
+            case Counted(key=key, since=since, n=n):
                 assert isinstance(key, str)
+                assert n >= 1
                 assert since is None or since <= now
+            case Named(family=family, word=word):
+                assert family in NAMED
+                assert type(word) is str
             case Failed(kind=kind, detail=detail):
                 assert type(kind) is Failure
                 assert type(detail) is str

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.stream import Stream
+from loadkit.chat.stream import LONGEST, MOST_CHUNKS, Stream
 
 
 def stream_of(*payloads: dict[str, Any]) -> tuple[str, list[str]]:
     """The text of some chunks and the violations they made."""
-    stream = Stream("m", 0.0)
+    stream = Stream(1, 0.0)
     found = [stream.add(payload) for payload in payloads]
     return stream.text, [kind for kind in found if kind is not None]
 
@@ -63,3 +63,21 @@ def test_a_stream_that_does_not_begin_at_one_has_a_gap() -> None:
 @pytest.mark.parametrize("text", [None, 5, True, [], {}])
 def test_a_text_that_is_no_text_is_an_empty_one(text: Any) -> None:
     assert stream_of(chunk(1, "a"), chunk(2, text)) == ("a", [])
+
+
+@pytest.mark.parametrize("index", [None, 1], ids=["in order", "all of them the first"])
+def test_a_stream_of_too_many_chunks_is_too_big(index: int | None) -> None:
+    stream = Stream(1, 0.0)
+    for number in range(1, MOST_CHUNKS + 1):
+        stream.add(chunk(index or number))
+    assert not stream.is_too_big
+    stream.add(chunk(index or MOST_CHUNKS + 1))
+    assert stream.is_too_big
+
+
+def test_a_stream_of_too_long_a_text_is_too_big() -> None:
+    stream = Stream(1, 0.0)
+    stream.add(chunk(1, "x" * LONGEST))
+    assert not stream.is_too_big
+    stream.add(chunk(2, "x"))
+    assert stream.is_too_big

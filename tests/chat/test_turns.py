@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.chat.effects import Sample
+from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import CUT, ELAPSED, VANISHED, Closed, Leave, Opened, Say, Typing
 from loadkit.chat.session import Session, Talk
+from loadkit.chat.stream import LONGEST, MOST_CHUNKS
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import Ending, Phase
 
 from .helpers import (
     Happening,
     batch,
     chunk,
     counts,
+    cues,
     durations,
     echo,
     ended,
@@ -506,3 +508,37 @@ def test_turn_counters_tell_when_their_turn_was_sent() -> None:
     out += feed(session, (22.0, ELAPSED), (22.1, Opened()), (22.2, batch(0)))
     since = {(e.key, e.since) for e in out if hasattr(e, "since") and e.key.startswith("turns.")}
     assert since == {("turns.answered", 10.0), ("turns.sent", 20.0), ("turns.lost", 20.0)}
+
+
+# --- an answer without an end ---------------------------------------------------------------------
+
+
+def test_a_streamed_answer_without_an_end_is_a_turn_lost_and_the_person_goes_on() -> None:
+    session = waiting_session()
+    endless = [(11.0, chunk(index, "x")) for index in range(1, MOST_CHUNKS + 2)]
+    out = feed(session, *endless)
+    assert failures(out) == [Failure.ANSWER_TOO_BIG]
+    assert (counts(out)["turns.lost"], cues(out), session.talk) == (1, ["silence"], Talk.READY)
+    assert violations(out) == []
+    # What the server adds belongs to what was given up, and is not kept.
+    out = feed(session, *((12.0, chunk(index, "x")) for index in range(MOST_CHUNKS + 2, 12_000)))
+    assert (violations(out), failures(out), session.answers.stream) == ([], [], None)
+    said = feed(session, (13.0, Say("still there?", due=13.0)))
+    out = feed(session, (13.1, echo(said, 6)), (13.2, thinking()), (13.3, message("Yes.", 7)))
+    assert (heard(out), violations(out)) == (["Yes."], [])
+
+
+def test_an_answer_that_is_too_long_and_complete_is_not_waited_for_any_more() -> None:
+    session = waiting_session()
+    out = feed(session, (11.0, chunk(1, "x" * LONGEST)), (11.1, chunk(2, "x", last=True)))
+    assert (failures(out), session.answers.late) == ([Failure.ANSWER_TOO_BIG], 0)
+
+
+def test_a_greeting_without_an_end_fails_the_session() -> None:
+    session = joining_session()
+    feed(session, (0.3, joined(2)))
+    endless = [(1.0, chunk(index, "x")) for index in range(1, MOST_CHUNKS + 2)]
+    out = feed(session, *endless)
+    assert failures(out) == [Failure.ANSWER_TOO_BIG]
+    assert sent(out) == ["USER_END_SESSION"]
+    assert finish(out) == Finish(Ending.FAILED, close=1000)

@@ -52,6 +52,25 @@ def event_before_start() -> list[Effect]:
     return feed(session, (0.1, thinking()), (0.1, start(1)), (0.1, batch(2)))
 
 
+def session_start_repeated() -> list[Effect]:
+    session = live_session()
+    return [*feed(session, (5.0, start(5))), *a_turn_goes_on(session, 6.0, 6)]
+
+
+def session_start_repeated_within_a_replay() -> list[Effect]:
+    return feed(opened_session(), (0.1, start(1)), (0.1, start(None)), (0.1, batch(2)))
+
+
+def session_start_repeated_after_a_resume() -> list[Effect]:
+    session = live_session()
+    feed(session, (5.0, Closed(1006)), (DUE, ELAPSED), (7.0, Opened()))
+    return feed(session, (7.1, start(5)), (7.1, batch()))
+
+
+def not_closed() -> list[Effect]:
+    return feed(live_session(), (5.0, ended()), (DUE, ELAPSED))
+
+
 def event_after_end() -> list[Effect]:
     return feed(live_session(), (5.0, ended()), (5.1, thinking()), (5.2, Closed(1000)))
 
@@ -250,6 +269,12 @@ def wrong_close_code() -> list[Effect]:
 
 
 STORIES: dict[Wrong, list[Callable[[], list[Effect]]]] = {
+    Wrong.SESSION_START_REPEATED: [
+        session_start_repeated,
+        session_start_repeated_within_a_replay,
+        session_start_repeated_after_a_resume,
+    ],
+    Wrong.NOT_CLOSED: [not_closed],
     Wrong.EVENT_BEFORE_START: [event_before_start],
     Wrong.EVENT_AFTER_END: [event_after_end],
     Wrong.EVENT_REPEATED: [event_repeated],

@@ -20,6 +20,7 @@ from loadkit.chat.effects import (
     Failed,
     Finish,
     Hangup,
+    Named,
     Sample,
     Send,
     Unfinished,
@@ -198,7 +199,8 @@ class Visit:
             case YourTurn():
                 self.tell(effect)
             case _:
-                assert isinstance(effect, (Sample, Unfinished, Counted, Failed, Violation))
+                told = (Sample, Unfinished, Counted, Named, Failed, Violation)
+                assert isinstance(effect, told)
 
     def connect(self, cursor: int) -> None:
         if self.finished is not None:

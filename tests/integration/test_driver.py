@@ -90,6 +90,10 @@ class Notes:
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         self.counts[key] += n
 
+    def count_named(self, family: str, word: str) -> str:
+        self.count(key := f"{family}.{word}")
+        return key
+
     def fail(self, kind: Failure, detail: str, origin: Origin) -> None:
         self.failures.append(kind)
         self.origins.append(origin)

@@ -215,6 +215,22 @@ def test_nonsense_in_a_batch_is_a_flaw_in_its_place_and_counts_for_the_size(elem
     assert end.payload == {"size": 3}
 
 
+def test_a_batch_has_one_flaw_of_each_that_is_wrong_in_it() -> None:
+    """However often it is: an element takes two bytes, and a flaw hundreds."""
+    no_id = {"type": "EVENT_TYPE_HANDOFF_ACCEPTED"}
+    unread = [5, [], 5, 5, no_id, {"type": "x" * 1000}, {"type": "y"}, no_id]
+    one, two, three, four, event, end = read(batch(*unread, envelope()))
+    assert isinstance(event, Event)
+    assert isinstance(end, Event)
+    assert end.payload == {"size": 9}
+    assert [getattr(flaw, "detail", "") for flaw in (one, two, three, four)] == [
+        "not an object: int (3 times in a batch)",
+        "not an object: list",
+        "EVENT_TYPE_HANDOFF_ACCEPTED: id or timestamp is not a string (2 times in a batch)",
+        "an unknown type: id or timestamp is not a string (2 times in a batch)",
+    ]
+
+
 def test_a_batch_inside_a_batch_is_a_flaw() -> None:
     one, end = read(batch(batch(envelope())))
     assert isinstance(one, Flaw)
