@@ -44,7 +44,6 @@ class Failure(StrEnum):
     SESSION_ABANDONED = "session_abandoned"  # the server ended a session that was alive
     HEARTBEAT_UNANSWERED = "heartbeat_unanswered"  # two in a row: the link is given up
     FRAME_TOO_BIG = "frame_too_big"
-    ANSWER_TOO_BIG = "answer_too_big"  # a whole answer, over REST or streamed, beyond its bounds
     PROTOCOL_ERROR = "protocol_error"  # the WebSocket layer itself was violated
     GAVE_UP = "gave_up"  # the reconnect attempts ran out
     LOCAL_LIMIT = "local_limit"  # this machine has no file, port or memory left: not the target
