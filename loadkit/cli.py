@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         load.add_argument("--host", metavar="URL", help="the target; without it, the simulator")
         load.add_argument(
             "--workers",
-            type=flags.positive,
+            type=flags.workers,
             metavar="N",
             help=WORKERS,
         )
@@ -217,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         load.add_argument(
             "--worker-patience",
-            type=float,
+            type=flags.seconds,
             metavar="SECONDS",
             help="how long a run whose workers are all gone waits for one (default: 30)",
         )
@@ -273,7 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument(
         "--workers",
-        type=flags.positive,
+        type=flags.workers,
         metavar="N",
         help=WORKERS,
     )

@@ -1,11 +1,18 @@
 """How the words of a command line are read, by both doors."""
 
+import errno
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["HIGHEST_PORT", "flaw", "path", "port", "positive"]
+from loadkit.magnitude import MOST, checked
+from loadkit.textfile import clipped
+
+__all__ = ["HIGHEST_PORT", "flaw", "path", "port", "positive", "seconds", "workers"]
+
+MOST_WORKERS: Final = 512
+"""Processes of one machine; ours: as many as the largest have cores."""
 
 HIGHEST_PORT: Final = 65_535
 """16 bits hold a port (RFC 9293, section 3.1)."""
@@ -18,9 +25,40 @@ def positive(text: str) -> int:
         ArgumentTypeError: it is not a whole number above 0.
     """
     number = _whole(text)
-    if number < 1:
-        raise ArgumentTypeError(f"should be 1 or more, not {text!r}")
+    if not 1 <= number <= MOST:
+        raise ArgumentTypeError(f"should be from 1 to {MOST:,.0f}, not {clipped(text)!r}")
     return number
+
+
+def workers(text: str) -> int:
+    """Read how many processes are to generate the load.
+
+    Raises:
+        ArgumentTypeError: it is no such number.
+    """
+    number = positive(text)
+    if number > MOST_WORKERS:
+        raise ArgumentTypeError(
+            f"should be {MOST_WORKERS} or less, not {number:,}: one a core is enough, and more "
+            "machines are told with locust --master and --worker"
+        )
+    return number
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds.
+
+    Raises:
+        ArgumentTypeError: it is none, or negative, or beyond a life.
+    """
+    try:
+        number = float(text)
+        if number < 0:
+            raise ValueError
+        return float(checked(number))
+    except ValueError as error:
+        told = f"should be seconds from 0 to {MOST:,.0f}, not {clipped(text)!r}"
+        raise ArgumentTypeError(told) from error
 
 
 def port(text: str) -> int:
@@ -31,7 +69,7 @@ def port(text: str) -> int:
     """
     number = _whole(text)
     if not 0 <= number <= HIGHEST_PORT:
-        raise ArgumentTypeError(f"should be from 0 to {HIGHEST_PORT}, not {text!r}")
+        raise ArgumentTypeError(f"should be from 0 to {HIGHEST_PORT}, not {clipped(text)!r}")
     return number
 
 
@@ -39,12 +77,17 @@ def path(text: str) -> Path:
     """Read a path: `~` is a home, as in `--out=~/runs`, where no shell puts it in.
 
     Raises:
-        ArgumentTypeError: nobody has that home.
+        ArgumentTypeError: nobody has that home, or nothing can be called so.
     """
     try:
-        return Path(text).expanduser()
+        found = Path(text).expanduser()
+        found.exists()
     except RuntimeError as error:
-        raise ArgumentTypeError(f"{text!r}: {error}") from error
+        raise ArgumentTypeError(f"{clipped(text)!r}: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise ArgumentTypeError(f"{clipped(text)!r}: {error.strerror}") from error
+    return found
 
 
 def flaw(words: Iterable[str]) -> str | None:
@@ -65,4 +108,4 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"should be a whole number, not {text!r}") from error
+        raise ArgumentTypeError(f"should be a whole number, not {clipped(text)!r}") from error

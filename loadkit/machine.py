@@ -125,7 +125,7 @@ def cannot_listen(host: str, port: int) -> str | None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a name that is none
         return getattr(error, "strerror", None) or str(error)
     return None
 

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 __all__ = [
     "MOST_BYTES",
+    "MOST_DEPTH",
     "MOST_OF_SETTINGS",
     "STDIN",
     "UnreadableError",

@@ -21,6 +21,7 @@ LEVELS = {
     "hosts": 1,
     "lifeline": 1,
     "machine": 1,
+    "magnitude": 1,
     "metrics": 1,
     "network": 1,
     "output": 1,
@@ -55,6 +56,8 @@ SIBLINGS = {
     ("credentials", "errors"),
     ("credentials", "redaction"),
     ("foreign", "redaction"),
+    ("flags", "magnitude"),
+    ("flags", "textfile"),
     ("metrics", "errors"),
     ("metrics", "figures"),
     ("network", "errors"),
@@ -63,8 +66,8 @@ SIBLINGS = {
     ("output", "redaction"),
 }
 """Imports inside a level: the command line starts processes and makes plans; a bad credential is a
-UsageError, as is a bad metric or option; the metrics are made of the
-figures; and what is secret, and safe to print, is known to whoever reads or prints."""
+UsageError, as is a bad metric or option; a flag is as short and as sane as a file; the metrics are
+made of the figures; and what is secret, and safe to print, is known to whoever reads or prints."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""

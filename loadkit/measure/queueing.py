@@ -237,7 +237,7 @@ def agents_needed(arrivals: float, service: Service, objective: Objective) -> in
     """
     erlangs = Queue(arrivals, service, 1).erlangs
     if erlangs > _MOST_ERLANGS:
-        raise ValueError(f"{erlangs:,.0f} erlangs are more than this reckons with")
+        raise ValueError(f"{erlangs:,.6g} erlangs are more than this reckons with")
     if objective.kind == "response" and service.tail(objective.limit) > objective.late:
         return None
     for agents, blocked in _recursion(erlangs):

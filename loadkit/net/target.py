@@ -19,6 +19,7 @@ from loadkit.net.race import Address, Reached, reach
 from loadkit.net.tls import client_context
 from loadkit.network import DIRECT, Network, Proxy
 from loadkit.redaction import spare
+from loadkit.textfile import clipped
 
 __all__ = ["Address", "Connection", "Place", "Target", "Way"]
 
@@ -28,6 +29,7 @@ PASSED_OVER: Final = 60.0
 """Seconds for which an address that stayed silent is only the last resort."""
 
 _MEND: Final = "write it as http://host[:port][/prefix] or https://…"
+_LONGEST_NAME: Final = 253  # RFC 1035, 2.3.4, without its closing dot
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -133,9 +135,10 @@ class Target:
         proxy = network.proxy(secure, host, port)
         try:
             addresses = _look_up(*(proxy.host, proxy.port) if proxy else (host, port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a proxy's name that is none
             what = str(proxy) if proxy else f"the host {host!r}"
-            raise TargetError(f"cannot resolve {what}: {error.strerror}") from error
+            why = getattr(error, "strerror", "no host can be called so")
+            raise TargetError(f"cannot resolve {what}: {why}") from error
         prefix = _split(url).path.rstrip("/")
         return cls(secure, host, port, prefix, addresses, context, network, proxy)
 
@@ -286,16 +289,21 @@ def _split(url: str) -> SplitResult:
     if parts.query or parts.fragment:
         raise UsageError(f"the target's URL has a query or a fragment; {_MEND}")
     if parts.scheme not in _PORTS:
-        raise UsageError(f"{url!r} does not start with http:// or https://; {_MEND}")
+        raise UsageError(f"{clipped(url)!r} does not start with http:// or https://; {_MEND}")
     if not parts.hostname or port == 0:
-        raise UsageError(f"{url!r} names no host, or port 0; {_MEND}")
+        raise UsageError(f"{clipped(url)!r} names no host, or port 0; {_MEND}")
     if not (parts.path.isascii() and parts.path.isprintable()) or " " in parts.path:
-        raise UsageError(f"the path of {url!r} is not percent-encoded; {_MEND}")
+        raise UsageError(f"the path of {clipped(url)!r} is not percent-encoded; {_MEND}")
     return parts
 
 
 def _ascii_host(host: str) -> str:
     try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+        if ":" not in name:  # which is in IPv6 addresses alone
+            name.encode("idna")  # as whoever looks it up does: labels of 1 to 63 characters
+        if len(name) > _LONGEST_NAME or not name.isprintable() or " " in name:
+            raise UnicodeError
     except UnicodeError as error:
-        raise UsageError(f"{host!r} is not a host name; {_MEND}") from error
+        raise UsageError(f"{clipped(host)!r} is not a host name; {_MEND}") from error
+    return name

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from loadkit.plan.settings import Table
+from loadkit.plan.settings import MOST_ARRIVALS, MOST_USERS, Table
 from loadkit.plan.units import Duration, Ratio
 
 __all__ = ["CapacitySettings"]
@@ -34,9 +34,9 @@ class CapacitySettings(Table):
         budget: seconds that the whole search may take.
     """
 
-    start: Annotated[float, Field(gt=0)] = 10.0
+    start: Annotated[float, Field(ge=1e-6, le=MOST_USERS)] = 10.0
     # As many as the open files that Locust asks the system for.
-    ceiling: Annotated[float, Field(gt=0)] = 10_000.0
+    ceiling: Annotated[float, Field(gt=0, le=MOST_USERS)] = 10_000.0
     growth: Annotated[float, Field(ge=1.1, le=10)] = 2.0
     bracket: Annotated[Ratio, Field(ge=0.01, le=0.5)] = 0.05
     ramp: Duration = 10.0
@@ -54,7 +54,10 @@ class CapacitySettings(Table):
     @field_validator("start", "ceiling")
     @classmethod
     def _whole_users(cls, load: float, info: ValidationInfo) -> float:
-        if (info.context or {}).get("model") == "closed" and load != int(load):
+        model = (info.context or {}).get("model")
+        if model == "open" and load > MOST_ARRIVALS:
+            raise ValueError(f"should be {MOST_ARRIVALS:,.0f} arrivals a second or less")
+        if model == "closed" and load != int(load):
             raise ValueError(f"should be a whole number of users in the closed model, not {load:g}")
         return load
 

@@ -9,14 +9,12 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from loadkit.plan.chance import Chance, exponential, share_of
-from loadkit.plan.settings import Table, known_class
+from loadkit.plan.settings import Table, Weight, known_class
 from loadkit.plan.units import Duration, Ratio
 
 __all__ = ["Chaos", "Means", "Mishap", "Mishaps", "Moments", "Storm", "hit_by_storm", "in_storm"]
 
 MishapKind = Literal["close", "fin", "reset", "half_open", "stall"]
-
-_Weight = Annotated[float, Field(ge=0)]
 
 
 class Mishap(NamedTuple):
@@ -63,11 +61,11 @@ MOMENTS: Final = tuple(Moments.model_fields)
 class Means(Table):
     """Weights of the kinds of mishap, see `Mishap`; what is not named weighs nothing."""
 
-    close: _Weight = 0.0
-    fin: _Weight = 0.0
-    reset: _Weight = 0.0
-    half_open: _Weight = 0.0
-    stall: _Weight = 0.0
+    close: Weight = 0.0
+    fin: Weight = 0.0
+    reset: Weight = 0.0
+    half_open: Weight = 0.0
+    stall: Weight = 0.0
 
     @model_validator(mode="after")
     def _weighs_something(self) -> "Means":
@@ -132,7 +130,7 @@ class Chaos(Table):
     per_turn: Ratio = 0.1
     at: Moments = Moments(mid_stream=0.05)
     how: Means = Means(close=1, fin=2, reset=2, half_open=1, stall=1)
-    codes: Annotated[dict[str, _Weight], AfterValidator(_codes)] = Field(
+    codes: Annotated[dict[str, Weight], AfterValidator(_codes)] = Field(
         default={"1001": 1.0, "4002": 1.0}
     )
     stall_for: Duration = 5.0

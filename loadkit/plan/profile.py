@@ -361,7 +361,7 @@ def _parsed(overrides: Iterable[str]) -> tuple[list[Override], list[str]]:
         try:
             laid.append(parse_override(text))
         except ValueError as error:
-            mistakes.append(f"--set {text}: {error}")
+            mistakes.append(f"--set {clipped(text)}: {error}")
     return laid, mistakes
 
 
@@ -397,7 +397,9 @@ def _sentence(detail: ErrorDetails, key: Key) -> str:
     given: Any = detail["input"]
     kind = detail["type"]
     if kind == "extra_forbidden":
-        return f"unknown key {key[-1]!r}{did_you_mean(str(key[-1]), _keys_beside(key))}"
+        return (
+            f"unknown key {clipped(str(key[-1]))!r}{did_you_mean(str(key[-1]), _keys_beside(key))}"
+        )
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if key == ("slo",):

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from loadkit.hosts import checked_pattern
+from loadkit.magnitude import checked
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.units import Duration
@@ -24,6 +25,8 @@ from loadkit.plan.units import Duration
 __all__ = [
     "LONGEST_DRAIN",
     "MAX_CONCURRENT",
+    "MOST_ARRIVALS",
+    "MOST_USERS",
     "AllowHosts",
     "Connection",
     "Conversation",
@@ -33,12 +36,22 @@ __all__ = [
     "Stage",
     "Table",
     "Turns",
+    "Weight",
     "known_class",
 ]
 
 MAX_CONCURRENT: Final = 10_000
 """Sessions at once in the open model where the profile says nothing: as many open files as Locust
 asks the system for, so that a target that stalls does not take the generator with it."""
+
+MOST_USERS: Final = 10_000_000
+"""Ours: ten times as many as the largest deployment that a plan begins with."""
+
+MOST_ARRIVALS: Final = 1e6
+"""A second, ours: as many upgrades as a hundred front ends of 10,000 a second take in."""
+
+MOST_STAGES: Final = 10_000
+"""A week, minute by minute."""
 
 LONGEST_DRAIN: Final = 10.0
 """Seconds for which an answer is still waited for once the load is over, at most."""
@@ -54,6 +67,11 @@ class Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @field_validator("*")
+    @classmethod
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.field_name == "seed" else checked(value)
+
 
 class Stage(Table):
     """One leg of the load.
@@ -66,8 +84,8 @@ class Stage(Table):
     """
 
     duration: Duration
-    users: Annotated[int, Field(ge=0)] | None = None
-    arrivals_per_second: Annotated[float, Field(ge=0)] | None = None
+    users: Annotated[int, Field(ge=0, le=MOST_USERS)] | None = None
+    arrivals_per_second: Annotated[float, Field(ge=0, le=MOST_ARRIVALS)] | None = None
 
 
 _LEVELS: Final = {"closed": "users", "open": "arrivals_per_second"}
@@ -112,9 +130,11 @@ class Load(Table):
     """
 
     model: Literal["closed", "open"] = "closed"
-    stages: Annotated[tuple[Stage, ...], Field(strict=False)]  # TOML and JSON have only lists
+    stages: Annotated[
+        tuple[Stage, ...], Field(strict=False, max_length=MOST_STAGES)
+    ]  # TOML and JSON have only lists
     arrivals: Literal["poisson", "uniform"] | None = Field(default=None, validate_default=True)
-    max_concurrent: int | None = Field(default=None, ge=1, validate_default=True)
+    max_concurrent: int | None = Field(default=None, ge=1, le=MOST_USERS, validate_default=True)
     stagger: bool = False
     warmup: Duration = 0.0
     drain: Annotated[Duration, Field(le=LONGEST_DRAIN)] | None = None
@@ -191,7 +211,7 @@ class Load(Table):
             raise ValueError("stages last 0 s in all; give one of them a duration")
         if self.model == "closed" and not self.peak_users:
             raise ValueError(f"stages never ask for a user; give one of them {example} or more")
-        if self.model == "open" and not self.expected_arrivals:
+        if self.model == "open" and self.expected_arrivals < 1e-9:
             raise ValueError(
                 f"stages never ask for an arrival; give one that lasts {example}, or any other "
                 "rate above 0"
@@ -218,8 +238,11 @@ def _weighs_something(mix: dict[str, float]) -> dict[str, float]:
     return mix
 
 
+Weight = Annotated[float, Field(ge=0), AfterValidator(checked)]
+"""Of one among several: its share is weight ÷ sum of weights."""
+
 Mix = Annotated[
-    dict[Annotated[str, AfterValidator(known_class)], Annotated[float, Field(ge=0)]],
+    dict[Annotated[str, AfterValidator(known_class)], Weight],
     AfterValidator(_weighs_something),
 ]
 """User class → weight: of all virtual users, the share weight ÷ sum of weights is of the class."""
@@ -282,7 +305,7 @@ class Conversation(Table):
     turns: Turns = Turns()
     columns: Columns = Columns()
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
-    time_scale: Annotated[float, Field(gt=0)] = 1.0
+    time_scale: Annotated[float, Field(ge=1e-9)] = 1.0
     patience: Annotated[Duration, Field(gt=0)] = 60.0
     resend: Literal["never", "reference"] = "never"
     cursor: Literal["seq", "integer"] = "seq"

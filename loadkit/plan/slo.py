@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from loadkit.magnitude import checked
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.settings import Table, known_class
 from loadkit.plan.suggest import did_you_mean
@@ -61,7 +62,7 @@ class Limit:
             return parse_duration(limit)
         countable = isinstance(limit, int | float) and not isinstance(limit, bool)
         if countable and 0 <= limit < math.inf:
-            return float(limit)
+            return float(checked(limit))
         raise ValueError(f"should be a number of 0 or more, not {limit!r}")
 
 

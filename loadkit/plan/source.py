@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from loadkit.textfile import parse_toml
+from loadkit.textfile import MOST_DEPTH, clipped, parse_toml
 
 __all__ = ["Key", "Override", "Source", "opening_comment", "parse_override"]
 
@@ -61,9 +61,11 @@ def parse_override(text: str) -> Override:
     if not (equals and re.fullmatch(_DOTTED, name.strip())):
         raise ValueError("should be KEY=VALUE with a dotted key, such as load.seed=8")
     parts = _parts(name.strip())
+    if len(parts) > MOST_DEPTH:
+        raise ValueError(f"the key has more than {MOST_DEPTH} parts")
     if parts[0] == "slo":
         parts = ["slo", ".".join(parts[1:])] if len(parts) > 1 else parts
-    key = tuple(int(part) if part.isdecimal() else part for part in parts)
+    key = tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in parts)
     return Override(key, _value(written.strip()), text)
 
 
@@ -123,9 +125,9 @@ class Source:
         touching = ""
         for override in reversed(self._overrides):
             if key[: len(override.key)] == override.key:
-                return f"--set {override.text}"
+                return f"--set {clipped(override.text)}"
             if override.key[: len(key)] == key:
-                touching = f" with --set {override.text}"
+                touching = f" with --set {clipped(override.text)}"
         for length in range(len(key), 0, -1):
             number = self._lines.get(key[:length])
             if number is not None:
@@ -167,7 +169,7 @@ class Source:
         elif isinstance(at, list) and isinstance(last, int) and last < len(at):
             at[last] = override.value
         else:
-            self.mistakes.append(f"--set {override.text}: the profile has no such place")
+            self.mistakes.append(f"--set {clipped(override.text)}: the profile has no such place")
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
+from loadkit.magnitude import MOST, checked
+from loadkit.textfile import clipped
+
 __all__ = [
     "Duration",
     "Ratio",
@@ -31,18 +34,23 @@ def parse_duration(value: Any) -> float:
         Seconds.
 
     Raises:
-        ValueError: it is neither, or it is negative or not finite.
+        ValueError: it is neither, or it is negative or longer than a life.
     """
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         # fsum and division: "100ms" is then exactly 0.1, which 100 * 0.001 is not
-        return math.fsum(
+        seconds = math.fsum(
             float(number) / 1000 if unit == "ms" else float(number) * _SECONDS[unit]
             for number, unit in _PART.findall(value)
         )
+        if seconds > MOST:
+            raise ValueError(
+                f"should be {MOST / _SECONDS['d']:,.0f}d or less, not {clipped(value)!r}"
+            )
+        return seconds
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"should be a duration of 0 or more, not {value!r}")
-        return float(value)
+        return float(checked(value))
     raise ValueError(
         f'should be a duration such as "250ms", "2.5s", "3m" or "1h", or seconds, not {value!r}'
     )

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from loadkit.magnitude import checked
+
 __all__ = [
     "Bimodal",
     "Constant",
@@ -36,14 +38,14 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, str):
         match = _SPELLING.fullmatch(value.strip())
         if match is not None:
-            return float(match[1]) * _UNITS[match[2]]
+            return float(checked(float(match[1]) * _UNITS[match[2]]))
     elif (
         isinstance(value, int | float)
         and not isinstance(value, bool)
         and math.isfinite(value)
         and value >= 0
     ):
-        return float(value)
+        return float(checked(value))
     raise ValueError(f"{value!r} is not a duration; write '800ms', '2s', '10m' or seconds")
 
 

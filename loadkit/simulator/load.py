@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from loadkit.errors import UsageError
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.durations import Bimodal, Constant, Exponential, Lognormal
-from loadkit.textfile import MOST_OF_SETTINGS, parse_toml, read_text
+from loadkit.textfile import MOST_DEPTH, MOST_OF_SETTINGS, clipped, parse_toml, read_text
 
 __all__ = ["load_dials"]
 
@@ -45,11 +45,11 @@ def load_dials(config: Path | None, overrides: Sequence[str]) -> Dials:
         key, equals, text = override.partition("=")
         key = key.strip()
         parts = key.split(".")
-        if not equals or not all(parts):
-            mistakes.append(f"--set {override}: write it as dotted.key=value")
+        if not equals or not all(parts) or len(parts) > MOST_DEPTH:
+            mistakes.append(f"--set {clipped(override)}: write it as dotted.key=value")
             continue
         _merge(tree, _nested(parts, _value(text.strip())))
-        origin[key] = f"--set {override}"
+        origin[key] = f"--set {clipped(override)}"
     try:
         dials = Dials.model_validate(tree)
     except ValidationError as error:

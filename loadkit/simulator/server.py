@@ -87,11 +87,11 @@ class Simulator:
         self._clock = clock
         try:
             self._listening: asyncio.Server | None = await self._listen()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a host that is no name
             await self._runner.cleanup()
             self._truth.close()
             # asyncio repeats the address in front of the system's words
-            reason = str(error.strerror or error).rpartition(": ")[2]
+            reason = str(getattr(error, "strerror", error)).rpartition(": ")[2]
             raise UsageError(
                 f"cannot listen on {self._host}:{self._port}: {reason}; "
                 "choose another port with --port, or an address of this machine with --host"

@@ -1,8 +1,10 @@
 """What every table of settings has in common."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from loadkit.magnitude import checked
 
 __all__ = ["Range", "Rate", "Strict"]
 
@@ -14,6 +16,11 @@ class Strict(BaseModel):
     """A table of settings: immutable, without unknown keys, without guessing at types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @field_validator("*")
+    @classmethod
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        return value if info.field_name == "seed" else checked(value)
 
 
 class Range(Strict):

@@ -9,12 +9,14 @@ from typing import Any, Final, Literal
 
 from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
 from loadkit.errors import UsageError
+from loadkit.magnitude import checked
 from loadkit.measure.queueing import Objective
 from loadkit.measure.words import number
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.units import parse_duration, parse_ratio
 from loadkit.report.capacity import load
 from loadkit.report.pace import held_step, time_scale
+from loadkit.textfile import clipped
 
 __all__ = ["INPUTS", "SCALE", "Carried", "Figure", "Origin", "read_capacity", "read_inputs"]
 
@@ -65,7 +67,13 @@ def _number(text: str) -> float:
     value = float(text.replace(",", "").replace("_", ""))
     if not (math.isfinite(value) and value > 0):
         raise ValueError("should be above 0")
-    return value
+    return float(checked(value))
+
+
+def _years(text: str) -> float:
+    if (years := _number(text)) > 100:
+        raise ValueError("should be 100 or less")
+    return years
 
 
 def _duration(text: str) -> float:
@@ -115,7 +123,7 @@ INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] =
     "turns": (_number, "5", "assumed", ""),
     "peak_to_mean": (_at_least_one, "3", "assumed", ""),
     "growth": (_growth, "0%/year", "assumed", ""),
-    "years": (_number, "3", "assumed", ""),
+    "years": (_years, "3", "assumed", ""),
     "service": (_duration, "700ms", "assumed", "exponential, one turn at a time"),
     "slo": (_objective("response", "response"), "response.p95=2.5s", "assumed", ""),
     "handoffs": (_ratio, "0%", "assumed", ""),
@@ -161,8 +169,8 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
         except (ValueError, MetricError) as error:
             reason = str(error)
             if "could not convert" in reason:
-                reason = f"should be a number, not {text!r}"
-            mistakes.append(f"{_flag(name)} {text}: {reason}")
+                reason = f"should be a number, not {clipped(text or '')!r}"
+            mistakes.append(f"{_flag(name)} {clipped(text or '')}: {reason}")
     if "sessions_per_hour" in figures and "concurrent" in figures:
         mistakes.append("--sessions-per-hour and --concurrent are two ways to say one: give one")
     if capacity is not None and "capacity" in figures:

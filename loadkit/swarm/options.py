@@ -26,6 +26,7 @@ LISTENS: Final = {
 }
 """Option of Locust's → what it says where."""
 
+WAITS: Final = ("stop_timeout", "expect_workers_max_wait")
 PORTS: Final = ("master_bind_port", "master_port", "web_port")
 
 
@@ -39,6 +40,10 @@ def add_options(parser: Any) -> None:
             action.default, action.help = LOOPBACK, f"{LISTENS[action.dest]} Default: {LOOPBACK}"
         elif action.dest in PORTS:  # Locust takes any number, and some wrap round
             action.type = flags.port
+        elif action.dest in WAITS:
+            action.type = flags.seconds
+        elif action.dest == "processes":
+            action.type = _processes
     group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
     group.add_argument(
         "--set",
@@ -81,7 +86,7 @@ def add_options(parser: Any) -> None:
     )
     group.add_argument(
         "--worker-patience",
-        type=float,
+        type=flags.seconds,
         default=30.0,
         metavar="SECONDS",
         help="How long a run without any worker waits for another one. Default: 30",
@@ -98,6 +103,10 @@ def add_options(parser: Any) -> None:
         metavar="ADDRESS",
         help="The address to serve them on. Default: 127.0.0.1",
     )
+
+
+def _processes(text: str) -> int:
+    return -1 if text == "-1" else flags.workers(text)  # as many as cores, to Locust
 
 
 def _path(text: str) -> str:

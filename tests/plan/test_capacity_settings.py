@@ -50,7 +50,7 @@ def test_the_table_is_read_and_travels(path: Path):
     ("line", "told"),
     [
         ("strat = 5", "capacity.strat: unknown key 'strat'; did you mean 'start'?"),
-        ("start = 0", "capacity.start: should be greater than 0, not 0"),
+        ("start = 0", "capacity.start: should be greater than or equal to 0.000001, not 0"),
         ("growth = 1", "capacity.growth: should be greater than or equal to 1.1, not 1"),
         ("bracket = 0.001", "capacity.bracket: should be greater than or equal to 0.01, not 0.001"),
         ("hold = 0", "capacity.hold: should be greater than 0, not 0"),

@@ -144,7 +144,7 @@ dialogues = "lines.jsonl"
             "'CompleteChat'?",
             "mine.toml:9: mix.StreamingChat: should be greater than or equal to 0",
             "mine.toml:11: conversation.turns: min (5) should not be above max (3)",
-            "mine.toml:12: conversation.time_scale: should be greater than 0",
+            "mine.toml:12: conversation.time_scale: should be greater than or equal to 1e-09",
             "mine.toml:13: conversation.platform: should be 'web', ",
             "mine.toml:14: conversation.dialogues: lines.jsonl: cannot be read: No such file",
             "mine.toml:16: slo.response.p95: should be a duration",
@@ -361,7 +361,7 @@ class TestTravelling:
         seed=st.integers(min_value=0, max_value=2**63 - 1),
         patience=st.floats(min_value=0.001, max_value=1e9),
         time_scale=st.floats(min_value=1e-9, max_value=1e9),
-        limit=st.floats(min_value=0, max_value=1e12),
+        limit=st.floats(min_value=0, max_value=1e9),
     )
     def test_a_profile_survives_its_way_to_a_worker(
         self, seed: int, patience: float, time_scale: float, limit: float

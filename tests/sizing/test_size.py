@@ -142,7 +142,7 @@ def test_the_storm_is_of_the_last_column_and_takes_a_minute_unless_told() -> Non
     ("given", "words"),
     [
         ({"service": "1s"}, "3 s; raise the limit or shorten --service"),
-        ({"concurrent": "1e11"}, "too large"),
+        ({"concurrent": "1e9", "turns": "100"}, "too large"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(given: dict[str, str], words: str) -> None:
