@@ -79,6 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
             ui_port=arguments.port if arguments.command == "ui" else None,
             locustfile=arguments.locustfile,
             allow_production=arguments.allow_production,
+            force=arguments.force,
             network=Network.of(asked(arguments), os.environ),
             further=[*words(arguments), *_further(arguments)],
         )
@@ -214,6 +215,11 @@ def _parser() -> argparse.ArgumentParser:
             "--strict",
             action="store_true",
             help="fail where there are too few samples to judge an objective",
+        )
+        load.add_argument(
+            "--force",
+            action="store_true",
+            help="begin though this machine has no room for the load, or it lasts for years",
         )
         load.add_argument(
             "--worker-patience",

@@ -12,24 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from loadkit.facts import Facts, collect
-from loadkit.machine import Limit
 from loadkit.net.look import look
 from loadkit.network import DIRECT, Network
+from loadkit.room import Bound, Room
+from loadkit.room import bounds as room_bounds
 
-__all__ = ["Bound", "Finding", "bounds", "doctor", "examine", "files_of_a_worker", "render"]
-
-LOCUST_FILES: Final = 10_000
-"""Locust raises the limit of open files to this, where the hard limit lets it, and no further."""
-
-SPARE_FILES: Final = 100
-"""Files of a worker besides its sessions' sockets; 12 were counted."""
-
-SESSION_BYTES: Final = 40_000
-"""Twice what an idle session was measured to take in its worker (20 KB, docs/benchmarks.md): the
-kernel's part and the growth of a long conversation are not in that figure."""
-
-PROCESS_BYTES: Final = 80_000_000
-"""Of a worker without sessions, or a master; the simulator takes less."""
+__all__ = ["Finding", "bounds", "doctor", "examine", "render"]
 
 SESSIONS_A_CORE: Final = 11_500
 """Sessions of people at their default pace that take half a core of the machine in
@@ -60,22 +48,6 @@ _MARKS: Final[dict[Level, Text]] = {
     "warn": Text("!", "bold yellow"),
     "bad": Text("✗", "bold red"),
 }
-
-
-class Bound(NamedTuple):
-    """How many sessions one resource carries.
-
-    Attributes:
-        check: the resource, as findings have it.
-        sessions: how many.
-        found: what was found.
-        mend: how to get more of it.
-    """
-
-    check: str
-    sessions: int
-    found: str
-    mend: str
 
 
 class Finding(NamedTuple):
@@ -116,12 +88,6 @@ def doctor(
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
-def files_of_a_worker(limit: Limit) -> int:
-    """Return how many files a worker may have open, once Locust has raised the limit."""
-    raised = limit.soft < LOCUST_FILES <= limit.hard
-    return LOCUST_FILES if raised else limit.soft
-
-
 def bounds(facts: Facts, workers: int, users: int | None = None) -> list[Bound]:
     """Return what each resource carries, the scarcest first.
 
@@ -133,40 +99,14 @@ def bounds(facts: Facts, workers: int, users: int | None = None) -> list[Bound]:
 
 
 def _bounds(facts: Facts, workers: int, users: int | None) -> Iterator[Bound]:
-    limit, files = facts.files, files_of_a_worker(facts.files)
-    wanted = max(65_536, 2 * files, math.ceil((users or 0) / workers) + SPARE_FILES)
-    command = "ulimit -n " if wanted <= limit.hard else "sudo prlimit --pid $$ --nofile="
-    yield Bound(
-        "open files",
-        max(0, files - SPARE_FILES) * workers,
-        f"a worker may have {files:,} open (limit {limit.soft:,}, at most {limit.hard:,})",
-        f"{command}{wanted}, in the shell that starts loadkit",
-    )
-
-    if facts.ports is not None:
-        used, available = facts.ports
-        yield Bound(
-            "ports",
-            max(0, available - used),
-            f"{available:,} to one address of the target, {used:,} of them may be taken",
-            'sudo sysctl -w net.ipv4.ip_local_port_range="1024 65535"'
-            if available < 64_000
-            else "spread the load over several machines",
-        )
-
-    # The master and the simulator are processes too.
-    room = facts.memory - (workers + 2) * PROCESS_BYTES
-    yield Bound(
-        "memory",
-        max(0, room // SESSION_BYTES),
-        f"{facts.memory / 1e9:,.1f} GB can be had",
-        "end what takes memory here, or use a larger machine",
-    )
+    room = Room(facts.files, facts.ports, facts.memory, facts.cores)
+    yield from room_bounds(room, workers, users)
 
     of_machine = f" of {facts.machine_cores}" if facts.cores < facts.machine_cores else ""
     yield Bound(
         "cores",
-        int(min(workers, facts.cores) * facts.speed * SESSIONS_A_CORE),
+        carried := int(min(workers, facts.cores) * facts.speed * SESSIONS_A_CORE),
+        carried,
         f"{_plural(workers, 'worker')} on {_cores(facts.cores)}{of_machine}, each "
         f"{facts.speed:.1f} × as fast as the benchmarks', people at their default pace",
         f"--workers {int(facts.cores) - 1}"

@@ -26,6 +26,7 @@ from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
 from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_folders
 from loadkit.redaction import remember
+from loadkit.room import Room, check
 
 __all__ = ["launch"]
 
@@ -45,6 +46,7 @@ def launch(
     ui_port: int | None,
     locustfile: Path | None = None,
     allow_production: bool = False,
+    force: bool = False,
     network: Network = DIRECT,
     further: Sequence[str] = (),
 ) -> int:
@@ -60,6 +62,7 @@ def launch(
         ui_port: where Locust's web UI is to be; None runs headless.
         locustfile: the user classes; None for those that come with the tool.
         allow_production: whether the target may be one of the vendor's own deployments.
+        force: whether it is to begin though this machine has no room for the load.
         network: how the target is reached; `further` has the words of it.
         further: options that Locust's command line takes in the same words.
 
@@ -79,6 +82,7 @@ def launch(
                 f"the web UI cannot be served on {LOOPBACK}:{ui_port}: {reason}; choose another "
                 "port with --port"
             )
+    check(None, Room.here(), workers, force=force)  # of the rest Locust's process knows more
     locustfile = _locustfile(locustfile)
     plan = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
@@ -100,6 +104,7 @@ def launch(
             say(f"web UI: http://{LOOPBACK}:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         command += ["--allow-production"] if allow_production else []
+        command += ["--force"] if force else []
         command += further
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.

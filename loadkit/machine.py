@@ -118,6 +118,7 @@ def parse_port_range(text: str) -> int:
 def cannot_listen(host: str, port: int) -> str | None:
     """Return why one cannot listen at an address now, in the system's words; None if one can."""
     try:
+        host.encode("idna")  # as it is looked up; gevent would print how that fails
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         with socket.socket(family, kind, protocol) as listener:
@@ -125,7 +126,9 @@ def cannot_listen(host: str, port: int) -> str | None:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
             listener.listen()
-    except (OSError, OverflowError, UnicodeError) as error:  # the last of a name that is none
+    except UnicodeError:
+        return "no host can be called so"
+    except (OSError, OverflowError) as error:
         return getattr(error, "strerror", None) or str(error)
     return None
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from loadkit import cli, doctor
-from loadkit.doctor import Finding, bounds, conclusion, examine, files_of_a_worker, render, rounded
+from loadkit.doctor import Finding, bounds, conclusion, examine, render, rounded
 from loadkit.facts import Facts
 from loadkit.machine import Limit, PortUse
+from loadkit.room import files_of_a_worker
 
 GOOD = Facts(
     files=Limit(65_536, 524_288),

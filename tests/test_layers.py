@@ -36,6 +36,7 @@ LEVELS = {
     "report": 4,
     "facts": 4,
     "foresight": 4,
+    "room": 4,
     "recovery": 5,
     "swarm": 5,
     "doctor": 5,
@@ -64,10 +65,12 @@ SIBLINGS = {
     ("network", "redaction"),
     ("output", "foreign"),
     ("output", "redaction"),
+    ("room", "foresight"),
 }
 """Imports inside a level: the command line starts processes and makes plans; a bad credential is a
 UsageError, as is a bad metric or option; a flag is as short and as sane as a file; the metrics are
-made of the figures; and what is secret, and safe to print, is known to whoever reads or prints."""
+made of the figures; what is secret, and safe to print, is known to whoever reads or prints; and a
+machine too small is foreseen like samples that are too few."""
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""

@@ -91,7 +91,9 @@ class Simulator:
             await self._runner.cleanup()
             self._truth.close()
             # asyncio repeats the address in front of the system's words
-            reason = str(getattr(error, "strerror", error)).rpartition(": ")[2]
+            reason = "no host can be called so"
+            if isinstance(error, OSError):
+                reason = str(error.strerror or error).rpartition(": ")[2]
             raise UsageError(
                 f"cannot listen on {self._host}:{self._port}: {reason}; "
                 "choose another port with --port, or an address of this machine with --host"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
+from loadkit.doctor import SESSIONS_A_CORE
 from loadkit.errors import UsageError
 from loadkit.magnitude import checked
 from loadkit.measure.queueing import Objective
@@ -16,6 +16,7 @@ from loadkit.metrics import Metric, MetricError
 from loadkit.plan.units import parse_duration, parse_ratio
 from loadkit.report.capacity import load
 from loadkit.report.pace import held_step, time_scale
+from loadkit.room import SESSION_BYTES
 from loadkit.textfile import clipped
 
 __all__ = ["INPUTS", "SCALE", "Carried", "Figure", "Origin", "read_capacity", "read_inputs"]

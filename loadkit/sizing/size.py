@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from loadkit.errors import UsageError
+from loadkit.magnitude import MOST
 from loadkit.measure.queueing import Objective, Service, agents_needed
 from loadkit.measure.words import number
 from loadkit.sizing.inputs import Carried, Figure
@@ -15,6 +16,9 @@ __all__ = ["Plan", "Row", "make_plan"]
 
 PACE: Final = 26.0
 """Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
+
+LEAST: Final = 1e-9
+"""Sessions at once; fewer are nobody."""
 
 SPARE: Final = 0.05
 """Of the agents' work: where fewer are to spare, a plan says that there is no margin. Ours."""
@@ -150,8 +154,21 @@ def _columns(value: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
         names, concurrent = ["peak"], [value["concurrent"]]
     if value["growth"] != 1:
         names.append(f"+{value['years']:g} years")
-        concurrent.append(concurrent[-1] * value["growth"] ** value["years"])
+        concurrent.append(_grown(concurrent[-1], value["growth"], value["years"]))
     return tuple(names), concurrent
+
+
+def _grown(concurrent: float, growth: float, years: float) -> float:
+    try:
+        grown = float(concurrent * growth**years)
+    except OverflowError:
+        grown = math.inf
+    if not LEAST <= grown <= MOST:
+        raise UsageError(
+            f"--growth over --years leads to {grown:,.3g} sessions at once: it is reckoned with "
+            f"{LEAST:g} to {MOST:,.0f}; look less far ahead"
+        )
+    return grown
 
 
 def _demand(

@@ -15,9 +15,10 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner
 
-from loadkit import lifeline
+from loadkit import lifeline, room
 from loadkit.credentials import Credentials
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.foresight import Doubt
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.verdict import FAULT_OF_OURS
@@ -74,6 +75,7 @@ class Conductor:
         self._environment = environment
         self._network, self._headless = network, headless
         self._target: Target | None = None  # as it was found before the run
+        self._cramped: list[Doubt] = []  # where this machine is too small for it
         self._console = Screen()
         self._process = psutil.Process()
         self._chosen = Chosen(environment)
@@ -131,6 +133,15 @@ class Conductor:
         assert url is not None
         self._chosen.meet(url, lambda: introduced(target, credentials))
         self._target = target
+        options = self._environment.parsed_options
+        assert options is not None
+        self._cramped = room.check(
+            self._chosen.profile().load,
+            room.Room.here(),
+            self._local_workers,
+            addresses=len(target.addresses),
+            force=options.force,
+        )
 
     def permit(self, url: str | None) -> None:
         """Refuse a target that neither the command line nor the profile named.
@@ -145,6 +156,16 @@ class Conductor:
             allowed = self._chosen.profile().allow_hosts
         if url:
             permit(url, self._named, allowed, production=options.allow_production)
+
+    @property
+    def _local_workers(self) -> int | None:
+        """How many processes of this machine load; None if they are on others."""
+        if self.crew is None:
+            return 1
+        options = self._environment.parsed_options
+        assert options is not None
+        forked: int | None = options.processes
+        return os.cpu_count() if forked == -1 else forked
 
     def _announce(self, where: str) -> None:
         self._console.print(where, markup=False, highlight=False, soft_wrap=True)
@@ -208,7 +229,7 @@ class Conductor:
             self.make_folder()
         assert self._folder is not None
         self._fault = self._drained = None
-        doubts = self._chosen.doubts()
+        doubts = (*self._chosen.doubts(), *self._cramped)
         self._run = run = Run(
             profile,
             self._environment.host or "",

@@ -4,6 +4,7 @@
 profile. Secrets come from the environment alone: an option would stand in the process list.
 """
 
+import sys
 from argparse import Namespace
 from collections.abc import Iterable
 from typing import Any, Final
@@ -13,6 +14,7 @@ from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.output import guard
 from loadkit.plan.profile import Profile, load_profile, profile_folders
+from loadkit.swarm.refusal import uncaught
 from loadkit.swarm.signals import tie_workers
 from loadkit.swarm.worker_port import secure_worker_port
 
@@ -34,6 +36,7 @@ def add_options(parser: Any) -> None:
     """Add our options (a listener of `init_command_line_parser`; may run many times)."""
     guard()  # the first of ours that Locust calls, before its log takes hold of the output
     secure_worker_port()
+    sys.excepthook = uncaught
     tie_workers()  # Locust forks them before it tells anybody else
     for action in parser._actions:
         if action.dest in LISTENS:  # at all of this machine's addresses, Locust would
@@ -70,6 +73,11 @@ def add_options(parser: Any) -> None:
         "--strict",
         action="store_true",
         help="Fail where there are too few samples to judge an objective.",
+    )
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="Begin though this machine has no room for the load, or it lasts for years.",
     )
     network.add_options(group)
     # Not in the group: what is in one does not show in the web UI's form.

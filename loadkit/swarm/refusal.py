@@ -6,11 +6,12 @@ from typing import Final, NoReturn
 
 import psutil
 
-from loadkit.errors import LoadkitError, TargetError
+from loadkit.errors import LoadkitError, TargetError, UsageError
 from loadkit.measure.verdict import FAULT_OF_OURS
 from loadkit.output import complain
+from loadkit.textfile import clipped
 
-__all__ = ["FAULTY", "crash", "refuse_to_start"]
+__all__ = ["FAULTY", "crash", "refuse_to_start", "uncaught"]
 
 USAGE, UNREACHABLE = 2, 4  # exit codes
 FAULTY: Final = "a fault of loadkit itself, please report it with this traceback: %s\n%s"
@@ -27,6 +28,23 @@ def crash(error: Exception) -> NoReturn:
     trace = "".join(traceback.format_exception(error))
     complain(FAULTY % (f"{type(error).__name__}: {error}", trace))
     _end(FAULT_OF_OURS)
+
+
+def uncaught(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    """End as the command line ends, where Python would with 1, the code of a broken objective.
+
+    It takes the place of `sys.excepthook`: what reaches it was raised in Locust's own code, in
+    ours, or by a file that an option of Locust's names.
+    """
+    if not isinstance(error, Exception):
+        sys.__excepthook__(kind, error, None)
+        return
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError) and at.filename is not None:
+            refuse_to_start(UsageError(f"{clipped(str(at.filename))}: {at.strerror}"))
+        at = at.__cause__ or at.__context__
+    crash(error)
 
 
 def _end(code: int) -> NoReturn:

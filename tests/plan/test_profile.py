@@ -144,7 +144,7 @@ dialogues = "lines.jsonl"
             "'CompleteChat'?",
             "mine.toml:9: mix.StreamingChat: should be greater than or equal to 0",
             "mine.toml:11: conversation.turns: min (5) should not be above max (3)",
-            "mine.toml:12: conversation.time_scale: should be greater than or equal to 1e-09",
+            "mine.toml:12: conversation.time_scale: should be greater than or equal to 0.0",
             "mine.toml:13: conversation.platform: should be 'web', ",
             "mine.toml:14: conversation.dialogues: lines.jsonl: cannot be read: No such file",
             "mine.toml:16: slo.response.p95: should be a duration",

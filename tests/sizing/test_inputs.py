@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from loadkit.cli import PLAN_FLAGS
-from loadkit.doctor import SESSION_BYTES, SESSIONS_A_CORE
+from loadkit.doctor import SESSIONS_A_CORE
 from loadkit.errors import UsageError
 from loadkit.measure.queueing import Objective
+from loadkit.room import SESSION_BYTES
 from loadkit.sizing.inputs import INPUTS, Carried, read_capacity, read_inputs
 
 
