@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf
 from time import perf_counter
 from typing import Any, Final
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 DEAL_AHEAD: Final = 0.5  # seconds that the word of a new deal gets to reach every worker
 HELLO_WITHIN: Final = 5.0  # seconds from its connection in which a worker must say what it runs
 SILENT: Final = 2.5  # seconds without a report; a worker that is silent is taken to do nothing
+BEFORE_HELLO: Final = frozenset({HELLO, "locustfile"})
+"""What is heard of somebody who has not said hello; the second is Locust's, for `-f -`."""
 ALL_AT_ONCE: Final = 100.0  # users a second, of a spawn rate that plays no part
 NEVER_FORGOTTEN: Final = -30  # heartbeats; see `_hold_on_to`
 
@@ -195,11 +198,17 @@ class Crew:
         elif msg.type == "quit" and self._runner.state == STATE_INIT:
             # With the last one Locust would go as well, or rather grow deaf: it waits for others.
             self._runner.clients.pop(worker, None)
-        else:
+        elif worker in self._hellos:
             self._take(worker, msg)
+        elif msg.type in BEFORE_HELLO:
+            with suppress(Exception):  # it holds anything: Locust's listener would end with it
+                self._take(worker, msg)
+        # What else comes is of nobody who takes part.
 
     def _on_hello(self, environment: Any, msg: Any) -> None:
         worker = msg.node_id
+        if not isinstance(msg.data, dict):
+            return  # of no version of ours
         self._hellos[worker] = Hello.from_wire(msg.data)
         _, ready = self._waiting.pop(worker, (0.0, None))
         if self._check(worker) and ready is not None:

@@ -41,6 +41,9 @@ TRIES: Final = 5  # handshakes that fail in a row, some 100 ms apart, before a w
 GREETING: Final = 64  # bytes
 LOOK_EVERY: Final = 0.2  # seconds between two looks at what became of connections
 TOLD_EVERY: Final = 60.0  # seconds between two words about strangers, who may come by the thousand
+LONGEST: Final = 64 * 1024 * 1024
+"""Bytes of a message that a master takes. Without a limit libzmq makes room for as many as somebody
+announces, before it knows who that is."""
 
 REFUSED: Final = zmq.Event.HANDSHAKE_FAILED_PROTOCOL  # what the other end said will not do
 ENDED: Final = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL  # the other end hung up
@@ -102,6 +105,8 @@ class _MasterSocket(zmqrpc.Server):
         zmqrpc.BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
         self.socket.curve_server = True
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
+        self.socket.maxmsgsize = LONGEST
+        self._left_out, self._told_at = 0, -TOLD_EVERY
         gevent.spawn(_tell_of_strangers, _Events(self.socket, REFUSED))
         try:
             if port == 0:
@@ -118,17 +123,31 @@ class _MasterSocket(zmqrpc.Server):
             )
 
     def recv_from_client(self) -> tuple[str, Message]:
-        """Whose message it is, and the message. One that cannot be read is left out.
+        """Whose message it is, and the message. One that is none is left out.
 
         Locust's listener would end with it, and the master never hear of any worker again.
         """
         while True:
             try:
-                return super().recv_from_client()  # type: ignore[no-untyped-call, no-any-return]
+                worker, message = super().recv_from_client()  # type: ignore[no-untyped-call]
+                if isinstance(message.type, str) and message.node_id == worker:
+                    return worker, message
+                self._leave_out("it is in somebody else's name")
             except RPCError:
                 raise
             except Exception as error:  # as many as msgpack has, and of a message that is none
-                logger.warning("a message of a worker cannot be read and is left out: %r", error)
+                self._leave_out(repr(error))
+
+    def _leave_out(self, why: str) -> None:
+        self._left_out += 1
+        if perf_counter() - self._told_at >= TOLD_EVERY:
+            self._told_at = perf_counter()
+            logger.warning(
+                "a message of a worker cannot be read and is left out: %s (%d so far)",
+                why,
+                self._left_out,
+            )
+        gevent.sleep(0)  # as long as there is another one, nobody else would have their turn
 
 
 class _WorkerSocket(zmqrpc.Client):
