@@ -6,6 +6,7 @@ import gevent.socket
 from hypothesis import strategies as st
 
 from fuzz.target import Target
+from loadkit import redaction
 from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError
 from loadkit.net.rest import Api
@@ -13,6 +14,7 @@ from loadkit.net.target import Connection
 from loadkit.net.target import Target as Address
 
 TOKEN = "a-connector-token-that-nobody-may-see"
+redaction.remember(TOKEN)
 ENDS: tuple[Exception | None, ...] = (
     None,  # a FIN
     ConnectionResetError(104, "Connection reset by peer"),
@@ -25,7 +27,7 @@ class Wire:
     """A socket that says what it was given, in portions, and then ends."""
 
     def __init__(self, stream: bytes, sizes: bytes, end: Exception | None) -> None:
-        self._stream, self._sizes, self._end = stream, sizes, end
+        self.stream, self._sizes, self._end = stream, sizes, end
         self._at = self._turn = 0
 
     def sendall(self, data: bytes) -> None:
@@ -34,11 +36,11 @@ class Wire:
     def recv(self, size: int) -> bytes:
         size = min(size, self._sizes[self._turn % len(self._sizes)] or size)
         self._turn += 1
-        if self._at < len(self._stream):
-            data = self._stream[self._at : self._at + size]
+        if self._at < len(self.stream):
+            data = self.stream[self._at : self._at + size]
             self._at += len(data)
             return data
-        assert self._turn < 10 * len(self._stream) + 100, "it reads on and on after the end"
+        assert self._turn < 10 * len(self.stream) + 100, "it reads on and on after the end"
         if self._end is not None:
             raise self._end
         return b""
