@@ -19,7 +19,7 @@ _READS_A_TURN: Final = 4
 
 
 class UnansweredError(RemoteError):
-    """The connection ended before the first byte of an answer."""
+    """The connection ended before the first byte of an answer, in whatever way."""
 
 
 class Intake:
@@ -60,6 +60,8 @@ class Intake:
             failure = translate(error)
             if failure.kind is Failure.CONNECTION_LOST:
                 failure = self.cut(f"{failure.detail},")
+            elif not self.read:
+                failure = UnansweredError(failure.kind, failure.detail)
             raise failure from error
         self.read += len(data)
         if self.read > self._most:

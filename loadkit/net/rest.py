@@ -164,7 +164,7 @@ class Api:
                 failure = error
                 passes = error.kind in _NETWORK_FAILURES or error.status is not None
                 delay = retry_delay(attempt, error.status, None) if passes else None
-                if reused and delay and isinstance(error, UnansweredError):
+                if reused and isinstance(error, UnansweredError):
                     # A server may let an idle connection go at any time. A fresh one works at once.
                     delay = 0.0
             else:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -249,6 +250,10 @@ class Target:
             if self.proxy is not None:
                 open_tunnel(sock, self.proxy, self.host, self.port)
             if self.context is not None:
+                # A reset by now would leave gevent's half-made socket to the garbage collector.
+                code = plain.getsockopt(gevent.socket.SOL_SOCKET, gevent.socket.SO_ERROR)
+                if code:
+                    raise OSError(code, os.strerror(code))
                 # Not with the handshake in it: who is interrupted then leaves a socket behind.
                 sock = self.context.wrap_socket(
                     plain, server_hostname=self.host, do_handshake_on_connect=False

@@ -141,7 +141,6 @@ class Wire:
 
     def trickle(self, data: bytes, size: int = 1, pause: float = 0.0) -> None:
         """Send so many bytes a segment, so many seconds apart."""
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for at in range(0, len(data), size):
             self.sock.sendall(data[at : at + size])
             if pause:
@@ -194,6 +193,13 @@ class Wire:
         self.is_open = False
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+
+    def notify(self) -> None:
+        """End a TLS connection in order, as its standard has it."""
+        self.is_open = False
+        with contextlib.suppress(OSError, ValueError):
+            self.sock.unwrap()
         self.sock.close()
 
     def reset(self) -> None:
@@ -318,6 +324,8 @@ class Peer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            # What is sent has left when the connection is reset.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wire = Wire(sock, len(self.wires), self)
             self.wires.append(wire)
             _start(self._serve, (wire,))
