@@ -44,6 +44,7 @@ class Failure(StrEnum):
     SESSION_ABANDONED = "session_abandoned"  # the server ended a session that was alive
     HEARTBEAT_UNANSWERED = "heartbeat_unanswered"  # two in a row: the link is given up
     FRAME_TOO_BIG = "frame_too_big"
+    FRAME_FLOOD = "frame_flood"  # more frames than any chat has: the session is given up
     PROTOCOL_ERROR = "protocol_error"  # the WebSocket layer itself was violated
     GAVE_UP = "gave_up"  # the reconnect attempts ran out
     LOCAL_LIMIT = "local_limit"  # this machine has no file, port or memory left: not the target

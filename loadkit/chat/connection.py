@@ -191,11 +191,15 @@ class Connection:
             out.append(Sample(Phase.RECONNECT, None, self.lost_at, caught_up))
             self.lost_at = None
 
-    def closed(self, now: float, code: int, out: list[Effect]) -> Finish | None:
+    def closed(
+        self, now: float, code: int, out: list[Effect], *, flooded: bool = False
+    ) -> Finish | None:
         """The open socket is gone. Returns the end of the session, or None to try again."""
         self.expect(Link.REPLAYING, Link.LIVE)
         self._no_history(now, out, lost=True)
         out.append(Counted(Count.DISCONNECTS_UNEXPECTED))
+        if flooded:
+            return Finish(Ending.FAILED)
         why = f"closed with {code}"
         if code in _FINDINGS:
             out.append(Failed(_FINDINGS[code], why))

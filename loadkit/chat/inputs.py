@@ -62,9 +62,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The open socket is gone; 1006 when no close frame came."""
+    """The open socket is gone; 1006 when no close frame came.
+
+    Attributes:
+        flooded: we gave it up, as the server sent more than any chat is. Whoever did has counted
+            that failure, which ends the session.
+    """
 
     code: int
+    flooded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,8 @@ class Session:
                 self._elapsed(now, out)
             case Opened():
                 self.connection.opened(now)
-            case Closed(code=code):
-                self._closed(now, code, out)
+            case Closed(code=code, flooded=flooded):
+                self._closed(now, code, out, flooded=flooded)
             case Refused():
                 self._gone(now, self.connection.refused(now, happening, out), out)
             case Signal.FORCED:
@@ -197,11 +197,11 @@ class Session:
 
     # --- the socket and the clock ---------------------------------------------------------------
 
-    def _closed(self, now: float, code: int, out: list[Effect]) -> None:
+    def _closed(self, now: float, code: int, out: list[Effect], *, flooded: bool) -> None:
         if self.talk is not Talk.ENDED or self.ending is None:
-            self._gone(now, self.connection.closed(now, code, out), out)
+            self._gone(now, self.connection.closed(now, code, out, flooded=flooded), out)
             return
-        if code != 1000 and self.ending is not Ending.CLIENT_HANDOFF:
+        if code != 1000 and not flooded and self.ending is not Ending.CLIENT_HANDOFF:
             out.append(Violation(Wrong.WRONG_CLOSE_CODE, f"{code} after SESSION_END"))
         self.finish(now, Finish(self.ending), out)
 

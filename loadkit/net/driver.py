@@ -48,6 +48,7 @@ from loadkit.chat.session import Session
 from loadkit.chat.waits import waits_of
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
+from loadkit.net.allowance import EVENT, FLOODED, Allowance
 from loadkit.net.entry import Entry, count_status, enter
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
@@ -62,7 +63,7 @@ __all__ = ["Driver"]
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 REMEMBERED: Final = 8  # frames kept for the transcript of a violation
 LOOKED_AT: Final = 1 << 14  # bytes kept of each of them: more than is told
-AT_ONCE: Final = 1000  # events of one frame between two turns of the loop: some 10 ms
+MOST_EVENTS: Final = 64  # of one frame in a row: a batch is as long as its server likes
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -73,6 +74,7 @@ class Driver:
 
     __slots__ = (
         "_acts",
+        "_allowance",
         "_asked",
         "_broken_next",
         "_correlation_id",
@@ -105,6 +107,7 @@ class Driver:
             socket_age=itinerary.socket_age,
         )
         self._link: Link | None = None
+        self._allowance = Allowance()
         self._acts: deque[Act] = deque()
         self._hushed = False
         self._greenlet: Any = None  # that lives the session
@@ -233,7 +236,8 @@ class Driver:
                 if link.closed is not None and self._link is link and self._finish is None:
                     self._link = None
                     link.drop()
-                    self._feed(perf_counter(), Closed(link.closed.code))
+                    self._count_flood(link)
+                    self._feed(perf_counter(), Closed(link.closed.code, link.flooded))
             now = perf_counter()
             if now >= struck_at and self._finish is None:
                 self._strike(self._fate.take(now))
@@ -256,6 +260,7 @@ class Driver:
                 setting.traffic,
                 timeout=setting.policy.handshake,
                 max_size=MESSAGE_LIMIT,
+                allowance=self._allowance,
             )
         except RemoteError as error:
             self._not_given(lost=True)
@@ -294,12 +299,14 @@ class Driver:
         else:
             self._recent.append((stamp, "←", frame[:LOOKED_AT]))
             events = decode(frame)
-        for number, event in enumerate(events):
+            if len(events) > MOST_EVENTS:
+                self._allowance.left -= max(0, len(events) * EVENT - len(frame))
+        for number, event in enumerate(events, 1):
             if self._finish is not None or self._link is not link:
                 return
-            if number % AT_ONCE == AT_ONCE - 1:
-                gevent.sleep(0)  # a batch is as long as its server likes
             self._feed(stamp, event)
+            if not number % MOST_EVENTS:
+                link.give_way()
 
     def _act(self, act: Act) -> None:
         """What the person does, at the moment at which it is really done."""
@@ -372,8 +379,8 @@ class Driver:
                 self._setting.recorder.violate(kind, detail, self._origin(), self._transcript)
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
-                if effect.close is not None and self._link is not None:
-                    self._link.close(effect.close)
+                if effect.close is not None:
+                    self._hang_up(effect.close)
 
     def _hear(self, now: float, turn: YourTurn) -> None:
         """It is the person's turn."""
@@ -446,8 +453,6 @@ class Driver:
         query = self._upgrade_query(self._session.connection.journal.cursor)
         self._setting.recorder.count_named("came_back", revisit(self._setting, query))
 
-    # --- what is waited for ---------------------------------------------------------------------
-
     def _ask(self, wait: Wait) -> None:
         self._asked = wait
 
@@ -461,13 +466,16 @@ class Driver:
         """Whether this side was made deaf on purpose in a stretch of time."""
         return until >= self._fate.deaf[0] and since < self._fate.deaf[1]
 
-    # --- helpers ------------------------------------------------------------------------------
-
     def _hang_up(self, code: int) -> None:
         """Close the socket in order. Whoever is killed in the closing handshake has none left."""
         link, self._link = self._link, None
         if link is not None:
             link.close(code)
+            self._count_flood(link)
+
+    def _count_flood(self, link: Link) -> None:
+        if link.flooded:
+            self._setting.recorder.fail(Failure.FRAME_FLOOD, FLOODED, self._origin())
 
     def _origin(self) -> Origin:
         session = "" if self._entry is None else self._entry.session_id

@@ -15,6 +15,7 @@ from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C
 )
 from websockets.protocol import Protocol, State
 
+from loadkit.net.allowance import FRAME, Allowance
 from loadkit.wire import Flaw, FlawKind
 
 __all__ = ["Inbox", "Traffic", "cut", "masked"]
@@ -22,6 +23,9 @@ __all__ = ["Inbox", "Traffic", "cut", "masked"]
 _WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not fragmented
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _OPEN: Final = State.OPEN
+_MOST_FRAMES: Final = 256  # in one `take`: about a millisecond
+_MOST_TEXTS: Final = 64  # likewise: whoever reads them takes longer
+_STEP: Final = 512  # bytes given to the protocol at once, which may be half as many frames
 
 
 class Traffic:
@@ -40,20 +44,22 @@ class Traffic:
         self.frames_sent = self.frames_received = self.bytes_sent = self.bytes_received = 0
 
 
-def cut(data: bytes, max_size: int) -> tuple[list[bytes], int]:
-    """Cut whole text frames off the beginning of a server's stream (RFC 6455, 5.2).
+def cut(data: bytes, max_size: int, at: int = 0) -> tuple[list[bytes], int]:
+    """Cut whole text frames off a server's stream (RFC 6455, 5.2).
 
     Args:
-        data: what was read, from the beginning of a frame on.
+        data: what was read.
         max_size: of a message, in bytes.
+        at: where in `data` a frame begins.
 
     Returns:
         The texts up to the first frame that is anything else: cut off by the end of `data`, of
-        another kind, masked, too big, or not UTF-8; and where in `data` that frame begins.
+        another kind, masked, too big, not UTF-8, or one too many for now; and where in `data` that
+        frame begins.
     """
     texts: list[bytes] = []
-    at, end = 0, len(data)
-    while end - at >= 2 and data[at] == _WHOLE_TEXT:
+    end = len(data)
+    while end - at >= 2 and data[at] == _WHOLE_TEXT and len(texts) < _MOST_TEXTS:
         size, begin = data[at + 1], at + 2
         if size > 125:
             if size > 127:
@@ -95,45 +101,70 @@ class Inbox:
         protocol: of a client, open and without extensions. What it has to send after a `take` is
             the caller's business, and so is the end of the stream.
         traffic: what to count on.
+        allowance: to charge them to.
         max_size: of a message in bytes, the same as the protocol's.
+
+    Attributes:
+        rest: of what was read, to be taken next, before anything is read again.
     """
 
-    __slots__ = ("_binary", "_max_size", "_owed", "_parts", "_protocol", "_traffic")
+    __slots__ = (
+        "_allowance",
+        "_binary",
+        "_max_size",
+        "_owed",
+        "_parts",
+        "_protocol",
+        "_traffic",
+        "rest",
+    )
 
-    def __init__(self, protocol: Protocol, traffic: Traffic, max_size: int) -> None:
+    def __init__(
+        self, protocol: Protocol, traffic: Traffic, allowance: Allowance, max_size: int
+    ) -> None:
         self._protocol = protocol
         self._traffic = traffic
+        self._allowance = allowance
         self._max_size = max_size
+        self.rest = b""
         self._owed = 0  # bytes that the protocol was given and has made no frame of yet
         self._parts: bytearray | None = None  # of a fragmented message
         self._binary = False  # whether that message is one
 
     def take(self, data: bytes) -> list[bytes | Flaw]:
-        """Take what was read.
+        """Take what was read, as much of it as is the work of a moment; the others have `rest`.
 
         Returns:
             The messages that are whole with it, in order: texts, and a flaw in the place of a
             binary one. What the server did wrong ends the protocol's open state.
         """
-        traffic = self._traffic
-        traffic.bytes_received += len(data)
         messages: list[bytes | Flaw] = []
-        # Between two messages, and before any close: else the protocol goes on.
-        if not self._owed and self._parts is None and self._protocol.state is _OPEN:
-            texts, at = cut(data, self._max_size)
-            traffic.frames_received += len(texts)
-            messages += texts
-            data = data[at:]
-        if data:
-            self._take_any(data, messages)
+        at = taken = 0
+        while at < len(data) and taken < _MOST_FRAMES and len(messages) < _MOST_TEXTS:
+            # Between two messages, and before any close: else the protocol goes on.
+            if not self._owed and self._parts is None and self._protocol.state is _OPEN:
+                texts, at = cut(data, self._max_size, at)
+                taken += len(texts)
+                messages += texts
+            if at < len(data) and len(messages) < _MOST_TEXTS:
+                taken += self._take_any(data[at : at + _STEP], messages)
+                at += _STEP
+        self.rest = data[at:]
+        size = len(data) - len(self.rest)
+        self._traffic.frames_received += taken
+        self._traffic.bytes_received += size
+        # A piece that brings no frame is as much work as one that does, but for a big one's share.
+        self._allowance.left -= size + FRAME * (taken or size < _STEP)
         return messages
 
-    def _take_any(self, data: bytes, messages: list[bytes | Flaw]) -> None:
-        """Have the protocol make frames of what was read. Control frames are its own business."""
+    def _take_any(self, data: bytes, messages: list[bytes | Flaw]) -> int:
+        """Have the protocol make frames of what was read; return how many.
+
+        Control frames are its own business.
+        """
         protocol = self._protocol
         protocol.receive_data(data)
         frames: list[Any] = protocol.events_received()
-        self._traffic.frames_received += len(frames)
         # Headers may be longer than they need be, never shorter. So nothing is owed only when the
         # protocol has come to the very end of a frame.
         self._owed += len(data) - sum(_least_size(len(frame.data)) for frame in frames)
@@ -150,6 +181,7 @@ class Inbox:
             else:
                 protocol.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
                 break
+        return len(frames)
 
     def _assemble(self, frame: Frame) -> bytes | None:
         if self._parts is None:  # the protocol lets no stray continuation through

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError
+from loadkit.net.allowance import FLOODED
 from loadkit.net.link import Link, Traffic
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
@@ -53,4 +54,6 @@ def _announced(link: Link, until: float) -> dict[str, Any]:
                 if isinstance(event, Event) and event.type is EventType.SESSION_START:
                     told = event.payload.get("capabilities")
                     return dict(told) if isinstance(told, dict) else {}
+    if link.flooded:
+        raise RemoteError(Failure.FRAME_FLOOD, FLOODED)
     raise RemoteError(Failure.HISTORY_MISSING, f"no SESSION_START within {LIMIT:g} s")

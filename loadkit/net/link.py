@@ -14,6 +14,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from loadkit.errors import Failure, LocalError, RemoteError
+from loadkit.net.allowance import Allowance
 from loadkit.net.faults import translate
 from loadkit.net.frames import Inbox, Traffic, masked
 from loadkit.net.stream import Stream
@@ -23,7 +24,8 @@ from loadkit.wire import Flaw
 
 __all__ = ["Closed", "Link", "Traffic"]
 
-_MOST_BLOCKS: Final = 64  # read off a broken connection before it is given up
+_MOST_BLOCKS: Final = 72  # read after the time is over, or off a broken connection: a whole message
+_PONG: Final = 0x8A  # the first byte of one
 _MASKS: Final = Random()
 _OPEN: Final = State.OPEN
 
@@ -32,8 +34,8 @@ class Closed(NamedTuple):
     """How a link ended.
 
     Attributes:
-        code: the server's close code; 1006 when no close frame came; 1002, 1007 or 1009 when we
-            refused what it sent.
+        code: the server's close code; 1006 when no close frame came; 1002, 1007, 1008 (a flood)
+            or 1009 when we refused what it sent.
         reason: the text beside the code.
         clean: whether the server sent a close frame and both sides agreed on it.
     """
@@ -49,11 +51,13 @@ class Link:
     Attributes:
         opened_at: `perf_counter` when the 101 had arrived, in seconds.
         lost_s: seconds of its opening that were not the target's: see `Connection`.
+        flooded: the server has sent more than its allowance, which ends the link.
         closed: how the link ended, or None while it lives. It is set only after every message
             that came before the end was handed out.
     """
 
     __slots__ = (
+        "_allowance",
         "_inbox",
         "_left",
         "_pending",
@@ -61,24 +65,33 @@ class Link:
         "_stream",
         "_traffic",
         "closed",
+        "flooded",
         "lost_s",
         "opened_at",
     )
 
     def __init__(
-        self, sock: Any, secure: bool, opened: Upgraded, traffic: Traffic, max_size: int
+        self,
+        sock: Any,
+        secure: bool,
+        opened: Upgraded,
+        traffic: Traffic,
+        allowance: Allowance,
+        max_size: int,
     ) -> None:
-        self._stream = Stream(sock, secure=secure, opened_at=opened.stamp)
+        self._stream = Stream(sock, secure=secure, opened_at=opened.stamp, allowance=allowance)
         self._protocol = opened.protocol
         self._traffic = traffic
-        self._inbox = Inbox(opened.protocol, traffic, max_size)
+        self._allowance = allowance
+        self._inbox = Inbox(opened.protocol, traffic, allowance, max_size)
+        self.flooded = False
         self._left = False  # by us
         self.opened_at = opened.stamp
         self.lost_s = 0.0
         self.closed: Closed | None = None
         # What arrived while nobody was receiving, here together with the 101.
         self._pending = self._inbox.take(opened.rest) or None
-        self._flush()
+        self._answer()
 
     @classmethod
     def open(
@@ -90,6 +103,7 @@ class Link:
         timeout: float = 10.0,
         max_size: int = 1 << 20,
         user_agent: str | None = None,
+        allowance: Allowance | None = None,
     ) -> "Link":
         """Connect and upgrade.
 
@@ -100,6 +114,7 @@ class Link:
             timeout: of TCP, TLS and upgrade together, in seconds.
             max_size: of a message from the server, in bytes.
             user_agent: the header's value; no header when None.
+            allowance: of the session; a link without one has its own.
 
         Raises:
             RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer
@@ -113,7 +128,7 @@ class Link:
             sock, lost_s = target.connect()
             opened = upgrade(sock, target, query, max_size=max_size, user_agent=user_agent)
             sock.settimeout(0.0)  # from here on the link does its own waiting
-            link = cls(sock, target.secure, opened, traffic, max_size)
+            link = cls(sock, target.secure, opened, traffic, allowance or Allowance(), max_size)
             link.lost_s = lost_s
             return link
         except BaseException as error:
@@ -139,32 +154,43 @@ class Link:
 
         Args:
             until: the `perf_counter` to wait for at most, in seconds; None for as long as it takes.
-                What has already arrived is handed out even when that moment has passed.
+                What has already arrived is handed out even when that moment has passed, but no
+                more than one message of the greatest size is looked for then.
 
         Returns:
             The messages that arrived together, in order, with a flaw in the place of a binary one;
-            nothing when the time is over or the link is `closed`.
+            nothing when the time is over or the link is `closed`. Whatever comes, others have their
+            turn meanwhile.
         """
         pending = self._pending
         if pending:
             self._pending = None
             return pending
-        protocol = self._protocol
+        protocol, inbox, allowance = self._protocol, self._inbox, self._allowance
+        late = 0
         while self.closed is None:
             if protocol.state is not _OPEN:
                 self.closed = self._verdict()
                 break
-            data = self._stream.read(until)
-            if data is None:
-                break
-            if not data:
+            data = self._next_block(until) if inbox.rest else self._stream.read(until)
+            messages: list[bytes | Flaw] = []
+            if data:
+                messages = inbox.take(data)
+            elif data is not None:
                 self._end()
                 continue
-            messages = self._inbox.take(data)
+            elif allowance.left >= 0:
+                break
             if protocol.writes:  # a pong, or the answer to a close
-                self._flush()
+                self._answer()
+            if allowance.left < 0 and allowance.is_spent():
+                self._fail()
             if messages:
                 return messages
+            if until is not None and perf_counter() >= until:
+                late += 1
+                if late >= _MOST_BLOCKS:
+                    break
         return []
 
     def send(self, frame: bytes) -> None:
@@ -186,8 +212,7 @@ class Link:
             data = masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
             self._stream.sent_at = perf_counter()
             if self._write(data, None):
-                self._traffic.frames_sent += 1
-                self._traffic.bytes_sent += len(data)
+                self._allowance.add_sent()
             elif self._pending is None:
                 self.closed = self._verdict()
 
@@ -213,13 +238,17 @@ class Link:
         try:
             if protocol.state is _OPEN:
                 protocol.send_close(code, reason)
-                self._flush(until)
+                self._write(b"".join(protocol.data_to_send()), until)
             while (
                 protocol.state is not State.CLOSED
-                and (data := self._stream.read(until)) is not None
+                and perf_counter() < until
+                and (data := self._next_block(until)) is not None
+                and not self.flooded
             ):
                 if data:
                     self._inbox.take(data)  # too late to be of use to anybody
+                    protocol.data_to_send()  # likewise a pong
+                    self.flooded = self._allowance.is_spent()
                 else:
                     self._end()
         except ProtocolError as error:
@@ -253,27 +282,48 @@ class Link:
             self.closed = self._verdict()
         return sock
 
+    def give_way(self) -> None:
+        """Let others have their turn, where what was received takes long to work through."""
+        self._stream.give_way()
+
     def _leave(self) -> None:
         # An end that nobody has heard of yet was the server's doing, not ours.
         if self.closed is None and self._protocol.state is not _OPEN and not self._left:
             self.closed = self._verdict()
         self._left = True
 
-    def _flush(self, until: float | None = None) -> bool:
-        """Send what the protocol has ready; False when the stream broke."""
-        writes = self._protocol.data_to_send()
-        if not writes:
-            return True
-        data = writes[0] if len(writes) == 1 else b"".join(writes)
-        if not self._write(data, until):
-            return False
-        self._traffic.frames_sent += len(writes)
-        self._traffic.bytes_sent += len(data)
-        return True
+    def _next_block(self, until: float | None) -> bytes | None:
+        """What is to be taken next: of what was read, else what there is; as `Stream.read`."""
+        if self._inbox.rest:
+            self._stream.give_way()
+            return self._inbox.rest
+        return self._stream.read(until)
 
-    def _write(self, data: bytes, until: float | None) -> bool:
+    def _fail(self) -> None:
+        """End the link, as the server has sent too much."""
+        self.flooded = True
+        self._protocol.fail(CloseCode.POLICY_VIOLATION, "frame flood")
+        self._answer()
+
+    def _answer(self) -> None:
+        """Send what the protocol has to say by itself, as far as there is room for it.
+
+        Nobody waits for a server that pings and does not read. Of several pongs the newest is
+        enough (RFC 6455, 5.5.3), so that none queue up.
+        """
+        writes = [frame for frame in self._protocol.data_to_send() if frame]
+        pongs = [frame for frame in writes if frame[0] == _PONG]
+        frames = [*pongs[-1:], *(frame for frame in writes if frame[0] != _PONG)]
+        if frames:
+            self._write(b"".join(frames), None, offered=len(frames))
+
+    def _write(self, data: bytes, until: float | None, *, offered: int = 0) -> bool:
+        """Write one frame, or offer so many; False when the stream broke."""
         try:
-            self._stream.write(data, until)
+            if offered:
+                self._stream.offer(data)
+            else:
+                self._stream.write(data, until)
         except OSError:
             self._break()
             return False
@@ -281,19 +331,24 @@ class Link:
             # Killed in the middle of a frame: whatever follows would be read as its rest.
             self._protocol.receive_eof()
             raise
+        self._traffic.frames_sent += offered or 1
+        self._traffic.bytes_sent += len(data)
         return True
 
     def _break(self) -> None:
         """Writing failed: what the server said before, its farewell above all, is still there."""
-        pending, stream = self._pending or [], self._stream
+        pending, stream, inbox = self._pending or [], self._stream, self._inbox
         try:
             for _ in range(_MOST_BLOCKS):
                 stamp = stream.stamp
-                data = stream.block()
+                data = inbox.rest or stream.block()
                 if not data:
                     stream.stamp = stamp  # of the last words, not of the end
                     break
-                pending += self._inbox.take(data)
+                pending += inbox.take(data)
+                if self._allowance.left < 0 and self._allowance.is_spent():
+                    self.flooded = True
+                    break
         except OSError:
             pass
         self._pending = pending or None

@@ -4,7 +4,7 @@ from time import perf_counter
 from typing import Final
 
 from loadkit.chat.violations import told
-from loadkit.errors import RemoteError
+from loadkit.errors import Failure, RemoteError
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
 from loadkit.wire import Event, EventType, Flaw, decode
@@ -22,7 +22,8 @@ def revisit(setting: Setting, query: str) -> str:
         query: of the upgrade, encoded, with the cursor of what was seen before.
 
     Returns:
-        `still_alive`; the reason it ended for; or `refused_` with the status or the failure.
+        `still_alive`; the reason it ended for; `frame_flood`; or `refused_` with the status or the
+        failure.
     """
     try:
         link = Link.open(setting.target, query, setting.traffic)
@@ -35,6 +36,8 @@ def revisit(setting: Setting, query: str) -> str:
                 for event in [] if isinstance(frame, Flaw) else decode(frame):
                     if isinstance(event, Event) and event.type is EventType.SESSION_END:
                         news = told(event.payload.get("reason")).removeprefix("REASON_").lower()
+        if link.flooded:
+            news = str(Failure.FRAME_FLOOD)
         link.close()
     finally:
         link.drop()

@@ -13,6 +13,7 @@ import gevent
 from gevent.hub import Waiter
 from gevent.socket import wait
 
+from loadkit.net.allowance import FRAME, Allowance
 from loadkit.net.stamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 
 __all__ = ["Stream"]
@@ -25,6 +26,8 @@ _NEVER: Final = float("inf")
 _SEND_LIMIT: Final = 10.0  # seconds
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
 _READ, _WRITE = 1, 2  # what a loop's io watcher looks for
+_MOMENT: Final = 1e-4  # seconds
+_MOST_AT_ONCE: Final = 4  # blocks read in a row before others have their turn
 
 _ARRIVALS: Final = ArrivalClock()  # one for all: a step of the wall clock concerns them all
 
@@ -36,6 +39,7 @@ class Stream:
         sock: it, which never blocks.
         secure: whether it is TLS.
         opened_at: when it was last read, by `perf_counter` in seconds.
+        allowance: to charge with waking up for nothing, as half a TLS record makes one do.
 
     Attributes:
         stamp: when what was read last arrived, on the same clock: when the last of its bytes
@@ -47,6 +51,10 @@ class Stream:
     __slots__ = (
         "_alarm",
         "_alarm_at",
+        "_allowance",
+        "_at_once",
+        "_begun",
+        "_next",
         "_read_at",
         "_reader",
         "_secure",
@@ -57,9 +65,13 @@ class Stream:
         "stamp",
     )
 
-    def __init__(self, sock: Any, *, secure: bool, opened_at: float) -> None:
+    def __init__(self, sock: Any, *, secure: bool, opened_at: float, allowance: Allowance) -> None:
         self._sock = sock
         self._secure = secure
+        self._allowance = allowance
+        self._at_once = 0  # blocks read since others had their turn
+        self._begun = b""  # the end of what there was no room for, and goes before all else
+        self._next = b""  # what was offered last and goes then
         self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
         self._read_at = self.sent_at = self.stamp = opened_at
         # One watcher for the life of the link: a new one each wait costs a system call each wait.
@@ -74,24 +86,48 @@ class Stream:
         return self._sock is not None
 
     def read(self, until: float | None) -> bytes | None:
-        """What there is on the stream: b"" at its end, None when `until` has passed."""
+        """What there is on the stream.
+
+        Returns:
+            b"" at its end; None when `until` has passed, or the allowance.
+        """
         sock = self._sock
         while True:
             # Wait first: nearly always there is nothing yet, and asking costs an exception. What
             # TLS has decrypted already does not wake anybody.
-            if not (self._secure and sock.pending()):
-                self._wait(until)
+            waited = not (self._secure and sock.pending()) and self._wait(until)
+            if waited:
+                self._at_once = 0
+            elif self._at_once == _MOST_AT_ONCE:
+                self.give_way()
             try:
-                return self.block()
+                data = self.block()
+                self._at_once += 1
+                return data
             except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
                 # Timers count from the loop's last turn, so they may come a little early.
                 if until is not None and perf_counter() >= until:
                     return None
+                self._allowance.left -= FRAME
+                if self._allowance.left < 0:
+                    return None
             except OSError:
                 return b""
 
-    def _wait(self, until: float | None) -> None:
+    def give_way(self) -> None:
+        """Let all others who are ready have their turn.
+
+        Not by `gevent.sleep(0)`, behind which a loop looks at its sockets and timers only after
+        fifty such turns; by a wait for more to read, which a flood ends at once.
+        """
+        self._at_once = 0
+        if self._sock is not None:
+            self._wait(perf_counter() + _MOMENT)
+
+    def _wait(self, until: float | None) -> bool:
         """Sleep until there may be something to read, or `until` has come; at times for less.
+
+        Returns False if `until` has passed, and nobody slept.
 
         The alarm goes on from one wait to the next, and is set anew only when it would come too
         late: deadlines lie far ahead, and nearly every answer puts them off.
@@ -100,7 +136,7 @@ class Stream:
         if until is not None and until < self._alarm_at:
             remaining = until - perf_counter()
             if remaining <= 0.0:
-                return
+                return False
             if self._alarm is not None:
                 self._alarm.close()
             self._alarm = hub.loop.timer(remaining)
@@ -113,6 +149,7 @@ class Stream:
         finally:
             self._waiter = None
             self._reader.stop()
+        return True
 
     def _ring(self) -> None:
         self._alarm_at = _NEVER
@@ -147,12 +184,31 @@ class Stream:
         Raises:
             OSError: the stream broke, or took nothing for so long.
         """
-        try:
-            sent = self._sock.send(data)
-        except BlockingIOError:
-            sent = 0
+        if self._begun:
+            data = b"".join((self._begun, self._next, data))
+            self._begun = self._next = b""
+        sent = self._send(data)
         if sent != len(data):
             self._write_rest(memoryview(data)[sent:], until)
+
+    def offer(self, data: bytes) -> None:
+        """Send it when there is room, and wait for none; what was offered before is dropped then.
+
+        Raises:
+            OSError: the stream broke.
+        """
+        self._next = data
+        if self._begun:
+            self._begun = self._begun[self._send(self._begun) :]
+        if not self._begun:
+            self._begun, self._next = data[self._send(data) :], b""
+
+    def _send(self, data: bytes) -> int:
+        try:
+            sent: int = self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        return sent
 
     def _write_rest(self, rest: memoryview, until: float | None) -> None:
         until = perf_counter() + _SEND_LIMIT if until is None else until

@@ -81,7 +81,8 @@ class Tab:
             if link.closed is not None and not self._ended:
                 self._lost = True  # what it has not seen since, nobody has kept from it
                 text = f"a tab: {link.closed.code}"
-                setting.recorder.fail(Failure.CONNECTION_LOST, text, self._origin)
+                kind = Failure.FRAME_FLOOD if link.flooded else Failure.CONNECTION_LOST
+                setting.recorder.fail(kind, text, self._origin)
             link.close(timeout=LAST_EVENTS)
         finally:
             link.drop()

@@ -7,11 +7,20 @@ import pytest
 
 from loadkit.chat.connection import NEVER, Connection, Link
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
-from loadkit.chat.inputs import Refused
+from loadkit.chat.inputs import Closed, Refused
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Count, Phase
+from loadkit.figures import Count, Ending, Phase
 
-from .helpers import counts, failures, start
+from .helpers import (
+    asking_session,
+    counts,
+    ended,
+    failures,
+    finish,
+    live_session,
+    start,
+    violations,
+)
 
 
 def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> Connection:
@@ -284,3 +293,27 @@ class TestARefusal:
         assert end is not None
         assert end.renew
         assert failures(out) == [Failure.TOKEN_EXPIRED]
+
+
+def test_a_flood_ends_the_session_and_is_not_come_back_to() -> None:
+    """Whoever saw it has counted it by its name."""
+    session = asking_session()
+    out = session.step(9.0, Closed(1008, flooded=True))
+    over = finish(out)
+    assert over is not None
+    assert over.ending is Ending.FAILED
+    assert not over.renew
+    assert failures(out) == []
+    assert counts(out)[Count.TURNS_LOST] == 1
+    assert counts(out)[Count.DISCONNECTS_UNEXPECTED] == 1
+
+
+def test_a_flood_behind_the_end_leaves_the_end_as_it_was() -> None:
+    """The code is ours, and so is no violation."""
+    session = live_session()
+    session.step(2.0, ended("REASON_NATURAL_END"))
+    out = session.step(2.1, Closed(1008, flooded=True))
+    over = finish(out)
+    assert over is not None
+    assert over.ending is Ending.NATURAL_END
+    assert violations(out) == []

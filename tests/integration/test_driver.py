@@ -7,7 +7,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from random import Random
 from time import perf_counter, time
 from typing import Any
 
@@ -15,103 +14,13 @@ import gevent
 import gevent.server
 import gevent.socket
 import pytest
-from processes import HOST, TOKEN, Simulator, simulator
+from persons import Notes, Script, driver
+from processes import Simulator, simulator
 
-from loadkit.acts import Act, ActKind
-from loadkit.chat.policy import Policy
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, Phase
-from loadkit.net.driver import Driver
-from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Setting, Transcript
-from loadkit.net.target import Target
 
 SOON = 10.0  # seconds: far more than anything here takes
-
-
-class Script:
-    """A person who does as a list of lines says: a text to say, or None to leave."""
-
-    away_s = None
-
-    def __init__(self, *lines: str | None, typing: float = 0.05) -> None:
-        self._lines, self._typing = list(lines), typing
-        self.said_at: list[float] = []
-        self.heard = 0
-
-    def react(self, at: float, *told: object) -> list[Act]:
-        self.heard += 1
-        if not self._lines:
-            return []
-        line, due = self._lines.pop(0), at + self._typing
-        if line is None:
-            return [Act(due, ActKind.LEAVE)]
-        self.said_at.append(due)
-        return [
-            Act(at, ActKind.TYPING_STARTED),
-            Act(due, ActKind.TYPING_STOPPED),
-            Act(due, ActKind.SAY, line),
-        ]
-
-
-class Notes:
-    """A recorder that keeps everything."""
-
-    def __init__(self) -> None:
-        self.samples: list[tuple[Phase, float | None, float, float]] = []
-        self.waits: list[tuple[Phase, float, bool]] = []  # that nobody saw the end of
-        self.ages: list[float] = []  # of the session, when each answered message was sent
-        self.counts: Counter[str] = Counter()
-        self.failures: list[Failure] = []
-        self.violations: list[str] = []
-        self.origins: list[Origin] = []  # of each of the two, in order
-        self.started = 0
-        self.endings: list[Ending] = []
-
-    def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        since: float | None = None,
-    ) -> None:
-        if since is not None:
-            assert phase is Phase.RESPONSE
-            self.ages.append(sent - since)
-        self.samples.append((phase, due, sent, end))
-
-    def unfinished(
-        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
-    ) -> None:
-        self.waits.append((phase, until - sent, lost))
-
-    def count(self, key: str, n: int = 1, since: float | None = None) -> None:
-        self.counts[key] += n
-
-    def count_named(self, family: str, word: str) -> str:
-        self.count(key := f"{family}.{word}")
-        return key
-
-    def fail(self, kind: Failure, detail: str, origin: Origin) -> None:
-        self.failures.append(kind)
-        self.origins.append(origin)
-
-    def violate(
-        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
-    ) -> None:
-        self.violations.append(f"{kind}: {detail}")
-        self.origins.append(origin)
-
-    def session_started(self) -> None:
-        self.started += 1
-
-    def session_ended(self, ending: Ending) -> None:
-        self.endings.append(ending)
-
-    def of(self, phase: Phase) -> list[tuple[float | None, float, float]]:
-        return [(due, sent, end) for name, due, sent, end in self.samples if name is phase]
 
 
 class Relay:
@@ -173,26 +82,6 @@ def relays() -> Iterator[Callable[[str], Relay]]:
     yield make
     for relay in made:
         relay.close()
-
-
-def driver(
-    url: str,
-    person: Script,
-    notes: Notes,
-    *,
-    streaming: bool = False,
-    restarts: int = 0,
-    **policy: Any,
-) -> Driver:
-    setting = Setting(
-        target=Target.resolve(url),
-        credentials=Credentials(TOKEN, HOST),
-        recorder=notes,
-        traffic=Traffic(),
-        policy=Policy(**policy),
-        rng=Random(7),
-    )
-    return Driver(setting, person, Itinerary(streaming=streaming, restarts=restarts))
 
 
 def live(server: Simulator, person: Script, *, streaming: bool = False) -> Notes:

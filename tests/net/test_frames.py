@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, State
 
+from loadkit.net.allowance import Allowance
 from loadkit.net.frames import Inbox, Traffic, cut, masked
 from loadkit.wire import Flaw, FlawKind
 
@@ -223,7 +224,7 @@ class TestInbox:
         """
         truth = Plain()
         protocol, traffic = client(), Traffic()
-        inbox = Inbox(protocol, traffic, LIMIT)
+        inbox = Inbox(protocol, traffic, Allowance(), LIMIT)
         for number, chunk in enumerate(chunks):
             if number == leaves:
                 for one in (protocol, truth.protocol):
@@ -275,10 +276,35 @@ class TestInbox:
         assert watched.take(frame(TEXT, b"next")) == [b"next"]
         assert data == watched.given
 
+    @pytest.mark.parametrize(
+        ("unit", "most"),
+        [
+            (frame(PING), 2 * 256),
+            (frame(TEXT, b"a") + frame(PING), 2 * 256),
+            (frame(TEXT, b"a"), 64),
+            (frame(TEXT, b"a" * 40), 64),
+        ],
+    )
+    def test_it_takes_a_moments_work_at_a_time_and_loses_nothing(
+        self, unit: bytes, most: int
+    ) -> None:
+        """What was read stays in order, whatever it is taken with."""
+        truth, traffic = Plain(), Traffic()
+        inbox, rest = Inbox(client(), traffic, Allowance(), LIMIT), unit * 400
+        expected, messages = truth.take(rest), []
+        while rest:
+            before = traffic.frames_received
+            messages += [plainly(message) for message in inbox.take(rest)]
+            assert 0 < traffic.frames_received - before <= most
+            rest = inbox.rest
+        assert messages == expected
+        assert traffic.frames_received == truth.traffic.frames_received
+        assert traffic.bytes_received == 400 * len(unit)
+
     @given(st.lists(st.binary(min_size=1, max_size=30), min_size=1))
     def test_no_bytes_whatever_raise_an_exception(self, chunks: list[bytes]) -> None:
         """A server may send anything."""
-        inbox = Inbox(client(), Traffic(), LIMIT)
+        inbox = Inbox(client(), Traffic(), Allowance(), LIMIT)
         for chunk in chunks:
             inbox.take(chunk)
 
@@ -296,4 +322,4 @@ class Watched(Inbox):
             receive(data)
 
         protocol.receive_data = overhear  # type: ignore[method-assign]
-        super().__init__(protocol, Traffic(), limit)
+        super().__init__(protocol, Traffic(), Allowance(), limit)
