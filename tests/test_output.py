@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from loadkit.output import BACKLOG, PLAIN
 
 ROOT = Path(__file__).parent.parent
 MODULES = [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
-OUTPUT = ROOT / "loadkit" / "output.py"
-SCREEN = ROOT / "loadkit" / "report" / "screen.py"
 
 
 def python(
@@ -134,39 +131,3 @@ def test_every_sign_that_this_tool_prints_has_a_likeness_in_plain_letters() -> N
                 }
     assert {found for found in lacking if found[0] != "foreign.py"} == set()  # those it looks for
     assert all(plain.isascii() and plain.isprintable() for plain in PLAIN.values())
-
-
-SINKS = (
-    *("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"),
-    *("logging.StreamHandler", "os.write"),
-)
-
-
-def sinks(tree: ast.AST) -> Iterator[str]:
-    """The names in a module by which one can print past the one place."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in ("print", "Console"):
-                yield node.func.id
-        elif isinstance(node, ast.Attribute):
-            if (whole := ast.unparse(node)) in SINKS:
-                yield whole
-        elif isinstance(node, ast.ImportFrom) and node.module in ("sys", "logging"):
-            yield from {alias.name for alias in node.names} & {"stdout", "stderr", "StreamHandler"}
-
-
-def test_nothing_is_printed_but_through_the_one_place() -> None:
-    """No `print`, no stream of the system, no console of its own."""
-    found = {path: set(sinks(ast.parse(path.read_text(encoding="utf-8")))) for path in MODULES}
-    assert found.pop(OUTPUT) == {"sys.stdout", "sys.stderr", "os.write"}
-    assert found.pop(SCREEN) == set()
-    assert {str(path): names for path, names in found.items() if names} == {}
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["print(1)", "sys.stderr.write(t)", "Console()", "from sys import stdout", "f(sys.stdout)"],
-)
-def test_no_way_of_printing_is_overlooked(code: str) -> None:
-    """The test above can fail."""
-    assert list(sinks(ast.parse(code)))

@@ -59,10 +59,21 @@ class Blame:
     Args:
         own_code: told of each of the user's own code.
         fault: told of each of this tool.
+
+    Attributes:
+        texts_hidden: whether an exception's own words are left out: they may be somebody's.
     """
 
     def __init__(self, own_code: Tell, fault: Tell) -> None:
         self._own_code, self._fault = own_code, fault
+        self.texts_hidden = False
+
+    def told(self, error: BaseException) -> tuple[str, str]:
+        """An exception in a line, and its traceback."""
+        name = type(error).__name__
+        if self.texts_hidden:
+            return name, "".join([*traceback.format_tb(error.__traceback__), name])
+        return f"{name}: {error}", "".join(traceback.format_exception(error))
 
     def take(self, error: BaseException, at: str = "") -> None:
         """Tell whoever is to know of an exception.
@@ -71,13 +82,13 @@ class Blame:
             error: as it was caught.
             at: what raised it, where that is known better than from its traceback.
         """
-        text, trace = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+        text, trace = self.told(error)
         frames = own_frames(error)
         if frames:
             place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
             self._own_code(f"{at or frames[0].name}: {text} ({place})", trace)
         elif isinstance(error, OwnCodeError):
-            self._own_code(f"{at}: {error}", trace)
+            self._own_code(f"{at}: {text if self.texts_hidden else error}", trace)
         else:
             self._fault(text, trace)
 

@@ -19,6 +19,12 @@ from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.histogram import Tally
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.words import FROM_DUE
+from loadkit.swarm.discretion import (
+    counts_without_words,
+    detail_without_words,
+    frame_without_words,
+    origin_without_words,
+)
 
 __all__ = ["SwarmRecorder"]
 
@@ -37,8 +43,11 @@ class SwarmRecorder(Recorder):
         measure_from: float,
         watched: frozenset[str] = frozenset(),
         named: frozenset[str] = frozenset(),
+        *,
+        texts_hidden: bool = False,
     ) -> None:
         super().__init__(measure_from, watched, time.perf_counter, time.time, named)
+        self._texts_hidden = texts_hidden
         self._fire: Any = environment.events.request.fire
         self._stats = environment.stats
         self._from_due = {phase: _FromDue() for phase in Phase}
@@ -61,6 +70,14 @@ class SwarmRecorder(Recorder):
                 exception=None,
                 context={},
             )
+
+    def take(self, now: float) -> dict[str, Any]:
+        """Close the interval at `now` and start the next; see `Recorder.take`."""
+        interval = super().take(now)
+        if self._texts_hidden:
+            for of in (interval, *interval["scopes"].values()):
+                of["counts"] = counts_without_words(of["counts"])
+        return interval
 
     def _close(self) -> None:
         """The other phases go to Locust's table here, a second's at once.
@@ -96,6 +113,8 @@ class SwarmRecorder(Recorder):
             known.waiting.num_reqs_per_sec.clear()  # past by then, and one more each second
 
     def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
+        if self._texts_hidden:
+            detail, origin = detail_without_words(kind, detail), origin_without_words(origin)
         super().fail(kind, detail, origin)
         self._fail(Phase.RESPONSE.value if kind in _LOST_TURN else _SESSION, kind.value)
 
@@ -106,7 +125,14 @@ class SwarmRecorder(Recorder):
         origin: Origin = NOWHERE,
         transcript: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        super().violate(kind, detail, origin, transcript)
+        told = transcript
+        if self._texts_hidden:
+            detail, origin = detail_without_words(kind, detail), origin_without_words(origin)
+
+            def told() -> Sequence[str]:
+                return [frame_without_words(line) for line in transcript()]
+
+        super().violate(kind, detail, origin, told)
         self._fail(_VIOLATION, kind)
 
     def _fail(self, name: str, kind: str) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from itertools import count, islice
@@ -94,6 +93,7 @@ class Worker:
         self._credentials = Credentials.of(os.environ)
         self._target = Target.resolve(url, network)
         _ = profile.dialogues  # made now and not in the midst of the first session
+        self.blame.texts_hidden = profile.results.texts == "hidden"
         self.profile = profile
 
     def take(self, deal: Deal, name: int = 0) -> None:
@@ -123,6 +123,7 @@ class Worker:
             self._began + profile.load.warmup,
             profile.watched,
             frozenset(profile.mix),
+            texts_hidden=self.blame.texts_hidden,
         )
         self._settings = {name: self._setting(profile, name) for name in profile.mix}
         self._classes: Mapping[str, Any] = {
@@ -294,9 +295,9 @@ class Worker:
         try:
             return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
-            text = f"{type(error).__name__}: {error}"
+            text, trace = self.blame.told(error)
             self.recorder.fail(Failure.INTERNAL, text, Origin(name))
-            self._fault(text, traceback.format_exc())
+            self._fault(text, trace)
             return Finish(Ending.FAILED)
         finally:
             del self._drivers[driver]

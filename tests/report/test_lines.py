@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadkit.report.lines import Lines, whole
+from loadkit.report.lines import Lines, whole, written
 
 
 def test_a_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
@@ -68,3 +68,21 @@ def test_half_a_line_at_the_end_is_left_out_and_counted(
 
 def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
     assert whole(tmp_path / "file") == ([], 0)
+
+
+@pytest.mark.parametrize("go_on", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_no_link_is_followed(tmp_path: Path, go_on: bool, there: bool) -> None:
+    """A folder may be a stranger's, and lead to a file of the reader's own, or to where one could
+    be made.
+    """
+    mine = tmp_path / "mine"
+    if there:
+        mine.write_text("mine")
+    (tmp_path / "timeline.csv").symlink_to(mine)
+    with (
+        pytest.raises(OSError, match="link to elsewhere"),
+        written(tmp_path / "timeline.csv", go_on=go_on),
+    ):
+        pass
+    assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)

@@ -1,0 +1,95 @@
+"""A server that puts words of its choice wherever a text can stand in what it says."""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from hostile.peer import TEXT, Peer, Wire, answer, close_frame, create, frame, greet
+
+Words = Callable[[str, str], Sequence[str]]
+"""Given the access token of a session, and what its person said last, the words to be said."""
+
+
+class Parrot(Peer):
+    """The server.
+
+    Attributes:
+        tokens: all access tokens that it gave.
+        said: all that people said to it.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+        self.tokens: list[str] = []
+        self.said: list[str] = []
+        self._sessions = self._sockets = 0
+        super().__init__(token=self._grant, session=self._create, upgrade=self._talk)
+
+    def _grant(self, wire: Wire) -> None:
+        claims = {"exp": time.time() + 3600, "jti": secrets.token_hex(40)}
+        part = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        self.tokens.append(f"e30.{part}.{secrets.token_urlsafe(32)}")
+        wire.send(answer(200, {"access_token": self.tokens[-1], "expires_in": 3600}))
+
+    def _create(self, wire: Wire) -> None:
+        self._sessions += 1
+        if self._sessions % 6 != 2:
+            create(wire)
+            return
+        token = (wire.header("Authorization") or "").removeprefix("Bearer ")
+        self._refuse(wire, self._words(token, "")[self._sessions // 6 :])
+
+    def _refuse(self, wire: Wire, words: Sequence[str]) -> None:
+        text = " ".join(words)
+        called = "".join(char for char in text if " " <= char <= "~")
+        body = {"message": text, "correlation_id": text}
+        wire.send(answer(403, body, f"X-Polyai-Correlation-Id: {called[:2000]}"))
+
+    def _talk(self, wire: Wire) -> None:
+        self._sockets += 1
+        number = self._sockets
+        path = wire.request.split(" ")[1]
+        token = parse_qs(urlsplit(path).query)["access_token"][0]
+        if number % 6 == 1:
+            self._refuse(wire, self._words(token, "")[number // 6 :])
+            return
+        greet(wire)
+        said = wire.read_event("USER_MESSAGE")
+        text = said["payload"]["text"]
+        self.said.append(text)
+        wire.send(wire.echo(said))
+        for word in self._words(token, text):
+            self._say(wire, word, said)
+        if number % 6 == 2:  # a close with a reason, in the midst of it all
+            reason = self._words(token, text)[0].encode(errors="replace")[:120]
+            wire.send(close_frame(4000, reason.decode(errors="ignore")))
+        else:
+            reason = self._words(token, text)[number % len(self._words(token, text))]
+            wire.send(wire.event("SESSION_END", {"reason": reason}), close_frame(1000))
+        wire.silence()
+
+    def _say(self, wire: Wire, word: str, said: dict[str, Any]) -> None:
+        """One word in each place, split over two fields as well."""
+        half = len(word) // 2
+        message = {"message_id": word, "text": word, "attachments": [{"title": word}]}
+        wire.send(
+            wire.event("POLY_AGENT_MESSAGE", message, id=word),
+            wire.event("POLY_AGENT_MESSAGE", message),
+            wire.event("POLY_AGENT_MESSAGE_CHUNK", message | {"chunk_index": word}),
+            wire.event("POLY_AGENT_MESSAGE_CHUNK", message | {"chunk_index": 1}),
+            wire.event("POLY_AGENT_JOINED", {"agent_name": word}),
+            wire.event("SYSTEM_MESSAGE", {"message": f"I am having trouble responding: {word}"}),
+            wire.event(word, {word: word}),
+            wire.event(word, {}, sequence=word),
+            wire.event(word[:half], {}, id=word[half:]),
+            wire.event("HANDOFF_QUEUE_STATUS", {"queue_name": word, "position_in_queue": word}),
+            frame(TEXT, json.dumps({"type": word, word: word}).encode()),
+            frame(TEXT, b'{"broken": "' + word.encode(errors="replace")),
+        )
+        if wire.number % 3 == 0:
+            left = {"reason": word, "queue_name": word}
+            wire.send(wire.event("CLIENT_HANDOFF_REQUIRED", left))

@@ -1,0 +1,130 @@
+"""A target that sends back what it was sent, in whatever form, wherever a text can stand."""
+
+import base64
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pytest
+from processes import LOADKIT, SECRETS, TOKEN, profile, run
+
+from hostile.parrot import Parrot
+
+PIECE = 12  # characters of a secret that nobody may read
+HEADER = "gate-pass-0123456789-abcdefgh"
+
+
+def percent(text: str) -> str:
+    return "".join(f"%{byte:02x}" for byte in text.encode())
+
+
+FORMS: tuple[Callable[[str], str], ...] = (
+    str,
+    percent,
+    lambda text: quote(percent(text)),
+    lambda text: f"{'x' * 150}{text}",  # an example of 200 characters ends within it
+    lambda text: text[:70],
+    lambda text: text[70:],
+    lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    lambda text: "".join(f"&#{ord(char)};" for char in text),
+    lambda text: base64.b64encode(text.encode()).decode(),
+    lambda text: f"GET /ws?access_token={text}&session_id=1 HTTP/1.1",
+)
+
+OWN_CLASS = """
+import os
+from loadkit.swarm import ChatUser
+from locustfile import *
+
+
+class Leaky(ChatUser):
+    def plan(self):
+        raise ValueError(f"no way with {os.environ['POLY_CONNECTOR_TOKEN']}")
+"""
+
+
+def readings(text: str) -> set[str]:
+    """A text as it is, and as programs and people would read it."""
+    found = {text}
+    for _ in range(2):
+        for read in (
+            unquote,
+            unescape,
+            lambda told: re.sub(r"\\\\?u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), told),
+            lambda told: re.sub(r"[\\\s]", "", told),
+        ):
+            found |= set(map(read, found))
+    for run_of_it in re.findall(r"[A-Za-z0-9+/_-]{24,}", text):
+        for at in range(4):
+            cut = run_of_it[at:].translate(str.maketrans("-_", "+/"))
+            found.add(base64.b64decode(cut[: len(cut) // 4 * 4]).decode("latin-1"))
+    return found
+
+
+def pieces(secret: str) -> set[str]:
+    return {secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list[str]]:
+    """All that is left of a run, by name, and the access tokens that it had."""
+    folder = tmp_path_factory.mktemp("secrets")
+
+    def words(token: str, said: str) -> list[str]:
+        theirs = [form(token) for form in FORMS]
+        return [*theirs, TOKEN, percent(TOKEN), HEADER, parrot.tokens[0]]
+
+    parrot = Parrot(words)
+    own = folder / "own.py"
+    own.write_text(OWN_CLASS)
+    path = profile(folder, seconds=2, users=12, turns="{ min = 1, max = 1 }", pause="50ms")
+    path.write_text(path.read_text().replace("[mix]", "[mix]\nLeaky = 20"))
+    command = [
+        LOADKIT,
+        "run",
+        path,
+        "--host",
+        parrot.url,
+        "--workers",
+        "1",
+        "--out",
+        folder / "out",
+    ]
+    command += ["--header", "X-Gate=GATE_PASS", "--locustfile", own]
+    ended = run(command, folder, SECRETS | {"GATE_PASS": HEADER, "CI": "1", "COLUMNS": "70"})
+    assert ended.code in (1, 3), ended.output
+    (results,) = (folder / "out").iterdir()
+    files = {file.name: file.read_text() for file in results.iterdir()}
+    return files | {"output": ended.output}, parrot.tokens
+
+
+def test_no_secret_is_anywhere(told: tuple[dict[str, str], list[str]]) -> None:
+    """No piece of one that anybody could read, of what every access token begins with apart."""
+    texts, tokens = told
+    assert len(tokens) > 10
+    every = [pieces(token) for token in tokens]
+    known = set[str]().union(*every, pieces(TOKEN), pieces(HEADER)) - set.intersection(*every)
+    for name, text in texts.items():
+        for reading in readings(text):
+            assert not pieces(reading) & known, name
+
+
+def test_what_stood_around_them_is_told(told: tuple[dict[str, str], list[str]]) -> None:
+    """Else there would have been nothing to find."""
+    texts, _ = told
+    for name in ("violations.jsonl", "errors.jsonl", "run.json", "summary.md", "output"):
+        assert "[secret]" in texts[name].replace("\\", ""), name
+    assert "no way with [secret]" in texts["output"]
+    assert "no way with [secret]" in texts["loadkit.log"]
+
+
+def test_a_refusal_before_the_run_holds_none(tmp_path: Path) -> None:
+    """What a target says of the first token is told on the console at once."""
+    parrot = Parrot(lambda *_: [TOKEN, percent(TOKEN)])
+    parrot._scripts["access-token"] = lambda wire: parrot._refuse(wire, [TOKEN, percent(TOKEN)])
+    ended = run([LOADKIT, "run", profile(tmp_path), "--host", parrot.url], tmp_path, SECRETS)
+    assert ended.code == 4
+    assert "[secret]" in ended.output
+    assert not pieces(TOKEN) & set[str]().union(*map(pieces, readings(ended.output)))
