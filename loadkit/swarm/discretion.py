@@ -5,8 +5,6 @@ have chosen freely do not: it may give back what a person said in the name of an
 """
 
 import re
-from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -18,7 +16,6 @@ from loadkit.wire import EventType, FlawKind
 from loadkit.wire.types import PAYLOAD_KEYS
 
 __all__ = [
-    "counts_without_words",
     "detail_without_words",
     "frame_without_words",
     "origin_without_words",
@@ -54,7 +51,6 @@ _FIGURES: Final = frozenset(
         *("heartbeat_interval_seconds", "max_reconnect_attempts"),
     }
 )
-_MADE_UP: Final = re.compile(r"handoffs\.client\.(?:reason|queue_name)\.")
 
 _FIELDS: Final = frozenset(
     {
@@ -99,15 +95,6 @@ def frame_without_words(line: str) -> str:
     except ValueError:
         told = _length(frame)
     return f"{stamp} {way} {told}"
-
-
-def counts_without_words(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return counts by keys without the names that a target has made up."""
-    told: Counter[str] = Counter()
-    for key, count in counts.items():
-        made_up = _MADE_UP.match(key)
-        told[f"{made_up[0]}hidden" if made_up else key] += count
-    return dict(told)
 
 
 def _hushed(value: Any, name: str = "") -> Any:

@@ -20,7 +20,6 @@ from loadkit.measure.histogram import Tally
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.words import FROM_DUE
 from loadkit.swarm.discretion import (
-    counts_without_words,
     detail_without_words,
     frame_without_words,
     origin_without_words,
@@ -71,13 +70,9 @@ class SwarmRecorder(Recorder):
                 context={},
             )
 
-    def take(self, now: float) -> dict[str, Any]:
-        """Close the interval at `now` and start the next; see `Recorder.take`."""
-        interval = super().take(now)
-        if self._texts_hidden:
-            for of in (interval, *interval["scopes"].values()):
-                of["counts"] = counts_without_words(of["counts"])
-        return interval
+    def count_named(self, family: str, word: str) -> str:
+        """Count something by a word of the server's; see `Recorder.count_named`."""
+        return super().count_named(family, "hidden" if self._texts_hidden else word)
 
     def _close(self) -> None:
         """The other phases go to Locust's table here, a second's at once.
