@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadkit import __version__, flags
-from loadkit.errors import LoadkitError, TargetError
+from loadkit.errors import LoadkitError, TargetError, UsageError
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
 from loadkit.report.screen import Screen
@@ -16,6 +16,7 @@ from loadkit.report.screen import Screen
 __all__ = ["main"]
 
 CUT, USAGE, UNREACHABLE, FAULT_OF_OURS = 1, 2, 4, 70  # exit codes
+_TOLD = 20  # lines of what was damaged
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
 
@@ -140,23 +141,40 @@ def _report(arguments: argparse.Namespace) -> int:
     from loadkit.report.files import load_examples, load_summary
     from loadkit.report.terminal import render
 
-    if needed(arguments.folder):
-        rebuild(arguments.folder)
-    if (arguments.folder / capacity.FILE).is_file():
-        found = capacity.load(arguments.folder)
+    folder, left_out = arguments.folder, list[str]()
+    if needed(folder):
+        rebuild(folder, left_out)
+    if os.path.isfile(folder / capacity.FILE):
+        found = capacity.load(folder, left_out)
+        code = capacity.exit_code(found)
         capacity.render(found, Screen())
-        return capacity.exit_code(found)
-    summary = load_summary(arguments.folder)
-    render(summary, Screen(), load_examples(arguments.folder))
-    return summary.verdict.exit_code
+    else:
+        summary = load_summary(folder, left_out)
+        code = summary.verdict.exit_code
+        render(summary, Screen(), load_examples(folder, left_out))
+    return _whole(code, left_out)
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from loadkit.recovery.status import status
 
-    state, lines = status(arguments.folder)
+    left_out: list[str] = []
+    state, lines = status(arguments.folder, left_out)
     say("\n".join(lines))
-    return CUT if state == "cut" else 0
+    return _whole(CUT if state == "cut" else 0, left_out)
+
+
+def _whole(code: int, left_out: Sequence[str]) -> int:
+    """The exit code of what was told, if nothing was left out of it.
+
+    Raises:
+        UsageError: something was damaged.
+    """
+    if left_out:
+        more = len(left_out) - _TOLD
+        told = "\n".join(left_out[:_TOLD]) + (f"\nand {more:,} more" if more > 0 else "")
+        raise UsageError(f"not all of it could be read\n{told}")
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,12 +7,13 @@ Percentiles take waits that were given up, or are open, for what they are: at le
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hdrh.histogram import HdrHistogram
 
 from loadkit.measure.buckets import SUB_BUCKET_BITS, index_of, lowest_at
+from loadkit.measure.encoded import DIGITS, counters
 from loadkit.measure.enough import needed, ranks
 from loadkit.measure.histogram import HIGHEST, NONE, UNSEEN, Tally, bucket_of
 
@@ -24,8 +25,6 @@ __all__ = ["PERCENTILES", "Distribution", "Estimate"]
 
 PERCENTILES: Final = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """The percentiles of a report, in thousandths, so that ranks are exact integers."""
-
-_DIGITS: Final = 3
 
 
 class Estimate(NamedTuple):
@@ -159,14 +158,17 @@ class Distribution(Tally):
             `lost`, `open`, and in the unit shown `open_median_ms` and `open_oldest_ms`, where there
             are any.
         """
-        ages = sorted(Counter(self.open).elements())
-        if not ages:
-            return {"lost": sum(self.lost.values()), "open": 0} if self.lost else {}
+        lost, many = sum(self.lost.values()), sum(self.open.values())
+        if many <= 0:
+            return {"lost": lost, "open": 0} if self.lost else {}
+        ages = sorted((age, n) for age, n in self.open.items() if n > 0)
+        below = accumulate(n for _, n in ages)
+        median = next(age for (age, _), n in zip(ages, below, strict=True) if 2 * n >= many)
         return {
-            "lost": sum(self.lost.values()),
-            "open": len(ages),
-            "open_median_ms": ages[(len(ages) - 1) // 2] / 1000,
-            "open_oldest_ms": ages[-1] / 1000,
+            "lost": lost,
+            "open": many,
+            "open_median_ms": median / 1000,
+            "open_oldest_ms": ages[-1][0] / 1000,
         }
 
     def statistic(self, name: str) -> Estimate:
@@ -319,20 +321,16 @@ class Distribution(Tally):
         Raises:
             ValueError: it is no such text.
         """
-        import numpy as np  # a worker never asks, and should not pay for loading it
-
         found = cls()
         try:
-            histogram = HdrHistogram.decode(text)
-        except Exception as error:  # zlib's, binascii's, ctypes': whatever a cut text leads to
+            for index, count in counters(text):
+                lowest = lowest_at(index)
+                found.counts[lowest] = count
+                found.total += count * lowest
+                found.min = min(found.min, lowest)
+                found.max = max(found.max, lowest_at(index + 1) - 1)
+        except ValueError as error:
             raise ValueError(f"not an HdrHistogram: {error}") from error
-        counts = np.frombuffer(histogram.counts, dtype=np.uint64)
-        for index in np.flatnonzero(counts).tolist():  # its own iterator takes 40 ms
-            lowest, count = lowest_at(index), int(counts[index])
-            found.counts[lowest] = count
-            found.total += count * lowest
-            found.min = min(found.min, lowest)
-            found.max = max(found.max, lowest_at(index + 1) - 1)
         return found
 
     def _at(self, wanted: list[int]) -> list[float]:
@@ -368,4 +366,4 @@ def _scratch() -> HdrHistogram:
     It and its encoder hold each other, and 170 KB: one for each line of `latency.hlog` would be
     megabytes a second that wait for the garbage collector.
     """
-    return HdrHistogram(1, HIGHEST, _DIGITS)
+    return HdrHistogram(1, HIGHEST, DIGITS)

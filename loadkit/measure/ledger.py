@@ -63,8 +63,8 @@ class _Arrivals:
     def restore(self, state: list[Any]) -> None:
         self._before, self._after, self.last = state[0], set(state[1]), state[2]
 
-    def missing(self) -> list[int]:
-        return [seq for seq in range(self._before, self.last + 1) if seq not in self._after]
+    def missing(self) -> int:
+        return max(0, self.last - self._before + 1 - len(self._after))
 
 
 class Ledger:
@@ -159,10 +159,10 @@ class Ledger:
         """Take note that `worker` has sent intervals up to `last`, whether they came or not."""
         self._arrivals[worker].last = max(self._arrivals[worker].last, last)
 
-    def missing(self) -> dict[str, list[int]]:
-        """Return the numbers that never came, by worker; empty when nothing is missing."""
+    def missing(self) -> dict[str, int]:
+        """Return how many intervals never came, by worker; empty when nothing is missing."""
         gaps = {worker: arrivals.missing() for worker, arrivals in self._arrivals.items()}
-        return {worker: numbers for worker, numbers in gaps.items() if numbers}
+        return {worker: many for worker, many in gaps.items() if many}
 
     def state(self) -> Iterator[dict[str, Any]]:
         """Return all that is known now, for `restore`: parts of plain types, which JSON carries.
@@ -229,7 +229,7 @@ class Ledger:
             worker: {name: Waiting.from_wire(one) for name, one in scopes.items()}
             for worker, scopes in books["waiting"].items()
         }
-        self._busy.update(books["busy"])
+        self._busy.update((worker, [*each]) for worker, each in books["busy"].items())
 
     @property
     def workers(self) -> int:

@@ -307,7 +307,7 @@ def summarise(
         workers_lost=[str(one["worker"]) for one in workers_lost],
         without_workers=without_workers,
         workers_refused=workers_refused,
-        intervals_missing=sum(map(len, ledger.missing().values())),
+        intervals_missing=sum(ledger.missing().values()),
         heartbeats_lost=heartbeats_lost,
         local_limits=local_limits,
         negative=negative,

@@ -273,13 +273,21 @@ class Timeline:
         return parts()
 
     def restore(self, part: Mapping[str, Any]) -> None:
-        """Take a part of what `state` gave."""
+        """Take a part of what `state` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none, or not the next one.
+        """
         if (books := part.get("books")) is not None:
+            if self._rows or self._next:
+                raise ValueError("what all rows have in common comes first, and once")
             self._next = books["next"]
             self._standing = _standing(books["standing"])
             for name, (row, until, frames) in books["workers"].items():
                 self._workers[name] = _Worker(row, until, Counter(frames))
             return
+        if part["row"] < self._next:
+            raise ValueError(f"row {part['row']} is closed already")
         found = self._row(part["row"])
         found.merge(part)
         found.asked, found.cpu = part["asked"], part["cpu"]

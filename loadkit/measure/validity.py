@@ -175,6 +175,8 @@ def _end(stopped: str | None, cut: Mapping[str, Any] | None) -> _Found:
     if cut is not None:
         at, asked, left_out = cut["at_s"], cut["asked_s"], cut["half_written_lines"]
         lines = f" ({plural(left_out, 'half-written line')} left out)" if left_out else ""
+        if damaged := cut.get("left_out"):
+            lines += f", less {plural(len(damaged), 'damaged part')}: {damaged[0]}"
         yield (
             "invalid" if at < asked else "suspect",
             f"the run was cut after {number(at)} of {number(asked)} s ({cut['reason']}): what was "

@@ -59,6 +59,10 @@ class Delivery:
         self.asked = max(self.asked, wanted[-1])
         self.reached = max(self.reached, users)
 
+    def expected_sessions(self, elapsed_s: float) -> float:
+        """Return how many were to begin on average; 0 if closed."""
+        return 0.0 if self._rate is None else self._rate.expected(elapsed_s)
+
     def asked_sessions(self, elapsed_s: float) -> int | None:
         """Return how many sessions were to begin up to a second of the run; None if closed."""
         if self._rate is None or self._load.arrivals is None:

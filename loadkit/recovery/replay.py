@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,29 @@ from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.plan.delivery import Delivery
 from loadkit.plan.settings import Load
-from loadkit.report.journal import JOURNAL, SCHEMA
+from loadkit.recovery.stored import TAIL, head, record
+from loadkit.report.journal import JOURNAL
 from loadkit.report.lines import whole
+from loadkit.textfile import clipped, parse_json
 
 __all__ = ["Replay"]
 
-_DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What a line that is none of ours leads to."""
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of a journal, which begins anew with each megabyte of reports."""
+
+GAP: Final = 3600
+"""Rows for which no line may come: as many are made up at most, in a second or so."""
+
+_ROWS_A_LINE: Final = 20
+"""Rows that a line closes on average at most: there is a tick a second, and a row lasts 0.1 s."""
+
+_MOST_SCOPES: Final = 200
+"""User classes; each phase of one takes 82 KB."""
+
+_MOST_ARRIVALS: Final = 10**9
+
+_DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, LookupError)
+"""What lines lead to that are well each, and do not fit together."""
 
 
 class Replay:
@@ -36,6 +53,8 @@ class Replay:
         ledger: as it was.
         at_s: the second of the run up to which the journal goes.
         left_out: half-written lines.
+        damaged: what is wrong with whole lines that were left out, each with its number; what they
+            told of a second or so is not in the books.
 
     Raises:
         UsageError: there is no journal, or it is none of loadkit's.
@@ -45,18 +64,22 @@ class Replay:
         self._path = path = folder / JOURNAL
         self.standing: dict[str, Any] = {}
         self.at_s = 0.0
+        self.damaged: list[str] = []
         self._delivery: Delivery | None = None
+        self._furthest = 0  # the last row that there has been anything of
+        self._scopes: set[str] = set()
         try:
-            lines, self.left_out = whole(path)
-            self.head = orjson.loads(lines[0])["head"] if lines else {}
-            if self.head.get("schema") != SCHEMA:
-                raise ValueError(f"it does not begin as {SCHEMA}")
-            self.started = datetime.fromisoformat(self.head["started"])
+            lines, self.left_out = whole(path, MOST_BYTES)
+            self.head = head(parse_json(lines[0].decode()) if lines else {})
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
-        except _DAMAGED as error:
-            raise UsageError(f"{path} is no journal of this version: {error}") from error
+        except ValueError as error:
+            raise UsageError(
+                f"{path} is no journal of this version: line 1: {clipped(str(error))}"
+            ) from error
+        self.started = datetime.fromisoformat(self.head["started"])
         self._lines = lines[1:]
+        self._most_rows = GAP + _ROWS_A_LINE * len(lines)
         self.timeline = Timeline(self.head["interval"], self.asked_at)
         self.ledger = Ledger(self.timeline)
 
@@ -65,16 +88,79 @@ class Replay:
 
         Yields:
             The rows that were closed since it was begun, and at its end those that were open.
+
+        Raises:
+            UsageError: what it begins with is damaged, or its lines do not fit together. Others
+                that are damaged are left out.
         """
+        in_tail = False
+        for number, line in enumerate(self._lines, start=2):
+            begins_as_tail = line.startswith(tuple(f'{{"{kind}":'.encode() for kind in TAIL))
+            try:
+                kind, content = record(line)
+                in_tail = in_tail or kind in TAIL
+                if in_tail and kind not in TAIL:
+                    raise ValueError(f"comes too late for a line of {kind}")
+                self._bound(kind, content)
+            except (*_DAMAGED, RecursionError) as error:
+                if not (in_tail or begins_as_tail):
+                    raise self._error(number, error) from error
+                in_tail = True
+                self.damaged.append(f"{self._path}: line {number}: {clipped(str(error))}")
+                continue
+            try:
+                yield from self._take(kind, content)
+            except _DAMAGED as error:
+                raise self._error(number, error) from error
+        if self._delivery is None:
+            raise UsageError(
+                f"{self._path} is damaged, or was edited: it does not say what was run"
+            )
         try:
-            for line in self._lines:
-                for kind, content in orjson.loads(line).items():
-                    yield from self._take(kind, content)
-            if self._delivery is None:
-                raise ValueError("it does not say what was run")
+            yield from self.timeline.finish()
         except _DAMAGED as error:
-            raise UsageError(f"{self._path} is damaged, or was edited: {error!r}") from error
-        yield from self.timeline.finish()
+            raise self._error(len(self._lines) + 1, error) from error
+
+    def _error(self, number: int, error: BaseException) -> UsageError:
+        says = str(error) if isinstance(error, ValueError | UsageError) else repr(error)
+        return UsageError(
+            f"{self._path} is damaged, or was edited: line {number}: {clipped(says)}; nothing can "
+            "be made of what comes after: take it from a copy"
+        )
+
+    def _bound(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Refuse a line that asks for more rows, or for more memory, than any run does.
+
+        Raises:
+            ValueError: it does.
+        """
+        if kind == "known":
+            self._furthest = int(content.get("at", 0.0) / self.timeline.interval)
+            return
+        row = self._furthest
+        scopes: Mapping[str, Any] = {}
+        if kind in TAIL:
+            row = ceil(content.get("at", 0.0) / self.timeline.interval)
+            scopes = content.get("of", {}).get("scopes", {})
+        elif kind == "state":
+            part = content.get("timeline", {})
+            places = [part["row"]] if "row" in part else []
+            if (books := part.get("books")) is not None:
+                places.append(books["next"])
+                places += (one[0] for one in books["workers"].values() if one[0] is not None)
+                if min(places) < self._furthest - GAP:
+                    raise ValueError(f"row {min(places):,} is long over")
+            row = max([row, *places])
+            scopes = {**content.get("scopes", {}), **part.get("scopes", {})}
+        if len(self._scopes | scopes.keys()) > _MOST_SCOPES:
+            raise ValueError(f"there are more than {_MOST_SCOPES} user classes")
+        if row - self._furthest > GAP:
+            raise ValueError(f"it is {row - self._furthest:,} rows after the one before")
+        self._most_rows -= max(0, row - self._furthest)
+        if self._most_rows < 0:
+            raise ValueError("it goes on for longer than the run can have lasted")
+        self._scopes |= scopes.keys()
+        self._furthest = max(self._furthest, row)
 
     def summary(self, cut: Mapping[str, Any] | None, chronicle: Chronicle | None = None) -> Summary:
         """Freeze what was known; after `rows`.
@@ -84,13 +170,23 @@ class Replay:
             chronicle: of all the run's rows; the journal has only the last of them.
         """
         assert self._delivery is not None
+        try:
+            return self._summary(self._delivery, cut, chronicle)
+        except _DAMAGED as error:
+            raise self._error(len(self._lines) + 1, error) from error
+
+    def _summary(
+        self, delivery: Delivery, cut: Mapping[str, Any] | None, chronicle: Chronicle | None
+    ) -> Summary:
+        if delivery.expected_sessions(self.at_s) > _MOST_ARRIVALS:
+            raise ValueError("more arrivals were asked for than any run can have")
         return summarise(
             self.ledger,
             **self.head["what"] | {"limits": self.limits},
             **self.standing.get("besides", {}),
             duration_s=self.at_s,
             workers=max(1, self.ledger.workers),
-            asked_sessions=self._delivery.asked_sessions(self.at_s),
+            asked_sessions=delivery.asked_sessions(self.at_s),
             local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
             cut=cut,
             chronicle=chronicle,

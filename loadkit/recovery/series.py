@@ -2,7 +2,8 @@
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,10 @@ from loadkit.figures import Count, Ending, State
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.timeline import Row, Standing
 from loadkit.measure.waiting import Waiting
+from loadkit.report.completion import LONGEST_LINE
+from loadkit.report.lines import forwards
 from loadkit.report.series import HISTOGRAMS, RETRIED, TIMELINE
+from loadkit.textfile import UnreadableError, clipped, open_file
 
 __all__ = ["read_rows"]
 
@@ -43,32 +47,75 @@ def read_rows(folder: Path) -> Iterator[Row]:
         folder: the run's; its files hold whole lines only.
 
     Raises:
-        UsageError: a file cannot be read, or is none of loadkit's.
+        UsageError: a file cannot be read, or is none of loadkit's; the text names the line.
     """
+    path = folder / TIMELINE
+    latencies, waiting, end = _Histograms(folder / HISTOGRAMS), Waiting(), 0.0
+    with closing(latencies):
+        for number, line in enumerate(_table(path), start=2):
+            try:
+                start = _number(line, "elapsed_s", 1e9)
+                if start < end - 1.0:
+                    raise ValueError("elapsed_s goes back")
+                row = _row(line, latencies.at(start), waiting)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _damaged(path, number, error) from error
+            waiting, end = row.waiting, row.start + row.length
+            yield row
+
+
+def _table(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a file of comma-separated values."""
     try:
-        with (folder / TIMELINE).open(encoding="utf-8", newline="") as file:
-            latencies, waiting = _Histograms(folder / HISTOGRAMS), Waiting()
-            for line in csv.DictReader(file):
-                row = _row(line, latencies.at(line["elapsed_s"]), waiting)
-                waiting = row.waiting
-                yield row
+        with open_file(path) as file:
+            lines = (line.decode() for line in forwards(file, LONGEST_LINE))
+            names: list[str] | None = None
+            for row in csv.reader(lines):
+                if names is None:
+                    names = row
+                    continue
+                if len(row) != len(names):
+                    raise ValueError(f"has {len(row)} columns, not {len(names)}")
+                yield dict(zip(names, row, strict=True))
     except OSError as error:
-        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{folder / TIMELINE} is no file of loadkit: {error!r}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{path} {error}") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+
+
+def _damaged(path: Path, line: int, error: Exception) -> UsageError:
+    what = f"there is no column {error}" if isinstance(error, KeyError) else str(error)
+    return UsageError(f"{path} is damaged, or was edited: line {line}: {clipped(what)}")
+
+
+def _number(line: Mapping[str, str], column: str, most: float = 1e15) -> float:
+    """A number of 0 or more."""
+    if 0 <= (found := float(line[column])) <= most:
+        return found
+    raise ValueError(f"{column} is {clipped(line[column])}")
+
+
+def _count(line: Mapping[str, str], column: str) -> int:
+    if 0 <= (found := int(line[column])) <= 10**15:
+        return found
+    raise ValueError(f"{column} is {clipped(line[column])}")
 
 
 def _row(
     line: Mapping[str, str], tagged: Mapping[str, Distribution], waiting_before: Waiting
 ) -> Row:
     def known(column: str) -> float | None:
-        return float(line[column]) if line[column] else None
+        return _number(line, column) if line[column] else None
 
-    start, length = float(line["elapsed_s"]), float(line["length_s"])
+    start, length = _number(line, "elapsed_s"), _number(line, "length_s", 1e6)
+    if not length:
+        raise ValueError("length_s is 0")
     asked = {"users": known("asked_users"), "arrivals_per_second": known("asked_arrivals_per_s")}
-    states = {str(state): int(line[f"state_{state}"]) for state in State}
+    states = {str(state): _count(line, f"state_{state}") for state in State}
     waiting = Waiting()
-    waiting.turns = int(line["turns_open"])
+    waiting.turns = _count(line, "turns_open")
     latency: dict[str, Distribution] = {}
     for tag, found in tagged.items():
         if tag.startswith(_OPEN):
@@ -82,16 +129,16 @@ def _row(
         at = latency.setdefault(phase, Distribution())
         at.under_way(waiting_before.latency.get(phase, {}), waiting.latency.get(phase, {}))
     all_workers = Standing(
-        start + length, states, int(line["sessions"]), known("rss_mb"), {"": waiting}
+        start + length, states, _count(line, "sessions"), known("rss_mb"), {"": waiting}
     )
-    standing = {"workers": all_workers} if int(line["workers"]) else {}
+    standing = {"workers": all_workers} if _count(line, "workers") else {}
     return Row(
         start,
         length,
         asked={name: value for name, value in asked.items() if value is not None},
         latency=latency,
-        counts=Counter({key: int(line[of]) for of, key in _COUNTS.items() if line[of] != "0"}),
-        session_seconds=float(line["sessions_mean"]) * length,
+        counts=Counter({key: _count(line, of) for of, key in _COUNTS.items() if line[of] != "0"}),
+        session_seconds=_number(line, "sessions_mean") * length,
         reported=standing,
         standing=standing,
         master_rss_mb=known("master_rss_mb"),
@@ -102,23 +149,47 @@ class _Histograms:
     """`latency.hlog`, row by row; only the row that is asked for is decoded and kept."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lines = self._read(path)
         self._next = next(self._lines, None)
 
-    def at(self, elapsed_s: str) -> Mapping[str, Distribution]:
+    def close(self) -> None:
+        """Let go of the file."""
+        self._lines.close()
+
+    def at(self, start: float) -> Mapping[str, Distribution]:
         """Return the distributions of the row that begins then; rows are asked for in order."""
-        start, found = float(elapsed_s), defaultdict[str, Distribution](Distribution)
-        while self._next is not None and self._next[1] <= start + 0.0005:
-            tag, at, text = self._next
+        found = defaultdict[str, Distribution](Distribution)
+        while self._next is not None and self._next[2] <= start + 0.0005:
+            number, tag, at, text = self._next
             if abs(at - start) <= 0.0005:
-                found[tag] = Distribution.decode(text)
+                try:
+                    found[tag] = Distribution.decode(text)
+                except ValueError as error:
+                    raise _damaged(self._path, number, error) from error
             self._next = next(self._lines, None)
         return found
 
     @staticmethod
-    def _read(path: Path) -> Iterator[tuple[str, float, str]]:
-        with path.open(encoding="ascii") as file:
-            for line in file:
-                if line.startswith("Tag="):
-                    tag, start, _, _, text = line.rstrip("\n").split(",")
-                    yield tag.removeprefix("Tag="), float(start), text
+    def _read(path: Path) -> Generator[tuple[int, str, float, str]]:
+        try:
+            with open_file(path) as file:
+                for number, line in enumerate(forwards(file, LONGEST_LINE), start=1):
+                    if line.startswith(b"Tag="):
+                        yield (number, *_histogram(path, number, line))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        except UnreadableError as error:
+            raise UsageError(f"{path} {error}") from error
+        except ValueError as error:
+            raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+
+
+def _histogram(path: Path, number: int, line: bytes) -> tuple[str, float, str]:
+    try:
+        tag, start, _, _, text = line.decode("ascii").rstrip("\n").split(",")
+        if not 0 <= float(start) <= 1e9:
+            raise ValueError(f"begins at {start}")
+    except ValueError as error:
+        raise _damaged(path, number, error) from error
+    return tag.removeprefix("Tag="), float(start), text

@@ -1,5 +1,6 @@
 """How a run stands, told from its files alone."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import time
@@ -21,6 +22,7 @@ from loadkit.report.latency import TOO_FEW, shown
 from loadkit.report.live import clock
 from loadkit.report.series import HISTOGRAMS
 from loadkit.report.verdict import verdict_line
+from loadkit.textfile import UnreadableError, clipped
 
 __all__ = ["LAST", "State", "status"]
 
@@ -30,11 +32,14 @@ LAST: Final = 60.0
 State = Literal["running", "finished", "cut"]
 
 
-def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[str]]:
+def status(
+    folder: Path, left_out: list[str], now: Callable[[], float] = time
+) -> tuple[State, list[str]]:
     """Look at a run.
 
     Args:
         folder: the run's.
+        left_out: takes what was damaged, and is not in what is told; a line each.
         now: the wall clock's time, in seconds since the epoch.
 
     Returns:
@@ -44,17 +49,19 @@ def status(folder: Path, now: Callable[[], float] = time) -> tuple[State, list[s
         UsageError: there is no run in that folder, or its files are damaged.
     """
     path = folder / JOURNAL
-    if not path.exists():
-        return "finished", list(_finished(load_summary(folder)))
+    if not os.path.exists(path):
+        return "finished", list(_finished(load_summary(folder, [])))
     try:
         with hold(path) as over:
             if over and not needed(folder):
-                return "finished", list(_finished(load_summary(folder)))
+                return "finished", list(_finished(load_summary(folder, [])))
             state: State = "cut" if over else "running"
             age = max(0.0, now() - path.stat().st_mtime)
-            return state, list(_told(state, folder, Replay(folder), age))
+            return state, list(_told(state, folder, Replay(folder), age, left_out))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{path} {error}") from error
 
 
 def _finished(summary: Summary) -> Iterator[str]:
@@ -68,10 +75,13 @@ def _finished(summary: Summary) -> Iterator[str]:
     yield _line("verdict", verdict_line(summary))
 
 
-def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[str]:
+def _told(
+    state: State, folder: Path, replay: Replay, age: float, left_out: list[str]
+) -> Iterator[str]:
     rows: list[Row] = []
     for row in replay.rows():
         rows = [each for each in rows if each.start > row.start - LAST] + [row]
+    left_out += replay.damaged
     summary, standing, ledger = replay.summary(None), replay.standing, replay.ledger
     yield _line(
         state,
@@ -81,7 +91,7 @@ def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[st
     )
     asked = replay.asked_at(replay.at_s)
     if "users" in asked:
-        load = f"{number(standing['users'])} of {plural(asked['users'], 'user')} asked for"
+        load = f"{number(standing.get('users', 0))} of {plural(asked['users'], 'user')} asked for"
     else:
         load = f"{number(asked.get('arrivals_per_second', 0))} arrivals/s asked for"
     refused = ledger.counts[Count.ARRIVALS_REFUSED]
@@ -101,7 +111,7 @@ def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[st
         yield _line("waiting", f"{late.many}, oldest {late.oldest}, each longer than its limit")
     yield _line(
         "response",
-        f"p50/p95/p99 {_percentiles(_last_minute(folder, rows, replay).stats())} in the last "
+        f"p50/p95/p99 {_percentiles(_last_minute(folder, rows, replay, left_out))} in the last "
         f"minute, {_percentiles(summary.latency_ms.get(Phase.RESPONSE, {}))} over the run",
     )
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
@@ -118,7 +128,7 @@ def _told(state: State, folder: Path, replay: Replay, age: float) -> Iterator[st
         yield _line("", f"nobody writes there any more: `loadkit report {folder}` makes its report")
 
 
-def _last_minute(folder: Path, rows: list[Row], replay: Replay) -> Distribution:
+def _last_minute(folder: Path, rows: list[Row], replay: Replay, left_out: list[str]) -> Stats:
     """The headline's latencies: of the rows at hand, and before them of those in the file.
 
     With them those waits that began in that minute and are open.
@@ -130,22 +140,32 @@ def _last_minute(folder: Path, rows: list[Row], replay: Replay) -> Distribution:
             ended.lost, ended.open, ended.entered = row.unseen.get(Phase.RESPONSE, {}), {}, {}
             found.add(ended.to_wire())
     first = rows[0].start if rows else replay.at_s
-    for _, _, line in last_lines(folder / HISTOGRAMS):
+    path = folder / HISTOGRAMS
+    try:
+        for one in _before(path, since, first):
+            found.add(one.to_wire())
+    except OSError as error:
+        left_out.append(f"cannot read {path}: {error.strerror}")
+    except ValueError as error:
+        left_out.append(f"{path} is damaged, or was edited: {clipped(str(error))}")
+    waiting: Mapping[int, int] = replay.ledger.waiting.latency.get(Phase.RESPONSE, {})
+    found.look_again({}, {age: n for age, n in waiting.items() if age <= LAST * 1e6})
+    return found.stats()
+
+
+def _before(path: Path, since: float, until: float) -> Iterator[Distribution]:
+    """The headline's latencies in a file, between two seconds of the run, the latest first."""
+    for _, _, line in last_lines(path):
         if not line.endswith(b"\n"):
             continue
         if not line.startswith(b"Tag="):
-            break
+            return
         tag, start, _, _, histogram = line.decode().removeprefix("Tag=").split(",")
-        if float(start) < since:
-            break
-        if float(start) < round(first, 3) and tag in (Phase.RESPONSE, f"lost.{Phase.RESPONSE}"):
-            one = Distribution.decode(histogram)
-            if tag != Phase.RESPONSE:
-                one = Distribution.of({}, one.counts)
-            found.add(one.to_wire())
-    waiting: Mapping[int, int] = replay.ledger.waiting.latency.get(Phase.RESPONSE, {})
-    found.look_again({}, {age: n for age, n in waiting.items() if age <= LAST * 1e6})
-    return found
+        if not float(start) >= since:
+            return
+        if float(start) < round(until, 3) and tag in (Phase.RESPONSE, f"lost.{Phase.RESPONSE}"):
+            one = Distribution.decode(histogram.rstrip("\n"))
+            yield one if tag == Phase.RESPONSE else Distribution.of({}, one.counts)
 
 
 def _percentiles(stats: Stats) -> str:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loadkit.errors import UsageError
 from loadkit.foreign import code, in_json, markdown
 from loadkit.measure.words import number, plural
 from loadkit.metrics import Metric
@@ -18,6 +17,7 @@ from loadkit.report.curve import analysed, headline, told_of_curve
 from loadkit.report.files import write_text
 from loadkit.report.latency import shown
 from loadkit.report.pace import held_step, own_pace, time_scale
+from loadkit.report.stored_capacity import SCHEMA, read
 
 __all__ = [
     "FILE",
@@ -31,7 +31,6 @@ __all__ = [
     "sentence",
 ]
 
-SCHEMA: Final = "loadkit.capacity/1"
 FILE: Final = "capacity.json"
 
 _COLUMNS: Final = ("step", "load", "at once", "turns/s", "p50, ms", "p95, ms", "outcome")
@@ -55,27 +54,18 @@ def save(folder: Path, found: Document) -> None:
     write_text(folder / FILE, in_json(json.dumps(found, indent=1, ensure_ascii=False)) + "\n")
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load(folder: Path, left_out: list[str] | None = None) -> dict[str, Any]:
     """Read a search's document.
 
     Args:
         folder: the run's folder, or its `capacity.json`.
+        left_out: takes what is wrong with parts that a report can do without, a line each; None
+            refuses a document with such parts.
 
     Raises:
         UsageError: there is none, or it is not one.
     """
-    path = folder if folder.suffix == ".json" else folder / FILE
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}; give the folder of a capacity search"
-        ) from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}; was it cut short or edited?") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise UsageError(f"{path} is no result of a capacity search ({SCHEMA})")
-    return found
+    return read(folder if folder.suffix == ".json" else folder / FILE, left_out)
 
 
 def exit_code(found: Document) -> int:

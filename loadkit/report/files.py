@@ -10,13 +10,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from loadkit.errors import UsageError
 from loadkit.foreign import in_json
 from loadkit.measure.summary import Summary
 from loadkit.report import junit, markdown
+from loadkit.report.checked import Line, Name, Stored, checked, read_json
 from loadkit.report.lines import NO_LINK
+from loadkit.report.stored_summary import read
 
 __all__ = [
     "load_examples",
@@ -154,46 +158,59 @@ def _replace(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def load_summary(folder: Path) -> Summary:
+def load_summary(folder: Path, left_out: list[str] | None = None) -> Summary:
     """Read a run's summary.
 
     Args:
         folder: the run's folder, or its `summary.json`.
+        left_out: takes what is wrong with parts that no verdict hangs on, a line each; None
+            refuses a summary with such parts.
 
     Raises:
         UsageError: there is none, or it is not one.
     """
     path = folder if folder.suffix == ".json" else folder / "summary.json"
-    data = _read(path)
     try:
-        return Summary.from_dict(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-        raise UsageError(f"{path} is not a summary of loadkit: {what}") from error
+        return Summary.from_dict(read(path, left_out))
+    except UsageError as error:
+        raise UsageError(f"{error}{_mend(path)}") from error
 
 
-def load_examples(folder: Path) -> dict[str, str]:
+def _mend(path: Path) -> str:
+    """What can be done about a summary that cannot be read."""
+    if not os.path.lexists(path):
+        return ""
+    if os.path.isfile(path.with_name("journal.jsonl")):
+        return f"; delete {path.name}, and `loadkit report` makes it anew from journal.jsonl"
+    if os.path.isfile(path.with_name("summary.md")):
+        return "; summary.md beside it says what the run came to"
+    return ""
+
+
+def load_examples(folder: Path, left_out: list[str]) -> dict[str, str]:
     """Read the example texts of a run; empty if it has no `run.json`.
 
-    Raises:
-        UsageError: there is one and it cannot be read.
+    Args:
+        folder: the run's.
+        left_out: takes a line where there is one that is damaged.
     """
     path = folder / "run.json"
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
-    data = _read(path)
-    examples = data.get("examples") if isinstance(data, dict) else None
-    return dict(examples) if isinstance(examples, dict) else {}
-
-
-def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        mend = "give the folder of a finished run, as under results/"
-        raise UsageError(f"cannot read {path}: {error.strerror}; {mend}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not JSON: {error}; was it cut short or edited?") from error
+        data = read_json(path, "a file that `loadkit run` wrote")
+        if not isinstance(data, dict):
+            raise UsageError(f"{path} is damaged, or was edited: should be a table")
+        return dict(checked(_Info, data, f"{path} is damaged, or was edited").get("examples", {}))
+    except UsageError as error:
+        left_out.append(f"{error}; left out: the examples")
+        return {}
+
+
+class _Info(Stored):
+    """What is read of `run.json`."""
+
+    examples: Annotated[dict[Name, Line], Field(max_length=1_000)] = {}
 
 
 def _json(data: Any) -> str:

@@ -22,6 +22,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.report.lines import Lines
 from loadkit.report.lock import grows, lock
+from loadkit.textfile import MOST_BYTES, open_file
 
 __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
 
@@ -170,6 +171,7 @@ def hold(path: Path) -> Iterator[bool]:
 
     Raises:
         OSError: it cannot be read.
+        ValueError: it is no ordinary file.
     """
     while True:
         with _opened(path) as file:
@@ -182,6 +184,8 @@ def hold(path: Path) -> Iterator[bool]:
 
 
 def _opened(path: Path) -> BinaryIO:
+    with open_file(path):  # an ordinary one
+        pass
     try:
         return path.open("r+b")  # some file systems lock nothing else
     except PermissionError:
@@ -195,7 +199,7 @@ def _opened(path: Path) -> BinaryIO:
 def _locked(file: BinaryIO) -> bool:
     """Whether the journal says that its writer has locked it."""
     try:
-        return bool(orjson.loads(file.readline())["head"].get("locked", True))
+        return bool(orjson.loads(file.readline(MOST_BYTES))["head"].get("locked", True))
     except (ValueError, KeyError, TypeError, AttributeError):
         return True  # no journal: whoever reads it will tell
 

@@ -1,14 +1,20 @@
 """A file of whole lines, there as soon as they are written."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["NO_LINK", "Lines", "whole", "written"]
+from loadkit.textfile import open_file
+
+__all__ = ["NO_LINK", "Lines", "backwards", "forwards", "whole", "written"]
 
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """The flag with which a file is not opened whose name is a link; Windows has none."""
+
+_PIECE: Final = 65_536
 
 
 class Lines:
@@ -23,12 +29,12 @@ class Lines:
 
     Attributes:
         path: the same.
-        size: bytes of whole lines in the file.
+        size: bytes of whole lines in the file; 0 before the first one is written.
     """
 
     def __init__(self, path: Path, *, go_on: bool = False) -> None:
         self.path = path
-        self.size = path.stat().st_size if go_on else 0
+        self.size = 0
         self._go_on = go_on
         self._file: BinaryIO | None = None
         self._closed = False
@@ -45,6 +51,7 @@ class Lines:
             # Unbuffered: what is written is there when the process is killed, and a buffer
             # that could not be emptied would raise once more when the file is closed.
             self._file = written(self.path, go_on=self._go_on)
+            self.size = os.fstat(self._file.fileno()).st_size
         line = text.encode() if isinstance(text, str) else text
         data = memoryview(line)
         while data:
@@ -93,20 +100,66 @@ def written(path: Path, *, go_on: bool) -> BinaryIO:
     return open(number, "ab" if go_on else "wb", buffering=0)
 
 
-def whole(path: Path) -> tuple[list[str], int]:
+def whole(path: Path, most: int) -> tuple[list[bytes], int]:
     """Read the whole lines of a file that may end in the midst of one.
 
     Args:
         path: the file; one that is missing has no lines.
+        most: bytes that it may have.
 
     Returns:
         The lines without their ends, and how many were left out as half-written: 0 or 1.
 
     Raises:
         OSError: it cannot be read.
+        ValueError: it is no ordinary file, or too large.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return [], 0
-    lines = path.read_bytes().split(b"\n")
+    with open_file(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"is larger than {most // 1024**2} MB, the most that is read")
+    lines = data.split(b"\n")
     half = bool(lines.pop())
-    return [line.decode("utf-8", "replace") for line in lines], int(half)
+    return lines, int(half)
+
+
+def forwards(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """Give the lines of an open file with their ends, one by one.
+
+    Raises:
+        ValueError: one is longer than `most` bytes.
+    """
+    for number in count(1):
+        line = file.readline(most + 1)
+        if len(line) > most:
+            raise ValueError(f"line {number} is longer than {most // 1024:,} KB")
+        if not line:
+            return
+        yield line
+
+
+def backwards(file: BinaryIO, most: int) -> Iterator[tuple[int, int, bytes]]:
+    """Give the lines of an open file from the last to the first.
+
+    Yields:
+        Where it begins and ends in the file, its end included, and the line with its end; the last
+        one of the file may lack that.
+
+    Raises:
+        ValueError: one is longer than `most` bytes.
+    """
+    at = end = file.seek(0, os.SEEK_END)
+    held = b""  # from `at` to `end`
+    while end:
+        begin = held.rfind(b"\n", 0, len(held) - 1) + 1
+        if not begin and at:
+            if len(held) > most:
+                raise ValueError(f"the line that ends at byte {end:,} is longer than {most:,}")
+            step = min(at, max(len(held), _PIECE))
+            at = file.seek(at - step)
+            held = file.read(step) + held
+            continue
+        yield at + begin, end, held[begin:]
+        held, end = held[:begin], at + begin

@@ -28,7 +28,7 @@ well enough to be multiplied. Ours."""
 
 def time_scale(found: Mapping[str, Any]) -> float:
     """Return how much time people took compared with their own pace; 1 where nobody says."""
-    profile = found.get("subject", {}).get("profile", {})
+    profile = (found.get("subject") or {}).get("profile", {})
     return float(profile.get("conversation", {}).get("time_scale", 1.0))
 
 

@@ -356,7 +356,7 @@ def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
     else:
         assert "free some space there, or choose" in ended.output
         assert needed(left)
-        assert rebuild(left).cut is not None
+        assert rebuild(left, []).cut is not None
 
 
 def test_a_metrics_port_that_is_taken_is_told_before_any_load(server: str, tmp_path: Path) -> None:

@@ -136,8 +136,8 @@ def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
             found = load_summary(run.out)
             assert found.cut is None, where
         else:
-            assert status(run.out)[0] == "cut", where
-            found = rebuild(run.out)
+            assert status(run.out, [])[0] == "cut", where
+            found = rebuild(run.out, [])
             assert found.verdict.validity != "valid", where
             assert found.cut is not None, where
             assert found.cut["at_s"] > run.kills[-1] - run.began - LOSS, where

@@ -175,7 +175,7 @@ def test_there_are_results_that_a_report_can_be_made_of(ended: dict[str, Ended],
     """And none of them is a pass."""
     folder = results(ended[name].out)
     if needed(folder):
-        rebuild(folder)
+        rebuild(folder, [])
     told = load_summary(folder)
     assert told.turns["sent"] > 0
     assert told.verdict.exit_code != 0

@@ -132,7 +132,7 @@ def test_gaps_are_known_by_worker() -> None:
     ledger = Ledger()
     for worker, seq in (("a", 2), ("a", 5), ("b", 1), ("b", 2)):
         ledger.add(worker, seq, interval())
-    assert ledger.missing() == {"a": [1, 3, 4]}
+    assert ledger.missing() == {"a": 3}
 
 
 def test_a_gap_closes_when_its_report_comes_after_all() -> None:
@@ -155,7 +155,7 @@ def test_what_a_worker_said_it_sent_is_expected() -> None:
     ledger = Ledger()
     ledger.add("a", 1, interval())
     ledger.expect("a", 3)
-    assert ledger.missing() == {"a": [2, 3]}
+    assert ledger.missing() == {"a": 2}
 
 
 def test_sessions_that_are_older_take_no_more_room() -> None:

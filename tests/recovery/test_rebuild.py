@@ -69,7 +69,7 @@ def test_the_report_of_a_killed_run_is_that_of_one_that_ended_there(
         live(reference, 20, seed, killed_at)
         master.kill()
         assert needed(folder)
-        found = rebuild(folder)
+        found = rebuild(folder, [])
         assert found.cut is not None
         expected = reference.end(dict(found.cut), found.cut["at_s"])
         assert {**found.to_dict(), **COURSE} == {**expected.to_dict(), **COURSE}
@@ -91,7 +91,7 @@ def killed(folder: Path, at: float = 12.5, load: Load | None = None) -> Master:
 def test_all_files_of_a_run_are_there_and_the_journal_is_not(tmp_path: Path) -> None:
     """What the run knew of itself is in them: its examples, and where they happened, too."""
     killed(tmp_path)
-    rebuild(tmp_path)
+    rebuild(tmp_path, [])
     assert {path.name for path in tmp_path.iterdir()} == ALL | {TIMELINE, HISTOGRAMS}
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["target"] == "http://127.0.0.1:8100"
@@ -104,7 +104,7 @@ def test_all_files_of_a_run_are_there_and_the_journal_is_not(tmp_path: Path) -> 
 def test_the_verdict_says_that_it_was_cut_and_when(tmp_path: Path) -> None:
     """After two thirds of its time the figures are of another load than was asked for."""
     killed(tmp_path)
-    summary = rebuild(tmp_path)
+    summary = rebuild(tmp_path, [])
     assert summary.verdict.validity == "invalid"
     assert summary.cut is not None
     says = f"the run was cut after {number(summary.cut['at_s'])} of 20 s"
@@ -116,7 +116,7 @@ def test_the_verdict_says_that_it_was_cut_and_when(tmp_path: Path) -> None:
 def test_a_second_time_tells_the_same(tmp_path: Path) -> None:
     """The summary is a run's like any other from then on."""
     killed(tmp_path)
-    first = rebuild(tmp_path)
+    first = rebuild(tmp_path, [])
     assert not needed(tmp_path)
     assert load_summary(tmp_path).to_dict() == json.loads(json.dumps(first.to_dict()))
 
@@ -127,7 +127,7 @@ def test_a_half_written_line_is_left_out_and_counted(tmp_path: Path, name: str) 
     killed(tmp_path)
     with (tmp_path / name).open("ab") as file:
         file.write(b'{"interval": {"wor' if name == JOURNAL else b"13.0")
-    summary = rebuild(tmp_path)
+    summary = rebuild(tmp_path, [])
     assert summary.cut is not None
     assert summary.cut["half_written_lines"] == 1
     assert any("1 half-written line left out" in text for text in summary.verdict.reasons)
@@ -146,10 +146,10 @@ def test_what_rebuilds_may_be_killed_as_well(
 
         patch.setattr("loadkit.recovery.rebuild.write", dies)
         with pytest.raises(KeyboardInterrupt):
-            rebuild(tmp_path)
+            rebuild(tmp_path, [])
     rows = (tmp_path / TIMELINE).read_bytes()
     assert needed(tmp_path)
-    rebuild(tmp_path)
+    rebuild(tmp_path, [])
     assert (tmp_path / TIMELINE).read_bytes() == rows
 
 
@@ -159,7 +159,7 @@ def test_in_the_open_model_the_arrivals_up_to_the_cut_were_asked_for(tmp_path: P
     stages[1]["arrivals_per_second"] = 5
     load = Load.model_validate({"model": "open", "stages": stages, "arrivals": "uniform"})
     killed(tmp_path, load=load)
-    summary = rebuild(tmp_path)
+    summary = rebuild(tmp_path, [])
     assert summary.arrivals is not None
     assert summary.cut is not None
     assert summary.arrivals["asked"] == pytest.approx(5 * summary.cut["at_s"], abs=1)
@@ -171,7 +171,7 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     live(master, 20, 3, 5.5)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UsageError, match=f"still going on.*loadkit status {tmp_path}"):
-        rebuild(tmp_path)
+        rebuild(tmp_path, [])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     master.kill()
 
@@ -187,13 +187,21 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path, content: str, says: str) -> None:
     (tmp_path / JOURNAL).write_text(content)
     with pytest.raises(UsageError, match=says):
-        rebuild(tmp_path)
+        rebuild(tmp_path, [])
 
 
-def test_a_journal_that_was_edited_is_named(tmp_path: Path) -> None:
-    """A line that is whole and makes no sense is no half-written one."""
+def test_a_line_that_makes_no_sense_is_left_out_and_named(tmp_path: Path) -> None:
+    """One that is whole is no half-written one; the results say so too, and the journal stays."""
     killed(tmp_path)
     with (tmp_path / JOURNAL).open("a") as file:
         file.write('{"interval": {"worker": "w1"}}\n')
-    with pytest.raises(UsageError, match=r"journal\.jsonl is damaged, or was edited: .*'at'"):
-        rebuild(tmp_path)
+    lines = (tmp_path / JOURNAL).read_bytes().count(b"\n")
+    left_out: list[str] = []
+    summary = rebuild(tmp_path, left_out)
+    (only,) = left_out
+    assert f"journal.jsonl: line {lines}: seq is missing" in only
+    assert summary.cut is not None
+    assert summary.cut["left_out"] == left_out
+    assert any("less 1 damaged part" in text for text in summary.verdict.reasons)
+    assert (tmp_path / JOURNAL).exists()
+    assert load_summary(tmp_path).verdict == summary.verdict

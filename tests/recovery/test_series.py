@@ -95,5 +95,5 @@ def test_a_file_that_is_none_of_loadkits_is_refused(folder: Path) -> None:
 def test_a_file_that_is_gone_is_named(folder: Path) -> None:
     """As one that cannot be read."""
     (folder / TIMELINE).unlink()
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         list(read_rows(folder))

@@ -20,7 +20,7 @@ def told(folder: Path, age: float = 0.4) -> tuple[str, dict[str, str]]:
     """The state, and the lines by their labels."""
     journal = folder / JOURNAL
     written = journal.stat().st_mtime if journal.exists() else 0.0
-    state, lines = status(folder, lambda: written + age)
+    state, lines = status(folder, [], lambda: written + age)
     return state, {line[:11].strip(): line[11:] for line in lines}
 
 
@@ -98,7 +98,7 @@ def test_a_run_whose_results_are_there(tmp_path: Path) -> None:
     """Its verdict is all there is to say."""
     master, _ = lived(tmp_path, 3)
     master.kill()
-    summary = rebuild(tmp_path)
+    summary = rebuild(tmp_path, [])
     state, lines = told(tmp_path)
     assert state == "finished"
     assert lines["cut"].startswith("tiny → http://127.0.0.1:8100, 2026-11-22T15:06:54Z, ")
@@ -110,7 +110,7 @@ def test_a_run_that_was_killed_right_after_its_summary_is_finished(tmp_path: Pat
     master, _ = lived(tmp_path, 3)
     master.kill()
     journal = (tmp_path / JOURNAL).read_bytes()
-    rebuild(tmp_path)
+    rebuild(tmp_path, [])
     (tmp_path / JOURNAL).write_bytes(journal)
     assert told(tmp_path)[0] == "finished"
 
@@ -126,5 +126,5 @@ def test_half_a_line_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read .*summary\.json"):
-        status(tmp_path)
+    with pytest.raises(UsageError, match=r"summary\.json cannot be read"):
+        status(tmp_path, [])

@@ -80,7 +80,7 @@ def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: An
     write(tmp_path, summary, {"host": "http://127.0.0.1:8100"}, examples)
     assert load_summary(tmp_path) == summary
     assert load_summary(tmp_path / "summary.json") == summary
-    assert load_examples(tmp_path) == examples
+    assert load_examples(tmp_path, []) == examples
     assert json.loads((tmp_path / "run.json").read_text())["host"] == "http://127.0.0.1:8100"
     assert (tmp_path / "summary.md").read_text().startswith("# ")
     assert sorted(p.name for p in tmp_path.iterdir()) == [
@@ -202,18 +202,19 @@ def test_a_disk_that_is_really_full_is_a_usage_error(
 def test_a_text_with_half_a_character_is_written(tmp_path: Path, make: Any) -> None:
     """A server's words may hold a lone surrogate, which UTF-8 has no bytes for."""
     write(tmp_path, make(failing=True), {}, {"errors.unanswered": "half \ud800 of it"})
-    assert load_examples(tmp_path) == {"errors.unanswered": "half \ud800 of it"}
+    read = {"errors.unanswered": "half \N{REPLACEMENT CHARACTER} of it"}
+    assert load_examples(tmp_path, []) == read
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot read .*finished run"),
+        (None, "cannot be read: No such file.*finished run"),
         ("{", "is not JSON"),
         ("[]", "not a summary"),
-        ("{}", "'schema' is missing"),
+        ("{}", "its schema is None"),
         ('{"schema": "loadkit.summary/9"}', "loadkit.summary/9"),
-        ('{"schema": "loadkit.summary/1", "verdict": 3}', "not a summary"),
+        ('{"schema": "loadkit.summary/1", "verdict": 3}', "profile is missing"),
     ],
 )
 def test_what_is_no_summary_is_a_usage_error(
@@ -229,4 +230,4 @@ def test_what_is_no_summary_is_a_usage_error(
 
 def test_a_run_without_run_json_has_no_examples(tmp_path: Path) -> None:
     """They are an addition, and a report does without."""
-    assert load_examples(tmp_path) == {}
+    assert load_examples(tmp_path, []) == {}

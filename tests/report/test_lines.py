@@ -57,16 +57,25 @@ def test_half_a_line_is_cut_off_at_the_end(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("content", "lines", "half"),
-    [(b"", [], 0), (b"a\nb\n", ["a", "b"], 0), (b"a\nb", ["a"], 1), (b"b", [], 1)],
+    [(b"", [], 0), (b"a\nb\n", [b"a", b"b"], 0), (b"a\nb", [b"a"], 1), (b"b", [], 1)],
 )
 def test_half_a_line_at_the_end_is_left_out_and_counted(
     tmp_path: Path, content: bytes, lines: list[str], half: int
 ) -> None:
     (tmp_path / "file").write_bytes(content)
-    assert whole(tmp_path / "file") == (lines, half)
+    assert whole(tmp_path / "file", 4) == (lines, half)
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """And not read to its end."""
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(100 * 1024**3)
+    with pytest.raises(ValueError, match="is larger than 1 MB"):
+        whole(tmp_path / "file", 1024**2)
 
 
 def test_a_missing_file_has_no_lines(tmp_path: Path) -> None:
+<<<<<<< HEAD
     assert whole(tmp_path / "file") == ([], 0)
 
 
@@ -86,3 +95,6 @@ def test_no_link_is_followed(tmp_path: Path, go_on: bool, there: bool) -> None:
     ):
         pass
     assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)
+=======
+    assert whole(tmp_path / "file", 1) == ([], 0)
+>>>>>>> d0bd5f3 (What a run's folder holds is checked as it is read)

@@ -13,6 +13,8 @@ from loadkit.measure.queueing import Objective
 from loadkit.room import SESSION_BYTES
 from loadkit.sizing.inputs import INPUTS, Carried, read_capacity, read_inputs
 
+from .searches import result
+
 
 def test_every_input_is_a_flag_of_the_command_and_the_reverse() -> None:
     """In the same order, so that help and table agree."""
@@ -100,30 +102,6 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
-def result(model: str = "closed", time_scale: float = 1.0, **capacity: Any) -> dict[str, Any]:
-    """What a search leaves, as far as a plan reads it."""
-    found = {"verdict": "found", "load": 412.0} | capacity
-    return {
-        "schema": "loadkit.capacity/1",
-        "model": model,
-        "subject": {"profile": {"conversation": {"time_scale": time_scale}}},
-        "capacity": found,
-        "steps": [
-            {
-                "load": load,
-                "outcome": {"verdict": verdict},
-                "delivered": {"concurrent": 60.4, "turns_per_second": turns},
-            }
-            for load, verdict, turns in (
-                (100.0, "held", 5.0),
-                (found["load"], "held", 19.0),
-                (found["load"], "held", 20.5),  # the confirmation
-                (900.0, "broken", 30.0),
-            )
-        ],
-    }
-
-
 @pytest.mark.parametrize(
     ("document", "source"),
     [
@@ -166,7 +144,7 @@ def test_a_result_without_a_capacity_is_refused(tmp_path: Path, text: str, words
 
 def test_a_result_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """As is one beside a capacity that was given."""
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read_capacity(tmp_path / "none.json")
     with pytest.raises(UsageError, match="give one"):
         read_inputs({"capacity": "5"}, tmp_path / "none.json")

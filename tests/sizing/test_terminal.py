@@ -12,6 +12,8 @@ from loadkit.sizing.inputs import read_inputs
 from loadkit.sizing.size import make_plan
 from loadkit.sizing.terminal import chart, render
 
+from .searches import result
+
 pytestmark = pytest.mark.usefixtures("small_storms")
 
 
@@ -78,14 +80,8 @@ def test_the_command_takes_a_capacity_result_and_writes_json(
 ) -> None:
     """One object, which another program can read."""
     path = tmp_path / "capacity.json"
-    step = {
-        "load": 412.0,
-        "outcome": {"verdict": "held"},
-        "delivered": {"concurrent": 411.0, "turns_per_second": 12.5},
-    }
-    capacity = {"load": 412.0, "verdict": "found"}
-    found = {"schema": "loadkit.capacity/1", "model": "closed", "capacity": capacity}
-    found["steps"] = [step]
+    found = result()
+    found["steps"][2]["delivered"] = {"concurrent": 411.0, "turns_per_second": 12.5}
     path.write_text(json.dumps(found))
     assert cli.main(["plan", str(path), "--concurrent", "500", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -190,7 +190,7 @@ def test_it_stands_in_its_files_as_of_its_last_look(world: World) -> None:
     world.report(6.0, 0.25, 0.5)
     world.run.look(6.0, 4, Roster())
     left = Path(shutil.copytree(world.folder, world.folder.with_name("left")))
-    found = rebuild(left)
+    found = rebuild(left, [])
     assert found.cut is not None
     assert found.turns["answered"] == 2
 
