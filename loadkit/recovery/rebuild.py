@@ -62,12 +62,7 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     half = complete(folder, replay.started, replay.rows(), left_out) + replay.left_out
     left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
     # Only now the files have every row.
-    chronicle: Chronicle | None = Chronicle(replay.warmup_s, replay.asked_at)
-    try:
-        chronicle.add(read_rows(folder), replay.at_s)
-    except UsageError as error:
-        left_out.append(f"{error}; left out: drift, incidents, and the load over time")
-        chronicle = None
+    chronicle = _chronicle(folder, replay, left_out)
     cut = {
         "at_s": round(replay.at_s, 3),
         "asked_s": replay.asked_s,
@@ -80,3 +75,13 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     ledger = replay.ledger
     write(folder, summary, replay.head["run"], ledger.examples, ledger.evidence)
     return summary
+
+
+def _chronicle(folder: Path, replay: Replay, left_out: list[str]) -> Chronicle | None:
+    chronicle = Chronicle(replay.warmup_s, replay.asked_at)
+    try:
+        chronicle.add(read_rows(folder), replay.at_s)
+    except UsageError as error:
+        left_out.append(f"{error}; left out: drift, incidents, and the load over time")
+        return None
+    return chronicle

@@ -18,7 +18,7 @@ from loadkit.plan.settings import Load
 from loadkit.recovery.stored import TAIL, head, record
 from loadkit.report.journal import JOURNAL
 from loadkit.report.lines import whole
-from loadkit.textfile import clipped, parse_json
+from loadkit.textfile import clipped
 
 __all__ = ["Replay"]
 
@@ -70,7 +70,7 @@ class Replay:
         self._scopes: set[str] = set()
         try:
             lines, self.left_out = whole(path, MOST_BYTES)
-            self.head = head(parse_json(lines[0].decode()) if lines else {})
+            self.head = head(lines[0] if lines else b"{}")
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except ValueError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count, Ending, State
+from loadkit.figures import Count, Ending, Phase, State
 from loadkit.measure.distribution import Distribution
 from loadkit.measure.timeline import Row, Standing
 from loadkit.measure.waiting import Waiting
@@ -35,6 +35,7 @@ _COUNTS: Final[Mapping[str, str]] = {
 
 _SCHEDULE: Final = "from_schedule."
 _LOST, _OPEN = "lost.", "open."
+_TAGS: Final = frozenset(f"{of}{phase}" for phase in Phase for of in ("", _SCHEDULE, _LOST, _OPEN))
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
@@ -190,6 +191,8 @@ def _histogram(path: Path, number: int, line: bytes) -> tuple[str, float, str]:
         tag, start, _, _, text = line.decode("ascii").rstrip("\n").split(",")
         if not 0 <= float(start) <= 1e9:
             raise ValueError(f"begins at {start}")
+        if tag.removeprefix("Tag=") not in _TAGS:
+            raise ValueError(f"has a {tag}")
     except ValueError as error:
         raise _damaged(path, number, error) from error
     return tag.removeprefix("Tag="), float(start), text

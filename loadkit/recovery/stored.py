@@ -33,6 +33,7 @@ from loadkit.report.checked import (
 )
 from loadkit.report.journal import SCHEMA
 from loadkit.report.stored_summary import Absence, Lost
+from loadkit.textfile import parse_json
 
 __all__ = ["TAIL", "Interval", "Standing", "head", "record"]
 
@@ -209,9 +210,7 @@ _Second = Annotated[int, Field(ge=-(10**10), le=10**10)]
 
 class _Concurrency(Stored):
     highest: Count
-    seconds: Annotated[
-        list[Annotated[tuple[_Second, _Counts], _List]], Field(max_length=10_000)
-    ]
+    seconds: Annotated[list[Annotated[tuple[_Second, _Counts], _List]], Field(max_length=10_000)]
 
 
 def _has_all(scopes: dict[str, Any]) -> dict[str, Any]:
@@ -282,9 +281,7 @@ class _What(Stored):
     profile: Name
     started_at: Moment
     target: Name
-    limits: Annotated[
-        list[Annotated[tuple[MetricName, Number], _List]], Field(max_length=1_000)
-    ]
+    limits: Annotated[list[Annotated[tuple[MetricName, Number], _List]], Field(max_length=1_000)]
     strict: Flag = False
     warmup_s: Seconds = 0.0
     notes: Annotated[list[Line], Field(max_length=1_000)] = []
@@ -306,12 +303,14 @@ _LINES: Final[dict[str, type[Stored]]] = {
 }
 
 
-def head(data: Any) -> dict[str, Any]:
+def head(line: bytes) -> dict[str, Any]:
     """Return what a journal begins with.
 
     Raises:
         ValueError: it is none; the text says why.
     """
+    _bounded(line)
+    data = parse_json(line.decode())
     content = data.get("head") if isinstance(data, dict) else None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ValueError(f"it does not begin as {SCHEMA}")
@@ -324,13 +323,17 @@ def record(line: bytes) -> tuple[str, dict[str, Any]]:
     Raises:
         ValueError: it is none; the text says why.
     """
-    if len(line) > MOST_BYTES:
-        raise ValueError(f"it is longer than {MOST_BYTES // 1024**2} MB")
+    _bounded(line)
     data = orjson.loads(line)
     if not isinstance(data, dict) or len(data) != 1 or not data.keys() <= _LINES.keys():
         raise ValueError(f"should be one of {', '.join(_LINES)}")
     ((kind, content),) = data.items()
     return kind, _validated(_LINES[kind], content).plain()
+
+
+def _bounded(line: bytes) -> None:
+    if len(line) > MOST_BYTES:
+        raise ValueError(f"it is longer than {MOST_BYTES // 1024**2} MB")
 
 
 def _validated(model: type[Stored], content: Any) -> Stored:

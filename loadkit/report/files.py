@@ -10,17 +10,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Final
-
-from pydantic import Field
+from typing import Any, Final
 
 from loadkit.errors import UsageError
 from loadkit.foreign import in_json
 from loadkit.measure.summary import Summary
 from loadkit.report import junit, markdown
-from loadkit.report.checked import Line, Name, Stored, checked, read_json
 from loadkit.report.lines import NO_LINK
-from loadkit.report.stored_summary import read
+from loadkit.report.stored_summary import read, read_examples
 
 __all__ = [
     "load_examples",
@@ -195,22 +192,11 @@ def load_examples(folder: Path, left_out: list[str]) -> dict[str, str]:
         left_out: takes a line where there is one that is damaged.
     """
     path = folder / "run.json"
-    if not os.path.lexists(path):
-        return {}
     try:
-        data = read_json(path, "a file that `loadkit run` wrote")
-        if not isinstance(data, dict):
-            raise UsageError(f"{path} is damaged, or was edited: should be a table")
-        return dict(checked(_Info, data, f"{path} is damaged, or was edited").get("examples", {}))
+        return read_examples(path) if os.path.lexists(path) else {}
     except UsageError as error:
         left_out.append(f"{error}; left out: the examples")
         return {}
-
-
-class _Info(Stored):
-    """What is read of `run.json`."""
-
-    examples: Annotated[dict[Name, Line], Field(max_length=1_000)] = {}
 
 
 def _json(data: Any) -> str:

@@ -22,7 +22,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.report.lines import Lines
 from loadkit.report.lock import grows, lock
-from loadkit.textfile import MOST_BYTES, open_file
+from loadkit.textfile import open_file
 
 __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
 
@@ -32,6 +32,8 @@ SCHEMA: Final = "loadkit.journal/2"
 GROWTH: Final = 1_000_000
 """Bytes of reports after which a new file begins: a minute or two of a busy run, and a fraction of
 a second to read again. The first few take memory that stays taken, so they are to come early."""
+
+_LONGEST_HEAD: Final = 1024 * 1024
 
 
 class Journal:
@@ -199,7 +201,7 @@ def _opened(path: Path) -> BinaryIO:
 def _locked(file: BinaryIO) -> bool:
     """Whether the journal says that its writer has locked it."""
     try:
-        return bool(orjson.loads(file.readline(MOST_BYTES))["head"].get("locked", True))
+        return bool(orjson.loads(file.readline(_LONGEST_HEAD))["head"].get("locked", True))
     except (ValueError, KeyError, TypeError, AttributeError):
         return True  # no journal: whoever reads it will tell
 

@@ -117,9 +117,9 @@ def whole(path: Path, most: int) -> tuple[list[bytes], int]:
     if not os.path.lexists(path):
         return [], 0
     with open_file(path) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"is larger than {most // 1024**2} MB, the most that is read")
+        if os.fstat(file.fileno()).st_size > most:
+            raise ValueError(f"is larger than {most // 1024**2} MB, the most that is read")
+        data = file.read(most)
     lines = data.split(b"\n")
     half = bool(lines.pop())
     return lines, int(half)

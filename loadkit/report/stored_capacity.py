@@ -27,7 +27,7 @@ SCHEMA: Final = "loadkit.capacity/1"
 
 _Load = Annotated[float, Field(gt=0, le=1e12)]
 _Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
-_Band = Annotated[list[Number | None], Field(min_length=2, max_length=2)]
+_Band = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # what a fit finds
 _SPARE: Final = frozenset({"model_fit", "notes", "own_load", "sentence", "exit_code"})
 """What a report can do without."""
 
@@ -61,9 +61,9 @@ class _Outcome(Stored):
     verdict: Literal["held", "broken", "generator", "policy", "undecided"]
     margin: Number | None = None
     margins: _Pair | None = None
-    settled: Flag = True
+    settled: Flag
     seconds: Amount = 0
-    why: Line = ""
+    why: Line
 
 
 class _Delivered(Stored):
@@ -121,20 +121,18 @@ class _Step(Stored):
 class _Law(Stored):
     """As of `loadkit.measure.scalability.Fit`."""
 
-    rate: Number
-    contention: Number
-    coherency: Number
+    rate: float
+    contention: float
+    coherency: float
     r_squared: Number
     loads: _Pair
     rate_interval: _Band
     contention_interval: _Band
     coherency_interval: _Band
     peak_interval: _Band | None = None
-    peak: Number | None = None
+    peak: float | None = None
     identified: Annotated[list[Name], Field(max_length=10)] = []
-    warnings: Annotated[
-        list[Annotated[Line, Field(min_length=1)]], Field(max_length=100)
-    ] = []
+    warnings: Annotated[list[Annotated[Line, Field(min_length=1)]], Field(max_length=100)] = []
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from loadkit.errors import UsageError
 from loadkit.measure.summary import SCHEMA
@@ -24,7 +30,7 @@ from loadkit.report.checked import (
     read_json,
 )
 
-__all__ = ["Absence", "Lost", "SloLineStored", "StatsStored", "read"]
+__all__ = ["Absence", "Lost", "SloLineStored", "StatsStored", "read", "read_examples"]
 
 _SPARE: Final = frozenset(
     {
@@ -75,11 +81,20 @@ _UNMEASURED: Final = StatsStored.model_construct(set())
 _Phases = Annotated[dict[Name, StatsStored], Field(max_length=100)]
 
 
+_CODES: Final = (0, 1, 2, 3, 70)
+
+
+def _of_a_verdict(code: int) -> int:
+    if code not in _CODES:
+        raise ValueError(f"should be one of {', '.join(map(str, _CODES))}")
+    return code
+
+
 class _Verdict(Stored):
     slo: Literal["pass", "fail", "none"]
     validity: Literal["valid", "suspect", "invalid"]
     reasons: list[Line]
-    exit_code: Literal[0, 1, 2, 3, 70]
+    exit_code: Annotated[int, AfterValidator(_of_a_verdict)]  # a Literal takes true for 1
     strict: Flag = False
 
     @model_validator(mode="after")
@@ -235,8 +250,8 @@ class _Drift(Stored):
     window_s: Seconds
     windows: Count
     figures: Annotated[dict[Name, _Figure], Field(max_length=1_000)]
-    ages: Annotated[list[_Age], Field(max_length=100)] = []
-    by_age: Literal["no", "rises", "falls"] = "no"
+    ages: Annotated[list[_Age], Field(max_length=100)]
+    by_age: Literal["no", "rises", "falls"]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -343,3 +358,19 @@ def read(path: Path, left_out: list[str] | None) -> dict[str, Any]:
         )
     found = checked(_Summary, data, f"{path} is damaged, or was edited", _SPARE, left_out)
     return {"frames": {}, "from_schedule_ms": {}, "counts": {}, **found}
+
+
+class _Info(Stored):
+    """What is read of `run.json`."""
+
+    examples: Annotated[dict[Name, Line], Field(max_length=1_000)] = {}
+
+
+def read_examples(path: Path) -> dict[str, str]:
+    """Read the examples of a `run.json`; see `loadkit.report.files.load_examples`.
+
+    Raises:
+        UsageError: it is damaged; the text says where.
+    """
+    data = read_json(path, "a file that `loadkit run` wrote")
+    return dict(checked(_Info, data, f"{path} is damaged, or was edited").get("examples", {}))

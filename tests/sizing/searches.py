@@ -19,7 +19,7 @@ def result(model: str = "closed", time_scale: float = 1.0, **capacity: Any) -> d
                 "number": 1,
                 "kind": "probe",
                 "load": load,
-                "outcome": {"load": load, "verdict": verdict},
+                "outcome": {"load": load, "verdict": verdict, "settled": True, "why": ""},
                 "measured_from_s": 0.0,
                 "measured_to_s": 30.0,
                 "latency_ms": {},
