@@ -125,7 +125,7 @@ def test_status_prints_what_it_is_told_and_exits_with_1_for_a_run_that_was_kille
 ) -> None:
     looked: list[Path] = []
 
-    def status(folder: Path) -> tuple[str, list[str]]:
+    def status(folder: Path, left_out: list[str]) -> tuple[str, list[str]]:
         looked.append(folder)
         return state, ["one", "two"]
 
