@@ -131,3 +131,33 @@ def test_every_sign_that_this_tool_prints_has_a_likeness_in_plain_letters() -> N
                 }
     assert {found for found in lacking if found[0] != "foreign.py"} == set()  # those it looks for
     assert all(plain.isascii() and plain.isprintable() for plain in PLAIN.values())
+
+
+def test_colours_are_our_own_and_no_text_has_any() -> None:
+    """On a terminal; what a text would do to it is shown."""
+    code = r"""output.guard()
+from rich.text import Text
+from loadkit.report.screen import Screen
+Screen().print(Text("a\x1b[31mb", "bold red"), "\x1b[2Jc")
+output.say("\x1b[31mplain\rover")"""
+    ended = python(code, environment={"FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    ours, theirs = b"\x1b[1;31m", rb"\x1b[31m"
+    first, second = ended.stdout.splitlines()
+    assert first == ours + b"a" + theirs + b"b\x1b[0m " + rb"\x1b[2Jc"
+    assert second == theirs + rb"plain\rover"
+
+
+def test_only_what_is_meant_as_a_command_is_one() -> None:
+    """Wherever a line is broken, and whichever of the outputs it goes to."""
+    code = r"""output.guard()
+import sys
+from loadkit.report.screen import Screen
+Screen().print(f"{'x' * 18} ::error::a")
+output.say("::error::b\r\n::error::c"); output.complain("d\n ::error::e ##[group]")
+sys.stdout.write("##vs"); sys.stdout.write("o[f]\n")
+output.command("::error::ours")
+output.say("::error::g")"""
+    ended = python(code, environment={"COLUMNS": "20"})
+    told = (ended.stdout + ended.stderr).decode().splitlines()
+    assert [line for line in told if line.lstrip().startswith("::")] == ["::error::ours"]
+    assert not [line for line in told if "##[" in line or "##vso[" in line]

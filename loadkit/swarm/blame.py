@@ -28,6 +28,7 @@ from locust.exception import (
 )
 
 from loadkit.errors import LoadkitError
+from loadkit.foreign import printed
 
 __all__ = ["Blame", "OwnCodeError", "own_frames", "unmade_by"]
 
@@ -69,11 +70,13 @@ class Blame:
         self.texts_hidden = False
 
     def told(self, error: BaseException) -> tuple[str, str]:
-        """An exception in a line, and its traceback."""
+        """An exception in a line, and its traceback, without what this process alone knows to be
+        secret.
+        """
         name = type(error).__name__
         if self.texts_hidden:
-            return name, "".join([*traceback.format_tb(error.__traceback__), name])
-        return f"{name}: {error}", "".join(traceback.format_exception(error))
+            return name, printed("".join([*traceback.format_tb(error.__traceback__), name]))
+        return printed(f"{name}: {error}"), printed("".join(traceback.format_exception(error)))
 
     def take(self, error: BaseException, at: str = "") -> None:
         """Tell whoever is to know of an exception.
@@ -88,7 +91,8 @@ class Blame:
             place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"
             self._own_code(f"{at or frames[0].name}: {text} ({place})", trace)
         elif isinstance(error, OwnCodeError):
-            self._own_code(f"{at}: {text if self.texts_hidden else error}", trace)
+            said = text if self.texts_hidden else printed(str(error))
+            self._own_code(f"{at}: {said}", trace)
         else:
             self._fault(text, trace)
 
@@ -146,9 +150,21 @@ class Blame:
 
         for cls in environment.user_classes:
             _guard(cls, ready, pace)
+        listeners = environment.events.user_error._handlers
+        listeners[:] = [self._safely(listener) for listener in listeners]
         environment.events.user_error.add_listener(on_user_error)
         # It logs each of them with its traceback, after that event.
         logging.getLogger("locust.user.task").addFilter(lambda record: not record.levelno >= 40)
+
+    def _safely(self, listener: Any) -> Any:
+        """Locust's own one tells an exception's words to the master, its page and its files."""
+        if listener.__module__ != "locust.runners":
+            return listener
+
+        def told(exception: BaseException, **others: Any) -> None:
+            listener(exception=self.told(exception)[0], **others)
+
+        return told
 
 
 def unmade_by(user: Any) -> BaseException | None:

@@ -16,6 +16,7 @@ from loadkit.chat.session import Session
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Origin
+from loadkit.redaction import note
 from loadkit.swarm.blame import Blame
 from loadkit.swarm.discretion import (
     detail_without_words,
@@ -124,6 +125,20 @@ def test_no_kind_that_is_taken_for_ours_holds_a_servers_word(data: st.DataObject
     for effect in effects:
         if isinstance(effect, Violation | Failed):
             assert SAID not in detail_without_words(effect.kind, effect.detail)
+
+
+def test_an_exception_leaves_the_process_without_its_secrets() -> None:
+    """Who leads does not know them all."""
+    told: list[tuple[str, str]] = []
+    blame = Blame(lambda *text: told.append(text), lambda *text: told.append(text))
+    note(token := "opaque-header.opaque-claims-0123456789.opaque-signature-0123456789")
+    try:
+        raise ValueError(f"no way with {token}")
+    except ValueError as error:
+        blame.take(error)
+    ((text, trace),) = told
+    assert "ValueError: no way with [secret]" in text
+    assert "ValueError: no way with [secret]" in trace
 
 
 def test_an_exceptions_words_are_left_out_and_its_place_is_told() -> None:
