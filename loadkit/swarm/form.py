@@ -10,6 +10,9 @@ from loadkit.plan.profile import profile_below, profile_folders, profile_names
 
 __all__ = ["Form", "Said"]
 
+LONGEST_NAME: Final = 4096
+"""Characters of a profile's name, which may be a path: what Linux takes. To look for one of 200,000
+takes a quarter of a minute, in which nothing else is done."""
 DISABLED: Final = frozenset({"user_count", "spawn_rate", "run_time"})
 """Fields of Locust's page that it sends whatever they hold: the profile's stages say all that."""
 
@@ -67,6 +70,8 @@ class Form:
         if strange := sorted(fields.keys() - known):
             raise UsageError(f"the form has no field {strange[0]!r}: set it on the command line")
         name = fields.get("profile") or self._first
+        if len(name) > LONGEST_NAME:
+            raise UsageError(f"there is no profile with a name of {len(name):,} characters")
         profile = name if name == self._first else str(profile_below(name, self._folders))
         # Locust drops these two from it, and what is left is to be what was checked.
         url = (fields.get("host") or host).replace("<", "").replace(">", "")

@@ -36,6 +36,7 @@ from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.histogram import Tally
 from loadkit.measure.ledger import Ledger
+from loadkit.swarm.wsgi import Handler, Paced
 from loadkit.wire.decode import FlawKind
 
 __all__ = ["BOUNDS", "Live", "LiveFigures", "serve_metrics"]
@@ -47,6 +48,7 @@ BOUNDS: Final = (
 """Upper bounds of every histogram, in seconds: close together where objectives lie, with the
 limits of validity (10, 25 and 100 ms) among them. The last is the longest sample there is."""
 
+MOST: Final = 200  # connections; others wait for one of these to go
 _MICROSECONDS: Final = tuple(round(bound * 1e6) for bound in BOUNDS)
 
 _VIOLATIONS: Final = frozenset[str]({*Wrong, *FlawKind})
@@ -97,7 +99,9 @@ def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1"
     registry = CollectorRegistry()
     registry.register(LiveFigures(source))
     try:
-        server = WSGIServer((host, port), make_wsgi_app(registry), log=None)
+        app = Paced(make_wsgi_app(registry))
+        quiet: dict[str, Any] = {"log": None, "error_log": None, "handler_class": Handler}
+        server = WSGIServer((host, port), app, spawn=MOST, **quiet)
         server.start()
     except (OSError, OverflowError) as error:
         # gevent adds the address to the system's words: it stands in front already.

@@ -6,19 +6,24 @@ from typing import Any, Final
 
 from flask import Response, has_request_context, jsonify, request
 from gevent.lock import Semaphore
+from gevent.pywsgi import WSGIServer
 from locust import argument_parser
 from locust.web import WebUI
 from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.exceptions import HTTPException
 
 from loadkit.errors import LoadkitError
 from loadkit.swarm.conductor import Conductor
 from loadkit.swarm.form import Form
 from loadkit.swarm.same_origin import SameOrigin
+from loadkit.swarm.wsgi import Handler
 
 __all__ = ["install_web"]
 
 LAST_RUN_ENDS: Final = 5.0  # seconds; its state says "stopped" before all of it is handed over
 START: Final = "locust.swarm"  # what Flask knows Locust's own answer to the form by
+CHANGE: Final = "locust.update_user"  # and to `/user`, which sets any attribute of a user class
+LONGEST_FORM: Final = 1 << 20  # bytes; werkzeug would keep as many as come on the disk
 
 
 def install_web(web_ui: WebUI, conductor: Conductor) -> None:
@@ -38,8 +43,11 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
     one_at_a_time = Semaphore()
 
     def start() -> Response:
-        with one_at_a_time:
-            return start_alone()
+        try:
+            with one_at_a_time:
+                return start_alone()
+        except HTTPException as refusal:  # of a form; Locust would show and log a traceback
+            return Response(f"{refusal}\n", status=refusal.code, content_type="text/plain")
 
     def start_alone() -> Response:
         runner: Any = environment.runner
@@ -68,6 +76,13 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
         if has_request_context():  # whoever ends the run does so from within a request
             conductor.stopped_by("Stop in the web UI")
 
+    def change() -> Response:
+        text = "what users do, and where, is said by the profile: choose another one, or edit it\n"
+        return Response(text, status=403, content_type="text/plain; charset=utf-8")
+
+    WSGIServer.handler_class = Handler
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
+    app.view_functions[CHANGE] = web_ui.auth_required_if_enabled(change)
     app.view_functions[START] = web_ui.auth_required_if_enabled(start)
     names = (web_ui.host, socket.gethostname())
     app.wsgi_app = SameOrigin(app.wsgi_app, options.web_host_display_name or "", names)

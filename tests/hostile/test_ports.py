@@ -14,7 +14,7 @@ import psutil
 import pytest
 import zmq
 from fleet_of_workers import Fleet
-from processes import Finished, Truth, profile, simulator, summary, unless_busy
+from processes import Finished, Truth, free_port, profile, simulator, summary, unless_busy
 from zmq.utils import z85
 
 KEY = "a text that nobody else knows"
@@ -169,12 +169,29 @@ STRANGERS: dict[str, Callable[[int], None]] = {
 }
 
 
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+SCRAPERS: dict[str, Callable[[int], None]] = {
+    "bytes": raw(b"\x00\xff\r\n\r\n"),
+    "half a request": raw(SCRAPE[:20], again=20),
+    "a line without end": raw(b"GET /" + b"a" * 3_000_000),
+    "a header without end": raw(b"GET /metrics HTTP/1.1\r\nX: " + b"a" * 3_000_000),
+    "headers without end": raw(b"GET /metrics HTTP/1.1\r\n" + b"X: a\r\n" * 500_000),
+    "a body": raw(
+        b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n" + bytes(100_000)
+    ),
+    "a name that is none": raw(b"GET /metrics?name[]=%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n"),
+    "many that are not read": raw(SCRAPE * 50, again=2),
+}
+"""Those at the port of the metrics."""
+
+
 class Run(NamedTuple):
     """A run at whose port all of these were.
 
     Attributes:
         memory: the most that its master took, in megabytes.
         second: of the run, when the last of them had gone.
+        scrape: the first line of an answer to a scrape after them.
     """
 
     master: Finished
@@ -183,13 +200,19 @@ class Run(NamedTuple):
     truth: Truth
     memory: float
     second: int
+    scrape: str
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("ports")
     path = profile(folder, users=4, seconds=10, pause="200ms")
-    with simulator(folder) as server, Fleet(folder, server.url, path, 1, key=KEY) as fleet:
+    port = free_port()
+    metrics = ("--metrics-port", str(port))
+    with (
+        simulator(folder) as server,
+        Fleet(folder, server.url, path, 1, *metrics, key=KEY) as fleet,
+    ):
         worker = fleet.worker()
         fleet.wait_for_second(0)
         with contextlib.ExitStack() as stack:
@@ -197,12 +220,22 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 silent = socket.create_connection(("127.0.0.1", fleet.port), PATIENCE)
                 stack.enter_context(silent)
             with_the_key(fleet.port, worker_of(fleet.master.output))
+            for _ in range(50):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
             with ThreadPoolExecutor() as crowd:
-                list(crowd.map(lambda attack: attack(fleet.port), STRANGERS.values()))
+                comers = [crowd.submit(attack, fleet.port) for attack in STRANGERS.values()]
+                comers += [crowd.submit(attack, port) for attack in SCRAPERS.values()]
+            for comer in comers:
+                comer.result()
             second = len(fleet.rows())
+            with visit(port) as wire:
+                wire.sendall(SCRAPE)
+                scrape = wire.makefile().readline()
             memory = psutil.Process(fleet.master.group).memory_info().rss / 1e6
             master = fleet.master.finish()
-        yield Run(master, worker.finish(), summary(fleet.out), Truth(server.truth), memory, second)
+        yield Run(
+            master, worker.finish(), summary(fleet.out), Truth(server.truth), memory, second, scrape
+        )
 
 
 def worker_of(log: str) -> str:
@@ -220,6 +253,7 @@ def test_a_run_goes_on_to_its_end_whoever_comes_to_its_port(run: Run) -> None:
     assert run.worker.code == 0, run.worker.output
     assert told["generator"]["workers_lost"] == told["generator"]["workers_refused"] == []
     assert told["generator"]["workers"] == 1
+    assert run.scrape == "HTTP/1.1 200 OK\n"
     assert told["duration_s"] > 9.5
     assert told["errors"] == {}
 

@@ -49,7 +49,7 @@ def ask_for_a_login(environment, **_):
 """
 
 
-USER = json.dumps({"user_class_name": "CompleteChat"})  # to change nothing about it
+USER = json.dumps({"user_class_name": "CompleteChat", "host": "http://evil.example", "tasks": []})
 
 
 class Answer(NamedTuple):
@@ -70,14 +70,21 @@ class Page:
         self.port, self.cookie = port, ""
 
     def ask(
-        self, method: str, path: str, *, login: bool = True, form: Any = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        *,
+        login: bool = True,
+        form: Any = None,
+        body: str = "",
+        **headers: str,
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         kind = "application/json" if path == "/user" else "application/x-www-form-urlencoded"
         sent = {"Content-Type": kind, **headers}
         if login:
             sent["Cookie"] = self.cookie
-        body = USER if path == "/user" else urllib.parse.urlencode(form or {})
+        body = body or (USER if path == "/user" else urllib.parse.urlencode(form or {}))
         connection.request(method, path, body, sent)
         answer = connection.getresponse()
         told = Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
@@ -174,6 +181,9 @@ def test_every_way_to_come_here(
         elif not login:
             assert answer.status == 302, (path, answer)
             assert answer.headers["Location"].startswith("/login"), (path, answer)
+        elif path == "/user":
+            assert answer.status == 403, (path, answer)
+            assert "is said by the profile" in answer.text
         elif path == "/swarm":
             assert f"{evil} may not have the connector token" in answer.text
         else:
@@ -200,7 +210,19 @@ def test_no_other_method_starts_a_run(page: Page, method: str, login: bool) -> N
         ("host", "https://messaging.us-1.poly.ai", "may not have the connector token"),
         ("host", "http://user:password@127.0.0.1", "holds a user name or password"),
         ("host", "file:///etc/passwd", "does not start with http://"),
+        ("host", "javascript:alert(1)", "does not start with http://"),
+        ("host", "{server}\r\nX-Evil: 1", "cannot be read"),
+        ("host", "{server}\x00", "cannot be read"),
+        ("host", "http://127.0.0.1\x00", "is not a host name"),
+        ("host", "http://a..b", "is not a host name"),
+        ("host", "http://[::1", "cannot be read"),
+        ("host", "http://" + "a" * 100_000, "is not a host name"),
+        ("host", "<script>alert(1)</script>", "does not start with http://"),
         ("profile", "/etc/passwd", "there is no profile '/etc/passwd'"),
+        ("profile", "/dev/zero", "there is no profile '/dev/zero'"),
+        ("profile", "-", "there is no profile '-'"),
+        ("profile", "a\x00b", "there is no profile"),
+        ("profile", "a/" * 100_000, "there is no profile with a name of 200,000 characters"),
         ("profile", "{folder}/elsewhere.toml", "there is no profile"),
         ("profile", "{folder}/own/../elsewhere.toml", "there is no profile"),
         ("profile", "../../../../../../etc/passwd", "there is no profile"),
@@ -218,12 +240,42 @@ def test_a_field_that_may_not_say_so(
     page: Page, world: World, evil: str, field: str, value: str, says: str
 ) -> None:
     """Of somebody who is logged in, on our own page."""
-    places = {"evil": evil, "folder": str(world.folder)}
+    places = {"evil": evil, "folder": str(world.folder), "server": world.server.url}
     answer = page.swarm(**{field: value.format(**places)})
     assert answer["success"] is False
     assert says.format(**places) in answer["message"]
     assert "root:" not in answer["message"]
     assert "the_secret" not in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        # A field that comes twice is what came first, which is what is checked and taken.
+        ("application/x-www-form-urlencoded", "host={evil}&host={server}", 200),
+        ("multipart/form-data; boundary=x", '{part}name="html_file"\r\n\r\n/x\r\n--x--\r\n', 200),
+        ("application/x-www-form-urlencoded", "host=" + "a" * 2_000_000, 413),
+        (
+            "multipart/form-data; boundary=x",
+            '{part}name="a"; filename="b"\r\n\r\n' + "a" * 2_000_000,
+            413,
+        ),
+    ],
+)
+def test_a_form_of_another_shape(
+    page: Page, world: World, evil: str, kind: str, body: str, status: int
+) -> None:
+    """It starts nothing, and keeps nothing on the disk."""
+    part = "--x\r\nContent-Disposition: form-data; "
+    sent = body.format(evil=evil, server=world.server.url, part=part)
+    try:
+        answer = page.ask("POST", "/swarm", body=sent, **{"Content-Type": kind})
+    except ConnectionError:
+        assert status == 413  # it hung up before all of it was written
+        return
+    assert answer.status == status
+    if status == 200:
+        assert json.loads(answer.text)["success"] is False
 
 
 def test_what_may_be_said_starts_a_run_that_only_we_can_stop(page: Page, world: World) -> None:
