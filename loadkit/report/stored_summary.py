@@ -341,7 +341,7 @@ class _Summary(Stored):
     drift: _Drift | None = None
     incidents: Annotated[list[_Incident], Field(max_length=10_000)] = []
     incidents_unlisted: Count = 0
-    load: _Load | None = None
+    load: _Load = _Load.model_construct(set())
 
 
 def read(path: Path, left_out: list[str] | None) -> dict[str, Any]:

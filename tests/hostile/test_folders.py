@@ -186,6 +186,8 @@ SPARED = {
     "load.points": ("[[0, 0, 1, 1]]",),
     "user_classes.HandoffChat.turns": ("null",),
     "throughput": ("[1]",),
+    "load": ("null",),
+    "drift": ('{"figures": {}}',),
 }
 """Likewise: what a report can do without."""
 
