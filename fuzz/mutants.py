@@ -26,7 +26,7 @@ CONFIG = """
 module-path = ["loadkit/{part}"]
 timeout = {longest}
 excluded-modules = []
-test-command = "{python} -m pytest -q -x -p no:cacheprovider tests/{part}"
+test-command = "{python} {script} --try {part} {whole}"
 
 [cosmic-ray.distributor]
 name = "local"
@@ -40,19 +40,28 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--count", type=int, default=50, help="mutants of each (50)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (1)")
+    if sys.argv[1] == "--try":
+        sys.exit(_tests(*sys.argv[2:]))
     asked = parser.parse_args()
     programs = asked.cosmic_ray.resolve()
     rates = []
     for part in asked.parts:
         with TemporaryDirectory(prefix="loadkit-mutants-") as folder:
-            tree = Path(folder, "tree")
+            tree, whole = Path(folder, "tree"), Path(folder, "whole")
             shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+            shutil.copytree(ROOT / "loadkit", whole)
             rates.append(_try(part, tree, programs, asked.count, random.Random(asked.seed)))
     print("\n".join(rates))
 
 
 def _try(part: str, tree: Path, programs: Path, count: int, rng: random.Random) -> str:
-    config = CONFIG.format(part=part, longest=LONGEST, python=sys.executable)
+    config = CONFIG.format(
+        part=part,
+        longest=LONGEST,
+        python=sys.executable,
+        script=Path(__file__).resolve(),
+        whole=tree.with_name("whole"),
+    )
     tree.joinpath("mutants.toml").write_text(config)
     _call(tree, programs / "cosmic-ray", "baseline", "mutants.toml")
     _call(tree, programs / "cosmic-ray", "init", "mutants.toml", "mutants.sqlite")
@@ -77,6 +86,19 @@ def _try(part: str, tree: Path, programs: Path, count: int, rng: random.Random) 
     killed = sum("KILLED" in str(outcome).upper() for outcome in outcomes)
     share = f"{killed} of {len(outcomes)} noticed"
     return f"{part}: {share}, of {len(telling):,} mutants there are"
+
+
+def _tests(part: str, whole: str) -> int:
+    """Run the tests of the mutant that stands in this folder: those of its own module first."""
+    mutated = (
+        path
+        for path in Path("loadkit", part).rglob("*.py")
+        if path.read_bytes() != Path(whole, path.relative_to("loadkit")).read_bytes()
+    )
+    own = (Path("tests", part, f"test_{path.stem}.py") for path in mutated)
+    first = [str(path) for path in own if path.is_file()]
+    options = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    return subprocess.call([sys.executable, *options, *first, f"tests/{part}"])
 
 
 def _call(tree: Path, *words: object) -> None:

@@ -138,6 +138,21 @@ def test_what_a_cold_server_does_is_told_from_a_leak() -> None:
     assert figure.at_s == pytest.approx(1.5 * 3600, abs=1800)
 
 
+def test_what_settles_is_held_against_the_median_of_its_beginning() -> None:
+    """The first quarter of an hour and a half in windows of five minutes: the greater one in the
+    middle of four, of 800 ms × 0.8 and up.
+    """
+    course = run(
+        np.random.default_rng(4),
+        response=lambda t: 0.8 + 0.2 * np.minimum(1, t / 1.5),
+        spread=0.0002,
+    )
+    figure = analyse(course, {}).figures["response.p50"]
+    assert (figure.drifts, figure.at_s) == ("settles", pytest.approx(5400, abs=300))
+    assert figure.before == pytest.approx(800 * (0.8 + 0.2 * 10 / 90), rel=0.003)
+    assert figure.moved == pytest.approx(100 * (1 / (0.8 + 0.2 * 10 / 90) - 1), abs=0.5)
+
+
 def test_throughput_memory_and_errors_are_looked_at_too() -> None:
     """Each with its own course: fewer turns, more memory, refusals in the last quarter."""
     found = analyse(
