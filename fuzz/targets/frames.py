@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from websockets.protocol import CLIENT, Protocol
 
 from fuzz.target import Target
+from loadkit.net.allowance import Allowance
 from loadkit.net.frames import Inbox, Traffic
 from loadkit.wire import Flaw
 
 LIMIT = 300  # bytes of a message
+LONGEST = 512  # bytes of a read
 CONTROL = 8  # the first opcode that is no data
 
 
@@ -48,24 +50,42 @@ class Plain:
 
 
 def check(data: bytes) -> None:
-    """The first four bytes are the sizes of the reads, in turn; 0 is for all that is left."""
+    """The first four bytes are the sizes of the reads, in turn; 0 is for the longest.
+
+    What a read of more than `LONGEST` answers to what is wrong depends on the portions in which the
+    protocol is given it: of those only the messages are compared.
+    """
     truth, protocol, traffic = Plain(), Protocol(CLIENT, max_size=LIMIT), Traffic()
-    inbox = Inbox(protocol, traffic, LIMIT)
+    inbox = Inbox(protocol, traffic, Allowance(), LIMIT)
     sizes, stream = data[:4] or b"\0", data[4:]
     at = turn = 0
+    whole: list[bytes | str] = []
     while at < len(stream):
-        size = sizes[turn % len(sizes)] or len(stream)
+        size = sizes[turn % len(sizes)] or LONGEST
         chunk = stream[at : at + size]
         at, turn = at + size, turn + 1
-        ours = [one.detail if isinstance(one, Flaw) else one for one in inbox.take(chunk)]
-        assert truth.take(chunk) == ours, "other messages"
+        messages = truth.take(chunk)
+        assert messages == _taken(inbox, chunk), "other messages"
         assert _standing(truth.protocol) == _standing(protocol), "another state, or answer"
         assert truth.frames == traffic.frames_received, "other frames were counted"
+        whole += messages
     assert traffic.bytes_received == len(stream)
     for one in (truth.protocol, protocol):
         one.receive_eof()
     assert truth.protocol.close_code == protocol.close_code
     assert truth.protocol.close_reason == protocol.close_reason
+    at_once = Inbox(Protocol(CLIENT, max_size=LIMIT), Traffic(), Allowance(), LIMIT)
+    assert _taken(at_once, stream) == whole, "other messages when it is read at once"
+
+
+def _taken(inbox: Inbox, chunk: bytes) -> list[bytes | str]:
+    messages = inbox.take(chunk)
+    turns = 0
+    while inbox.rest:
+        turns += 1
+        assert turns <= len(chunk), "it goes on and on"
+        messages += inbox.take(inbox.rest)
+    return [one.detail if isinstance(one, Flaw) else one for one in messages]
 
 
 def _standing(protocol: Protocol) -> list[object]:

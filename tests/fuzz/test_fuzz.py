@@ -29,7 +29,7 @@ def test_what_a_target_starts_from_is_no_fault(name: str) -> None:
     target = TARGETS[name]
     assert target.name == name
     for data in target.seeds:
-        for end in {*range(0, len(data), max(7, len(data) // 8)), len(data)}:
+        for end in {*range(0, len(data), max(7, len(data) // 3)), len(data)}:
             target.check(data[:end])
 
 
