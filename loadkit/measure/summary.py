@@ -316,6 +316,8 @@ def summarise(
         fault=fault,
         own_code=tuple(own_code or ()),
         own_code_times=errors.get(Failure.OWN_CODE, 0),
+        floods=errors.get(Failure.FRAME_FLOOD, 0),
+        workers=max(1, workers),
         stopped=stopped,
         cut=cut,
     )

@@ -12,6 +12,8 @@ from loadkit.measure.words import number, percent, plural
 
 __all__ = [
     "DELIVERED_SHARE",
+    "FLOOD_S",
+    "FLOOD_SHARE",
     "GC_PAUSE_SUSPECT_MS",
     "LAG_INVALID_MS",
     "LAG_SUSPECT_MS",
@@ -69,11 +71,20 @@ UNDELIVERED_SHARE: Final = 0.25
 asked for outweigh the others threefold, and `timeline.csv` tells them apart; beyond, the figures
 are of a load that nobody asked for."""
 
+FLOOD_S: Final = 0.5
+"""Seconds of a worker that a session takes at most whose target floods it, until it is cut off
+(measured: 0.04 to 0.4 s, the latter for batches of empty events)."""
+
+FLOOD_SHARE: Final = 0.01
+"""The share of the workers' time from which on floods may be what made them late: a p99 is about
+the worst hundredth."""
+
 STOPPED: Final = "stopped early: "
 """How the reason starts that a run ended before its time."""
 
 _RANK: Final[dict[Level, int]] = {"valid": 0, "suspect": 1, "invalid": 2}
 _MEND: Final = "use more workers, or fewer users on each"
+_LONGER_RAMP: Final = f"lengthen the ramp, or {_MEND}"
 _LIMITS: Final = "raise the limit (`ulimit -n`, the range of ports) or spread over more machines"
 
 
@@ -113,6 +124,8 @@ def assess(
     fault: str | None = None,
     own_code: Sequence[str] = (),
     own_code_times: int = 0,
+    floods: int = 0,
+    workers: int = 1,
     stopped: str | None = None,
     cut: Mapping[str, Any] | None = None,
 ) -> Validity:
@@ -140,19 +153,23 @@ def assess(
         fault: how it failed, be it in a session or elsewhere.
         own_code: how the user's own code failed, in a line each.
         own_code_times: how often it did (`Failure.OWN_CODE`).
+        floods: sessions that the target sent more than any chat is (`Failure.FRAME_FLOOD`).
+        workers: how many there were.
         stopped: when and by what the run was ended before its time; None if it was not.
         cut: where the run was cut, as `Summary.cut`; None if it ended in order.
     """
+    flood = _flood(floods, duration_s * workers)
+    mend = flood or _MEND
     found = [
         *_own_code(own_code, own_code_times),
         *_end(stopped, cut),
         *_absences(without_workers),
-        *_lateness(generator),
-        *_resources(generator, saturated_share, local_limits),
-        *_delivery(asked_users, peak_users, "concurrent users", "lengthen the ramp, or " + _MEND),
+        *_lateness(generator, flood),
+        *_resources(generator, saturated_share, local_limits, flood),
+        *_delivery(asked_users, peak_users, "concurrent users", flood or _LONGER_RAMP),
         # Who was refused had come: the generator was in time, and the cap is told below.
-        *_delivery(asked_sessions, sessions_started + arrivals_refused, "sessions", _MEND),
-        *_shortage(undelivered_s, duration_s, arrivals_refused),
+        *_delivery(asked_sessions, sessions_started + arrivals_refused, "sessions", mend),
+        *_shortage(undelivered_s, duration_s, arrivals_refused, mend),
         *_workers(workers_lost, workers_refused, intervals_missing, heartbeats_lost),
         *_faults(negative, overflow, internal, fault),
     ]
@@ -162,6 +179,16 @@ def assess(
 
 
 _Found = Iterator[tuple[Level, str]]
+
+
+def _flood(floods: int, seconds: float) -> str:
+    """Whose doing it is that workers had no time, where a flood may have taken it; else nothing."""
+    if not floods or floods * FLOOD_S < FLOOD_SHARE * seconds:
+        return ""
+    return (
+        f"the target flooded {plural(floods, 'session')} (`frame_flood`), and reading that takes "
+        "this time: it is the target's doing; look at what it sends, and mend that first"
+    )
 
 
 def _end(stopped: str | None, cut: Mapping[str, Any] | None) -> _Found:
@@ -184,15 +211,20 @@ def _end(stopped: str | None, cut: Mapping[str, Any] | None) -> _Found:
         )
 
 
-def _lateness(generator: Mapping[str, Mapping[str, float]]) -> _Found:
+def _busy(level: Level, what: str, cause: str, flood: str) -> tuple[Level, str]:
+    """That workers had no time: for a cause of their own, or for what the target sent."""
+    return ("suspect", f"{what}: {flood}") if flood else (level, f"{what}: {cause}; {_MEND}")
+
+
+def _lateness(generator: Mapping[str, Mapping[str, float]], flood: str) -> _Found:
     for name, key in (("event-loop lag", "loop_lag_ms"), ("schedule delay", "schedule_delay_ms")):
         p99 = generator.get(key, {}).get("p99", 0.0)
         if p99 > LAG_INVALID_MS:
             text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_INVALID_MS)} ms)"
-            yield "invalid", f"{text}: the generator was the limit; {_MEND}"
+            yield _busy("invalid", text, "the generator was the limit", flood)
         elif p99 > LAG_SUSPECT_MS:
             text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_SUSPECT_MS)} ms)"
-            yield "suspect", f"{text}: the generator adds to the latencies; {_MEND}"
+            yield _busy("suspect", text, "the generator adds to the latencies", flood)
     lag = generator.get("loop_lag_ms", {})
     if lag.get("p999", 0.0) > STALL_SUSPECT_MS >= lag.get("p99", 0.0):
         yield (
@@ -212,15 +244,17 @@ def _lateness(generator: Mapping[str, Mapping[str, float]]) -> _Found:
 
 
 def _resources(
-    generator: Mapping[str, Mapping[str, float]], saturated_share: float, local_limits: int
+    generator: Mapping[str, Mapping[str, float]],
+    saturated_share: float,
+    local_limits: int,
+    flood: str,
 ) -> _Found:
     if saturated_share > SATURATED_SHARE:
-        yield (
-            "invalid",
+        text = (
             f"a worker used {number(SATURATED_CPU_PERCENT)} % or more of its core in "
-            f"{percent(saturated_share)} of the intervals (limit {percent(SATURATED_SHARE)}): the "
-            f"generator was the limit; {_MEND}",
+            f"{percent(saturated_share)} of the intervals (limit {percent(SATURATED_SHARE)})"
         )
+        yield _busy("invalid", text, "the generator was the limit", flood)
     if local_limits:
         yield (
             "invalid",
@@ -254,7 +288,7 @@ def _delivery(asked: float | None, got: float, noun: str, mend: str) -> _Found:
         )
 
 
-def _shortage(undelivered_s: float, duration_s: float, refused: int) -> _Found:
+def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) -> _Found:
     if undelivered_s > UNDELIVERED_SUSPECT_S:
         level: Level = "suspect"
         if undelivered_s > UNDELIVERED_SHARE * duration_s:
@@ -263,7 +297,7 @@ def _shortage(undelivered_s: float, duration_s: float, refused: int) -> _Found:
             level,
             f"for {number(undelivered_s)} of {number(duration_s)} s clearly fewer users ran "
             f"than were asked for (limit {number(UNDELIVERED_SUSPECT_S)} s, and "
-            f"{percent(UNDELIVERED_SHARE)} of the run); see timeline.csv for when, and {_MEND}",
+            f"{percent(UNDELIVERED_SHARE)} of the run); see timeline.csv for when; {mend}",
         )
     if refused:
         yield (

@@ -298,6 +298,7 @@ class CapacityRun:
             negative=negative,
             overflow=overflow,
             internal=counts[f"errors.{Failure.INTERNAL}"],
+            floods=counts[f"errors.{Failure.FRAME_FLOOD}"],
         )
 
     def _due(self, measured: Stretch) -> int:

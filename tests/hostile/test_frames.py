@@ -13,7 +13,7 @@ import gevent
 import pytest
 import trustme
 from persons import Notes, Script, driver
-from processes import HOST, TOKEN
+from processes import HOST, LOADKIT, SECRETS, TOKEN, profile, run, summary
 
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError
@@ -31,6 +31,7 @@ from .peer import (
     PONG,
     TEXT,
     Wire,
+    converse,
     frame,
     greet,
     peer,
@@ -301,3 +302,30 @@ def test_the_look_at_a_target_before_a_run_is_bounded_too() -> None:
     ):
         identify(Target.resolve(hostile.url), Credentials(TOKEN, HOST))
     assert refusal.value.kind is Failure.FRAME_FLOOD
+
+
+def test_a_run_against_a_target_that_floods_blames_the_target(tmp_path: Path) -> None:
+    """Half of its sessions are flooded; the others have their turns, nobody is told to scale."""
+
+    def script(wire: Wire) -> None:
+        sockets = sum(each.request.startswith("GET") for each in hostile.wires)
+        if sockets % 2:  # the first is the look at the target before the load
+            converse(wire)
+        else:
+            flooding(wire, FLOODS["heartbeats and pings"])
+
+    with peer(upgrade=script) as hostile:
+        path = profile(tmp_path, users=6, seconds=3, turns="{ min = 2, max = 2 }", pause="20ms")
+        command = [LOADKIT, "run", path, "--host", hostile.url, "--out", tmp_path / "results"]
+        done = run(command, tmp_path, SECRETS)
+    told = summary(tmp_path / "results")
+    floods = told["errors"]["frame_flood"]
+    assert floods >= 3
+    assert told["turns"]["answered"] > floods
+    assert set(told["errors"]) == {"frame_flood"}
+    assert "frame_flood" in done.output
+    blamed = " ".join(told["verdict"]["reasons"])
+    assert "use more workers" not in blamed
+    if told["verdict"]["validity"] != "invalid":  # users came in time: else the machine was busy
+        assert done.code == 1, done.output
+    assert told["generator"]["rss_mb"]["max"] < 400

@@ -172,6 +172,39 @@ def test_a_time_without_a_worker_is_told(
     assert says in verdict.reasons[0]
 
 
+LATE: dict[str, Any] = {
+    "generator": CALM | lag(130.0, 900.0),
+    "saturated_share": 0.25,
+    "duration_s": 100.0,
+    "workers": 2,
+}
+
+
+@pytest.mark.parametrize(("floods", "blamed"), [(0, False), (3, False), (4, True), (900, True)])
+def test_a_flood_that_may_have_taken_the_time_is_blamed_for_it(floods: int, blamed: bool) -> None:
+    """Two workers have 200 s, of which a hundredth is what four floods may take."""
+    verdict = assess(**LATE, floods=floods)
+    assert len(verdict.reasons) == 2
+    for reason in verdict.reasons:
+        assert (f"the target flooded {floods} sessions (`frame_flood`)" in reason) == blamed
+        assert ("use more workers" in reason) != blamed
+    assert verdict.level == ("suspect" if blamed else "invalid")
+
+
+def test_a_flood_excuses_no_load_that_was_not_delivered() -> None:
+    """It says why, and stays invalid."""
+    verdict = assess(
+        generator=CALM, duration_s=10.0, floods=5, asked_users=100, peak_users=50, undelivered_s=8.0
+    )
+    assert verdict.level == "invalid"
+    assert len(verdict.reasons) == 2
+    assert all("the target flooded 5 sessions" in reason for reason in verdict.reasons)
+
+
+def test_a_flood_alone_is_the_targets_failure_and_no_flaw_of_the_run() -> None:
+    assert assess(generator=CALM, duration_s=10.0, floods=5).level == "valid"
+
+
 def test_the_document_and_the_constants_agree() -> None:
     """The table of thresholds is complete and has the numbers that judge."""
     text = DOCUMENT.read_text(encoding="utf-8")
