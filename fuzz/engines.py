@@ -28,6 +28,7 @@ __all__ = ["ENGINES", "Outcome", "available", "run", "start", "try_target"]
 
 TICK = 10.0  # seconds: an input that takes longer than one or two of them hangs
 MEMORY = 2 << 30  # bytes of address space that an input may take beside what is there
+LONGEST = 4096  # bytes of an input that atheris makes
 BATCH = 1000  # inputs that hypothesis makes before the clock is looked at
 
 
@@ -118,7 +119,7 @@ def _atheris(target: Target, counter: _Counter) -> None:
             except BaseException:  # libFuzzer would end the process in its own way
                 _tell(counter)
 
-        options = [f"-max_len={target.longest}", "-timeout=0", "-rss_limit_mb=0", "-detect_leaks=0"]
+        options = [f"-max_len={LONGEST}", "-timeout=0", "-rss_limit_mb=0", "-detect_leaks=0"]
         if target.words:
             options.append(f"-dict={words}")
         atheris.Setup(["fuzz", *options, str(corpus)], attempt)

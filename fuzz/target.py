@@ -23,7 +23,6 @@ class Target:
         inputs: for hypothesis: bytes that have a form to begin with.
         seeds: for atheris, which makes its inputs of them.
         words: for atheris, too: what it would hardly hit upon by chance.
-        longest: input that atheris makes, in bytes.
     """
 
     name: str
@@ -31,7 +30,6 @@ class Target:
     inputs: st.SearchStrategy[bytes] = field(default_factory=lambda: st.binary(max_size=400))
     seeds: tuple[bytes, ...] = (b"",)
     words: tuple[bytes, ...] = ()
-    longest: int = 4096
 
 
 def cases_of(name: str, folder: Path = CASES) -> Iterator[Path]:
