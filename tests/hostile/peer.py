@@ -177,6 +177,10 @@ class Wire:
         }
         return frame(TEXT, json.dumps(envelope).encode())
 
+    def numbered_from(self, sequence: int) -> None:
+        """Go on behind an event of another connection of the session."""
+        self._sequence = sequence
+
     def echo(self, event: dict[str, Any]) -> bytes:
         """What a server gives back of a client's event."""
         kind = event["type"].removeprefix("EVENT_TYPE_")

@@ -1,16 +1,18 @@
 """Every way in which a connection can end, at every place: what it is called, and what follows."""
 
-import re
+import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import pytest
 import trustme
 from gevent.monkey import get_original
+from persons import Notes, driver
+from persons import Script as Person
 
 from hostile.peer import (
     TEXT,
@@ -22,12 +24,15 @@ from hostile.peer import (
     create,
     frame,
     grant,
+    greet,
     peer,
+    reply,
     token,
 )
 from loadkit.chat.reconnect import Verdict, on_close, on_refusal
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError, TargetError
+from loadkit.figures import Count, Ending, Phase
 from loadkit.net.link import Closed, Link, Traffic
 from loadkit.net.preflight import preflight
 from loadkit.net.rest import Api
@@ -125,15 +130,21 @@ after_a_close             4001  4001  4001    4001    4001       4001      4001 
 """
 
 
-def cells(table: str) -> list[tuple[str, str, str]]:
-    """Place, end and what comes of it."""
-    head, *rows = table.strip("\n").split("\n")
-    return [
-        (place, end, told)
-        for place, *line in map(str.split, rows)
-        for end, told in zip(head.split(), line, strict=True)
-        if told != "-"
-    ]
+QUICK: Final = ("before", "in_the_body", "before_the_first")  # places where silence is always tried
+
+
+def cells(table: str, *, kept: bool = False) -> list[Any]:
+    """Place, end and what comes of it; of a kept connection those that a fresh one is not for."""
+    head, *lines = table.strip("\n").split("\n")
+    rows = []
+    for place, *line in map(str.split, lines):
+        for end, told in zip(head.split(), line, strict=True):
+            waits = "silence" in end and told != "read"
+            if told == "-" or (kept and "handshake" in place) or (kept and waits):
+                continue
+            marks = [pytest.mark.slow] if waits and place not in QUICK else []
+            rows.append(pytest.param(place, end, told, marks=marks))
+    return rows
 
 
 Serve = Callable[..., tuple[Peer, Target]]
@@ -215,8 +226,7 @@ def test_a_rest_call(serve: Serve, place: str, end: str, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("place", "end", "told"),
-    # What is silent on a fresh connection is so on a kept one.
-    [row for row in cells(REST) if row[0] == "before" or not re.search("hands|silen", str(row))],
+    [*cells(REST, kept=True), ("before", "silence", "late"), ("before", "TLS:silence", "late")],
 )
 def test_a_call_on_a_kept_connection(serve: Serve, place: str, end: str, told: str) -> None:
     """One that ends before its answer is replaced at once; from then on it is as any other."""
@@ -297,6 +307,7 @@ def test_the_first_token_of_a_run(
 ) -> None:
     """It is asked for three times more, too; then its end is told with what to do."""
     monkeypatch.setattr("loadkit.net.retry._NETWORK_DELAY", 0.01)
+    monkeypatch.setattr("loadkit.net.diagnosis.PROBE", SHORT)  # whether it speaks TLS, too
     calls: list[Wire] = []
 
     def script(wire: Wire) -> None:
@@ -389,3 +400,50 @@ def test_a_session(serve: Serve, place: str, end: str, told: str) -> None:
         return  # the heartbeats find out
     assert link.closed == Closed(int(told), "gone" if told == "4001" else "", told == "4001")
     assert on_close(int(told)) is (Verdict.RENEW if told == "4001" else Verdict.RESUME)
+
+
+def resumable(end: str) -> Script:
+    """A session whose first socket ends within a frame, while an answer is owed."""
+    beat = 0.2 if "silence" in end else 30.0
+
+    def script(wire: Wire) -> None:
+        said = {"message_id": "1", "text": "It is on its way."}
+        if "cursor=" not in wire.request:
+            greet(wire, beat=beat)
+            echo = wire.echo(wire.read_event("USER_MESSAGE"))
+            wire.send(echo, frame(TEXT, b"x" * 999)[:500])
+            END[end](wire)
+            return
+        assert "cursor=seq%3A5" in wire.request  # start, join, joined, greeting, echo
+        wire.numbered_from(5)
+        owed = wire.event("POLY_AGENT_MESSAGE", said)
+        events = [json.loads(owed[owed.index(b'{"') :])]
+        wire.upgrade(wire.event("EVENT_BATCH", {"events": events}, numbered=False))
+        while reply(wire, wire.read_event()):
+            pass
+        wire.silence()
+
+    return script
+
+
+def test_a_session_goes_on_where_its_connection_ended(
+    serve: Serve, authority: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the last event: nothing is lost, and nothing failed but what fell silent."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority[1]))
+    every = {end: Notes() for end in END}
+    with gevent.Timeout(SOON + SOON):
+        sessions = []
+        for end, notes in every.items():
+            hostile, _ = serve(end, "", upgrade=resumable(end))
+            person = Person("Where is my order?", None)
+            sessions.append(gevent.spawn(driver(hostile.url, person, notes).run, perf_counter()))
+        gevent.joinall(sessions, raise_error=True)
+    for end, notes in every.items():
+        assert notes.endings == [Ending.USER_END], end
+        silent = [Failure.HEARTBEAT_UNANSWERED] if "silence" in end else []
+        assert notes.failures == silent, end
+        assert notes.violations == [], end
+        assert len(notes.of(Phase.RESPONSE)) == 1, end
+        assert notes.counts[Count.DISCONNECTS_UNEXPECTED] == 1, end
+        assert notes.counts[Count.DISCONNECTS_RECONNECTED] == 1, end

@@ -4,13 +4,15 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import gevent
 import psutil
 import pytest
+from processes import LOADKIT, SECRETS, profile, run, summary, unless_busy
 
-from hostile.peer import Wire, answer, peer, token
+from hostile.peer import Wire, answer, grant, peer, token
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError, TargetError
 from loadkit.net.link import Link, Traffic
@@ -230,7 +232,7 @@ def test_an_error_page_that_is_a_bomb_says_nothing() -> None:
         assert (error.kind, error.status, error.detail) == (REFUSED, 503, "")
 
 
-@pytest.mark.parametrize("name", [name for name, row in ATTACKS.items() if row[1] is TOO_BIG])
+@pytest.mark.parametrize("name", ["headers without end", "10^18 bytes announced", "a gzip bomb"])
 def test_the_first_token_of_a_run_tells_it_in_a_sentence(name: str) -> None:
     """With what to look at, before any load."""
     with peer(token=ATTACKS[name][0]) as hostile, pytest.raises(TargetError) as refused:
@@ -260,3 +262,24 @@ def test_a_proxy_reads_out_no_novels(begin: str, unit: str, kind: Failure) -> No
     assert caught.value.kind == kind
     assert hostile.url in caught.value.detail
     assert hostile.wires[0].sent < MOST_SENT
+
+
+def test_a_run_says_that_it_was_the_target(tmp_path: Path) -> None:
+    """Half of its users meet resets, the others answers without end; neither is our own fault."""
+    before_the_load = iter([grant])
+
+    def give(wire: Wire) -> None:
+        called = wire.header("X-Polyai-Correlation-Id") or ""
+        next(before_the_load, Wire.reset if called[0] < "8" else grant)(wire)
+
+    plan = profile(tmp_path, seconds=4, users=8)
+    with peer(token=give, session=ATTACKS["headers without end"][0]) as hostile:
+        command = [LOADKIT, "run", plan, "--host", hostile.url, "--workers", "1", "--out"]
+        finished = run([*command, tmp_path / "out"], tmp_path, SECRETS)
+    told = summary(tmp_path / "out")
+    assert set(told["errors"]) == {"connection_lost", "answer_too_big"}, finished.output
+    assert told["counts"]["retried.connection_lost"] >= 3 * told["errors"]["connection_lost"]
+    assert told["sessions"]["completed"] == 0
+    assert finished.code == unless_busy(1, told), finished.output
+    assert "connection_lost: Connection reset by peer, before an answer" in finished.output
+    assert "answer_too_big: an answer that goes on: no more than 128 KB are read" in finished.output
