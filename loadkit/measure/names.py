@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from loadkit.figures import NAMED
+from loadkit.foreign import one_line
 
 __all__ = ["LONGEST_NAME", "MOST_KEYS", "MOST_NAMES", "OTHER", "Names", "folded", "merge"]
 
@@ -22,21 +23,21 @@ class Names:
     """Which words one worker counts by name: the first of each family, as long as it lives."""
 
     def __init__(self) -> None:
-        self._known: defaultdict[str, set[str]] = defaultdict(set)
+        self._known: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
-    def key(self, family: str, name: str) -> str:
+    def key(self, family: str, word: str) -> str:
         """Return what a word is counted under.
 
         Args:
             family: of `loadkit.figures.NAMED`.
-            name: the server's word, printable and of `LONGEST_NAME` at most.
+            word: the server's, of any length.
         """
-        known = self._known[family]
-        if name not in known:
-            if len(known) == MOST_NAMES or not name:
+        known, begin = self._known[family], word[:LONGEST_NAME]
+        if begin not in known:
+            if len(known) == MOST_NAMES:
                 return f"{family}.{OTHER}"
-            known.add(name)
-        return f"{family}.{name}"
+            known[begin] = f"{family}.{one_line(word, LONGEST_NAME) or OTHER}"
+        return known[begin]
 
 
 def folded(counts: Mapping[str, int]) -> Counter[str]:

@@ -10,7 +10,7 @@ from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
 from loadkit.foreign import one_line
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
-from loadkit.measure.names import LONGEST_NAME, Names
+from loadkit.measure.names import Names
 from loadkit.measure.scope import Scoped
 from loadkit.measure.waiting import Waiting
 
@@ -199,7 +199,7 @@ class Recorder:
         Returns:
             The key that it is counted under.
         """
-        key = self._names.key(family, one_line(word, LONGEST_NAME))
+        key = self._names.key(family, word)
         self._counts[key] += 1
         return key
 
