@@ -1,0 +1,390 @@
+"""A hostile conversation: whatever events a server sends, work and memory stay in proportion.
+
+The driver is the real one, and so are session and recorder; the socket is a list of frames. What is
+counted is calls, of Python and of C: no clock has a say in it.
+"""
+
+import gc
+import json
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from itertools import count, cycle
+from random import Random
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadkit.acts import Act, ActKind, Cue
+from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
+from loadkit.chat.policy import Policy
+from loadkit.credentials import Credentials
+from loadkit.measure.recorder import Recorder
+from loadkit.net.driver import Driver
+from loadkit.net.entry import Entry
+from loadkit.net.link import Traffic
+from loadkit.net.ports import Itinerary, Setting
+from loadkit.wire import EventType, decode
+
+CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60
+CALLS_BESIDE: Final = 5_000  # for what happens once: examples, transcripts
+EFFECTS_A_BYTE: Final = 0.25  # eight for the shortest event that can mean something
+MOST_KEPT: Final = 400_000  # bytes of a session when an attack is over: the last frames, above all
+MOST_MEANWHILE: Final = 24_000_000  # bytes: a frame of 1 MB, its events, and an answer
+FRAME: Final = 900_000  # bytes: below what a frame may have
+
+Events = Iterator[dict[str, Any]]
+_ids = count()
+
+
+def event(kind: str, sequence: int | None = None, *, id: Any = None, **payload: Any) -> Any:
+    return {
+        "type": f"EVENT_TYPE_{kind}",
+        "id": f"i{next(_ids)}" if id is None else id,
+        "timestamp": "",
+        "sequence": sequence,
+        "payload": payload,
+    }
+
+
+def text(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def batch(*events: Any) -> bytes:
+    return text({"type": "EVENT_TYPE_EVENT_BATCH", "payload": {"events": events}})
+
+
+class Talker:
+    """Says something whenever it may."""
+
+    away_s = None
+
+    def react(self, at: float, heard: str, cue: Cue, offered: Any = ()) -> list[Act]:
+        return [Act(at, ActKind.SAY, offered[-1] if offered else "Where is my order?")]
+
+
+class Wire:
+    """A link that is always there; keeps the ids of what was said, for echoes."""
+
+    def __init__(self) -> None:
+        self.stamp, self.closed = 1.0, None
+        self.said: list[str] = []
+
+    def send(self, frame: bytes) -> None:
+        sent = json.loads(frame)
+        if "metadata" in sent:
+            self.said = [sent["metadata"]["custom"]["local_id"]]
+
+    def close(self, code: int) -> None:
+        self.closed = code  # type: ignore[assignment]
+
+    drop = close
+
+
+class Victim:
+    """A session whose server is about to turn hostile."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        target: Any = SimpleNamespace(network=SimpleNamespace(secrets=()))
+        policy, rng = Policy(patience=1e9, queue_patience=1e9), Random(7)
+        credentials = Credentials("connector-secret-9f2c", "shop.example")
+        setting = Setting(target, credentials, recorder, Traffic(), policy, rng)
+        self.driver: Any = Driver(setting, Talker(), Itinerary(streaming=True))
+        self.driver._entry = Entry("e30.e30.c2ln", "a-session", "an-id")
+        self.driver._feed(0.0, START)
+        self.socket()
+
+    def socket(self) -> None:
+        self.driver._to = None
+        self.wire = self.driver._link = Wire()
+        self.driver._feed(self.wire.stamp, Opened())
+
+    def take(self, *frames: bytes) -> None:
+        for frame in frames:
+            if self.driver._finish is not None or self.driver._link is not self.wire:
+                return
+            self.driver._take(self.wire, frame)
+            while self.driver._acts and self.driver._finish is None:
+                self.driver._act(self.driver._acts.popleft())
+
+    def greeted(self) -> "Victim":
+        self.take(batch(event("SESSION_START", 1)), text(event("POLY_AGENT_JOINED", 2)))
+        self.take(text(event("POLY_AGENT_MESSAGE", 3, text="Hello", message_id="m0")))
+        return self
+
+    def echoed(self) -> "Victim":
+        """The talker has asked, and the server has heard it."""
+        echo = event("USER_MESSAGE", 4, message_id="u0", text="Where is my order?")
+        self.take(text(echo | {"metadata": {"custom": {"local_id": self.wire.said[0]}}}))
+        return self
+
+    def resumed(self) -> "Victim":
+        self.driver._link = None
+        self.driver._feed(2.0, Closed(1006))
+        self.driver._feed(self.driver._session.deadline, ELAPSED)
+        self.socket()
+        return self
+
+
+def fresh(recorder: Recorder) -> Victim:
+    return Victim(recorder)
+
+
+def begun(recorder: Recorder) -> Victim:
+    victim = Victim(recorder)
+    victim.take(batch(event("SESSION_START", 1)))
+    return victim
+
+
+def waiting(recorder: Recorder) -> Victim:
+    return Victim(recorder).greeted().echoed()
+
+
+def resumed(recorder: Recorder) -> Victim:
+    return waiting(recorder).resumed()
+
+
+# --- the attacks: events without end --------------------------------------------------------------
+
+
+def leaps(by: int) -> Callable[[], Events]:
+    return lambda: (event("LANGUAGE_CHANGED", 4 + by * number) for number in count(1))
+
+
+def same(*values: Any) -> Callable[[], Events]:
+    return lambda: cycle(values)
+
+
+def chunks(index: Callable[[int], Any], of: Callable[[int], Any], said: str = "") -> Any:
+    def endless() -> Events:
+        for number in count(1):
+            payload = {"chunk_index": index(number), "message_id": of(number), "text": said}
+            yield event("POLY_AGENT_MESSAGE_CHUNK", **payload)
+
+    return endless
+
+
+def kinds(*names: str, **payload: Any) -> Callable[[], Events]:
+    return lambda: (event(name, **payload) for name in cycle(names))
+
+
+def numbered(kind: str, field: str, value: Callable[[int], Any]) -> Callable[[], Events]:
+    return lambda: (event(kind, **{field: value(number)}) for number in count(1))
+
+
+def starts() -> Events:
+    for number in count(1):
+        told = {"heartbeat_interval_seconds": number, "max_reconnect_attempts": number}
+        yield event("SESSION_START", 4 + number, capabilities=told)
+
+
+def nested(number: int) -> Any:
+    inside: Any = []
+    for _ in range(900):
+        inside = [inside]
+    return inside
+
+
+def long(number: int) -> str:
+    return f"{number}" + "w" * 5_000
+
+
+MANY_OFFERS = [{"message_text": "x" * 2_000}] * 20 + [{"message_text": "y"}] * 200
+
+ATTACKS: dict[str, tuple[Callable[[Recorder], Victim], Callable[[], Events]]] = {
+    "numbers 10,000 apart in a replay": (resumed, leaps(10_000)),
+    "numbers 10,000 apart": (waiting, leaps(10_000)),
+    "numbers a million million apart": (waiting, leaps(10**12)),
+    "numbers nine apart": (waiting, leaps(9)),
+    "numbers nine apart in a replay": (resumed, leaps(9)),
+    "numbers that fall": (waiting, lambda: (event("LANGUAGE_CHANGED", -n) for n in count())),
+    "things that are no events": (waiting, same(1)),
+    "empty objects": (waiting, same({})),
+    "no objects and empty ones in turns": (waiting, same(1, {}, [], "", None)),
+    "types that nobody knows": (
+        waiting,
+        lambda: ({"type": f"t{n}", "id": f"{n}", "timestamp": ""} for n in count()),
+    ),
+    "types of 5,000 letters": (
+        waiting,
+        lambda: ({"type": long(n), "id": f"{n}", "timestamp": ""} for n in count()),
+    ),
+    "heartbeats": (waiting, same({"type": "EVENT_TYPE_HEARTBEAT"})),
+    "one id again and again": (waiting, kinds("POLY_AGENT_THINKING", id="same")),
+    "ids of 5,000 letters": (
+        waiting,
+        lambda: (event("LANGUAGE_CHANGED", 4 + n, id=long(n)) for n in count(1)),
+    ),
+    "an answer without an end": (waiting, chunks(lambda n: n, lambda n: "m", "x" * 100)),
+    "an answer of empty chunks": (waiting, chunks(lambda n: n, lambda n: "m")),
+    "chunks that are all the first": (waiting, chunks(lambda n: 1, lambda n: "m")),
+    "chunks from the last to the first": (waiting, chunks(lambda n: 2**60 - n, lambda n: "m")),
+    "a chunk of each of many answers": (waiting, chunks(lambda n: 1, lambda n: f"m{n}")),
+    "chunks of answers with long names": (waiting, chunks(lambda n: n, long)),
+    "chunks nested deeply": (waiting, chunks(nested, nested)),
+    "a greeting without an end": (begun, chunks(lambda n: n, lambda n: "m", "x" * 100)),
+    "answers to nobody": (
+        waiting,
+        lambda: (event("POLY_AGENT_MESSAGE", text="x", message_id=f"m{n}") for n in count()),
+    ),
+    "answers nested deeply": (waiting, numbered("POLY_AGENT_MESSAGE", "message_id", nested)),
+    "offers without an end": (
+        waiting,
+        kinds("POLY_AGENT_MESSAGE", text="Yes?", response_suggestions=MANY_OFFERS),
+    ),
+    "echoes of what nobody said": (
+        waiting,
+        lambda: (
+            event("USER_MESSAGE") | {"metadata": {"custom": {"local_id": long(n)}}} for n in count()
+        ),
+    ),
+    "starts": (waiting, starts),
+    "joins": (waiting, kinds("POLY_AGENT_JOINED", "REQUEST_POLY_AGENT_JOIN")),
+    "hand-offs that fail": (waiting, kinds("POLY_AGENT_TRIGGERED_HANDOFF", "HANDOFF_FAILED")),
+    "hand-offs that succeed": (waiting, kinds("POLY_AGENT_TRIGGERED_HANDOFF", "LIVE_AGENT_JOINED")),
+    "places in a queue": (waiting, numbered("HANDOFF_QUEUE_STATUS", "position_in_queue", int)),
+    "the server's excuses": (
+        waiting,
+        kinds("SYSTEM_MESSAGE", message="Error: Conversation not found"),
+    ),
+    "high load": (waiting, kinds("SYSTEM_MESSAGE", message="experiencing high load")),
+    "before the start": (fresh, kinds("POLY_AGENT_THINKING")),
+    "after the end": (waiting, kinds("SESSION_END", reason="REASON_NATURAL_END")),
+    "ends for a reason nested deeply": (waiting, numbered("SESSION_END", "reason", nested)),
+    "elsewhere, again and again": (
+        waiting,
+        numbered("CLIENT_HANDOFF_REQUIRED", "queue_name", long),
+    ),
+    "receipts": (waiting, kinds("USER_READ_MESSAGE")),
+}
+
+
+def frames(endless: Events, size: int) -> list[bytes]:
+    """Batches of a full frame each, of that many bytes together."""
+    made: list[bytes] = []
+    left = size
+    while left > 0:
+        room, held = min(left, FRAME), list[Any]()
+        while room > 0:
+            one = next(endless)
+            held.append(one)
+            room -= len(text(one)) + 1
+        made.append(batch(*held))
+        left -= len(made[-1])
+    return made
+
+
+def work(victim: Victim, sent: list[bytes]) -> tuple[int, int]:
+    """How many calls a driver makes of frames, and how many effects it performs."""
+    calls = effects = 0
+    performs = Driver._perform.__code__
+
+    def note(frame: Any, what: str, _: Any) -> None:
+        nonlocal calls, effects
+        if what in ("call", "c_call"):
+            calls += 1
+            effects += what == "call" and frame.f_code is performs
+
+    sys.setprofile(note)
+    try:
+        victim.take(*sent)
+    finally:
+        sys.setprofile(None)
+    return calls, effects
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_work_is_in_proportion_to_what_was_sent(attack: str) -> None:
+    state, endless = ATTACKS[attack]
+    sent = frames(endless(), 60_000)
+    size = sum(map(len, sent))
+    calls, effects = work(state(Recorder()), sent)
+    assert calls <= CALLS_A_BYTE * size + CALLS_BESIDE
+    assert effects <= EFFECTS_A_BYTE * size
+
+
+def kept(attack: str, size: int) -> tuple[int, int]:
+    """What a session has grown by when an attack is over, and at most meanwhile, in bytes."""
+    state, endless = ATTACKS[attack]
+    recorder = Recorder()
+    victim = state(recorder)
+    sent = frames(endless(), size)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        victim.take(*sent)
+        gc.collect()
+        return tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+
+GREEDY = {  # and bytes that would not fit
+    "an answer without an end": 4_000_000,
+    "numbers nine apart": 500_000,
+    "chunks of answers with long names": 1_000_000,
+    "ids of 5,000 letters": 1_000_000,
+    "things that are no events": 200_000,
+    "offers without an end": 1_000_000,
+}
+
+
+@pytest.mark.parametrize("attack", GREEDY)
+def test_a_session_keeps_little_of_an_attack(attack: str) -> None:
+    now, at_most = kept(attack, GREEDY[attack])
+    assert now < MOST_KEPT
+    assert at_most < MOST_MEANWHILE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_session_keeps_no_more_of_a_longer_attack(attack: str) -> None:
+    now, at_most = kept(attack, 8_000_000)
+    assert now < MOST_KEPT
+    assert at_most < MOST_MEANWHILE
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**63), 2**64 - 1),
+    st.sampled_from([0, 1, 5, 12, 10_000, 10**9]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+VALUES = st.one_of(NUMBERS, st.text(max_size=20), st.none(), st.booleans(), st.just([]))
+FIELDS = (
+    *("message_id", "text", "chunk_index", "is_complete", "reason", "queue_name", "message"),
+    *("position_in_queue", "response_suggestions", "capabilities", "estimated_wait_seconds"),
+)
+RANDOM = st.builds(
+    lambda kind, sequence, payload, id: event(kind.name, sequence, id=id, **payload),
+    st.sampled_from([kind for kind in EventType if kind is not EventType.UNKNOWN]),
+    st.one_of(st.none(), st.integers(-1, 2**64 - 1), st.integers(0, 40)),
+    st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4),
+    st.text(max_size=3),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    state=st.sampled_from([fresh, begun, waiting, resumed]),
+    events=st.lists(RANDOM | VALUES, min_size=1, max_size=30),
+    times=st.integers(1, 40),
+)
+def test_work_is_in_proportion_whatever_is_sent(
+    state: Callable[[Recorder], Victim], events: list[Any], times: int
+) -> None:
+    sent = [batch(*events)] * times
+    size = sum(map(len, sent))
+    calls, effects = work(state(Recorder()), sent)
+    assert calls <= CALLS_A_BYTE * size + CALLS_BESIDE
+    assert effects <= EFFECTS_A_BYTE * size + 20  # the end of a session
+
+
+def test_nesting_beyond_what_can_be_read_is_one_flaw() -> None:
+    """However deep, and wherever it stands."""
+    for deep in (2_000, 100_000):
+        frame = b'{"type":' + b"[" * deep + b"]" * deep + b"}"
+        assert len(decode(frame)) == 1
