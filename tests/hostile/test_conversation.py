@@ -11,14 +11,18 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import count, cycle
 from random import Random
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any, Final
 
+import gevent
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 from loadkit.acts import Act, ActKind, Cue
+from loadkit.chat import transitions
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
@@ -27,13 +31,16 @@ from loadkit.net.driver import Driver
 from loadkit.net.entry import Entry
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Setting
+from loadkit.net.target import Target
 from loadkit.wire import EventType, decode
 
+LONGEST_GAP: Final = 2.0  # seconds that nobody else has a turn; without trouble 0.01
 CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60
 CALLS_BESIDE: Final = 5_000  # for what happens once: examples, transcripts
 EFFECTS_A_BYTE: Final = 0.25  # eight for the shortest event that can mean something
 MOST_KEPT: Final = 400_000  # bytes of a session when an attack is over: the last frames, above all
 MOST_MEANWHILE: Final = 24_000_000  # bytes: a frame of 1 MB, its events, and an answer
+NESTED: Final = b"[" * 1_000 + b"]" * 1_000  # readable, and too deep for Python to write or compare
 FRAME: Final = 900_000  # bytes: below what a frame may have
 
 Events = Iterator[dict[str, Any]]
@@ -51,7 +58,8 @@ def event(kind: str, sequence: int | None = None, *, id: Any = None, **payload: 
 
 
 def text(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    """As JSON, what is nested deeply too, which Python would not write."""
+    return json.dumps(value, separators=(",", ":")).encode().replace(b'"NESTED"', NESTED)
 
 
 def batch(*events: Any) -> bytes:
@@ -67,7 +75,7 @@ class Talker:
         return [Act(at, ActKind.SAY, offered[-1] if offered else "Where is my order?")]
 
 
-class Wire:
+class Line:
     """A link that is always there; keeps the ids of what was said, for echoes."""
 
     def __init__(self) -> None:
@@ -100,14 +108,14 @@ class Victim:
 
     def socket(self) -> None:
         self.driver._to = None
-        self.wire = self.driver._link = Wire()
-        self.driver._feed(self.wire.stamp, Opened())
+        self.line = self.driver._link = Line()
+        self.driver._feed(self.line.stamp, Opened())
 
     def take(self, *frames: bytes) -> None:
-        for frame in frames:
-            if self.driver._finish is not None or self.driver._link is not self.wire:
+        for each in frames:
+            if self.driver._finish is not None or self.driver._link is not self.line:
                 return
-            self.driver._take(self.wire, frame)
+            self.driver._take(self.line, each)
             while self.driver._acts and self.driver._finish is None:
                 self.driver._act(self.driver._acts.popleft())
 
@@ -119,7 +127,7 @@ class Victim:
     def echoed(self) -> "Victim":
         """The talker has asked, and the server has heard it."""
         echo = event("USER_MESSAGE", 4, message_id="u0", text="Where is my order?")
-        self.take(text(echo | {"metadata": {"custom": {"local_id": self.wire.said[0]}}}))
+        self.take(text(echo | {"metadata": {"custom": {"local_id": self.line.said[0]}}}))
         return self
 
     def resumed(self) -> "Victim":
@@ -183,10 +191,7 @@ def starts() -> Events:
 
 
 def nested(number: int) -> Any:
-    inside: Any = []
-    for _ in range(900):
-        inside = [inside]
-    return inside
+    return "NESTED"
 
 
 def long(number: int) -> str:
@@ -283,11 +288,11 @@ def work(victim: Victim, sent: list[bytes]) -> tuple[int, int]:
     calls = effects = 0
     performs = Driver._perform.__code__
 
-    def note(frame: Any, what: str, _: Any) -> None:
+    def note(at: Any, what: str, _: Any) -> None:
         nonlocal calls, effects
         if what in ("call", "c_call"):
             calls += 1
-            effects += what == "call" and frame.f_code is performs
+            effects += what == "call" and at.f_code is performs
 
     sys.setprofile(note)
     try:
@@ -386,5 +391,121 @@ def test_work_is_in_proportion_whatever_is_sent(
 def test_nesting_beyond_what_can_be_read_is_one_flaw() -> None:
     """However deep, and wherever it stands."""
     for deep in (2_000, 100_000):
-        frame = b'{"type":' + b"[" * deep + b"]" * deep + b"}"
-        assert len(decode(frame)) == 1
+        assert len(decode(b'{"type":' + b"[" * deep + b"]" * deep + b"}")) == 1
+
+
+# --- over real sockets ----------------------------------------------------------------------------
+
+
+class Guest:
+    """Says so many lines, and leaves."""
+
+    away_s = None
+
+    def __init__(self, lines: int) -> None:
+        self._left = lines
+
+    def react(self, at: float, *_: Any) -> list[Act]:
+        self._left -= 1
+        if self._left < 0:
+            return [Act(at, ActKind.LEAVE)]
+        return [Act(at, ActKind.SAY, "Where is my order?")]
+
+
+def lived(
+    upgrade: Callable[[Wire], object], lines: int = 0, *, seconds: float = 30
+) -> dict[str, Any]:
+    """A whole session with a server that does so; what was counted, and how late others were."""
+    recorder, late = Recorder(), 0.0
+
+    def others() -> None:
+        nonlocal late
+        last = perf_counter()
+        while True:
+            gevent.sleep(0.01)
+            now = perf_counter()
+            late, last = max(late, now - last), now
+
+    with peer(upgrade=upgrade) as hostile:
+        setting = Setting(
+            target=Target.resolve(hostile.url),
+            credentials=Credentials("connector-secret-9f2c", "shop.example"),
+            recorder=recorder,
+            traffic=Traffic(),
+            policy=Policy(),
+            rng=Random(7),
+        )
+        beside = gevent.spawn(others)
+        with gevent.Timeout(seconds):
+            Driver(setting, Guest(lines), Itinerary(streaming=True)).run(perf_counter())
+        gevent.sleep(0.02)
+        beside.kill()
+    assert late < LONGEST_GAP
+    counts: dict[str, Any] = recorder.take(0.0)["counts"]
+    return counts
+
+
+def never_closes(wire: Wire) -> None:
+    greet(wire)
+    wire.send(wire.echo(wire.read_event("USER_END_SESSION")))
+    wire.send(wire.event("SESSION_END", {"reason": "REASON_USER_END"}))
+    wire.silence()
+
+
+def test_a_server_that_never_closes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transitions, "TO_CLOSE", 0.3)
+    counts = lived(never_closes)
+    assert (counts["violations.not_closed"], counts["ended.user_end"]) == (1, 1)
+
+
+def starts_again(wire: Wire) -> None:
+    greet(wire)
+    wire.send(wire.event("SESSION_START", {"capabilities": {"heartbeat_interval_seconds": 0.1}}))
+    while reply(wire, wire.read_event()):
+        pass
+    wire.silence()
+
+
+def test_a_second_start_is_noticed() -> None:
+    counts = lived(starts_again, 1)
+    assert {key: n for key, n in counts.items() if key.startswith("violations.")} == {
+        "violations.session_start_repeated": 1
+    }
+    assert counts["ended.user_end"] == 1
+
+
+def answers_without_end(wire: Wire) -> None:
+    greet(wire)
+    wire.send(wire.echo(wire.read_event("USER_MESSAGE")))
+    for index in range(1, 12_000):
+        said = {"message_id": "endless", "chunk_index": index, "text": "x" * 100}
+        wire.send(wire.event("POLY_AGENT_MESSAGE_CHUNK", said, numbered=False))
+    while reply(wire, wire.read_event()):
+        pass
+    wire.silence()
+
+
+def test_an_answer_without_an_end_loses_its_turn_and_the_session_goes_on() -> None:
+    counts = lived(answers_without_end, 2)
+    assert counts["errors.answer_too_big"] == counts["turns.lost"] == 1
+    assert counts["turns.answered"] == counts["ended.user_end"] == 1
+
+
+def replays_leaps(wire: Wire) -> None:
+    if wire.number == 1:  # the second connection: the first was for REST
+        greet(wire)
+        wire.reset()
+        return
+    missing, sent = 10_000, []
+    for number in range(1, 5_000):
+        one = event("LANGUAGE_CHANGED", 10 + number * (missing + 1), language_code="en")
+        sent.append(one)
+    wire.upgrade(frame(TEXT, batch(*sent)), close_frame(1000))
+    wire.silence()
+
+
+def test_a_replay_of_leaps_costs_what_its_bytes_cost() -> None:
+    """Fifty million numbers left out, in half a megabyte."""
+    counts = lived(replays_leaps)
+    assert counts["disconnects.events_lost"] > 49_000_000
+    assert counts["violations.event_lost"] == 4_999
