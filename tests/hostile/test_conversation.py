@@ -92,6 +92,9 @@ class Line:
 
     drop = close
 
+    def give_way(self) -> None:
+        """Nobody else is there."""
+
 
 class Victim:
     """A session whose server is about to turn hostile."""
@@ -348,7 +351,7 @@ def test_a_session_keeps_little_of_an_attack(attack: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_session_keeps_no_more_of_a_longer_attack(attack: str) -> None:
-    now, at_most = kept(attack, 8_000_000)
+    now, at_most = kept(attack, 3_000_000)
     assert now < MOST_KEPT
     assert at_most < MOST_MEANWHILE
 
