@@ -48,7 +48,7 @@ from loadkit.chat.session import Session
 from loadkit.chat.waits import waits_of
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
-from loadkit.net.allowance import EVENT, FLOODED, Allowance
+from loadkit.net.allowance import FLOODED, Allowance
 from loadkit.net.entry import Entry, count_status, enter
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
@@ -56,14 +56,13 @@ from loadkit.net.ports import Itinerary, Mishap, Person, Setting
 from loadkit.net.revisit import revisit
 from loadkit.net.tab import Tab
 from loadkit.net.token import expired
-from loadkit.wire import Event, Flaw, decode
+from loadkit.wire import Event, Flaw
 
 __all__ = ["Driver"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 REMEMBERED: Final = 8  # frames kept for the transcript of a violation
 LOOKED_AT: Final = 1 << 14  # bytes kept of each of them: more than is told
-MOST_EVENTS: Final = 64  # of one frame in a row: a batch is as long as its server likes
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -294,19 +293,12 @@ class Driver:
 
     def _take(self, link: Link, frame: bytes | Flaw) -> None:
         stamp = link.stamp
-        if isinstance(frame, Flaw):
-            events: list[Event | Flaw] = [frame]
-        else:
+        if not isinstance(frame, Flaw):
             self._recent.append((stamp, "←", frame[:LOOKED_AT]))
-            events = decode(frame)
-            if len(events) > MOST_EVENTS:
-                self._allowance.left -= max(0, len(events) * EVENT - len(frame))
-        for number, event in enumerate(events, 1):
+        for event in link.events(frame):
             if self._finish is not None or self._link is not link:
                 return
             self._feed(stamp, event)
-            if not number % MOST_EVENTS:
-                link.give_way()
 
     def _act(self, act: Act) -> None:
         """What the person does, at the moment at which it is really done."""

@@ -10,7 +10,7 @@ from loadkit.net.allowance import FLOODED
 from loadkit.net.link import Link, Traffic
 from loadkit.net.rest import Api
 from loadkit.net.target import Target
-from loadkit.wire import Event, EventType, decode
+from loadkit.wire import Event, EventType
 from loadkit.wire.encode import END_SESSION
 
 __all__ = ["identify"]
@@ -50,7 +50,7 @@ def identify(target: Target, credentials: Credentials) -> dict[str, Any]:
 def _announced(link: Link, until: float) -> dict[str, Any]:
     while link.closed is None and perf_counter() < until:
         for frame in link.receive(until):
-            for event in decode(frame) if isinstance(frame, bytes) else ():
+            for event in link.events(frame):
                 if isinstance(event, Event) and event.type is EventType.SESSION_START:
                     told = event.payload.get("capabilities")
                     return dict(told) if isinstance(told, dict) else {}

@@ -4,6 +4,7 @@ There is no thread and no greenlet in here. The session's own greenlet calls `re
 `send` in between; nobody else may.
 """
 
+from collections.abc import Iterable, Iterator
 from random import Random
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -14,17 +15,19 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.allowance import Allowance
+from loadkit.net.allowance import EVENT, Allowance
 from loadkit.net.faults import translate
 from loadkit.net.frames import Inbox, Traffic, masked
 from loadkit.net.stream import Stream
 from loadkit.net.target import Target
 from loadkit.net.upgrade import Upgraded, forget, upgrade
-from loadkit.wire import Flaw
+from loadkit.wire import Event, EventType, Flaw, decode
 
 __all__ = ["Closed", "Link", "Traffic"]
 
 _MOST_BLOCKS: Final = 72  # read after the time is over, or off a broken connection: a whole message
+_LONG: Final = 1024  # bytes of a message that may hold many events
+_MOST_EVENTS: Final = 64  # of one message in a row
 _PONG: Final = 0x8A  # the first byte of one
 _MASKS: Final = Random()
 _OPEN: Final = State.OPEN
@@ -193,6 +196,22 @@ class Link:
                     break
         return []
 
+    def events(self, message: bytes | Flaw) -> Iterable[Event | Flaw]:
+        """What a message holds, which `receive` gave. Where that is much, others have turns too."""
+        if isinstance(message, Flaw):
+            return [message]
+        events = decode(message)
+        return events if len(message) < _LONG else self._in_turns(events, len(message))
+
+    def _in_turns(self, events: list[Event | Flaw], size: int) -> Iterator[Event | Flaw]:
+        last = events[-1]
+        if isinstance(last, Event) and last.type is EventType.EVENT_BATCH:
+            self._allowance.left -= max(0, last.payload["size"] * EVENT - size)
+        for number, event in enumerate(events, 1):
+            yield event
+            if not number % _MOST_EVENTS:
+                self._stream.give_way()
+
     def send(self, frame: bytes) -> None:
         """Send one text frame.
 
@@ -281,10 +300,6 @@ class Link:
         if self.closed is None:
             self.closed = self._verdict()
         return sock
-
-    def give_way(self) -> None:
-        """Let others have their turn, where what was received takes long to work through."""
-        self._stream.give_way()
 
     def _leave(self) -> None:
         # An end that nobody has heard of yet was the server's doing, not ours.

@@ -7,7 +7,7 @@ from loadkit.chat.violations import told
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
-from loadkit.wire import Event, EventType, Flaw, decode
+from loadkit.wire import Event, EventType
 
 __all__ = ["revisit"]
 
@@ -33,7 +33,7 @@ def revisit(setting: Setting, query: str) -> str:
         until, news = perf_counter() + LOOKS_BACK, "still_alive"
         while link.closed is None and perf_counter() < until and news == "still_alive":
             for frame in link.receive(until):
-                for event in [] if isinstance(frame, Flaw) else decode(frame):
+                for event in link.events(frame):
                     if isinstance(event, Event) and event.type is EventType.SESSION_END:
                         news = told(event.payload.get("reason")).removeprefix("REASON_").lower()
         if link.flooded:

@@ -13,7 +13,7 @@ from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
-from loadkit.wire import Event, EventType, Flaw, decode
+from loadkit.wire import Event, EventType, Flaw
 from loadkit.wire.encode import HEARTBEAT
 
 __all__ = ["Tab"]
@@ -72,7 +72,7 @@ class Tab:
                 # The interval may only now be known, or switched off.
                 every = self._beat_every
                 for frame in link.receive(beat_from + every if every else None):
-                    for event in [frame] if isinstance(frame, Flaw) else decode(frame):
+                    for event in link.events(frame):
                         replaying = self._take(event, replaying)
                 every = self._beat_every
                 if every and link.closed is None and perf_counter() >= beat_from + every:

@@ -76,9 +76,10 @@ FLOODS = {
     "empty batches": Flood(frame(TEXT, BATCH % b"")),
     "batches of nothing": Flood(frame(TEXT, BATCH % b",".join([b"{}"] * 20_000))),
     "batches of heartbeats": Flood(frame(TEXT, BATCH % b",".join([HEARTBEAT] * 20_000))),
+    "big batches": Flood(frame(TEXT, BATCH % b",".join([b"{}"] * 300_000))),
     "big texts": Flood(frame(TEXT, HEARTBEAT[:-1] + b',"x":"%s"}' % (b"x" * 1_000_000))),
 }
-QUICK = ("pings of 125 bytes", "empty continuations", "heartbeats and pings")
+QUICK = ("pings of 125 bytes", "empty continuations", "heartbeats and pings", "big batches")
 
 
 def floods(names: Any = FLOODS) -> list[Any]:
