@@ -7,6 +7,8 @@ it meets another server.
 import zlib
 from typing import Final
 
+from aiohttp._websocket.helpers import websocket_mask
+
 __all__ = [
     "BINARY",
     "CLOSE",
@@ -208,11 +210,9 @@ def read_close(payload: bytes) -> int:
 
 
 def _unmasked(payload: bytes, mask: bytes) -> bytes:
-    size = len(payload)
-    if not size:
-        return payload
-    key = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
+    unmasked = bytearray(payload)
+    websocket_mask(mask, unmasked)  # in C: pure Python takes 1.6 ms for 100 KB, and this 35 µs
+    return bytes(unmasked)
 
 
 def _is_utf8(data: bytes) -> bool:
