@@ -30,6 +30,7 @@ LIMIT = 128 * 1024  # `max_message_size_bytes`
 OPEN = None  # what a socket that is not closed has for a close code
 GROWTH = 250  # megabytes that the server may take for one attack
 FLOOD = 8.0  # seconds for a flood at most: it ends by itself, or is as long as it says
+CUT_WITHIN = 120.0  # of a flood that ends when it is cut
 PATIENCE = 30.0
 FIN = 0x80
 
@@ -590,7 +591,7 @@ def test_a_flood_takes_no_memory_without_end(server: Server, attack: str) -> Non
     server.forget()
     place = server.client.place()
     seconds = 1.0 if attack in QUICK and not flood.cut else FLOOD
-    cut = pour(server, flood, 4 * FLOOD if flood.cut else seconds)
+    cut = pour(server, flood, CUT_WITHIN if flood.cut else seconds)
     with server.client.connect(place) as other:
         assert other.ping().wait(PATIENCE)
     assert cut or not flood.cut
@@ -603,7 +604,7 @@ def test_pongs_that_nobody_reads_are_so_many_and_then_it_is_cut(server: Server) 
     before = server.memory()
     with RawSocket(server.client, server.client.place()) as wire:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ping, until = frame(PING, b"x" * 125), time.monotonic() + 4 * FLOOD
+        ping, until = frame(PING, b"x" * 125), time.monotonic() + CUT_WITHIN
         while time.monotonic() < until:
             try:
                 wire.socket.sendall(ping)

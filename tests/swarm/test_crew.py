@@ -115,6 +115,24 @@ class TestWhoConnects:
         runner.says_hello("a")
         assert runner.ready == ["a"]
 
+    @pytest.mark.parametrize("kind", ["heartbeat", "stats", "spawning", "exception", "quit", SORRY])
+    def test_is_not_heard_before_it_has_said_hello(
+        self, a_crew: Crew, runner: Runner, kind: str
+    ) -> None:
+        """Locust's listener ends with a message of a shape that it does not know."""
+        runner.state = STATE_RUNNING
+        runner.handle_message("a", Message(kind, None, "a"))
+        assert (runner.ready, runner.gone) == ([], [])
+
+    @pytest.mark.parametrize("data", [None, [], "x", 7])
+    def test_does_not_say_hello_by_anything_but_one(
+        self, a_crew: Crew, runner: Runner, data: Any
+    ) -> None:
+        """What is in no shape of ours is of nobody who can take part."""
+        runner.connects("a")
+        runner.says("a", HELLO, data)
+        assert (runner.ready, a_crew.roster.refused) == ([], {})
+
     def test_is_let_in_at_once_the_next_time(self, a_crew: Crew, runner: Runner) -> None:
         """Locust says the same at the end of each run."""
         runner.joins("a")
