@@ -283,3 +283,26 @@ def test_a_run_says_that_it_was_the_target(tmp_path: Path) -> None:
     assert finished.code == unless_busy(1, told), finished.output
     assert "connection_lost: Connection reset by peer, before an answer" in finished.output
     assert "answer_too_big: an answer that goes on: no more than 128 KB are read" in finished.output
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        ("HTTP/1.1 400 No\r\nX-A: b\r\n", "does not speak TLS at port {}, but plain HTTP"),
+        ("\r\n", "cannot be used: tls_failed"),
+        ("\x16\x03\x03\x00\x04\x02\x00\x00\x00", "cannot be used: tls_failed"),
+        ("\x15\x03\x03\x00\x02\x01\x00", "cannot be used: "),  # alerts that are mere warnings
+        ("\x14\x03\x03\x00\x01\x01", "cannot be used: tls_failed"),
+    ],
+)
+def test_a_handshake_of_tls_is_bounded_too(
+    unit: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so is each look at who answers there, by TLS and without."""
+    monkeypatch.setattr("loadkit.net.retry._NETWORK_DELAY", 0.01)
+    with peer(connected=lambda wire: wire.flood(unit.encode(), most=ENDLESS)) as hostile:
+        url = hostile.url.replace("http:", "https:")
+        with pytest.raises(TargetError) as refused:
+            preflight(url, CREDENTIALS, print)
+    assert words.format(hostile.port) in str(refused.value)
+    assert all(wire.sent < MOST_SENT for wire in hostile.wires)
