@@ -17,13 +17,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from simulator_client import HEARTBEAT, HOST, JOIN, TOKEN, Client, RawSocket, process, says
+from simulator_client import (
+    HEARTBEAT,
+    HOST,
+    JOIN,
+    TOKEN,
+    Client,
+    RawSocket,
+    process,
+    says,
+    simulator,
+)
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
+
+from loadkit.simulator import connection
+from loadkit.simulator import http as rest
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LIMIT = 128 * 1024  # `max_message_size_bytes`
@@ -669,3 +682,40 @@ def grown(server: Server, request: bytes, count: int) -> float:
                         length = int(line.split(b":")[1])
                 answers.read(length)
     return server.memory() - before
+
+
+HALVES: dict[str, bytes] = {
+    "nothing": b"",
+    "half a line": b"POST /api/v1/ses",
+    "headers that come one by one": post(SESSIONS, {"X-A": b"x"})[:-2],
+}
+
+
+@pytest.mark.parametrize("attack", HALVES)
+def test_a_request_that_does_not_come_has_its_time(
+    monkeypatch: pytest.MonkeyPatch, attack: str
+) -> None:
+    """Bytes that trickle in win none."""
+    monkeypatch.setattr(connection, "PATIENCE", 1.0)
+    with (
+        simulator() as client,
+        socket.create_connection(client.address, PATIENCE) as wire,
+        contextlib.suppress(ConnectionError),
+    ):
+        wire.sendall(HALVES[attack])
+        wire.settimeout(0.1)
+        for _ in range(int(PATIENCE / 0.1)):
+            with contextlib.suppress(TimeoutError):
+                if HALVES[attack].endswith(b"\n"):
+                    wire.sendall(b"X: y\r\n")
+                if not wire.recv(1):
+                    return
+        pytest.fail("it was never cut")
+
+
+def test_a_body_that_does_not_come_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is told."""
+    monkeypatch.setattr(rest, "PATIENCE", 0.2)
+    with simulator() as client:
+        bearer = {"Authorization": f"Bearer {client.token()}".encode()}
+        assert ask(client, post(SESSIONS, bearer, b"{", b"Content-Length: 100\r\n")) == 408
