@@ -58,10 +58,11 @@ def remember(secret: str, *, whole: bool = False) -> None:
     """
     if len(secret) < _LEAST or any(secret in text for text in _spared):
         return
-    if whole or len(secret) < _PIECE:
+    plain = _plain(secret)
+    if whole or len(plain) < _PIECE:
         _whole.add(secret)
     else:
-        _add(_plain(secret), 1)
+        _add(plain, 1)
 
 
 def spare(text: str) -> None:
@@ -94,7 +95,8 @@ def redact(text: str) -> str:
     """Return a text with `MARK` in the place of each secret, and of each piece of one."""
     for secret in _whole:
         if secret in text:
-            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", MARK, text)
+            word = rf"(?<![A-Za-z0-9.-]){re.escape(secret)}(?![A-Za-z0-9-]|\.[A-Za-z0-9])"
+            text = re.sub(word, MARK, text)
     spans = []
     if found := list(_found(_plain(text))):
         places = _placed(text)
