@@ -46,7 +46,7 @@ _SHORT: Final = {"\r": r"\r", "\v": r"\v", "\f": r"\f", "\b": r"\b", "\a": r"\a"
 _BLANKS: Final = re.compile(r"[\t\n\v\f\r ]+")
 
 _COMMAND: Final = re.compile(
-    r"(?:^|(?<=[\r\n]))(?:\s|\x1b\[[0-9;]*m)*::"
+    r"(?:^|(?<=[\r\n]))(?:[^\S\r\n]|\x1b\[[0-9;]*m)*::"
     r"|##\[|##vso\[|##teamcity\[|section_(?:start|end):|travis_(?:fold|time):",
     re.IGNORECASE,
 )
@@ -120,8 +120,8 @@ _MARKUP: Final = re.compile(r"[\\`*|<\[\]~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&
 _BEGINS: Final = re.compile(r">|(?:#{1,6}|[-+]|\d{1,9}[.)])(?=\s|$)|[-=]+\s*$|:?-+:?$|=|/")
 # What becomes a link, calls somebody or is a formula, whatever stands before it.
 _ALIVE: Final = re.compile(
-    r"\S*(?:@|://|\bwww\.|\b(?:mailto|xmpp):|[#!]\d|\bGH-\d|\$|:[a-z_+-][\w+-]*:"
-    r"|\b(?=[0-9a-f]*\d)[0-9a-f]{7,64}\b)\S*",
+    r"(?:@|://|\bwww\.|\b(?:mailto|xmpp):|[#!]\d|\bGH-\d|\$|:[a-z_+-][\w+-]*:"
+    r"|\b(?=[0-9a-f]*\d)[0-9a-f]{7,64}\b)",
     re.IGNORECASE,
 )
 
@@ -133,12 +133,10 @@ def markdown(text: str) -> str:
     they leave it alone; an escape would not keep them from it.
     """
     text = _BLANKS.sub(" ", printed(text)).strip()
-    parts, at = [], 0
-    for match in _ALIVE.finditer(text):
-        parts += [_MARKUP.sub(r"\\\g<0>", text[at : match.start()]), code(match[0])]
-        at = match.end()
-    parts.append(_MARKUP.sub(r"\\\g<0>", text[at:]))
-    line = "".join(parts)
+    line = " ".join(
+        code(word) if _ALIVE.search(word) else _MARKUP.sub(r"\\\g<0>", word)
+        for word in text.split(" ")
+    )
     if begins := _BEGINS.match(line):
         last = begins.end() - 1 if begins[0][-1] in ".)" else 0
         line = f"{line[:last]}\\{line[last:]}"

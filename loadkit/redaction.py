@@ -26,6 +26,7 @@ _STEP: Final = 32  # characters from one piece of an access token to the next: s
 _LEAST: Final = 4  # what is shorter is found in every second word, and guessed as quickly
 _LONGEST: Final = 4096  # characters of a secret that are looked for
 _RECENT: Final = 1000  # access tokens of sessions that are over
+_TRIES: Final = 4  # places in a secret, which may repeat itself, that a piece is looked for at
 _ROUNDS: Final = 3  # of encodings, one in the other
 
 # A JSON Web Token begins with an object of its header; base64url makes this of `{"`. Found by that
@@ -156,7 +157,9 @@ def _widened(plain: str, at: int, secret: str) -> tuple[int, int]:
     """The longest piece of a secret around one of its short ones."""
     best = at, at
     there = secret.find(plain[at : at + _PIECE])
-    while there >= 0:
+    for _ in range(_TRIES):
+        if there < 0:
+            break
         back = 0
         while back < min(at, there) and plain[at - back - 1] == secret[there - back - 1]:
             back += 1

@@ -240,3 +240,13 @@ def test_xml_can_hold_it(text: str) -> None:
     element.text = printed(text)
     again = ElementTree.fromstring(ElementTree.tostring(element, encoding="unicode"))
     assert again.text == (printed(text) or None)
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "\n", " ", "`", ":", "#", "_", "a.", "@", "&", "\\", "\x1b[0m"]
+)
+def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
+    """Results of a stranger may hold a word of a million letters: it takes a second, not an hour."""
+    text = unit * (300_000 // len(unit))
+    for told in (markdown(text), code(text), printed(text), in_json(text), Lines()(text)):
+        assert len(told) >= 1

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -151,6 +151,26 @@ def test_what_rebuilds_may_be_killed_as_well(
     assert needed(tmp_path)
     rebuild(tmp_path, [])
     assert (tmp_path / TIMELINE).read_bytes() == rows
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(
+    "name", ["timeline.csv", "latency.hlog", "summary.json", "summary.md", "junit.xml", "run.json"]
+)
+def test_a_link_in_a_strangers_folder_is_not_written_through(
+    tmp_path: Path, name: str, there: bool
+) -> None:
+    """Wherever it leads, to a file of the reader's or to where one could be made."""
+    folder, mine = tmp_path / "run", tmp_path / "mine"
+    folder.mkdir()
+    killed(folder)
+    if there:
+        mine.write_text("mine")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(mine)
+    with suppress(UsageError):
+        rebuild(folder, [])
+    assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)
 
 
 def test_in_the_open_model_the_arrivals_up_to_the_cut_were_asked_for(tmp_path: Path) -> None:
