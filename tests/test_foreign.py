@@ -242,11 +242,12 @@ def test_xml_can_hold_it(text: str) -> None:
     assert again.text == (printed(text) or None)
 
 
-@pytest.mark.parametrize(
-    "unit", ["a", "\n", " ", "`", ":", "#", "_", "a.", "@", "&", "\\", "\x1b[0m"]
-)
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", [*"a\n `:#_@&\\", "a.", "\x1b[0m"])
 def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
-    """Results of a stranger may hold a word of a million letters: it takes a second, not an hour."""
-    text = unit * (300_000 // len(unit))
+    """Results of a stranger may hold a word without end: a moment, where each of its letters
+    looked for the end of it would take an hour.
+    """
+    text = f"a{unit * (100_000 // len(unit))}b"
     for told in (markdown(text), code(text), printed(text), in_json(text), Lines()(text)):
-        assert len(told) >= 1
+        assert told.strip(" `")[0] == "a"
