@@ -117,7 +117,9 @@ class Answers:
 def _key(event: Event) -> int | None:
     """What stands for the id of a message: of one size, whatever a server calls it."""
     message_id = event.payload.get("message_id")
-    return hash(message_id) if isinstance(message_id, (str, int, float)) else None
+    if type(message_id) is str:
+        return hash(message_id)
+    return hash(message_id) if isinstance(message_id, (int, float)) else None
 
 
 def completes(event: Event) -> bool:
