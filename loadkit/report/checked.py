@@ -51,8 +51,8 @@ Amount = Annotated[float, Field(ge=0, le=1e15)]
 Seconds = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Name = Annotated[str, Field(max_length=1_000)]
-Line = Annotated[str, Field(max_length=10_000)]
-Text = Annotated[str, Field(max_length=200_000)]
+Line = Annotated[str, Field(max_length=100_000)]
+Text = Annotated[str, Field(max_length=1_000_000)]
 Counts = Annotated[dict[Name, Count], Field(max_length=1_000)]
 Flag = bool
 
