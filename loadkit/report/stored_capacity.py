@@ -132,7 +132,7 @@ class _Law(Stored):
     peak_interval: _Band | None = None
     peak: float | None = None
     identified: Annotated[list[Name], Field(max_length=10)] = []
-    warnings: Annotated[list[Annotated[Line, Field(min_length=1)]], Field(max_length=100)] = []
+    warnings: Annotated[list[Annotated[Line, Field(min_length=1)]], Field(max_length=100)]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -253,6 +253,12 @@ CASES = [
         ("capacity.json", "capacity.verdict: should be"),
     ),
     Case(
+        "a law without its warnings",
+        "capacity",
+        value("capacity.json", "model_fit.law", "{}"),
+        ("model_fit.law.rate is missing", "left out"),
+    ),
+    Case(
         "capacity with endless steps",
         "capacity",
         value("capacity.json", "steps.0.load", "1e308"),
