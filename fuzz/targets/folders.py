@@ -23,12 +23,14 @@ from loadkit.report.terminal import render
 # What makes and mutates folders is the tests'.
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
+# At once: with them comes gevent, which replaces locks that somebody may hold later on.
+from hostile.mutations import KINDS, make, mutate
+from hostile.trial import quick
+
 
 @cache
 def _whole() -> tuple[Path, dict[str, Path]]:
     """A place to work in, and whole folders."""
-    from hostile.mutations import KINDS, make
-
     place = scratch()
     return place, {kind: make(kind, place / kind) for kind in KINDS}
 
@@ -40,9 +42,6 @@ def check(data: bytes) -> None:
         with suppress(ValueError):
             Distribution.decode(rest.decode("latin-1"))
         return
-    from hostile.mutations import KINDS, mutate
-    from hostile.trial import quick
-
     files = {b"s": "summary.json", b"c": "capacity.json", b"j": "journal.jsonl"}
     kind = {b"s": "finished", b"c": "capacity", b"j": "killed"}.get(what, KINDS[len(rest) % 3])
     place, whole = _whole()
