@@ -8,13 +8,14 @@ stream that began before. What belongs to nothing is a violation.
 from typing import Any, Final
 
 from loadkit.chat.effects import Violation
-from loadkit.chat.stream import Stream
+from loadkit.chat.stream import Key, Stream
 from loadkit.chat.violations import Wrong, told
 from loadkit.wire import Event, EventType
 
 __all__ = ["Answers", "completes", "suggestions", "text_of"]
 
 MOST_SUGGESTIONS: Final = 50  # of a message that a person looks at; ours
+LONGEST_ID: Final = 200  # characters of a message's id that is kept as it is; ours
 LONGEST_SUGGESTION: Final = 1000  # characters of one that can be tapped; ours
 
 
@@ -34,8 +35,8 @@ class Answers:
         self.late = 0
         self.prompted = self.thinking = False
         self.stream: Stream | None = None
-        self._passed: int | None = None  # the key of the last stream that nobody waits for
-        self._done: int | None = None  # of the last one that was complete
+        self._passed: Key = None  # the key of the last stream that nobody waits for
+        self._done: Key = None  # of the last one that was complete
 
     def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
         """Take a chunk of what the person waits for.
@@ -43,12 +44,12 @@ class Answers:
         Returns:
             Whether it begins a stream, and what is wrong with it.
         """
-        key = _key(event)
-        begins = self.stream is None or self.stream.key != key
-        if begins:
-            self.stream = Stream(key, now)
-        assert self.stream is not None
-        wrong = self.stream.add(event.payload)
+        stream, message_id = self.stream, event.payload.get("message_id")
+        begins = False
+        if stream is None or (stream.key != message_id and stream.key != _key(message_id)):
+            begins = True
+            stream = self.stream = Stream(_key(message_id), now)
+        wrong = stream.add(event.payload)
         if wrong is None:
             return begins, None
         return begins, Violation(wrong, f"chunk_index {told(event.payload.get('chunk_index'))}")
@@ -77,7 +78,7 @@ class Answers:
         if event.type is not EventType.POLY_AGENT_THINKING:
             self.thinking = False
         if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
-            self._passed = _key(event)
+            self._passed = _key(event.payload.get("message_id"))
         if self.late and completes(event):
             self.late -= 1
 
@@ -87,12 +88,15 @@ class Answers:
         Args:
             owed: an answer is due: what begins one is that answer, even under a used id.
         """
-        key = _key(event)
-        going_on = self.stream is not None and self.stream.key == key
+        stream, message_id = self.stream, event.payload.get("message_id")
+        going_on = stream is not None and (
+            stream.key == message_id or stream.key == _key(message_id)
+        )
         if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK and going_on:
             return None
-        if owed and self.stream is None and event.payload.get("chunk_index", 1) == 1:
+        if owed and stream is None and event.payload.get("chunk_index", 1) == 1:
             return None
+        key = _key(message_id)
         if event.type is EventType.POLY_AGENT_MESSAGE:
             if key is not None and (going_on or key == self._done):
                 return Violation(Wrong.WHOLE_BESIDE_CHUNKS, told(event.payload["message_id"]))
@@ -111,15 +115,14 @@ class Answers:
         return None if late else Violation(wrong, where)
 
     def _goes_on(self, event: Event) -> bool:
-        return self._passed is not None and _key(event) == self._passed
+        return self._passed is not None and self._passed == _key(event.payload.get("message_id"))
 
 
-def _key(event: Event) -> int | None:
-    """What stands for the id of a message: of one size, whatever a server calls it."""
-    message_id = event.payload.get("message_id")
+def _key(message_id: Any) -> Key:
+    """What is kept of a message's id: itself if it is short, else what stands for it."""
     if type(message_id) is str:
-        return hash(message_id)
-    return hash(message_id) if isinstance(message_id, (int, float)) else None
+        return message_id if len(message_id) <= LONGEST_ID else hash(message_id)
+    return message_id if isinstance(message_id, (int, float)) else None
 
 
 def completes(event: Event) -> bool:

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 from loadkit.chat.violations import Wrong
 
-__all__ = ["LONGEST", "MOST_CHUNKS", "Stream"]
+__all__ = ["LONGEST", "MOST_CHUNKS", "Key", "Stream"]
+
+Key = str | int | float | None
 
 LONGEST: Final = 1 << 20
 """Characters of a whole streamed answer at most: as many as a message has bytes at most."""
@@ -29,7 +31,7 @@ class Stream:
 
     __slots__ = ("came", "chunks", "highest", "is_too_big", "key", "last_at", "length")
 
-    def __init__(self, key: int | None, at: float) -> None:
+    def __init__(self, key: Key, at: float) -> None:
         self.key = key
         self.highest = self.came = self.length = 0
         self.chunks: dict[int, str] = {}

@@ -32,7 +32,7 @@ from loadkit.net.entry import Entry
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Setting
 from loadkit.net.target import Target
-from loadkit.wire import EventType, decode
+from loadkit.wire import Event, EventType, Flaw, decode
 
 LONGEST_GAP: Final = 2.0  # seconds that nobody else has a turn; without trouble 0.01
 CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60
@@ -92,8 +92,9 @@ class Line:
 
     drop = close
 
-    def give_way(self) -> None:
-        """Nobody else is there."""
+    def events(self, message: bytes) -> list[Event | Flaw]:
+        """As a link does it, but for the turns that others have."""
+        return decode(message)
 
 
 class Victim:
