@@ -189,6 +189,14 @@ def test_a_shift_lies_within_its_interval() -> None:
     assert held >= 182
 
 
+def test_two_values_after_many_have_a_shift_with_ends() -> None:
+    """One has none: it may be any of a hundred."""
+    many = [float(number) for number in range(100)]
+    low, high = shift(many, [300.0, 301.0], 1.0)
+    assert 201 <= low <= 250 <= high <= 301
+    assert shift(many, [300.0], 1.0) == (-np.inf, np.inf)
+
+
 def test_a_shift_of_two_values_has_no_end() -> None:
     """Nothing can be told from one value a side, or two."""
     assert shift([1.0], [2.0], 1.0) == (-np.inf, np.inf)
