@@ -71,9 +71,9 @@ UNDELIVERED_SHARE: Final = 0.25
 asked for outweigh the others threefold, and `timeline.csv` tells them apart; beyond, the figures
 are of a load that nobody asked for."""
 
-FLOOD_S: Final = 0.5
-"""Seconds of a worker that a session takes at most whose target floods it, until it is cut off
-(measured: 0.04 to 0.4 s, the latter for batches of empty events)."""
+FLOOD_S: Final = 1.0
+"""Seconds of a worker that a session takes whose target floods it, until it is cut off (measured:
+0.05 to 0.3 s, and 1.5 s for batches of the smallest events)."""
 
 FLOOD_SHARE: Final = 0.01
 """The share of the workers' time from which on floods may be what made them late: a p99 is about

@@ -139,18 +139,22 @@ class Inbox:
             binary one. What the server did wrong ends the protocol's open state.
         """
         messages: list[bytes | Flaw] = []
-        at = taken = 0
-        while at < len(data) and taken < _MOST_FRAMES and len(messages) < _MOST_TEXTS:
+        size, at, taken = len(data), 0, 0
+        while True:
             # Between two messages, and before any close: else the protocol goes on.
             if not self._owed and self._parts is None and self._protocol.state is _OPEN:
                 texts, at = cut(data, self._max_size, at)
                 taken += len(texts)
                 messages += texts
-            if at < len(data) and len(messages) < _MOST_TEXTS:
-                taken += self._take_any(data[at : at + _STEP], messages)
-                at += _STEP
-        self.rest = data[at:]
-        size = len(data) - len(self.rest)
+            if at >= size or taken >= _MOST_FRAMES or len(messages) >= _MOST_TEXTS:
+                break
+            taken += self._take_any(data[at : at + _STEP], messages)
+            at += _STEP
+        if at < size:
+            self.rest = data[at:]
+            size = at
+        elif self.rest:
+            self.rest = b""
         self._traffic.frames_received += taken
         self._traffic.bytes_received += size
         # A piece that brings no frame is as much work as one that does, but for a big one's share.

@@ -95,16 +95,16 @@ class Stream:
         while True:
             # Wait first: nearly always there is nothing yet, and asking costs an exception. What
             # TLS has decrypted already does not wake anybody.
-            waited = not (self._secure and sock.pending()) and self._wait(until)
-            if waited:
+            if not (self._secure and sock.pending()) and self._wait(until):
                 self._at_once = 0
             elif self._at_once == _MOST_AT_ONCE:
                 self.give_way()
-            try:
-                data = self.block()
+            else:
                 self._at_once += 1
-                return data
+            try:
+                return self.block()
             except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
+                self._at_once = 0
                 # Timers count from the loop's last turn, so they may come a little early.
                 if until is not None and perf_counter() >= until:
                     return None
@@ -187,7 +187,10 @@ class Stream:
         if self._begun:
             data = b"".join((self._begun, self._next, data))
             self._begun = self._next = b""
-        sent = self._send(data)
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
         if sent != len(data):
             self._write_rest(memoryview(data)[sent:], until)
 
