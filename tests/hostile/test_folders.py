@@ -318,7 +318,7 @@ CASES = [
         "a load of a thousand years",
         "killed",
         line("known", lambda of: of["load"]["stages"][0].update(duration=1e300)),
-        ("load: asks for more than any run can",),
+        ("line 2: load", "1e+300", "take it from a copy"),
     ),
     Case(
         "a journal of 100 GB",
