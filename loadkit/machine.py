@@ -4,6 +4,7 @@ Linux tells all of it. Elsewhere some is unknown, which is None here, never a gu
 """
 
 import contextlib
+import errno
 import os
 import resource
 import socket
@@ -29,10 +30,14 @@ __all__ = [
     "parse_port_range",
     "parse_sockstat",
     "port_use",
+    "ran_out",
     "usable_cpus",
 ]
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_LIMITS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+)
 _PROC: Final = Path("/proc")
 
 
@@ -77,6 +82,11 @@ def _folder_size() -> int:
         return os.stat("/proc/self/fd").st_size
     except OSError:
         return 0
+
+
+def ran_out(error: BaseException) -> bool:
+    """Tell whether an exception says that this machine has no file, port or memory left."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _LIMITS)
 
 
 # --- ports ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import orjson
 
 from loadkit.errors import Failure, RemoteError
 from loadkit.foreign import one_line
+from loadkit.machine import ran_out
 
 __all__ = ["CORRELATION_ID", "answer_id", "answer_text", "translate"]
 
@@ -16,10 +17,6 @@ CORRELATION_ID: Final = "X-Polyai-Correlation-Id"
 
 _LONGEST_BODY: Final = 1600  # bytes of one that is no JSON: more than is told
 
-# Our own machine's limits. The target did nothing wrong, so these must not count against it.
-_OUR_LIMITS: Final = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
-)
 _NO_WAY_THERE: Final = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.EHOSTUNREACH})
 
 
@@ -45,7 +42,7 @@ def translate(error: OSError) -> RemoteError:
         return RemoteError(Failure.CONNECT_TIMEOUT, text)
     if error.errno in _NO_WAY_THERE:
         return RemoteError(Failure.CONNECT_REFUSED, text)
-    if error.errno in _OUR_LIMITS:
+    if ran_out(error):  # the target did nothing wrong, so it must not count against it
         return RemoteError(Failure.LOCAL_LIMIT, text)
     return RemoteError(Failure.CONNECTION_LOST, text)
 

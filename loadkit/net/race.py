@@ -10,12 +10,18 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import gevent.select
 import gevent.socket
 
+from loadkit.machine import files_limit
+
 __all__ = ["Address", "Reached", "reach"]
 
 Address: TypeAlias = tuple[int, tuple[Any, ...]]  # family, what connect() takes
 
 ATTEMPT_DELAY: Final = 0.25
 """Seconds that an address has to answer before the next one is tried beside it (RFC 8305, 5)."""
+
+SPARE_FILES: Final = 24
+"""That no session may take: whatever else this process opens, its own figures first of all, must
+not fail for a target that takes too many."""
 
 
 class Reached(NamedTuple):
@@ -87,6 +93,9 @@ def reach(addresses: Sequence[Address]) -> Reached:
 def _begin(address: Address, patience: float | None) -> _Attempt:
     sock = gevent.socket.socket(address[0], gevent.socket.SOCK_STREAM)
     try:
+        # The lowest number that is free is given out, so that all below are taken.
+        if sock.fileno() >= files_limit().soft - SPARE_FILES:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         # A frame must leave when it is written, not when the last one was acknowledged.
         sock.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
         sock.settimeout(patience)

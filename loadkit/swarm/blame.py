@@ -29,6 +29,7 @@ from locust.exception import (
 
 from loadkit.errors import LoadkitError
 from loadkit.foreign import printed
+from loadkit.machine import ran_out
 
 __all__ = ["Blame", "OwnCodeError", "own_frames", "unmade_by"]
 
@@ -60,13 +61,14 @@ class Blame:
     Args:
         own_code: told of each of the user's own code.
         fault: told of each of this tool.
+        limit: told of each for which this machine had no file, port or memory left.
 
     Attributes:
         texts_hidden: whether an exception's own words are left out: they may be somebody's.
     """
 
-    def __init__(self, own_code: Tell, fault: Tell) -> None:
-        self._own_code, self._fault = own_code, fault
+    def __init__(self, own_code: Tell, fault: Tell, limit: Tell) -> None:
+        self._own_code, self._fault, self._limit = own_code, fault, limit
         self.texts_hidden = False
 
     def told(self, error: BaseException) -> tuple[str, str]:
@@ -94,7 +96,7 @@ class Blame:
             said = text if self.texts_hidden else printed(str(error))
             self._own_code(f"{at}: {said}", trace)
         else:
-            self._fault(text, trace)
+            (self._limit if ran_out(error) else self._fault)(text, trace)
 
     def watch_locust(self) -> None:
         """Take what Locust's events and gevent's greenlets would only log."""

@@ -288,6 +288,11 @@ class Conductor:
             self._run.fault = text
             self._give_up(f"a fault of loadkit itself: {text}")
 
+    def ran_out(self, text: str, _: str) -> None:
+        """There is no file, port or memory left for what leads the run."""
+        logger.critical("this machine has no room left: %s", text)
+        self._give_up(f"this machine, which had no room left ({text})")
+
     def own_code(self, text: str, trace: str) -> None:
         """The user's own code failed in a way that is new, here or on a worker."""
         if self._run is None or self._run.own_code.setdefault(text, trace) is trace:

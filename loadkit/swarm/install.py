@@ -130,7 +130,7 @@ def _check_port(web_ui: WebUI) -> None:
 
 
 def _install_leader(environment: Environment, runner: MasterRunner, conductor: Conductor) -> None:
-    Blame(conductor.own_code, conductor.fault).watch_locust()
+    Blame(conductor.own_code, conductor.fault, conductor.ran_out).watch_locust()
     events, options = environment.events, environment.parsed_options
 
     environment.dispatcher_class = SteadyDispatcher

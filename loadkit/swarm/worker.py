@@ -18,6 +18,7 @@ from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, State
+from loadkit.machine import ran_out
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
 from loadkit.net.ports import Itinerary, Mishap, Setting
@@ -74,7 +75,7 @@ class Worker:
     def __init__(self, environment: Environment, deliver: Deliver, tell: Tell, fault: Tell) -> None:
         self._environment = environment
         self._deliver, self._tell, self._fault = deliver, tell, fault
-        self.blame = Blame(self.own_code, fault)
+        self.blame = Blame(self.own_code, fault, self._ran_out)
         self._told: set[str] = set()
         self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
         self._spread = count()
@@ -252,6 +253,11 @@ class Worker:
             raise OwnCodeError(f"it returns {outing!r}: return an Outing of one of {names}")
         return outing
 
+    def _ran_out(self, text: str, _: str) -> None:
+        """This machine has no file, port or memory left: the run is worth nothing any more."""
+        if self.ready.is_set():
+            self.recorder.fail(Failure.LOCAL_LIMIT, text)
+
     def own_code(self, text: str, trace: str) -> None:
         """Count an exception of the user's own code; of each kind the first is told."""
         if not self.ready.is_set():
@@ -296,8 +302,10 @@ class Worker:
             return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
             text, trace = self.blame.told(error)
-            self.recorder.fail(Failure.INTERNAL, text, Origin(name))
-            self._fault(text, trace)
+            kind = Failure.LOCAL_LIMIT if ran_out(error) else Failure.INTERNAL
+            self.recorder.fail(kind, text, Origin(name))
+            if kind is Failure.INTERNAL:
+                self._fault(text, trace)
             return Finish(Ending.FAILED)
         finally:
             del self._drivers[driver]

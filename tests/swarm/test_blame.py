@@ -1,5 +1,6 @@
 """Whose fault an exception is, and what becomes of a user whose own code fails."""
 
+import errno
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -41,9 +42,11 @@ class Told:
     def __init__(self) -> None:
         self.own_code: list[str] = []
         self.faults: list[str] = []
+        self.limits: list[str] = []
         self.blame = Blame(
             lambda text, trace: self.own_code.append(text),
             lambda text, trace: self.faults.append(text),
+            lambda text, trace: self.limits.append(text),
         )
 
 
@@ -54,6 +57,18 @@ def told() -> Told:
 
 def mine() -> None:
     raise ValueError("boom")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.EMFILE, ""), OSError(errno.ENOMEM, "")],
+)
+def test_what_this_machine_has_no_room_for_is_no_fault_of_this_tool(
+    told: Told, error: Exception
+) -> None:
+    told.blame.take(error)
+    assert len(told.limits) == 1
+    assert not told.faults
 
 
 def test_what_the_users_code_raises_is_the_users(told: Told) -> None:
