@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loadkit import __version__, flags
 from loadkit.errors import LoadkitError, TargetError, UsageError
+from loadkit.machine import ran_out
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
 from loadkit.report.screen import Screen
@@ -54,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return UNREACHABLE if isinstance(error, TargetError) else USAGE
     except Exception as error:
+        if ran_out(error):
+            complain(f"this machine has no file, port or memory left for it: {error!r}")
+            return USAGE
         complain(
             f"a fault of loadkit itself, please report it with this traceback: {error!r}\n"
             f"{traceback.format_exc()}"

@@ -1,10 +1,12 @@
 """What people say: the built-in conversations and the loader of a user's own."""
 
+import io
 import random
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, overload
 
@@ -34,6 +36,9 @@ LARGEST_MESSAGE: Final = 128 * 1024
 MOST_MISTAKES: Final = 20
 """That are told of one file; what is wrong everywhere is known by then."""
 
+ENOUGH: Final = 1_000
+"""Mistakes after which no more is looked for."""
+
 _LOCAL_ID: Final = "0" * 36  # no longer one goes with a message
 
 _KEYS: Final = ("intent", "lines")
@@ -49,7 +54,9 @@ class DialogueError(UsageError):
     def __init__(self, mistakes: Sequence[str]) -> None:
         self.mistakes = list(mistakes[:MOST_MISTAKES])
         if len(mistakes) > MOST_MISTAKES:
-            self.mistakes.append(f"… and {len(mistakes) - MOST_MISTAKES:,} more in that file")
+            others = f"{min(len(mistakes), ENOUGH) - MOST_MISTAKES:,}"
+            told = f"{others} or more" if len(mistakes) > ENOUGH else others
+            self.mistakes.append(f"… and {told} others in that file")
         super().__init__("\n".join(self.mistakes))
 
 
@@ -180,12 +187,12 @@ def _from_csv(text: str, where: str, columns: Mapping[str, str]) -> tuple[list[D
         rows, told = read_rows(text, columns)
     except ValueError as error:
         raise DialogueError([f"{where}: {error}"]) from error
-    mistakes = [
+    flaws = (
         f"{where}: line {row.number}: the text {flaw}"
         for row in rows
         if (flaw := _flaw_of_line(row.text))
-    ]
-    if mistakes:
+    )
+    if mistakes := list(islice(flaws, ENOUGH + 1)):
         raise DialogueError(mistakes)
     lines: dict[str, list[str]] = {}
     intents: dict[str, str] = {}
@@ -200,17 +207,19 @@ def _from_csv(text: str, where: str, columns: Mapping[str, str]) -> tuple[list[D
 
 
 def _from_jsonl(text: str, where: str) -> list[Dialogue]:
-    items: list[tuple[str, Any]] = []
-    mistakes: list[str] = []
-    # not splitlines(), which also splits at U+2028, legal inside a JSON string
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            items.append((f"{where}:{number}", parse_json(line)))
-        except ValueError as error:
-            mistakes.append(f"{where}:{number}: should be one JSON object: {error}")
-    return _checked(items, mistakes)
+    return _checked(_lines(text, where), [])
+
+
+def _lines(text: str, where: str) -> Iterator[tuple[str, Any]]:
+    """Each line that holds something: its place, and its value or what is wrong with it."""
+    # not splitlines(), which also splits at U+2028, legal inside a JSON string; and one at a time,
+    # for as values all of them take many times the file's size
+    for number, line in enumerate(io.StringIO(text, newline="\n"), start=1):
+        if line.strip():
+            try:
+                yield f"{where}:{number}", parse_json(line)
+            except ValueError as error:
+                yield f"{where}:{number}", error
 
 
 def _from_toml(text: str, where: str, *, sector: str = "") -> list[Dialogue]:
@@ -241,12 +250,14 @@ def _from_toml(text: str, where: str, *, sector: str = "") -> list[Dialogue]:
 
 
 def _checked(
-    items: Sequence[tuple[str, Any]], mistakes: list[str], *, sector: str = ""
+    items: Iterable[tuple[str, Any]], mistakes: list[str], *, sector: str = ""
 ) -> list[Dialogue]:
     dialogues: list[Dialogue] = []
     for place, item in items:
         flaws = [f"{place}: {flaw}" for flaw in _flaws(item)]
         mistakes += flaws
+        if len(mistakes) > ENOUGH:
+            break  # it is another kind of file, and may have millions of them
         if not flaws:
             dialogues.append(Dialogue(item["intent"], tuple(item["lines"]), sector))
     if mistakes:
@@ -255,11 +266,14 @@ def _checked(
 
 
 def _flaws(item: Any) -> Iterator[str]:
+    if isinstance(item, ValueError):
+        yield f"should be one JSON object: {item}"
+        return
     if not isinstance(item, dict):
         yield f'should be an object with "intent" and "lines", not {reprlib.repr(item)!r}'
         return
     for key in item.keys() - set(_KEYS):
-        yield f"unknown key {key!r}{did_you_mean(key, _KEYS)}"
+        yield f"unknown key {clipped(key)!r}{did_you_mean(key, _KEYS)}"
     intent = item.get("intent")
     if not (isinstance(intent, str) and intent.strip() and _is_text(intent)):
         yield "intent should be a text that is not empty"

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from loadkit.textfile import clipped
+
 __all__ = ["HEADINGS", "USERS", "Row", "read_rows"]
 
 HEADINGS: Final = {
@@ -81,7 +83,7 @@ def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[Row], str]:
     except csv.Error as error:
         raise ValueError(f"line {lines.line_num}: {error}") from error
     if others and not rows:
-        told = ", ".join(repr(name) for name, _ in others.most_common(5))
+        told = ", ".join(repr(clipped(name)) for name, _ in others.most_common(5))
         raise ValueError(
             f"no row is a user's: the column {headings[columns['speaker']]!r} holds {told}; write "
             f"one of {', '.join(USERS)} there, or name another column as speaker"
@@ -96,7 +98,8 @@ def _columns(headings: Sequence[str], named: Mapping[str, str]) -> Iterator[tupl
         if what in named:
             if named[what] not in headings:
                 raise ValueError(
-                    f"line 1: no column is called {named[what]!r}; there are: {_listed(headings)}"
+                    f"line 1: no column is called {clipped(named[what])!r}; "
+                    f"there are: {_listed(headings)}"
                 )
             yield what, headings.index(named[what])
             continue
@@ -117,7 +120,7 @@ def _plain(heading: str) -> str:
 
 
 def _listed(headings: Sequence[str]) -> str:
-    return ", ".join(map(repr, headings)) or "none"
+    return clipped(", ".join(map(repr, headings[:100])), 500) or "none"
 
 
 def _told(

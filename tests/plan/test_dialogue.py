@@ -172,11 +172,12 @@ class TestOwn:
     def test_of_very_many_mistakes_the_first_are_told(self, tmp_path: Path):
         """And how many more there are."""
         path = tmp_path / "a.jsonl"
-        path.write_text("{\n" * 5000, encoding="utf-8")
-        with pytest.raises(DialogueError) as caught:
-            load_dialogues(path)
-        assert len(caught.value.mistakes) == MOST_MISTAKES + 1
-        assert caught.value.mistakes[-1] == "… and 4,980 more in that file"
+        for number, told in ((500, "480 others"), (5_000, "980 or more others")):
+            path.write_text("{\n" * number, encoding="utf-8")
+            with pytest.raises(DialogueError) as caught:
+                load_dialogues(path)
+            assert len(caught.value.mistakes) == MOST_MISTAKES + 1
+            assert caught.value.mistakes[-1] == f"… and {told} in that file"
 
 
 class TestSpreadsheet:

@@ -130,7 +130,7 @@ def test_no_kind_that_is_taken_for_ours_holds_a_servers_word(data: st.DataObject
 def test_an_exception_leaves_the_process_without_its_secrets() -> None:
     """Who leads does not know them all."""
     told: list[tuple[str, str]] = []
-    blame = Blame(lambda *text: told.append(text), lambda *text: told.append(text))
+    blame = Blame(*[lambda *text: told.append(text)] * 3)
     note(token := "opaque-header.opaque-claims-0123456789.opaque-signature-0123456789")
     try:
         raise ValueError(f"no way with {token}")
@@ -144,7 +144,7 @@ def test_an_exception_leaves_the_process_without_its_secrets() -> None:
 def test_an_exceptions_words_are_left_out_and_its_place_is_told() -> None:
     """A class of the user's may tell what somebody said."""
     told: list[tuple[str, str]] = []
-    blame = Blame(lambda *text: told.append(text), lambda *text: told.append(text))
+    blame = Blame(*[lambda *text: told.append(text)] * 3)
     blame.texts_hidden = True
     try:
         raise ValueError(SAID)
