@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from processes import LOCUST, SECRETS, simulator, summary
+from processes import LOADKIT, LOCUST, SECRETS, simulator, summary
 from processes import run as run_process
 
 from loadkit import cli
@@ -225,7 +225,10 @@ def _child(folder: str) -> None:
 def came(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Came]:
     folder = tmp_path_factory.mktemp("inputs")
     command = [sys.executable, __file__, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "integration")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, check=False, env=paths
+    )
     assert not done.returncode, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {name: Came(code, output) for name, code, output in lines}
@@ -278,31 +281,56 @@ def test_a_fault_of_ours_is_called_one_by_every_command(
 class TestWhatThisMachineRunsOutOf:
     """More sessions than there is room for: a run says so, and is invalid, without a storm."""
 
-    def run(self, folder: Path, *before: str) -> tuple[int, str, dict[str, Any]]:
-        text = load(duration='"1s"', users=200).replace(
-            "}]", '}, { duration = "3s", users = 200 }]'
-        )
-        path = folder / "many.toml"
-        path.write_text(text + "[conversation]\ntime_scale = 0.1\n")
-        with simulator(folder) as server:
-            command = [LOCUST, "--headless", "--profile", path, "-H", server.url, "--force"]
-            command = ["sh", "-c", f'{"; ".join(before)}; exec "$@"', "sh", *command]
-            ended = run_process([*command, "--out", folder / "out"], folder, SECRETS)
-        return ended.code, ended.output, summary(folder / "out")
-
-    def test_files(self, tmp_path: Path) -> None:
-        code, output, told = self.run(tmp_path, "ulimit -n 64")
-        assert code == 3, output
-        assert (
-            "warning: forced: 200 sessions at once are more than this machine has open files"
-            in (output)
-        )
-        assert set(told["errors"]) == {"local_limit"}
+    def ends(self, folder: Path, what: str, before: str, *command: str | Path) -> None:
+        stages = '}, { duration = "3s", users = 200 }]'
+        text = load(duration='"1s"', users=200).replace("}]", stages)
+        (folder / "many.toml").write_text(text + "[conversation]\ntime_scale = 0.1\n")
+        shell = [
+            "sh",
+            "-c",
+            f'{before} && exec "$@"',
+            "sh",
+            *command,
+            "--force",
+            "--out",
+            folder / "out",
+        ]
+        ended = run_process(shell, folder, SECRETS)
+        told = summary(folder / "out")
+        assert ended.code == 3, ended.output
+        assert f"forced: 200 sessions at once are more than this machine has {what}" in ended.output
+        assert told["errors"]["local_limit"] > 0
         assert told["turns"]["answered"] > 0, "those that found room went on"
         assert told["verdict"]["validity"] == "invalid"
         assert "ran out of files or ports" in told["verdict"]["reasons"][0]
-        assert "Traceback" not in output
-        assert len(output) < 10_000
+        assert "Traceback" not in ended.output
+        assert len(ended.output) < 10_000
+
+    def test_files(self, tmp_path: Path) -> None:
+        with simulator(tmp_path) as server:
+            locust = [LOCUST, "--headless", "--profile", tmp_path / "many.toml", "-H", server.url]
+            self.ends(tmp_path, "open files", "ulimit -n 64", *locust)
+
+    @pytest.mark.slow
+    def test_ports(self, tmp_path: Path) -> None:
+        """In a network of its own, where the range can be narrowed; it needs root."""
+        if subprocess.run(
+            ["unshare", "--net", "true"], check=False, capture_output=True
+        ).returncode:
+            pytest.skip("no network of one's own can be had here")
+        narrow = "ip link set lo up && echo 40000 40060 > /proc/sys/net/ipv4/ip_local_port_range"
+        inside = ["unshare", "--net", "sh", "-c", f'{narrow} && exec "$@"', "sh"]
+        self.ends(
+            tmp_path,
+            "ports",
+            "true",
+            *inside,
+            LOADKIT,
+            "run",
+            tmp_path / "many.toml",
+            "--workers",
+            "1",
+        )
 
 
 @st.composite
