@@ -39,7 +39,7 @@ CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60
 CALLS_BESIDE: Final = 5_000  # for what happens once: examples, transcripts
 EFFECTS_A_BYTE: Final = 0.25  # eight for the shortest event that can mean something
 MOST_KEPT: Final = 400_000  # bytes of a session when an attack is over: the last frames, above all
-MOST_MEANWHILE: Final = 24_000_000  # bytes: a frame of 1 MB, its events, and an answer
+MOST_MEANWHILE: Final = 64_000_000  # bytes: a frame of 1 MB that is read, of two bytes an object
 NESTED: Final = b"[" * 1_000 + b"]" * 1_000  # readable, and too deep for Python to write or compare
 FRAME: Final = 900_000  # bytes: below what a frame may have
 
