@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--count", type=int, default=50, help="mutants of each (50)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (1)")
-    if sys.argv[1] == "--try":
+    if sys.argv[1:2] == ["--try"]:
         sys.exit(_tests(*sys.argv[2:]))
     asked = parser.parse_args()
     programs = asked.cosmic_ray.resolve()
