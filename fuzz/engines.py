@@ -53,6 +53,10 @@ class _Over(BaseException):
     """The time is up. No `Exception`: nobody may take it for a fault."""
 
 
+class HangError(BaseException):
+    """An input takes too long. No `Exception` either: a reader may take some for a fault of files."""
+
+
 class _Counter:
     """A target's check that counts, ends when it is time, and finds what hangs."""
 
@@ -67,7 +71,7 @@ class _Counter:
         self._busy = True
         try:
             self._target.check(data)
-        except Exception:
+        except (Exception, HangError):
             self.outcome.fault = traceback.format_exc()
             # Hypothesis tries smaller ones after the first, and the smallest last.
             if self.outcome.case:
@@ -81,7 +85,7 @@ class _Counter:
 
     def watch(self, _signal: int, _frame: FrameType | None) -> None:
         if self._busy and self.outcome.inputs == self._seen:
-            raise TimeoutError(f"one input takes more than {TICK:g} s")
+            raise HangError(f"one input takes more than {TICK:g} s")
         self._seen = self.outcome.inputs
 
 

@@ -35,6 +35,9 @@ def _whole() -> tuple[Path, dict[str, Path]]:
     return place, {kind: make(kind, place / kind) for kind in KINDS}
 
 
+_whole()  # at once: it takes longer than an input may
+
+
 def check(data: bytes) -> None:
     """Of a folder that the bytes mutate, of a file that they are, or of a histogram's text."""
     what, rest = data[:1], data[1:]
