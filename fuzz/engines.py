@@ -54,7 +54,7 @@ class _Over(BaseException):
 
 
 class HangError(BaseException):
-    """An input takes too long. No `Exception` either: a reader may take some for a fault of files."""
+    """An input takes too long. No `Exception` either: a reader might take it for a file's."""
 
 
 class _Counter:
@@ -71,12 +71,14 @@ class _Counter:
         self._busy = True
         try:
             self._target.check(data)
-        except (Exception, HangError):
+        except (Exception, HangError) as error:
             self.outcome.fault = traceback.format_exc()
             # Hypothesis tries smaller ones after the first, and the smallest last.
             if self.outcome.case:
                 Path(self.outcome.case).unlink(missing_ok=True)
             self.outcome.case = str(keep(self._target.name, data, self._folder))
+            if isinstance(error, HangError):  # which hypothesis would not make smaller
+                raise AssertionError("it hangs") from error
             raise
         finally:
             self._busy = False
