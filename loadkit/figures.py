@@ -22,6 +22,7 @@ class Phase(StrEnum):
     RESPONSE = "response"  # USER_MESSAGE sent → the complete answer
     FIRST_CHUNK = "first_chunk"  # USER_MESSAGE sent → the first chunk of a streamed answer
     CHUNK_GAP = "chunk_gap"  # one chunk → the next
+    FOLLOW_UP = "follow_up"  # the complete answer, or greeting → one more message of the agent's
     THINKING = "thinking"  # USER_MESSAGE sent → POLY_AGENT_THINKING
     ECHO = "echo"  # USER_MESSAGE sent → its echo
     LIVE_RESPONSE = "live_response"  # USER_MESSAGE sent → the human's answer
@@ -93,12 +94,16 @@ class Count(StrEnum):
     TURNS_RESENT = "turns.resent"
     TURNS_ANSWERED_TWICE = "turns.answered_twice"
     TURNS_ANSWERED_BY_REPLAY = "turns.answered_by_replay"
+    TURNS_FOLLOWED_UP = "turns.followed_up"  # with one follow-up or more
+    FOLLOW_UPS = "events.follow_up"  # complete agent messages beyond the answers that were owed
     HANDOFFS_TRIGGERED = "handoffs.triggered"
     HANDOFFS_JOINED = "handoffs.joined"  # a human came
     HANDOFFS_CLIENT = "handoffs.client"  # the client was told to take the person elsewhere
     HANDOFFS_FAILED = "handoffs.failed"
     HANDOFFS_TIMED_OUT = "handoffs.timed_out"  # the server gave up looking for a human
     HANDOFFS_GAVE_UP = "handoffs.gave_up"  # the person did
+    HANDOFFS_HANDED_BACK = "handoffs.handed_back"  # the human left, the agent is there again
+    HANDOFFS_TRANSFERRED = "handoffs.transferred"  # the human left, another one came
     DISCONNECTS_FORCED = "disconnects.forced"
     DISCONNECTS_RECYCLED = "disconnects.recycled"  # sockets replaced because of their age (4002)
     DISCONNECTS_UNEXPECTED = "disconnects.unexpected"

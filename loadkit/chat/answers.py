@@ -2,15 +2,17 @@
 
 One answer to a message, in the order of the messages. An answer ahead of the echo of the present
 message belongs to an earlier one that was given up, or was sent twice; so does what goes on with a
-stream that began before. What belongs to nothing is a violation.
+stream that began before. What belongs to none is a follow-up: one more thing that the agent says.
 """
 
 from typing import Any, Final
 
 from loadkit.chat.effects import Violation
 from loadkit.chat.stream import Key, Stream
+from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong, told
 from loadkit.wire import Event, EventType
+from loadkit.wire.tolerant import mend
 
 __all__ = ["Answers", "completes", "suggestions", "text_of"]
 
@@ -23,20 +25,37 @@ class Answers:
     """What is known of the answers that came and may still come.
 
     Attributes:
+        answered: the turn whose answer was the last that is complete, until that is followed up.
+        answered_at: when that answer, or the greeting, was complete.
+        farewell: with it the agent has said that the conversation is over.
         late: how many may still come although nobody waits for them.
         prompted: the server has heard a message since the greeting.
         stream: the one that is being streamed to the person.
         thinking: the agent was given up while it thought, and has said nothing since.
     """
 
-    __slots__ = ("_done", "_passed", "late", "prompted", "stream", "thinking")
+    __slots__ = (
+        "_done",
+        "_follow_up",
+        "_passed",
+        "answered",
+        "answered_at",
+        "farewell",
+        "late",
+        "prompted",
+        "stream",
+        "thinking",
+    )
 
     def __init__(self) -> None:
         self.late = 0
-        self.prompted = self.thinking = False
+        self.prompted = self.thinking = self.farewell = False
+        self.answered: Turn | None = None
+        self.answered_at: float | None = None
         self.stream: Stream | None = None
         self._passed: Key = None  # the key of the last stream that nobody waits for
         self._done: Key = None  # of the last one that was complete
+        self._follow_up: Key = None  # of a follow-up that is being streamed
 
     def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
         """Take a chunk of what the person waits for.
@@ -54,8 +73,14 @@ class Answers:
             return begins, None
         return begins, Violation(wrong, f"chunk_index {told(event.payload.get('chunk_index'))}")
 
-    def completed(self) -> None:
-        """What the person waited for is there."""
+    def completed(self, event: Event, now: float, turn: Turn | None) -> None:
+        """What the person waited for is there: with `event` the answer to `turn`, or a greeting."""
+        self.answered, self.answered_at = turn if turn and turn.local_id else None, now
+        self.farewell = event.payload.get("end_conversation") is True
+        self.interrupted()
+
+    def interrupted(self) -> None:
+        """What was being said is over."""
         if self.stream is not None:
             self._done = self.stream.key
         self.stream, self.thinking = None, False
@@ -108,11 +133,20 @@ class Answers:
             return Violation(Wrong.CHUNK_AFTER_COMPLETE, told(event.payload["message_id"]))
         return None
 
-    def stray(self, event: Event, wrong: Wrong, where: str) -> Violation | None:
-        """What is wrong with an answer to nothing; None when a late one explains it."""
-        late = self.late > 0 or self._goes_on(event)
-        self.take(event)  # from now on a stream goes on: it is one violation
-        return None if late else Violation(wrong, where)
+    def is_beyond(self, event: Event) -> bool:
+        """Whether nothing that was asked explains an answer, or a part of one; takes it if so.
+
+        Else it is the late answer to an earlier message.
+        """
+        key = _key(event.payload.get("message_id"))
+        goes_on = self._follow_up is not None and key == self._follow_up
+        if not goes_on and (self.late > 0 or self._goes_on(event)):
+            self.take(event)
+            return False
+        if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
+            self._follow_up = None if completes(event) else key
+            self._done = key if completes(event) else self._done
+        return True
 
     def _goes_on(self, event: Event) -> bool:
         return self._passed is not None and self._passed == _key(event.payload.get("message_id"))
@@ -136,7 +170,7 @@ def completes(event: Event) -> bool:
 def text_of(event: Event) -> str:
     """What a message says."""
     text = event.payload.get("text")
-    return text if type(text) is str else ""
+    return mend(text) if type(text) is str else ""
 
 
 def suggestions(payload: dict[str, Any]) -> tuple[str, ...]:

@@ -17,25 +17,26 @@ class Handoff:
         agent_left: the agent said that it is gone: it must not speak again.
     """
 
-    __slots__ = ("_accepted", "_position", "agent_left", "at")
+    __slots__ = ("_accepted", "_has_joined", "_position", "agent_left", "at")
 
     def __init__(self, at: float) -> None:
         self.at = at
-        self.agent_left = self._accepted = False
+        self.agent_left = self._has_joined = False
+        self._accepted = False  # or in the queue, which says as much: not every server tells both
         self._position: int | None = None
 
-    def accepted(self) -> None:
+    def accepted(self, out: list[Effect]) -> None:
         """HANDOFF_ACCEPTED."""
+        if self._has_joined and self._accepted:
+            self._out_of_order(out, "HANDOFF_ACCEPTED after the human had joined")
         self._accepted = True
 
     def queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
         """HANDOFF_QUEUE_STATUS: nobody is sent back in a queue."""
-        position = payload.get("position_in_queue")
+        self._accepted = True
+        position = payload.get("position_in_queue", payload.get("position"))  # the older key
         if type(position) is not int:
             return
-        if not self._accepted:
-            out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, "a queue before HANDOFF_ACCEPTED"))
-            self._accepted = True
         if self._position is not None and position > self._position:
             text = f"from {self._position} to {position}"
             out.append(Violation(Wrong.QUEUE_POSITION_ROSE, text))
@@ -44,8 +45,12 @@ class Handoff:
     def human_joined(self, out: list[Effect]) -> None:
         """LIVE_AGENT_JOINED."""
         if not self._accepted:
-            out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, "a human before HANDOFF_ACCEPTED"))
+            self._out_of_order(out, "a human before HANDOFF_ACCEPTED")
+        self._has_joined = True
         out.append(Counted(Count.HANDOFFS_JOINED))
+
+    def _out_of_order(self, out: list[Effect], text: str) -> None:
+        out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, text))
 
     def to_client(self, payload: dict[str, Any], out: list[Effect]) -> None:
         """CLIENT_HANDOFF_REQUIRED: counted by reason and queue."""

@@ -19,7 +19,12 @@ OVERDUE: Final = 8  # numbered events after a hole until it is a gap and not a c
 WIDEST: Final = 10_000  # numbers in one hole; ours: a wider one is nonsense, not a loss
 
 _BEFORE_START: Final = frozenset(
-    {EventType.EVENT_BATCH, EventType.HEARTBEAT, EventType.SYSTEM_MESSAGE}
+    {
+        EventType.EVENT_BATCH,
+        EventType.HEARTBEAT,
+        EventType.LONE_SURROGATE,
+        EventType.SYSTEM_MESSAGE,
+    }
 )  # of the socket, not of the session
 
 

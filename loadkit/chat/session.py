@@ -198,6 +198,10 @@ class Session:
     # --- the socket and the clock ---------------------------------------------------------------
 
     def _closed(self, now: float, code: int, out: list[Effect], *, flooded: bool) -> None:
+        if code == 1000 and self._is_complete and self.ending is None:
+            self.connection.expect(Link.REPLAYING, Link.LIVE)
+            self.finish(now, Finish(Ending.NATURAL_END), out)
+            return
         if self.talk is not Talk.ENDED or self.ending is None:
             self._gone(now, self.connection.closed(now, code, out, flooded=flooded), out)
             return
@@ -270,6 +274,10 @@ class Session:
             thinking = turn.thought and self.talk is Talk.WAITING and self.answers.stream is None
             self.answers.thinking = thinking
             self.lose(now, turn, kind, out)
+            return
+        if self.talk is Talk.GREETING and self.handoff is not None:  # handed back, and no word
+            self.handoff = None
+            self.your_turn("", Cue.GREETED, out)
             return
         if self.talk is Talk.QUEUED:
             self.give_up(now, out)
@@ -350,6 +358,16 @@ class Session:
             row(self, now, event, out)
 
     # --- helpers ------------------------------------------------------------------------------
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether a conversation may end here, as far as what was said goes."""
+        answered = self.turn is not None and self.turn.answered
+        return (
+            self.answers.farewell
+            or self.talk is Talk.LEFT
+            or (answered and self.talk in (Talk.READY, Talk.WITH_HUMAN))
+        )
 
     @property
     def _has_left(self) -> bool:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from loadkit.chat.violations import Wrong
+from loadkit.wire.tolerant import mend
 
 __all__ = ["LONGEST", "MOST_CHUNKS", "Key", "Stream"]
 
@@ -19,7 +20,8 @@ class Stream:
     """The chunks of one message.
 
     A client shows the chunks in the order of their `chunk_index` (from 1) once one of them says
-    `is_complete`, whatever is missing by then; texts are concatenated as they are.
+    `is_complete`, whatever is missing by then; texts are concatenated as they are, so that a
+    character of which each has a half is whole again.
 
     Attributes:
         key: stands for the message's id.
@@ -67,4 +69,4 @@ class Stream:
     @property
     def text(self) -> str:
         """What there is of the message, in order."""
-        return "".join(text for _, text in sorted(self.chunks.items()))
+        return mend("".join(text for _, text in sorted(self.chunks.items())))

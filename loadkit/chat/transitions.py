@@ -21,6 +21,7 @@ from loadkit.figures import Count, Ending, Phase, Wait
 from loadkit.wire import Event, EventType
 from loadkit.wire.encode import END_SESSION, JOIN
 from loadkit.wire.system import Family, family
+from loadkit.wire.types import RECEIPTS, SURVEYS
 
 if TYPE_CHECKING:
     from loadkit.chat.session import Session
@@ -44,6 +45,11 @@ def _session_start(session: "Session", now: float, event: Event, out: list[Effec
         return
     take_limit = session.policy.max_reconnect_attempts is None
     connection.capabilities(now, event.payload, limit=take_limit)
+
+
+def _joined_again(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """Who has joined joins once more: its greeting will come again as well."""
+    out.append(Violation(Wrong.SECOND_GREETING, f"POLY_AGENT_JOINED while {session.talk.name}"))
 
 
 def _joined(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -158,13 +164,14 @@ def _is_ours(session: "Session", now: float, event: Event, out: list[Effect]) ->
 def _complete(session: "Session", now: float, heard: str, event: Event, out: list[Effect]) -> None:
     """The greeting, or the answer to a turn, is there as a whole."""
     turn = session.turn
-    session.answers.completed()
+    session.answers.completed(event, now, turn)
     if session.talk is Talk.GREETING or turn is None:
         if turn is not None:
             out.append(Sample(Phase.GREETING, None, turn.sent, now))
         session.answers.prompted = False
         # After a refusal the person says it again; the greeting was only in its way.
         cue = Cue.OVERLOADED if session.rejoins and session.handoff is None else Cue.GREETED
+        session.handoff = None  # the conversation is the agent's again
         session.your_turn(heard, cue, out, suggestions(event.payload))
         return
     by_human = session.talk is Talk.WAITING_HUMAN
@@ -181,16 +188,18 @@ def _complete(session: "Session", now: float, heard: str, event: Event, out: lis
 
 def _ahead_of_agent(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     """An agent speaks that has not joined: after a refusal it may be the last one's answer."""
-    _stray(session, event, Wrong.UNEXPECTED_EVENT, out)
+    if session.answers.is_beyond(event):
+        out.append(Violation(Wrong.UNEXPECTED_EVENT, _where(session, event)))
+    else:
+        out.append(Counted("events.late_answer"))
 
 
-def _stray(session: "Session", event: Event, wrong: Wrong, out: list[Effect]) -> None:
-    where = f"{event.type.removeprefix('EVENT_TYPE_')} while {session.talk.name}"
-    out.append(session.answers.stray(event, wrong, where) or Counted("events.late_answer"))
+def _where(session: "Session", event: Event) -> str:
+    return f"{event.type.removeprefix('EVENT_TYPE_')} while {session.talk.name}"
 
 
 def _unprompted(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """The agent speaks, or thinks, although nothing was asked."""
+    """The agent speaks, or thinks, although nothing was asked: a late answer, or one more thing."""
     turn, answers = session.turn, session.answers
     wrong = answers.beside(event)
     if wrong is not None:
@@ -198,9 +207,22 @@ def _unprompted(session: "Session", now: float, event: Event, out: list[Effect])
     elif answers.late and turn is not None and turn.answered and turn.resends and completes(event):
         answers.take(event)
         out.append(Counted(Count.TURNS_ANSWERED_TWICE, turn.sent))
-    else:
-        second = not answers.prompted and event.type is not EventType.POLY_AGENT_THINKING
-        _stray(session, event, Wrong.SECOND_GREETING if second else Wrong.ANSWER_TO_NOBODY, out)
+    elif not answers.is_beyond(event):
+        out.append(Counted("events.late_answer"))
+    elif completes(event):
+        _follow_up(session, now, event, out)
+
+
+def _follow_up(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """Agents add something, and nudge the idle: what was complete has answered its turn."""
+    answers = session.answers
+    session.connection.journal.message(event.payload.get("message_id"), out)
+    out.append(Counted(Count.FOLLOW_UPS))
+    if answers.answered_at is not None:
+        out.append(Sample(Phase.FOLLOW_UP, None, answers.answered_at, now))
+    turn, answers.answered = answers.answered, None
+    if turn is not None:  # its first one
+        out.append(Counted(Count.TURNS_FOLLOWED_UP, turn.sent))
 
 
 def _beat_echo(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -237,7 +259,7 @@ def _triggered(session: "Session", now: float, event: Event, out: list[Effect]) 
     session.answers.late += len(session.following)  # an agent that stays may still get to them
     session.following.clear()
     session.handoff = Handoff(now)
-    session.answers.completed()
+    session.answers.interrupted()
     session.talk, session.owed_by = Talk.QUEUED, now + session.policy.queue_patience
 
 
@@ -251,7 +273,7 @@ def _step_of_handoff(session: "Session", now: float, event: Event, out: list[Eff
         case EventType.POLY_AGENT_LEFT:
             handoff.agent_left = True
         case EventType.HANDOFF_ACCEPTED:
-            handoff.accepted()
+            handoff.accepted(out)
         case EventType.HANDOFF_QUEUE_STATUS:
             handoff.queue(event.payload, out)
 
@@ -294,8 +316,22 @@ def _human_joined(session: "Session", now: float, event: Event, out: list[Effect
 
 def _human_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     session.abandon_turns(now, out)
-    session.talk, session.owed_by = Talk.LEFT, now + session.policy.handshake
-    session.connection.outlasts()
+    session.talk, session.owed_by = Talk.LEFT, now + session.policy.patience
+    session.connection.outlasts()  # nearly always the end is next
+
+
+def _handed_back(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The human has left and the agent is there again. It may greet, and need not."""
+    out.append(Counted(Count.HANDOFFS_HANDED_BACK))
+    session.turn = None
+    session.talk, session.owed_by = Talk.GREETING, now + session.policy.handshake
+
+
+def _transferred(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
+    """The human has left and the next one is there."""
+    out.append(Counted(Count.HANDOFFS_TRANSFERRED))
+    session.talk = Talk.WITH_HUMAN
+    session.your_turn("", Cue.HUMAN_JOINED, out)
 
 
 def _bot_after_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
@@ -355,7 +391,9 @@ def not_closed(session: "Session", now: float, ending: Ending, out: list[Effect]
 
 def _at_the_end(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     """Nothing follows SESSION_END; the agent's leave is the last of a hand-off to the client."""
-    if session.ending is not Ending.CLIENT_HANDOFF:
+    if event.type in _BESIDE:
+        _tolerated(session, now, event, out)
+    elif session.ending is not Ending.CLIENT_HANDOFF:
         out.append(Violation(Wrong.EVENT_AFTER_END, event.type.removeprefix("EVENT_TYPE_")))
     elif event.type is EventType.POLY_AGENT_LEFT:
         session.finish(now, Finish(Ending.CLIENT_HANDOFF, close=1000), out)
@@ -374,7 +412,16 @@ def _unknown(session: "Session", now: float, event: Event, out: list[Effect]) ->
 
 
 def _tolerated(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    out.append(Counted(f"events.{event.type.removeprefix('EVENT_TYPE_').lower()}"))
+    name = _BESIDE.get(event.type) or event.type.removeprefix("EVENT_TYPE_").lower()
+    out.append(Counted(f"events.{name}"))
+
+
+# What belongs to no conversation: who has received or read what, and what is asked about it all.
+_BESIDE: Final = {
+    **dict.fromkeys(RECEIPTS, "receipt"),
+    **dict.fromkeys(SURVEYS, "survey"),
+    EventType.LONE_SURROGATE: "lone_surrogate",
+}
 
 
 _ENDINGS: Final = {
@@ -406,10 +453,8 @@ _UNASKED: Final[dict[EventType, _Row]] = {
 _ANYWHERE: Final[dict[EventType, _Row]] = {
     _E.SESSION_IDLE_WARNING: _tolerated,
     _E.LANGUAGE_CHANGED: _tolerated,
-    _E.USER_RECEIVED_MESSAGE: _tolerated,
-    _E.USER_READ_MESSAGE: _tolerated,
-    _E.SHOW_CSAT_REQUEST: _survey,
-    _E.CSAT_RESPONSE: _survey,
+    **dict.fromkeys(_BESIDE, _tolerated),
+    **dict.fromkeys(SURVEYS, _survey),
     _E.SYSTEM_MESSAGE: _system,
     _E.UNKNOWN: _unknown,
     _E.EVENT_BATCH: _batch,
@@ -454,12 +499,16 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | _UNASKED
     | _STEPS
     | _AGAIN
-    | {_E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
+    | {_E.POLY_AGENT_JOINED: _joined_again, _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
     Talk.WAITING: _ANYWHERE
     | _ACTS
     | _STEPS
     | _AGAIN
-    | {_E.USER_MESSAGE: _echo, _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
+    | {
+        _E.USER_MESSAGE: _echo,
+        _E.POLY_AGENT_JOINED: _joined_again,
+        _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered,
+    },
     Talk.QUEUED: _ANYWHERE | _BOT_IS_GONE | _STEPS | {_E.USER_MESSAGE: _echo},
     Talk.WITH_HUMAN: _ANYWHERE | _HUMAN | {_E.LIVE_AGENT_MESSAGE: _tolerated},
     Talk.WAITING_HUMAN: _ANYWHERE
@@ -467,7 +516,14 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | {_E.LIVE_AGENT_MESSAGE: _message, _E.LIVE_AGENT_TYPING: _human_types},
     Talk.LEFT: _ANYWHERE
     | _BOT_IS_GONE
-    | {_E.USER_MESSAGE: _echo, _E.LIVE_AGENT_TYPING: _tolerated},
+    | dict.fromkeys(_STEPS, _step_of_handoff)
+    | {
+        _E.USER_MESSAGE: _echo,
+        _E.LIVE_AGENT_TYPING: _tolerated,
+        _E.LIVE_AGENT_JOINED: _transferred,
+        _E.POLY_AGENT_JOINED: _handed_back,
+        _E.CLIENT_HANDOFF_REQUIRED: _to_client,
+    },
     # Whatever was under way when the person left may cross the leave.
     Talk.LEAVING: _ANYWHERE
     | _UNASKED

@@ -30,8 +30,7 @@ class Wrong(StrEnum):
     ECHO_ALTERED = "echo_altered"
     ECHO_TO_NOBODY = "echo_to_nobody"
     THINKING_WITHOUT_ANSWER = "thinking_without_answer"
-    ANSWER_TO_NOBODY = "answer_to_nobody"
-    SECOND_GREETING = "second_greeting"
+    SECOND_GREETING = "second_greeting"  # the agent joins again although it has not left
     CHUNK_INDEX_MISSING = "chunk_index_missing"
     CHUNK_INDEX_GAP = "chunk_index_gap"
     CHUNK_INDEX_REPEATED = "chunk_index_repeated"

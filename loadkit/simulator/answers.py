@@ -163,6 +163,12 @@ def _another(case: _Case) -> list[Part]:
     ]
 
 
+def _greets_again(case: _Case) -> list[Part]:
+    payload = {"agent_name": case.dials.name, "agent_avatar_url": case.dials.avatar_url}
+    greeting, again = case.parts, _another(case)[-1]
+    return [*greeting, Part(0.0, EventType.POLY_AGENT_JOINED, payload), again]
+
+
 def _unasked(case: _Case) -> list[Part]:
     return [single(case.reply, case.name, case.dials, streaming=True)]
 
@@ -215,7 +221,7 @@ _GREETING: Final[_Fits] = lambda case, greeting: greeting  # noqa: E731
 _STREAMED: Final[_Fits] = lambda case, greeting: not greeting and case.streaming  # noqa: E731
 
 _FLAWS: Final[dict[str, tuple[_Fits, Callable[[_Case], list[Part]]]]] = {
-    "second_greeting": (_GREETING, _another),
+    "second_greeting": (_GREETING, _greets_again),
     "missing_answer": (_ANSWER, _missing),
     "message_id_reused": (
         lambda case, greeting: not greeting and case.previous is not None,

@@ -58,7 +58,9 @@ class FaultDials(Strict):
     # An answer of the agent's, or its greeting.
     missing_answer: Rate = _rate("per answer: POLY_AGENT_THINKING, and then nothing")
     message_id_reused: Rate = _rate("per answer: the `message_id` of the utterance before it")
-    unprompted_message: Rate = _rate("per answer: another one right behind it")
+    unprompted_message: Rate = _rate(
+        "per answer: another one right behind it, which is no violation but a follow-up"
+    )
     unasked_streaming: Rate = _rate("per answer where streaming was not asked for: as one chunk")
     wrong_chunk_index: Rate = _rate("per streamed answer: one `chunk_index` is left out")
     repeated_chunk_index: Rate = _rate(
@@ -72,7 +74,7 @@ class FaultDials(Strict):
         "per streamed answer of two chunks or more: every socket is cut, without a close, before"
         " the last chunk"
     )
-    second_greeting: Rate = _rate("per greeting: another one right behind it")
+    second_greeting: Rate = _rate("per greeting: POLY_AGENT_JOINED and another one behind it")
 
     # An event with a sequence, SESSION_END left out, while a socket is open.
     duplicate_event: Rate = _rate("per event: sent twice, the same id and sequence")

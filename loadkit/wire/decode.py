@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from loadkit.wire import tolerant
 from loadkit.wire.types import PAYLOAD_KEYS, EventType
 
 __all__ = ["Event", "Flaw", "FlawKind", "decode"]
@@ -62,7 +63,7 @@ class Flaw:
         return f"Flaw({self.kind}, {self.detail!r})"
 
 
-_TYPES: Final = {kind.value: kind for kind in EventType if kind is not EventType.UNKNOWN}
+_TYPES: Final = {kind.value: kind for kind in EventType if kind.startswith("EVENT_TYPE_")}
 
 
 def decode(frame: bytes | bytearray | memoryview | str) -> list[Event | Flaw]:
@@ -75,12 +76,27 @@ def decode(frame: bytes | bytearray | memoryview | str) -> list[Event | Flaw]:
         The events it holds, in order. A batch becomes its events followed by one `EVENT_BATCH`
         event whose payload is `{"size": n}`, so that the end of a history can be seen. What
         cannot be read is a `Flaw` in its place; a batch has one of each that is wrong in it, where
-        that is found first. Nothing is raised.
+        that is found first. Nothing is raised. Behind a frame that holds half a character
+        stands a `LONE_SURROGATE`.
     """
     try:
         envelope = orjson.loads(frame)
     except ValueError as error:  # orjson.JSONDecodeError, and text that is not UTF-8
-        return [Flaw(FlawKind.MALFORMED_JSON, str(error))]
+        return _tolerantly(frame) or [Flaw(FlawKind.MALFORMED_JSON, str(error))]
+    return _read(envelope)
+
+
+def _tolerantly(frame: bytes | bytearray | memoryview | str) -> list[Event | Flaw]:
+    """What a frame says that JavaScript reads and orjson does not; nothing where neither does."""
+    try:
+        envelope, cut = tolerant.loads(frame)
+    except ValueError:
+        return []
+    events = _read(envelope)
+    return [*events, Event(EventType.LONE_SURROGATE)] if cut else events
+
+
+def _read(envelope: Any) -> list[Event | Flaw]:
     if type(envelope) is dict and envelope.get("type") == EventType.EVENT_BATCH:
         return _batch(envelope)
     return [_event(envelope)]

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CLIENT_TYPES", "PAYLOAD_KEYS", "SIMULATOR", "EventType"]
+__all__ = ["CLIENT_TYPES", "PAYLOAD_KEYS", "RECEIPTS", "SIMULATOR", "SURVEYS", "EventType"]
 
 
 class EventType(StrEnum):
@@ -41,10 +41,16 @@ class EventType(StrEnum):
     LANGUAGE_CHANGED = "EVENT_TYPE_LANGUAGE_CHANGED"
     USER_RECEIVED_MESSAGE = "EVENT_TYPE_USER_RECEIVED_MESSAGE"
     USER_READ_MESSAGE = "EVENT_TYPE_USER_READ_MESSAGE"
+    POLY_AGENT_RECEIVED_MESSAGE = "EVENT_TYPE_POLY_AGENT_RECEIVED_MESSAGE"
+    POLY_AGENT_READ_MESSAGE = "EVENT_TYPE_POLY_AGENT_READ_MESSAGE"
+    LIVE_AGENT_RECEIVED_MESSAGE = "EVENT_TYPE_LIVE_AGENT_RECEIVED_MESSAGE"
+    LIVE_AGENT_READ_MESSAGE = "EVENT_TYPE_LIVE_AGENT_READ_MESSAGE"
     SHOW_CSAT_REQUEST = "EVENT_TYPE_SHOW_CSAT_REQUEST"
     CSAT_RESPONSE = "EVENT_TYPE_CSAT_RESPONSE"
 
-    UNKNOWN = "UNKNOWN"  # never on the wire: stands for any type this list does not hold
+    # Never on the wire:
+    UNKNOWN = "UNKNOWN"  # stands for any type this list does not hold
+    LONE_SURROGATE = "LONE_SURROGATE"  # stands behind events with text cut within a character
 
 
 CLIENT_TYPES: Final = frozenset(
@@ -57,6 +63,14 @@ CLIENT_TYPES: Final = frozenset(
     }
 )
 """What a client may send; a server refuses any other."""
+
+RECEIPTS: Final = frozenset(
+    kind for kind in EventType if kind.endswith(("_RECEIVED_MESSAGE", "_READ_MESSAGE"))
+)
+"""Who has received, and read, whose message: six types."""
+
+SURVEYS: Final = frozenset({EventType.SHOW_CSAT_REQUEST, EventType.CSAT_RESPONSE})
+"""What a person is asked about the conversation, around its end or after it."""
 
 PAYLOAD_KEYS: Final = {kind: kind.removeprefix("EVENT_TYPE_").lower() for kind in EventType}
 """The key that may stand in for `payload` inside a batch, such as `poly_agent_message`."""

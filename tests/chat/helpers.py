@@ -164,6 +164,14 @@ def human_session(**policy: Any) -> Session:
     return session
 
 
+def answered_session() -> Session:
+    """A live session in which one message was answered, at 4."""
+    session = live_session()
+    said = feed(session, (3.0, Say("one", due=3.0)))
+    feed(session, (3.1, echo(said, 5)), (4.0, message("One.", 6)))
+    return session
+
+
 def asking_session(*, echoed: bool = True, **policy: Any) -> Session:
     """A human session whose person said "hi" at 17, echoed (sequence 10) at 17.1."""
     session = human_session(**policy)

@@ -27,6 +27,7 @@ from loadkit.wire import Event
 
 from .helpers import (
     DUE,
+    answered_session,
     batch,
     beat,
     but_waits,
@@ -195,6 +196,49 @@ def test_another_close_code_after_the_end_is_a_violation_and_no_drop(code: int) 
     assert violations(out) == ["wrong_close_code"]
     assert (counts(out), failures(out)) == ({}, [])
     assert finish(out) == Finish(Ending.USER_END)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("SHOW_CSAT_REQUEST", "events.survey"),
+        ("CSAT_RESPONSE", "events.survey"),
+        ("USER_READ_MESSAGE", "events.receipt"),
+        ("POLY_AGENT_RECEIVED_MESSAGE", "events.receipt"),
+    ],
+)
+def test_surveys_and_receipts_may_follow_session_end(kind: str, count: str) -> None:
+    session = live_session()
+    out = feed(session, (5.0, ended("REASON_NATURAL_END")), (5.1, event(kind, 9)))
+    assert (violations(out), counts(out)[count]) == ([], 1)
+
+
+def farewell() -> Event:
+    return event("POLY_AGENT_MESSAGE", text="Bye.", message_id="bye", end_conversation=True)
+
+
+def test_a_close_after_a_farewell_is_a_natural_end() -> None:
+    session = waiting_session()
+    out = feed(session, (12.0, farewell()), (12.1, Closed(1000)))
+    assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])
+    assert counts(out)["turns.answered"] == 1
+
+
+def test_what_is_said_after_a_farewell_is_open_when_the_socket_is_closed() -> None:
+    session = waiting_session()
+    feed(session, (12.0, farewell()))
+    out = feed(session, (13.0, Say("wait", due=13.0)), (13.1, Closed(1000)))
+    assert (finish(out), counts(out)["turns.open"]) == (Finish(Ending.NATURAL_END), 1)
+
+
+def test_a_close_after_a_complete_answer_is_a_natural_end() -> None:
+    out = feed(answered_session(), (12.1, Closed(1000)))
+    assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])
+
+
+@pytest.mark.parametrize("make", [joining_session, live_session, waiting_session, queued_session])
+def test_a_close_ahead_of_any_answer_is_a_lost_session(make: Any) -> None:
+    assert failures(feed(make(), (12.0, Closed(1000)))) == [Failure.SESSION_LOST]
 
 
 def test_an_echo_of_a_heartbeat_may_cross_the_end() -> None:

@@ -16,6 +16,7 @@ from .helpers import (
     DUE,
     asking_session,
     batch,
+    beat,
     chunk,
     counts,
     cues,
@@ -29,6 +30,7 @@ from .helpers import (
     heard,
     human_says,
     human_session,
+    joined,
     live_session,
     message,
     queued_session,
@@ -223,11 +225,69 @@ def test_there_is_nobody_to_talk_to_after_the_human_left(act: Any) -> None:
 
 
 def test_a_session_that_does_not_end_after_the_human_left_has_failed() -> None:
-    session = human_session(handshake=5.0)
+    session = human_session(patience=5.0)
     feed(session, (29.5, event("LIVE_AGENT_LEFT", 10)))
     out = feed(session, (30.0, ELAPSED), (34.5, ELAPSED))  # the first is a heartbeat
     assert failures(out) == [Failure.END_MISSING]
     assert finish(out) == Finish(Ending.FAILED, close=1000)
+
+
+def left_session(**policy: Any) -> Session:
+    """The human has left, after 30 s, and the session has not ended."""
+    session = human_session(**policy)
+    assert violations(feed(session, (30.0, event("LIVE_AGENT_LEFT", 10)))) == []
+    return session
+
+
+def test_the_human_may_hand_back_to_the_agent_which_greets() -> None:
+    session = left_session()
+    out = feed(session, (31.0, joined(11)), (31.5, thinking()), (32.0, message("Me again.", 12)))
+    assert (violations(out), failures(out)) == ([], [])
+    assert (counts(out)["handoffs.handed_back"], cues(out)) == (1, ["greeted"])
+    said = feed(session, (40.0, Say("good", due=40.0)))
+    out = feed(session, (40.1, echo(said, 13)), (42.0, message("Yes.", 14)))
+    assert (violations(out), durations(out, Phase.RESPONSE)) == ([], [2.0])
+
+
+def test_an_agent_that_is_back_need_not_greet() -> None:
+    session = left_session(handshake=5.0)
+    out = feed(session, (31.0, joined(11)), (35.0, beat()), (36.0, ELAPSED))
+    assert (violations(out), failures(out), cues(out)) == ([], [], ["greeted"])
+    assert session.talk is Talk.READY
+
+
+def test_an_agent_that_is_back_may_hand_over_once_more() -> None:
+    session = left_session()
+    feed(session, (31.0, joined(11)), (32.0, message("Me again.", 12)))
+    said = feed(session, (40.0, Say("agent please", due=40.0)))
+    out = feed(
+        session,
+        (40.1, echo(said, 13)),
+        (41.0, event("POLY_AGENT_TRIGGERED_HANDOFF", 14)),
+        (41.1, event("POLY_AGENT_LEFT", 15)),
+        (41.2, event("HANDOFF_ACCEPTED", 16)),
+        (45.0, event("LIVE_AGENT_JOINED", 17)),
+    )
+    assert (violations(out), counts(out)["handoffs.joined"]) == ([], 1)
+
+
+def test_one_human_may_leave_for_another() -> None:
+    session = left_session()
+    out = feed(
+        session, (30.5, event("HANDOFF_QUEUE_STATUS")), (33.0, event("LIVE_AGENT_JOINED", 11))
+    )
+    assert (violations(out), counts(out)["handoffs.transferred"]) == ([], 1)
+    assert (cues(out), session.talk) == (["human_joined"], Talk.WITH_HUMAN)
+
+
+@pytest.mark.parametrize("early", [message("Hi"), chunk(1, "Hi", last=True)])
+def test_an_agent_that_has_left_and_is_not_back_must_not_speak(early: Event) -> None:
+    assert violations(feed(left_session(), (31.0, early))) == ["bot_after_left"]
+
+
+def test_a_close_is_as_good_an_end_once_the_human_has_left() -> None:
+    out = feed(left_session(), (31.0, Closed(1000)))
+    assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])
 
 
 # --- what comes to nothing ------------------------------------------------------------------------
@@ -337,11 +397,29 @@ def test_a_human_ahead_of_the_acceptance_is_one_violation_and_the_late_acceptanc
     assert (violations(out), cues(out)) == (["handoff_out_of_order"], ["human_joined"])
 
 
-def test_a_place_ahead_of_the_acceptance_is_one_violation() -> None:
+@pytest.mark.parametrize("accepted", [[], [(11.3, event("HANDOFF_ACCEPTED"))]])
+def test_a_queue_needs_no_acceptance_and_may_come_ahead_of_it(
+    accepted: list[tuple[float, Event]],
+) -> None:
     session = waiting_session()
     feed(session, (11.0, event("POLY_AGENT_TRIGGERED_HANDOFF")))
-    out = feed(session, (11.1, place(3)), (11.2, place(2)), (11.3, event("HANDOFF_ACCEPTED")))
+    out = feed(session, (11.1, place(3)), (11.2, place(2)), *accepted)
+    assert violations(out + feed(session, (15.0, event("LIVE_AGENT_JOINED")))) == []
+
+
+def test_an_acceptance_behind_the_human_is_a_violation_though_there_was_a_queue() -> None:
+    session = waiting_session()
+    feed(session, (11.0, event("POLY_AGENT_TRIGGERED_HANDOFF")), (11.1, place(1)))
+    out = feed(session, (12.0, event("LIVE_AGENT_JOINED")), (12.1, event("HANDOFF_ACCEPTED")))
     assert violations(out) == ["handoff_out_of_order"]
+
+
+def test_the_older_key_of_a_place_in_the_queue_is_read_too() -> None:
+    session = waiting_session()
+    feed(session, (11.0, event("POLY_AGENT_TRIGGERED_HANDOFF")))
+    places = [event("HANDOFF_QUEUE_STATUS", position=number) for number in (2, 3)]
+    out = feed(session, *((11.1 + step, one) for step, one in enumerate(places)))
+    assert violations(out) == ["queue_position_rose"]
 
 
 @pytest.mark.parametrize(

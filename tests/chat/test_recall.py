@@ -138,9 +138,10 @@ def test_what_the_server_owed_to_the_old_process_is_no_violation() -> None:
     assert violations(feed(new, (17.0, message("Yes?", 6)))) == []
 
 
-def test_an_answer_to_nobody_is_no_second_greeting_where_there_were_turns() -> None:
+def test_a_follow_up_to_what_was_recalled_is_counted_and_not_timed() -> None:
     session, _ = recalled(*GREETED, *TURN)
-    assert violations(feed(session, (110.0, message("What?", 7)))) == ["answer_to_nobody"]
+    out = feed(session, (110.0, message("One more thing.", 7)))
+    assert (counts(out), samples(out, Phase.FOLLOW_UP)) == ({"events.follow_up": 1}, [])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from loadkit.figures import Ending, Phase
 
 from .helpers import (
     Happening,
+    answered_session,
     batch,
     chunk,
     counts,
@@ -42,21 +43,11 @@ from .helpers import (
     waiting_session,
 )
 
-UNPROMPTED = [thinking(), message("What?"), chunk(1, "What?", last=True)]
-
 
 def lost_turn(session: Session) -> None:
     """Let the open turn's patience end."""
     out = feed(session, (70.0, ELAPSED))
     assert counts(out)["turns.lost"] == 1
-
-
-def answered_session() -> Session:
-    """A live session in which one message was answered, at 4."""
-    session = live_session()
-    said = feed(session, (3.0, Say("one", due=3.0)))
-    feed(session, (3.1, echo(said, 5)), (4.0, message("One.", 6)))
-    return session
 
 
 # --- join and greeting --------------------------------------------------------------------------
@@ -89,15 +80,26 @@ def test_thinking_or_a_greeting_ahead_of_the_agent_is_a_violation(early: Happeni
     assert (violations(out), session.talk) == (["unexpected_event"], Talk.JOINING)
 
 
-def test_a_second_greeting_is_a_violation() -> None:
-    assert violations(feed(live_session(), (2.0, message("Hello!")))) == ["second_greeting"]
+def test_a_greeting_may_have_a_second_part() -> None:
+    session = live_session()
+    at = session.answers.answered_at
+    assert at is not None
+    out = feed(session, (at + 1.0, message("Hello!")))
+    assert (counts(out), violations(out)) == ({"events.follow_up": 1}, [])
+    assert durations(out, Phase.FOLLOW_UP) == [1.0]
 
 
-def test_a_second_greeting_may_cross_the_first_message() -> None:
+def test_an_agent_that_has_joined_and_joins_again_greets_a_second_time() -> None:
+    session = live_session()
+    out = feed(session, (2.0, joined()), (2.1, message("Hello!")))
+    assert violations(out) == ["second_greeting"]
+
+
+def test_the_second_part_of_a_greeting_may_cross_the_first_message() -> None:
     session = live_session()
     said = feed(session, (2.0, Say("hi", due=2.0)))
     out = feed(session, (2.1, message("Hello!")), (2.2, echo(said)), (3.0, message("Yes?")))
-    assert violations(out) == ["second_greeting"]
+    assert (violations(out), counts(out)["events.follow_up"]) == ([], 1)
     assert durations(out, Phase.RESPONSE) == [1.0]
 
 
@@ -202,9 +204,9 @@ def test_only_true_completes_a_stream(flag: Any) -> None:
 
 def test_a_whole_message_on_top_of_its_chunks_is_a_violation() -> None:
     session = waiting_session()
-    feed(session, (11.0, chunk(1, "a", last=True)))
-    out = feed(session, (11.1, message("a")))
-    assert violations(out) == ["answer_to_nobody"]
+    feed(session, (11.0, chunk(1, "a", of="one", last=True)))
+    out = feed(session, (11.1, event("POLY_AGENT_MESSAGE", text="a", message_id="one")))
+    assert violations(out) == ["whole_beside_chunks"]
     assert counts(out)["turns.answered"] == 0
 
 
@@ -212,6 +214,22 @@ def test_a_whole_message_on_top_of_its_chunks_is_a_violation() -> None:
 def test_an_answer_without_a_text_is_an_answer_of_no_words(text: object) -> None:
     out = feed(waiting_session(), (12.0, event("POLY_AGENT_MESSAGE", text=text)))
     assert (heard(out), counts(out)["turns.answered"]) == ([""], 1)
+
+
+def test_a_character_that_two_chunks_share_is_whole_in_the_answer() -> None:
+    session = waiting_session()
+    out = feed(session, (11.0, chunk(1, "ok \ud83d")), (11.1, chunk(2, "\ude00 fine", last=True)))
+    assert heard(out) == ["ok \U0001f600 fine"]
+
+
+def test_a_stream_that_ends_in_an_error_is_a_failed_turn_and_no_violation() -> None:
+    session = waiting_session()
+    sorry = event("SYSTEM_MESSAGE", message="Sorry, I encountered an error. Please try again.")
+    out = feed(session, (11.0, chunk(1, "Let me ")), (11.1, chunk(2, "see")), (12.0, sorry))
+    assert (failures(out), violations(out)) == ([Failure.AGENT_ERROR], [])
+    said = feed(session, (20.0, Say("again", due=20.0)))
+    out = feed(session, (20.1, echo(said)), (22.0, chunk(1, "Yes.", of="next", last=True)))
+    assert (heard(out), violations(out)) == (["Yes."], [])
 
 
 def test_thinking_is_timed_once_a_turn() -> None:
@@ -229,11 +247,12 @@ def test_an_echo_is_timed_once_and_tied_to_its_message() -> None:
     assert durations(out, Phase.ECHO) == [0.3]
 
 
-def test_an_answer_ahead_of_its_echo_is_an_answer_to_nobody() -> None:
+def test_a_message_ahead_of_the_echo_is_a_follow_up_to_the_turn_before() -> None:
     session = answered_session()
     said = feed(session, (10.0, Say("hi", due=10.0)))
     out = feed(session, (11.0, message("Yes?")))
-    assert (violations(out), heard(out)) == (["answer_to_nobody"], [])
+    assert (violations(out), heard(out)) == ([], [])
+    assert counts(out) == {"events.follow_up": 1, "turns.followed_up": 1}
     assert session.talk is Talk.WAITING
     out = feed(session, (11.1, echo(said)), (12.0, message("Yes!")))
     assert (violations(out), heard(out)) == ([], ["Yes!"])
@@ -339,7 +358,7 @@ def test_one_lost_turn_excuses_one_late_answer() -> None:
     session = waiting_session()
     lost_turn(session)
     out = feed(session, (75.0, message("Late.")), (76.0, message("And more.")))
-    assert violations(out) == ["answer_to_nobody"]
+    assert (counts(out)["events.late_answer"], counts(out)["events.follow_up"]) == (1, 1)
 
 
 def test_the_late_echo_of_a_lost_turn_is_no_violation() -> None:
@@ -360,18 +379,36 @@ def test_an_answer_to_one_who_left_without_waiting_is_no_violation(late: Happeni
     assert violations(out) == []
 
 
-@pytest.mark.parametrize("unprompted", UNPROMPTED)
-def test_an_answer_to_nobody_is_a_violation(unprompted: Happening) -> None:
+@pytest.mark.parametrize("unprompted", [message("What?"), chunk(1, "What?", last=True)])
+def test_what_follows_a_complete_answer_is_a_follow_up(unprompted: Happening) -> None:
     session = answered_session()
-    out = feed(session, (5.0, unprompted))
-    assert (violations(out), heard(out)) == (["answer_to_nobody"], [])
-    assert session.talk is Talk.READY
+    at = session.answers.answered_at
+    assert at is not None
+    out = feed(session, (at + 2.0, thinking()), (at + 2.5, unprompted))
+    assert (violations(out), heard(out), session.talk) == ([], [], Talk.READY)
+    assert counts(out) == {"events.follow_up": 1, "turns.followed_up": 1}
+    assert durations(out, Phase.FOLLOW_UP) == [2.5]
 
 
-def test_a_streamed_answer_to_nobody_is_one_violation_however_many_chunks_it_has() -> None:
+def test_a_turn_is_followed_up_once_however_often_the_agent_goes_on() -> None:
+    out = feed(answered_session(), (5.0, message("And?")), (6.0, message("Still there?")))
+    assert counts(out) == {"events.follow_up": 2, "turns.followed_up": 1}
+
+
+def test_a_streamed_follow_up_is_one_however_many_chunks_it_has() -> None:
     session = answered_session()
     out = feed(session, (5.0, chunk(1, "a")), (5.1, chunk(2, "b")), (5.2, chunk(3, "c", last=True)))
-    assert violations(out) == ["answer_to_nobody"]
+    assert (counts(out)["events.follow_up"], violations(out)) == (1, [])
+
+
+def test_a_follow_up_is_no_answer_to_what_is_asked_next() -> None:
+    session = answered_session()
+    feed(session, (5.0, chunk(1, "One more")))
+    said = feed(session, (10.0, Say("hi", due=10.0)))
+    out = feed(session, (10.1, chunk(2, " thing", last=True)), (10.2, echo(said)))
+    assert (counts(out)["events.follow_up"], heard(out)) == (1, [])
+    out = feed(session, (13.0, message("Yes!")))
+    assert durations(out, Phase.RESPONSE) == [3.0]
 
 
 # --- a message sent again -----------------------------------------------------------------------
@@ -449,8 +486,7 @@ def test_an_answer_that_is_streamed_again_is_one_finding() -> None:
 
 def test_a_message_sent_twice_excuses_two_answers_and_not_three() -> None:
     out = feed(resent_and_answered(), (20.0, message("Yes?")), (21.0, message("Yes?")))
-    assert counts(out)["turns.answered_twice"] == 1
-    assert violations(out) == ["answer_to_nobody"]
+    assert (counts(out)["turns.answered_twice"], counts(out)["events.follow_up"]) == (1, 1)
 
 
 def test_the_second_answer_to_an_earlier_message_does_not_answer_the_next_one() -> None:
@@ -472,7 +508,7 @@ def test_a_lost_turn_that_was_sent_twice_excuses_two_late_answers_and_not_three(
     said = feed(session, (10.0, Say("hi", due=10.0)))
     feed(session, (15.0, ELAPSED), (15.1, echo(said)), (22.0, ELAPSED))
     out = feed(session, *((at, message("Yes?")) for at in (23.0, 24.0, 25.0)))
-    assert violations(out) == ["answer_to_nobody"]
+    assert (counts(out)["events.late_answer"], counts(out)["events.follow_up"]) == (2, 1)
 
 
 # --- the sums ---------------------------------------------------------------------------------

@@ -186,14 +186,10 @@ def thinking_without_answer_to_the_end() -> list[Effect]:
     return out + feed(session, (26.1, ended()), (26.2, Closed(1000)))
 
 
-def answer_to_nobody() -> list[Effect]:
-    session = waiting_session()
-    return feed(session, (12.0, message("Yes?", 6)), (12.1, message("And?", 7)))
-
-
 def second_greeting() -> list[Effect]:
     session = live_session()
-    return feed(session, (1.1, message("Hello!", 5))) + a_turn_goes_on(session, 10.0, 6)
+    out = feed(session, (1.1, joined(5)), (1.2, message("Hello!", 6)))
+    return out + a_turn_goes_on(session, 10.0, 7)
 
 
 def chunks(*parts: Event) -> list[Effect]:
@@ -290,7 +286,6 @@ STORIES: dict[Wrong, list[Callable[[], list[Effect]]]] = {
     Wrong.ECHO_ALTERED: [echo_altered],
     Wrong.ECHO_TO_NOBODY: [echo_to_nobody],
     Wrong.THINKING_WITHOUT_ANSWER: [thinking_without_answer, thinking_without_answer_to_the_end],
-    Wrong.ANSWER_TO_NOBODY: [answer_to_nobody],
     Wrong.SECOND_GREETING: [second_greeting],
     Wrong.CHUNK_INDEX_MISSING: [chunk_index_missing],
     Wrong.CHUNK_INDEX_GAP: [chunk_index_gap],

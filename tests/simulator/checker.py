@@ -58,6 +58,7 @@ class Checker:
         self._place: int | None = None
         self._owed = 0
         self._beats = 0
+        self._joined = False
         self._states: set[str] = set()
         self.cursor = 0
 
@@ -136,6 +137,10 @@ class Checker:
             self.flaws["event_before_start"] += 1
         self._states.add(kind)
         match kind:
+            case "POLY_AGENT_JOINED":
+                self.flaws["second_greeting"] += self._joined
+                self._owed += self._joined  # the greeting that it brings
+                self._joined = True
             case "USER_MESSAGE":
                 self._echo(payload["text"])
             case "HEARTBEAT":
@@ -148,6 +153,7 @@ class Checker:
                 text = payload["message"]
                 name = "conversation_not_found" if "not found" in text else "high_load"
                 self.flaws[name] += 1
+                self._joined &= name != "conversation_not_found"
                 self._owed -= 1
             case "HANDOFF_ACCEPTED" if "LIVE_AGENT_JOINED" in self._states:
                 self.flaws["handoff_out_of_order"] += 1
@@ -200,7 +206,7 @@ class Checker:
             self._owed -= 1
             self.answers += 1
         else:
-            self.flaws["second_greeting" if self.answers == 1 else "unprompted_message"] += 1
+            self.flaws["unprompted_message"] += 1
         if name in self._messages:
             self.flaws["message_id_reused"] += 1
         self._messages.add(name)

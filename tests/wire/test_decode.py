@@ -254,7 +254,7 @@ def test_a_frame_that_is_no_object_is_a_flaw(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b"{", b"\xff\xfe", b"NaN", b'{"a": 1e999}', b"[" * 5000, b'"\\ud800"', "\ud800", "{}{}"],
+    [b"", b"{", b"\xff\xfe", b"NaN", b"[" * 5000, b"[" * 5000 + b"]" * 5000, "\ud800", "{}{}"],
 )
 def test_a_frame_that_is_no_json_is_a_flaw(frame: bytes | str) -> None:
     (one,) = decode(frame)
