@@ -1,9 +1,9 @@
 """What a person does and what they are told: the words between a person and a session's driver."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Act", "ActKind", "Cue"]
+__all__ = ["SOMEBODY_ELSE", "Act", "ActKind", "Cue"]
 
 
 class Cue(StrEnum):
@@ -15,6 +15,11 @@ class Cue(StrEnum):
     OVERLOADED = "overloaded"  # the server said: high load, try again in a moment
     HUMAN_JOINED = "human_joined"  # a human has taken over
     NO_HUMAN = "no_human"  # the hand-off failed or timed out
+    AGENT_BACK = "agent_back"  # the human has left and the agent is there again
+
+
+SOMEBODY_ELSE: Final = frozenset({Cue.HUMAN_JOINED, Cue.NO_HUMAN, Cue.AGENT_BACK})
+"""Cues with which somebody else listens: what the person was about to say was not for them."""
 
 
 class ActKind(StrEnum):

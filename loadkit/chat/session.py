@@ -275,9 +275,9 @@ class Session:
             self.answers.thinking = thinking
             self.lose(now, turn, kind, out)
             return
-        if self.talk is Talk.GREETING and self.handoff is not None:  # handed back, and no word
+        if self.is_handed_back:  # and not a word: none is owed
             self.handoff = None
-            self.your_turn("", Cue.GREETED, out)
+            self.your_turn("", Cue.AGENT_BACK, out)
             return
         if self.talk is Talk.QUEUED:
             self.give_up(now, out)
@@ -358,6 +358,11 @@ class Session:
             row(self, now, event, out)
 
     # --- helpers ------------------------------------------------------------------------------
+
+    @property
+    def is_handed_back(self) -> bool:
+        """Whether the agent is there again after a human, and has not said anything so far."""
+        return self.talk is Talk.GREETING and self.turn is None and self.handoff is not None
 
     @property
     def _is_complete(self) -> bool:

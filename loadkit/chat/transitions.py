@@ -171,7 +171,8 @@ def _complete(session: "Session", now: float, heard: str, event: Event, out: lis
         session.answers.prompted = False
         # After a refusal the person says it again; the greeting was only in its way.
         cue = Cue.OVERLOADED if session.rejoins and session.handoff is None else Cue.GREETED
-        session.handoff = None  # the conversation is the agent's again
+        if session.is_handed_back:
+            session.handoff, cue = None, Cue.AGENT_BACK
         session.your_turn(heard, cue, out, suggestions(event.payload))
         return
     by_human = session.talk is Talk.WAITING_HUMAN

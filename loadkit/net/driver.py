@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import gevent
 
 from loadkit import redaction
-from loadkit.acts import Act, ActKind, Cue
+from loadkit.acts import SOMEBODY_ELSE, Act, ActKind, Cue
 from loadkit.chat.connection import NEVER
 from loadkit.chat.effects import (
     Connect,
@@ -385,8 +385,8 @@ class Driver:
         elif self._restarts and turn.cue is Cue.ANSWERED:
             self._restart(turn)
             return
-        if turn.cue in (Cue.HUMAN_JOINED, Cue.NO_HUMAN):
-            self._acts.clear()  # whatever was under way was not for them
+        if turn.cue in SOMEBODY_ELSE:
+            self._acts.clear()
         elif any(act.kind is ActKind.LEAVE for act in self._acts):
             # An answer ends the wait that a leave would have cut short.
             rest = [act for act in self._acts if act.kind is not ActKind.LEAVE]

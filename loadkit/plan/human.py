@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from loadkit.acts import Act, ActKind, Cue
+from loadkit.acts import SOMEBODY_ELSE, Act, ActKind, Cue
 from loadkit.plan.chance import Chance, lognormal, person_rng
 from loadkit.plan.dialogue import Repertoire
 from loadkit.plan.errand import Abandon, Errand, Handoff, Idle
@@ -235,8 +235,8 @@ class Person:
 
         Acts of an earlier reaction may still be due: what this one returns comes after them and
         takes the place of none, except that any `LEAVE` among them is to be dropped first, which
-        is how patience that was not needed ends, and with `HUMAN_JOINED` and `NO_HUMAN` all of
-        them, for they were not meant for a human. A person who came back after a `VANISH` and
+        is how patience that was not needed ends, and with `SOMEBODY_ELSE` all of them, for they
+        were not meant for who listens now. A person who came back after a `VANISH` and
         goes on is told again of what they heard last.
 
         Args:
@@ -253,7 +253,7 @@ class Person:
         if self._bye < math.inf:
             return [Act(max(at, self._bye), ActKind.LEAVE)]
         if at < self._busy:
-            if cue is not Cue.HUMAN_JOINED and cue is not Cue.NO_HUMAN:
+            if cue not in SOMEBODY_ELSE:
                 return self._with_patience([])
             if self._gone:
                 return [Act(self._busy, ActKind.VANISH, self._gone)]
@@ -271,6 +271,8 @@ class Person:
             return self._ask(at, heard)
         if cue is Cue.HUMAN_JOINED and self._errand is Errand.HUMAN and not self._live:
             self._live, self._turns = True, self._said + self._handoff.live_turns
+        if cue is Cue.AGENT_BACK:  # nobody asks twice for whom they have just had
+            self._live, self._asked = False, _REQUESTS
         if self._said < self._turns:
             return self._speak(at, heard, suggestions)
         if self._live:

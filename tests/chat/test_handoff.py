@@ -243,7 +243,7 @@ def test_the_human_may_hand_back_to_the_agent_which_greets() -> None:
     session = left_session()
     out = feed(session, (31.0, joined(11)), (31.5, thinking()), (32.0, message("Me again.", 12)))
     assert (violations(out), failures(out)) == ([], [])
-    assert (counts(out)["handoffs.handed_back"], cues(out)) == (1, ["greeted"])
+    assert (counts(out)["handoffs.handed_back"], cues(out)) == (1, ["agent_back"])
     said = feed(session, (40.0, Say("good", due=40.0)))
     out = feed(session, (40.1, echo(said, 13)), (42.0, message("Yes.", 14)))
     assert (violations(out), durations(out, Phase.RESPONSE)) == ([], [2.0])
@@ -252,7 +252,7 @@ def test_the_human_may_hand_back_to_the_agent_which_greets() -> None:
 def test_an_agent_that_is_back_need_not_greet() -> None:
     session = left_session(handshake=5.0)
     out = feed(session, (31.0, joined(11)), (35.0, beat()), (36.0, ELAPSED))
-    assert (violations(out), failures(out), cues(out)) == ([], [], ["greeted"])
+    assert (violations(out), failures(out), cues(out)) == ([], [], ["agent_back"])
     assert session.talk is Talk.READY
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadkit.acts import Act, ActKind, Cue
+from loadkit.acts import SOMEBODY_ELSE, Act, ActKind, Cue
 from loadkit.plan.dialogue import Dialogue, Repertoire, builtin
 from loadkit.plan.errand import Abandon, Errand, Handoff, Idle
 from loadkit.plan.human import ASKS, Person, person_rng
@@ -366,7 +366,7 @@ class TestAbandoning:
         person = self.leaver(1)
         *_, vanish = live(person)[-1]
         for cue in Cue:  # with a human's, the driver drops what is due
-            again = [vanish] if cue in (Cue.HUMAN_JOINED, Cue.NO_HUMAN) else []
+            again = [vanish] if cue in SOMEBODY_ELSE else []
             assert person.react(vanish.due - 0.001, "", cue) == again
 
     def test_a_share_comes_back(self):
@@ -472,7 +472,7 @@ def test_whatever_is_heard_time_never_runs_backwards_and_typing_keeps_to_its_lim
         at = max(at, (acts[-1].due if acts else at) + wait)
         following = person.react(at, heard, cue, ["Yes", "No"])
         assert all(act.due >= at for act in following)
-        if cue in (Cue.HUMAN_JOINED, Cue.NO_HUMAN):
+        if cue in SOMEBODY_ELSE:
             acts = [act for act in acts if act.due <= at]
             acts += [Act(at, STOPPED)] * (bool(acts) and acts[-1].kind is STARTED)
         acts += following

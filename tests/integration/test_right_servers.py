@@ -1,0 +1,396 @@
+"""Servers apart from the simulator: a right one has no violation, and a wrong one is found out.
+
+Each row is a script for one session: what the server says, beyond a sound session, and what must be
+counted of it. The facts are those of the protocol's document; no line of the simulator is in here.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from fleet import HUMAN, STREAMED, WHOLE, Outing, drive, profile, under
+from hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
+
+Event = dict[str, Any]
+Part = Callable[[Wire], bytes]
+Play = Callable[[Wire], object]
+
+
+def name() -> str:
+    return f"msg_{uuid.uuid4()}"
+
+
+def says(wire: Wire, text: str = "And?", **fields: Any) -> bytes:
+    return wire.event("POLY_AGENT_MESSAGE", {"message_id": name(), "text": text, **fields})
+
+
+def chunks(wire: Wire, *texts: str, whole: bool = True, first: int = 1) -> bytes:
+    one, last = name(), len(texts) - 1
+    return b"".join(
+        wire.event(
+            "POLY_AGENT_MESSAGE_CHUNK",
+            {
+                "message_id": one,
+                "text": text,
+                "chunk_index": index + first,
+                "is_complete": whole and index == last,
+            },
+        )
+        for index, text in enumerate(texts)
+    )
+
+
+def messages(wire: Wire) -> Iterator[Event]:
+    """The client's messages, echoed; all else is answered as a sound server does."""
+    while True:
+        event = wire.read_event()
+        if event["type"] == "EVENT_TYPE_USER_MESSAGE":
+            wire.send(wire.echo(event))
+            yield event
+        elif not reply(wire, event):
+            wire.silence()
+            return
+
+
+def each(*answer: Part) -> Play:
+    """Greet, and give each message this answer."""
+
+    def play(wire: Wire) -> None:
+        greet(wire)
+        for _ in messages(wire):
+            wire.send(*(part(wire) for part in answer))
+
+    return play
+
+
+def once(*answer: Part, then: Callable[[Wire], object] | None = None) -> Play:
+    """Greet, give the first message this answer, and go on soundly, or with `then`."""
+
+    def play(wire: Wire) -> None:
+        greet(wire)
+        for number, _ in enumerate(messages(wire)):
+            if number:
+                wire.send(says(wire, "It is on its way."))
+                continue
+            wire.send(*(part(wire) for part in answer))
+            if then is not None:
+                then(wire)
+                return
+
+    return play
+
+
+def event(
+    kind: str, payload: Event | None = None, *, numbered: bool = True
+) -> Callable[..., bytes]:
+    return lambda wire: wire.event(kind, payload, numbered=numbered)
+
+
+def text(data: str) -> Part:
+    return lambda wire: frame(TEXT, data.encode())
+
+
+def pause(seconds: float) -> Part:
+    def wait(wire: Wire) -> bytes:
+        time.sleep(seconds)
+        return b""
+
+    return wait
+
+
+def system(message: str) -> Part:
+    payload = {"level": "SYSTEM_MESSAGE_LEVEL_ERROR", "message": message}
+    return event("SYSTEM_MESSAGE", payload, numbered=False)
+
+
+def human(wire: Wire) -> bytes:
+    said = {"message_id": name(), "text": "I am here.", "agent_id": "7"}
+    return wire.event("LIVE_AGENT_MESSAGE", said)
+
+
+def over(wire: Wire) -> bytes:
+    return wire.event("SESSION_END", {"reason": "REASON_NATURAL_END"}) + close_frame(1000)
+
+
+def ends(wire: Wire) -> None:
+    wire.send(over(wire))
+    wire.silence()
+
+
+def closes(wire: Wire) -> None:
+    wire.send(close_frame(1000))
+    wire.silence()
+
+
+TRIGGERED = event("POLY_AGENT_TRIGGERED_HANDOFF")
+GONE = event("POLY_AGENT_LEFT", {"reason": "handoff"})
+ACCEPTED = event("HANDOFF_ACCEPTED")
+QUEUED = event("HANDOFF_QUEUE_STATUS", {}, numbered=False)
+PLACE = event("HANDOFF_QUEUE_STATUS", {"position": 2}, numbered=False)
+THERE = event("LIVE_AGENT_JOINED", {"agent_id": "7", "agent_name": "Bo"})
+LEFT = event("LIVE_AGENT_LEFT", {"agent_id": "7", "reason": "done"})
+BACK = event("POLY_AGENT_JOINED", {"agent_name": "Ada"})
+QUEUES = (TRIGGERED, GONE, ACCEPTED, QUEUED, PLACE)
+RECEIPTS = [
+    event(f"{who}_{what}_MESSAGE", {"message_id": "m"})
+    for who in ("USER", "POLY_AGENT", "LIVE_AGENT")
+    for what in ("RECEIVED", "READ")
+]
+
+
+def handed(*steps: Part, then: Callable[[Wire], object]) -> Play:
+    """Answer what is said to the agent; the first that asks for a human is handed over so."""
+
+    def play(wire: Wire) -> None:
+        greet(wire)
+        for said in messages(wire):
+            if "agent please" in said["payload"]["text"].lower():
+                wire.send(*(step(wire) for step in steps))
+                then(wire)
+                return
+            wire.send(says(wire, "It is on its way."))
+
+    return play
+
+
+def humans(*steps: Part, after: int = 1) -> Callable[[Wire], None]:
+    """A human answers so often; then comes this, and the agent answers whatever follows."""
+
+    def play(wire: Wire) -> None:
+        for number, _ in enumerate(messages(wire), start=1):
+            wire.send(human(wire) if number <= after else says(wire, "Yes."))
+            if number == after:
+                wire.send(*(step(wire) for step in steps))
+
+    return play
+
+
+class Row(NamedTuple):
+    """What a server does, and what must be counted."""
+
+    play: Play
+    counted: dict[str, int]
+    outing: Outing = WHOLE
+    ending: str = "user_end"
+    failed: tuple[str, ...] = ()
+
+
+TURN = {"turns.sent": 3, "turns.answered": 3}
+RIGHT: dict[str, Row] = {
+    "all six receipts": Row(each(says, *RECEIPTS), TURN | {"events.receipt": 18}),
+    "an attachment behind its text": Row(
+        each(says, lambda wire: says(wire, "", attachments=[{"title": "Map"}])),
+        TURN | {"events.follow_up": 3, "turns.followed_up": 3},
+    ),
+    "suggestions behind the greeting": Row(
+        lambda wire: (
+            greet(wire),
+            wire.send(says(wire, "", response_suggestions=[{"message_text": "Yes"}])),
+            [wire.send(says(wire)) for _ in messages(wire)],
+        ),
+        TURN | {"events.follow_up": 1},
+    ),
+    "one more thing, thought about and streamed": Row(
+        once(
+            lambda wire: chunks(wire, "Yes", "."),
+            event("POLY_AGENT_THINKING", numbered=False),
+            lambda wire: chunks(wire, "One more", " thing", ""),
+        ),
+        TURN | {"events.follow_up": 1, "turns.followed_up": 1},
+        outing=STREAMED,
+    ),
+    "a survey around the end": Row(
+        once(
+            says,
+            event("SHOW_CSAT_REQUEST"),
+            event("SESSION_END", {"reason": "REASON_NATURAL_END"}),
+            event("SHOW_CSAT_REQUEST"),
+            event("CSAT_RESPONSE"),
+            then=closes,
+        ),
+        {"turns.answered": 1, "events.survey": 3},
+        ending="natural_end",
+    ),
+    "unknown fields everywhere": Row(
+        each(lambda wire: says(wire, chat_call_actions=[{"title": "Call"}], tomorrow={"a": [1]})),
+        TURN,
+    ),
+    "the human hands back to the agent": Row(
+        handed(*QUEUES, THERE, then=humans(LEFT, BACK, says)),
+        {"handoffs.joined": 1, "handoffs.handed_back": 1},
+        outing=HUMAN,
+    ),
+    "the human hands over to another": Row(
+        handed(*QUEUES, THERE, then=humans(LEFT, QUEUED, THERE, human, LEFT, over)),
+        {"handoffs.joined": 1, "handoffs.transferred": 1},
+        outing=HUMAN,
+        ending="natural_end",
+    ),
+    "a queue without acceptance": Row(
+        handed(TRIGGERED, GONE, QUEUED, PLACE, THERE, then=humans(LEFT, over)),
+        {"handoffs.joined": 1},
+        outing=HUMAN,
+        ending="natural_end",
+    ),
+    "a queue ahead of acceptance": Row(
+        handed(TRIGGERED, PLACE, GONE, ACCEPTED, THERE, then=humans(LEFT, over)),
+        {"handoffs.joined": 1},
+        outing=HUMAN,
+        ending="natural_end",
+    ),
+    "a queue, and then nobody": Row(
+        handed(*QUEUES, event("HANDOFF_TIMEOUT"), then=humans(after=0)),
+        {"handoffs.triggered": 1, "handoffs.timed_out": 1},
+        outing=HUMAN,
+    ),
+    "a queue, and then no way": Row(
+        handed(*QUEUES, event("HANDOFF_FAILED", {"reason": "closed"}), then=humans(after=0)),
+        {"handoffs.triggered": 1, "handoffs.failed": 1},
+        outing=HUMAN,
+    ),
+    "a close after a farewell": Row(
+        once(lambda wire: says(wire, "Bye.", end_conversation=True), then=closes),
+        {"turns.answered": 1},
+        ending="natural_end",
+    ),
+    "a close after a complete answer": Row(
+        once(says, then=closes), {"turns.answered": 1}, ending="natural_end"
+    ),
+    "a close after the human has left": Row(
+        handed(*QUEUES, THERE, LEFT, then=closes),
+        {"handoffs.joined": 1},
+        outing=HUMAN,
+        ending="natural_end",
+    ),
+    "a stream that ends in an error": Row(
+        once(
+            lambda wire: chunks(wire, "Let me ", "see", whole=False),
+            system("Sorry, I encountered an error. Please try again."),
+        ),
+        {"turns.sent": 3, "turns.answered": 2, "turns.lost": 1, "system.agent_error": 1},
+        outing=STREAMED,
+        failed=("agent_error",),
+    ),
+    "a character that two chunks share": Row(
+        once(lambda wire: chunks(wire, "ok \ud83d", "\ude00 fine")),
+        TURN | {"events.lone_surrogate": 2},
+        outing=STREAMED,
+    ),
+    "half a character in a name": Row(
+        once(says, event("LANGUAGE_CHANGED", {"language_code": "en\ud83d"})),
+        TURN | {"events.lone_surrogate": 1},
+    ),
+    "a heartbeat without an id": Row(
+        once(text('{"type": "EVENT_TYPE_HEARTBEAT", "payload": {}}'), says), TURN
+    ),
+    "a transient event with a number": Row(each(event("POLY_AGENT_THINKING"), says), TURN),
+}
+
+
+def broken(data: Event) -> Part:
+    return lambda wire: frame(TEXT, json.dumps(data).encode())
+
+
+class Wrong(NamedTuple):
+    """A server that is wrong once, and what it must be found as."""
+
+    play: Play
+    violation: str
+    outing: Outing = WHOLE
+
+
+def numbered_wrongly(wire: Wire) -> bytes:
+    wire._sequence -= 2
+    data = event("LANGUAGE_CHANGED", {"language_code": "en"})(wire)
+    wire._sequence += 1
+    return data
+
+
+def twice(kind: str) -> Part:
+    return lambda wire: event(kind)(wire) * 2
+
+
+WRONG: dict[str, Wrong] = {
+    "no JSON": Wrong(once(text("{"), says), "malformed_json"),
+    "NaN": Wrong(once(text('{"type": NaN}'), says), "malformed_json"),
+    "no id": Wrong(
+        once(broken({"type": "EVENT_TYPE_LANGUAGE_CHANGED", "payload": {}}), says),
+        "malformed_envelope",
+    ),
+    "a type of its own": Wrong(once(event("WEATHER_REPORT"), says), "unknown_type"),
+    "an event twice": Wrong(once(twice("LANGUAGE_CHANGED"), says), "event_repeated"),
+    "back in the journal": Wrong(once(numbered_wrongly, says), "sequence_not_rising"),
+    "an agent that joins twice": Wrong(once(says, BACK), "second_greeting"),
+    "a hole in a stream": Wrong(
+        once(lambda wire: chunks(wire, "a", whole=False, first=2) + chunks(wire, "b")),
+        "chunk_index_gap",
+        STREAMED,
+    ),
+    "chunks that nobody asked for": Wrong(
+        once(lambda wire: chunks(wire, "a", "b")), "unasked_streaming"
+    ),
+    "an agent that speaks after it left": Wrong(
+        handed(TRIGGERED, GONE, ACCEPTED, THERE, says, then=humans(LEFT, over)),
+        "bot_after_left",
+        HUMAN,
+    ),
+    "an acceptance after the human came": Wrong(
+        handed(TRIGGERED, GONE, THERE, ACCEPTED, then=humans(LEFT, over)),
+        "handoff_out_of_order",
+        HUMAN,
+    ),
+    "a queue that gets longer": Wrong(
+        handed(
+            TRIGGERED,
+            GONE,
+            PLACE,
+            event("HANDOFF_QUEUE_STATUS", {"position_in_queue": 5}, numbered=False),
+            THERE,
+            then=humans(LEFT, over),
+        ),
+        "queue_position_rose",
+        HUMAN,
+    ),
+    "an agent's word after the end": Wrong(
+        once(says, event("SESSION_END", {"reason": "REASON_NATURAL_END"}), says, then=closes),
+        "event_after_end",
+    ),
+    "a reason of its own": Wrong(
+        once(says, event("SESSION_END", {"reason": "REASON_BORED"}), then=closes),
+        "unknown_reason",
+    ),
+    "another close code after the end": Wrong(
+        once(
+            says,
+            event("SESSION_END", {"reason": "REASON_NATURAL_END"}),
+            lambda wire: close_frame(1011),
+            then=lambda wire: wire.silence(),
+        ),
+        "wrong_close_code",
+    ),
+}
+
+
+def outcome(play: Play, outing: Outing) -> dict[str, Any]:
+    with peer(upgrade=play) as server:
+        plan = profile(conversation={"turns": {"min": 3, "max": 3}}, handoff={"live_turns": 2})
+        return drive(server.url, "connector", "host", [outing], plan, within=30.0)
+
+
+@pytest.mark.parametrize("row", RIGHT)
+def test_what_a_right_server_may_do_is_counted_and_is_no_violation(row: str) -> None:
+    play, counted, outing, ending, failed = RIGHT[row]
+    interval = outcome(play, outing)
+    assert under(interval, "violations") == {}
+    assert tuple(under(interval, "errors")) == failed
+    assert under(interval, "ended") == {ending: 1}
+    assert {key: interval["counts"].get(key, 0) for key in counted} == counted
+
+
+@pytest.mark.parametrize("row", WRONG)
+def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
+    play, violation, outing = WRONG[row]
+    assert under(outcome(play, outing), "violations") == {violation: 1}
