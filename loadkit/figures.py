@@ -7,6 +7,7 @@ __all__ = [
     "COMPLETED",
     "NAMED",
     "NOWHERE",
+    "Client",
     "Count",
     "Ending",
     "Origin",
@@ -69,6 +70,16 @@ COMPLETED: Final = (Ending.USER_END, Ending.NATURAL_END, Ending.CLIENT_HANDOFF)
 yet no conclusion; `cut_off` is neither a failure nor a completion."""
 
 
+class Client(StrEnum):
+    """What people chat with; `loadkit.chat.personas` tells how each behaves."""
+
+    REFERENCE = "reference"  # as the API reference advises
+    ANDROID = "android"
+    IOS = "ios"
+    WEB = "web"
+    WEB_CONTEXT = "web-context"  # a page that hands the agent a context of its own
+
+
 class State(StrEnum):
     """Where a live session stands, as a chart of a run shows it."""
 
@@ -87,6 +98,8 @@ class Count(StrEnum):
 
     SESSIONS_STARTED = "sessions.started"
     SESSIONS_RENEWED = "sessions.renewed"  # of them, those in place of one that the server lost
+    JOINS_AGAIN = "joins.again"  # sent once more, as the server could not meet them
+    JOINS_GIVEN_UP = "joins.given_up"  # not sent again any more: the client's limit was reached
     TURNS_SENT = "turns.sent"
     TURNS_ANSWERED = "turns.answered"
     TURNS_LOST = "turns.lost"
@@ -106,6 +119,7 @@ class Count(StrEnum):
     HANDOFFS_TRANSFERRED = "handoffs.transferred"  # the human left, another one came
     DISCONNECTS_FORCED = "disconnects.forced"
     DISCONNECTS_RECYCLED = "disconnects.recycled"  # sockets replaced because of their age (4002)
+    DISCONNECTS_REFRESHED = "disconnects.refreshed"  # sockets replaced for a new token (1001)
     DISCONNECTS_UNEXPECTED = "disconnects.unexpected"
     DISCONNECTS_RECONNECTED = "disconnects.reconnected"
     DISCONNECTS_GAVE_UP = "disconnects.gave_up"
@@ -128,11 +142,13 @@ class Origin(NamedTuple):
         user_class: of the person whom it happened to.
         session: its id at the target; empty before there was one.
         correlation_id: what the target called the exchange, else what it was sent for that.
+        client: that the person has, by `Client`.
     """
 
     user_class: str = ""
     session: str = ""
     correlation_id: str = ""
+    client: str = ""
 
 
 NOWHERE: Final = Origin()

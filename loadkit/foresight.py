@@ -125,14 +125,6 @@ class _Need(NamedTuple):
             return cls(metric, what, LEAST * needed(int(statistic[1:]) * 10))
         return None
 
-    def found(self, samples: Samples) -> float:
-        """How many of them there are to be."""
-        if self.metric.from_schedule and self.what not in _SCHEDULED:
-            return 0.0
-        scope = self.metric.scope
-        of = samples.values() if scope is None else [samples.get(scope, {})]
-        return math.fsum(each.get(self.what, 0.0) for each in of)
-
     @property
     def aim(self) -> float:
         """How many are to be expected, so that there hardly ever are fewer than the least.
@@ -162,6 +154,17 @@ class _Outlook:
         wanted = {need.what for need in self._needs.values() if need is not None}
         return Forecast(profile, self._outings, _pace(profile), sorted(wanted))
 
+    def _found(self, need: _Need, samples: Samples) -> float:
+        """How many samples of what is needed there are to be."""
+        metric, what = need.metric, need.what
+        if metric.from_schedule and what not in _SCHEDULED:
+            return 0.0
+        shares = {client.value: share for client, share in self._profile.clients.items()}
+        if metric.scope is None or metric.scope in shares:  # whose people are as all are
+            share = shares[metric.scope] / math.fsum(shares.values()) if metric.scope else 1.0
+            return share * math.fsum(each.get(what, 0.0) for each in samples.values())
+        return samples.get(metric.scope, {}).get(what, 0.0)
+
     def doubts(self) -> Iterator[Doubt]:
         now = self._people.samples(self._load)
         measured = write_duration(_measured_s(self._load))
@@ -171,7 +174,7 @@ class _Outlook:
                 fix = f"let a stage without a ramp last {write_duration(2 * LEAST * SHORTEST)}"
                 why = f"{write_duration(steady)} of steady load, and it takes "
                 yield Doubt(metric.text, f"{why}{write_duration(LEAST * SHORTEST)}", fix)
-            elif need is not None and (found := need.found(now)) < need.aim:
+            elif need is not None and (found := self._found(need, now)) < need.aim:
                 about = f"about {number(round(found))}" if found >= 0.5 else "hardly any"
                 why = f"{about} samples in the {measured} measured, and it takes "
                 yield Doubt(metric.text, f"{why}{number(need.least)}", self._fix(need, found))
@@ -189,7 +192,7 @@ class _Outlook:
                 stages[self._stage] = stage
                 load = self._load.model_copy(update={"stages": tuple(stages)})
                 self._longer[seconds] = self._people.samples(load)
-            return need.found(self._longer[seconds]) >= need.aim
+            return self._found(need, self._longer[seconds]) >= need.aim
 
         if not reached(_LONGEST):
             return ""
@@ -226,7 +229,7 @@ class _Outlook:
                 faster = talk.model_copy(update={"time_scale": scale})
                 people = self._of(self._profile.model_copy(update={"conversation": faster}))
                 self._faster[scale] = people.samples(self._load)
-            if need.found(self._faster[scale]) >= need.aim:
+            if self._found(need, self._faster[scale]) >= need.aim:
                 times = number(round(talk.time_scale / scale, 1))
                 return f"set conversation.time_scale to {scale:g} (people {times} times as busy)"
         return ""

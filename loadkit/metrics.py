@@ -14,7 +14,7 @@
 
 `pNN` is a percentile with at most one decimal: `p50`, `p75`, `p99`, `p99.9`; `p999` is short for
 the last one. A user class in front narrows a metric to the sessions of that class:
-`HandoffChat.response.p95`.
+`HandoffChat.response.p95`; so does a client, to those of that client: `ios.response.p95`.
 """
 
 import re
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Client, Count, Ending, Phase
 
 __all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError"]
 
@@ -76,6 +76,7 @@ _COUNTS: Final = frozenset(
     ]
 )
 _SCHEDULE: Final = "from_schedule."
+_CLIENTS: Final = frozenset[str](Client)
 _PHASES: Final = frozenset(phase.value for phase in Phase)
 _FAMILIES: Final = frozenset(
     {name.partition(".")[0] for name in _COUNTS} | {_SCHEDULE[:-1], "drift"}
@@ -108,7 +109,7 @@ class Metric:
 
     Attributes:
         text: as it was written.
-        scope: the user class whose sessions alone count; None for all of them.
+        scope: the user class, or client, whose sessions alone count; None for all of them.
         name: the text without the user class.
         phase: what is timed; None for a count of something else and for a ratio.
         statistic: which figure of the phase, as it was written; None without a phase.
@@ -148,14 +149,14 @@ class Metric:
         """
         head, _, rest = text.partition(".")
         known = head in _FAMILIES or head in _PHASES
-        if known or not rest or not head.isidentifier():
+        if known or not rest or not (head.isidentifier() or head in _CLIENTS):
             return cls._of(text, None, text)
         try:
             metric = cls._of(text, head, rest)
         except MetricError as error:
             # Behind a class, which begins with a capital letter (PEP 8), is where the mistake is;
             # else it is more likely the phase or the family that is misspelt.
-            if head[0].isupper() and not _is_statistic(rest):
+            if (head[0].isupper() or head in _CLIENTS) and not _is_statistic(rest):
                 raise
             raise MetricError(f"no metric is called {text!r}", text, _EVERY) from error
         if metric.name in _OF_THE_RUN or metric.from_schedule:

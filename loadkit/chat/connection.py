@@ -3,6 +3,7 @@
 It dies and comes back while the conversation (`loadkit.chat.session`) lives on.
 """
 
+import sys
 from enum import Enum, auto
 from random import Random
 from typing import Any, Final
@@ -22,7 +23,8 @@ from loadkit.chat.effects import (
 )
 from loadkit.chat.inputs import Refused
 from loadkit.chat.journal import Journal
-from loadkit.chat.reconnect import POLL, RECYCLED, Verdict, backoff, on_close, on_refusal
+from loadkit.chat.policy import Policy
+from loadkit.chat.reconnect import POLL, UNKNOWN, Verdict, backoff, on_close, on_refusal
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
@@ -36,6 +38,8 @@ SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is
 NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
 BEHIND: Final = 2.0  # seconds without a batch although the replay is known to be incomplete
 LONGEST_REPLAY: Final = 60.0  # seconds; ours: a history that goes on after it is taken as it comes
+GOING_AWAY: Final = 1001  # the close code of a socket that is replaced, by the vendor's iOS SDK
+_LIMIT: Final = 10  # attempts in a row where the server names no limit
 SHORTEST_BEAT: Final = 0.1  # seconds; ours: a smaller interval is nonsense, and would be a flood
 
 _FINDINGS: Final = {
@@ -75,33 +79,23 @@ class Connection:
         "beats",
         "by",
         "doubt",
-        "handshake",
         "heard_at",
         "journal",
         "limit",
         "link",
         "lost_at",
         "opened_at",
+        "policy",
         "reach",
-        "recycle",
         "replayed_at",
         "rng",
-        "sdk",
         "stale_at",
     )
 
-    def __init__(
-        self,
-        handshake: float,
-        limit: int,
-        rng: Random,
-        *,
-        sdk: bool = False,
-        recycle: float = 0.0,
-        age: float = 0.0,
-    ) -> None:
-        self.handshake, self.limit, self.rng, self.sdk = handshake, limit, rng, sdk
-        self.recycle, self.age = recycle, age
+    def __init__(self, policy: Policy, rng: Random, *, age: float = 0.0) -> None:
+        limit = policy.max_reconnect_attempts
+        self.policy, self.rng, self.age = policy, rng, age
+        self.limit = _LIMIT if limit is None else limit
         self.stale_at = NEVER  # when the socket is old enough to be replaced
         self.journal = Journal()
         self.link = Link.GONE
@@ -132,7 +126,8 @@ class Connection:
             return
         attempts = given.get("max_reconnect_attempts")
         if limit and type(attempts) is int and attempts >= 0:
-            self.limit = attempts
+            no_limit = attempts == 0 and self.policy.zero_is_no_limit
+            self.limit = sys.maxsize if no_limit else attempts
         every = given.get("heartbeat_interval_seconds")
         if isinstance(every, bool) or not isinstance(every, (int, float)):
             return
@@ -150,12 +145,13 @@ class Connection:
         """The upgrade was answered with 101; the first heartbeat is a full interval away."""
         self.expect(Link.CONNECTING)
         self.link, self.opened_at, self.replayed_at = Link.REPLAYING, now, None
-        self.by = now + (NOTHING_NEW if self.journal.known else self.handshake)
+        self.by = now + (NOTHING_NEW if self.journal.known else self.policy.handshake)
         self.journal.opened()
         self.beats.clear()
         self.doubt = False
         self.beat_at = now + self.beat_every if self.beat_every else NEVER
-        self.stale_at = now + self.recycle - self.age % self.recycle if self.recycle else NEVER
+        recycle = self.policy.recycle
+        self.stale_at = now + recycle - self.age % recycle if recycle else NEVER
         self.age = 0.0
 
     def batch(self, now: float, size: int, out: list[Effect]) -> bool:
@@ -168,7 +164,7 @@ class Connection:
             return False
         self.replayed_at = now
         # However much there is, it does not hold up the session for ever.
-        latest = self.opened_at + (LONGEST_REPLAY if self.journal.known else self.handshake)
+        latest = self.opened_at + (LONGEST_REPLAY if self.journal.known else self.policy.handshake)
         if size >= FULL_BATCH:
             self.by = min(now + SILENCE, latest)
             return False
@@ -225,10 +221,10 @@ class Connection:
     def refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
         """The socket could not be opened. Returns as `closed` does."""
         self.expect(Link.CONNECTING)
-        verdict = on_refusal(refusal.status)
+        verdict = on_refusal(refusal.status, self.policy.reconnect)
         if verdict is Verdict.RENEW:
-            expired = refusal.kind is Failure.TOKEN_EXPIRED
-            kind = refusal.kind if expired else Failure.SESSION_LOST
+            lost = refusal.status in UNKNOWN and refusal.kind is not Failure.TOKEN_EXPIRED
+            kind = Failure.SESSION_LOST if lost else refusal.kind
             return self._give_up(kind, verdict, refusal.detail, out)
         out.append(Failed(refusal.kind, refusal.detail))
         return self._retry(now, verdict, refusal.detail, out, at_least=refusal.wait_s or 0.0)
@@ -252,7 +248,7 @@ class Connection:
         wait = (
             POLL
             if verdict is Verdict.POLL
-            else backoff(self.attempt, self.rng.random(), sdk=self.sdk)
+            else backoff(self.attempt, self.rng.random(), sdk=self.policy.reconnect == "sdk")
         )
         self.by = now + max(wait, at_least)
         return None
@@ -275,11 +271,19 @@ class Connection:
             return self._beat(now, out) or False
         return False
 
+    def replaced(self, now: float, out: list[Effect]) -> Finish | None:
+        """This side wants another socket, for a token that is new. Returns as `closed` does."""
+        self.expect(Link.LIVE)
+        out.append(Counted(Count.DISCONNECTS_REFRESHED))
+        out.append(Hangup(GOING_AWAY))
+        return self._lost(now, Verdict.RESUME, "a new token", out)
+
     def _renew_socket(self, now: float, out: list[Effect]) -> Finish | None:
         """The socket is old: take a fresh one, as the vendor's SDKs do."""
+        code = self.policy.recycled
         out.append(Counted(Count.DISCONNECTS_RECYCLED))
-        out.append(Hangup(RECYCLED))
-        return self._lost(now, on_close(RECYCLED), "recycled", out)
+        out.append(Drop() if code is None else Hangup(code))
+        return self._lost(now, Verdict.RESUME, "recycled", out)
 
     def _beat(self, now: float, out: list[Effect]) -> Finish | None:
         if len(self.beats) == 2:  # the first of them for two intervals: slow is something else

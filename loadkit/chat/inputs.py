@@ -10,6 +10,7 @@ __all__ = [
     "CUT",
     "ELAPSED",
     "FORCED",
+    "REPLACED",
     "START",
     "VANISHED",
     "Closed",
@@ -30,6 +31,7 @@ class Signal(Enum):
     ELAPSED = "elapsed"  # the session's deadline has come
     CUT = "cut"  # the run was told to stop
     FORCED = "forced"  # we broke the socket ourselves, as the plan has it
+    REPLACED = "replaced"  # the socket is to be opened anew, with another token
     VANISHED = "vanished"  # the person's browser is gone without a word
 
 
@@ -37,6 +39,7 @@ START: Final = Signal.START
 ELAPSED: Final = Signal.ELAPSED
 CUT: Final = Signal.CUT
 FORCED: Final = Signal.FORCED
+REPLACED: Final = Signal.REPLACED
 VANISHED: Final = Signal.VANISHED
 
 

@@ -9,7 +9,7 @@ from loadkit.figures import State
 if TYPE_CHECKING:
     from loadkit.chat.session import Session
 
-__all__ = ["moment_of", "state_of"]
+__all__ = ["is_handed_back", "may_end_here", "moment_of", "state_of"]
 
 _OF_TALK: Final = {
     Talk.JOINING: "join",
@@ -56,3 +56,18 @@ def state_of(session: "Session") -> State:
     if connection.journal.known and connection.link in _AWAY and session.talk not in _DONE:
         return State.RECONNECTING
     return _STATES[session.talk]
+
+
+def is_handed_back(session: "Session") -> bool:
+    """Whether the agent is there again after a human, and has not said anything so far."""
+    return session.talk is Talk.GREETING and session.turn is None and session.handoff is not None
+
+
+def may_end_here(session: "Session") -> bool:
+    """Whether a conversation may end without a word about it, as far as what was said goes."""
+    answered = session.turn is not None and session.turn.answered
+    return (
+        session.answers.farewell
+        or session.talk is Talk.LEFT
+        or (answered and session.talk in (Talk.READY, Talk.WITH_HUMAN))
+    )

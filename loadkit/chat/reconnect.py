@@ -3,13 +3,13 @@
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["POLL", "RECYCLED", "Verdict", "backoff", "on_close", "on_refusal"]
+__all__ = ["POLL", "UNKNOWN", "Verdict", "backoff", "on_close", "on_refusal"]
 
 POLL: Final = 10.0
 """Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
 
-RECYCLED: Final = 4002
-"""Close code of a client that wants a fresh socket: the vendor's SDKs do after two hours."""
+UNKNOWN: Final = (401, 404)
+"""Status of an upgrade that is refused as the session, or its token, is not known (any more)."""
 
 _FIRST, _CEILING, _JITTER = 1.0, 30.0, 0.2
 
@@ -36,9 +36,16 @@ def on_close(code: int) -> Verdict:
     return _BY_CODE.get(code, Verdict.RESUME)
 
 
-def on_refusal(status: int | None) -> Verdict:
-    """The verdict on an upgrade that was not answered with 101 (None: not answered at all)."""
-    return Verdict.RENEW if status in (401, 404) else Verdict.RESUME
+def on_refusal(status: int | None, reconnect: str = "reference") -> Verdict:
+    """The verdict on an upgrade that was not answered with 101.
+
+    Args:
+        status: of the answer; None for none at all.
+        reconnect: how the client comes back, as in `Policy`: to the vendor's mobile SDKs any answer
+            but 101 means that the session is not known.
+    """
+    lost = status in UNKNOWN if reconnect == "reference" else status is not None
+    return Verdict.RENEW if lost else Verdict.RESUME
 
 
 def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:

@@ -25,8 +25,8 @@ from loadkit.chat.effects import (
 )
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Closed, Input, Leave, Opened, Refused, Say, Signal, Typing
-from loadkit.chat.moments import moment_of
-from loadkit.chat.policy import Policy, Talk
+from loadkit.chat.moments import is_handed_back, may_end_here, moment_of
+from loadkit.chat.policy import RESENDING, Policy, Talk
 from loadkit.chat.recall import recall
 from loadkit.chat.transitions import MISSING, ROWS, not_closed
 from loadkit.chat.turn import Turn, new_id
@@ -38,9 +38,6 @@ from loadkit.wire import Event, Flaw
 from loadkit.wire.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
 
 __all__ = ["Session"]
-
-RESEND_AFTER: Final = 5.0  # seconds without an echo, doubled each time: the reference's advice
-RESEND_LIMIT: Final = 3
 
 
 class Session:
@@ -80,7 +77,7 @@ class Session:
         """
         Args:
             policy: the client's choices.
-            rng: for message ids and the jitter of reconnects; may be shared by many sessions.
+            rng: for message ids and jitter; may be shared by many sessions.
             streaming: whether streamed answers were asked for.
             memory: the cursor that an earlier process had of this session, which this one goes
                 on with from nothing (a cold resume): the replay must reach it. None for a new
@@ -88,16 +85,8 @@ class Session:
             socket_age: how old the first socket is to be taken for, in seconds: it is replaced
                 that much earlier.
         """
-        limit = policy.max_reconnect_attempts
         self.policy, self.streaming, self.memory = policy, streaming, memory
-        self.connection = Connection(
-            policy.handshake,
-            10 if limit is None else limit,
-            rng,
-            sdk=policy.reconnect == "sdk",
-            recycle=policy.recycle,
-            age=socket_age,
-        )
+        self.connection = Connection(policy, rng, age=socket_age)
         self.connection.reach = memory or 0
         self.talk = Talk.NEW
         self.turn: Turn | None = None  # the last thing asked, answered or not
@@ -184,6 +173,8 @@ class Session:
             case Signal.FORCED:
                 self._expect(happening, *_UNDER_WAY)
                 self._gone(now, self.connection.forced(now, out), out)
+            case Signal.REPLACED if self.connection.link is Link.LIVE and self.talk in _TALKING:
+                self._gone(now, self.connection.replaced(now, out), out)
             case Signal.START:
                 self.connection.expect(Link.GONE)
                 self._expect(happening, Talk.NEW)
@@ -198,7 +189,7 @@ class Session:
     # --- the socket and the clock ---------------------------------------------------------------
 
     def _closed(self, now: float, code: int, out: list[Effect], *, flooded: bool) -> None:
-        if code == 1000 and self._is_complete and self.ending is None:
+        if code == 1000 and may_end_here(self) and self.ending is None:
             self.connection.expect(Link.REPLAYING, Link.LIVE)
             self.finish(now, Finish(Ending.NATURAL_END), out)
             return
@@ -242,13 +233,15 @@ class Session:
         if now >= by:  # a socket may go again before its ELAPSED comes
             self._overdue(now, out)
         elif self.talk is Talk.NEW:
-            self.owe(Talk.JOINING, Turn(JOIN, now), out)
+            self.owed_by = now + self.policy.joins_after(self.connection.rng)
+            if now >= self.owed_by:
+                self._overdue(now, out)
         elif turn is not None and self.talk in (Talk.JOINING, Talk.LEAVING) and not turn.echoed:
             out.append(Send(turn.frame))  # a second one is a no-op
         for unheard in [turn for turn in self.open_turns() if not turn.echoed]:
             if self.policy.resend == "never":
                 self.lose(now, unheard, Failure.UNACKNOWLEDGED, out)
-            else:
+            elif self.policy.resend != "android":  # which only waits
                 self.resend(now, unheard, out)
         if self.talk is not Talk.OVER:
             for act in acts:
@@ -265,6 +258,9 @@ class Session:
 
     def _overdue(self, now: float, out: list[Effect]) -> None:
         turn = self.turn
+        if self.talk is Talk.NEW:
+            self.owe(Talk.JOINING, Turn(JOIN, now), out)
+            return
         if turn is not None and self.talk in _WAITING:
             if now < turn.sent + self.policy.patience:
                 self.resend(now, turn, out)
@@ -275,7 +271,7 @@ class Session:
             self.answers.thinking = thinking
             self.lose(now, turn, kind, out)
             return
-        if self.is_handed_back:  # and not a word: none is owed
+        if is_handed_back(self):  # and not a word: none is owed
             self.handoff = None
             self.your_turn("", Cue.AGENT_BACK, out)
             return
@@ -302,15 +298,13 @@ class Session:
         local_id = new_id(self.connection.rng)
         frame = user_message(say.text, local_id)
         turn = Turn(frame, now, due=say.due, text=say.text, local_id=local_id)
-        if self.policy.resend == "reference":
-            turn.again_at = now + RESEND_AFTER
+        turn.again_at = now + self.policy.again_after(0)
         out.append(Counted(Count.TURNS_SENT, now))
         if self.talk in _WAITING:
             self.following.append(turn)
             out.append(Send(frame))
             return
-        waiting = Talk.WAITING if self.talk is Talk.READY else Talk.WAITING_HUMAN
-        self.owe(waiting, turn, out)
+        self.owe(Talk.WAITING if self.talk is Talk.READY else Talk.WAITING_HUMAN, turn, out)
 
     def _leave(self, now: float, leave: Leave, out: list[Effect]) -> None:
         self._expect(leave, *_UNDER_WAY, Talk.ENDED)
@@ -360,21 +354,6 @@ class Session:
     # --- helpers ------------------------------------------------------------------------------
 
     @property
-    def is_handed_back(self) -> bool:
-        """Whether the agent is there again after a human, and has not said anything so far."""
-        return self.talk is Talk.GREETING and self.turn is None and self.handoff is not None
-
-    @property
-    def _is_complete(self) -> bool:
-        """Whether a conversation may end here, as far as what was said goes."""
-        answered = self.turn is not None and self.turn.answered
-        return (
-            self.answers.farewell
-            or self.talk is Talk.LEFT
-            or (answered and self.talk in (Talk.READY, Talk.WITH_HUMAN))
-        )
-
-    @property
     def _has_left(self) -> bool:
         return bool(self.pending) and isinstance(self.pending[0], Leave)
 
@@ -387,10 +366,8 @@ class Session:
         """The message that an echo belongs to."""
         if local_id is None:
             return None
-        turn = self.turn
-        if turn is not None and turn.local_id == local_id:
-            return turn
-        return next((turn for turn in self.following if turn.local_id == local_id), None)
+        every = self.following if self.turn is None else (self.turn, *self.following)
+        return next((turn for turn in every if turn.local_id == local_id), None)
 
     def in_order_of_echoes(self) -> None:
         """Messages are answered in the order in which the server has them, if it has them."""
@@ -412,13 +389,17 @@ class Session:
         self.owed_by = min(turn.sent + self.policy.patience, again_at)
 
     def resend(self, now: float, turn: Turn, out: list[Effect]) -> None:
-        """Send a message again that was not echoed, unless that was done often enough."""
+        """Send a message again that was not echoed; if that was done often enough, it is lost."""
+        again, gives_up = RESENDING[self.policy.resend]
         turn.again_at = NEVER
-        if turn.resends < RESEND_LIMIT:
+        if turn.resends < len(again):
             turn.resends += 1
-            turn.again_at = now + RESEND_AFTER * 2**turn.resends
+            turn.again_at = now + self.policy.again_after(turn.resends)
             out.append(Counted(Count.TURNS_RESENT, turn.sent))
             out.append(Send(turn.frame))
+        elif gives_up is not None:
+            self.lose(now, turn, Failure.UNACKNOWLEDGED, out)
+            return
         if turn is self.turn:
             self._wait_for(turn)
 

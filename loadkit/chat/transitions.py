@@ -1,4 +1,4 @@
-"""What each server event does to a conversation: every transition is in this file.
+"""What each server event does to a conversation; a hand-off's are in `loadkit.chat.handing_over`.
 
 The table `ROWS` at the end says which function takes an event where; an event without a row is a
 violation by the server and changes nothing.
@@ -11,7 +11,18 @@ from loadkit.acts import Cue
 from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.connection import Link
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
-from loadkit.chat.handoff import Handoff
+from loadkit.chat.handing_over import (
+    bot_after_left,
+    handed_back,
+    human_joined,
+    human_left,
+    no_human,
+    step_of_handoff,
+    to_client,
+    transferred,
+    triggered,
+)
+from loadkit.chat.moments import is_handed_back
 from loadkit.chat.policy import Talk
 from loadkit.chat.stream import LONGEST, MOST_CHUNKS
 from loadkit.chat.turn import Turn
@@ -28,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MISSING", "ROWS", "not_closed"]
 
-REJOIN_LIMIT: Final = 3  # joins sent again because the server knows no conversation
-FAREWELL: Final = 1.0  # seconds after CLIENT_HANDOFF_REQUIRED in which the agent should leave
 TO_CLOSE: Final = 5.0  # seconds after SESSION_END in which the server should close; ours
 
 
@@ -171,7 +180,7 @@ def _complete(session: "Session", now: float, heard: str, event: Event, out: lis
         session.answers.prompted = False
         # After a refusal the person says it again; the greeting was only in its way.
         cue = Cue.OVERLOADED if session.rejoins and session.handoff is None else Cue.GREETED
-        if session.is_handed_back:
+        if is_handed_back(session):
             session.handoff, cue = None, Cue.AGENT_BACK
         session.your_turn(heard, cue, out, suggestions(event.payload))
         return
@@ -235,14 +244,21 @@ def _system(session: "Session", now: float, event: Event, out: list[Effect]) -> 
     about = family(event.payload.get("message"))
     out.append(Counted(f"system.{about}"))
     turn = session.turn if event.local_id is None else session.said(event.local_id)
-    may_rejoin = about is Family.NO_CONVERSATION and session.rejoins < REJOIN_LIMIT
-    if session.talk is Talk.JOINING and may_rejoin and event.local_id is None:
-        session.rejoins += 1
-        out.append(Send(JOIN))
+    rejoins = about is Family.NO_CONVERSATION
+    may_rejoin = rejoins and session.rejoins < session.policy.rejoins
+    if session.talk is Talk.JOINING and rejoins and event.local_id is None:
+        if may_rejoin:
+            session.rejoins += 1
+            out.append(Counted(Count.JOINS_AGAIN))
+            out.append(Send(JOIN))
+        elif session.rejoins == session.policy.rejoins:
+            session.rejoins += 1  # told once
+            out.append(Counted(Count.JOINS_GIVEN_UP))
     elif session.talk is Talk.WAITING and about in _REFUSALS and turn is not None and turn.is_open:
         kind, cue = _REFUSALS[about]
         if may_rejoin:
             session.rejoins += 1
+            out.append(Counted(Count.JOINS_AGAIN))
             session.abandon_turns(now, out)
             out.append(Failed(kind))
             session.owe(Talk.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
@@ -250,109 +266,10 @@ def _system(session: "Session", now: float, event: Event, out: list[Effect]) -> 
             session.lose(now, turn, kind, out, cue, refused=True)
 
 
-# --- a human takes over
-
-
-def _triggered(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    out.append(Counted(Count.HANDOFFS_TRIGGERED))
-    for turn in session.open_turns():
-        session.answered(turn, out)
-    session.answers.late += len(session.following)  # an agent that stays may still get to them
-    session.following.clear()
-    session.handoff = Handoff(now)
-    session.answers.interrupted()
-    session.talk, session.owed_by = Talk.QUEUED, now + session.policy.queue_patience
-
-
-def _step_of_handoff(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """What happens between the trigger and the human."""
-    handoff = session.handoff
-    if handoff is None:
-        _out_of_order(event, out)
-        return
-    match event.type:
-        case EventType.POLY_AGENT_LEFT:
-            handoff.agent_left = True
-        case EventType.HANDOFF_ACCEPTED:
-            handoff.accepted(out)
-        case EventType.HANDOFF_QUEUE_STATUS:
-            handoff.queue(event.payload, out)
-
-
-def _to_client(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """The person is to be taken elsewhere: this client leaves once the agent has."""
-    if session.handoff is None:
-        _out_of_order(event, out)
-        session.handoff = Handoff(now)
-    session.abandon_turns(now, out)
-    session.handoff.to_client(event.payload, out)
-    session.talk, session.ending = Talk.ENDED, Ending.CLIENT_HANDOFF
-    session.owed_by = now + FAREWELL
-
-
-def _no_human(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    if session.handoff is None:
-        _out_of_order(event, out)
-        return
-    failed = event.type is EventType.HANDOFF_FAILED
-    out.append(Counted(Count.HANDOFFS_FAILED if failed else Count.HANDOFFS_TIMED_OUT))
-    queued = session.talk is Talk.QUEUED  # else the person had given up already
-    if queued:
-        session.give_up(now, out)
-    session.handoff = None
-    if queued:
-        session.your_turn("", Cue.NO_HUMAN, out)
-
-
-def _human_joined(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    if session.handoff is None:
-        session.handoff = Handoff(now)  # never accepted, which is told
-    else:
-        out.append(Sample(Phase.HANDOFF_WAIT, None, session.handoff.at, now))
-    session.handoff.human_joined(out)
-    session.abandon_turns(now, out)  # said to the agent, after the person gave up on the human
-    session.talk = Talk.WITH_HUMAN
-    session.your_turn("", Cue.HUMAN_JOINED, out)
-
-
-def _human_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    session.abandon_turns(now, out)
-    session.talk, session.owed_by = Talk.LEFT, now + session.policy.patience
-    session.connection.outlasts()  # nearly always the end is next
-
-
-def _handed_back(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """The human has left and the agent is there again. It may greet, and need not."""
-    out.append(Counted(Count.HANDOFFS_HANDED_BACK))
-    session.turn = None
-    session.talk, session.owed_by = Talk.GREETING, now + session.policy.handshake
-
-
-def _transferred(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """The human has left and the next one is there."""
-    out.append(Counted(Count.HANDOFFS_TRANSFERRED))
-    session.talk = Talk.WITH_HUMAN
-    session.your_turn("", Cue.HUMAN_JOINED, out)
-
-
-def _bot_after_left(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
-    """The agent speaks after a hand-off: while it is still there, that is its last word."""
-    if session.handoff is not None and session.handoff.agent_left:
-        if completes(event):
-            out.append(Violation(Wrong.BOT_AFTER_LEFT, f"while {session.talk.name}"))
-    else:
-        session.answers.take(event)
-        out.append(Counted("events.agent_beside_handoff"))
-
-
 def _human_types(session: "Session", now: float, event: Event, out: list[Effect]) -> None:
     if session.turn is not None and event.payload.get("state") == "TYPING_STATE_STARTED":
         session.turn.thought = True
     _tolerated(session, now, event, out)
-
-
-def _out_of_order(event: Event, out: list[Effect]) -> None:
-    out.append(Violation(Wrong.HANDOFF_OUT_OF_ORDER, event.type.removeprefix("EVENT_TYPE_")))
 
 
 # --- the end
@@ -464,13 +381,13 @@ _ANYWHERE: Final[dict[EventType, _Row]] = {
     _E.HEARTBEAT: _beat_echo,
 }
 _STEPS: Final[dict[EventType, _Row]] = {
-    _E.POLY_AGENT_LEFT: _step_of_handoff,
-    _E.HANDOFF_ACCEPTED: _step_of_handoff,
-    _E.HANDOFF_QUEUE_STATUS: _step_of_handoff,
-    _E.CLIENT_HANDOFF_REQUIRED: _to_client,
-    _E.HANDOFF_FAILED: _no_human,
-    _E.HANDOFF_TIMEOUT: _no_human,
-    _E.LIVE_AGENT_JOINED: _human_joined,
+    _E.POLY_AGENT_LEFT: step_of_handoff,
+    _E.HANDOFF_ACCEPTED: step_of_handoff,
+    _E.HANDOFF_QUEUE_STATUS: step_of_handoff,
+    _E.CLIENT_HANDOFF_REQUIRED: to_client,
+    _E.HANDOFF_FAILED: no_human,
+    _E.HANDOFF_TIMEOUT: no_human,
+    _E.LIVE_AGENT_JOINED: human_joined,
 }
 # After a refusal there are messages, and what becomes of them, ahead of the join.
 _JOIN: Final[dict[EventType, _Row]] = {
@@ -481,15 +398,15 @@ _NO_AGENT_YET: Final[dict[EventType, _Row]] = dict.fromkeys(_ACTS, _ahead_of_age
 # A join that was sent again is echoed again, however far the conversation got meanwhile.
 _AGAIN: Final[dict[EventType, _Row]] = {_E.REQUEST_POLY_AGENT_JOIN: _tolerated}
 _AFTER_END: Final[dict[EventType, _Row]] = dict.fromkeys(EventType, _at_the_end)
-_BOT_IS_GONE: Final[dict[EventType, _Row]] = dict.fromkeys(_ACTS, _bot_after_left)
+_BOT_IS_GONE: Final[dict[EventType, _Row]] = dict.fromkeys(_ACTS, bot_after_left)
 _HUMAN: Final[dict[EventType, _Row]] = {
     **_BOT_IS_GONE,
     _E.USER_MESSAGE: _echo,
     _E.LIVE_AGENT_TYPING: _tolerated,
-    _E.LIVE_AGENT_LEFT: _human_left,
-    _E.POLY_AGENT_LEFT: _step_of_handoff,
-    _E.HANDOFF_ACCEPTED: _step_of_handoff,  # late: the human's coming was the violation
-    _E.HANDOFF_QUEUE_STATUS: _step_of_handoff,
+    _E.LIVE_AGENT_LEFT: human_left,
+    _E.POLY_AGENT_LEFT: step_of_handoff,
+    _E.HANDOFF_ACCEPTED: step_of_handoff,  # late: the human's coming was the violation
+    _E.HANDOFF_QUEUE_STATUS: step_of_handoff,
 }
 
 ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
@@ -500,7 +417,7 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | _UNASKED
     | _STEPS
     | _AGAIN
-    | {_E.POLY_AGENT_JOINED: _joined_again, _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered},
+    | {_E.POLY_AGENT_JOINED: _joined_again, _E.POLY_AGENT_TRIGGERED_HANDOFF: triggered},
     Talk.WAITING: _ANYWHERE
     | _ACTS
     | _STEPS
@@ -508,7 +425,7 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | {
         _E.USER_MESSAGE: _echo,
         _E.POLY_AGENT_JOINED: _joined_again,
-        _E.POLY_AGENT_TRIGGERED_HANDOFF: _triggered,
+        _E.POLY_AGENT_TRIGGERED_HANDOFF: triggered,
     },
     Talk.QUEUED: _ANYWHERE | _BOT_IS_GONE | _STEPS | {_E.USER_MESSAGE: _echo},
     Talk.WITH_HUMAN: _ANYWHERE | _HUMAN | {_E.LIVE_AGENT_MESSAGE: _tolerated},
@@ -517,13 +434,13 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | {_E.LIVE_AGENT_MESSAGE: _message, _E.LIVE_AGENT_TYPING: _human_types},
     Talk.LEFT: _ANYWHERE
     | _BOT_IS_GONE
-    | dict.fromkeys(_STEPS, _step_of_handoff)
+    | dict.fromkeys(_STEPS, step_of_handoff)
     | {
         _E.USER_MESSAGE: _echo,
         _E.LIVE_AGENT_TYPING: _tolerated,
-        _E.LIVE_AGENT_JOINED: _transferred,
-        _E.POLY_AGENT_JOINED: _handed_back,
-        _E.CLIENT_HANDOFF_REQUIRED: _to_client,
+        _E.LIVE_AGENT_JOINED: transferred,
+        _E.POLY_AGENT_JOINED: handed_back,
+        _E.CLIENT_HANDOFF_REQUIRED: to_client,
     },
     # Whatever was under way when the person left may cross the leave.
     Talk.LEAVING: _ANYWHERE
@@ -543,8 +460,6 @@ ROWS: Final[dict[Talk, dict[EventType, _Row]]] = {
     | {
         _E.HEARTBEAT: _beat_echo,
         _E.EVENT_BATCH: _tolerated,
-        _E.USER_RECEIVED_MESSAGE: _tolerated,
-        _E.USER_READ_MESSAGE: _tolerated,
         _E.SHOW_CSAT_REQUEST: _survey,
         _E.CSAT_RESPONSE: _survey,
     },

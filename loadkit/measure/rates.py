@@ -1,11 +1,14 @@
-"""How much a run got through a second, and how each user class fared in it."""
+"""How much a run got through a second, and how each user class and each client fared in it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Client, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 
-__all__ = ["by_class", "throughput"]
+__all__ = ["by_class", "by_client", "throughput"]
+
+_CLIENTS: Final = frozenset[str](Client)
 
 
 def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, float]:
@@ -32,10 +35,20 @@ def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, 
 
 def by_class(ledger: Ledger) -> dict[str, dict[str, Any]]:
     """Return the figures of each user class that had a session, as plain values, by its name."""
+    return _by_name(ledger, lambda name: name not in _CLIENTS)
+
+
+def by_client(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return those of each kind of client; none where all had the same."""
+    found = _by_name(ledger, lambda name: name in _CLIENTS)
+    return found if len(found) > 1 else {}
+
+
+def _by_name(ledger: Ledger, wanted: Callable[[str], bool]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, scope in sorted(ledger.scopes.items()):
         counts = scope.counts
-        if not counts[Count.SESSIONS_STARTED]:
+        if not (wanted(name) and counts[Count.SESSIONS_STARTED]):
             continue
         latency = scope.latency.get(Phase.RESPONSE)
         stats = {} if latency is None else latency.stats()

@@ -11,7 +11,7 @@ from loadkit.foreign import one_line
 from loadkit.measure.ages import age_class
 from loadkit.measure.histogram import Tally
 from loadkit.measure.names import Names
-from loadkit.measure.scope import Scoped
+from loadkit.measure.scope import Apart, Scoped
 from loadkit.measure.waiting import Waiting
 
 __all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
@@ -55,11 +55,11 @@ class Recorder:
 
     Args:
         measure_from: the stamp at which the warm-up ends.
-        watched: the user classes whose figures are wanted apart from the others'.
+        watched: the user classes and clients whose figures are wanted apart from the others'.
         clock: what stamps the starts and ends of sessions. Without one whoever is there at a
             `take` is taken to have been there for the whole interval.
         wall: seconds since the epoch, which says when something went wrong.
-        named: further user classes, of which counts and responses are wanted and no more.
+        named: further ones, of which counts and responses are wanted and no more.
 
     Attributes:
         is_ending: whether the load is over and its sessions are being ended. The caller sets it;
@@ -90,7 +90,7 @@ class Recorder:
         self._clock, self._wall = clock, wall
         self._taken_at: float | None = None if clock is None else clock()
         self._lived_until = self._taken_at
-        self._scopes = {name: Scoped(self, name in watched) for name in sorted(watched | named)}
+        self._scopes = {name: Apart(name in watched) for name in sorted(watched | named)}
         self._waiting = Waiting()
         self._names = Names()
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
@@ -110,9 +110,10 @@ class Recorder:
         self._peak = self.live
         self._session_seconds = 0.0
 
-    def scoped(self, name: str) -> "Recorder | Scoped":
-        """Return what records for one user class: this recorder itself if none was asked for."""
-        return self._scopes.get(name, self)
+    def scoped(self, *names: str) -> "Recorder | Scoped":
+        """Return what records for a user class and a client: itself if none is kept apart."""
+        parts = [self._scopes[name] for name in names if name in self._scopes]
+        return Scoped(self, parts) if parts else self
 
     def sample(
         self,
@@ -160,12 +161,12 @@ class Recorder:
             self._from_schedule[phase].unfinished(until - due, lost=lost)
 
     def see_waiting(
-        self, name: str, now: float, waits: Iterable[Wait], turns: Iterable[float]
+        self, names: Iterable[str], now: float, waits: Iterable[Wait], turns: Iterable[float]
     ) -> None:
         """Take note of what a session waits for now, to be told with the interval at its `take`.
 
         Args:
-            name: its user class.
+            names: its user class and its client.
             now: the stamp that the coming `take` gets.
             waits: what it waits for.
             turns: when each of its messages was sent that waits for its answer.
@@ -173,9 +174,9 @@ class Recorder:
         waits = [wait for wait in waits if wait.sent >= self.measure_from]
         open_turns = sum(sent >= self.measure_from for sent in turns)
         self._waiting.see(now, waits, open_turns)
-        scope = self._scopes.get(name)
-        if scope is not None:
-            scope.see_waiting(now, waits, open_turns)
+        for name in names:
+            if (part := self._scopes.get(name)) is not None:
+                part.see_waiting(now, waits, open_turns)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         """Count something, by a key of `loadkit.figures.Count`.

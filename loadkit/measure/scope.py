@@ -1,4 +1,5 @@
-"""The figures of one user class: kept by a worker beside those of all, merged by the master."""
+"""The figures of one user class, or one client: kept by a worker beside those of all, merged by the
+master."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,11 @@ from loadkit.measure.waiting import Waiting
 if TYPE_CHECKING:
     from loadkit.measure.recorder import Recorder
 
-__all__ = ["Scope", "Scoped"]
+__all__ = ["Apart", "Scope", "Scoped"]
 
 
 class Scope:
-    """What the master knows of one user class.
+    """What the master knows of one user class, or one kind of client.
 
     Args:
         new: makes the distributions: lasting ones, where it lives as long as the run.
@@ -72,26 +73,57 @@ class Scope:
         return {"latency": latency, "counts": dict(self.counts)}
 
 
+class Apart:
+    """What a worker keeps apart for one user class, or one kind of client.
+
+    Args:
+        whole: whether every phase is kept, and not responses alone.
+    """
+
+    __slots__ = ("_whole", "counts", "latency", "waiting")
+
+    def __init__(self, whole: bool = True) -> None:
+        self._whole = whole
+        self._open()
+
+    def _open(self) -> None:
+        self.latency: defaultdict[str, Tally] = defaultdict(Tally)
+        self.counts: defaultdict[str, int] = defaultdict(int)
+        self.waiting = Waiting()
+
+    def keeps(self, phase: Phase) -> bool:
+        """Whether a phase is kept."""
+        return self._whole or phase is Phase.RESPONSE
+
+    def see_waiting(self, now: float, waits: Sequence[Wait], turns: int) -> None:
+        """See `Recorder.see_waiting`."""
+        self.waiting.see(now, [wait for wait in waits if self.keeps(wait.phase)], turns)
+
+    def take(self) -> dict[str, Any]:
+        """Return what was recorded since the last call, as plain types, and start afresh."""
+        taken = {
+            "latency": {str(phase): tally.to_wire() for phase, tally in self.latency.items()},
+            "counts": {str(key): count for key, count in self.counts.items()},
+            "waiting": self.waiting.to_wire(),
+        }
+        self._open()
+        return taken
+
+
 class Scoped:
-    """Records for a worker's recorder, and for one user class apart.
+    """Records for a worker's recorder, and apart for whom a session belongs to.
 
     The methods are those of `Recorder`, which see.
 
     Args:
         every: the worker's recorder.
-        whole: whether every phase is kept apart, and not responses alone.
+        parts: of its user class, and of its client.
     """
 
-    __slots__ = ("_counts", "_every", "_latency", "_waiting", "_whole")
+    __slots__ = ("_every", "_parts")
 
-    def __init__(self, every: "Recorder", whole: bool = True) -> None:
-        self._every, self._whole = every, whole
-        self._waiting = Waiting()
-        self._open()
-
-    def _open(self) -> None:
-        self._latency: defaultdict[str, Tally] = defaultdict(Tally)
-        self._counts: defaultdict[str, int] = defaultdict(int)
+    def __init__(self, every: "Recorder", parts: Sequence[Apart]) -> None:
+        self._every, self._parts = every, tuple(parts)
 
     def sample(
         self,
@@ -102,33 +134,33 @@ class Scoped:
         since: float | None = None,
     ) -> None:
         self._every.sample(phase, due, sent, end, since)
-        if sent >= self._every.measure_from and (self._whole or phase is Phase.RESPONSE):
-            self._latency[phase].record(end - sent)
+        if sent >= self._every.measure_from:
+            for part in self._parts:
+                if part.keeps(phase):
+                    part.latency[phase].record(end - sent)
 
     def unfinished(
         self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
     ) -> None:
         self._every.unfinished(phase, due, sent, until, lost)
-        if sent >= self._every.measure_from and (self._whole or phase is Phase.RESPONSE):
-            self._latency[phase].unfinished(until - sent, lost=lost)
-
-    def see_waiting(self, now: float, waits: Sequence[Wait], turns: int) -> None:
-        own = [wait for wait in waits if self._whole or wait.phase is Phase.RESPONSE]
-        self._waiting.see(now, own, turns)
+        if sent >= self._every.measure_from:
+            for part in self._parts:
+                if part.keeps(phase):
+                    part.latency[phase].unfinished(until - sent, lost=lost)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
         self._every.count(key, n, since)
         if since is None or since >= self._every.measure_from:
-            self._counts[key] += n
+            self._count(key, n)
 
     def count_named(self, family: str, word: str) -> str:
         key = self._every.count_named(family, word)
-        self._counts[key] += 1
+        self._count(key)
         return key
 
     def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
         self._every.fail(kind, detail, origin)
-        self._counts[f"errors.{kind}"] += 1
+        self._count(f"errors.{kind}")
 
     def violate(
         self,
@@ -138,23 +170,16 @@ class Scoped:
         transcript: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._every.violate(kind, detail, origin, transcript)
-        self._counts[f"violations.{kind}"] += 1
+        self._count(f"violations.{kind}")
 
     def session_started(self) -> None:
         self._every.session_started()
-        self._counts[Count.SESSIONS_STARTED] += 1
+        self._count(Count.SESSIONS_STARTED)
 
     def session_ended(self, ending: Ending) -> None:
         self._every.session_ended(ending)
-        self._counts[f"ended.{ending}"] += 1
+        self._count(f"ended.{ending}")
 
-    def take(self) -> dict[str, Any]:
-        """Return what was recorded since the last call, as plain types, and start afresh."""
-        taken = {
-            "latency": {str(phase): tally.to_wire() for phase, tally in self._latency.items()},
-            "counts": {str(key): count for key, count in self._counts.items()},
-            "waiting": self._waiting.to_wire(),
-        }
-        self._waiting = Waiting()
-        self._open()
-        return taken
+    def _count(self, key: str, n: int = 1) -> None:
+        for part in self._parts:
+            part.counts[key] += n

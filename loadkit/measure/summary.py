@@ -10,7 +10,7 @@ from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.distribution import PERCENTILES
 from loadkit.measure.drift import Drift
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.rates import by_class, throughput
+from loadkit.measure.rates import by_class, by_client, throughput
 from loadkit.measure.slo import SloLine, judge, stale_turns
 from loadkit.measure.validity import assess
 from loadkit.measure.verdict import FAULT_OF_OURS, USAGE, Verdict, decide
@@ -53,7 +53,7 @@ class Summary:
         arrivals: how many sessions an arrival rate asked for, and how many were started and
             refused; None in the closed model.
         throughput: what was done a second; see `loadkit.measure.rates.throughput`.
-        user_classes: how each of them fared, likewise.
+        user_classes, clients: how each of them fared, likewise.
         stopped_early: why the run ended before its time, when, and by what or whom; None if it
             did not.
         drift: what its figures did over the hours, by the keys of `loadkit.measure.drift.Drift`;
@@ -91,6 +91,7 @@ class Summary:
     arrivals: Mapping[str, float] | None = None
     throughput: Mapping[str, float] = field(default_factory=dict)
     user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clients: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stopped_early: str | None = None
     drift: Mapping[str, Any] | None = None
     incidents: Sequence[Mapping[str, Any]] = ()
@@ -131,6 +132,7 @@ class Summary:
             "violations": dict(self.violations),
             "errors": dict(self.errors),
             "user_classes": dict(self.user_classes),
+            "clients": dict(self.clients),
             "generator": dict(self.generator),
             "slo": [line.to_dict() for line in self.slo],
             "counts": dict(self.counts),
@@ -168,6 +170,7 @@ class Summary:
             arrivals=data.get("arrivals"),
             throughput=data.get("throughput", {}),
             user_classes=data.get("user_classes", {}),
+            clients=data.get("clients", {}),
             stopped_early=data.get("stopped_early"),
             drift=data.get("drift"),
             incidents=tuple(data.get("incidents", ())),
@@ -367,6 +370,7 @@ def summarise(
         else {"asked": asked_sessions, "started": arrived, "refused": refused},
         throughput=throughput(ledger, round(duration_s, 3), warmup_s),
         user_classes=by_class(ledger),
+        clients=by_client(ledger),
         stopped_early=aborted or stopped,
         own_code=dict(own_code or {}),
         drift=drift.to_dict(),

@@ -7,7 +7,6 @@ anyone waits for is a deadline of the one `receive`, so every event is stamped w
 from collections import deque
 from time import perf_counter, time
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import gevent
 
@@ -33,6 +32,7 @@ from loadkit.chat.inputs import (
     CUT,
     ELAPSED,
     FORCED,
+    REPLACED,
     START,
     VANISHED,
     Closed,
@@ -49,20 +49,19 @@ from loadkit.chat.waits import waits_of
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
 from loadkit.net.allowance import FLOODED, Allowance
-from loadkit.net.entry import Entry, count_status, enter
+from loadkit.net.entry import Entry, count_status, enter, refreshed
 from loadkit.net.fate import Fate
 from loadkit.net.link import Link
 from loadkit.net.ports import Itinerary, Mishap, Person, Setting
 from loadkit.net.revisit import revisit
 from loadkit.net.tab import Tab
 from loadkit.net.token import expired
+from loadkit.net.transcript import Frames
 from loadkit.wire import Event, Flaw
 
 __all__ = ["Driver"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
-REMEMBERED: Final = 8  # frames kept for the transcript of a violation
-LOOKED_AT: Final = 1 << 14  # bytes kept of each of them: more than is told
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -80,13 +79,14 @@ class Driver:
         "_entry",
         "_fate",
         "_finish",
+        "_frames",
         "_greenlet",
         "_heard",
         "_hushed",
         "_itinerary",
         "_link",
         "_person",
-        "_recent",
+        "_refresh_at",
         "_restarts",
         "_said_at",
         "_session",
@@ -116,8 +116,9 @@ class Driver:
         self._fate = Fate(itinerary)
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
-        self._recent: deque[tuple[float, str, bytes]] = deque(maxlen=REMEMBERED)
+        self._frames = Frames()
         self._started = 0.0
+        self._refresh_at = NEVER
         self._broken_next: Mishap | None = None  # what happens to the socket being opened
         self._tabs: list[Tab] = []
         self._restarts = itinerary.restarts
@@ -175,12 +176,12 @@ class Driver:
         recorder.session_started()
         ending: Ending | None = Ending.CUT_OFF
         try:
-            self._started = perf_counter()
+            self._started = self._frames.since = perf_counter()
             try:
-                streaming = self._itinerary.streaming
-                self._entry = enter(self._setting, due, self._ask, streaming=streaming)
+                self._entry = enter(self._setting, due, self._ask, self._itinerary)
                 self._asked = None
                 redaction.hold(self._entry.token)
+                self._refresh_at = self._entry.refresh_at(self._setting.persona.refresh)
                 self._correlation_id = self._entry.correlation_id
             except RemoteError as refusal:
                 self._not_given(lost=True)
@@ -221,7 +222,7 @@ class Driver:
                 continue
             session = self._session
             struck_at = self._fate.due(self._started)
-            until = min(session.deadline, struck_at)
+            until = min(session.deadline, struck_at, self._refresh_at)
             if acts and acts[0].due < until:
                 until = acts[0].due
             link = self._link
@@ -238,6 +239,8 @@ class Driver:
                     self._count_flood(link)
                     self._feed(perf_counter(), Closed(link.closed.code, link.flooded))
             now = perf_counter()
+            if now >= self._refresh_at and self._finish is None:
+                self._refresh()
             if now >= struck_at and self._finish is None:
                 self._strike(self._fate.take(now))
             if now >= self._session.deadline and self._finish is None:
@@ -286,15 +289,27 @@ class Driver:
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None
-        query = {"access_token": self._entry.token, "session_id": self._entry.session_id}
-        if cursor:
-            query["cursor"] = f"seq:{cursor}" if self._setting.cursor == "seq" else str(cursor)
-        return urlencode(query)
+        return self._entry.query(cursor, self._setting.cursor)
+
+    def _refresh(self) -> None:
+        """The token nears its end: take a new one, and open the session's socket anew with it."""
+        assert self._entry is not None
+        self._refresh_at = NEVER
+        try:
+            self._entry = refreshed(self._setting, self._entry, self._ask)
+            self._asked = None
+            redaction.hold(self._entry.token)
+        except RemoteError as error:  # the old one is as good as it was
+            self._not_given(lost=True)
+            self._setting.recorder.fail(error.kind, error.detail, self._origin())
+            return
+        self._refresh_at = self._entry.refresh_at(self._setting.persona.refresh)
+        self._feed(perf_counter(), REPLACED)
 
     def _take(self, link: Link, frame: bytes | Flaw) -> None:
         stamp = link.stamp
         if not isinstance(frame, Flaw):
-            self._recent.append((stamp, "←", frame[:LOOKED_AT]))
+            self._frames.note(stamp, "←", frame)
         for event in link.events(frame):
             if self._finish is not None or self._link is not link:
                 return
@@ -341,7 +356,7 @@ class Driver:
                 recorder.sample(*effect)
         elif isinstance(effect, Send):
             if self._link is not None:
-                self._recent.append((now, "→", effect.frame[:LOOKED_AT]))
+                self._frames.note(now, "→", effect.frame)
                 self._link.send(effect.frame)
         elif isinstance(effect, Counted):
             recorder.count(effect.key, effect.n, effect.since)
@@ -368,7 +383,7 @@ class Driver:
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail, self._origin())
             case Violation(kind=kind, detail=detail):
-                self._setting.recorder.violate(kind, detail, self._origin(), self._transcript)
+                self._setting.recorder.violate(kind, detail, self._origin(), self._frames.lines)
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None:
@@ -471,14 +486,8 @@ class Driver:
 
     def _origin(self) -> Origin:
         session = "" if self._entry is None else self._entry.session_id
-        return Origin(self._setting.user_class, session, self._correlation_id)
-
-    def _transcript(self) -> list[str]:
-        """The last frames both ways, times from the session's start."""
-        return [
-            f"{stamp - self._started:.6f} {way} {frame.decode(errors='replace')}"
-            for stamp, way, frame in self._recent
-        ]
+        setting = self._setting
+        return Origin(setting.user_class, session, self._correlation_id, setting.client)
 
     def _cut(self) -> Ending:
         """The greenlet is being killed: end the session on the server, if it knows one."""

@@ -1,16 +1,18 @@
 """The way into a session: a token, then the session, over one HTTP connection as a client's own."""
 
 from collections.abc import Callable
+from math import inf
 from time import perf_counter, time
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from loadkit.errors import RemoteError
 from loadkit.figures import Count, Phase, Wait
-from loadkit.net.ports import Recorder, Setting
+from loadkit.net.ports import Itinerary, Recorder, Setting
 from loadkit.net.rest import Api
-from loadkit.net.token import expired
+from loadkit.net.token import expired, expiry
 
-__all__ = ["Entry", "count_status", "enter"]
+__all__ = ["Entry", "count_status", "enter", "refreshed"]
 
 
 class Entry(NamedTuple):
@@ -26,9 +28,50 @@ class Entry(NamedTuple):
     session_id: str
     correlation_id: str
 
+    def query(self, cursor: int, style: str) -> str:
+        """The query of an upgrade, encoded.
+
+        Args:
+            cursor: the sequence after which events are wanted; 0 for all.
+            style: how it is written; see `Setting.cursor`.
+        """
+        query = {"access_token": self.token, "session_id": self.session_id}
+        if cursor:
+            query["cursor"] = f"seq:{cursor}" if style == "seq" else str(cursor)
+        return urlencode(query)
+
+    def refresh_at(self, before: float | None) -> float:
+        """When the token will be so many seconds from its end; infinity where nobody asks.
+
+        As well where it is that from the first: it would be asked for again and again.
+        """
+        expires = None if before is None else expiry(self.token)
+        wait = inf if before is None or expires is None else expires - before - time()
+        return perf_counter() + wait if wait > 0 else inf
+
+
+def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
+    """Take a new token for a session that goes on.
+
+    Raises:
+        RemoteError: as `enter`.
+    """
+    api = Api(setting.target, setting.credentials)
+    try:
+        began = perf_counter()
+        waits(Wait(Phase.TOKEN, None, began))
+        token = api.access_token()
+        setting.recorder.sample(Phase.TOKEN, None, began, perf_counter())
+    except RemoteError as error:
+        count_status(setting.recorder, error)
+        raise
+    finally:
+        api.close()
+    return entry._replace(token=token)
+
 
 def enter(
-    setting: Setting, due: float, waits: Callable[[Wait], object], *, streaming: bool
+    setting: Setting, due: float, waits: Callable[[Wait], object], itinerary: Itinerary
 ) -> Entry:
     """Ask for a token and for a session.
 
@@ -36,7 +79,7 @@ def enter(
         setting: whom to ask, and where the figures go.
         due: when the plan wanted it to begin (seconds, monotonic).
         waits: told of each call, before it is made.
-        streaming: whether to ask for streamed answers.
+        itinerary: of who comes.
 
     Raises:
         RemoteError: it was refused, or did not come about, however often it was tried.
@@ -49,7 +92,12 @@ def enter(
         count_status(recorder, error)
 
     def session() -> str:
-        return api.create_session(token, streaming=streaming, platform=setting.platform)
+        return api.create_session(
+            token,
+            streaming=itinerary.streaming,
+            platform=setting.platform,
+            device=itinerary.device,
+        )
 
     api = Api(setting.target, setting.credentials, retrying=refused)
     try:

@@ -67,10 +67,10 @@ class Fate:
         self.deaf = (begins, perf_counter())
 
     def end(self, link: Link, kind: str, code: int | None = None) -> None:
-        """End a socket as a `Mishap` of that kind says; a code that is not told is 1001."""
+        """End a socket as a `Mishap` of that kind says: a close without a code is none."""
         match kind:
-            case "close":
-                link.close(code or 1001)
+            case "close" if code is not None:
+                link.close(code)
             case "reset":
                 link.drop(reset=True)
             case "half_open":

@@ -6,10 +6,11 @@ from random import Random
 from typing import Literal, Protocol
 
 from loadkit.acts import Act, Cue
+from loadkit.chat.personas import PERSONAS, Persona
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
-from loadkit.figures import Ending, Origin, Phase
+from loadkit.figures import Client, Ending, Origin, Phase
 from loadkit.net.link import Traffic
 from loadkit.net.target import Target
 
@@ -85,6 +86,8 @@ class Setting:
 
     Attributes:
         user_class: of their people.
+        client: what these have; `persona` is how it behaves.
+        platform: what a session says that it runs on.
         cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
     """
 
@@ -94,6 +97,8 @@ class Setting:
     traffic: Traffic
     policy: Policy
     rng: Random
+    persona: Persona = PERSONAS[Client.REFERENCE]
+    client: str = ""
     platform: str = "web"
     cursor: Literal["seq", "integer"] = "seq"
     user_class: str = ""
@@ -111,6 +116,7 @@ class Itinerary:
         restarts: cold resumes: after an answer the process is shut down and a new one, which
             remembers nothing but the session and its token, goes on.
         socket_age: how old the first socket is to be taken for, in seconds.
+        device: the `device_type` of who comes; None says nothing of it.
     """
 
     streaming: bool = False
@@ -119,3 +125,4 @@ class Itinerary:
     tabs: int = 0
     restarts: int = 0
     socket_age: float = 0.0
+    device: str | None = None

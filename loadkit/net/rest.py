@@ -124,13 +124,16 @@ class Api:
             raise RemoteError(Failure.TOKEN_MALFORMED, wrong)
         return token
 
-    def create_session(self, token: str, *, streaming: bool, platform: str = "web") -> str:
+    def create_session(
+        self, token: str, *, streaming: bool, platform: str = "web", device: str | None = None
+    ) -> str:
         """Create the conversation that the WebSocket will carry.
 
         Args:
             token: from `access_token`; the session is bound to it.
             streaming: whether answers come in chunks.
             platform: what the user is said to be on, such as `web` or `android`.
+            device: what that runs on, such as `mobile`; None says nothing of it.
 
         Returns:
             The session's id.
@@ -141,7 +144,8 @@ class Api:
         """
         if not _HEADER_VALUE.fullmatch(token):
             raise LocalError("the access token given cannot stand in an HTTP header")
-        body = orjson.dumps({"streaming_enabled": streaming, "platform": platform})
+        wishes = {"streaming_enabled": streaming, "platform": platform}
+        body = orjson.dumps(wishes if device is None else wishes | {"device_type": device})
         bearer = {"Authorization": f"Bearer {token}"}
         return self._ask("sessions", bearer, body, "session_id")
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["expired", "flaw"]
+__all__ = ["expired", "expiry", "flaw"]
 
 CLOCK_SKEW: Final = 5.0
 """Seconds that the server's clock and ours may differ by, as the vendor's clients allow."""
@@ -24,9 +24,9 @@ def flaw(token: str, now: float, clock_ahead_s: float | None = None) -> str | No
     parts = token.split(".")
     if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):
         return "not three base64url parts"
-    expiry = _expiry(token)
-    if expiry is not None and expiry + CLOCK_SKEW < now:
-        ago = now - expiry
+    expires = expiry(token)
+    if expires is not None and expires + CLOCK_SKEW < now:
+        ago = now - expires
         text = f"expired on arrival: {ago:,.0f} s ago by this machine's clock"
         if clock_ahead_s is not None and clock_ahead_s + CLOCK_SKEW >= ago:
             return f"{text}, which is {clock_ahead_s:,.0f} s ahead of the server's (Date): set it"
@@ -40,11 +40,11 @@ def expired(token: str, now: float) -> bool:
     Args:
         now: the wall clock, in seconds since the epoch.
     """
-    expiry = _expiry(token)
-    return expiry is not None and expiry - CLOCK_SKEW < now
+    expires = expiry(token)
+    return expires is not None and expires - CLOCK_SKEW < now
 
 
-def _expiry(token: str) -> float | None:
+def expiry(token: str) -> float | None:
     """The `exp` of a JWT, in seconds since the epoch; None where it says nothing of the kind."""
     claims_part = token.split(".")[1]
     try:

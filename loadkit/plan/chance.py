@@ -2,12 +2,13 @@
 
 import math
 import random
+from collections.abc import Mapping
 from hashlib import blake2b
 from statistics import NormalDist
 from struct import Struct
 from typing import Final
 
-__all__ = ["SLOTS", "Chance", "exponential", "lognormal", "person_rng", "share_of"]
+__all__ = ["SLOTS", "Chance", "exponential", "lognormal", "person_rng", "share_of", "weighted"]
 
 SLOTS: Final = 16
 """How many draws each number of a `Chance` gives."""
@@ -75,3 +76,17 @@ def lognormal(uniform: float, median: float, sigma: float) -> float:
 def exponential(uniform: float, mean: float) -> float:
     """A waiting time without memory: the value above which the share `uniform` lies."""
     return -mean * math.log(uniform)
+
+
+def weighted(weights: Mapping[str, float], uniform: float) -> str:
+    """The name on which a share of the total weight falls."""
+    left = uniform * math.fsum(weights.values())
+    chosen = ""
+    for name, weight in weights.items():
+        if not weight:
+            continue
+        chosen = name
+        left -= weight
+        if left < 0:
+            break
+    return chosen

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from loadkit.plan.chance import Chance, exponential, share_of
+from loadkit.plan.chance import Chance, exponential, share_of, weighted
 from loadkit.plan.settings import Table, Weight, known_class
 from loadkit.plan.units import Duration, Ratio
 
@@ -115,12 +115,12 @@ class Chaos(Table):
         per_turn: chance in each turn, at a moment drawn uniformly from it.
         at: chances at moments of the protocol.
         how: what happens.
-        codes: weights of the codes of `close`.
+        codes: weights of the codes of `close`, in place of those of the client.
         stall_for: seconds, of `stall`. Not scaled.
         storms: what hits many sessions at once.
-        reconnect: how a client comes back. `reference`: after 1 s doubling to 30 s, each ±20 %,
-            as the vendor's API reference advises. `sdk`: after 1 s ±20 %, then every 10 s, as
-            the vendor's mobile SDKs do.
+        reconnect: how a client comes back, in place of how it does of its own. `reference`:
+            after 1 s doubling to 30 s, each ±20 %, as the vendor's API reference advises. `sdk`:
+            as the vendor's Android client does, see `loadkit.chat.personas`.
     """
 
     classes: Annotated[
@@ -130,12 +130,10 @@ class Chaos(Table):
     per_turn: Ratio = 0.1
     at: Moments = Moments(mid_stream=0.05)
     how: Means = Means(close=1, fin=2, reset=2, half_open=1, stall=1)
-    codes: Annotated[dict[str, Weight], AfterValidator(_codes)] = Field(
-        default={"1001": 1.0, "4002": 1.0}
-    )
+    codes: Annotated[dict[str, Weight], AfterValidator(_codes)] | None = None
     stall_for: Duration = 5.0
     storms: Annotated[tuple[Storm, ...], Field(strict=False)] = ()
-    reconnect: Literal["reference", "sdk"] = "reference"
+    reconnect: Literal["reference", "sdk"] | None = None
 
     def concerns(self, class_name: str) -> bool:
         """Tell whether sessions of this user class meet mishaps; storms hit whom they hit."""
@@ -144,10 +142,14 @@ class Chaos(Table):
             self.per_minute or self.per_turn or any(self.at.model_dump().values())
         )
 
+    def by(self, codes: Mapping[str, float]) -> "Chaos":
+        """What befalls a client: one that closes with these codes, unless the profile says."""
+        return self if self.codes is not None else self.model_copy(update={"codes": codes})
+
     def mishap(self, kind: str, uniform: float) -> Mishap:
-        """One of a kind; `uniform` chooses the code of a `close`."""
-        if kind == "close":
-            return Mishap(kind, int(_weighted(self.codes, uniform)))
+        """One of a kind; `uniform` chooses the code of a `close`, which may have none."""
+        if kind == "close" and self.codes:
+            return Mishap(kind, int(weighted(self.codes, uniform)))
         return Mishap(kind, seconds=self.stall_for if kind == "stall" else 0.0)
 
 
@@ -235,7 +237,7 @@ class Mishaps:
         return exponential(draws[0], 60.0 / rate) if rate else math.inf
 
     def _kind(self, draws: list[float]) -> Mishap:
-        return self._settings.mishap(_weighted(self._how, draws[2]), draws[3])
+        return self._settings.mishap(weighted(self._how, draws[2]), draws[3])
 
 
 _RATE: Final = len(MOMENTS)
@@ -260,17 +262,3 @@ def in_storm(settings: Chaos, storm_index: int, session_key: int | str, seed: in
     if not hit_by_storm(storm_index, storm.share, session_key, seed):
         return None
     return settings.mishap(storm.how, share_of(seed, "code", storm_index, session_key))
-
-
-def _weighted(weights: Mapping[str, float], uniform: float) -> str:
-    """The name on which a share of the total weight falls."""
-    left = uniform * math.fsum(weights.values())
-    chosen = ""
-    for name, weight in weights.items():
-        if not weight:
-            continue
-        chosen = name
-        left -= weight
-        if left < 0:
-            break
-    return chosen

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from loadkit.errors import UsageError
+from loadkit.figures import Client
 from loadkit.metrics import Metric
 from loadkit.plan.capacity_settings import CapacitySettings
 from loadkit.plan.chaos import Chaos
@@ -22,6 +23,7 @@ from loadkit.plan.results import Results
 from loadkit.plan.settings import (
     LONGEST_DRAIN,
     AllowHosts,
+    Clients,
     Connection,
     Conversation,
     Load,
@@ -63,6 +65,7 @@ class _Tables(Table):
     allow_hosts: AllowHosts = ()
     load: Load
     mix: Mix
+    clients: Clients = Field(default={Client.REFERENCE: 1.0})
     conversation: Conversation = Conversation()
     human: Human = Human()
     handoff: Handoff = Handoff()
@@ -83,7 +86,7 @@ class Profile(_Tables):
     Attributes:
         allow_hosts: hosts that may have the connector token, in the patterns of `loadkit.hosts`,
             beside the one that the command line names.
-        load, mix, conversation, connection: the tables of `loadkit.plan.settings`.
+        load, mix, clients, conversation, connection: the tables of `loadkit.plan.settings`.
         human: how people are; `handoff`, `idle`, `abandon`: what some of them are up to.
         chaos: the disconnects that are forced.
         slo: the limits that make the test pass; empty where there are none.
@@ -125,9 +128,15 @@ class Profile(_Tables):
 
     @property
     def watched(self) -> frozenset[str]:
-        """The user classes that a limit names, so that their figures are kept apart."""
+        """The user classes and clients that a limit names: their figures are kept apart."""
         scopes = (Metric.parse(limit.metric).scope for limit in self.slo)
         return frozenset(scope for scope in scopes if scope is not None)
+
+    @property
+    def fleet(self) -> frozenset[str]:
+        """The clients whose figures are kept apart: all, unless there is but one."""
+        there = frozenset(client.value for client, share in self.clients.items() if share)
+        return there if len(there) > 1 else frozenset()
 
     @cached_property
     def dialogues(self) -> Repertoire:
@@ -202,6 +211,7 @@ def load_profile(
         "classes": known_classes,
         "violations": known_violations,
         "mix": data.get("mix"),
+        "clients": data.get("clients"),
         "model": load.get("model", "closed")
         if isinstance(load := data.get("load"), dict)
         else None,

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from loadkit.figures import Client
 from loadkit.hosts import checked_pattern
 from loadkit.magnitude import checked
 from loadkit.plan.dialogue import SECTORS
@@ -28,6 +29,7 @@ __all__ = [
     "MOST_ARRIVALS",
     "MOST_USERS",
     "AllowHosts",
+    "Clients",
     "Connection",
     "Conversation",
     "Load",
@@ -234,7 +236,7 @@ def known_class(name: str, info: ValidationInfo) -> str:
 
 def _weighs_something(mix: dict[str, float]) -> dict[str, float]:
     if not any(mix.values()):
-        raise ValueError("should give at least one user class a weight above 0")
+        raise ValueError("should give at least one a weight above 0")
     return mix
 
 
@@ -247,6 +249,12 @@ Mix = Annotated[
 ]
 """User class → weight: of all virtual users, the share weight ÷ sum of weights is of the class."""
 
+
+Clients = Annotated[
+    dict[Annotated[Client, Field(strict=False)], Annotated[float, Field(ge=0)]],
+    AfterValidator(_weighs_something),
+]
+"""Client → weight: of all sessions, the share weight ÷ sum of weights is of that client."""
 
 AllowHosts = Annotated[
     tuple[Annotated[str, AfterValidator(checked_pattern)], ...],
@@ -294,11 +302,11 @@ class Conversation(Table):
         time_scale: factor on every time a person takes; 0.1 makes people ten times faster.
         patience: seconds a person waits for an answer before the turn is lost. Not scaled: it
             is the target's time, not the person's.
-        resend: what to do about a message whose echo does not come. `never`: the turn is lost,
-            as the vendor's mobile SDKs have it. `reference`: send it again after 5 s, at most
-            3 times, as the vendor's API reference advises.
+        resend: what to do about a message whose echo does not come, in place of what the client
+            does. `never`: the turn is lost, when the patience ends. `reference`: send it again
+            after 5 s, at most 3 times, as the vendor's API reference advises.
         cursor: how a reconnect says where it was: `seq` sends `seq:<n>`, `integer` sends `<n>`.
-        platform: what the session says it runs on.
+        platform: what the session says it runs on, in place of what the client says.
         pause: seconds between two sessions of one virtual user, scaled by `time_scale`.
     """
 
@@ -307,9 +315,9 @@ class Conversation(Table):
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
     time_scale: Annotated[float, Field(ge=1e-9)] = 1.0
     patience: Annotated[Duration, Field(gt=0)] = 60.0
-    resend: Literal["never", "reference"] = "never"
+    resend: Literal["never", "reference"] | None = None
     cursor: Literal["seq", "integer"] = "seq"
-    platform: Platform = "web"
+    platform: Platform | None = None
     pause: Duration = 1.0
 
 
@@ -320,8 +328,8 @@ class Connection(Table):
         handshake: seconds that each step up to the end of the history may take.
         max_reconnect_attempts: in place of what the server announces; None leaves it to the
             server.
-        recycle: seconds after which an open socket is closed with 4002 and replaced, as the
-            vendor's SDKs do; 0 lets it grow as old as it may. Not scaled.
+        recycle: seconds after which an open socket is closed and replaced, as the vendor's SDKs
+            do, and browsers do not; 0 lets it grow as old as it may. Not scaled.
     """
 
     handshake: Annotated[Duration, Field(gt=0)] = 10.0

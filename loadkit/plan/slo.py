@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from loadkit.figures import Client
 from loadkit.magnitude import checked
 from loadkit.metrics import Metric, MetricError
 from loadkit.plan.settings import Table, known_class
@@ -14,6 +15,8 @@ from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
 
 __all__ = ["Abort", "Limit"]
+
+_CLIENTS: Final = frozenset[str](Client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class Limit:
         except MetricError as error:
             mend = did_you_mean(error.word, error.options)
             raise ValueError(f"{error}{mend}") from error
-        if metric.scope is not None:
+        if metric.scope in _CLIENTS:
+            _has_client(metric.scope, info)
+        elif metric.scope is not None:
             _has_users(known_class(metric.scope, info), info)
         kinds = (info.context or {}).get("violations")
         family, _, kind = metric.name.partition(".")
@@ -76,6 +81,14 @@ def _has_users(name: str, info: ValidationInfo) -> None:
         mend = did_you_mean(name, mix, listed=False)
         raise ValueError(f"[mix] has no user class {name!r}{mend}")
     raise ValueError(f"[mix] sends no {name}; give it a weight above 0, or take the limit out")
+
+
+def _has_client(name: str, info: ValidationInfo) -> None:
+    """Refuse a client that the fleet leaves out, likewise."""
+    context = info.context or {}
+    clients = context.get("clients", {})
+    if "clients" in context and not (isinstance(clients, Mapping) and clients.get(name)):
+        raise ValueError(f"[clients] sends no {name}; give it a weight above 0")
 
 
 def _limited(metric: str, info: ValidationInfo) -> str:

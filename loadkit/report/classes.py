@@ -1,23 +1,30 @@
-"""How each user class fared, a row each: the same on a terminal and on a page."""
+"""How each user class and each client fared, a row each: the same on a terminal and on a page."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from loadkit.measure.summary import Summary
 from loadkit.measure.words import number
 from loadkit.report.latency import TOO_FEW, shown
 
-__all__ = ["COLUMNS", "rows"]
+__all__ = ["COLUMNS", "tables"]
 
 COLUMNS: Final = ("sessions", "failed", "turns", "lost", "errors", "violations", "p50", "p95")
-"""Behind the class' name; the last two are of its responses, in milliseconds."""
+"""Behind the name; the last two are of its responses, in milliseconds."""
 
 
-def rows(summary: Summary) -> Iterator[tuple[str, ...]]:
-    """Return the rows, the class' name first; none where there is but one class."""
-    if len(summary.user_classes) < 2:
-        return
-    for name, had in summary.user_classes.items():
+def tables(summary: Summary) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """Return each table's rows behind what they are about, the row's name first.
+
+    A user class or client that is the only one has no table: its figures are the run's.
+    """
+    for what, figures in (("user class", summary.user_classes), ("client", summary.clients)):
+        if len(figures) > 1:
+            yield what, list(_rows(figures))
+
+
+def _rows(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    for name, had in figures.items():
         counts = (
             had["sessions"]["started"],
             had["sessions"]["failed"],

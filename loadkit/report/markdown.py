@@ -14,6 +14,7 @@ from loadkit.report.verdict import broke, in_doubt, verdict_line, word
 __all__ = ["document"]
 
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "p999", "max")
+_TITLES: Final = {"user class": "User classes", "client": "Clients"}
 _EXAMPLE: Final = "for example"
 _MARKS: Final = {"pass": "✓", "fail": "**✗**", "undecided": "?"}
 _OWN: Final = frozenset(_MARKS.values())  # our own emphasis, which is left alone
@@ -87,11 +88,11 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
             yield ""
             heads = ("response by the session's age", "count", "p50", "p95")
             yield from _table(heads, list(drift.by_age(summary.drift)))
-    if by_class := list(classes.rows(summary)):
-        yield from ("", "## User classes", "")
+    for what, figures in classes.tables(summary):
+        yield from ("", f"## {_TITLES[what]}", "")
         *counts, p50, p95 = classes.COLUMNS
-        columns = ("user class", *counts, f"response {p50}, ms", f"response {p95}, ms")
-        yield from _table(columns, by_class)
+        columns = (what, *counts, f"response {p50}, ms", f"response {p95}, ms")
+        yield from _table(columns, figures)
     yield from ("", "## Counts", "")
     yield from _table(("what", "how many"), list(_counts(summary)))
     for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):

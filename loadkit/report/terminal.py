@@ -48,8 +48,8 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print()
     console.print(_counts(summary, examples or {}))
     console.print()
-    if by_class := list(classes.rows(summary)):
-        console.print(_classes(by_class))
+    for what, figures in classes.tables(summary):
+        console.print(_classes(what, figures))
         console.print()
     if summary.drift is not None:
         console.print(_drift(summary.drift))
@@ -95,9 +95,9 @@ def _latencies(summary: Summary) -> Table:
     return table
 
 
-def _classes(rows: Sequence[tuple[str, ...]]) -> Table:
+def _classes(what: str, rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("response, ms", no_wrap=True)
+    table.add_column(what, no_wrap=True)
     for name in classes.COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

@@ -45,6 +45,7 @@ class ChatUser(User):
     restarts: ClassVar[int] = 0
 
     failures = 0
+    number: int | None = None
     due: float | None = None
 
     @property
@@ -67,8 +68,11 @@ class ChatUser(User):
             self.worker.ready.wait()  # Locust may be faster than the master's word to begin
             self.due = self.worker.first_due()
         gevent.sleep(max(0.0, self.due - perf_counter()))
-        finish = self.worker.converse(self.due, self.worker.planned(self), first=first)
+        worker, outing = self.worker, self.worker.planned(self)
+        number = worker.next_number(outing.name) if self.number is None else self.number
+        finish = worker.converse(self.due, outing, number, first=first)
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
+        self.number = number if worker.renews(finish, self.failures) else None
         self.due = self.worker.next_due(finish, self.failures)
 
 

@@ -14,18 +14,18 @@ from gevent.event import Event
 from locust.env import Environment
 
 from loadkit.chat.effects import Finish
-from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, State
+from loadkit.fleet import Fleet
 from loadkit.machine import ran_out
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Mishap, Setting
+from loadkit.net.ports import Itinerary, Mishap
 from loadkit.net.target import Target
 from loadkit.network import Network
 from loadkit.plan.chance import person_rng
-from loadkit.plan.chaos import Mishaps, in_storm
+from loadkit.plan.chaos import Chaos, Mishaps, in_storm
 from loadkit.plan.errand import Outing
 from loadkit.plan.human import Person
 from loadkit.plan.profile import Profile
@@ -77,7 +77,7 @@ class Worker:
         self._deliver, self._tell, self._fault = deliver, tell, fault
         self.blame = Blame(self.own_code, fault, self._ran_out)
         self._told: set[str] = set()
-        self._drivers: dict[Driver, str] = {}  # those that live a session, with its user class
+        self._drivers: dict[Driver, tuple[str, str]] = {}  # with their user class and their client
         self._spread = count()
         self._jitter = Random()
         self._gate: Gate | None = None
@@ -123,10 +123,11 @@ class Worker:
             self._environment,
             self._began + profile.load.warmup,
             profile.watched,
-            frozenset(profile.mix),
+            frozenset(profile.mix) | profile.fleet,
             texts_hidden=self.blame.texts_hidden,
         )
-        self._settings = {name: self._setting(profile, name) for name in profile.mix}
+        self._fleet = Fleet(profile, self._target, self._credentials, self.recorder, self._traffic)
+        self._names = tuple(profile.mix)
         self._classes: Mapping[str, Any] = {
             cls.__name__: cls for cls in self._environment.user_classes
         }
@@ -139,28 +140,6 @@ class Worker:
         self._follower = gevent.spawn(self._follow_the_name)
         self._broom = gevent.spawn(self._sweep)
         self.ready.set()
-
-    def _setting(self, profile: Profile, user_class: str) -> Setting:
-        talk = profile.conversation
-        return Setting(
-            target=self._target,
-            credentials=self._credentials,
-            recorder=self.recorder.scoped(user_class),
-            traffic=self._traffic,
-            policy=Policy(
-                patience=talk.patience,
-                queue_patience=profile.handoff.patience,
-                handshake=profile.connection.handshake,
-                resend=talk.resend,
-                max_reconnect_attempts=profile.connection.max_reconnect_attempts,
-                reconnect=profile.chaos.reconnect,
-                recycle=profile.connection.recycle,
-            ),
-            rng=Random(),
-            platform=talk.platform,
-            cursor=talk.cursor,
-            user_class=user_class,
-        )
 
     def wind_down(self, drain: float) -> bool:
         """The load is over: nobody says anything new, whoever waits may still be answered.
@@ -228,7 +207,8 @@ class Worker:
 
     def users(self) -> Mapping[str, int]:
         """Sessions in the open model, by user class, as Locust's table of users has them."""
-        return Counter(self._drivers.values()) if self._gate is not None else {}
+        names = (name for name, _ in self._drivers.values())
+        return Counter(names) if self._gate is not None else {}
 
     def first_due(self) -> float:
         """When a user that is spawned now should begin.
@@ -248,8 +228,8 @@ class Worker:
             outing = user.plan()
         except SystemExit as error:
             raise OwnCodeError(f"it calls sys.exit({error.code})") from error
-        if not isinstance(outing, Outing) or outing.name not in self._settings:
-            names = ", ".join(self._settings)
+        if not isinstance(outing, Outing) or outing.name not in self._names:
+            names = ", ".join(self._names)
             raise OwnCodeError(f"it returns {outing!r}: return an Outing of one of {names}")
         return outing
 
@@ -263,41 +243,39 @@ class Worker:
         if not self.ready.is_set():
             return  # the run is over
         name = text.partition(".")[0]
-        origin = Origin(name if name in self._settings else "")
+        origin = Origin(name if name in self._names else "")
         self.recorder.fail(Failure.OWN_CODE, text, origin)
         kind = trace.rstrip().rpartition("\n")[0]  # all but its words, which may differ each time
         if kind not in self._told and len(self._told) < KINDS:
             self._told.add(kind)
             self._tell(text, trace)
 
-    def converse(
-        self, due: float, outing: Outing, number: int | None = None, *, first: bool = False
-    ) -> Finish:
+    def converse(self, due: float, outing: Outing, number: int, *, first: bool = False) -> Finish:
         """Live one session; a fault of this tool stops the run.
 
         Args:
             due: when the plan wants it to begin.
-            number: the session's among all of the run; None takes the next one of its class.
+            number: the session's among all of its class: it says who comes.
             first: whether it is its user's first one, which `load.stagger` cuts short.
         """
         profile = self.profile
         if profile is None or self._winding_down:
             raise gevent.GreenletExit  # the run is over
         name, seed = outing.name, profile.load.seed
-        if number is None:
-            number = next(self._numbers[name])
+        member = self._fleet.member(name, number)
         midway = first and profile.load.stagger
         person = Person.of(profile, person_rng(seed, name, number), outing.errand, midway=midway)
         itinerary = Itinerary(
             streaming=outing.streaming,
-            mishaps=Mishaps.of(profile.chaos, name, person_rng(seed, "chaos", name, number)),
-            storms=self._storms(f"{name}-{number}"),
+            mishaps=Mishaps.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
+            storms=self._storms(member.chaos, f"{name}-{number}"),
             tabs=outing.tabs,
             restarts=outing.restarts,
             socket_age=person.age_s,
+            device=member.device,
         )
-        driver = Driver(self._settings[name], person, itinerary)
-        self._drivers[driver] = name
+        driver = Driver(member.setting, person, itinerary)
+        self._drivers[driver] = (name, member.setting.client)
         try:
             return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
@@ -332,17 +310,29 @@ class Worker:
             self.recorder.count(Count.SESSIONS_RENEWED)
             finish = self.converse(perf_counter(), outing, number)
 
-    def _storms(self, session: str) -> tuple[tuple[float, Mishap], ...]:
+    def _storms(self, chaos: Chaos, session: str) -> tuple[tuple[float, Mishap], ...]:
         """The storms to come that hit a session."""
         profile = self.profile
         assert profile is not None
         now, found = perf_counter(), []
-        for index, storm in enumerate(profile.chaos.storms):
+        for index, storm in enumerate(chaos.storms):
             at = self._began + storm.at
-            mishap = in_storm(profile.chaos, index, session, profile.load.seed)
+            mishap = in_storm(chaos, index, session, profile.load.seed)
             if at > now and mishap is not None:
                 found.append((at, mishap))
         return tuple(sorted(found, key=lambda due: due[0]))
+
+    def next_number(self, name: str) -> int:
+        """A session's number among all of its class, over all workers."""
+        return next(self._numbers[name])
+
+    def renews(self, finish: Finish, failures: int) -> bool:
+        """Whether the same person begins anew, as the server has lost the session.
+
+        Args:
+            failures: how many sessions in a row failed, this one included.
+        """
+        return finish.renew and failures <= RENEW_LIMIT
 
     def next_due(self, finish: Finish, failures: int) -> float:
         """When the user begins the next session.
@@ -356,7 +346,7 @@ class Worker:
         assert self.profile is not None
         talk = self.profile.conversation
         pause = talk.pause * talk.time_scale
-        if finish.renew and failures <= RENEW_LIMIT:
+        if self.renews(finish, failures):
             self.recorder.count(Count.SESSIONS_RENEWED)
             pause = RENEW_AFTER
         elif failures:
@@ -389,13 +379,13 @@ class Worker:
         recorder.bytes_received = traffic.bytes_received
         # One look at each session: nobody is served meanwhile.
         now, ready, states = perf_counter(), 0, Counter[str]()
-        for driver, name in self._drivers.items():
+        for driver, names in self._drivers.items():
             rest = driver.rest
             if rest is State.READY:
                 ready += 1
                 continue
             states[(rest or driver.state).value] += 1
             if rest is None:
-                recorder.see_waiting(name, now, *driver.waits(now))
+                recorder.see_waiting(names, now, *driver.waits(now))
         recorder.states = states + Counter({State.READY.value: ready})
         self._deliver(recorder.take(now))

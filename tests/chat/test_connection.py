@@ -8,6 +8,7 @@ import pytest
 from loadkit.chat.connection import NEVER, Connection, Link
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
 from loadkit.chat.inputs import Closed, Refused
+from loadkit.chat.policy import Policy
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 
@@ -25,7 +26,7 @@ from .helpers import (
 
 def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> Connection:
     """A connection that has come as far as the last of `links`."""
-    one = Connection(handshake=10.0, limit=10, rng=Random(1), recycle=recycle, age=age)
+    one = Connection(Policy(recycle=recycle), Random(1), age=age)
     for link in links:
         if link is Link.CONNECTING:
             one.connect([])
@@ -121,7 +122,7 @@ def test_only_a_socket_that_is_there_can_be_broken(link: Link) -> None:
 
 
 def test_the_sdk_polls_every_ten_seconds_after_a_first_second() -> None:
-    one = Connection(handshake=10.0, limit=4, rng=Random(1), sdk=True)
+    one = Connection(Policy(max_reconnect_attempts=4, reconnect="sdk"), Random(1))
     one.connect([])
     waits, at = [], 0.0
     while one.refused(at, Refused(Failure.CONNECT_REFUSED), []) is None:

@@ -22,6 +22,7 @@ from loadkit.chat.effects import (
     Effect,
     Failed,
     Finish,
+    Hangup,
     Named,
     Sample,
     Send,
@@ -43,7 +44,7 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import Policy, Talk
+from loadkit.chat.policy import RESENDING, Policy, Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import NAMED, Ending, Phase
@@ -221,6 +222,8 @@ def well_formed(effects: list[Effect], now: float) -> None:
                 assert type(phase) is Phase
                 assert since <= until <= now
                 assert due is None or due <= until
+            case Hangup(code=code):
+                assert code == 4002
             case _:
                 assert type(effect) is Drop
     finish(effects)  # it is the last, and the only one
@@ -458,8 +461,14 @@ POLICIES = st.builds(
     Policy,
     patience=st.sampled_from([0.5, 20.0, 60.0]),
     handshake=st.sampled_from([0.1, 10.0]),
-    resend=st.sampled_from(["never", "reference"]),
+    resend=st.sampled_from([*RESENDING]),
     max_reconnect_attempts=st.sampled_from([None, 1, 10]),
+    zero_is_no_limit=st.booleans(),
+    reconnect=st.sampled_from(["reference", "sdk", "ios"]),
+    rejoins=st.sampled_from([0, 3, 1000]),
+    recycle=st.sampled_from([0.0, 5.0]),
+    recycled=st.sampled_from([None, 4002]),
+    context=st.booleans(),
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from loadkit.chat.inputs import CUT, ELAPSED, Closed, Opened, Say
 from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
-from loadkit.chat.transitions import REJOIN_LIMIT, ROWS
+from loadkit.chat.transitions import ROWS
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 from loadkit.wire import EventType
@@ -166,7 +166,8 @@ def test_messages_that_follow_one_without_a_conversation_are_lost_with_it() -> N
 def test_a_join_that_is_refused_is_sent_again_three_times_at_most() -> None:
     session = joining_session()
     out = feed(session, *((0.2 + again / 10, system(UNABLE)) for again in range(6)))
-    assert sent(out) == ["REQUEST_POLY_AGENT_JOIN"] * REJOIN_LIMIT
+    assert sent(out) == ["REQUEST_POLY_AGENT_JOIN"] * 3
+    assert counts(out) == {"system.no_conversation": 6, "joins.again": 3, "joins.given_up": 1}
     assert (violations(out), finish(out)) == ([], None)
     out = feed(session, (30.0, ELAPSED), (60.1, ELAPSED))
     assert failures(out) == [Failure.JOIN_MISSING]
@@ -174,7 +175,7 @@ def test_a_join_that_is_refused_is_sent_again_three_times_at_most() -> None:
 
 def test_without_a_conversation_for_good_the_person_is_told_to_try_again() -> None:
     session = live_session()
-    session.rejoins = REJOIN_LIMIT
+    session.rejoins = session.policy.rejoins
     said = feed(session, (10.0, Say("hi", due=10.0)))
     out = feed(session, (10.1, echo(said, 5)), (10.2, system(NOT_FOUND)))
     assert (sent(out), cues(out)) == ([], ["overloaded"])
@@ -183,7 +184,7 @@ def test_without_a_conversation_for_good_the_person_is_told_to_try_again() -> No
 
 def test_the_joins_that_were_sent_again_are_counted_in_a_row() -> None:
     session = waiting_session()
-    session.rejoins = REJOIN_LIMIT
+    session.rejoins = session.policy.rejoins
     feed(session, (12.0, message("Yes?", 6)))
     said = feed(session, (13.0, Say("hi", due=13.0)))
     out = feed(session, (13.1, echo(said, 7)), (13.2, system(NOT_FOUND)))

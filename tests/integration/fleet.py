@@ -2,19 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from random import Random
 from time import perf_counter
 from typing import Any
 
 import gevent
 
-from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.figures import State
+from loadkit.fleet import Fleet
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Setting
+from loadkit.net.ports import Itinerary
 from loadkit.net.target import Target
 from loadkit.plan.chance import person_rng
 from loadkit.plan.chaos import Mishaps, in_storm
@@ -65,20 +64,9 @@ def drive(
         spawned: is told of each session's greenlet, in their order, before it runs.
     """
     plan = profile() if plan is None else plan
-    recorder = Recorder()
-    setting = Setting(
-        target=Target.resolve(url),
-        credentials=Credentials(token, host),
-        recorder=recorder,
-        traffic=Traffic(),
-        policy=Policy(
-            patience=plan.conversation.patience,
-            resend=plan.conversation.resend,
-            reconnect=plan.chaos.reconnect,
-            recycle=plan.connection.recycle,
-        ),
-        rng=Random(1),
-    )
+    plan = plan.model_copy(update={"mix": dict.fromkeys((each.name for each in outings), 1.0)})
+    recorder, traffic = Recorder(), Traffic()
+    fleet_of = Fleet(plan, Target.resolve(url), Credentials(token, host), recorder, traffic)
     numbers: Counter[str] = Counter()
     fleet, drivers, began = [], [], perf_counter()
     for outing in outings:
@@ -86,19 +74,21 @@ def drive(
         numbers[outing.name] += 1
         person = Person.of(plan, person_rng(1, outing.name, number), outing.errand)
         rng = person_rng(1, "chaos", outing.name, number)
+        member = fleet_of.member(outing.name, number)
         struck = [
             (began + storm.at, mishap)
             for index, storm in enumerate(plan.chaos.storms)
-            if (mishap := in_storm(plan.chaos, index, f"{outing.name}-{number}", 1)) is not None
+            if (mishap := in_storm(member.chaos, index, f"{outing.name}-{number}", 1)) is not None
         ]
         itinerary = Itinerary(
             streaming=outing.streaming,
-            mishaps=Mishaps.of(plan.chaos, outing.name, rng),
+            mishaps=Mishaps.of(member.chaos, outing.name, rng),
             storms=tuple(struck),
             tabs=outing.tabs,
             restarts=outing.restarts,
+            device=member.device,
         )
-        driver = Driver(setting, person, itinerary)
+        driver = Driver(member.setting, person, itinerary)
         drivers.append(driver)
         fleet.append(gevent.spawn(driver.run, perf_counter()))
         spawned(fleet[-1])
@@ -111,7 +101,6 @@ def drive(
     gevent.killall(fleet)
     for greenlet in fleet:
         greenlet.get()  # what failed in there fails here; a killed one gives its GreenletExit
-    traffic = setting.traffic
     recorder.frames_sent, recorder.bytes_sent = traffic.frames_sent, traffic.bytes_sent
     recorder.frames_received = traffic.frames_received
     recorder.bytes_received = traffic.bytes_received

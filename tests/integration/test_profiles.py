@@ -24,6 +24,12 @@ PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
 # What makes each short. Limits on latency are for a machine that runs one thing at a time, and
 # are not what is tested here; the share of the turns lost is for runs with many.
 SHORT: dict[str, dict[str, str]] = {
+    "app-release": {
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '7s', users = 40 }]",
+        "conversation.time_scale": "0.1",
+        "chaos.storms.0.at": "2500ms",
+        "chaos.storms.1.at": "5s",
+    },
     "capacity": {
         "load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"
     },

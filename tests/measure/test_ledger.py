@@ -363,7 +363,7 @@ def test_what_began_in_the_warm_up_is_waited_for_by_nobody() -> None:
 def test_what_a_watched_class_waits_for_is_known_apart() -> None:
     recorder, ledger = Recorder(watched=frozenset({"HandoffChat"})), Ledger()
     for name in ("HandoffChat", "CompleteChat"):
-        recorder.see_waiting(name, 9.0, [Wait(Phase.RESPONSE, 1.0, 2.0)], [2.0])
+        recorder.see_waiting([name], 9.0, [Wait(Phase.RESPONSE, 1.0, 2.0)], [2.0])
     ledger.add("w", 1, recorder.take(9.0))
     assert ledger.latency["response"].waits == 2
     assert ledger.scopes["HandoffChat"].latency["response"].waits == 1

@@ -128,6 +128,7 @@ def test_the_first_of_each_kind_are_kept_with_where_they_happened() -> None:
         "user_class": "HandoffChat",
         "session": "session-0",
         "correlation_id": "call-0",
+        "client": "",
     }
     assert (first[1]["of"], first[1]["frames"]) == ("violations", ["0.1 ← {}"])
     assert [one["session"] for one in recorder.take(2.0)["evidence"]] == 2 * ["session-2"]
@@ -258,7 +259,7 @@ def test_who_is_not_watched_records_with_all_others() -> None:
     """Only the classes that an objective names cost anything."""
     recorder = Recorder(watched=frozenset({"HandoffChat"}))
     assert recorder.scoped("CompleteChat") is recorder
-    assert recorder.scoped("HandoffChat") is recorder.scoped("HandoffChat")
+    assert recorder.scoped("HandoffChat") is not recorder
 
 
 def test_an_interval_is_plain_enough_for_json() -> None:

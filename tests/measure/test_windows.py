@@ -85,7 +85,7 @@ def test_a_window_that_saw_much_is_no_larger_than_one_that_saw_little() -> None:
     many.add(*rows)
     short, long = few.whole()[0].latency, many.whole()[-1].latency
     assert (len(short), len(long)) == (1, len(Phase))
-    assert size_of(short) == size_of(long) < 27_000
+    assert size_of(short) == size_of(long) < 29_000  # bytes; all phases
 
 
 def size_of(found: Sketches) -> int:

@@ -96,7 +96,7 @@ class TestAMoment:
     ("kind", "code", "done"),
     [
         ("close", 4000, [4000]),
-        ("close", None, [1001]),
+        ("close", None, ["fin"]),
         ("reset", None, ["reset"]),
         ("fin", None, ["fin"]),
         ("half_open", None, ["abandoned"]),

@@ -230,10 +230,10 @@ class TestSettings:
                 "human": 0.0,
             },
             "how": {"close": 1.0, "fin": 2.0, "reset": 2.0, "half_open": 1.0, "stall": 1.0},
-            "codes": {"1001": 1.0, "4002": 1.0},
+            "codes": None,
             "stall_for": 5.0,
             "storms": (),
-            "reconnect": "reference",
+            "reconnect": None,
         }
 
     @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import Client, Count, Ending, Phase
 from loadkit.metrics import RATIOS, STATISTICS
 from loadkit.plan.capacity_settings import CapacitySettings
 from loadkit.plan.chaos import MOMENTS, Chaos, Means
@@ -186,7 +186,7 @@ dialogues = "lines.jsonl"
     def test_a_mix_without_weight_is_told(self, path: Path):
         text = MINIMAL.replace("CompleteChat = 1", "CompleteChat = 0")
         assert mistakes_in(path, text) == [
-            "mine.toml:4: mix: should give at least one user class a weight above 0"
+            "mine.toml:4: mix: should give at least one a weight above 0"
         ]
 
     def test_any_class_may_be_named_where_the_classes_are_not_known(self, path: Path):
@@ -449,6 +449,7 @@ class TestDocumentation:
         *SECTORS,
         *get_args(Platform),
         *MOMENTS,
+        *Client,
         *Means.model_fields,
     )
 

@@ -63,9 +63,9 @@ def test_defaults_are_those_of_the_documentation():
         "dialogues": "builtin",
         "time_scale": 1.0,
         "patience": 60.0,
-        "resend": "never",
+        "resend": None,
         "cursor": "seq",
-        "platform": "web",
+        "platform": None,
         "pause": 1.0,
     }
     assert Connection().model_dump() == {

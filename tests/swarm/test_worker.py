@@ -170,4 +170,4 @@ def test_it_is_wound_down_once(ending: Worker) -> None:
 def test_nobody_begins_a_session_any_more(ending: Worker) -> None:
     ending.wind_down(0.0)
     with pytest.raises(gevent.GreenletExit):
-        ending.converse(0.0, Outing("CompleteChat"))
+        ending.converse(0.0, Outing("CompleteChat"), 0)
