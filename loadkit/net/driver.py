@@ -296,14 +296,15 @@ class Driver:
         assert self._entry is not None
         self._refresh_at = NEVER
         try:
-            self._entry = refreshed(self._setting, self._entry, self._ask)
-            self._asked = None
-            redaction.hold(self._entry.token)
+            entry = refreshed(self._setting, self._entry, self._ask)
         except RemoteError as error:  # the old one is as good as it was
             self._not_given(lost=True)
             self._setting.recorder.fail(error.kind, error.detail, self._origin())
             return
-        self._refresh_at = self._entry.refresh_at(self._setting.persona.refresh)
+        redaction.hold(entry.token)
+        redaction.release(self._entry.token)
+        self._entry, self._asked = entry, None
+        self._refresh_at = entry.refresh_at(self._setting.persona.refresh)
         self._feed(perf_counter(), REPLACED)
 
     def _take(self, link: Link, frame: bytes | Flaw) -> None:

@@ -81,7 +81,9 @@ def _value(written: str) -> Any:
         data = parse_toml(f"value = {written}")
     except ValueError as error:
         if written[:1] in ("[", "{", '"', "'"):
-            raise ValueError(f"the value {error}") from error
+            told = str(error)
+            place = told.removeprefix("value.")
+            raise ValueError(f"the value {told}" if told == place else place) from error
         if _WHOLE.fullmatch(written):
             raise
         return written
