@@ -64,6 +64,20 @@ def test_the_coefficients_of_a_curve_without_noise_are_found(
     assert found.r_squared > 0.9999
 
 
+def test_where_a_bound_holds_the_other_coefficients_are_those_of_a_bounded_fit() -> None:
+    """Here by scipy itself, on a law that helps itself a little: its contention is below 0."""
+    from scipy.optimize import curve_fit
+
+    loads = [1.0, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    values = [law(load, 12.0, -0.002, 0.0001) for load in loads]
+    found = fit_alone(loads, values)
+    (rate, coherency), _ = curve_fit(
+        lambda load, rate, coherency: law(load, rate, 0.0, coherency), loads, values, p0=(12, 1e-4)
+    )
+    assert found.contention == pytest.approx(0.0, abs=1e-9)
+    assert (found.rate, found.coherency) == pytest.approx((rate, coherency), rel=1e-3)
+
+
 def test_the_bands_hold_the_truth_about_as_often_as_they_say() -> None:
     """Of 12 noisy curves a true 95 % would miss more than three twice in a thousand times."""
     truth, missed = (5.0, 0.03, 0.0002), {"peak": 0, "curve": 0}
