@@ -1,5 +1,6 @@
 """Objectives against what was measured."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -136,7 +137,8 @@ class TestWaitsWithoutAnEnd:
         metric = f"response.p{per_mille // 10}"
         now = line(metric, limit, hanging([*map(float, answered)], [*map(float, still)]))
         at_best = line(metric, limit, ledger(response=[*map(float, answered), *map(float, still)]))
-        if at_best.status == "fail":
+        # What lies in the bucket of the limit, a thousandth wide, is not surely above it.
+        if at_best.status == "fail" and (at_best.actual or math.inf) > 1.001 * limit:
             assert now.status == "fail"
         if now.status == "pass":
             assert at_best.status != "fail"
