@@ -61,7 +61,6 @@ from loadkit.wire import Event, Flaw
 
 __all__ = ["Driver"]
 
-MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -261,7 +260,6 @@ class Driver:
                 self._upgrade_query(effect.cursor),
                 setting.traffic,
                 timeout=setting.policy.handshake,
-                max_size=MESSAGE_LIMIT,
                 allowance=self._allowance,
             )
         except RemoteError as error:
