@@ -115,7 +115,7 @@ class Link:
             query: of the upgrade's URL, encoded; its `access_token` shows up in no text.
             traffic: what to count on.
             timeout: of TCP, TLS and upgrade together, in seconds.
-            max_size: of a message from the server, in bytes: what a client takes where none is told.
+            max_size: of a message from the server, in bytes; this is what clients take.
             user_agent: the header's value; no header when None.
             allowance: of the session; a link without one has its own.
 
