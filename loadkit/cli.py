@@ -20,6 +20,7 @@ CUT, USAGE, UNREACHABLE, FAULT_OF_OURS = 1, 2, 4, 70  # exit codes
 _TOLD = 20  # lines of what was damaged
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
+PRODUCTION = "let --host name one of PolyAI's own deployments (*.poly.ai)"
 
 PLAN_FLAGS = (
     ("sessions_per_hour", "N", "sessions that begin in a mean hour"),
@@ -132,6 +133,19 @@ def _doctor(arguments: argparse.Namespace) -> int:
     )
 
 
+def _check_server(arguments: argparse.Namespace) -> int:
+    from loadkit.checks.terminal import check
+
+    return check(
+        Screen(),
+        arguments.host,
+        os.environ,
+        Network.of(asked(arguments), os.environ),
+        production=arguments.allow_production,
+        handoff=arguments.handoff,
+    )
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from loadkit.sizing.terminal import plan
 
@@ -231,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
         load.add_argument(
             "--allow-production",
             action="store_true",
-            help="let --host name one of PolyAI's own deployments (*.poly.ai)",
+            help=PRODUCTION,
         )
         load.add_argument(
             "--strict",
@@ -310,6 +324,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(doctor.add_argument_group("network", "how the target is reached"))
     doctor.set_defaults(run=_doctor)
+
+    text = "look what a server does of the protocol, in two sessions and less than a minute"
+    check = commands.add_parser("check-server", help=text, description=text)
+    check.add_argument("--host", metavar="URL", required=True, help="the server")
+    check.add_argument(
+        "--handoff", metavar="TEXT", help="say this in a session more, to be handed to a human"
+    )
+    check.add_argument("--allow-production", action="store_true", help=PRODUCTION)
+    add_options(check.add_argument_group("network", "how the server is reached"))
+    check.set_defaults(run=_check_server)
 
     text = "size a deployment, and what is needed to test it, by arithmetic alone"
     plan = commands.add_parser("plan", help=text, description=text)

@@ -40,6 +40,7 @@ LEVELS = {
     "fleet": 5,
     "recovery": 5,
     "swarm": 5,
+    "checks": 5,
     "doctor": 5,
     "launch": 6,
     "cli": 6,
@@ -86,7 +87,7 @@ HOMES = {
     "gevent": {"net", "swarm", "locustfile"},
     "geventhttpclient": {"net"},
     "hdrh": {"measure"},
-    "rich": {"report", "swarm", "cli", "doctor", "sizing"},
+    "rich": {"report", "swarm", "checks", "cli", "doctor", "sizing"},
 }
 """Which units may import a library."""
 

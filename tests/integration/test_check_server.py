@@ -1,0 +1,155 @@
+"""`loadkit check-server`: a sound server is told as such, and a wrong one by the row it fails."""
+
+import pytest
+from checked_server import Server
+from hostile.peer import peer
+from processes import HOST, SECRETS, TOKEN
+from simulator_client import simulator
+
+from loadkit import cli
+from loadkit.checks import waits
+from loadkit.checks.checkup import check_server
+from loadkit.checks.table import CHECKS, Row, Verdict
+from loadkit.credentials import Credentials
+from loadkit.errors import TargetError
+from loadkit.simulator import Credentials as Known
+
+ABSENT = {"handoff", "handed_over"}  # unless they are asked for
+
+WRONG = {
+    "no JWT": {"token"},
+    "any connector": {"wrong_connector"},
+    "any token": {"wrong_token"},
+    "no sessions": {"create", "create_streaming", "wrong_token"},
+    "history without a batch": {"history"},
+    "capabilities as texts": {"capabilities"},
+    "an event without an id": {"frames"},
+    "a type of its own": {"frames"},
+    "numbers that stand still": {"sequence"},
+    "no numbers": {"sequence"},
+    "heartbeats unanswered": {"heartbeat"},
+    "one socket": {"second_socket"},
+    "another close back": {"close_code"},
+    "bad events unanswered": {"bad_event"},
+    "closes at bad events": {"bad_event"},
+    "join unechoed": {"join_echo"},
+    "no agent": {"joined"},
+    "no greeting": {"greeting"},
+    "typing echoed": {"typing"},
+    "no local_id": {"echo"},
+    "another text back": {"echo"},
+    "always streams": {"answer"},
+    "chunks from 0": {"streamed_answer"},
+    "cursor ignored": {"resume"},
+    "replay without its first": {"resume", "resume_bare"},
+    "a close ends it": {"cold"},
+    "end unechoed": {"end_echo"},
+    "another reason": {"session_end"},
+    "another close code": {"closed"},
+    "speaks after the end": {"closed"},
+    "stays open": {"closed"},
+    "lives on": {"ended"},
+}
+"""By the way of a server, the rows that are wrong: those, and no other."""
+
+ALLOWED = {
+    "": {},
+    "nothing announced": {"capabilities": Verdict.OK},
+    "never streams": {"streamed_answer": Verdict.DIFFERS},
+    "greets twice": {"greeting": Verdict.OK, "answer": Verdict.OK},
+    "follows up": {"answer": Verdict.OK, "resume": Verdict.OK},
+    "receipts": {"frames": Verdict.OK},
+    "surveys after the end": {"closed": Verdict.OK},
+    "thinks in secret": {"thinking": Verdict.DIFFERS},
+    "bare cursor unread": {"resume": Verdict.OK, "resume_bare": Verdict.DIFFERS},
+    "socket limit": {"second_socket": Verdict.DIFFERS},
+    "replaces": {"second_socket": Verdict.DIFFERS, "resume": Verdict.OK},
+    "shows an ended session": {"ended": Verdict.DIFFERS},
+    "ends by itself": {"answer": Verdict.OK, "heartbeat": Verdict.NOT_SEEN},
+    "closes after an answer": {"answer": Verdict.OK, "heartbeat": Verdict.NOT_SEEN},
+    "high load": {"joined": Verdict.NOT_SEEN, "heartbeat": Verdict.OK, "closed": Verdict.OK},
+    "agent error": {"answer": Verdict.NOT_SEEN, "resume": Verdict.OK},
+}
+"""By the way of a server that is right, what some rows come to; none is wrong."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not come is waited for less long than people's agents need."""
+    for name in ("AGENT", "ECHO", "LEAVES"):
+        monkeypatch.setattr(waits, name, 1.0)
+    monkeypatch.setattr(waits, "SETTLES", 0.1)
+
+
+def rows(way: str) -> list[Row]:
+    with peer(**Server(way).scripts) as server:
+        return check_server(server.url, Credentials(TOKEN, HOST), lambda _: None)
+
+
+def verdicts(found: list[Row]) -> dict[str, Verdict]:
+    assert [row.key for row in found] == list(CHECKS)
+    return {row.key: row.verdict for row in found}
+
+
+def wrong(found: list[Row]) -> dict[str, str]:
+    return {row.key: row.came for row in found if row.verdict is Verdict.WRONG}
+
+
+@pytest.mark.parametrize("way", WRONG)
+def test_a_wrong_server_is_told_by_just_the_row_it_is_wrong_in(way: str) -> None:
+    assert wrong(rows(way)).keys() == WRONG[way]
+
+
+@pytest.mark.parametrize("way", ALLOWED)
+def test_what_a_right_server_may_do_is_wrong_in_no_row(way: str) -> None:
+    found = rows(way)
+    assert wrong(found) == {}
+    assert verdicts(found).items() >= ALLOWED[way].items()
+
+
+def test_a_sound_server_is_ok_in_every_row_that_was_asked_for() -> None:
+    found = verdicts(rows(""))
+    assert {key for key, each in found.items() if each is not Verdict.OK} == ABSENT
+
+
+def test_the_simulator_is_ok_in_every_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hand-off included, by the command itself, which shows no secret."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with simulator("handoff.wait=20ms", knows=Known(*SECRETS.values())) as there:
+        words = ["check-server", "--host", there.url, "--handoff", "agent please"]
+        assert cli.main(words) == 0
+    told = capsys.readouterr().out
+    assert told.splitlines()[-1] == f"{len(CHECKS)} ok"
+    assert SECRETS["POLY_CONNECTOR_TOKEN"] not in told
+
+
+def test_a_wrong_server_is_exit_code_1_and_its_words_are_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with peer(**Server("another reason").scripts) as server:
+        assert cli.main(["check-server", "--host", server.url]) == 1
+    assert "REASON_BORED" in capsys.readouterr().out
+
+
+def test_a_server_that_is_not_there_or_refuses_us_is_no_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with peer(**Server().scripts) as server, pytest.raises(TargetError):
+        check_server(server.url, Credentials("another", HOST), lambda _: None)
+    assert cli.main(["check-server", "--host", server.url]) == 4
+
+
+def test_a_check_is_over_in_time_whatever_does_not_come() -> None:
+    """The rows that there was no time for are told as such."""
+    with peer(**Server("no agent").scripts) as server:
+        credentials = Credentials(TOKEN, HOST)
+        found = check_server(server.url, credentials, lambda _: None, limit=0.5)
+    told = {row.key: (row.verdict, row.came) for row in found}
+    assert told["joined"] == told["closed"] == (Verdict.NOT_SEEN, "no time was left")
