@@ -230,7 +230,7 @@ class TestOpening:
             ),
             (
                 "403 Forbidden\r\nContent-Encoding: gzip",
-                gzip.compress(b'{"message": "not from there"}'),
+                gzip.compress(b'{"message": "not from there"}', mtime=0),
                 "not from there",
             ),
             ("403 Forbidden\r\nContent-Encoding: br", b"\x0b\x02", ""),
