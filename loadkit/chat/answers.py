@@ -57,6 +57,11 @@ class Answers:
         self._done: Key = None  # of the last one that was complete
         self._follow_up: Key = None  # of a follow-up that is being streamed
 
+    def heard(self, event: Event) -> None:
+        """Take note of what an event says, whoever waits for it: is it the last?"""
+        if completes(event):
+            self.farewell = event.payload.get("end_conversation") is True
+
     def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
         """Take a chunk of what the person waits for.
 
@@ -76,7 +81,6 @@ class Answers:
     def completed(self, event: Event, now: float, turn: Turn | None) -> None:
         """What the person waited for is there: with `event` the answer to `turn`, or a greeting."""
         self.answered, self.answered_at = turn if turn and turn.local_id else None, now
-        self.farewell = event.payload.get("end_conversation") is True
         self.interrupted()
 
     def interrupted(self) -> None:
@@ -133,14 +137,19 @@ class Answers:
             return Violation(Wrong.CHUNK_AFTER_COMPLETE, told(event.payload["message_id"]))
         return None
 
+    def adds(self, event: Event) -> bool:
+        """Whether an event goes on with a follow-up, which a message may have overtaken."""
+        return self._follow_up is not None and self._follow_up == _key(
+            event.payload.get("message_id")
+        )
+
     def is_beyond(self, event: Event) -> bool:
         """Whether nothing that was asked explains an answer, or a part of one; takes it if so.
 
         Else it is the late answer to an earlier message.
         """
         key = _key(event.payload.get("message_id"))
-        goes_on = self._follow_up is not None and key == self._follow_up
-        if not goes_on and (self.late > 0 or self._goes_on(event)):
+        if not self.adds(event) and (self.late > 0 or self._goes_on(event)):
             self.take(event)
             return False
         if event.type is EventType.POLY_AGENT_MESSAGE_CHUNK:

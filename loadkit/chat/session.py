@@ -251,8 +251,7 @@ class Session:
         self.memory, self.connection.reach = None, 0
         cursor = self.connection.journal.cursor
         if cursor < memory:
-            text = f"the whole replay ends at {cursor}, not {memory}"
-            out.append(Violation(Wrong.EVENT_LOST, text))
+            out.append(Violation(Wrong.EVENT_LOST, f"a replay up to {cursor}, not {memory}"))
         if self.talk in (Talk.READY, Talk.WITH_HUMAN):
             out.append(YourTurn(""))
 
@@ -342,6 +341,7 @@ class Session:
         connection.heard_at = now
         if not connection.journal.take(event, connection.link is Link.REPLAYING, out):
             return
+        self.answers.heard(event)
         if self.memory is not None and recall(self, now, event):
             return
         row = ROWS[self.talk].get(kind)

@@ -152,6 +152,9 @@ def _message(session: "Session", now: float, event: Event, out: list[Effect]) ->
 def _is_ours(session: "Session", now: float, event: Event, out: list[Effect]) -> bool:
     """Whether an answer, or a part of one, is the one that the person waits for."""
     turn, answers = session.turn, session.answers
+    if answers.adds(event):
+        _unprompted(session, now, event, out)
+        return False
     echoed = turn is None or turn.echoed
     wrong = answers.beside(event, owed=session.talk is Talk.WAITING and echoed)
     if wrong is not None:

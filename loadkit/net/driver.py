@@ -283,7 +283,8 @@ class Driver:
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             delay = TAB_AFTER * (number + 1)
-            self._tabs.append(Tab(setting, self._upgrade_query(0), delay, self._origin()))
+            assert self._entry is not None
+            self._tabs.append(Tab(setting, self._entry.query, delay, self._origin()))
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None

@@ -1,5 +1,6 @@
 """A further browser tab on a session: reads along, beats, and must see every event."""
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
 
@@ -19,16 +20,21 @@ from loadkit.wire.encode import HEARTBEAT
 __all__ = ["Tab"]
 
 BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
+AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does
+CLEAN: Final = 1000
+GOING_AWAY: Final = 1001
 LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is over
 
 
 class Tab:
     """One more socket of a session, in a greenlet of its own."""
 
-    def __init__(self, setting: Setting, query: str, delay: float, origin: Origin) -> None:
+    def __init__(
+        self, setting: Setting, query: Callable[[int, str], str], delay: float, origin: Origin
+    ) -> None:
         """
         Args:
-            query: of the upgrade; without a cursor, so that the tab gets the whole history.
+            query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
             delay: seconds until it is opened.
             origin: whose session it is.
         """
@@ -58,13 +64,20 @@ class Tab:
             self._setting.recorder.violate(Wrong.EVENT_LOST, text, self._origin)
 
     def _run(self) -> None:
+        while self._read_along():
+            gevent.sleep(AGAIN)
+
+    def _read_along(self) -> bool:
+        """Open a socket and read it to its end. Returns whether the server wants another one."""
         setting = self._setting
         try:
-            link = Link.open(setting.target, self._query, setting.traffic)
+            query = self._query(self._journal.cursor, setting.cursor)
+            link = Link.open(setting.target, query, setting.traffic)
         except RemoteError as error:
-            setting.recorder.fail(error.kind, f"a tab: {error.detail}", self._origin)
-            return
-        setting.recorder.count("tabs.opened")
+            if not self._lost:  # else the session may be over by now
+                setting.recorder.fail(error.kind, f"a tab: {error.detail}", self._origin)
+            return False
+        setting.recorder.count("tabs.reopened" if self._lost else "tabs.opened")
         self._journal.opened()
         try:
             beat_from, replaying = link.opened_at, True
@@ -74,16 +87,22 @@ class Tab:
                 for frame in link.receive(beat_from + every if every else None):
                     for event in link.events(frame):
                         replaying = self._take(event, replaying)
+                        self._lost = self._lost and replaying
                 every = self._beat_every
                 if every and link.closed is None and perf_counter() >= beat_from + every:
                     link.send(HEARTBEAT)
                     beat_from = perf_counter()
             if link.closed is not None and not self._ended:
                 self._lost = True  # what it has not seen since, nobody has kept from it
-                text = f"a tab: {link.closed.code}"
-                kind = Failure.FRAME_FLOOD if link.flooded else Failure.CONNECTION_LOST
-                setting.recorder.fail(kind, text, self._origin)
+                code = link.closed.code
+                # A clean close may be an end without the event, which the session's own socket
+                # knows; it is followed by nothing.
+                if link.flooded or code not in (GOING_AWAY, CLEAN):
+                    kind = Failure.FRAME_FLOOD if link.flooded else Failure.CONNECTION_LOST
+                    setting.recorder.fail(kind, f"a tab: {code}", self._origin)
             link.close(timeout=LAST_EVENTS)
+            sent_away = link.closed is not None and link.closed.code == GOING_AWAY
+            return sent_away and not self._ended and not link.flooded
         finally:
             link.drop()
 

@@ -1,27 +1,33 @@
 """The agent of one session: hears messages one after the other and answers in its own time."""
 
 from collections import deque
+from collections.abc import Iterable
 from random import Random
 from typing import Any, Final, Protocol
 
 from loadkit.simulator import answers, talk
 from loadkit.simulator.clock import Clock
-from loadkit.simulator.dials import AgentDials
+from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults import Faults
+from loadkit.simulator.habits import Habits
 from loadkit.simulator.pool import Grant, Pool
 from loadkit.simulator.script import Player, Script
 from loadkit.simulator.turn import Turn
 from loadkit.wire.types import EventType
 
-__all__ = ["HIGH_LOAD", "UNABLE_TO_START", "Agent", "Room"]
+__all__ = ["BROKEN_OFF", "HIGH_LOAD", "UNABLE_TO_START", "Agent", "Room"]
 
 HIGH_LOAD: Final = "Our system is experiencing high load. Please try again in a moment."
 UNABLE_TO_START: Final = (
     "Sorry, I'm unable to start a conversation right now. Please try again later."
 )
+BROKEN_OFF: Final = "Sorry, I encountered an error. Please try again."
 
 LONGEST_LINE: Final = 1000
 """Messages of one session that may wait to be answered."""
+
+
+_GREETS_AGAIN: Final = 0.7  # share of returns with a word of greeting; it may and need not
 
 
 class Room(Protocol):
@@ -71,18 +77,22 @@ class Agent:
         rng: what its words and waits are drawn from.
         pool: where it asks for leave to work on an answer.
         faults: what goes wrong with its answers.
+        habits: what it does now and then.
     """
 
     __slots__ = (
+        "_clock",
         "_dials",
         "_faults",
         "_grant",
+        "_habits",
         "_player",
         "_pool",
         "_previous",
         "_rng",
         "_room",
         "_slowness",
+        "_stream_error",
         "_turn",
         "_waiting",
     )
@@ -90,14 +100,16 @@ class Agent:
     def __init__(
         self,
         room: Room,
-        dials: AgentDials,
+        dials: Dials,
         rng: Random,
         clock: Clock,
         pool: Pool,
         faults: Faults,
+        habits: Habits,
     ) -> None:
-        self._room, self._dials, self._rng = room, dials, rng
-        self._pool, self._faults = pool, faults
+        self._room, self._dials, self._rng = room, dials.agent, rng
+        self._clock, self._pool, self._faults, self._habits = clock, pool, faults, habits
+        self._stream_error = dials.stream_error
         self._player = Player(clock)
         self._waiting: deque[Turn] = deque()
         self._turn: Turn | None = None
@@ -112,6 +124,17 @@ class Agent:
             return
         self._waiting.append(turn)
         self._next()
+
+    def hush(self) -> None:
+        """Add nothing more to what was said; what is being said is said to its end."""
+        if self._turn is None:
+            self._player.stop()
+
+    def come_back(self, turns: Iterable[Turn]) -> None:
+        """A live agent hands the user back, with messages that it did not get to."""
+        self._waiting.extend(turns)
+        self._slowness = self._room.slowness()
+        self._player.play(self._return())
 
     def stop(self) -> None:
         """Fall silent for good; turns that are open are settled as `cut_off`."""
@@ -131,12 +154,24 @@ class Agent:
     def _next(self) -> None:
         """Turn to the next in line, unless there is one in hand."""
         while self._waiting and self._turn is None:
+            self.hush()
             turn = self._waiting.popleft()
             self._grant = self._pool.request(self._begin)
             if self._grant is not None:
                 self._turn = turn
+                continue
+            wait = self._dials.start_wait.sample(self._rng)
+            if wait > 0:
+                self._turn = turn
+                self._player.play(self._decline(turn, wait))
             else:
                 self._refuse(turn)
+
+    def _decline(self, turn: Turn, wait: float) -> Script:
+        yield wait
+        self._turn = None
+        self._refuse(turn)
+        self._next()
 
     def _refuse(self, turn: Turn) -> None:
         self._room.complain(UNABLE_TO_START if turn.kind == "join" else HIGH_LOAD, turn)
@@ -156,8 +191,7 @@ class Agent:
     def _greet(self, turn: Turn) -> Script:
         dials, rng = self._dials, self._rng
         yield dials.join.sample(rng) * self._slowness
-        joined = {"agent_name": dials.name, "agent_avatar_url": dials.avatar_url}
-        self._room.emit(EventType.POLY_AGENT_JOINED, joined, turn)
+        self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
         yield from self._say(turn, talk.greeting(rng), dials.greeting.sample(rng))
 
     def _answer(self, turn: Turn) -> Script:
@@ -180,6 +214,9 @@ class Agent:
         self._room.emit(EventType.POLY_AGENT_THINKING, {}, turn, lasting=False)
         yield (wait - thinking) * self._slowness
         parts = self._parts(turn, reply)
+        broken = self._breaks_off(turn, reply, parts)
+        if broken:
+            parts = parts[: 1 + int(self._habits.share() * (len(parts) - 1))]
         for part in parts:
             yield part.wait * self._slowness
             self._room.emit(part.kind, part.payload, turn)
@@ -187,11 +224,68 @@ class Agent:
                 self._room.struck(part.fault, turn)
         if not parts:
             self._room.struck("missing_answer", turn)
-        self._let_go(turn, "answered" if parts else "unanswered")
+        if broken:
+            self._room.complain(BROKEN_OFF, turn)
+        self._let_go(turn, "broken_off" if broken else "answered" if parts else "unanswered")
         if reply.ends:
             self._room.finish()
-        else:
+        elif self._waiting:
             self._next()
+        elif parts and not broken:
+            self._player.play(self._linger())
+
+    def _linger(self) -> Script:
+        """Nothing is left to answer: add something perhaps, and see whether the user is there."""
+        dials, rng = self._dials, self._rng
+        if self._habits.has(dials.follow_up.share):
+            yield dials.follow_up.delay.sample(rng) * self._slowness
+            yield from self._add("follow_up", talk.follow_up(rng))
+        if dials.nudge > 0:
+            yield dials.nudge
+            yield from self._add("nudge", talk.nudge(rng))
+
+    def _return(self) -> Script:
+        """The agent is there again, and says so more often than not."""
+        dials, rng = self._dials, self._rng
+        self._turn = turn = Turn("return", self._clock.now())
+        yield dials.join.sample(rng) * self._slowness
+        self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
+        if self._habits.has(_GREETS_AGAIN):
+            yield dials.greeting.sample(rng) * self._slowness
+            yield from self._utter(turn, talk.welcome_back(rng))
+        self._said(turn)
+
+    def _add(self, kind: str, reply: talk.Reply) -> Script:
+        """Say what nobody has asked for; a message that comes meanwhile waits for its end."""
+        self._turn = turn = Turn(kind, self._clock.now())
+        yield from self._utter(turn, reply)
+        self._said(turn)
+
+    def _utter(self, turn: Turn, reply: talk.Reply) -> Script:
+        room, name = self._room, self._room.new_message_id()
+        self._previous = name
+        for part in answers.compose(reply, name, self._dials, self._rng, streaming=room.streaming):
+            yield part.wait * self._slowness
+            room.emit(part.kind, part.payload, turn)
+
+    def _said(self, turn: Turn) -> None:
+        self._turn = None
+        self._room.settled(turn, "said")
+        self._next()
+
+    def _introduction(self) -> dict[str, Any]:
+        return {"agent_name": self._dials.name, "agent_avatar_url": self._dials.avatar_url}
+
+    def _breaks_off(self, turn: Turn, reply: talk.Reply, parts: list[answers.Part]) -> bool:
+        """Whether a stream ends in the middle; nothing bears a fault besides."""
+        return (
+            self._room.streaming
+            and turn.kind == "turn"
+            and not reply.ends
+            and len(parts) > 1
+            and not any(part.fault for part in parts)
+            and self._habits.has(self._stream_error)
+        )
 
     def _parts(self, turn: Turn, reply: talk.Reply) -> list[answers.Part]:
         room, dials, name = self._room, self._dials, self._room.new_message_id()

@@ -45,6 +45,8 @@ def compose(
     if not streaming:
         return [_whole(reply, name, dials)]
     texts = talk.split(reply.text, rng.randint(dials.chunks.min, dials.chunks.max))
+    if dials.chunk_spaces == "stripped":
+        texts = [text.strip(" ") for text in texts]
     if dials.empty_last_chunk:
         texts.append("")
     bare = talk.Reply("", [], [])

@@ -20,6 +20,17 @@ _Capability = Literal[
 ]
 
 
+class FollowUpDials(Strict):
+    """One more thing that the agent says behind an answer that was complete."""
+
+    share: Rate = Field(default=0.0, description="share of answers and greetings that have one")
+    delay: Distribution = Field(
+        default=Constant(value=1.0),
+        description="the answer is complete → its follow-up, or its first chunk (distribution of"
+        " seconds); it is left unsaid when the user speaks first",
+    )
+
+
 class AgentDials(Strict):
     """The agent on the far side: who it is, how fast, and how many of it there are."""
 
@@ -53,6 +64,11 @@ class AgentDials(Strict):
     chunks: Range = Field(
         default=Range(min=4, max=10), description="chunks of a streamed reply (count)"
     )
+    chunk_spaces: Literal["kept", "stripped"] = Field(
+        default="kept",
+        description="`stripped`: chunks come without the spaces between them, as for a client that"
+        " joins them with one",
+    )
     empty_last_chunk: bool = Field(
         default=False, description="a streamed reply is closed by one more chunk without text"
     )
@@ -64,6 +80,19 @@ class AgentDials(Strict):
         default=0.0,
         description="share of replies with `end_conversation: true`, after which the session ends"
         " naturally",
+    )
+    follow_up: FollowUpDials = Field(
+        default=FollowUpDials(), description="one more thing behind a complete answer"
+    )
+    nudge: Duration = Field(
+        default=0.0,
+        description="silence after an utterance of the agent's in which it speaks once more,"
+        " unprompted (seconds, 0 = never)",
+    )
+    start_wait: Distribution = Field(
+        default=Constant(value=0.0),
+        description="no place in the line for a slot → the text that says so (distribution of"
+        " seconds)",
     )
     slots: int = Field(
         default=0,
@@ -101,6 +130,11 @@ class HandoffDials(Strict):
         default="server",
         description="`server`: a live agent comes in here; `client`: the client is told to see to"
         " it; `fail`, `timeout`: it comes to nothing and the agent stays",
+    )
+    after: Literal["end", "bot", "transfer"] = Field(
+        default="end",
+        description="what follows LIVE_AGENT_LEFT: `end`: SESSION_END; `bot`: the agent joins"
+        " again; `transfer`: another live agent, once, and then the end",
     )
     fail_first: int = Field(
         default=0,
@@ -213,6 +247,36 @@ class Dials(Strict):
     )
     ping_interval_seconds: Duration = Field(
         default=0.0, description="one WebSocket ping of the server's → the next (seconds, 0 = none)"
+    )
+    pong_timeout_seconds: Duration = Field(
+        default=0.0,
+        description="how long a pong may take, after which the socket is cut without a close"
+        " (seconds, 0 = for ever)",
+    )
+    max_connection_seconds: Duration = Field(
+        default=0.0,
+        description="age at which a socket is closed with 1001 (seconds, 0 = none)",
+    )
+    stream_error: Rate = Field(
+        default=0.0,
+        description="share of streamed answers that break off, with `Sorry, I encountered an"
+        " error. Please try again.` for the rest",
+    )
+    end_without_event: Rate = Field(
+        default=0.0,
+        description="share of natural ends of sessions that do not stream (behind"
+        " `end_conversation: true`, or LIVE_AGENT_LEFT) that are a close with 1000 and no"
+        " SESSION_END",
+    )
+    survey: Rate = Field(
+        default=0.0,
+        description="share of sessions with SHOW_CSAT_REQUEST right before or right after"
+        " SESSION_END",
+    )
+    receipts: Rate = Field(
+        default=0.0,
+        description="share of messages, whoever's, with a receipt that they were received and one"
+        " that they were read",
     )
     compression: bool = Field(
         default=False, description="accept permessage-deflate when a client offers it"

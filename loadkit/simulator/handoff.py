@@ -1,6 +1,7 @@
 """From the agent to a person: the queue, the live agent's half of the talk, and its failures."""
 
 from collections import deque
+from collections.abc import Iterable
 from math import ceil
 from random import Random
 from typing import Any, Final, Protocol
@@ -42,6 +43,9 @@ class Hall(Protocol):
     def handed_off(self, story: Turn, outcome: str, stamps: dict[str, Any]) -> None:
         """The hand-off is over."""
 
+    def hand_back(self, turns: Iterable[Turn]) -> None:
+        """The agent is to come back, and to see to messages that nobody got to."""
+
     def finish(self) -> None:
         """End the session naturally."""
 
@@ -82,6 +86,7 @@ class Handoff:
         self._waiting: deque[Turn] = deque()
         self._turn: Turn | None = None
         self._left = 0  # messages that the live agent will still answer
+        self._transferred = self._between = False  # to another live agent, who is not there yet
         self._upside_down = self._early = False  # the ways to be out of order
         self.took_over = self.over = False
         self._name = rng.choice(_PEOPLE)
@@ -121,7 +126,7 @@ class Handoff:
             self._hall.settled(turn, "unheard")
             return
         self._waiting.append(turn)
-        if self._turn is None:
+        if self._turn is None and not self._between:
             self._player.play(self._converse())
 
     def stop(self) -> None:
@@ -180,17 +185,21 @@ class Handoff:
             first = 1  # true places; see `_stand_in_line`
         yield from self._count_down(wait, first)
         self._stamps["joined"] = self._clock.now()
-        self._left = rng.randint(dials.live_turns.min, dials.live_turns.max)
+        self._person_joins()
+        if self._early:
+            self._accept()
+            self._faults.note("handoff_out_of_order", how="joined before accepted")
+        yield from self._converse()
+
+    def _person_joins(self) -> None:
+        dials = self._dials
+        self._left = self._rng.randint(dials.live_turns.min, dials.live_turns.max)
         person = {
             "id": f"live-{self._name.lower()}",
             "name": self._name,
             "avatar_url": self._agent.avatar_url,
         }
         self._emit(EventType.LIVE_AGENT_JOINED, {"agent": person})
-        if self._early:
-            self._accept()
-            self._faults.note("handoff_out_of_order", how="joined before accepted")
-        yield from self._converse()
 
     def _count_down(self, wait: float, first: int) -> Script:
         """Tell falling places until the wait is over."""
@@ -240,13 +249,28 @@ class Handoff:
                 break
         else:
             yield dials.live_idle
-        self._person_leaves()
+        yield from self._person_leaves()
 
-    def _person_leaves(self) -> None:
+    def _person_leaves(self) -> Script:
+        dials = self._dials
         self._stamps["left"] = self._clock.now()
         self._emit(EventType.LIVE_AGENT_LEFT, {})
-        self._close("left")
-        self._hall.finish()
+        if dials.after == "transfer" and not self._transferred:
+            self._transferred = self._between = True
+            yield dials.wait.sample(self._rng)
+            self._between = False
+            self._name = self._rng.choice([name for name in _PEOPLE if name != self._name])
+            self._person_joins()
+            yield from self._converse()
+        elif dials.after == "bot":
+            turns = list(self._waiting)
+            self._waiting.clear()
+            self.took_over = False
+            self._close("handed_back")
+            self._hall.hand_back(turns)
+        else:
+            self._close("left")
+            self._hall.finish()
 
     def _fail(self, kind: EventType, reason: str) -> Script:
         yield self._dials.wait.sample(self._rng)

@@ -14,6 +14,7 @@ __all__ = [
     "CLOSE",
     "CONTINUATION",
     "PING",
+    "PONG",
     "TEXT",
     "FrameError",
     "FrameReader",
@@ -25,6 +26,7 @@ TEXT: Final = 1
 BINARY: Final = 2
 CLOSE: Final = 8
 PING: Final = 9
+PONG: Final = 10
 
 _PROTOCOL_ERROR: Final = 1002
 _NOT_UTF8: Final = 1007

@@ -4,7 +4,7 @@ No socket and no loop in here: sockets are `Outlet`s, time is a `Clock`. A sessi
 sockets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from random import Random
 from typing import Any, Final
@@ -16,10 +16,11 @@ from loadkit.simulator.channel import CLEAN, Channel, Outlet
 from loadkit.simulator.clock import Timer
 from loadkit.simulator.events import ClientEvent, Refusal, decode, local_id, system_message
 from loadkit.simulator.flawed_channel import FlawedChannel
+from loadkit.simulator.habits import Habits, receipts_of
 from loadkit.simulator.handoff import Handoff
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.talk import wants_human
-from loadkit.simulator.turn import Turn
+from loadkit.simulator.turn import Sent, Turn
 from loadkit.wire.types import EventType
 
 __all__ = ["NO_CONVERSATION", "Reason", "Session"]
@@ -79,7 +80,8 @@ class Session:
             if setting.rates
             else Channel(self.id, dials.history, clock)
         )
-        self._agent = Agent(self, dials.agent, self._rng, clock, setting.agents, faults)
+        self._habits = Habits(f"{dials.seed}/{name}")
+        self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, self._habits)
         limit = dials.rate_limit.messages_per_second
         self._bucket = Bucket(limit, clock) if limit else None
         self._joined = False
@@ -130,7 +132,7 @@ class Session:
         self._channel.detach(outlet)
 
     def sever(self, outlet: Outlet) -> None:
-        """An incident takes the socket: what comes now reaches its client with the replay."""
+        """The server takes the socket: what comes now reaches its client with the replay."""
         self._severed = True
         self._channel.detach(outlet)
 
@@ -162,12 +164,26 @@ class Session:
             case _:
                 pass  # typing concerns nobody here and has no echo
 
-    def end(self, reason: Reason) -> None:
-        """Say SESSION_END to every socket and close it; harmless the second time."""
+    def end(self, reason: Reason, *, silent: bool = False) -> None:
+        """Say SESSION_END to every socket and close it; harmless the second time.
+
+        Args:
+            silent: only close it.
+        """
         if self.ended is not None:
             return
         self._stop()
-        sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
+        survey = self._habits.has(self._dials.survey)
+        if survey and (silent or self._habits.share() < 0.5):
+            self._ask_how_it_was()
+            survey = False
+        if silent:
+            at, sockets = self._clock.now(), len(self._channel.outlets)
+            sent: Sent = {"sequence": None, "at": at, "sockets": sockets}
+        else:
+            sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
+        if survey:
+            self._ask_how_it_was()
         self.ended = reason
         self._truth.record(
             "session_end",
@@ -200,6 +216,7 @@ class Session:
     ) -> None:
         """See `Room.emit`."""
         turn.events.append(self._channel.send(kind, payload, lasting=lasting))
+        self._receipts(kind, payload)
 
     def complain(self, text: str, turn: Turn) -> None:
         """See `Room.complain`."""
@@ -265,11 +282,31 @@ class Session:
             events=story.events,
         )
 
+    def hand_back(self, turns: Iterable[Turn]) -> None:
+        """See `Hall.hand_back`."""
+        for turn in turns:
+            turn.kind = "turn"
+        self._agent.come_back(turns)
+
     def finish(self) -> None:
         """See `Room.finish`."""
-        self.end(Reason.NATURAL_END)
+        # A stream bears no mark that it was the last, and a replay would miss the end.
+        may = not self.streaming and bool(self._channel.outlets)
+        silent = may and self._habits.has(self._dials.end_without_event)
+        self.end(Reason.NATURAL_END, silent=silent)
 
     # The rest.
+
+    def _ask_how_it_was(self) -> None:
+        self._channel.send(EventType.SHOW_CSAT_REQUEST, {}, lasting=False)
+
+    def _receipts(self, kind: EventType, payload: dict[str, Any]) -> None:
+        """That a message was received, and that it was read."""
+        about = receipts_of(kind, payload)
+        if about and self._habits.has(self._dials.receipts):
+            for receipt in about:
+                told = {"message_id": payload["message_id"]}
+                self._channel.send(receipt, told, lasting=False)
 
     @property
     def _full(self) -> bool:
@@ -297,6 +334,7 @@ class Session:
         echo, fault = self._channel.echo(outlet, payload, event.custom)
         if echo is not None:
             turn.events.append(echo)
+            self._receipts(event.type, payload)
         if fault == "silent_drop":
             return
         if self._handoff is not None and self._handoff.took_over:
@@ -309,6 +347,7 @@ class Session:
         elif fault == "conversation_not_found":
             self._faults.note(fault, message_id=name)
             self._joined = False  # until the client asks for an agent again
+            self._agent.hush()
             self._turn_away(turn, NO_CONVERSATION)
         else:
             self._agent.take(turn)

@@ -11,6 +11,7 @@ from loadkit.simulator.reader import (
     BINARY,
     CLOSE,
     PING,
+    PONG,
     TEXT,
     FrameError,
     FrameReader,
@@ -28,6 +29,7 @@ UNREAD_PONGS: Final = 10_000
 """Pongs that a client may leave unread. They are counted, as each is two bytes on the wire and some
 fifty in memory."""
 
+_GOING_AWAY: Final = 1001
 _UNSUPPORTED_DATA: Final = 1003
 _NO_CODE: Final = 1005
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: RST instead of FIN
@@ -75,6 +77,10 @@ class Socket:
         self._pongs = 0
         self._deadline: Timer | None = None
         self._pinging: Timer | None = None
+        self._unanswered: Timer | None = None  # a ping of ours
+        self._ageing: Timer | None = None
+        if self._dials.max_connection_seconds > 0:
+            self._ageing = self._clock.later(self._dials.max_connection_seconds, self._expire)
         # After the session's own look at its silence: a client that only sleeps hears of the end.
         self._patience = self._dials.idle_timeout_seconds + self._dials.close_timeout_seconds
         self._watching = self._clock.later(self._patience, self._watch)
@@ -142,7 +148,8 @@ class Socket:
                 self.how = lost if self.server_code is None or lost == "reset" else "server"
         finally:
             self._reader = None
-            for timer in (self._deadline, self._pinging, self._watching):
+            timers = (self._deadline, self._pinging, self._unanswered, self._ageing)
+            for timer in (*timers, self._watching):
                 if timer is not None:
                     timer.cancel()
 
@@ -186,10 +193,15 @@ class Socket:
     def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == TEXT:
             self.received += 1
-            if self.server_code is None:
+            # What was under way when a socket went for its age is heard, and in the replay.
+            if self.server_code in (None, _GOING_AWAY):
                 self._session.hear(self, payload, self._witness.read_at)
         elif opcode == BINARY:
             self.close(_UNSUPPORTED_DATA)
+        elif opcode == PONG:
+            if self._unanswered is not None:
+                self._unanswered.cancel()
+                self._unanswered = None
         elif opcode == CLOSE:
             self._closed_by_client(read_close(payload))
 
@@ -244,7 +256,21 @@ class Socket:
         if interval > 0:
             if self._pinging is not None:
                 self._control(ping_frame())
+                wait = self._dials.pong_timeout_seconds
+                if wait > 0 and self._unanswered is None:
+                    self._unanswered = self._clock.later(wait, self._unheard)
             self._pinging = self._clock.later(interval, self._ping)
+
+    def _unheard(self) -> None:
+        """No pong came."""
+        if self.server_code is None:
+            self.abort("half_open")
+
+    def _expire(self) -> None:
+        """The socket is as old as one may get; what its session says now is in the replay."""
+        if self.server_code is None and not self.frozen:
+            self._session.sever(self)
+            self.close(_GOING_AWAY)
 
     def _control(self, frame: bytes) -> None:
         if self.server_code is None and not self.frozen and not self._transport.is_closing():

@@ -11,11 +11,14 @@ __all__ = [
     "FAREWELL",
     "HUMAN_WORDS",
     "Reply",
+    "follow_up",
     "greeting",
     "human_reply",
+    "nudge",
     "reply",
     "split",
     "wants_human",
+    "welcome_back",
 ]
 
 END_WORDS: Final = "end the convo"
@@ -95,6 +98,22 @@ _HUMAN: Final = (
     "That's done. You'll have an e-mail from me in a few minutes. Anything else?",
 )
 
+_FOLLOW_UPS: Final = (
+    "One more thing: you can track every parcel in the app as well.",
+    "By the way, returns are free of charge this month.",
+    "And I've put the reference number of this chat on your account.",
+)
+
+_NUDGES: Final = (
+    "Are you still there?",
+    "Take your time. Just write when you need anything else.",
+)
+
+_RETURNS: Final = (
+    "Hi, it's me again, the virtual assistant. Is there anything else I can do for you?",
+    "My colleague has handed you back to me. What else can I help with?",
+)
+
 _SUGGESTIONS: Final = (
     ("Track my order", "Talk about a return", "That's all, thanks"),
     ("Yes, please", "No, thanks"),
@@ -145,6 +164,21 @@ def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
         suggestions = [{"message_text": text} for text in rng.choice(_SUGGESTIONS)]
     attachments = [_ATTACHMENT] if rng.random() < dials.attachment_rate else []
     return Reply(rng.choice(texts), attachments, suggestions)
+
+
+def follow_up(rng: Random) -> Reply:
+    """One more thing, that nobody asked for."""
+    return Reply(rng.choice(_FOLLOW_UPS), [], [])
+
+
+def nudge(rng: Random) -> Reply:
+    """What is said to a user who keeps silent."""
+    return Reply(rng.choice(_NUDGES), [], [])
+
+
+def welcome_back(rng: Random) -> Reply:
+    """What is said to a user whom a live agent has handed back."""
+    return Reply(rng.choice(_RETURNS), [], [])
 
 
 def wants_human(heard: str) -> bool:

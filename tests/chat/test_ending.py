@@ -231,6 +231,13 @@ def test_what_is_said_after_a_farewell_is_open_when_the_socket_is_closed() -> No
     assert (finish(out), counts(out)["turns.open"]) == (Finish(Ending.NATURAL_END), 1)
 
 
+def test_a_farewell_that_nobody_waited_for_is_one_all_the_same() -> None:
+    session = live_session()
+    feed(session, (12.0, farewell()))
+    out = feed(session, (13.0, Say("wait", due=13.0)), (13.1, Closed(1000)))
+    assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])
+
+
 def test_a_close_after_a_complete_answer_is_a_natural_end() -> None:
     out = feed(answered_session(), (12.1, Closed(1000)))
     assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.effects import Connect, YourTurn
+from loadkit.chat.effects import Connect, Finish, YourTurn
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened, Say
 from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import Ending, Phase
 from loadkit.wire import Event
 
 from .helpers import (
@@ -22,6 +22,7 @@ from .helpers import (
     event,
     failures,
     feed,
+    finish,
     human_says,
     joined,
     live_session,
@@ -142,6 +143,15 @@ def test_a_follow_up_to_what_was_recalled_is_counted_and_not_timed() -> None:
     session, _ = recalled(*GREETED, *TURN)
     out = feed(session, (110.0, message("One more thing.", 7)))
     assert (counts(out), samples(out, Phase.FOLLOW_UP)) == ({"events.follow_up": 1}, [])
+
+
+def test_a_farewell_that_is_recalled_makes_the_close_behind_it_a_natural_end() -> None:
+    farewell = event("POLY_AGENT_MESSAGE", text="Bye.", message_id="bye", end_conversation=True)
+    session, _ = recalled(*GREETED, *ASKED, farewell)
+    out = feed(session, (110.0, Closed(1000)))
+    assert (finish(out), failures(out)) == (Finish(Ending.NATURAL_END), [])
+    session, _ = recalled(*GREETED, *TURN)
+    assert failures(feed(session, (110.0, Closed(1000)))) == [Failure.SESSION_LOST]
 
 
 @pytest.mark.parametrize(

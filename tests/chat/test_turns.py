@@ -401,6 +401,20 @@ def test_a_streamed_follow_up_is_one_however_many_chunks_it_has() -> None:
     assert (counts(out)["events.follow_up"], violations(out)) == (1, [])
 
 
+def test_a_follow_up_may_go_on_behind_the_echo_of_the_next_message() -> None:
+    session = answered_session()
+    feed(session, (5.0, chunk(1, "One")), (5.1, chunk(2, " more")))
+    said = feed(session, (10.0, Say("hi", due=10.0)))
+    out = feed(session, (10.1, echo(said)), (10.2, chunk(3, " thing")), (10.3, thinking()))
+    out += feed(session, (10.4, chunk(4, ".", last=True)))
+    assert (violations(out), heard(out)) == ([], [])
+    assert counts(out)["events.follow_up"] == 1
+    out = feed(session, (13.0, chunk(1, "Y", of="a")))
+    out += feed(session, (13.5, chunk(2, "es!", of="a", last=True)))
+    assert (violations(out), heard(out)) == ([], ["Yes!"])
+    assert durations(out, Phase.FIRST_CHUNK) == [3.0]
+
+
 def test_a_follow_up_is_no_answer_to_what_is_asked_next() -> None:
     session = answered_session()
     feed(session, (5.0, chunk(1, "One more")))

@@ -111,7 +111,7 @@ def test_a_tab_that_still_waits_for_its_socket_goes_with_its_session() -> None:
             setting = Setting(
                 target, Credentials(TOKEN, HOST), Recorder(), Traffic(), Policy(), Random(1)
             )
-            tab = Tab(setting, "", 0.0, NOWHERE)
+            tab = Tab(setting, lambda cursor, style: "", 0.0, NOWHERE)
             asking, _ = silent.accept()
             assert asking.recv(1 << 16).startswith(b"GET ")
             tab.finish(0, ended=True)

@@ -159,3 +159,78 @@ def test_a_correct_server_has_no_violation_in_ten_thousand_turns(tmp_path: Path)
     assert set(under(interval, "ended")) <= {"user_end", "natural_end"}
     disconnects = under(interval, "disconnects")
     assert disconnects["forced"] == disconnects["reconnected"] > 20
+
+
+# All that a right server may do besides, at a rate. Sockets grow old as fast as people talk.
+HABITS = (
+    "agent.follow_up={ share = 0.3, delay = '2ms' }",
+    "agent.nudge=20ms",
+    "agent.end_conversation_rate=0.03",
+    "agent.chunk_spaces=stripped",
+    "receipts=0.3",
+    "survey=0.5",
+    "end_without_event=0.5",
+    "stream_error=0.05",
+    "max_connection_seconds=0.7",
+    "ping_interval_seconds=0.2",
+    "pong_timeout_seconds=30",
+    "heartbeat_interval_seconds=1",
+)
+FLEET = dict.fromkeys(("reference", "android", "ios", "web", "web-context"), 1.0)
+EVERYBODY = (
+    [WHOLE] * 8 + [STREAMED] * 8 + [HUMAN] * 6 + [FLAKY] * 3 + [RESUMING] * 3 + [TABS] * 2 + [IDLE]
+)
+
+
+def right_server(truth: Path, after: str, size: int, turns: int, within: float) -> dict[str, Any]:
+    with simulator(*FAST, *HABITS, f"handoff.after={after}", truth=truth) as server:
+        plan = profile(
+            clients=FLEET,
+            conversation={"turns": {"min": turns, "max": turns + 2}, "patience": 5.0},
+            connection={"handshake": 1.0},
+            chaos=DROPS | {"per_turn": 0.05},
+            idle={"duration": {"median": 300.0, "sigma": 0.0}},
+        )
+        return drive(server.url, TOKEN, HOST, EVERYBODY * size, plan, within=within)
+
+
+def assert_not_blamed(interval: dict[str, Any], truth: Path) -> None:
+    counts = interval["counts"]
+    assert under(interval, "violations") == {}
+    assert set(under(interval, "ended")) == {"user_end", "natural_end"}
+    errors, disconnects = under(interval, "errors"), under(interval, "disconnects")
+    # A client that does not send again loses what it says into a socket that is going.
+    assert errors.pop("unacknowledged", 0) <= disconnects["unexpected"] + disconnects["forced"]
+    assert disconnects["unexpected"] > 0
+    records = [json.loads(line) for line in truth.read_text().splitlines()]
+    made = Counter(record.get("outcome") for record in records if record["kind"] == "turn")
+    # The text about it is in no replay: who cuts its own socket then waits for it in vain.
+    assert errors.get("unanswered", 0) <= disconnects["forced"]
+    assert set(errors) - {"unanswered"} == {"agent_error"}
+    assert sum(errors.values()) == pytest.approx(made["broken_off"], rel=0.25, abs=2)
+    said = sum(record["kind"] in ("follow_up", "nudge") for record in records)
+    # A person who hangs up does not hear what crosses that.
+    assert counts["events.follow_up"] == pytest.approx(said, rel=0.25)
+    ends = [record for record in records if record["kind"] == "session_end"]
+    assert {end["sequence"] is None for end in ends} == {True, False}
+    assert min(counts["events.receipt"], counts["events.survey"]) > 0
+
+
+@pytest.mark.parametrize(("after", "count"), [("bot", "handed_back"), ("transfer", "transferred")])
+def test_whatever_a_right_server_does_no_client_blames_it(
+    after: str, count: str, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.jsonl"
+    interval = right_server(truth, after, size=2, turns=4, within=60.0)
+    assert_not_blamed(interval, truth)
+    assert interval["counts"]["turns.sent"] > 200
+    assert interval["counts"][f"handoffs.{count}"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", ["bot", "transfer"])
+def test_no_client_blames_a_right_server_in_ten_thousand_turns(after: str, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    interval = right_server(truth, after, size=8, turns=48, within=300.0)
+    assert_not_blamed(interval, truth)
+    assert interval["counts"]["turns.sent"] >= 10_000

@@ -5,6 +5,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from simulator_client import (
@@ -299,3 +300,35 @@ def test_an_offer_of_compression_without_parameters_is_taken_up_when_the_dial_is
         link.send(HEARTBEAT.encode())  # a frame that is not compressed is fine after all
         body = link.receive()[1] + b"\x00\x00\xff\xff"
         assert b"HEARTBEAT" in zlib.decompressobj(-15).decompress(body)
+
+
+def test_a_socket_of_a_certain_age_is_sent_away_and_what_was_under_way_is_kept() -> None:
+    with simulator("max_connection_seconds=0.3", "agent.first_response=50ms") as client:
+        place = client.place()
+        with RawSocket(client, place) as link:
+            link.send(JOIN.encode())
+            events, code = link.until_close()
+            assert code == 1001
+            link.send(says("said before I knew").encode())
+            link.send_close(1001)
+            assert link.at_end()
+        with client.connect(place, cursor=str(events[-1]["sequence"] or 0)) as link:
+            history = receive(link)["payload"]["events"]
+            assert "said before I knew" in [one["payload"].get("text") for one in history]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_socket_that_does_not_answer_a_ping_is_cut(answers: bool, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.jsonl"
+    dials = ("ping_interval_seconds=50ms", "pong_timeout_seconds=300ms")
+    with simulator(*dials, truth=truth) as client, RawSocket(client, client.place()) as link:
+        pings, opcode = 0, 0
+        while pings < 20 and opcode != -1:
+            opcode, payload = link.receive()
+            pings += opcode == 9
+            if opcode == 9 and answers:
+                link.send(payload, opcode=10)
+        assert (pings == 20) is answers
+    records = [json.loads(line) for line in truth.read_text().splitlines()]
+    how = [record["how"] for record in records if record["kind"] == "socket_close"]
+    assert (how == ["half_open"]) is not answers
