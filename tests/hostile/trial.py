@@ -22,14 +22,12 @@ import pytest
 from hostile.mutations import KINDS, make, mutate
 from loadkit import cli
 from loadkit.errors import UsageError
+from loadkit.plan.capacity import Search
 from loadkit.plan.capacity_settings import CapacitySettings
-from loadkit.plan.profile import Profile
-from loadkit.plan.settings import Load, Stage
-from loadkit.plan.slo import Limit
+from loadkit.plan.evidence import Outcome as StepOutcome
 from loadkit.report import lock
 from loadkit.report.resume import steps_to_resume
 from loadkit.sizing.inputs import read_capacity
-from loadkit.swarm.search import CapacityRun, for_search
 
 __all__ = ["LONGEST", "Outcome", "Trials", "tried"]
 
@@ -48,15 +46,6 @@ COMMANDS: Final = {
 """What is tried on which kind of folder."""
 
 SUBJECT: Final = {"profile": {"conversation": {"time_scale": 0.5}}}
-SEARCH: Final = for_search(
-    Profile(
-        name="shop",
-        load=Load(stages=(Stage(duration=30.0, users=100),)),
-        mix={"CompleteChat": 1.0},
-        slo=(Limit(metric="response.p95", limit=2500.0),),
-        capacity=CapacitySettings(start=100.0),
-    )
-)
 
 
 class HungError(BaseException):
@@ -81,7 +70,10 @@ def _resumed(folder: Path) -> int:
     """Go on with a search, as far as its file goes."""
     try:
         steps = steps_to_resume(folder, SUBJECT)
-        CapacityRun(SEARCH, 100.0, steps, lambda *_: None, lambda: None)
+        search = Search(CapacitySettings(start=100.0), whole=True)
+        for step in steps:
+            search.record(StepOutcome.from_dict(step["outcome"]))
+        search.next()
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
