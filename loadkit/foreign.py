@@ -117,7 +117,7 @@ class Lines:
 # --- Markdown -------------------------------------------------------------------------------------
 
 _MARKUP: Final = re.compile(r"[\\`*|<\[\]~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])")
-_BEGINS: Final = re.compile(r">|(?:#{1,6}|[-+]|\d{1,9}[.)])(?=\s|$)|[-=]+\s*$|:?-+:?$|=|/")
+_BEGINS: Final = re.compile(r">|(?:#{1,6}|[-+]|\d{1,9}[.)])(?=\s|$)|[-=][-=\s]*$|:?-+:?$|=|/")
 # What becomes a link, calls somebody or is a formula, whatever stands before it.
 _ALIVE: Final = re.compile(
     r"(?:@|://|\bwww\.|\b(?:mailto|xmpp):|[#!]\d|\bGH-\d|\$|:[a-z_+-][\w+-]*:"

@@ -179,6 +179,7 @@ ITEM = {"paragraph", "bullet_list", "list_item"}
 CELL = {"table", "thead", "tbody", "tr", "th", "td"}
 
 
+@example("-- -")
 @every()
 @given(HOSTILE)
 def test_a_page_holds_text_and_nothing_that_lives(text: str) -> None:
