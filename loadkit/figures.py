@@ -7,6 +7,7 @@ __all__ = [
     "COMPLETED",
     "NAMED",
     "NOWHERE",
+    "VIOLATED",
     "Client",
     "Count",
     "Ending",
@@ -150,5 +151,8 @@ class Origin(NamedTuple):
     correlation_id: str = ""
     client: str = ""
 
+
+VIOLATED: Final = "violated"
+"""The family under which the sessions are counted that a kind of violation has hit."""
 
 NOWHERE: Final = Origin()

@@ -13,6 +13,7 @@ LONGEST = 500  # lines of a module
 LEVELS = {
     "loadkit": 1,  # the package itself: its version
     "acts": 1,
+    "conformance": 1,
     "credentials": 1,
     "errors": 1,
     "figures": 1,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from typing import Any, Final, TypeVar
 
-from loadkit.figures import Count, Phase
+from loadkit.figures import VIOLATED, Count, Phase
 from loadkit.measure.ages import AGES
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.distribution import Distribution
@@ -278,7 +278,7 @@ class Ledger:
     @property
     def others(self) -> dict[str, int]:
         """What was counted that no other property tells: hand-offs, system messages, chaos."""
-        told = ("ended", "errors", "violations", "disconnects")
+        told = ("ended", "errors", "violations", VIOLATED, "disconnects")
         return {
             key: count
             for key, count in sorted(folded(self.counts).items())

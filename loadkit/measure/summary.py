@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from loadkit.conformance import EXPECTED, smallest
 from loadkit.errors import Failure
-from loadkit.figures import COMPLETED, Count, Ending, Phase
+from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
 from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.distribution import PERCENTILES
 from loadkit.measure.drift import Drift
@@ -68,6 +69,9 @@ class Summary:
         own_code: how the user's own code failed, in a line each, with the traceback of the first.
         notes: what a reader must know of the way to the target, a phrase each: certificates that
             were not verified, a proxy.
+        violations_detail: of each of `violations`: its `count`, in how many `sessions`, their
+            `share` of all, what was `expected`, and the smallest `example`, as of
+            `loadkit.conformance`.
     """
 
     profile: str
@@ -100,6 +104,7 @@ class Summary:
     cut: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
     own_code: Mapping[str, str] = field(default_factory=dict)
+    violations_detail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,6 +135,11 @@ class Summary:
             "waits": {phase: dict(stats) for phase, stats in self.waits.items()},
             "disconnects": dict(self.disconnects),
             "violations": dict(self.violations),
+            **(
+                {"violations_detail": {kind: dict(one) for kind, one in details.items()}}
+                if (details := self.violations_detail)
+                else {}
+            ),
             "errors": dict(self.errors),
             "user_classes": dict(self.user_classes),
             "clients": dict(self.clients),
@@ -178,6 +188,7 @@ class Summary:
             load=data.get("load", {}),
             cut=data.get("cut"),
             own_code=data.get("own_code", {}),
+            violations_detail=data.get("violations_detail", {}),
             notes=tuple(data.get("notes", ())),
             **{name: data[name] for name in _PLAIN},
         )
@@ -351,6 +362,7 @@ def summarise(
         from_schedule_ms=ledger.stats_from_schedule(),
         disconnects=disconnects,
         violations=violations,
+        violations_detail=_details(ledger, violations),
         errors=errors,
         generator={"workers": workers}
         | figures
@@ -380,6 +392,20 @@ def summarise(
         cut=cut,
         notes=(*notes, *_passed_over(counts[Count.PASSED_OVER])),
     )
+
+
+def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    hit, started = ledger.under(VIOLATED), ledger.counts[Count.SESSIONS_STARTED]
+    return {
+        kind: {
+            "count": count,
+            "sessions": hit.get(kind, 0),
+            "share": round(hit.get(kind, 0) / started, 6) if started else 0.0,
+            "expected": EXPECTED.get(kind, ""),
+            "example": smallest(kind, ledger.evidence),
+        }
+        for kind, count in violations.items()
+    }
 
 
 def _passed_over(connections: int) -> Iterator[str]:

@@ -284,7 +284,8 @@ class Driver:
         for number in range(len(self._tabs), self._itinerary.tabs):
             delay = TAB_AFTER * (number + 1)
             assert self._entry is not None
-            self._tabs.append(Tab(setting, self._entry.query, delay, self._origin()))
+            tab = Tab(setting, self._entry.query, delay, self._origin(), self._frames)
+            self._tabs.append(tab)
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None
@@ -383,7 +384,7 @@ class Driver:
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail, self._origin())
             case Violation(kind=kind, detail=detail):
-                self._setting.recorder.violate(kind, detail, self._origin(), self._frames.lines)
+                self._frames.violated(self._setting.recorder, kind, detail, self._origin())
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None:

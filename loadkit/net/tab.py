@@ -14,6 +14,7 @@ from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin
 from loadkit.net.link import Link
 from loadkit.net.ports import Setting
+from loadkit.net.transcript import Frames
 from loadkit.wire import Event, EventType, Flaw
 from loadkit.wire.encode import HEARTBEAT
 
@@ -30,15 +31,22 @@ class Tab:
     """One more socket of a session, in a greenlet of its own."""
 
     def __init__(
-        self, setting: Setting, query: Callable[[int, str], str], delay: float, origin: Origin
+        self,
+        setting: Setting,
+        query: Callable[[int, str], str],
+        delay: float,
+        origin: Origin,
+        frames: Frames,
     ) -> None:
         """
         Args:
             query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
             delay: seconds until it is opened.
             origin: whose session it is.
+            frames: of that session, which counts once with what its tabs see.
         """
         self._setting, self._query, self._origin = setting, query, origin
+        self._frames = frames
         self._journal = Journal()
         self._beat_every = BEAT
         self._ended = False
@@ -61,7 +69,7 @@ class Tab:
         greenlet.kill()
         if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
             text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
-            self._setting.recorder.violate(Wrong.EVENT_LOST, text, self._origin)
+            self._violated(Wrong.EVENT_LOST, text)
 
     def _run(self) -> None:
         while self._read_along():
@@ -109,7 +117,7 @@ class Tab:
     def _take(self, event: Event | Flaw, replaying: bool) -> bool:
         out: list[Effect] = []
         if isinstance(event, Flaw):
-            self._setting.recorder.violate(event.kind, event.detail, self._origin)
+            self._violated(event.kind, event.detail)
             return replaying
         if event.type is EventType.EVENT_BATCH:
             return False
@@ -118,12 +126,14 @@ class Tab:
             self._beat_every = _interval(event.payload.get("capabilities"))
         for effect in out:
             if isinstance(effect, Violation):
-                text = f"a tab: {effect.detail}"
-                self._setting.recorder.violate(effect.kind, text, self._origin)
+                self._violated(effect.kind, f"a tab: {effect.detail}")
             elif isinstance(effect, Counted):
                 self._setting.recorder.count(effect.key, effect.n)
         self._ended = event.type is EventType.SESSION_END
         return replaying
+
+    def _violated(self, kind: str, detail: str) -> None:
+        self._frames.violated(self._setting.recorder, kind, detail, self._origin, shown=False)
 
 
 def _interval(capabilities: Any) -> float:

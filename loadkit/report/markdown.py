@@ -10,6 +10,7 @@ from loadkit.measure.words import ENDINGS, number
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, shown, waits
 from loadkit.report.verdict import broke, in_doubt, verdict_line, word
+from loadkit.report.violated import hit
 
 __all__ = ["document"]
 
@@ -95,16 +96,18 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         yield from _table(columns, figures)
     yield from ("", "## Counts", "")
     yield from _table(("what", "how many"), list(_counts(summary)))
-    for name, kinds in (("errors", summary.errors), ("violations", summary.violations)):
-        if kinds:
-            yield from ("", f"## {name.capitalize()}", "")
-            yield from _table(
-                ("kind", "how many", _EXAMPLE),
-                [
-                    (kind, number(count), examples.get(f"{name}.{kind}", ""))
-                    for kind, count in sorted(kinds.items(), key=lambda item: -item[1])
-                ],
-            )
+    if summary.errors:
+        yield from ("", "## Errors", "")
+        yield from _table(
+            ("kind", "how many", _EXAMPLE),
+            [
+                (kind, number(count), examples.get(f"errors.{kind}", ""))
+                for kind, count in sorted(summary.errors.items(), key=lambda item: -item[1])
+            ],
+        )
+    if summary.violations:
+        yield from ("", "## Violations", "")
+        yield from _violations(summary, examples)
     if summary.errors or summary.violations:
         yield ""
         yield "The first of each kind, with their sessions: `errors.jsonl`, `violations.jsonl`."
@@ -128,6 +131,31 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
                 for one in lost
             ],
         )
+
+
+def _violations(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
+    """How often and how widely, and of each kind what was expected, and what came."""
+    kinds = sorted(summary.violations.items(), key=lambda item: -item[1])
+    details = {kind: summary.violations_detail.get(kind, {}) for kind, _ in kinds}
+    yield from _table(
+        ("kind", "how many", "sessions", "of all", _EXAMPLE),
+        [
+            (kind, number(count), *hit(details[kind]), examples.get(f"violations.{kind}", ""))
+            for kind, count in kinds
+        ],
+    )
+    for kind, found in details.items():
+        example = found.get("example", {})
+        if not (found.get("expected") or example):
+            continue
+        yield from ("", f"### {markdown(kind)}")
+        if found.get("expected"):
+            yield from ("", f"Expected: {markdown(found['expected'])}")
+        if detail := example.get("detail"):
+            of = f" (session {markdown(example['session'])})" if example.get("session") else ""
+            yield from ("", f"Came: {markdown(detail)}{of}")
+        if frames := example.get("frames"):
+            yield from ("", *block("\n".join(frames)))
 
 
 def _objective(line: SloLine) -> tuple[str, ...]:

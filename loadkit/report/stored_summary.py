@@ -47,6 +47,7 @@ _SPARE: Final = frozenset(
         "own_code",
         "throughput",
         "user_classes",
+        "violations_detail",
         "waits",
     }
 )
@@ -200,6 +201,20 @@ class _UserClass(Stored):
     latency_ms: _Phases
 
 
+class _Example(Stored):
+    detail: Line = ""
+    session: Line = ""
+    frames: Annotated[list[Line], Field(max_length=1_000)] = []
+
+
+class _Violated(Stored):
+    count: Count
+    sessions: Count
+    share: Annotated[float, Field(ge=0, le=1)]
+    expected: Line
+    example: _Example = _Example.model_construct(set())
+
+
 class _Cut(Stored):
     at_s: Seconds
     asked_s: Seconds
@@ -332,6 +347,7 @@ class _Summary(Stored):
     waits: Annotated[dict[Name, _Waits], Field(max_length=100)] = {}
     disconnects: Counts
     violations: Counts
+    violations_detail: Annotated[dict[Name, _Violated], Field(max_length=1_000)] = {}
     errors: Counts
     user_classes: Annotated[dict[Name, _UserClass], Field(max_length=1_000)] = {}
     generator: _Generator

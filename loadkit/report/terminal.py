@@ -14,6 +14,7 @@ from loadkit.measure.words import ENDINGS, number, plural
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
+from loadkit.report.violated import spread
 
 __all__ = ["fared", "render"]
 
@@ -150,7 +151,11 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
         yield label, f"{number(sum(kinds.values()))}" if kinds else "none"
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1]):
             example = examples.get(f"{label}.{kind}")
-            yield "", f"{number(count)} × {kind}" + (f": {example}" if example else "")
+            found = summary.violations_detail.get(kind, {}) if label == "violations" else {}
+            told = f"{number(count)} × {kind}{spread(found)}"
+            yield "", told + (f": {example}" if example else "")
+            if found.get("expected"):
+                yield "", f"  expected: {found['expected']}"
     yield "generator", " · ".join(_generator(summary))
     for lost in summary.generator.get("workers_lost", ()):
         had = plural(lost["sessions_live"], "session")

@@ -393,4 +393,12 @@ def test_what_a_right_server_may_do_is_counted_and_is_no_violation(row: str) -> 
 @pytest.mark.parametrize("row", WRONG)
 def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
     play, violation, outing = WRONG[row]
-    assert under(outcome(play, outing), "violations") == {violation: 1}
+    interval = outcome(play, outing)
+    assert under(interval, "violations") == under(interval, "violated") == {violation: 1}
+
+
+def test_a_session_that_is_hit_again_and_again_counts_once() -> None:
+    """A type that nobody knows, at each of three messages."""
+    interval = outcome(each(event("WEATHER_REPORT"), says), WHOLE)
+    assert under(interval, "violations") == {"unknown_type": 3}
+    assert under(interval, "violated") == {"unknown_type": 1}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from loadkit.conformance import EXPECTED
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import VIOLATED, Count, Ending, Origin, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class
 from loadkit.measure.recorder import Recorder
@@ -384,3 +385,30 @@ def test_rates_are_of_the_time_in_which_they_were_counted(
 ) -> None:
     found = summary_of(good_run, duration_s=duration_s, warmup_s=warmup_s)
     assert found.throughput == rates
+
+
+def test_a_violation_says_what_was_expected_how_far_it_spread_and_what_shows_it() -> None:
+    """Three times in one session of four; the smallest transcript of those that are kept."""
+    recorder, ledger = Recorder(), Ledger()
+    for _ in range(4):
+        recorder.session_started()
+    for frames in (("1 → a", "2 ← b"), ("3 ← c",), ("4 ← d", "5 ← e")):
+        recorder.violate("sequence_gap", f"{len(frames)}", Origin(session="s"), lambda f=frames: f)
+    recorder.count(f"{VIOLATED}.sequence_gap")
+    ledger.add("w", 1, recorder.take(10.0))
+    summary = summarise(
+        ledger, profile="p", started_at="2026-01-01T00:00:00Z", duration_s=10, target="t", workers=1
+    )
+    told = {
+        "sequence_gap": {
+            "count": 3,
+            "sessions": 1,
+            "share": 0.25,
+            "expected": EXPECTED["sequence_gap"],
+            "example": {"detail": "1", "session": "s", "frames": ["3 ← c"]},
+        }
+    }
+    assert summary.violations_detail == summary.to_dict()["violations_detail"] == told
+    assert Summary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
+    assert summary.violations == {"sequence_gap": 3}
+    assert "violated.sequence_gap" not in summary.counts

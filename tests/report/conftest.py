@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase
+from loadkit.figures import VIOLATED, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.summary import Summary, summarise
@@ -37,6 +37,7 @@ def _failing(recorder: Recorder) -> None:
     for _ in range(3):
         recorder.fail(Failure.UNANSWERED, "no [answer] | in 60 s")
     recorder.violate("missing_echo", "no echo of a1")
+    recorder.count(f"{VIOLATED}.missing_echo")
 
 
 def _mixed(recorder: Recorder) -> None:

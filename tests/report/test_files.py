@@ -111,6 +111,15 @@ def test_the_first_of_each_kind_are_written_with_where_they_happened(
     assert violations == [{"kind": "gap", "frames": ["{}"], **where}]
 
 
+def test_the_details_of_violations_are_read_again_as_they_were_written(
+    tmp_path: Path, make: Any
+) -> None:
+    summary = make(failing=True)
+    assert summary.violations_detail["missing_echo"]["sessions"] == 1
+    write(tmp_path, summary, {}, {})
+    assert load_summary(tmp_path).violations_detail == summary.violations_detail
+
+
 def test_a_run_of_the_first_version_can_be_shown_again(tmp_path: Path, make: Any) -> None:
     """Its summary has no intervals, no states of objectives and no figures of the machine."""
     summary = make(failing=True, limits=[("response.p95", 2500.0), ("violations", 0)])

@@ -1,6 +1,7 @@
 """The page of a reviewer."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from loadkit.report.markdown import document
@@ -28,6 +29,39 @@ def test_the_sections_come_in_the_order_of_their_weight(make: Any, examples: Any
         "Violations",
         "Generator",
     ]
+
+
+def test_a_violation_is_told_with_its_spread_what_was_expected_and_the_transcript(
+    make: Any, examples: Any
+) -> None:
+    """The server's words in it are no markup, and no fence of theirs ends ours."""
+    found = {
+        "count": 1,
+        "sessions": 1,
+        "share": 0.0024,
+        "expected": "It is echoed.",
+        "example": {"detail": "a*1*", "session": "s_1", "frames": ["0.1 ← {}", "```"]},
+    }
+    summary = replace(make(failing=True), violations_detail={"missing_echo": found})
+    page = document(summary, examples)
+    table, _, rest = page.partition("## Violations")[2].partition("### ")
+    assert "| kind | how many | sessions | of all | for example |" in table
+    assert r"| missing_echo | 1 | 1 | 0.24 % | no echo of a1 |" in table
+    told, _, _ = rest.partition("## Generator")
+    assert (
+        r"""missing_echo
+
+Expected: It is echoed.
+
+Came: a\*1\* (session s_1)
+
+````
+0.1 ← {}
+```
+````
+"""
+        in told
+    )
 
 
 def test_what_broke_comes_before_what_is_only_in_doubt(make: Any) -> None:

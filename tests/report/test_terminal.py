@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,7 +100,15 @@ def test_each_kind_of_trouble_has_its_count_and_an_example(make: Any, examples: 
     """The server's words are shown as they are, brackets included."""
     text = shown(make(failing=True), examples=examples)
     assert "3 × unanswered: no [answer] | in 60 s" in text
-    assert "1 × missing_echo: no echo of a1" in text
+    assert "1 × missing_echo in 1 session (0.243 %): no echo of a1" in text
+
+
+def test_a_violation_is_told_with_what_was_expected(make: Any) -> None:
+    found = {"count": 3, "sessions": 2, "share": 0.04, "expected": "It is echoed.", "example": {}}
+    detail = {"violations_detail": {"missing_echo": found}}
+    text = shown(replace(make(failing=True), **detail))
+    assert "1 × missing_echo in 2 sessions (4 %)" in text
+    assert "expected: It is echoed." in text
 
 
 def test_no_trouble_is_said_to_be_none(make: Any) -> None:
