@@ -400,7 +400,8 @@ def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[st
         kind: {
             "count": count,
             "sessions": hit.get(kind, 0),
-            "share": round(hit.get(kind, 0) / started, 6) if started else 0.0,
+            # Of a worker's report that was lost, either number may be missing.
+            "share": round(min(hit.get(kind, 0) / started, 1.0), 6) if started else 0.0,
             "expected": EXPECTED.get(kind, ""),
             "example": smallest(kind, ledger.evidence),
         }
