@@ -282,10 +282,9 @@ class Driver:
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
-            delay = TAB_AFTER * (number + 1)
             assert self._entry is not None
-            tab = Tab(setting, self._entry.query, delay, self._origin(), self._frames)
-            self._tabs.append(tab)
+            query, delay = self._entry.query, TAB_AFTER * (number + 1)
+            self._tabs.append(Tab(setting, query, delay, self._origin(), self._frames))
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None
