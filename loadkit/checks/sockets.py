@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
+from loadkit.chat.violations import told
 from loadkit.checks import waits
 from loadkit.checks.table import Findings, Verdict
 from loadkit.checks.visit import OverError, Visit, ending, refusal
 from loadkit.checks.waits import BESIDE, is_a, owed, rest, upgraded
 from loadkit.errors import RemoteError
 from loadkit.foreign import one_line
-from loadkit.wire import EventType
+from loadkit.wire import Event, EventType
 from loadkit.wire.encode import HEARTBEAT
 from loadkit.wire.system import Family, family
 
@@ -32,13 +33,13 @@ BAD_EVENT: Final = (
 )
 
 
-def heartbeat(visit: Visit, found: Findings, told: dict[str, Any]) -> None:
+def heartbeat(visit: Visit, found: Findings, capabilities: dict[str, Any]) -> None:
     """Send one, whatever the interval is, and see it echoed.
 
     Args:
-        told: the server's capabilities.
+        capabilities: that the server has announced.
     """
-    interval = told.get("heartbeat_interval_seconds")
+    interval = capabilities.get("heartbeat_interval_seconds")
     if type(interval) in (int, float) and interval == 0:
         found.add("heartbeat", Verdict.OK, "not sent: the server has switched them off")
         return
@@ -56,14 +57,13 @@ def bad_event(visit: Visit, found: Findings) -> None:
     words = owed(visit, found, "bad_event", is_a(EventType.SYSTEM_MESSAGE), since, waits.ECHO)
     if words is None:
         return
-    told = f'"{one_line(str(words.payload.get("message")))}"'
+    said = f'"{one_line(told(words.payload.get("message")))}"'
     rest(visit, waits.SETTLES)
     if visit.link.closed is not None:
-        told = f"{told}, and then {visit.silence(0)}"
-        found.add("bad_event", Verdict.WRONG, told)
+        found.add("bad_event", Verdict.WRONG, f"{said}, and then {visit.silence(0)}")
         raise OverError(visit.silence(0))
     known = family(words.payload.get("message")) is Family.BAD_EVENT
-    found.add("bad_event", Verdict.OK if known else Verdict.DIFFERS, told)
+    found.add("bad_event", Verdict.OK if known else Verdict.DIFFERS, said)
 
 
 def second_socket(visit: Visit, found: Findings) -> None:
@@ -121,20 +121,24 @@ def _replayed(visit: Visit, found: Findings, key: str, cursor: int = 0, style: s
         if each.sequence is not None and each.sequence > cursor and each.type not in BESIDE
     }
     since = upgraded(visit, found, key, cursor, style)
-    visit.wait(
-        lambda _: owed.keys() <= {each.id for each in visit.events[since:]}, since, waits.ECHO
-    )
+    missing = {*owed}
+
+    def all_came(event: Event) -> bool:
+        missing.discard(event.id)
+        return not missing
+
+    if missing:
+        visit.wait(all_came, since, waits.ECHO)
     visit.wait(is_a(EventType.EVENT_BATCH), since, waits.LEAVES)
     came = visit.events[since:]
     early = [each.sequence for each in came if each.sequence and each.sequence <= cursor]
-    missing = sorted(owed[each] for each in owed.keys() - {each.id for each in came})
     wanted = f"after {cursor}" if cursor else "of all"
     if early:
         misread = Verdict.WRONG if style == "seq" else Verdict.DIFFERS
         fix = "" if style == "seq" else '; keep conversation.cursor = "seq"'
         found.add(key, misread, f"{wanted} came {min(early)} too{fix}")
     elif missing:
-        numbers = ", ".join(map(str, missing[:10]))
+        numbers = ", ".join(map(str, sorted(owed[each] for each in missing)[:10]))
         found.add(key, Verdict.WRONG, f"{wanted} these did not come: {numbers}")
     else:
         found.add(key, Verdict.OK, f"{wanted} came {len(owed)} events, none was missing")

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+from loadkit.chat.violations import told
 from loadkit.checks import waits
 from loadkit.checks.table import Findings, Verdict
 from loadkit.checks.visit import OverError, Visit, ending
@@ -54,26 +55,26 @@ def begin(visit: Visit, found: Findings, *, streaming: bool) -> dict[str, Any]:
         found.add("history", Verdict.WRONG, f"{name(visit.events[since])} before SESSION_START")
     else:
         found.add("history", Verdict.OK, "as expected")
-    told = start.payload.get("capabilities", {})
-    if type(told) is not dict:
+    given = start.payload.get("capabilities", {})
+    if type(given) is not dict:
         found.add("capabilities", Verdict.WRONG, "capabilities that are no object")
         return {}
     wrong = [
         key
         for key, types in _CAPABILITIES.items()
-        if told.get(key) is not None and type(told[key]) not in types
+        if given.get(key) is not None and type(given[key]) not in types
     ]
-    unasked = told.get("streaming") is True and not streaming
+    unasked = given.get("streaming") is True and not streaming
     if wrong:
         found.add("capabilities", Verdict.WRONG, f"not of the right type: {', '.join(wrong)}")
     elif unasked:
         found.add("capabilities", Verdict.DIFFERS, "streaming, which was not asked for")
     else:
-        shown = [f"{key} {json.dumps(told[key])}" for key in _CAPABILITIES if key in told]
-        absent = [key for key in _CAPABILITIES if key not in told]
+        shown = [f"{key} {json.dumps(given[key])}" for key in _CAPABILITIES if key in given]
+        absent = [key for key in _CAPABILITIES if key not in given]
         left_out = f"left out: {', '.join(absent)}" if absent else ""
         found.add("capabilities", Verdict.OK, "; ".join(filter(None, [*shown, left_out])))
-    return told
+    return given
 
 
 def agent_comes(visit: Visit, found: Findings) -> bool:
@@ -130,11 +131,11 @@ def turn(
         found.add(key, *judge(answer, since))
         at = came.index(answer)
         thinking = any(map(is_a(EventType.POLY_AGENT_THINKING), came[:at]))
-        told = "as expected" if thinking else "an answer without it"
-        found.add("thinking", Verdict.OK if thinking else Verdict.DIFFERS, told)
+        came_of = "as expected" if thinking else "an answer without it"
+        found.add("thinking", Verdict.OK if thinking else Verdict.DIFFERS, came_of)
     echoed = any(map(is_a(EventType.USER_TYPING), came))
-    verdict, told = (Verdict.WRONG, "an echo") if echoed else (Verdict.OK, "as expected")
-    found.add("typing", verdict, told)
+    verdict, came_of = (Verdict.WRONG, "an echo") if echoed else (Verdict.OK, "as expected")
+    found.add("typing", verdict, came_of)
 
 
 def judge_whole(answer: Event, _: int) -> tuple[Verdict, str]:
@@ -158,13 +159,14 @@ def judge_streamed(visit: Visit, answer: Event, since: int, streams: bool) -> tu
         return Verdict.DIFFERS, f"a whole message{why}"
     came = visit.events[since : visit.events.index(answer) + 1]
     chunks = [each for each in came if each.type is EventType.POLY_AGENT_MESSAGE_CHUNK]
-    if len({str(each.payload.get("message_id")) for each in chunks}) != 1:
-        return Verdict.WRONG, "chunks of several messages before one was complete"
-    if type(answer.payload.get("message_id")) is not str:
+    ids = [each.payload.get("message_id") for each in chunks]
+    if not all(type(each) is str for each in ids):
         return Verdict.WRONG, "chunks without a message_id"
+    if len({*ids}) != 1:
+        return Verdict.WRONG, "chunks of several messages before one was complete"
     indexes = [each.payload.get("chunk_index") for each in chunks]
     if indexes != list(range(1, len(chunks) + 1)):
-        shown = ", ".join(one_line(str(each), 20) for each in indexes[:10])
+        shown = ", ".join(one_line(told(each), 20) for each in indexes[:10])
         return Verdict.WRONG, f"chunk_index {shown}"
     return Verdict.OK, f"{len(chunks)} chunk{'s' if len(chunks) > 1 else ''}"
 
@@ -182,7 +184,7 @@ def end(visit: Visit, found: Findings) -> None:
         return
     reason = last.payload.get("reason")
     right = reason == "REASON_USER_END"
-    came = "as expected" if right else f"reason {one_line(str(reason))}"
+    came = "as expected" if right else f"reason {one_line(told(reason))}"
     found.add("session_end", Verdict.OK if right else Verdict.WRONG, came)
     rest(visit, waits.ECHO)  # until it closes
     after = visit.events[visit.events.index(last) + 1 :]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
 
+from loadkit.chat.violations import told
 from loadkit.checks.table import Findings, Verdict
 from loadkit.checks.visit import OverError, Visit, refusal
 from loadkit.errors import RemoteError
@@ -99,7 +100,7 @@ def of_agent(
     event = owed(visit, found, key, lambda one: wanted(one) or is_trouble(one), since, AGENT)
     if event is None or wanted(event):
         return event
-    words = one_line(str(event.payload.get("message", "")))
+    words = one_line(told(event.payload.get("message", "")))
     found.add(key, Verdict.NOT_SEEN, f'{name(event)} "{words}"' if words else name(event))
     if event.type is EventType.SESSION_END:
         raise OverError("the server ended the session")
@@ -115,8 +116,8 @@ def frames(visit: Visit, found: Findings) -> None:
         detail = "" if kind is FlawKind.BINARY_FRAME else f": {one_line(flaw.detail)}"
         found.add("frames", Verdict.WRONG, f"{word}{detail}")
     elif unknown is not None:
-        told = f"an event that no document knows: {name(unknown)}"
-        found.add("frames", Verdict.WRONG, told)
+        unheard_of = f"an event that no document knows: {name(unknown)}"
+        found.add("frames", Verdict.WRONG, unheard_of)
     elif visit.events:
         found.add("frames", Verdict.OK, "as expected")
     if not visit.sockets:

@@ -15,6 +15,7 @@ CAPABILITIES = {
     "max_reconnect_attempts": 10,
     "heartbeat_interval_seconds": 30,
 }
+NESTED = b"[" * 990 + b"]" * 990  # as deep as it may be read, and no text
 
 
 class Talk:
@@ -139,6 +140,8 @@ class Server:
             pass
         elif self.way == "closes at bad events":
             wire.send(close_frame(1008))
+        elif self.way == "nested":
+            self.system(talk, "NESTED")
         else:
             self.system(talk, "Unknown event type or invalid message format")
 
@@ -166,6 +169,9 @@ class Server:
             payload,
             metadata={} if self.way == "no local_id" else event["metadata"],
         )
+        if self.way == "many events":
+            for _ in range(3000):
+                self.note(talk, "LANGUAGE_CHANGED", {"language_code": "en"})
         if self.way == "receipts":
             self.note(talk, "USER_RECEIVED_MESSAGE", {"message_id": payload["message_id"]})
         if self.way == "an event without an id":
@@ -200,7 +206,8 @@ class Server:
     def end(self, talk: Talk) -> None:
         if self.way != "end unechoed":
             self.note(talk, "USER_END_SESSION")
-        self.over(talk, "REASON_BORED" if self.way == "another reason" else "REASON_USER_END")
+        reasons = {"another reason": "REASON_BORED", "nested": "NESTED"}
+        self.over(talk, reasons.get(self.way, "REASON_USER_END"))
 
     def over(self, talk: Talk, reason: str) -> None:
         self.note(talk, "SESSION_END", {"reason": reason})
@@ -247,4 +254,4 @@ class Server:
         with talk.lock:
             for wire in talk.wires:
                 with suppress(OSError):
-                    wire.send(frame(TEXT, json.dumps(event).encode()))
+                    wire.send(frame(TEXT, json.dumps(event).encode().replace(b'"NESTED"', NESTED)))

@@ -45,6 +45,7 @@ WRONG = {
     "a close ends it": {"cold"},
     "end unechoed": {"end_echo"},
     "another reason": {"session_end"},
+    "nested": {"session_end"},
     "another close code": {"closed"},
     "speaks after the end": {"closed"},
     "stays open": {"closed"},
@@ -59,6 +60,7 @@ ALLOWED = {
     "greets twice": {"greeting": Verdict.OK, "answer": Verdict.OK},
     "follows up": {"answer": Verdict.OK, "resume": Verdict.OK},
     "receipts": {"frames": Verdict.OK},
+    "many events": {"resume": Verdict.OK, "cold": Verdict.OK},
     "surveys after the end": {"closed": Verdict.OK},
     "thinks in secret": {"thinking": Verdict.DIFFERS},
     "bare cursor unread": {"resume": Verdict.OK, "resume_bare": Verdict.DIFFERS},
@@ -153,3 +155,23 @@ def test_a_check_is_over_in_time_whatever_does_not_come() -> None:
         found = check_server(server.url, credentials, lambda _: None, limit=0.5)
     told = {row.key: (row.verdict, row.came) for row in found}
     assert told["joined"] == told["closed"] == (Verdict.NOT_SEEN, "no time was left")
+
+
+@pytest.mark.parametrize(
+    ("words", "secrets"),
+    [
+        (["--host", "https://messaging.us-1.poly.ai"], SECRETS),
+        (["--host", "ftp://127.0.0.1"], SECRETS),
+        (["--host", "http://127.0.0.1:9"], {}),
+        (["--host", "http://127.0.0.1:9", "--ca", "none.pem"], SECRETS),
+    ],
+)
+def test_what_nobody_permitted_or_makes_no_sense_is_exit_code_2(
+    words: list[str], secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent."""
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["check-server", *words]) == 2
