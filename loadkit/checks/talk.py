@@ -90,6 +90,7 @@ def agent_comes(visit: Visit, found: Findings) -> bool:
             found.add("join_echo", Verdict.OK, "as expected")
         joined = of_agent(visit, found, "joined", is_a(EventType.POLY_AGENT_JOINED), since)
         if joined is None:
+            found.stopped("no agent had joined")
             return False
     else:
         found.add("join_echo", Verdict.NOT_SEEN, "not sent: the agent had joined by itself")

@@ -114,6 +114,11 @@ def test_a_sound_server_is_ok_in_every_row_that_was_asked_for() -> None:
     assert {key for key, each in found.items() if each is not Verdict.OK} == ABSENT
 
 
+def test_what_was_not_come_to_says_why() -> None:
+    came = {row.key: (row.verdict, row.came) for row in rows("no agent")}
+    assert came["answer"] == (Verdict.NOT_SEEN, "no agent had joined")
+
+
 def test_the_simulator_is_ok_in_every_row(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
