@@ -26,6 +26,7 @@ class Talk:
         self.journal: list[dict[str, Any]] = []
         self.wires: list[Wire] = []
         self.lock = threading.RLock()
+        self.connected = 0  # how often
         self.over = False
 
 
@@ -77,10 +78,12 @@ class Server:
         if talk.over and self.way not in ("lives on", "shows an ended session"):
             wire.send(answer(404, {"error": "session not found"}))
             return
-        if self.way == "one socket" and talk.wires:
+        talk.connected += 1
+        second = talk.connected == 2 and not talk.streaming  # there the first one has gone
+        if self.way == "one socket" and second:
             wire.send(answer(400, {"error": "invalid connection parameters"}))
             return
-        if self.way == "socket limit" and talk.wires:
+        if self.way == "socket limit" and second:
             wire.send(answer(429, {"error": "connection limit exceeded for session"}))
             return
         with talk.lock:
@@ -114,10 +117,10 @@ class Server:
         while True:
             opcode, data = wire.read_frame()
             if opcode == CLOSE:
+                if self.way == "a close ends it" and data[:2] == b"\x03\xe8":
+                    talk.over = True  # before the client knows that it is closed
                 back = close_frame(1000) if self.way == "another close back" else frame(CLOSE, data)
                 wire.send(back)
-                if self.way == "a close ends it" and data[:2] == b"\x03\xe8":
-                    talk.over = True
                 return
             if opcode == TEXT:
                 self.take(wire, talk, json.loads(data))
