@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import accuracy, capacity, exchange, idle, setups, soak
+from bench import accuracy, capacity, compression, exchange, idle, setups, soak
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
@@ -21,6 +21,7 @@ PARTS = {
     "setups": setups.run,
     "accuracy": accuracy.run,
     "capacity": capacity.run,
+    "compression": compression.run,
     "paced": exchange.run_paced,
     "soak": soak.run,
 }

@@ -15,7 +15,7 @@ from bench import TEXT
 from bench.figures import Figure, busy, ratios
 from bench.processes import ROOT, Lab, truth_of, watch
 
-__all__ = ["run", "run_paced"]
+__all__ = ["AT_ONCE", "PROFILE", "Run", "measure", "ours", "run", "run_paced"]
 
 USERS: Final = 200
 WARM_UP: Final = 3.0  # seconds after the last user has connected
@@ -45,7 +45,9 @@ TARGET_RATIO: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """One of them."""
+
     cpu_us: float  # of the generator, an exchange
     rate: float  # exchanges a second
     busy: tuple[float, float, float]  # see `Window.busy`
@@ -69,17 +71,13 @@ def _in_turns(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> list[Figure]:
-    said = {"intent": "bench", "lines": [TEXT]}
-    lab.profile("said.jsonl", json.dumps(said) + "\n")
-    profile = lab.profile("exchange.toml", PROFILE)
-    ours = (ROOT / "bench" / "terse.py", ["--profile", str(profile), *lab.quiet])
     theirs = (ROOT / "bench" / "peer.py", ["--users", str(USERS), "--spawn-rate", "100"])
-    sides = {"CompleteChat": ours, "PlainChat": theirs, "UncheckedChat": theirs}
-    runs: dict[str, list[_Run]] = {user_class: [] for user_class in sides}
+    sides = {"CompleteChat": ours(lab, PROFILE), "PlainChat": theirs, "UncheckedChat": theirs}
+    runs: dict[str, list[Run]] = {user_class: [] for user_class in sides}
     for number in range(1, repeat + 1):
         for user_class, (locustfile, options) in sides.items():
             of_peer = None if user_class == "CompleteChat" else user_class
-            done = _measure(lab, dials, locustfile, options, of_peer)
+            done = measure(lab, dials, locustfile, options, of_peer)
             print(f"{name} {number}/{repeat}: {user_class} {done.cpu_us:.1f} µs", flush=True)
             runs[user_class].append(done)
     mine = runs["CompleteChat"]
@@ -95,9 +93,18 @@ def _in_turns(
     ]
 
 
-def _measure(
+def ours(lab: Lab, profile: str) -> tuple[Path, list[str]]:
+    """The locustfile and the options of loadkit with this profile."""
+    said = {"intent": "bench", "lines": [TEXT]}
+    lab.profile("said.jsonl", json.dumps(said) + "\n")
+    path = lab.profile("exchange.toml", profile)
+    return ROOT / "bench" / "terse.py", ["--profile", str(path), *lab.quiet]
+
+
+def measure(
     lab: Lab, dials: Sequence[str], locustfile: Path, options: list[str], user_class: str | None
-) -> _Run:
+) -> Run:
+    """Measure once; `user_class` is a peer's, of a locustfile without a profile."""
     with (
         lab.server(dials) as server,
         lab.generator(server, locustfile, options, user_class) as generator,
@@ -105,7 +112,7 @@ def _measure(
         generator.await_descriptors(USERS)
         window = watch(server, generator, WARM_UP, WINDOW)
     truth = truth_of(server, generator, window)
-    return _Run(
+    return Run(
         window.cpu_s / truth.turns * 1e6,
         truth.turns / window.seconds,
         window.busy,

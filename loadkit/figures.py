@@ -127,6 +127,7 @@ class Count(StrEnum):
     EVENTS_LOST = "disconnects.events_lost"
     EVENTS_DUPLICATED = "disconnects.events_duplicated"
     PASSED_OVER = "addresses.passed_over"  # connections made past an address that never answered
+    COMPRESSED = "sockets.compressed"  # of a session, on which compression was agreed
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running
 

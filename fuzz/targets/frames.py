@@ -18,8 +18,8 @@ CONTROL = 8  # the first opcode that is no data
 class Plain:
     """The truth: messages out of the frames that `websockets` makes of the stream."""
 
-    def __init__(self) -> None:
-        self.protocol = Protocol(CLIENT, max_size=LIMIT)
+    def __init__(self, protocol: Protocol | None = None) -> None:
+        self.protocol = protocol or Protocol(CLIENT, max_size=LIMIT)
         self.frames = 0
         self._parts: list[bytes] = []
         self._binary = False
@@ -29,12 +29,12 @@ class Plain:
         messages: list[bytes | str] = []
         received = self.protocol.events_received()
         self.frames += len(received)
-        for frame in received:
-            if frame.opcode >= CONTROL:
+        for one in received:
+            if one.opcode >= CONTROL:
                 continue
-            self._binary = self._binary if frame.opcode == 0 else frame.opcode == 2
-            self._parts.append(bytes(frame.data))
-            if not frame.fin:
+            self._binary = self._binary if one.opcode == 0 else one.opcode == 2
+            self._parts.append(bytes(one.data))
+            if not one.fin:
                 continue
             whole, self._parts = b"".join(self._parts), []
             if self._binary:
@@ -65,8 +65,8 @@ def check(data: bytes) -> None:
         chunk = stream[at : at + size]
         at, turn = at + size, turn + 1
         messages = truth.take(chunk)
-        assert messages == _taken(inbox, chunk), "other messages"
-        assert _standing(truth.protocol) == _standing(protocol), "another state, or answer"
+        assert messages == taken(inbox, chunk), "other messages"
+        assert standing(truth.protocol) == standing(protocol), "another state, or answer"
         assert truth.frames == traffic.frames_received, "other frames were counted"
         whole += messages
     assert traffic.bytes_received == len(stream)
@@ -75,10 +75,11 @@ def check(data: bytes) -> None:
     assert truth.protocol.close_code == protocol.close_code
     assert truth.protocol.close_reason == protocol.close_reason
     at_once = Inbox(Protocol(CLIENT, max_size=LIMIT), Traffic(), Allowance(), LIMIT)
-    assert _taken(at_once, stream) == whole, "other messages when it is read at once"
+    assert taken(at_once, stream) == whole, "other messages when it is read at once"
 
 
-def _taken(inbox: Inbox, chunk: bytes) -> list[bytes | str]:
+def taken(inbox: Inbox, chunk: bytes) -> list[bytes | str]:
+    """All that comes of a read; what is binary by its length."""
     messages = inbox.take(chunk)
     turns = 0
     while inbox.rest:
@@ -88,7 +89,8 @@ def _taken(inbox: Inbox, chunk: bytes) -> list[bytes | str]:
     return [one.detail if isinstance(one, Flaw) else one for one in messages]
 
 
-def _standing(protocol: Protocol) -> list[object]:
+def standing(protocol: Protocol) -> list[object]:
+    """Where a protocol is, and what it has to say."""
     answers = []
     for data in protocol.data_to_send():  # none is longer than 125 bytes; the masks are drawn
         mask, payload = data[2:6], data[6:]
@@ -96,8 +98,8 @@ def _standing(protocol: Protocol) -> list[object]:
     return [protocol.state, protocol.close_sent, protocol.close_rcvd, answers]
 
 
-def _frame(first: int, payload: bytes, form: int) -> bytes:
-    """One of a server: `form` is that of its length, which may be longer than it needs."""
+def frame(first: int, payload: bytes, form: int) -> bytes:
+    """One of a server's: `form` is that of its length, which may be longer than it needs."""
     size = len(payload)
     if form == 0:
         form = size if size < 126 else 126
@@ -116,7 +118,7 @@ PAYLOADS = st.one_of(
     ),
 )
 FRAMES = st.builds(
-    _frame,
+    frame,
     st.sampled_from([0x81, 0x81, 0x81, 0x01, 0x80, 0x00, 0x82, 0x02, 0x88, 0x89, 0x8A])
     | st.integers(0, 255),
     PAYLOADS,
@@ -132,8 +134,8 @@ TARGET = Target(
         st.binary(max_size=8),
     ),
     (
-        b"\0\0\0\0" + _frame(0x81, b"hello", 0) * 3 + _frame(0x88, b"\x03\xe8", 0),
-        b"\3\1\7\0" + _frame(0x01, b"a", 0) + _frame(0x89, b"p", 0) + _frame(0x80, b"b", 126),
-        b"\0\5\0\2" + _frame(0x82, b"b" * 130, 0) + _frame(0x81, b"\xff", 127),
+        b"\0\0\0\0" + frame(0x81, b"hello", 0) * 3 + frame(0x88, b"\x03\xe8", 0),
+        b"\3\1\7\0" + frame(0x01, b"a", 0) + frame(0x89, b"p", 0) + frame(0x80, b"b", 126),
+        b"\0\5\0\2" + frame(0x82, b"b" * 130, 0) + frame(0x81, b"\xff", 127),
     ),
 )

@@ -12,6 +12,7 @@ from websockets.protocol import State
 from fuzz.target import Target
 from fuzz.targets.rest import ENDS, Place, Wire
 from loadkit import redaction
+from loadkit.chat.personas import Compression
 from loadkit.errors import RemoteError
 from loadkit.net.upgrade import upgrade
 
@@ -38,7 +39,14 @@ def check(data: bytes) -> None:
     sock = cast(gevent.socket.socket, server)
     query = f"access_token={TOKEN}&session_id=1"
     try:
-        open_now = upgrade(sock, Place([]), query, max_size=1000, user_agent="x")
+        open_now = upgrade(
+            sock,
+            Place([]),
+            query,
+            max_size=1000,
+            user_agent="x",
+            compression=Compression(),
+        )
     except RemoteError as error:
         told = str(error)
     else:
@@ -58,6 +66,7 @@ OPEN = (
 LINES = (
     *(b"Upgrade: websocket", b"upgrade: h2c", b"Connection: Upgrade", b"Connection: close"),
     *(b"Sec-WebSocket-Accept: @ACCEPT@", b"Sec-WebSocket-Accept: abc", b"Content-Length: 5"),
+    b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8",
     *(b"Sec-WebSocket-Extensions: permessage-deflate", b"Sec-WebSocket-Protocol: chat"),
     *(b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"Retry-After: 9" * 3, b" folded"),
     *(b"Location: https://x.example/?access_token=" + TOKEN.encode(), b"X: \xff\x00", b": empty"),

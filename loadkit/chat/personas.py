@@ -10,11 +10,25 @@ from typing import Final
 from loadkit.chat.policy import Policy
 from loadkit.figures import Client
 
-__all__ = ["MOST_REJOINS", "PERSONAS", "Persona"]
+__all__ = ["MOST_REJOINS", "PERSONAS", "Compression", "Persona"]
 
 MOST_REJOINS: Final = 1000
 """How often in a row a client without a limit of its own joins again. Ours: against a server that
 is full the vendor's mobile clients go on for ever, some 800 times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """How a client offers permessage-deflate (RFC 7692), and what it does once that is agreed.
+
+    Attributes:
+        at_least: bytes of a message from which on it is compressed.
+        window: whether the server may say how far back the client looks
+            (`client_max_window_bits`).
+    """
+
+    at_least: int = 0
+    window: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,7 @@ class Persona:
             empty goes without a close frame.
         refresh: seconds before its access token expires at which it takes a new one and reconnects
             the old session with it; None for never.
-        deflate_from: bytes from which on it compresses a message (permessage-deflate, RFC 7692);
-            None does not offer to.
+        compression: what it offers of it; None for nothing.
     """
 
     platform: str = "web"
@@ -40,7 +53,7 @@ class Persona:
     recycles: bool = True
     lost: dict[str, float] = field(default_factory=lambda: {"1001": 1.0, "4002": 1.0})
     refresh: float | None = None
-    deflate_from: int | None = None
+    compression: Compression | None = None
 
 
 _MOBILE: Final = {"mobile": 9.0, "tablet": 1.0}
@@ -53,7 +66,7 @@ PERSONAS: Final[dict[Client, Persona]] = {
         devices=_MOBILE,
         policy=Policy(resend="android", reconnect="sdk", rejoins=MOST_REJOINS),
         lost={"4002": 1.0},
-        deflate_from=1024,
+        compression=Compression(at_least=1024, window=False),
     ),
     Client.IOS: Persona(
         platform="ios",
@@ -69,13 +82,16 @@ PERSONAS: Final[dict[Client, Persona]] = {
         refresh=300.0,
     ),
     Client.WEB: Persona(
-        devices=_WEB, policy=Policy(resend="reference"), recycles=False, deflate_from=0
+        devices=_WEB,
+        policy=Policy(resend="reference"),
+        recycles=False,
+        compression=Compression(),
     ),
     Client.WEB_CONTEXT: Persona(
         devices=_WEB,
         policy=Policy(resend="reference", context=True),
         recycles=False,
         lost={"1001": 1.0},
-        deflate_from=0,
+        compression=Compression(),
     ),
 }

@@ -390,7 +390,7 @@ def summarise(
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
         load={} if chronicle is None else chronicle.load.to_dict(),
         cut=cut,
-        notes=(*notes, *_passed_over(counts[Count.PASSED_OVER])),
+        notes=(*notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
     )
 
 
@@ -413,6 +413,11 @@ def _passed_over(connections: int) -> Iterator[str]:
     if connections:
         many = plural(connections, "connection")
         yield f"{many} made past an address that never answered (addresses.passed_over)"
+
+
+def _compressed(counts: Mapping[str, int]) -> Iterator[str]:
+    if sockets := counts[Count.COMPRESSED]:
+        yield f"{plural(sockets, 'socket')} agreed on compression (sockets.compressed)"
 
 
 def _intervals(ledger: Ledger) -> dict[str, dict[str, tuple[float, float]]]:

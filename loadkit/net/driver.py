@@ -61,7 +61,6 @@ from loadkit.wire import Event, Flaw
 
 __all__ = ["Driver"]
 
-TAB_AFTER: Final = 0.5  # seconds between the openings of further tabs
 _PLAIN: Final = Itinerary()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
@@ -251,8 +250,7 @@ class Driver:
     def _connect(self, effect: Connect) -> None:
         """Open the socket that was asked for, and tell how it went."""
         self._to = None
-        setting = self._setting
-        began = perf_counter()
+        setting, began = self._setting, perf_counter()
         self._ask(Wait(Phase.CONNECT, None, began))
         try:
             link = Link.open(
@@ -261,6 +259,7 @@ class Driver:
                 setting.traffic,
                 timeout=setting.policy.handshake,
                 allowance=self._allowance,
+                compression=setting.compression,
             )
         except RemoteError as error:
             self._not_given(lost=True)
@@ -277,14 +276,15 @@ class Driver:
         if mishap is not None:
             self._break(mishap)
             return
-        if link.lost_s:
-            setting.recorder.count(Count.PASSED_OVER)
+        for key, holds in ((Count.PASSED_OVER, link.lost_s), (Count.COMPRESSED, link.compressed)):
+            if holds:
+                setting.recorder.count(key)
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             assert self._entry is not None
-            query, delay = self._entry.query, TAB_AFTER * (number + 1)
-            self._tabs.append(Tab(setting, query, delay, self._origin(), self._frames))
+            query = self._entry.query
+            self._tabs.append(Tab(setting, query, number, self._origin(), self._frames))
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None

@@ -14,6 +14,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import CloseCode
 from websockets.protocol import State
 
+from loadkit.chat.personas import Compression
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.allowance import EVENT, Allowance
 from loadkit.net.faults import translate
@@ -25,6 +26,7 @@ from loadkit.wire import Event, EventType, Flaw, decode
 
 __all__ = ["Closed", "Link", "Traffic"]
 
+MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 _MOST_BLOCKS: Final = 72  # read after the time is over, or off a broken connection: a whole message
 _LONG: Final = 1024  # bytes of a message that may hold many events
 _MOST_EVENTS: Final = 64  # of one message in a row
@@ -61,6 +63,7 @@ class Link:
 
     __slots__ = (
         "_allowance",
+        "_deflate",
         "_inbox",
         "_left",
         "_pending",
@@ -84,6 +87,7 @@ class Link:
     ) -> None:
         self._stream = Stream(sock, secure=secure, opened_at=opened.stamp, allowance=allowance)
         self._protocol = opened.protocol
+        self._deflate = opened.deflate
         self._traffic = traffic
         self._allowance = allowance
         self._inbox = Inbox(opened.protocol, traffic, allowance, max_size)
@@ -104,9 +108,10 @@ class Link:
         traffic: Traffic,
         *,
         timeout: float = 10.0,
-        max_size: int = 1 << 20,
+        max_size: int = MESSAGE_LIMIT,
         user_agent: str | None = None,
         allowance: Allowance | None = None,
+        compression: Compression | None = None,
     ) -> "Link":
         """Connect and upgrade.
 
@@ -118,6 +123,7 @@ class Link:
             max_size: of a message from the server, in bytes; this is what clients take.
             user_agent: the header's value; no header when None.
             allowance: of the session; a link without one has its own.
+            compression: what is offered of it, which the server may agree to; None for nothing.
 
         Raises:
             RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer
@@ -129,7 +135,14 @@ class Link:
         limit = gevent.Timeout.start_new(timeout)
         try:
             sock, lost_s = target.connect()
-            opened = upgrade(sock, target, query, max_size=max_size, user_agent=user_agent)
+            opened = upgrade(
+                sock,
+                target,
+                query,
+                max_size=max_size,
+                user_agent=user_agent,
+                compression=compression,
+            )
             sock.settimeout(0.0)  # from here on the link does its own waiting
             link = cls(sock, target.secure, opened, traffic, allowance or Allowance(), max_size)
             link.lost_s = lost_s
@@ -146,6 +159,11 @@ class Link:
             raise
         finally:
             limit.close()
+
+    @property
+    def compressed(self) -> bool:
+        """Whether both ends agreed on compression."""
+        return self._deflate is not None
 
     @property
     def stamp(self) -> float:
@@ -228,7 +246,11 @@ class Link:
         if protocol.state is _OPEN:
             # Not `protocol.send_text`: it draws each mask from the system, which costs more than
             # the rest of the sending. A mask keeps proxies from being fooled, not people out.
-            data = masked(frame, _MASKS.getrandbits(32).to_bytes(4, "big"))
+            mask, deflate = _MASKS.getrandbits(32).to_bytes(4, "big"), self._deflate
+            if deflate is None or len(frame) < deflate.at_least:
+                data = masked(frame, mask)
+            else:
+                data = masked(deflate.pack(frame), mask, packed=True)
             self._stream.sent_at = perf_counter()
             if self._write(data, None):
                 self._allowance.add_sent()

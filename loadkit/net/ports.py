@@ -6,7 +6,7 @@ from random import Random
 from typing import Literal, Protocol
 
 from loadkit.acts import Act, Cue
-from loadkit.chat.personas import PERSONAS, Persona
+from loadkit.chat.personas import PERSONAS, Compression, Persona
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
@@ -88,6 +88,7 @@ class Setting:
         user_class: of their people.
         client: what these have; `persona` is how it behaves.
         platform: what a session says that it runs on.
+        compression: what its sockets offer of it; None for nothing.
         cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
     """
 
@@ -100,6 +101,7 @@ class Setting:
     persona: Persona = PERSONAS[Client.REFERENCE]
     client: str = ""
     platform: str = "web"
+    compression: Compression | None = None
     cursor: Literal["seq", "integer"] = "seq"
     user_class: str = ""
 

@@ -26,7 +26,7 @@ def revisit(setting: Setting, query: str) -> str:
         failure.
     """
     try:
-        link = Link.open(setting.target, query, setting.traffic)
+        link = Link.open(setting.target, query, setting.traffic, compression=setting.compression)
     except RemoteError as error:
         return f"refused_{error.status or error.kind}"
     try:

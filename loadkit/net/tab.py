@@ -20,6 +20,7 @@ from loadkit.wire.encode import HEARTBEAT
 
 __all__ = ["Tab"]
 
+AFTER: Final = 0.5  # seconds between the openings of further tabs
 BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
 AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does
 CLEAN: Final = 1000
@@ -34,14 +35,14 @@ class Tab:
         self,
         setting: Setting,
         query: Callable[[int, str], str],
-        delay: float,
+        number: int,
         origin: Origin,
         frames: Frames,
     ) -> None:
         """
         Args:
             query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
-            delay: seconds until it is opened.
+            number: of its session's further tabs before it, which are opened one after the other.
             origin: whose session it is.
             frames: of that session, which counts once with what its tabs see.
         """
@@ -51,6 +52,7 @@ class Tab:
         self._beat_every = BEAT
         self._ended = False
         self._lost = False
+        delay = AFTER * (number + 1)
         self._greenlet: gevent.Greenlet[..., None] | None = gevent.spawn_later(delay, self._run)
 
     def finish(self, cursor: int, *, ended: bool) -> None:
@@ -80,7 +82,9 @@ class Tab:
         setting = self._setting
         try:
             query = self._query(self._journal.cursor, setting.cursor)
-            link = Link.open(setting.target, query, setting.traffic)
+            link = Link.open(
+                setting.target, query, setting.traffic, compression=setting.compression
+            )
         except RemoteError as error:
             if not self._lost:  # else the session may be over by now
                 setting.recorder.fail(error.kind, f"a tab: {error.detail}", self._origin)

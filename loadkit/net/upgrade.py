@@ -12,9 +12,11 @@ from websockets.exceptions import InvalidStatus, SecurityError
 from websockets.protocol import CLIENT, Protocol
 from websockets.uri import WebSocketURI
 
+from loadkit.chat.personas import Compression
 from loadkit.errors import Failure, RemoteError
 from loadkit.foreign import one_line
 from loadkit.net.answer import readable, redirect
+from loadkit.net.deflate import Deflate, Offer
 from loadkit.net.faults import CORRELATION_ID, answer_id, answer_text
 from loadkit.net.intake import Intake
 from loadkit.net.retry import asked_delay
@@ -22,7 +24,6 @@ from loadkit.net.target import Target
 
 __all__ = ["Upgraded", "forget", "upgrade"]
 
-_EXTENSIONS: Final = None  # [ClientPerMessageDeflateFactory()] would offer compression
 _NO_SIZE: Final = re.compile(r"invalid [a-z ]+: (?![0-9a-fA-F]+$)")  # it calls large ones so, too
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
@@ -38,11 +39,13 @@ class Upgraded(NamedTuple):
         protocol: of a client, open.
         rest: what came in the same segment as the 101, behind it; not yet given to the protocol.
         stamp: `perf_counter` when the 101 had arrived, in seconds.
+        deflate: what was agreed of compression, if it was.
     """
 
     protocol: Protocol
     rest: bytes
     stamp: float
+    deflate: Deflate | None
 
 
 def upgrade(
@@ -52,6 +55,7 @@ def upgrade(
     *,
     max_size: int,
     user_agent: str | None,
+    compression: Compression | None,
 ) -> Upgraded:
     """Ask for a WebSocket. The caller bounds the wait and closes the socket.
 
@@ -61,6 +65,7 @@ def upgrade(
         query: of the URL, encoded; its `access_token` shows up in no text.
         max_size: of a message from the server, in bytes.
         user_agent: the header's value; no header when None.
+        compression: what is offered of it; None for nothing.
 
     Raises:
         RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer but
@@ -69,7 +74,8 @@ def upgrade(
         OSError: the request could not be sent.
     """
     uri = WebSocketURI(target.secure, target.host, target.port, target.ws_path, query)
-    handshake = ClientProtocol(uri, extensions=_EXTENSIONS, logger=_PROTOCOL_LOG)
+    offers = None if compression is None else [Offer(compression)]
+    handshake = ClientProtocol(uri, extensions=offers, logger=_PROTOCOL_LOG)
     handshake.debug = False  # whatever a user has set the log to
     request = handshake.connect()
     if user_agent is not None:
@@ -109,7 +115,9 @@ def upgrade(
     protocol = Protocol(CLIENT, max_size=max_size, logger=_PROTOCOL_LOG)
     protocol.debug = False
     protocol.extensions = handshake.extensions
-    return Upgraded(protocol, bytes(answer.partition(b"\r\n\r\n")[2]), stamp)
+    agreed = [each for each in handshake.extensions if isinstance(each, Deflate)]
+    rest = bytes(answer.partition(b"\r\n\r\n")[2])
+    return Upgraded(protocol, rest, stamp, agreed[0] if agreed else None)
 
 
 def forget(protocol: Protocol) -> None:

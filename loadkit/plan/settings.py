@@ -330,8 +330,10 @@ class Connection(Table):
             server.
         recycle: seconds after which an open socket is closed and replaced, as the vendor's SDKs
             do, and browsers do not; 0 lets it grow as old as it may. Not scaled.
+        deflate: whether sockets offer compression (permessage-deflate); None as the client does.
     """
 
     handshake: Annotated[Duration, Field(gt=0)] = 10.0
     max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None
     recycle: Duration = 7200.0
+    deflate: bool | None = None

@@ -110,6 +110,11 @@ class Wire:
 
     def read_frame(self) -> tuple[int, bytes]:
         """A client's frame: opcode and unmasked payload."""
+        first, data = self.read_raw()
+        return first & 0x0F, data
+
+    def read_raw(self) -> tuple[int, bytes]:
+        """A client's frame: its first byte and its unmasked payload."""
         first, second = self.exactly(2)
         assert second & 0x80, "a client masks"
         size = second & 0x7F
@@ -118,7 +123,7 @@ class Wire:
         elif size == 127:
             (size,) = struct.unpack("!Q", self.exactly(8))
         mask, data = self.exactly(4), self.exactly(size)
-        return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+        return first, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
 
     def read_event(self, *kinds: str) -> dict[str, Any]:
         """The client's next event of one of these kinds (`USER_MESSAGE`); of any if none is named.
@@ -247,12 +252,13 @@ def create(wire: Wire) -> None:
     wire.send(answer(200, {"session_id": str(uuid.uuid4())}))
 
 
-def greet(wire: Wire, *, beat: float = 30.0) -> None:
+def greet(wire: Wire, *, beat: float = 30.0, headers: tuple[str, ...] = ()) -> None:
     """Upgrade, start the session, and have the agent join and greet."""
     told = {"capabilities": {"streaming": False, "heartbeat_interval_seconds": beat}}
     start = wire.event("SESSION_START", told)
     events = [json.loads(start[start.index(b"{") :])]
-    wire.upgrade(wire.event("EVENT_BATCH", {"events": events}, numbered=False))
+    batch = wire.event("EVENT_BATCH", {"events": events}, numbered=False)
+    wire.upgrade(batch, headers=headers)
     wire.send(wire.echo(wire.read_event("REQUEST_POLY_AGENT_JOIN")))
     wire.send(wire.event("POLY_AGENT_JOINED", {"agent_name": "Ada"}))
     wire.send(wire.event("POLY_AGENT_MESSAGE", {"message_id": str(uuid.uuid4()), "text": "Hello"}))

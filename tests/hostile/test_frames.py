@@ -3,6 +3,7 @@
 import contextlib
 import ssl
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import trustme
 from persons import Notes, Script, driver
 from processes import HOST, LOADKIT, SECRETS, TOKEN, profile, run, summary
 
+from loadkit.chat.personas import Compression
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Count, Ending
@@ -35,6 +37,7 @@ from .peer import (
     frame,
     greet,
     peer,
+    reply,
 )
 
 ENDS = 120.0  # seconds in which anything here ends, on the busiest machine
@@ -217,6 +220,97 @@ def test_other_frames_that_no_chat_has(upgrade: Callable[[Wire], None], failure:
         life.run(perf_counter())
     assert notes.failures[0] is failure
     assert notes.endings == [Ending.FAILED]
+
+
+def packed(size: int) -> bytes:
+    """The deflated text of a heartbeat with so many blanks behind it, each for itself."""
+    deflate = zlib.compressobj(9, wbits=-15)
+    data = deflate.compress(HEARTBEAT + b" " * size) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return data.removesuffix(b"\x00\x00\xff\xff")
+
+
+def in_deflate(first: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A frame with the bit that says it is compressed."""
+    plain = frame(first, payload, fin=fin)
+    return bytes([plain[0] | 0x40]) + plain[1:]
+
+
+BOMB = packed(20 << 20)
+AGREED = ("Sec-WebSocket-Extensions: permessage-deflate",)
+UNPACKED = {
+    "a bomb": ([in_deflate(TEXT, BOMB)], Failure.FRAME_TOO_BIG),
+    "a bomb in fragments": (
+        [
+            in_deflate(TEXT, BOMB[:100], fin=False),
+            *(frame(CONT, BOMB[at : at + 100], fin=False) for at in range(100, len(BOMB), 100)),
+            frame(CONT),
+        ],
+        Failure.FRAME_TOO_BIG,
+    ),
+    "no deflate": ([in_deflate(TEXT, b"\xff" * 20)], Failure.PROTOCOL_ERROR),
+    "no deflate in a fragment": (
+        [in_deflate(TEXT, packed(2000)[:9], fin=False), frame(CONT, b"\xff" * 20)],
+        Failure.PROTOCOL_ERROR,
+    ),
+    "stream upon stream": ([in_deflate(TEXT, b"\x03\x00" * 500_000)], Failure.PROTOCOL_ERROR),
+    "deflated in a continuation": (
+        [in_deflate(TEXT, BOMB[:50], fin=False), in_deflate(CONT, BOMB[50:])],
+        Failure.PROTOCOL_ERROR,
+    ),
+    "a deflated ping": ([in_deflate(PING, b"\x00")], Failure.PROTOCOL_ERROR),
+    "not UTF-8": ([in_deflate(TEXT, b"\xfa\x0f\x00")], Failure.PROTOCOL_ERROR),
+    "bombs that just fit, without end": (None, Failure.FRAME_FLOOD),
+}
+
+
+@pytest.mark.parametrize("name", UNPACKED)
+def test_what_a_server_packs_is_bounded_by_what_it_unpacks_to(name: str) -> None:
+    """Compression was agreed on: the sound sessions beside it have it, too."""
+    blocks, failure = UNPACKED[name]
+
+    def script(wire: Wire) -> None:
+        greet(wire, headers=AGREED)
+        wire.read_frame()
+        if blocks is None:
+            wire.flood(in_deflate(TEXT, packed(1_000_000)))
+        else:
+            wire.send(*blocks)
+            wire.silence()
+
+    with peer(upgrade=script) as hostile, watched():
+        notes = Notes()
+        life = driver(
+            hostile.url,
+            Script("Where is my order?"),
+            notes,
+            compression=Compression(at_least=1 << 20),
+            max_reconnect_attempts=0,
+        )
+        life.run(perf_counter())
+        sent = sum(wire.sent for wire in hostile.wires)
+    assert notes.failures[0] is failure
+    assert notes.endings == [Ending.FAILED]
+    assert sent < 20 << 20  # most of it what the system holds: it unpacks to a thousand times that
+
+
+def test_compression_that_was_agreed_need_not_be_used() -> None:
+    """Neither side has to."""
+
+    def script(wire: Wire) -> None:
+        greet(wire, headers=AGREED)
+        while reply(wire, wire.read_event()):
+            pass
+        wire.silence()
+
+    with peer(upgrade=script) as plain:
+        notes = Notes()
+        person = Script("Where is my order?", None)
+        compression = Compression(at_least=1 << 20)
+        driver(plain.url, person, notes, compression=compression).run(perf_counter())
+    assert notes.endings == [Ending.USER_END]
+    assert notes.counts[Count.TURNS_ANSWERED] == notes.counts[Count.COMPRESSED] == 1
+    assert not notes.failures
+    assert not notes.violations
 
 
 @pytest.mark.parametrize("flood", floods(["pings of 125 bytes", "empty texts", "big texts"]))

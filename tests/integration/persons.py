@@ -7,6 +7,7 @@ from typing import Any
 from processes import HOST, TOKEN
 
 from loadkit.acts import Act, ActKind
+from loadkit.chat.personas import Compression
 from loadkit.chat.policy import Policy
 from loadkit.credentials import Credentials
 from loadkit.errors import Failure
@@ -108,6 +109,7 @@ def driver(
     *,
     streaming: bool = False,
     restarts: int = 0,
+    compression: Compression | None = None,
     **policy: Any,
 ) -> Driver:
     setting = Setting(
@@ -117,5 +119,6 @@ def driver(
         traffic=Traffic(),
         policy=Policy(**policy),
         rng=Random(7),
+        compression=compression,
     )
     return Driver(setting, person, Itinerary(streaming=streaming, restarts=restarts))

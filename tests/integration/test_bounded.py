@@ -23,6 +23,7 @@ from loadkit.net.link import Link, Traffic
 from loadkit.net.ports import Setting
 from loadkit.net.tab import Tab
 from loadkit.net.target import Target
+from loadkit.net.transcript import Frames
 
 EVERYBODY = (WHOLE, STREAMED, HUMAN, FLAKY, RESUMING, TABS, IDLE, GONE)
 PACKAGES = ("loadkit", "gevent", "greenlet", "websockets", "geventhttpclient")
@@ -111,7 +112,7 @@ def test_a_tab_that_still_waits_for_its_socket_goes_with_its_session() -> None:
             setting = Setting(
                 target, Credentials(TOKEN, HOST), Recorder(), Traffic(), Policy(), Random(1)
             )
-            tab = Tab(setting, lambda cursor, style: "", 0.0, NOWHERE)
+            tab = Tab(setting, lambda cursor, style: "", 0, NOWHERE, Frames())
             asking, _ = silent.accept()
             assert asking.recv(1 << 16).startswith(b"GET ")
             tab.finish(0, ended=True)

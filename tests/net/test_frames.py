@@ -1,6 +1,7 @@
 """What a link reads and writes, held against the parser of `websockets` alone."""
 
 import struct
+import zlib
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, State
 
 from loadkit.net.allowance import Allowance
+from loadkit.net.deflate import Deflate
 from loadkit.net.frames import Inbox, Traffic, cut, masked
 from loadkit.wire import Flaw, FlawKind
 
@@ -80,6 +82,13 @@ class TestCut:
         data = frame(TEXT, b"x" * LIMIT)
         assert cut(data, LIMIT) == ([b"x" * LIMIT], len(data))
         assert cut(data, LIMIT - 1) == ([], 0)
+
+
+@pytest.mark.parametrize("size", [1, *SIZES])
+def test_a_compressed_text_differs_in_a_bit(size: int) -> None:
+    """Whatever the form of its length."""
+    plain, packed = masked(b"x" * size, b"mask"), masked(b"x" * size, b"mask", packed=True)
+    assert (plain[0] | 0x40, plain[1:]) == (packed[0], packed[1:])
 
 
 @given(st.binary(max_size=300) | st.sampled_from([b"x" * size for size in SIZES]), st.binary())
@@ -312,9 +321,9 @@ class TestInbox:
 class Watched(Inbox):
     """An inbox, and what its protocol was given."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, protocol: Protocol | None = None) -> None:
         self.given = b""
-        protocol = Protocol(CLIENT, max_size=limit)
+        protocol = protocol or Protocol(CLIENT, max_size=limit)
         receive = protocol.receive_data
 
         def overhear(data: bytes | bytearray) -> None:
@@ -323,3 +332,120 @@ class Watched(Inbox):
 
         protocol.receive_data = overhear  # type: ignore[method-assign]
         super().__init__(protocol, Traffic(), Allowance(), limit)
+
+
+def agreed(limit: int = LIMIT) -> Protocol:
+    """A client's protocol, with compression."""
+    protocol = Protocol(CLIENT, max_size=limit)
+    protocol.extensions = [Deflate(0, forgets=False, forgotten=False, window=15, theirs=15)]
+    return protocol
+
+
+class Server:
+    """Writes messages as a server that agreed to compress them, and kept its window."""
+
+    def __init__(self) -> None:
+        self._pack = zlib.compressobj(wbits=-15)
+
+    def packed(self, text: bytes) -> bytes:
+        data = self._pack.compress(text) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        return data.removesuffix(b"\x00\x00\xff\xff")
+
+    def text(self, text: bytes, *cuts: int) -> bytes:
+        """Compressed, in one frame or in fragments that end there."""
+        data = self.packed(text)
+        ends = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
+        frames = [
+            frame(CONT if a else TEXT, data[a:b], fin=b == len(data)) for a, b in pairwise(ends)
+        ]
+        return b"".join([bytes([frames[0][0] | 0x40]), frames[0][1:], *frames[1:]])
+
+
+@st.composite
+def compressed(draw: st.DrawFn) -> list[bytes]:
+    """A stream of compressed and of plain messages, and of what is wrong, in any portions."""
+    server, data = Server(), b""
+    for _ in range(draw(st.integers(1, 8))):
+        text = draw(st.text(max_size=40).map(str.encode) | payloads)
+        kind = draw(st.integers(0, 9))
+        cuts = draw(st.lists(st.integers(1, 30), max_size=3, unique=True))
+        if kind < 4:
+            data += server.text(text)
+        elif kind < 6:
+            data += server.text(text, *cuts)
+        elif kind < 8:
+            data += draw(pieces)
+        else:
+            data += frame(draw(st.sampled_from([TEXT, BINARY, CONT, PING])) | 0x40, text[:125])
+    ends = draw(st.sets(st.integers(1, max(1, len(data))), max_size=12))
+    bounds = [0, *sorted(ends | {len(data)})]
+    return [data[a:b] for a, b in pairwise(bounds) if b > a]
+
+
+class TestCompressed:
+    @given(compressed())
+    @example([Server().text(b"\xff") + frame(PING)])
+    @example([Server().text(b"x" * (LIMIT + 1))])
+    @example([frame(PING) + Server().text(b"one", 1) + frame(CONT, b"\xff")])
+    @example([Server().text(b"one") + frame(CONT, b"\xff")])
+    @example([Server().text(b"x" * LIMIT, 2), Server().text(b"x" * (LIMIT + 1), 2)])
+    @example([frame(TEXT | 0x40, b"\xff" * 5) + frame(CLOSE, b"\x03\xe8")])
+    @example([Server().text(b"one")[:1], Server().text(b"one")[1:] + frame(TEXT, b"two")])
+    def test_it_makes_of_any_stream_what_the_protocol_alone_does(self, chunks: list[bytes]) -> None:
+        """Where one unpacks by hand what the other has its extension unpack.
+
+        What is behind a text that is not UTF-8 in the same read, the other alone looks at.
+        """
+        truth = Plain(agreed())
+        protocol, traffic = agreed(), Traffic()
+        inbox = Inbox(protocol, traffic, Allowance(), LIMIT)
+        for chunk in chunks:
+            assert truth.take(chunk) == [plainly(message) for message in inbox.take(chunk)]
+            if protocol.close_sent is not None and protocol.close_sent.code == 1007:
+                assert truth.protocol.close_sent is not None
+                break
+            assert standing(truth.protocol, truth.traffic) == standing(protocol, traffic)
+
+    def test_whole_texts_are_read_by_hand_and_all_else_by_the_protocol(self) -> None:
+        """In whatever order they come: there is one window."""
+        server, watched = Server(), Watched(protocol=agreed())
+        assert watched.take(server.text(b"one") + frame(TEXT, b"two") + server.text(b"one")) == [
+            b"one",
+            b"two",
+            b"one",
+        ]
+        assert watched.given == b""
+        fragments = server.text(b"one, two, three", 3, 5)
+        assert watched.take(fragments) == [b"one, two, three"]
+        assert watched.given == fragments
+        assert watched.take(server.text(b"one, two, three, four")) == [b"one, two, three, four"]
+        assert watched.given == fragments
+
+    @pytest.mark.parametrize("cuts", [(), (2,)], ids=["whole", "fragments"])
+    def test_what_a_message_unpacks_to_is_charged(self, cuts: tuple[int, ...]) -> None:
+        """And the link's traffic is what went over the wire."""
+        allowance, traffic = Allowance(), Traffic()
+        before = allowance.left
+        data = Server().text(b"x" * 100_000, *cuts)
+        inbox = Inbox(agreed(1 << 20), traffic, allowance, 1 << 20)
+        assert inbox.take(data) == [b"x" * 100_000]
+        assert traffic.bytes_received == len(data) < 1000
+        assert before - allowance.left > 100_000
+
+    def test_a_moment_unpacks_no_more_than_a_moment_does(self) -> None:
+        """Whoever packs a hundred million bytes into one read has them taken one by one."""
+        server = Server()
+        rest = server.text(b"x" * 900_000) * 100
+        inbox = Inbox(agreed(1 << 20), Traffic(), Allowance(), 1 << 20)
+        takes = 0
+        while rest:
+            assert len(inbox.take(rest)) == 1
+            rest, takes = inbox.rest, takes + 1
+        assert takes == 100
+
+    def test_without_agreement_nothing_is_unpacked(self) -> None:
+        protocol = client()
+        inbox = Inbox(protocol, Traffic(), Allowance(), LIMIT)
+        assert inbox.take(frame(TEXT, b"one") + Server().text(b"two")) == [b"one"]
+        assert protocol.close_sent is not None
+        assert protocol.close_sent.code == 1002

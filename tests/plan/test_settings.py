@@ -72,6 +72,7 @@ def test_defaults_are_those_of_the_documentation():
         "handshake": 10.0,
         "max_reconnect_attempts": None,
         "recycle": 7200.0,
+        "deflate": None,
     }
 
 
