@@ -108,7 +108,7 @@ class Server:
         events = [each for each in talk.journal if (each["sequence"] or 1) > number]
         if self.way == "replay without its first" and number:
             events = events[1:]
-        if self.way == "history without a batch":
+        if self.way == "history without a batch" and not (number or talk.streaming):
             return [frame(TEXT, json.dumps(each).encode()) for each in events]
         batch = {"type": "EVENT_TYPE_EVENT_BATCH", "payload": {"events": events}}
         return [frame(TEXT, json.dumps(batch).encode())]
@@ -149,15 +149,16 @@ class Server:
             self.system(talk, "Unknown event type or invalid message format")
 
     def join(self, talk: Talk) -> None:
-        if self.way != "join unechoed":
+        way = "" if talk.streaming else self.way  # what never comes is waited for once
+        if way != "join unechoed":
             self.note(talk, "REQUEST_POLY_AGENT_JOIN")
         if self.way == "high load":
             self.system(talk, "Our system is experiencing high load. Please try again in a moment.")
             return
-        if self.way == "no agent":
+        if way == "no agent":
             return
         self.note(talk, "POLY_AGENT_JOINED", {"agent_name": "Ada"})
-        if self.way != "no greeting":
+        if way != "no greeting":
             self.says(talk, "Hello")
         if self.way == "greets twice":
             self.says(talk, "", response_suggestions=[{"message_text": "Yes"}])
@@ -219,7 +220,7 @@ class Server:
             self.says(talk, "Bye")
         if self.way == "surveys after the end":
             self.note(talk, "SHOW_CSAT_REQUEST")
-        if self.way != "stays open":
+        if self.way != "stays open" or talk.streaming:
             for wire in talk.wires:
                 wire.send(close_frame(1011 if self.way == "another close code" else 1000))
 
