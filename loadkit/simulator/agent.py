@@ -192,7 +192,9 @@ class Agent:
         dials, rng = self._dials, self._rng
         yield dials.join.sample(rng) * self._slowness
         self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
-        yield from self._say(turn, talk.greeting(rng), dials.greeting.sample(rng))
+        yield from self._say(
+            turn, talk.greeting(rng, rich=dials.rich_greeting), dials.greeting.sample(rng)
+        )
 
     def _answer(self, turn: Turn) -> Script:
         reply = talk.reply(turn.text, self._dials, self._rng)

@@ -72,7 +72,11 @@ def single(
 
 
 def _whole(reply: talk.Reply, name: str, dials: AgentDials) -> Part:
-    payload = _payload(reply, name, reply.text, dials)
+    payload = {
+        **_payload(reply, name, reply.text, dials),
+        "avatar_url": dials.avatar_url,
+        "chat_call_actions": [{"title": "Call us", "contact_number": "+15550100"}],
+    }
     if reply.ends:  # chunks have no such field
         payload["end_conversation"] = True
     return Part(0.0, EventType.POLY_AGENT_MESSAGE, payload)

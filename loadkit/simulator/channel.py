@@ -3,7 +3,7 @@
 from typing import Any, Final, Protocol
 
 from loadkit.simulator.clock import Clock
-from loadkit.simulator.dials import HistoryDials
+from loadkit.simulator.dials import Dials
 from loadkit.simulator.events import batch, encode
 from loadkit.simulator.frames import Frame
 from loadkit.simulator.journal import Journal
@@ -42,10 +42,10 @@ class Channel:
         outlets: the sockets that listen.
     """
 
-    __slots__ = ("_clock", "_dials", "_events", "_prefix", "journal", "outlets")
+    __slots__ = ("_clock", "_dials", "_events", "_prefix", "_stamp", "journal", "outlets")
 
-    def __init__(self, session_id: str, dials: HistoryDials, clock: Clock) -> None:
-        self._dials, self._clock = dials, clock
+    def __init__(self, session_id: str, dials: Dials, clock: Clock) -> None:
+        self._dials, self._stamp, self._clock = dials.history, dials.timestamps, clock
         self._prefix, self._events = session_id[:24], 0
         self.journal = Journal()
         self.outlets: list[Outlet] = []
@@ -105,6 +105,7 @@ class Channel:
                     events[start : start + dials.batch_size],
                     id=self._event_id(),
                     typed_keys=dials.typed_payload_keys,
+                    stamp=self._stamp,
                 )
             )
             for start in range(0, max(len(events), 1), dials.batch_size)
@@ -141,10 +142,27 @@ class Channel:
         """Encode an event and, if it is a lasting one, number and journal it."""
         journal = self.journal
         sequence = journal.last + 1 if lasting else None
-        event = encode(kind, payload, id=self._event_id(), sequence=sequence, custom=custom)
+        event = self.encode(kind, payload, sequence, custom)
         if lasting:
             journal.append(event)
         return event, sequence
+
+    def encode(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        sequence: int | None,
+        custom: dict[str, str] | None = None,
+    ) -> bytes:
+        """An event of this session under an id of its own, told to nobody."""
+        return encode(
+            kind,
+            payload,
+            id=self._event_id(),
+            sequence=sequence,
+            custom=custom,
+            stamp=self._stamp,
+        )
 
     def _spread(self, frame: Frame) -> None:
         for outlet in tuple(self.outlets):  # a delivery may detach its socket

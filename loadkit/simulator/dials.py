@@ -72,6 +72,9 @@ class AgentDials(Strict):
     empty_last_chunk: bool = Field(
         default=False, description="a streamed reply is closed by one more chunk without text"
     )
+    rich_greeting: bool = Field(
+        default=True, description="the greeting has three suggestions and an image"
+    )
     suggestion_rate: Rate = Field(
         default=0.2, description="share of replies that carry response_suggestions"
     )
@@ -141,6 +144,15 @@ class HandoffDials(Strict):
         ge=0,
         description="hand-offs of a session that fail (HANDOFF_FAILED) before the mode applies"
         " (count)",
+    )
+    route: str = Field(
+        default="live-chat",
+        description="`route` of CLIENT_HANDOFF_REQUIRED; empty leaves it out, as older servers do",
+    )
+    queue_before_failure: bool = Field(
+        default=True,
+        description="HANDOFF_QUEUE_STATUS while the user waits for HANDOFF_FAILED or"
+        " HANDOFF_TIMEOUT",
     )
     queue_name: str = Field(default="support", description="`queue_name`; empty leaves it out")
     queue_interval: Duration = Field(
@@ -226,6 +238,14 @@ class Dials(Strict):
     )
     capabilities_left_out: Annotated[tuple[_Capability, ...], Field(strict=False)] = Field(
         default=(), description="names of capabilities that SESSION_START does not mention"
+    )
+    timestamps: Literal["seconds", "milliseconds", "nanoseconds"] = Field(
+        default="milliseconds", description="how fine an event's `timestamp` is"
+    )
+    optional_fields: Rate = Field(
+        default=0.3,
+        description="share of an event's optional fields that depart from the usual: one that is"
+        " mostly absent is there, one that is mostly there is absent",
     )
     token_lifetime_seconds: Duration = Field(
         default=86400.0, description="validity of an access token (seconds)"

@@ -1,7 +1,8 @@
 """Events as bytes: the server's on their way out, the client's on their way in."""
 
+import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -11,6 +12,7 @@ __all__ = [
     "MALFORMED",
     "ClientEvent",
     "Refusal",
+    "Stamp",
     "batch",
     "decode",
     "encode",
@@ -18,9 +20,14 @@ __all__ = [
     "system_message",
 ]
 
+Stamp = Literal["seconds", "milliseconds", "nanoseconds"]
+"""How fine a time stamp is."""
+
 MALFORMED: Final = "Unknown event type or invalid message format"
 
-_CLIENT: Final = {kind.value: kind for kind in CLIENT_TYPES}
+_LINK: Final = EventType.LINK_TO_WEBRTC_CONVERSATION
+"""Sent by the vendor's voice products on an ordinary socket; nothing follows from it."""
+_CLIENT: Final = {kind.value: kind for kind in (*CLIENT_TYPES, _LINK)}
 _KNOWN: Final = frozenset(kind.value for kind in EventType if kind is not EventType.UNKNOWN)
 _TYPING: Final = frozenset({"TYPING_STATE_STARTED", "TYPING_STATE_STOPPED"})
 _PAYLOAD: Final = b'"payload":'
@@ -31,8 +38,9 @@ class ClientEvent:
     """An event a client may send, found to be well formed.
 
     Attributes:
-        type: one of the five client types.
-        payload: an object; a `USER_MESSAGE` has a string `text`, a `USER_TYPING` a `state`.
+        type: one of the six client types.
+        payload: an object; a `USER_MESSAGE` has a string `text`, a `USER_TYPING` a `state`, a
+            `LINK_TO_WEBRTC_CONVERSATION` a `call_sid`.
         custom: `metadata.custom`, to be given back in the echo; None when there was none.
     """
 
@@ -84,6 +92,8 @@ def decode(data: bytes) -> ClientEvent | Refusal:
         state = payload.get("state")
         if type(state) is not str or state not in _TYPING:
             return Refusal(MALFORMED, custom)
+    elif kind is _LINK and type(payload.get("call_sid")) is not str:
+        return Refusal(MALFORMED, custom)
     return ClientEvent(kind, payload, custom)
 
 
@@ -120,6 +130,7 @@ def encode(
     id: str,
     sequence: int | None,
     custom: dict[str, str] | None = None,
+    stamp: Stamp = "milliseconds",
 ) -> bytes:
     """A server event as JSON, stamped with the wall clock.
 
@@ -127,13 +138,14 @@ def encode(
         id: unique within the session.
         sequence: place in the session's journal; None for a transient event.
         custom: given back as `metadata.custom`; None leaves the metadata out.
+        stamp: how fine the time stamp is.
     """
     # `batch` relies on this order: nothing a client wrote stands before the payload's key.
     event: dict[str, Any] = {
         "type": kind,
         "id": id,
         "sequence": sequence,
-        "timestamp": _timestamp(),
+        "timestamp": _timestamp(stamp),
         "payload": payload,
     }
     if custom is not None:
@@ -141,7 +153,9 @@ def encode(
     return orjson.dumps(event)
 
 
-def batch(events: list[bytes], *, id: str, typed_keys: bool = False) -> bytes:
+def batch(
+    events: list[bytes], *, id: str, typed_keys: bool = False, stamp: Stamp = "milliseconds"
+) -> bytes:
     """An EVENT_BATCH of encoded events, which it need not parse again.
 
     Args:
@@ -154,7 +168,7 @@ def batch(events: list[bytes], *, id: str, typed_keys: bool = False) -> bytes:
             b'{"type":"EVENT_TYPE_EVENT_BATCH","id":"',
             id.encode(),
             b'","sequence":null,"timestamp":"',
-            _timestamp().encode(),
+            _timestamp(stamp).encode(),
             b'","payload":{"events":[',
             b",".join(events),
             b"]}}",
@@ -167,5 +181,8 @@ def _typed(event: bytes) -> bytes:
     return event.replace(_PAYLOAD, b'"%s":' % PAYLOAD_KEYS[EventType(name)].encode(), 1)
 
 
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _timestamp(stamp: Stamp) -> str:
+    if stamp == "nanoseconds":
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+    return datetime.now(UTC).isoformat(timespec=stamp).replace("+00:00", "Z")

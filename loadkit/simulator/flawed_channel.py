@@ -12,8 +12,8 @@ import orjson
 
 from loadkit.simulator.channel import Channel, Outlet
 from loadkit.simulator.clock import Clock
-from loadkit.simulator.dials import HistoryDials
-from loadkit.simulator.events import encode, local_id
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.events import local_id
 from loadkit.simulator.faults import Faults
 from loadkit.simulator.frames import Frame
 from loadkit.simulator.turn import Sent
@@ -39,7 +39,7 @@ class FlawedChannel(Channel):
 
     __slots__ = ("_greeted", "faults", "interrupted")
 
-    def __init__(self, session_id: str, dials: HistoryDials, clock: Clock, faults: Faults) -> None:
+    def __init__(self, session_id: str, dials: Dials, clock: Clock, faults: Faults) -> None:
         super().__init__(session_id, dials, clock)
         self.faults = faults
         self.interrupted = self._greeted = False
@@ -159,7 +159,7 @@ def _after_a_gap(channel: FlawedChannel, event: _Event) -> Sent:
 def _and_its_sequence_again(channel: FlawedChannel, event: _Event) -> Sent:
     sent = channel.plain(event)
     kind, payload = _HARMLESS
-    data = encode(kind, payload, id=channel._event_id(), sequence=sent["sequence"])
+    data = channel.encode(kind, payload, sent["sequence"])
     channel.extra_frame(data)
     return sent
 
@@ -170,14 +170,14 @@ def _after_broken_json(channel: FlawedChannel, event: _Event) -> Sent:
 
 
 def _after_one_without_id(channel: FlawedChannel, event: _Event) -> Sent:
-    data = orjson.loads(encode(*_HARMLESS, id="", sequence=None))
+    data = orjson.loads(channel.encode(*_HARMLESS, None))
     del data["id"]
     channel.extra_frame(orjson.dumps(data))
     return channel.plain(event)
 
 
 def _after_a_novelty(channel: FlawedChannel, event: _Event) -> Sent:
-    data = orjson.loads(encode(*_HARMLESS, id=channel._event_id(), sequence=None))
+    data = orjson.loads(channel.encode(*_HARMLESS, None))
     channel.extra_frame(orjson.dumps({**data, "type": _NOVELTY}))
     return channel.plain(event)
 

@@ -20,7 +20,9 @@ __all__ = ["Hall", "Handoff"]
 _PEOPLE: Final = ("Alex", "Robin", "Sam", "Kim")
 _FAILED: Final = "NO_AGENTS_AVAILABLE"
 _TIMED_OUT: Final = "QUEUE_TIMEOUT"
+_DONE: Final = "RESOLVED"
 _CLIENT_REASON: Final = "AGENT_DECISION"
+_LEFT_FOR_HUMAN: Final = "HANDOFF"
 _JUMP: Final = 3  # places that a queue out of order falls back
 
 
@@ -107,7 +109,8 @@ class Handoff:
                 self._agent_leaves()
                 self._enter_queue()
             case "client":
-                required = {"reason": _CLIENT_REASON, **self._queue_name()}
+                route = {"route": self._dials.route} if self._dials.route else {}
+                required = {**route, "reason": _CLIENT_REASON, **self._queue_name()}
                 self._emit(EventType.CLIENT_HANDOFF_REQUIRED, required)
                 self._agent_leaves()
                 self._close("client")
@@ -143,7 +146,7 @@ class Handoff:
 
     def _agent_leaves(self) -> None:
         self.took_over = True
-        self._emit(EventType.POLY_AGENT_LEFT, {})
+        self._emit(EventType.POLY_AGENT_LEFT, {"reason": _LEFT_FOR_HUMAN})
         if self._faults.strikes("bot_after_left"):
             late = answers.single(
                 talk.greeting(self._faults.rng),
@@ -225,7 +228,7 @@ class Handoff:
         while self._waiting:
             self._turn = turn = self._waiting.popleft()
             started, stopped = (
-                {"state": f"TYPING_STATE_{state}", "agent_id": who}
+                {"state": f"TYPING_STATE_{state}", "agent_id": who, "agent_name": self._name}
                 for state in ("STARTED", "STOPPED")
             )
             hall.emit(EventType.LIVE_AGENT_TYPING, started, turn, lasting=False)
@@ -237,6 +240,7 @@ class Handoff:
                 "response_suggestions": [],
                 "agent_id": who,
                 "agent_name": self._name,
+                "avatar_url": self._agent.avatar_url,
             }
             hall.emit(EventType.LIVE_AGENT_MESSAGE, message, turn)
             entry = next(e for e in self._heard if e["message_id"] == turn.message_id)
@@ -254,7 +258,8 @@ class Handoff:
     def _person_leaves(self) -> Script:
         dials = self._dials
         self._stamps["left"] = self._clock.now()
-        self._emit(EventType.LIVE_AGENT_LEFT, {})
+        gone = {"agent_id": f"live-{self._name.lower()}", "agent_name": self._name}
+        self._emit(EventType.LIVE_AGENT_LEFT, {**gone, "reason": _DONE})
         if dials.after == "transfer" and not self._transferred:
             self._transferred = self._between = True
             yield dials.wait.sample(self._rng)
@@ -273,7 +278,13 @@ class Handoff:
             self._hall.finish()
 
     def _fail(self, kind: EventType, reason: str) -> Script:
-        yield self._dials.wait.sample(self._rng)
+        dials, rng = self._dials, self._rng
+        wait = dials.wait.sample(rng)
+        if dials.queue_before_failure:
+            first = rng.randint(dials.queue_position.min, dials.queue_position.max)
+            yield from self._count_down(wait, first)
+        else:
+            yield wait
         self._emit(kind, {"reason": reason})
         self._close("timeout" if kind is EventType.HANDOFF_TIMEOUT else "failed")
 

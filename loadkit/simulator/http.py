@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import uuid4
 
 import orjson
 from aiohttp import web
@@ -14,13 +15,23 @@ from aiohttp.typedefs import Handler, Middleware
 from loadkit.simulator.bucket import Bucket
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.registry import Registry
-from loadkit.simulator.setting import Setting
+from loadkit.simulator.session import Announced
+from loadkit.simulator.setting import LONGEST_ID, Setting
 from loadkit.simulator.tokens import Credentials, Tokens
 from loadkit.wire import SIMULATOR
 
-__all__ = ["PATIENCE", "UNAVAILABLE", "Rest", "error", "errors_as_json", "under_incidents"]
+__all__ = [
+    "PATIENCE",
+    "UNAVAILABLE",
+    "Rest",
+    "correlate",
+    "error",
+    "errors_as_json",
+    "under_incidents",
+]
 
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})
+CORRELATION: Final = "X-PolyAI-Correlation-Id"
 _BEARER: Final = "Bearer "
 _TOO_MANY: Final = "Too many requests"
 UNAVAILABLE: Final = "service unavailable"
@@ -156,7 +167,11 @@ class Rest:
         if not self._registry.make_room():
             self._setting.refused(_SESSION, 503)
             return error(503, UNAVAILABLE)
-        session = self._registry.create(owner, streaming=bool(wishes.get("streaming_enabled")))
+        session = self._registry.create(
+            owner,
+            streaming=bool(wishes.get("streaming_enabled")),
+            client=Announced(wishes.get("platform"), _short(wishes.get("device_type"))),
+        )
         return _json({"session_id": session.id})
 
     def _limit(self, call: str) -> web.Response | None:
@@ -202,6 +217,20 @@ def _wishes(body: bytes) -> dict[str, Any] | None:
     if platform is not None and (type(platform) is not str or platform not in _PLATFORMS):
         return None
     return wishes
+
+
+def _short(device: Any) -> str | None:
+    """A `device_type` as it is written down: any text is taken, whatever a stranger says."""
+    if type(device) is not str:
+        return None
+    return device[:LONGEST_ID].encode("utf-8", "replace").decode()
+
+
+async def correlate(request: web.Request, response: web.StreamResponse) -> None:
+    """Give the client's own correlation id back, or make one."""
+    given = request.headers.get(CORRELATION, "")
+    known = len(given) <= LONGEST_ID and given.isascii() and given.isprintable()
+    response.headers[CORRELATION] = given if given and known else str(uuid4())
 
 
 def _json(

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from loadkit.simulator.session import Session
+from loadkit.simulator.session import NOBODY, Announced, Session
 from loadkit.simulator.setting import Setting
 
 __all__ = ["Registry"]
@@ -51,7 +51,7 @@ class Registry:
         self._forget(session)
         return True
 
-    def create(self, owner: str, *, streaming: bool) -> Session:
+    def create(self, owner: str, *, streaming: bool, client: Announced = NOBODY) -> Session:
         """A new session that belongs to the token with identity `owner`."""
         self._made += 1
         session = Session(
@@ -60,6 +60,7 @@ class Registry:
             # A name of its own: what it draws does not depend on the others' timing.
             name=str(self._made),
             setting=self._setting,
+            client=client,
             on_end=self._ended,
         )
         self._sessions[session.id] = self._spare[session.id] = session

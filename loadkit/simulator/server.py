@@ -19,7 +19,7 @@ from loadkit.simulator.clock import LoopClock, Timer
 from loadkit.simulator.connection import Connection, told
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.endpoint import SocketEndpoint
-from loadkit.simulator.http import Rest, errors_as_json, under_incidents
+from loadkit.simulator.http import Rest, correlate, errors_as_json, under_incidents
 from loadkit.simulator.incidents import Incident
 from loadkit.simulator.registry import Registry
 from loadkit.simulator.setting import Setting
@@ -79,6 +79,7 @@ class Simulator:
         self._sockets = SocketEndpoint(setting, tokens, self._registry)
         rest = Rest(setting, self._credentials, tokens, self._registry)
         app = web.Application(middlewares=[errors_as_json, under_incidents(setting)])
+        app.on_response_prepare.append(correlate)
         app.router.add_post("/api/v1/access-token", rest.access_token)
         app.router.add_post("/api/v1/sessions", rest.sessions)
         app.router.add_get("/ws", self._sockets.handle, allow_head=False)

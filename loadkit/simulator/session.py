@@ -7,7 +7,7 @@ sockets.
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from loadkit.simulator.agent import HIGH_LOAD, Agent
@@ -18,12 +18,13 @@ from loadkit.simulator.events import ClientEvent, Refusal, decode, local_id, sys
 from loadkit.simulator.flawed_channel import FlawedChannel
 from loadkit.simulator.habits import Habits, receipts_of
 from loadkit.simulator.handoff import Handoff
+from loadkit.simulator.optional import vary
 from loadkit.simulator.setting import Setting
 from loadkit.simulator.talk import wants_human
 from loadkit.simulator.turn import Sent, Turn
 from loadkit.wire.types import EventType
 
-__all__ = ["NO_CONVERSATION", "Reason", "Session"]
+__all__ = ["NOBODY", "NO_CONVERSATION", "Announced", "Reason", "Session"]
 
 NO_CONVERSATION: Final = "Error: Conversation not found"
 """The answer to a message that comes before anyone asked an agent to join."""
@@ -42,11 +43,22 @@ class Reason(StrEnum):
     NATURAL_END = "REASON_NATURAL_END"
 
 
+class Announced(NamedTuple):
+    """What a client said of itself when it made a session; None where it said nothing."""
+
+    platform: str | None = None
+    device_type: str | None = None
+
+
+NOBODY: Final = Announced()
+
+
 class Session:
     """A conversation from its creation to SESSION_END.
 
     Args:
         owner: identity of the access token that made it; only that token may connect.
+        client: what it said of itself.
         streaming: whether replies come in chunks.
         name: what its agent's words and waits, and its faults, are drawn from.
         on_end: told once, when the session is over.
@@ -64,6 +76,7 @@ class Session:
         streaming: bool,
         name: str,
         setting: Setting,
+        client: Announced,
         on_end: "Callable[[Session], None]",
     ) -> None:
         self.id = str(uuid4())
@@ -76,9 +89,9 @@ class Session:
         self._rng = Random(f"{dials.seed}/{name}")
         self._faults = faults = setting.faults(name, self.id)
         self._channel = (
-            FlawedChannel(self.id, dials.history, clock, faults)
+            FlawedChannel(self.id, dials, clock, faults)
             if setting.rates
-            else Channel(self.id, dials.history, clock)
+            else Channel(self.id, dials, clock)
         )
         self._habits = Habits(f"{dials.seed}/{name}")
         self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, self._habits)
@@ -91,8 +104,16 @@ class Session:
         self._severed = self._cut = False
         self._idle: Timer | None = None
         self._watch()
-        self._channel.send(EventType.SESSION_START, {"capabilities": dials.capabilities(streaming)})
-        truth.record("session", session_id=self.id, at=self._heard, streaming=streaming)
+        start = {"capabilities": dials.capabilities(streaming), "context_id": f"ctx_{self.id}"}
+        self._channel.send(EventType.SESSION_START, self._varied(EventType.SESSION_START, start))
+        truth.record(
+            "session",
+            session_id=self.id,
+            at=self._heard,
+            streaming=streaming,
+            platform=client.platform,
+            device_type=client.device_type,
+        )
 
     @property
     def connections(self) -> int:
@@ -128,7 +149,8 @@ class Session:
             outlet.close(CLEAN)
 
     def detach(self, outlet: Outlet) -> None:
-        """The socket is gone. The session goes on."""
+        """The socket is gone. The session goes on, for as long as if the client had spoken now."""
+        self._heard = self._clock.now()
         self._channel.detach(outlet)
 
     def sever(self, outlet: Outlet) -> None:
@@ -215,6 +237,7 @@ class Session:
         self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
     ) -> None:
         """See `Room.emit`."""
+        payload = self._varied(kind, payload)
         turn.events.append(self._channel.send(kind, payload, lasting=lasting))
         self._receipts(kind, payload)
 
@@ -227,7 +250,7 @@ class Session:
     def new_message_id(self) -> str:
         """See `Room.new_message_id`."""
         self._messages += 1
-        return f"{self.id[:24]}{0x800000000000 + self._messages:012x}"
+        return f"msg_{self.id[:8]}{self.id[9:13]}{self._messages:012x}"
 
     def struck(self, fault: str, turn: Turn) -> None:
         """See `Room.struck`."""
@@ -296,6 +319,9 @@ class Session:
         self.end(Reason.NATURAL_END, silent=silent)
 
     # The rest.
+
+    def _varied(self, kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
+        return vary(kind, payload, self._habits, self._dials.optional_fields)
 
     def _ask_how_it_was(self) -> None:
         self._channel.send(EventType.SHOW_CSAT_REQUEST, {}, lasting=False)

@@ -11,7 +11,7 @@ from loadkit.simulator.incidents import Incidents
 from loadkit.simulator.pool import Pool
 from loadkit.simulator.truth import TruthLog
 
-__all__ = ["Setting"]
+__all__ = ["LONGEST_ID", "Setting"]
 
 LONGEST_ID: Final = 64  # characters that are written down of what names no session; ours have 36
 

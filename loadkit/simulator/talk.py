@@ -120,6 +120,17 @@ _SUGGESTIONS: Final = (
     ("Opening hours", "Refund status"),
 )
 
+_OFFERS: Final = ("Track my order", "Start a return", "Opening hours")
+"""Of a greeting."""
+
+_IMAGE: Final = {
+    "title": "Our shops",
+    "preview_image_url": "https://simulated.localhost/shops-small.png",
+    "content_url": "https://simulated.localhost/shops.png",
+    "content_type": "ATTACHMENT_CONTENT_TYPE_IMAGE",
+    "call_to_action_text": "",
+}
+
 _ATTACHMENT: Final = {
     "title": "Delivery and returns",
     "preview_image_url": "https://simulated.localhost/help/returns.png",
@@ -145,9 +156,12 @@ class Reply(NamedTuple):
     ends: bool = False
 
 
-def greeting(rng: Random) -> Reply:
-    """What is said first, before the user has said anything."""
-    return Reply(rng.choice(_GREETINGS), [], [])
+def greeting(rng: Random, *, rich: bool = False) -> Reply:
+    """What is said first, before the user has said anything; `rich` shows something besides."""
+    text = rng.choice(_GREETINGS)
+    if not rich:
+        return Reply(text, [], [])
+    return Reply(text, [_IMAGE], [{"message_text": each} for each in _OFFERS])
 
 
 def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:

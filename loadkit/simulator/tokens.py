@@ -1,6 +1,7 @@
 """Access tokens: JWTs signed with a key that lives and dies with the process."""
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ DEFAULT_CONNECTOR_TOKEN: Final = "simulated-connector-token"
 DEFAULT_HOST_IDENTIFIER: Final = "simulated.localhost"
 """What the server accepts as `X-Host` while POLY_HOST_IDENTIFIER is unset."""
 
+_SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _ALGORITHM: Final = "HS256"
 
 
@@ -46,8 +48,11 @@ class Credentials(NamedTuple):
         return secrets.compare_digest(_bytes(connector_token), _bytes(self.connector_token))
 
     def admits(self, host: str) -> bool:
-        """Whether `host` is the registered host or one below it; case does not matter."""
-        given, registered = host.strip().lower(), self.host.strip().lower()
+        """Whether `host` is the registered host or one below it; case does not matter.
+
+        It may be a URL, of which the scheme does not count.
+        """
+        given, registered = (_SCHEME.sub("", each.strip().lower()) for each in (host, self.host))
         return given == registered or given.endswith(f".{registered}")
 
 

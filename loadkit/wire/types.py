@@ -19,6 +19,7 @@ class EventType(StrEnum):
     USER_TYPING = "EVENT_TYPE_USER_TYPING"
     USER_END_SESSION = "EVENT_TYPE_USER_END_SESSION"
     HEARTBEAT = "EVENT_TYPE_HEARTBEAT"
+    LINK_TO_WEBRTC_CONVERSATION = "EVENT_TYPE_LINK_TO_WEBRTC_CONVERSATION"  # of voice products
 
     POLY_AGENT_JOINED = "EVENT_TYPE_POLY_AGENT_JOINED"
     POLY_AGENT_THINKING = "EVENT_TYPE_POLY_AGENT_THINKING"
@@ -62,7 +63,7 @@ CLIENT_TYPES: Final = frozenset(
         EventType.HEARTBEAT,
     }
 )
-"""What a client may send; a server refuses any other."""
+"""What a chat client may send; a server refuses any other."""
 
 RECEIPTS: Final = frozenset(
     kind for kind in EventType if kind.endswith(("_RECEIVED_MESSAGE", "_READ_MESSAGE"))

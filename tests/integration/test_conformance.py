@@ -81,6 +81,7 @@ COUNTED = {
     "unprompted_message": "follow_up",
 }
 RATES = {
+    "mid_stream_drop": 0.3,
     "heartbeat_not_echoed": 0.1,
     "replay_before_cursor": 1.0,
     "event_lost_on_resume": 1.0,
@@ -187,7 +188,7 @@ def right_server(truth: Path, after: str, size: int, turns: int, within: float) 
         plan = profile(
             clients=FLEET,
             conversation={"turns": {"min": turns, "max": turns + 2}, "patience": 5.0},
-            connection={"handshake": 1.0},
+            connection={"handshake": 4.0},  # as long a wait is there for a greeting after a human
             chaos=DROPS | {"per_turn": 0.05},
             idle={"duration": {"median": 300.0, "sigma": 0.0}},
         )

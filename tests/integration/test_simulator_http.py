@@ -1,7 +1,10 @@
 """The REST calls and the refusals of the upgrade, over real connections."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -44,6 +47,30 @@ def test_an_access_token_is_a_jwt_for_a_day(client: Client) -> None:
 )
 def test_wrong_credentials_are_refused(client: Client, headers: dict[str, str], text: str) -> None:
     assert_refused(client.request("POST", ACCESS, headers, "{}"), 401, text)
+
+
+@pytest.mark.parametrize("given", ["4f6c1b1e-correlated", "", "x" * 100])
+def test_every_answer_has_a_correlation_id_the_client_s_own_if_it_has_one(
+    client: Client, given: str
+) -> None:
+    named = {"X-Polyai-Correlation-Id": given} if given else {}
+    answers = [
+        client.request("POST", ACCESS, CREDENTIALS | named, "{}"),
+        client.request("POST", ACCESS, named, "{}"),
+        client.request("GET", "/nowhere", named),
+    ]
+    assert [answer.status for answer in answers] == [200, 401, 404]
+    ids = [answer.headers["x-polyai-correlation-id"] for answer in answers]
+    assert len(set(ids)) == (1 if given.startswith("4f") else 3)
+    assert given in ids if given.startswith("4f") else all(len(one) == 36 for one in ids)
+    with RawSocket(client, client.place(), **named) as link:
+        assert link.status == 101
+        assert link.headers["x-polyai-correlation-id"]
+
+
+def test_the_host_may_be_a_url(client: Client) -> None:
+    headers = {"X-Token": TOKEN, "X-Host": f"https://{HOST}"}
+    assert client.request("POST", ACCESS, headers, "{}").status == 200
 
 
 def test_a_subdomain_of_the_registered_host_will_do(client: Client) -> None:
@@ -171,3 +198,29 @@ def test_a_websocket_library_sees_the_refusal(client: Client) -> None:
     with pytest.raises(InvalidStatus) as caught, client.connect(("unknown", client.token())):
         pass
     assert caught.value.response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "platform", "device"),
+    [
+        ({"platform": "android", "device_type": "tablet"}, "android", "tablet"),
+        ({"platform": "web"}, "web", None),
+        ({"device_type": ["x"]}, None, None),
+        ({"device_type": "y" * 1000}, None, "y" * 64),
+        (None, None, None),
+    ],
+)
+def test_the_truth_log_says_what_a_client_announced(
+    body: dict[str, Any] | None, platform: str | None, device: str | None, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.jsonl"
+    with simulator(truth=truth) as client:
+        headers = {"Authorization": f"Bearer {client.token()}"}
+        text = "" if body is None else json.dumps(body)
+        assert client.request("POST", SESSIONS, headers, text).status == 200
+    session = json.loads(truth.read_text().splitlines()[0])
+    assert (session["kind"], session["platform"], session["device_type"]) == (
+        "session",
+        platform,
+        device,
+    )

@@ -26,6 +26,8 @@ QUICK = (
     "agent.chunks={min=3,max=3}",
     "agent.suggestion_rate=0",
     "agent.attachment_rate=0",
+    "agent.rich_greeting=false",
+    "optional_fields=0",
 )
 
 

@@ -1,5 +1,7 @@
 """Client events in: anything may come. Server events out: what clients insist on."""
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -20,7 +22,7 @@ from loadkit.wire import Event
 from loadkit.wire import decode as client_decode
 from loadkit.wire.types import CLIENT_TYPES, EventType
 
-from .doubles import client_event, says
+from .doubles import JOIN, World, client_event, says
 
 JSON = st.recursive(
     st.none()
@@ -39,6 +41,9 @@ ENVELOPES = st.fixed_dictionaries(
         "id": JSON,
     },
 )
+
+
+TAKEN = CLIENT_TYPES | {EventType.LINK_TO_WEBRTC_CONVERSATION}
 
 
 def refusal(data: bytes) -> Refusal:
@@ -60,7 +65,7 @@ def test_any_json_is_an_event_or_a_refusal_that_can_be_sent(envelope: dict[str, 
         return  # a lone surrogate: not JSON either
     outcome = decode(data)
     if isinstance(outcome, ClientEvent):
-        assert outcome.type in CLIENT_TYPES
+        assert outcome.type in TAKEN
         orjson.dumps([outcome.payload, outcome.custom])
     else:
         orjson.dumps([outcome.text, outcome.custom])
@@ -95,9 +100,7 @@ def test_what_cannot_be_understood_is_refused_with_the_services_words(data: byte
     assert refusal(data).text == MALFORMED
 
 
-@pytest.mark.parametrize(
-    "kind", sorted(set(EventType) - CLIENT_TYPES - {EventType.UNKNOWN}, key=str)
-)
+@pytest.mark.parametrize("kind", sorted(set(EventType) - TAKEN - {EventType.UNKNOWN}, key=str))
 def test_a_known_type_that_clients_may_not_send_is_named(kind: EventType) -> None:
     data = orjson.dumps({"type": kind, "payload": {}})
     assert refusal(data).text == f"Event type not allowed: {kind}"
@@ -164,3 +167,34 @@ def test_a_batch_reads_back_as_its_events_under_either_payload_key(
 def test_the_doubles_speak_as_clients_do() -> None:
     assert isinstance(decode(says("hello", local_id="x")), ClientEvent)
     assert isinstance(decode(client_event("HEARTBEAT")), ClientEvent)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "form"),
+    [
+        ("seconds", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+        ("milliseconds", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
+        ("nanoseconds", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"),
+    ],
+)
+def test_a_time_stamp_is_as_fine_as_the_dial_says(stamp: Any, form: str) -> None:
+    world = World(f"timestamps={stamp}")
+    session = world.session()
+    ear = world.connect(session)
+    session.hear(ear, JOIN)
+    stamps = [each["timestamp"] for each in (*ear.frames, *ear.events)]
+    assert len(stamps) == 4
+    assert all(re.fullmatch(form, each) for each in stamps)
+    told = datetime.fromisoformat(stamps[0][:19]).replace(tzinfo=UTC)
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
+
+
+def test_the_link_to_a_voice_call_is_taken_in_silence() -> None:
+    world = World()
+    session = world.session()
+    ear = world.connect(session)
+    session.hear(ear, client_event("LINK_TO_WEBRTC_CONVERSATION", {"call_sid": "CA1"}))
+    world.clock.advance(60)
+    assert ear.types == ["SESSION_START"]
+    session.hear(ear, client_event("LINK_TO_WEBRTC_CONVERSATION"))
+    assert ear.events[-1]["payload"]["message"] == MALFORMED

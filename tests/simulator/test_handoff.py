@@ -145,14 +145,18 @@ def test_the_agent_finishes_what_came_before_and_is_silent_once_it_has_left(
 
 
 def test_the_client_is_told_to_hand_over_itself_and_the_session_stays() -> None:
-    world = World(*CALM, "handoff.mode=client")
+    world = World(*CALM, "handoff.mode=client", "handoff.route=live-chat")
     session, ear, before = asked(world)
     session.hear(ear, says("hello?"))
     world.clock.advance(500)
     expected = [*ASKED, "CLIENT_HANDOFF_REQUIRED", "POLY_AGENT_LEFT", "USER_MESSAGE"]
     assert ear.types[before:] == expected
     required = ear.last("CLIENT_HANDOFF_REQUIRED")["payload"]
-    assert required == {"reason": "AGENT_DECISION", "queue_name": "support"}
+    assert required == {
+        "route": "live-chat",
+        "reason": "AGENT_DECISION",
+        "queue_name": "support",
+    }
     assert session.ended is None
     session.hear(ear, END)
     assert session.ended is Reason.USER_END
@@ -162,7 +166,7 @@ def test_the_client_is_told_to_hand_over_itself_and_the_session_stays() -> None:
     ("mode", "kind"), [("fail", "HANDOFF_FAILED"), ("timeout", "HANDOFF_TIMEOUT")]
 )
 def test_a_hand_off_that_comes_to_nothing_keeps_the_agent(mode: str, kind: str) -> None:
-    world = World(*CALM, f"handoff.mode={mode}")
+    world = World(*CALM, f"handoff.mode={mode}", "handoff.queue_before_failure=false")
     session, ear, before = asked(world)
     session.hear(ear, says("agent please"))  # it is being seen to: an ordinary message
     world.clock.advance(5)
@@ -177,6 +181,17 @@ def test_a_hand_off_that_comes_to_nothing_keeps_the_agent(mode: str, kind: str) 
     session.hear(ear, says("agent please"))
     world.clock.advance(11)
     assert ear.types.count(kind) == 2
+
+
+@pytest.mark.parametrize("mode", ["fail", "timeout"])
+def test_who_waits_for_nobody_is_told_of_a_queue_that_nobody_accepted(mode: str) -> None:
+    world = World(*CALM, f"handoff.mode={mode}")
+    _, ear, before = asked(world)
+    world.clock.advance(10)
+    queue = ["HANDOFF_QUEUE_STATUS"] * 4  # at once and every 3 s
+    kind = {"fail": "HANDOFF_FAILED", "timeout": "HANDOFF_TIMEOUT"}[mode]
+    assert ear.types[before:] == [*ASKED, *queue, kind]
+    assert places(ear) == sorted(places(ear), reverse=True)
 
 
 def test_the_first_hand_offs_fail_and_then_one_succeeds() -> None:

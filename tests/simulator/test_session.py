@@ -71,7 +71,7 @@ def test_a_message_is_echoed_at_once_with_its_metadata_and_a_message_id() -> Non
     echo = ear.events[-1]
     assert echo["type"] == "EVENT_TYPE_USER_MESSAGE"
     assert echo["payload"]["text"] == "Hello"
-    assert UUID(echo["payload"]["message_id"])
+    assert echo["payload"]["message_id"].startswith("msg_")
     assert echo["metadata"] == {"custom": {"local_id": "mine", "other": "kept"}}
 
 
@@ -84,7 +84,7 @@ def test_a_message_is_answered_whole_when_the_session_does_not_stream() -> None:
     payload = ear.events[-1]["payload"]
     assert payload["text"]
     assert (payload["attachments"], payload["response_suggestions"]) == ([], [])
-    assert UUID(payload["message_id"])
+    assert payload["message_id"].startswith("msg_")
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -261,6 +261,17 @@ def test_every_socket_hears_every_event_in_the_order_of_the_journal() -> None:
     lasting = [event for event in first.events if event["sequence"] is not None]
     assert [event for event in second.events if event["sequence"] is not None] == lasting
     assert sequences(lasting) == list(range(1, len(lasting) + 1))
+
+
+def test_a_session_is_kept_for_as_long_from_the_end_of_its_socket_on() -> None:
+    world = World("idle_timeout_seconds=60")
+    session, ear = world.greeted()
+    world.clock.advance(40)
+    session.detach(ear)
+    world.clock.advance(59)
+    assert session.ended is None
+    world.clock.advance(1)
+    assert session.ended is Reason.USER_ABANDONED
 
 
 def test_ids_are_uuids_and_never_come_twice() -> None:
