@@ -36,7 +36,7 @@ from loadkit.wire import Event, EventType, Flaw, decode
 
 LONGEST_GAP: Final = 2.0  # seconds that nobody else has a turn; without trouble 0.01
 CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60
-CALLS_BESIDE: Final = 5_000  # for what happens once: examples, transcripts
+CALLS_BESIDE: Final = 10_000  # for what happens once: examples, transcripts
 EFFECTS_A_BYTE: Final = 0.25  # eight for the shortest event that can mean something
 MOST_KEPT: Final = 400_000  # bytes of a session when an attack is over: the last frames, above all
 MOST_MEANWHILE: Final = 64_000_000  # bytes: a frame of 1 MB that is read, of two bytes an object

@@ -174,4 +174,4 @@ def test_nothing_that_was_said_is_written_where_that_is_hidden(runs: tuple[Ended
         for said in ended.said:
             assert re.sub(r"[\W_]+", "", said) not in bare, name
     assert f"({len(ended.said[0])} characters)" in files["violations.jsonl"]
-    assert "POLY_AGENT_MESSAGE while READY" in files["violations.jsonl"]
+    assert "POLY_AGENT_JOINED while " in files["violations.jsonl"]
