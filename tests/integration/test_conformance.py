@@ -232,6 +232,6 @@ def test_whatever_a_right_server_does_no_client_blames_it(
 @pytest.mark.parametrize("after", ["bot", "transfer"])
 def test_no_client_blames_a_right_server_in_ten_thousand_turns(after: str, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
-    interval = right_server(truth, after, size=8, turns=48, within=300.0)
+    interval = right_server(truth, after, size=14, turns=48, within=300.0)
     assert_not_blamed(interval, truth)
     assert interval["counts"]["turns.sent"] >= 10_000
