@@ -1,0 +1,240 @@
+"""The kinds of clients as a server sees them: what each says, sends again, and closes with."""
+
+import json
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fleet import IDLE, WHOLE, Outing, drive, profile
+from hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, greet, peer, reply
+
+CLIENTS = ("reference", "android", "ios", "web", "web-context")
+FAIL = "SYSTEM_MESSAGE"
+UNABLE = "Sorry, I'm unable to start a conversation right now. Please try again later."
+
+
+class Seen:
+    """What a server has seen of each session.
+
+    Attributes:
+        announced: the body of its creation.
+        upgrades: when it asked for a socket, in seconds of the clock.
+        events: by type, when they came.
+        codes: of its closes; None for a socket that was gone without one.
+        began: when SESSION_START was sent.
+    """
+
+    def __init__(self, announced: dict[str, Any]) -> None:
+        self.announced = announced
+        self.upgrades: list[float] = []
+        self.events: defaultdict[str, list[float]] = defaultdict(list)
+        self.codes: list[int | None] = []
+        self.began = 0.0
+
+
+class Watching:
+    """A server that writes down what it sees."""
+
+    def __init__(self, behave: Callable[["Watching", Wire, Seen], None]) -> None:
+        self.seen: dict[str, Seen] = {}
+        self._behave = behave
+
+    def session(self, wire: Wire) -> None:
+        name = f"session-{len(self.seen)}"
+        self.seen[name] = Seen(json.loads(wire.body))
+        wire.send(answer(200, {"session_id": name}))
+
+    def upgrade(self, wire: Wire) -> None:
+        query = parse_qs(urlsplit(wire.request.split(" ")[1]).query)
+        one = self.seen[query["session_id"][0]]
+        one.upgrades.append(time.monotonic())
+        self._behave(self, wire, one)
+
+    def read(self, wire: Wire, one: Seen, take: Callable[[dict[str, Any]], bool]) -> None:
+        """Hand each event to `take` until that says no, and write the close down."""
+        try:
+            while True:
+                opcode, data = wire.read_frame()
+                if opcode == CLOSE:
+                    one.codes.append(struct.unpack("!H", data[:2])[0])
+                    wire.send(close_frame(one.codes[-1] or 1000))
+                    return
+                if opcode == TEXT:
+                    event = json.loads(data)
+                    one.events[event["type"].removeprefix("EVENT_TYPE_")].append(time.monotonic())
+                    if not take(event):
+                        wire.silence()
+                        return
+        except (EOFError, OSError):
+            one.codes.append(None)
+
+    def resumes(self, wire: Wire) -> None:
+        wire.upgrade(wire.event("EVENT_BATCH", {"events": []}, numbered=False))
+        wire._sequence = 100
+
+
+def begins(wire: Wire, one: Seen) -> None:
+    told = {"capabilities": {"heartbeat_interval_seconds": 0}}
+    start = wire.event("SESSION_START", told)
+    events = [json.loads(start[start.index(b"{") :])]
+    wire.upgrade(wire.event("EVENT_BATCH", {"events": events}, numbered=False))
+    one.began = time.monotonic()
+
+
+def soundly(server: Watching, wire: Wire, one: Seen) -> None:
+    if len(one.upgrades) == 1:
+        begins(wire, one)
+
+        def take(event: dict[str, Any]) -> bool:
+            go_on = reply(wire, event)
+            if event["type"].endswith("REQUEST_POLY_AGENT_JOIN"):
+                wire.send(wire.event("POLY_AGENT_JOINED", {"agent_name": "Ada"}))
+                wire.send(wire.event("POLY_AGENT_MESSAGE", {"message_id": "m", "text": "Hello"}))
+            return go_on
+
+        server.read(wire, one, take)
+    else:
+        server.resumes(wire)
+        server.read(wire, one, lambda event: reply(wire, event))
+
+
+def full(server: Watching, wire: Wire, one: Seen) -> None:
+    """No conversation can be started."""
+    begins(wire, one)
+
+    def take(event: dict[str, Any]) -> bool:
+        if event["type"].endswith("REQUEST_POLY_AGENT_JOIN"):
+            wire.send(wire.event(FAIL, {"message": UNABLE}, numbered=False))
+            return True
+        return reply(wire, event)
+
+    server.read(wire, one, take)
+
+
+def without_echo(server: Watching, wire: Wire, one: Seen) -> None:
+    greet(wire)
+    server.read(
+        wire, one, lambda event: event["type"].endswith("USER_MESSAGE") or reply(wire, event)
+    )
+
+
+def down(server: Watching, wire: Wire, one: Seen) -> None:
+    """The first socket is cut, and no other is to be had."""
+    if len(one.upgrades) == 1:
+        greet(wire)
+        wire.fin()
+    else:
+        wire.send(answer(503, b""))
+
+
+def watched(
+    behave: Callable[[Watching, Wire, Seen], None],
+    client: str,
+    *,
+    outing: Outing = WHOLE,
+    sessions: int = 3,
+    within: float = 30.0,
+    **tables: Any,
+) -> list[Seen]:
+    server = Watching(behave)
+    with peer(session=server.session, upgrade=server.upgrade) as target:
+        plan = profile(clients={client: 1.0}, **tables)
+        drive(target.url, "connector", "host", [outing] * sessions, plan, within=within)
+    return list(server.seen.values())
+
+
+STAYS = {"idle": {"duration": {"median": 3000.0, "sigma": 0.0}}}  # three seconds
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_it_announces_and_how_soon_it_joins(client: str) -> None:
+    platform = client if client in ("android", "ios") else "web"
+    for one in watched(soundly, client, sessions=6):
+        assert one.announced["platform"] == platform
+        assert ("device_type" in one.announced) == (client != "reference")
+        assert one.announced.get("device_type", "mobile") in ("mobile", "tablet", "desktop")
+        (joined,) = one.events["REQUEST_POLY_AGENT_JOIN"]
+        waits = client == "web-context"
+        assert (joined - one.began > 0.08) == waits or not waits
+
+
+@pytest.mark.parametrize(
+    ("client", "joins"),
+    [("reference", 4), ("android", 1001), ("ios", 1001), ("web", 4), ("web-context", 4)],
+)
+def test_how_often_it_joins_where_nobody_is(client: str, joins: int) -> None:
+    seen = watched(full, client, sessions=1, conversation={"patience": 3.0})
+    assert [len(one.events["REQUEST_POLY_AGENT_JOIN"]) for one in seen] == [joins]
+
+
+@pytest.mark.parametrize(
+    ("client", "codes"),
+    [
+        ("reference", {1001, 4002}),
+        ("android", {4002}),
+        ("ios", {None}),
+        ("web", {1001}),
+        ("web-context", {1001}),
+    ],
+)
+def test_what_it_closes_with_when_the_network_changes(client: str, codes: set[int | None]) -> None:
+    storm = {"at": 1.0, "share": 1.0, "how": "close"}
+    seen = watched(
+        soundly,
+        client,
+        outing=IDLE,
+        sessions=8,
+        chaos={"per_minute": 0.0, "per_turn": 0.0, "at": {}, "storms": [storm]},
+        **STAYS,
+    )
+    assert {one.codes[0] for one in seen} == codes
+    assert all(len(one.upgrades) == 2 for one in seen)
+
+
+@pytest.mark.parametrize(
+    ("client", "codes"),
+    [("reference", [4002]), ("android", [4002]), ("ios", [None]), ("web", [])],
+)
+def test_what_it_replaces_an_old_socket_with(client: str, codes: list[int | None]) -> None:
+    (one,) = watched(soundly, client, outing=IDLE, sessions=1, connection={"recycle": 1.5}, **STAYS)
+    assert one.codes[: len(codes)] == codes
+    assert len(one.upgrades) == 1 + len(codes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("client", "again"),
+    [
+        ("reference", []),
+        ("android", []),
+        ("ios", [3.0, 6.0, 9.0]),
+        ("web", [5.0, 15.0, 35.0]),
+    ],
+)
+def test_when_it_sends_a_message_again_that_has_no_echo(client: str, again: list[float]) -> None:
+    (one,) = watched(
+        without_echo,
+        client,
+        sessions=1,
+        within=45.0,
+        conversation={"turns": {"min": 1, "max": 1}, "patience": 40.0},
+    )
+    first, *others = one.events["USER_MESSAGE"]
+    assert [at - first for at in others] == pytest.approx(again, abs=1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("client", "upgrades"), [("reference", 3), ("android", 2), ("ios", 2), ("web", 3)]
+)
+def test_how_often_it_asks_for_a_socket_that_is_refused(client: str, upgrades: int) -> None:
+    """Within nine seconds: after one, two and four where it backs off."""
+    seen = watched(down, client, outing=IDLE, sessions=3, within=9.0, **STAYS)
+    assert all(len(one.upgrades) >= upgrades for one in seen)
+    if upgrades == 2:
+        assert all(len(one.upgrades) == 2 for one in seen)
+    assert all(0.7 <= one.upgrades[1] - one.upgrades[0] <= 3.0 for one in seen)
