@@ -85,6 +85,7 @@ PERSONAS: Final[dict[Client, Persona]] = {
         devices=_WEB,
         policy=Policy(resend="reference"),
         recycles=False,
+        lost={"1001": 1.0},
         compression=Compression(),
     ),
     Client.WEB_CONTEXT: Persona(
