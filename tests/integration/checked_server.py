@@ -196,8 +196,7 @@ class Server:
         if self.way == "ends by itself":
             self.over(talk, "REASON_NATURAL_END")
         if self.way == "closes after an answer":
-            for wire in talk.wires:
-                wire.send(close_frame(1000))
+            self.close(talk, 1000)
 
     def chunks(self, talk: Talk) -> None:
         name = str(uuid.uuid4())
@@ -221,8 +220,7 @@ class Server:
         if self.way == "surveys after the end":
             self.note(talk, "SHOW_CSAT_REQUEST")
         if self.way != "stays open" or talk.streaming:
-            for wire in talk.wires:
-                wire.send(close_frame(1011 if self.way == "another close code" else 1000))
+            self.close(talk, 1011 if self.way == "another close code" else 1000)
 
     # --- what these say ---------------------------------------------------------------------------
 
@@ -253,6 +251,12 @@ class Server:
             "payload": payload,
             **fields,
         }
+
+    def close(self, talk: Talk, code: int) -> None:
+        with talk.lock:
+            for wire in talk.wires:
+                with suppress(OSError):  # one that is gone keeps no other from its close
+                    wire.send(close_frame(code))
 
     def send(self, talk: Talk, event: dict[str, Any]) -> None:
         with talk.lock:
