@@ -124,8 +124,11 @@ def test_the_open_model_searches_a_rate(tmp_path: Path) -> None:
     text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
     path.write_text(text.replace(f'p50" = "{LIMIT_MS}ms', 'p50" = "5s'))
     with simulator_process(tmp_path) as server:  # with as many agents as are wanted
-        ended = run(command(path, server, tmp_path / "out"), tmp_path, SECRETS)
-    document = found(tmp_path / "out")
+        for trial in range(3):  # a machine that had no time for it says so, and is asked again
+            ended = run(command(path, server, tmp_path / f"out-{trial}"), tmp_path, SECRETS)
+            document = found(tmp_path / f"out-{trial}")
+            if document["steps"][-1]["outcome"]["verdict"] != "generator":
+                break
     assert document["capacity"]["limit"] == "ceiling", ended.output
     assert (ended.code, document["capacity"]["load"]) == (0, 30)
     rates = [step["delivered"]["sessions_per_second"] for step in document["steps"]]
