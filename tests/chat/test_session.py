@@ -544,8 +544,8 @@ class Story:
         assert len(answers) <= sums["turns.answered"]
         assert len(samples_of(self.out, Phase.FIRST_CHUNK)) <= sums["turns.sent"]
         assert len(samples_of(self.out, Phase.ECHO)) <= sums["turns.sent"]
-        lost = sums["disconnects.unexpected"] + sums["disconnects.forced"]
-        assert sums["disconnects.reconnected"] <= lost
+        gone = ("unexpected", "forced", "recycled", "refreshed")
+        assert sums["disconnects.reconnected"] <= sum(sums[f"disconnects.{why}"] for why in gone)
         assert sums["turns.resent"] <= 3 * sums["turns.sent"]
         assert sums["turns.answered_twice"] <= sums["turns.resent"]
         if self.over and only(self.out, Finish)[0].ending not in (
