@@ -1,5 +1,6 @@
 """A process that leads a run, as far as its files go: fed by hand, and killed at will."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ WHAT: dict[str, Any] = {
     "profile": "tiny",
     "started_at": "2026-11-22T15:06:54Z",
     "target": "http://127.0.0.1:8100",
-    "limits": [("response.p50", 900.0)],
     "strict": False,
 }
 
@@ -34,17 +34,23 @@ class Master:
     Args:
         folder: the run's.
         load: that is asked for.
+        limits: the objectives.
     """
 
-    def __init__(self, folder: Path, load: Load = LOAD) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        load: Load = LOAD,
+        limits: Sequence[tuple[str, float]] = (("response.p50", 900.0),),
+    ) -> None:
         self.delivery = Delivery(load)
         self.timeline = Timeline(1.0, self.delivery.asked_at)
         self.ledger = Ledger(self.timeline)
-        self._load = load
+        self._load, self._what = load, WHAT | {"limits": list(limits)}
         head = {
             "started": STARTED.isoformat(),
             "interval": 1.0,
-            "what": WHAT,
+            "what": self._what,
             "run": {"target": WHAT["target"]},
         }
         self.series = Series(folder, STARTED)
@@ -85,7 +91,7 @@ class Master:
         self.series.close()
         return summarise(
             self.ledger,
-            **WHAT,
+            **self._what,
             **self.besides(),
             duration_s=at,
             workers=max(1, self.ledger.workers),
