@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import LOADKIT, SECRETS, Simulator, run, simulator_process, started
+from fleet_of_workers import LOCUSTFILE
+from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
 
-SLOTS, SERVICE_MS = 2, 60
+SLOTS, SERVICE_MS = 2, 100
 # A user says the next thing at once. So n users are always n in line before two agents, and who
 # comes last of them waits for n ÷ 2 services: the limit lets six in, and eight not. A service is
-# never shorter than this, but longer where the machine is busy: six still pass if by 15 ms.
-LIMIT_MS = 225
+# never shorter than this, but longer where the machine is busy: six still pass if by 25 ms.
+LIMIT_MS = 375
 HOLDS = 6
 QUEUE = (
     f"agent.slots={SLOTS}",
@@ -61,13 +62,20 @@ def found(out: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with simulator_process(tmp_path_factory.mktemp("queue"), *QUEUE) as running:
+    with simulator(tmp_path_factory.mktemp("queue"), *QUEUE) as running:
         yield running
 
 
 def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
+    """A search that the machine it runs on does not end, however busy that is."""
+    own = path.with_name("locustfile.py")
+    own.write_text(
+        "from loadkit.measure import validity\n"
+        'validity.LAG_INVALID_MS = validity.SATURATED_SHARE = float("inf")\n'
+        f"{LOCUSTFILE.read_text()}"
+    )
     words = [LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
-    return [*words, *more]
+    return [*words, "--locustfile", own, *more]
 
 
 def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
@@ -86,7 +94,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
 
     (folder,) = first.iterdir()
     resume = ("--resume", str(folder))
-    with simulator_process(tmp_path, *QUEUE[1:], "agent.slots=3") as stronger:
+    with simulator(tmp_path, *QUEUE[1:], "agent.slots=3") as stronger:
         ended = run(command(path, stronger, second, *resume), tmp_path, SECRETS)
     assert ended.code == 2, ended.output
     assert "was of something else: simulator.agent.slots was 2, now 3." in ended.output
@@ -102,9 +110,10 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     assert words in ended.output
 
     for step in after["steps"]:
-        turns_a_second = step["delivered"]["turns_per_second"]
-        # Little's law: who is at once ÷ how long each takes, and no more than two agents do.
-        assert turns_a_second <= 1.05 * SLOTS / SERVICE_MS * 1000
+        seconds = step["measured_to_s"] - step["measured_from_s"]
+        turns = step["delivered"]["turns_per_second"] * seconds
+        # No more than two agents do, with what each had begun before.
+        assert turns <= SLOTS * (seconds * 1000 / SERVICE_MS + 1)
     (folder,) = second.iterdir()
     text = (folder / "summary.md").read_text()
     assert text.startswith(f"# Capacity: tiny\n\n{after['sentence']}")
@@ -116,24 +125,22 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
 
 def test_the_open_model_searches_a_rate(tmp_path: Path) -> None:
     """One step and its confirmation: the rate changes in the midst of one run."""
-    path = searched(tmp_path, start="15", ceiling="30", hold='"1s"')
+    path = searched(tmp_path, start="6", ceiling="12")
     text = path.read_text().replace(
         'stages = [{ duration = "5s", users = 3 }]',
-        'model = "open"\nstages = [{ duration = "5s", arrivals_per_second = 3 }]',
+        'model = "open"\narrivals = "uniform"\n'
+        'stages = [{ duration = "5s", arrivals_per_second = 3 }]',
     )
     text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
     path.write_text(text.replace(f'p50" = "{LIMIT_MS}ms', 'p50" = "5s'))
-    with simulator_process(tmp_path) as server:  # with as many agents as are wanted
-        for trial in range(3):  # a machine that had no time for it says so, and is asked again
-            ended = run(command(path, server, tmp_path / f"out-{trial}"), tmp_path, SECRETS)
-            document = found(tmp_path / f"out-{trial}")
-            if document["steps"][-1]["outcome"]["verdict"] != "generator":
-                break
+    with simulator(tmp_path) as server:  # with as many agents as are wanted
+        ended = run(command(path, server, tmp_path / "out"), tmp_path, SECRETS)
+    document = found(tmp_path / "out")
     assert document["capacity"]["limit"] == "ceiling", ended.output
-    assert (ended.code, document["capacity"]["load"]) == (0, 30)
+    assert (ended.code, document["capacity"]["load"]) == (0, 12)
+    assert [step["load"] for step in document["steps"]] == [6, 12, 12]
     rates = [step["delivered"]["sessions_per_second"] for step in document["steps"]]
-    assert [step["load"] for step in document["steps"]] == [15, 30, 30]
-    assert max(rates) > 1.3 * rates[0]
+    assert rates == pytest.approx([6, 12, 12], rel=0.3)  # a row may be off by an arrival
 
 
 def test_a_profile_without_objectives_is_refused_with_the_line_to_add(
