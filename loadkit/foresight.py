@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from loadkit.config.units import write_duration
 from loadkit.figures import Count, Phase
 from loadkit.measure.course import LEAST
 from loadkit.measure.drift import SHORTEST
@@ -21,7 +22,6 @@ from loadkit.plan.forecast import Forecast, Samples
 from loadkit.plan.profile import Profile
 from loadkit.plan.rehearsal import Pace
 from loadkit.plan.settings import Load, Stage
-from loadkit.plan.units import write_duration
 
 __all__ = ["Doubt", "Outings", "foresee", "too_patient", "unjudged"]
 

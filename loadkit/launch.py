@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from loadkit import lifeline
+from loadkit.config.mistakes import ConfigError, Key
 from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.machine import cannot_listen
@@ -24,7 +25,7 @@ from loadkit.net.permit import permit
 from loadkit.net.target import Target
 from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
-from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_folders
+from loadkit.plan.profile import Profile, load_profile, profile_folders
 from loadkit.redaction import remember
 from loadkit.room import Room, check
 
@@ -131,11 +132,11 @@ def _check(
         profile,
         overrides=overrides,
         search=profile_folders(),
-        check_dials=lambda table: _dial_mistakes(_dials(table)),
+        check_dials=_dial_flaws,
     )
     try:
         plan = read()
-    except ProfileError:
+    except ConfigError:
         # User classes are Locust's to know; asked for only now, so that all is told at once.
         read(known_classes=_user_classes(locustfile))
         raise
@@ -150,17 +151,12 @@ def _dials(table: Mapping[str, Any]) -> list[str]:
     return [f"{name}={_toml(value)}" for name, value in table.items()]
 
 
-def _dial_mistakes(dials: Sequence[str]) -> list[str]:
-    if not dials:
-        return []
+def _dial_flaws(table: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
     # Only here: it brings the whole server along, which most runs have no use for.
-    from loadkit.simulator import load_dials
+    if table:
+        from loadkit.simulator import dial_flaws
 
-    try:
-        load_dials(None, dials)
-    except UsageError as error:
-        return [line.removeprefix("--set ") for line in str(error).splitlines()]
-    return []
+        yield from dial_flaws(table)
 
 
 def _user_classes(locustfile: Path) -> list[str] | None:

@@ -12,7 +12,7 @@ from loadkit import launch as module
 from loadkit.errors import UsageError
 from loadkit.launch import launch
 from loadkit.simulator import Dials, load_dials
-from loadkit.simulator.durations import Constant
+from loadkit.simulator.distributions import Constant
 
 PROFILE = """[load]
 stages = [{ duration = "3s", users = 2 }]
@@ -209,7 +209,7 @@ def test_mistakes_that_others_know_of_are_told_beside_the_profiles_own(
     key, mixed, dial = str(refused.value).splitlines()
     assert key.endswith(":3: load.sede: unknown key 'sede'; did you mean 'seed'?")
     assert ":5: mix.CompletChat: no user class is called 'CompletChat'" in mixed
-    assert dial.endswith("[simulator] sede=1: sede: no such dial; did you mean seed?")
+    assert dial.endswith(":8: simulator.sede: unknown key 'sede'; did you mean 'seed'?")
     assert not started
 
 
@@ -305,11 +305,12 @@ incidents = [{ at = "3s", duration = "1s", kind = "restart", forget = true }]
     def test_are_checked_before_anything_starts_whatever_the_target(
         self, started: list[Process], profile: str
     ) -> None:
-        """A misspelt dial is told with its profile, its table and its mend."""
+        """A misspelt dial is told with its profile, its line and its mend."""
         Path(profile).write_text(PROFILE + "[simulator.agent]\nslot = 5\n")
         with pytest.raises(UsageError) as refused:
             go(profile)
         told = str(refused.value)
-        assert told.startswith(f"{profile}: [simulator] ")
-        assert "agent.slot: no such dial; did you mean agent.slots?" in told
+        assert told == (
+            f"{profile}:6: simulator.agent.slot: unknown key 'slot'; did you mean 'slots'?"
+        )
         assert not started

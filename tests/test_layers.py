@@ -28,6 +28,7 @@ LEVELS = {
     "output": 1,
     "redaction": 1,
     "textfile": 1,
+    "config": 2,
     "wire": 2,
     "chat": 3,
     "plan": 3,
@@ -51,7 +52,7 @@ LEVELS = {
 }
 """Where each unit stands; a unit may import what stands below it."""
 
-ONLY = {"net": {"chat", "wire"}, "simulator": {"wire"}, "report": {"measure"}}
+ONLY = {"net": {"chat", "wire"}, "simulator": {"wire", "config"}, "report": {"measure"}}
 """Of the levels 2 and 3, what a unit of level 4 may import."""
 
 SIBLINGS = {
@@ -217,6 +218,11 @@ def test_no_way_of_writing_an_import_is_overlooked(
         ("wire", "chat", False),
         ("chat", "measure", False),
         ("plan", "measure", False),
+        ("plan", "config", True),
+        ("config", "plan", False),
+        ("config", "wire", False),
+        ("simulator", "config", True),
+        ("simulator", "plan", False),
         ("net", "chat", True),
         ("net", "plan", False),
         ("net", "simulator", False),

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from fuzz.scratch import scratch
 from fuzz.target import Target, told_well
-from loadkit.plan.profile import Profile, ProfileError, load_profile
+from loadkit.config.mistakes import ConfigError
+from loadkit.plan.profile import Profile, load_profile
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("CompleteChat", "StreamingChat", "HandoffChat", "FlakyNetworkChat", "AbandoningChat")
@@ -18,7 +19,7 @@ def check(data: bytes) -> None:
     FILE.write_bytes(data)
     try:
         profile = load_profile(str(FILE), known_classes=CLASSES)
-    except ProfileError as error:
+    except ConfigError as error:
         told_well(error.mistakes, data)
         return
     assert Profile.from_json(profile.to_json()) == profile

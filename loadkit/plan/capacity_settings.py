@@ -4,8 +4,9 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from loadkit.plan.settings import MOST_ARRIVALS, MOST_USERS, Table
-from loadkit.plan.units import Duration, Ratio
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
+from loadkit.plan.settings import MOST_ARRIVALS, MOST_USERS
 
 __all__ = ["CapacitySettings"]
 

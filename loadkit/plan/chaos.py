@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
 from loadkit.plan.chance import Chance, exponential, share_of, weighted
-from loadkit.plan.settings import Table, Weight, known_class
-from loadkit.plan.units import Duration, Ratio
+from loadkit.plan.settings import Weight, known_class
 
 __all__ = ["Chaos", "Means", "Mishap", "Mishaps", "Moments", "Storm", "hit_by_storm", "in_storm"]
 

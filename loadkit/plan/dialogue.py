@@ -12,9 +12,9 @@ from typing import Any, Final, overload
 
 from pydantic.dataclasses import dataclass
 
+from loadkit.config.suggest import did_you_mean
 from loadkit.errors import UsageError
 from loadkit.plan.spreadsheet import read_rows
-from loadkit.plan.suggest import did_you_mean
 from loadkit.textfile import clipped, parse_json, parse_toml, read_text
 from loadkit.wire.encode import user_message
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from loadkit.plan.settings import Table
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
 from loadkit.plan.traits import Wait
-from loadkit.plan.units import Duration, Ratio
 
 __all__ = ["Abandon", "After", "Errand", "Handoff", "Idle", "Outing"]
 

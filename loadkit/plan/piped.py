@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from loadkit.plan.profile import ProfileError
+from loadkit.config.mistakes import ConfigError
 from loadkit.textfile import STDIN, parse_toml, read_pipe
 
 __all__ = ["kept"]
@@ -29,7 +29,7 @@ def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str
         dialogues that a piped profile names lies relative to the current folder.
 
     Raises:
-        ProfileError: it cannot be read, or as the block does.
+        ConfigError: it cannot be read, or as the block does.
     """
     path = STDIN if profile == "-" else Path(profile)
     if not _is_pipe(path):
@@ -38,15 +38,15 @@ def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str
     try:
         text = read_pipe(path)
     except ValueError as error:
-        raise ProfileError([f"{path}: {error}"]) from error
+        raise ConfigError([f"{path}: {error}"]) from error
     name = "stdin" if path == STDIN else "pipe"
     with TemporaryDirectory(prefix="loadkit-") as folder:
         copy = Path(folder) / f"{name}.toml"
         copy.write_text(text, encoding="utf-8")
         try:
             yield str(copy), [*_dialogues(text), *overrides]
-        except ProfileError as error:
-            raise ProfileError(
+        except ConfigError as error:
+            raise ConfigError(
                 [mistake.replace(str(copy), str(path)) for mistake in error.mistakes]
             ) from error
 

@@ -7,12 +7,14 @@ from contextlib import suppress
 from functools import cached_property
 from os.path import isdir, isfile, lexists
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError
 
-from loadkit.errors import UsageError
+from loadkit.config.mistakes import ConfigError, Key, flaws
+from loadkit.config.source import Source, opening_comment, read_settings
+from loadkit.config.suggest import did_you_mean
+from loadkit.config.table import Table
 from loadkit.figures import Client
 from loadkit.metrics import Metric
 from loadkit.plan.capacity_settings import CapacitySettings
@@ -28,35 +30,19 @@ from loadkit.plan.settings import (
     Conversation,
     Load,
     Mix,
-    Table,
 )
 from loadkit.plan.slo import Abort, Limit
-from loadkit.plan.source import Key, Override, Source, opening_comment, parse_override
-from loadkit.plan.suggest import did_you_mean
 from loadkit.plan.traits import Human
-from loadkit.textfile import MOST_OF_SETTINGS, clipped, read_text
+from loadkit.textfile import clipped
 
 __all__ = [
     "Profile",
-    "ProfileError",
     "load_profile",
     "objectives_at",
     "profile_below",
     "profile_folders",
     "profile_names",
 ]
-
-
-class ProfileError(UsageError):
-    """A profile that cannot be run.
-
-    Attributes:
-        mistakes: every one that was found, each with its place and its mend.
-    """
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = list(mistakes)
 
 
 class _Tables(Table):
@@ -166,13 +152,13 @@ class Profile(_Tables):
         """Read what `to_json` wrote.
 
         Raises:
-            ProfileError: another version wrote it, or it is no profile.
+            ConfigError: another version wrote it, or it is no profile.
         """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             mistakes = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise ProfileError([f"profile as JSON: {mistake}" for mistake in mistakes]) from error
+            raise ConfigError([f"profile as JSON: {mistake}" for mistake in mistakes]) from error
 
 
 def load_profile(
@@ -182,31 +168,35 @@ def load_profile(
     search: Sequence[Path] = (),
     known_classes: Collection[str] | None = None,
     known_violations: Collection[str] | None = None,
-    check_dials: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
+    check_dials: Callable[[Mapping[str, Any]], Iterable[tuple[Key, str]]] | None = None,
 ) -> Profile:
     """Read a profile and check all of it.
 
     Args:
         name_or_path: a TOML file, or the name of one in a search folder without its ending.
-        overrides: `KEY=VALUE` with a dotted key; see `loadkit.plan.source.parse_override`.
+        overrides: `KEY=VALUE` with a dotted key; see `loadkit.config.source.parse_override`.
         search: folders of profiles, the first that has the name wins.
         known_classes: the user classes that `mix` may name; None takes any name.
         known_violations: the kinds that `violations.<kind>` may name; None takes any name.
-        check_dials: returns the mistakes in the table `[simulator]`; None takes any.
+        check_dials: returns what is wrong in the table `[simulator]`: where in it, and a sentence;
+            None takes any.
 
     Raises:
-        ProfileError: there is no such profile, or it holds mistakes; all are told at once.
+        ConfigError: there is no such profile, or it holds mistakes; all are told at once.
     """
     path = _find(name_or_path, search)
-    text = _read(path)
-    laid, mistakes = _parsed(overrides)
-    try:
-        source = Source(text, str(path), laid)
-    except ValueError as error:
-        raise ProfileError([f"{path}: {error}", *mistakes]) from error
-    mistakes += source.mistakes
+    text = read_settings(path)
+    source = _source(text, path, overrides)
+    mistakes = source.mistakes
 
-    data, metrics = _with_limits(source.data)
+    limits = source.data.get("slo", {})
+    if not isinstance(limits, dict):  # the model holds them as a tuple
+        mistakes.append(source.told(("slo",), f"should be a table, not {repr(limits)[:60]}"))
+        limits = {}
+    metrics = list(limits)
+    data = source.data | {
+        "slo": tuple({"metric": metric, "limit": limit} for metric, limit in limits.items())
+    }
     context = {
         "classes": known_classes,
         "violations": known_violations,
@@ -221,19 +211,21 @@ def load_profile(
     try:
         tables = _Tables.model_validate(data, context=context)
     except ValidationError as error:
-        mistakes += _explained(error, source, metrics)
+        for key, sentence in flaws(error, _Tables):
+            if key[:1] == ("slo",) and len(key) > 1:
+                key = ("slo", metrics[int(key[1])])
+            mistakes.append(source.told(key, sentence))
     own: tuple[Dialogue, ...] = ()
     told = ""
     try:
-        own, told = _own_dialogues(source, path.parent, laid)
+        own, told = _own_dialogues(source, path.parent)
     except DialogueError as error:
-        place = source.place(_DIALOGUES)
-        mistakes += [f"{place}: conversation.dialogues: {mistake}" for mistake in error.mistakes]
+        mistakes += [source.told(_DIALOGUES, mistake) for mistake in error.mistakes]
     dials = source.data.get("simulator")
     if check_dials is not None and isinstance(dials, dict):
-        mistakes += [f"{path}: [simulator] {mistake}" for mistake in check_dials(dials)]
+        mistakes += [source.told(("simulator", *key), told) for key, told in check_dials(dials)]
     if mistakes or tables is None:
-        raise ProfileError(mistakes)
+        raise ConfigError(mistakes)
     return Profile(
         name=path.stem,
         question=opening_comment(text),
@@ -247,13 +239,10 @@ def objectives_at(name_or_path: str, search: Sequence[Path] = ()) -> tuple[str, 
     """Where a profile's objectives are written: its file, and the line of each metric.
 
     Raises:
-        ProfileError: there is no such profile (any more).
+        ConfigError: there is no such profile (any more).
     """
     path = _find(name_or_path, search)
-    try:
-        return str(path), Source(_read(path), str(path)).lines_of("slo")
-    except ValueError as error:
-        raise ProfileError([f"{path}: {error}"]) from error
+    return str(path), _source(read_settings(path), path).lines_of("slo")
 
 
 def profile_folders() -> list[Path]:
@@ -270,7 +259,7 @@ def profile_names(search: Sequence[Path]) -> list[tuple[str, str]]:
     for folder in search:
         for path in sorted(folder.glob("*.toml")):
             if path.stem not in found:
-                found[path.stem] = opening_comment(_read(path))
+                found[path.stem] = opening_comment(read_settings(path))
     return sorted(found.items())
 
 
@@ -280,7 +269,7 @@ def profile_below(said: str, folders: Sequence[Path]) -> Path:
     No other file is even looked at, so that a form cannot ask for any of them.
 
     Raises:
-        ProfileError: there is none.
+        ConfigError: there is none.
     """
     path = Path(said)
     with suppress(OSError, ValueError):  # no file can be called so
@@ -299,9 +288,11 @@ def profile_below(said: str, folders: Sequence[Path]) -> Path:
 _DIALOGUES: Final[Key] = ("conversation", "dialogues")
 
 
-def _own_dialogues(
-    source: Source, folder: Path, overrides: Sequence[Override]
-) -> tuple[tuple[Dialogue, ...], str]:
+def _source(text: str, path: Path, overrides: Sequence[str] = ()) -> Source:
+    return Source(text, str(path), overrides, flat="slo")  # of metrics: `response.p95`
+
+
+def _own_dialogues(source: Source, folder: Path) -> tuple[tuple[Dialogue, ...], str]:
     """The user's dialogues where the profile names a file, read even if the rest is wrong."""
     table = source.data.get("conversation")
     named = table.get("dialogues") if isinstance(table, dict) else None
@@ -310,9 +301,8 @@ def _own_dialogues(
     columns = table.get("columns") if isinstance(table, dict) else None
     headings = columns if isinstance(columns, dict) else {}
     # relative to where it is written: a file beside the profile, or the shell's folder
-    at_shell = any(override.key == _DIALOGUES for override in overrides)
     return load_dialogues(
-        (Path() if at_shell else folder) / _at_home(named),
+        (Path() if source.override_of(_DIALOGUES) else folder) / _at_home(named),
         {what: heading for what, heading in headings.items() if isinstance(heading, str)},
     )
 
@@ -321,15 +311,6 @@ def _at_home(named: str) -> Path:
     with suppress(RuntimeError):  # nobody has that home: a file may be called so
         return Path(named).expanduser()
     return Path(named)
-
-
-def _with_limits(data: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The data with `slo` as a tuple of what `Limit` reads, and the metrics in that order."""
-    table = data.get("slo")
-    if not isinstance(table, dict):
-        return data, []
-    limits = tuple({"metric": metric, "limit": limit} for metric, limit in table.items())
-    return data | {"slo": limits}, list(table)
 
 
 def _find(name_or_path: str, search: Sequence[Path]) -> Path:
@@ -342,104 +323,14 @@ def _find(name_or_path: str, search: Sequence[Path]) -> Path:
             if isfile(folder / f"{name}.toml"):
                 return folder / f"{name}.toml"
     if name_or_path == "-":
-        raise ProfileError(
-            ["-: is no file: save the profile to one (`loadkit run -` reads a pipe)"]
-        )
+        raise ConfigError(["-: is no file: save the profile to one (`loadkit run -` reads a pipe)"])
     if lexists(path) and (os.sep in name_or_path or not isdir(path)):
         return path  # whoever reads it says why it cannot be read
     raise _unknown(name_or_path, search)
 
 
-def _unknown(said: str, folders: Sequence[Path]) -> ProfileError:
+def _unknown(said: str, folders: Sequence[Path]) -> ConfigError:
     names = [path.stem for folder in folders for path in folder.glob("*.toml")]
     listed = f"; there are: {', '.join(sorted(set(names)))}" if names else ""
     mend = did_you_mean(Path(said).stem, names, listed=False)
-    return ProfileError([f"there is no profile {clipped(said)!r}{mend}{listed}"])
-
-
-def _read(path: Path) -> str:
-    try:
-        return read_text(path, MOST_OF_SETTINGS)
-    except ValueError as error:
-        raise ProfileError([f"{clipped(str(path))}: {error}"]) from error
-
-
-def _parsed(overrides: Iterable[str]) -> tuple[list[Override], list[str]]:
-    laid: list[Override] = []
-    mistakes: list[str] = []
-    for text in overrides:
-        try:
-            laid.append(parse_override(text))
-        except ValueError as error:
-            mistakes.append(f"--set {clipped(text)}: {error}")
-    return laid, mistakes
-
-
-_PLAIN: Final = {
-    "missing": "is missing",
-    "model_type": "should be a table",
-    "dict_type": "should be a table",
-    "dataclass_type": "should be a table",
-    "tuple_type": "should be a list",
-    "too_short": "should not be empty",
-    "string_too_short": "should not be empty",
-    "int_type": "should be a whole number",
-    "int_from_float": "should be a whole number",
-    "float_type": "should be a number",
-    "string_type": "should be a text",
-    "finite_number": "should be a finite number",
-}
-
-
-def _explained(error: ValidationError, source: Source, metrics: Sequence[str]) -> list[str]:
-    """Pydantic's errors as sentences with a place, in the order of the tables."""
-    mistakes: list[str] = []
-    for detail in error.errors(include_url=False):
-        key = tuple(part for part in detail["loc"] if part != "[key]")
-        if key[:1] == ("slo",) and len(key) > 1 and isinstance(key[1], int):
-            key = ("slo", metrics[key[1]])
-        dotted = ".".join(map(str, key))
-        mistakes.append(f"{source.place(key)}: {dotted}: {_sentence(detail, key)}")
-    return mistakes
-
-
-def _sentence(detail: ErrorDetails, key: Key) -> str:
-    given: Any = detail["input"]
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return (
-            f"unknown key {clipped(str(key[-1]))!r}{did_you_mean(str(key[-1]), _keys_beside(key))}"
-        )
-    if kind == "value_error":
-        return str(detail["ctx"]["error"])
-    if key == ("slo",):
-        kind = "dict_type"  # a table in the file; only the model holds it as a tuple
-    text = _PLAIN.get(kind) or detail["msg"].replace("Input should", "should")
-    if kind in ("missing", "too_short", "string_too_short"):
-        return text
-    mend = ""
-    if kind == "literal_error" and isinstance(given, str):
-        mend = did_you_mean(given, _choices(key), listed=False)
-    return f"{text}, not {repr(given)[:60]}{mend}"
-
-
-def _annotation(key: Key) -> Any:
-    """The declared type of the value at a key, list elements included."""
-    at: Any = _Tables
-    for part in key:
-        if isinstance(part, int):
-            at = get_args(at)[0]
-        elif isinstance(at, type) and issubclass(at, BaseModel):
-            at = at.model_fields[part].annotation
-        if type(None) in get_args(at):  # a table that may be absent
-            at = get_args(at)[0]
-    return at
-
-
-def _keys_beside(key: Key) -> list[str]:
-    table = _annotation(key[:-1])
-    return list(table.model_fields) if hasattr(table, "model_fields") else []
-
-
-def _choices(key: Key) -> list[str]:
-    return [choice for choice in get_args(_annotation(key)) if isinstance(choice, str)]
+    return ConfigError([f"there is no profile {clipped(said)!r}{mend}{listed}"])

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from loadkit.plan.settings import Table
-from loadkit.plan.units import Duration
+from loadkit.config.table import Table
+from loadkit.config.units import Duration
 
 __all__ = ["Results"]
 

@@ -5,8 +5,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -16,12 +14,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from loadkit.config.suggest import did_you_mean
+from loadkit.config.table import Table
+from loadkit.config.units import Duration
 from loadkit.figures import Client
 from loadkit.hosts import checked_pattern
 from loadkit.magnitude import checked
 from loadkit.plan.dialogue import SECTORS
-from loadkit.plan.suggest import did_you_mean
-from loadkit.plan.units import Duration
 
 __all__ = [
     "LONGEST_DRAIN",
@@ -36,7 +35,6 @@ __all__ = [
     "Mix",
     "Platform",
     "Stage",
-    "Table",
     "Turns",
     "Weight",
     "known_class",
@@ -59,20 +57,6 @@ LONGEST_DRAIN: Final = 10.0
 """Seconds for which an answer is still waited for once the load is over, at most."""
 
 Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
-
-
-class Table(BaseModel):
-    """What every table of a profile has in common: frozen, no unknown key, no coercion.
-
-    Strict because `users = "50"` or `seed = true` is a slip of the pen, not a wish.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
-        return value if info.field_name == "seed" else checked(value)
 
 
 class Stage(Table):

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from loadkit.config.suggest import did_you_mean
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
 from loadkit.figures import Client
 from loadkit.magnitude import checked
 from loadkit.metrics import Metric, MetricError
-from loadkit.plan.settings import Table, known_class
-from loadkit.plan.suggest import did_you_mean
-from loadkit.plan.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
+from loadkit.plan.settings import known_class
 
 __all__ = ["Abort", "Limit"]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import Field, model_validator
 
-from loadkit.plan.settings import Table
-from loadkit.plan.units import Duration, Ratio
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
 
 __all__ = ["DESKTOP", "PHONE", "Device", "Human", "Reading", "Speed", "Thinking", "Typing", "Wait"]
 

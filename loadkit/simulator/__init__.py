@@ -5,7 +5,7 @@ mistake cannot hide in both ends.
 """
 
 from loadkit.simulator.dials import Dials
-from loadkit.simulator.load import load_dials
+from loadkit.simulator.load import dial_flaws, load_dials
 from loadkit.simulator.server import Simulator, serve
 from loadkit.simulator.tokens import (
     DEFAULT_CONNECTOR_TOKEN,
@@ -19,6 +19,7 @@ __all__ = [
     "Credentials",
     "Dials",
     "Simulator",
+    "dial_flaws",
     "load_dials",
     "serve",
 ]

@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
+from loadkit.simulator.distributions import Constant, Distribution, Lognormal, Range
 from loadkit.simulator.drift import DriftDials
-from loadkit.simulator.durations import Constant, Distribution, Duration, Lognormal
 from loadkit.simulator.fault_dials import FaultDials
 from loadkit.simulator.incidents import IncidentPlan
-from loadkit.simulator.strict import Range, Rate, Strict
 
 __all__ = ["AgentDials", "Dials", "HandoffDials", "HistoryDials", "RateLimitDials"]
 
@@ -20,10 +21,10 @@ _Capability = Literal[
 ]
 
 
-class FollowUpDials(Strict):
+class FollowUpDials(Table):
     """One more thing that the agent says behind an answer that was complete."""
 
-    share: Rate = Field(default=0.0, description="share of answers and greetings that have one")
+    share: Ratio = Field(default=0.0, description="share of answers and greetings that have one")
     delay: Distribution = Field(
         default=Constant(value=1.0),
         description="the answer is complete → its follow-up, or its first chunk (distribution of"
@@ -31,7 +32,7 @@ class FollowUpDials(Strict):
     )
 
 
-class AgentDials(Strict):
+class AgentDials(Table):
     """The agent on the far side: who it is, how fast, and how many of it there are."""
 
     name: str = Field(default="Poly", description="`agent_name` of POLY_AGENT_JOINED")
@@ -75,11 +76,11 @@ class AgentDials(Strict):
     rich_greeting: bool = Field(
         default=True, description="the greeting has three suggestions and an image"
     )
-    suggestion_rate: Rate = Field(
+    suggestion_rate: Ratio = Field(
         default=0.2, description="share of replies that carry response_suggestions"
     )
-    attachment_rate: Rate = Field(default=0.05, description="share of replies with an attachment")
-    end_conversation_rate: Rate = Field(
+    attachment_rate: Ratio = Field(default=0.05, description="share of replies with an attachment")
+    end_conversation_rate: Ratio = Field(
         default=0.0,
         description="share of replies with `end_conversation: true`, after which the session ends"
         " naturally",
@@ -110,7 +111,7 @@ class AgentDials(Strict):
     )
 
 
-class HistoryDials(Strict):
+class HistoryDials(Table):
     """The replay on connect."""
 
     empty_batch: bool = Field(
@@ -126,7 +127,7 @@ class HistoryDials(Strict):
     )
 
 
-class HandoffDials(Strict):
+class HandoffDials(Table):
     """What happens once a user asks for a person."""
 
     mode: Literal["server", "client", "fail", "timeout"] = Field(
@@ -190,7 +191,7 @@ class HandoffDials(Strict):
     )
 
 
-class RateLimitDials(Strict):
+class RateLimitDials(Table):
     """How much is let in. A second's worth may come at once; 0 is no limit."""
 
     messages_per_second: float = Field(
@@ -212,7 +213,7 @@ class RateLimitDials(Strict):
     )
 
 
-class Dials(Strict):
+class Dials(Table):
     """Every setting of the simulated Messaging API. Immutable; times are in seconds."""
 
     seed: int = Field(default=1, description="what the agents' words and waits are drawn from")
@@ -242,7 +243,7 @@ class Dials(Strict):
     timestamps: Literal["seconds", "milliseconds", "nanoseconds"] = Field(
         default="milliseconds", description="how fine an event's `timestamp` is"
     )
-    optional_fields: Rate = Field(
+    optional_fields: Ratio = Field(
         default=0.3,
         description="share of an event's optional fields that depart from the usual: one that is"
         " mostly absent is there, one that is mostly there is absent",
@@ -277,23 +278,23 @@ class Dials(Strict):
         default=0.0,
         description="age at which a socket is closed with 1001 (seconds, 0 = none)",
     )
-    stream_error: Rate = Field(
+    stream_error: Ratio = Field(
         default=0.0,
         description="share of streamed answers that break off, with `Sorry, I encountered an"
         " error. Please try again.` for the rest",
     )
-    end_without_event: Rate = Field(
+    end_without_event: Ratio = Field(
         default=0.0,
         description="share of natural ends of sessions that do not stream (behind"
         " `end_conversation: true`, or LIVE_AGENT_LEFT) that are a close with 1000 and no"
         " SESSION_END",
     )
-    survey: Rate = Field(
+    survey: Ratio = Field(
         default=0.0,
         description="share of sessions with SHOW_CSAT_REQUEST right before or right after"
         " SESSION_END",
     )
-    receipts: Rate = Field(
+    receipts: Ratio = Field(
         default=0.0,
         description="share of messages, whoever's, with a receipt that they were received and one"
         " that they were read",

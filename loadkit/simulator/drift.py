@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
+from loadkit.config.table import Table
+from loadkit.config.units import Duration
 from loadkit.simulator.clock import Clock
-from loadkit.simulator.durations import Duration
-from loadkit.simulator.strict import Strict
 from loadkit.simulator.truth import TruthLog
 
 __all__ = ["Drift", "DriftDials"]
@@ -13,11 +13,11 @@ _HOUR = 3600.0  # seconds
 
 
 def _growth(description: str) -> float:
-    field: float = Field(default=0.0, ge=0, allow_inf_nan=False, description=description)
+    field: float = Field(default=0.0, ge=0, description=description)
     return field
 
 
-class DriftDials(Strict):
+class DriftDials(Table):
     """How fast the server declines. The three kinds of growth add up."""
 
     per_hour: float = _growth(

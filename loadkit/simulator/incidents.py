@@ -6,15 +6,15 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from loadkit.config.table import Table
+from loadkit.config.units import Duration
 from loadkit.simulator.clock import Clock, Timer
-from loadkit.simulator.durations import Duration
-from loadkit.simulator.strict import Strict
 from loadkit.simulator.truth import TruthLog
 
 __all__ = ["House", "Incident", "IncidentPlan", "Incidents"]
 
 
-class Incident(Strict):
+class Incident(Table):
     """One thing that befalls the server.
 
     Attributes:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from loadkit.config.units import parse_duration, parse_ratio
 from loadkit.doctor import SESSIONS_A_CORE
 from loadkit.errors import UsageError
 from loadkit.magnitude import checked
 from loadkit.measure.queueing import Objective
 from loadkit.measure.words import number
 from loadkit.metrics import Metric, MetricError
-from loadkit.plan.units import parse_duration, parse_ratio
 from loadkit.report.capacity import load
 from loadkit.report.pace import held_step, time_scale
 from loadkit.room import SESSION_BYTES

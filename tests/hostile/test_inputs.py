@@ -140,7 +140,7 @@ ROWS = [
     flag("patience below 0", "should be seconds from 0 to", "--worker-patience", "-1"),
     flag("metrics port", "should be from 0 to 65535", "--metrics-port", "70000"),
     flag("a key without end", "the key has more than 32 parts", "--set", "a." * 3_000 + "b=1"),
-    flag("an index", "the profile has no such place", "--set", f"load.stages.{MANY}.users=1"),
+    flag("an index", "there is no such place", "--set", f"load.stages.{MANY}.users=1"),
     flag("a seed", "a number has 5,000 digits", "--set", f"load.seed={MANY}"),
     flag("a long locustfile", "File name too long", "--locustfile", LONG),
     flag("a device as locustfile", "there is no such locustfile", "--locustfile", "/dev/zero"),
@@ -160,7 +160,7 @@ ROWS = [
     Row("config device", ["simulate", "--config", "/dev/zero"], "is a device, not a file"),
     Row("config deep", ["simulate", "--config", "deep.toml"], "nested more than 32 deep"),
     Row("dial", ["simulate", "--set", "token_lifetime_seconds=1e308"], "or less, not 1e+308"),
-    Row("dial digits", ["simulate", "--set", f"agent.slots={MANY}"], "agent.slots: "),
+    Row("dial digits", ["simulate", "--set", f"agent.slots={MANY}"], "a number has 5,000 digits"),
     Row("doctor users", ["doctor", "--users", "9" * 4_000], "should be from 1 to 1,000,000,000"),
     Row("doctor host", ["doctor", "--host", "http://example..com"], "is not a host name"),
 ]

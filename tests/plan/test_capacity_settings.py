@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from loadkit.config.mistakes import ConfigError
 from loadkit.plan.capacity_settings import CapacitySettings
-from loadkit.plan.profile import Profile, ProfileError, load_profile
+from loadkit.plan.profile import Profile, load_profile
 
 CLOSED = """\
 # Does it hold?
@@ -25,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 def mistakes(path: Path, text: str) -> list[str]:
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ProfileError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_profile(str(path))
     return [mistake.replace(f"{path.parent}/", "") for mistake in caught.value.mistakes]
 

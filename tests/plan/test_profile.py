@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadkit.config.mistakes import ConfigError
+from loadkit.config.table import Table
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Client, Count, Ending, Phase
 from loadkit.metrics import RATIOS, STATISTICS
@@ -15,9 +17,9 @@ from loadkit.plan.capacity_settings import CapacitySettings
 from loadkit.plan.chaos import MOMENTS, Chaos, Means
 from loadkit.plan.dialogue import SECTORS
 from loadkit.plan.errand import Abandon, Handoff, Idle
-from loadkit.plan.profile import Profile, ProfileError, load_profile, profile_names
+from loadkit.plan.profile import Profile, load_profile, profile_names
 from loadkit.plan.results import Results
-from loadkit.plan.settings import Connection, Conversation, Load, Platform, Table
+from loadkit.plan.settings import Connection, Conversation, Load, Platform
 from loadkit.plan.slo import Abort as EarlyEnd
 from loadkit.plan.slo import Limit
 from loadkit.plan.traits import Human
@@ -37,7 +39,7 @@ def mistakes_in(path: Path, text: str | None = None, *overrides: str, **known: o
     """The mistakes of a profile, each without the path of its folder."""
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    with pytest.raises(ProfileError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_profile(str(path), overrides=overrides, **known)  # type: ignore[arg-type]
     assert str(caught.value) == "\n".join(caught.value.mistakes)
     return [mistake.replace(f"{path.parent}/", "") for mistake in caught.value.mistakes]
@@ -78,7 +80,7 @@ class TestFinding:
         )
 
     def test_a_name_with_a_folder_is_not_looked_for(self, path: Path):
-        with pytest.raises(ProfileError, match="there is no profile 'elsewhere/mine'"):
+        with pytest.raises(ConfigError, match="there is no profile 'elsewhere/mine'"):
             load_profile("elsewhere/mine", search=[path.parent])
 
     def test_a_file_that_is_not_text_is_told(self, path: Path):
@@ -101,7 +103,7 @@ class TestFinding:
     def test_an_override_that_is_no_text_is_told(self, path: Path):
         """Bytes of the command line that are no UTF-8 reach Python as lone surrogates."""
         path.write_text(MINIMAL)
-        with pytest.raises(ProfileError, match="should be UTF-8 text"):
+        with pytest.raises(ConfigError, match="should be UTF-8 text"):
             load_profile(str(path), overrides=["conversation.dialogues=\udcff"])
 
 
@@ -297,7 +299,7 @@ class TestOverrides:
 
     def test_an_override_that_fits_nowhere_is_told(self, path: Path):
         told = mistakes_in(path, None, "load.stages.7.users=1")
-        assert told == ["--set load.stages.7.users=1: the profile has no such place"]
+        assert told == ["--set load.stages.7.users=1: there is no such place"]
 
 
 class TestLimits:
@@ -387,7 +389,7 @@ class TestTravelling:
 
     def test_what_another_version_wrote_is_refused(self, path: Path):
         data = json.loads(load_profile(str(path)).to_json()) | {"newer": 1}
-        with pytest.raises(ProfileError, match="profile as JSON: newer"):
+        with pytest.raises(ConfigError, match="profile as JSON: newer"):
             Profile.from_json(json.dumps(data))
 
 

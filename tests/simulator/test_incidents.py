@@ -102,7 +102,7 @@ def test_once_stopped_nothing_more_happens() -> None:
         ('[{at=0, duration=0, kind="freeze"}]', "greater than 0"),
         ('[{at=0, duration=1, kind="flood"}]', "'refuse_upgrades', 'rate_limit'"),
         ('[{at=0, duration=1, kind="freeze", forget=true}]', "forget is for a restart"),
-        ('[{duration=1, kind="freeze"}]', "incidents.0.at: field required"),
+        ('[{duration=1, kind="freeze"}]', "incidents.0.at: is missing"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_place(text: str, told: str) -> None:

@@ -8,10 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 from loadkit.errors import UsageError
 from loadkit.simulator import Dials, load_dials
-from loadkit.simulator.durations import Constant, Exponential, Lognormal
+from loadkit.simulator.distributions import Constant, Exponential, Lognormal, Range
 from loadkit.simulator.fault_dials import FaultDials
 from loadkit.simulator.faults import rates
-from loadkit.simulator.strict import Range
 
 
 @pytest.fixture
@@ -70,14 +69,16 @@ def test_every_mistake_is_told_at_once_with_its_place(config: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_dials(config, overrides)
     text = str(caught.value)
-    assert f"{config}: sed: no such dial; did you mean seed?" in text
-    assert f"{config}: agent.slots: " in text
-    assert f"{config}: agent.gap.median: " in text
-    assert f"{config}: agent.gap.mdian: no such dial; did you mean agent.gap.median?" in text
-    assert "--set agent.frist_response=1s: " in text
-    assert "did you mean agent.first_response?" in text
-    assert "--set nonsense: write it as dotted.key=value" in text
-    assert "--set history.batch_size=many: history.batch_size: " in text
+    assert set(text.splitlines()) == {
+        "--set nonsense: should be KEY=VALUE, with dots between the names in KEY",
+        f"{config}:3: agent.slots: should be greater than or equal to 0, not -1",
+        f"{config}:4: agent.gap.median: is missing",
+        f"{config}:4: agent.gap.mdian: unknown key 'mdian'; did you mean 'median'?",
+        "--set agent.frist_response=1s: agent.frist_response: unknown key 'frist_response'; did you"
+        " mean 'first_response'?",
+        "--set history.batch_size=many: history.batch_size: should be a whole number, not 'many'",
+        f"{config}:1: sed: unknown key 'sed'; did you mean 'seed'?",
+    }
 
 
 @pytest.mark.parametrize("content", [b"seed = ", b"seed = " + b"[" * 10_000])
@@ -87,17 +88,55 @@ def test_a_file_that_is_not_toml_is_a_usage_error(config: Path, content: bytes) 
         load_dials(config, [])
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        load_dials(tmp_path / "none.toml", [])
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("agent=5", "agent: should be a table, not 5"),
+        ("agent.gap.median.more=5", "there is no such place"),
+        ("seed.deeper=1", "there is no such place"),
+        ("=1", "should be KEY=VALUE"),
+        ("a..b=1", "should be KEY=VALUE"),
+        ("agent.chunks.min=500", "agent.chunks: min is above max"),
+        ("agent.gap={kind='normal'}", "agent.gap.kind: should be 'constant', 'lognormal',"),
+        ("agent.gap={kind='exponentail'}", "agent.gap.kind: should be"),
+        ("agent.gap={kind='bimodal',fast='1s',slow={kind='lognormal'}}", "slow.median: is missing"),
+        ("timestamps=second", "should be 'seconds', 'milliseconds' or 'nanoseconds', not 'second'"),
+        ("idle_timeout_seconds=soon", "idle_timeout_seconds: should be a duration such as"),
+        ("faults.reset=2", "faults.reset: should be a ratio from 0 to 1"),
+    ],
+)
+def test_an_override_that_cannot_be_is_told(override: str, told: str) -> None:
+    """With itself as its place."""
+    with pytest.raises(UsageError) as caught:
+        load_dials(None, [override])
+    assert str(caught.value).startswith(f"--set {override}: ")
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "override", ["agent=5", "agent.gap.median.more=5", "seed.deeper=1", "=1", "a..b=1"]
+    ("override", "seconds"), [("1h30m", 5400.0), ("1d", 86_400.0), ("1m 30s", 90.0), ("90", 90.0)]
 )
-def test_an_override_of_the_wrong_depth_is_a_usage_error(override: str) -> None:
-    with pytest.raises(UsageError):
-        load_dials(None, [override])
+def test_a_duration_is_written_as_in_a_profile(override: str, seconds: float) -> None:
+    """With or without a unit."""
+    dials = load_dials(None, [f"idle_timeout_seconds={override}", f"agent.gap={override}"])
+    assert (dials.idle_timeout_seconds, dials.agent.gap) == (seconds, Constant(value=seconds))
+
+
+def test_a_share_may_be_a_percentage() -> None:
+    """As in a profile."""
+    assert load_dials(None, ["faults.reset=5%"]).faults.reset == 0.05
+
+
+def test_an_incident_is_overridden_by_its_number(config: Path) -> None:
+    """Counted from 0, as a profile's stages are."""
+    config.write_text('[[incidents]]\nat = "1m"\nduration = "1s"\nkind = "freeze"\n')
+    (incident,) = load_dials(config, ["incidents.0.at=1h30m"]).incidents
+    assert (incident.at, incident.kind) == (5400.0, "freeze")
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_dials(tmp_path / "none.toml", [])
 
 
 def test_dials_cannot_be_turned_once_they_are_set() -> None:

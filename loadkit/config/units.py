@@ -49,10 +49,11 @@ def parse_duration(value: Any) -> float:
         return seconds
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"should be a duration of 0 or more, not {value!r}")
+            raise ValueError(f"should be a duration of 0 or more, not {_told(value)}")
         return float(checked(value))
     raise ValueError(
-        f'should be a duration such as "250ms", "2.5s", "3m" or "1h", or seconds, not {value!r}'
+        f'should be a duration such as "250ms", "2.5s", "1h30m" or "1d", or seconds, not '
+        f"{_told(value)}"
     )
 
 
@@ -90,7 +91,7 @@ def parse_ratio(value: Any) -> float:
         ratio = float(percent[1]) / 100 if percent else None
     if isinstance(ratio, int | float) and not isinstance(ratio, bool) and 0 <= ratio <= 1:
         return float(ratio)
-    raise ValueError(f'should be a ratio from 0 to 1, or a text such as "1%", not {value!r}')
+    raise ValueError(f'should be a ratio from 0 to 1, or a text such as "1%", not {_told(value)}')
 
 
 def parse_percent_per_hour(value: Any) -> float:
@@ -111,7 +112,11 @@ def parse_percent_per_hour(value: Any) -> float:
         rate = float(written[1]) if written else None
     if isinstance(rate, int | float) and not isinstance(rate, bool) and 0 <= rate < math.inf:
         return float(rate)
-    raise ValueError(f'should be a rate such as "5%/h", or percent per hour, not {value!r}')
+    raise ValueError(f'should be a rate such as "5%/h", or percent per hour, not {_told(value)}')
+
+
+def _told(value: Any) -> str:
+    return clipped(repr(value), 60)
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]

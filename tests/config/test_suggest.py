@@ -1,6 +1,6 @@
 """Mends for misspelt names."""
 
-from loadkit.plan.suggest import did_you_mean
+from loadkit.config.suggest import did_you_mean
 
 
 def test_a_near_miss_is_mended_whatever_its_case():

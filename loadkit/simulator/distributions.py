@@ -1,69 +1,20 @@
-"""Lengths of time: one that is fixed, and ones that are drawn anew each time."""
+"""Lengths of time and numbers that are drawn anew each time."""
 
 import math
-import re
 from random import Random
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from loadkit.magnitude import checked
+from loadkit.config.table import Table
+from loadkit.config.units import Duration
 
-__all__ = [
-    "Bimodal",
-    "Constant",
-    "Distribution",
-    "Duration",
-    "Exponential",
-    "Lognormal",
-    "parse_duration",
-]
+__all__ = ["Bimodal", "Constant", "Distribution", "Exponential", "Lognormal", "Range"]
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_SPELLING: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)", re.ASCII)
+_Positive = Annotated[Duration, Field(gt=0)]
 
 
-def parse_duration(value: Any) -> float:
-    """Read a length of time.
-
-    Args:
-        value: `"800ms"`, `"2s"`, `"1.5m"`, `"1h"`, or a bare number of seconds.
-
-    Returns:
-        Seconds, finite and not negative.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    if isinstance(value, str):
-        match = _SPELLING.fullmatch(value.strip())
-        if match is not None:
-            return float(checked(float(match[1]) * _UNITS[match[2]]))
-    elif (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= 0
-    ):
-        return float(checked(value))
-    raise ValueError(f"{value!r} is not a duration; write '800ms', '2s', '10m' or seconds")
-
-
-def _positive(value: float) -> float:
-    if value <= 0:
-        raise ValueError("must be longer than 0")
-    return value
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-_PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-
-
-class _Kind(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Constant(_Kind):
+class Constant(Table):
     """Always the same."""
 
     kind: Literal["constant"] = "constant"
@@ -74,11 +25,11 @@ class Constant(_Kind):
         return self.value
 
 
-class Lognormal(_Kind):
+class Lognormal(Table):
     """Skewed to the right, as most answer times are."""
 
     kind: Literal["lognormal"] = "lognormal"
-    median: _PositiveDuration
+    median: _Positive
     sigma: float = Field(default=0.5, ge=0, le=10)
     max: Duration | None = None
 
@@ -87,11 +38,11 @@ class Lognormal(_Kind):
         return _capped(self.median * math.exp(rng.gauss(0.0, self.sigma)), self.max)
 
 
-class Exponential(_Kind):
+class Exponential(Table):
     """Without memory, as the service times of textbook queues are."""
 
     kind: Literal["exponential"] = "exponential"
-    mean: _PositiveDuration
+    mean: _Positive
     max: Duration | None = None
 
     def sample(self, rng: Random) -> float:
@@ -99,7 +50,7 @@ class Exponential(_Kind):
         return _capped(rng.expovariate(1.0 / self.mean), self.max)
 
 
-class Bimodal(_Kind):
+class Bimodal(Table):
     """Mostly `fast` and sometimes `slow`, as behind a cache or a cold start."""
 
     kind: Literal["bimodal"] = "bimodal"
@@ -133,3 +84,16 @@ Distribution = Annotated[
 """A length of time that is drawn anew each time; a bare duration is a `Constant`."""
 
 Bimodal.model_rebuild()
+
+
+class Range(Table):
+    """A whole number that is drawn anew each time, evenly spread over `min` to `max`."""
+
+    min: int = Field(default=1, ge=1, le=1000, description="the lowest")
+    max: int = Field(default=1, ge=1, le=1000, description="the highest")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("min is above max")
+        return self

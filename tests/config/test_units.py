@@ -1,18 +1,26 @@
 """Durations and ratios as people write them."""
 
+import contextlib
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.plan.units import parse_duration, parse_percent_per_hour, parse_ratio
+from loadkit.config.units import (
+    parse_duration,
+    parse_percent_per_hour,
+    parse_ratio,
+    write_duration,
+)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("250ms", 0.25),
+        ("1.5m", 90.0),
+        ("1d12h", 129_600.0),
         ("100ms", 0.1),
         ("2.5s", 2.5),
         ("3m", 180.0),
@@ -31,11 +39,42 @@ def test_a_duration_is_read_in_seconds(text: str | float, seconds: float):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "5x", "s", "-5s", "1.s", "5 s x", True, None, -1, math.nan, math.inf, [1]]
+    "text",
+    [
+        "",
+        "5",
+        "5x",
+        "s",
+        "-5s",
+        "1.s",
+        "1e3s",
+        "2 days",
+        "5 s x",
+        True,
+        None,
+        -1,
+        math.nan,
+        math.inf,
+        [1],
+    ],
 )
 def test_what_is_no_duration_is_refused(text: object):
     with pytest.raises(ValueError, match="should be a duration"):
         parse_duration(text)
+
+
+@given(st.text(), st.sampled_from(["ms", "s", "m", "h", "d"]))
+def test_no_text_makes_a_duration_that_is_negative_or_endless(text: str, unit: str) -> None:
+    """Whatever stands before a unit."""
+    for written in (text, text + unit):
+        with contextlib.suppress(ValueError):
+            assert 0 <= parse_duration(written) <= 1e9
+
+
+@given(st.integers(min_value=0, max_value=10**7))
+def test_a_duration_that_is_written_reads_as_the_same(seconds: int) -> None:
+    """To the second."""
+    assert parse_duration(write_duration(seconds) or "0s") == seconds
 
 
 @given(st.integers(min_value=0, max_value=10**9))

@@ -1,50 +1,16 @@
-"""Lengths of time: how they are written, and what is drawn from them."""
+"""Lengths of time that are drawn."""
 
-import contextlib
 import statistics
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from loadkit.simulator.durations import Bimodal, Distribution, parse_duration
+from loadkit.simulator.distributions import Bimodal, Distribution
 
 from .doubles import rng
 
 DISTRIBUTION: TypeAdapter[Any] = TypeAdapter(Distribution)
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [
-        ("800ms", 0.8),
-        ("2s", 2.0),
-        ("1.5m", 90.0),
-        ("1h", 3600.0),
-        (" 3 s ", 3.0),
-        (0, 0.0),
-        (2.5, 2.5),
-    ],
-)
-def test_a_duration_is_a_number_with_a_unit_or_seconds(written: Any, seconds: float) -> None:
-    assert parse_duration(written) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["", "2", "s", "-1s", "2 days", "1e3s", -1, float("nan"), float("inf"), True, None, []],
-)
-def test_anything_else_is_refused_in_words(written: Any) -> None:
-    with pytest.raises(ValueError, match="is not a duration"):
-        parse_duration(written)
-
-
-@given(st.text())
-def test_no_text_makes_a_duration_that_is_negative_or_crashes(written: str) -> None:
-    with contextlib.suppress(ValueError):
-        assert parse_duration(written) >= 0
 
 
 def test_a_bare_duration_never_varies() -> None:
