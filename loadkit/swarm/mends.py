@@ -8,15 +8,18 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final
 
+import gevent
 import locust.main
 import locust.runners
 from locust import argument_parser
+from locust.rpc import Message
 from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner
 from locust.stats import RequestStats, StatsEntry
 
 __all__ = ["SteadyTime", "measure_from", "mend_locust"]
 
 REPORTS_WITHIN: Final = "0.1"  # seconds
+WORKERS_HEAR: Final = 0.5  # seconds that the word to quit gets to reach them, as in Locust
 
 
 class SteadyTime:
@@ -89,6 +92,20 @@ def _start(runner: MasterRunner, user_count: int, *args: Any, **named: Any) -> N
         _LOCUSTS_START(runner, user_count, *args, **named)
 
 
+def _quit(runner: MasterRunner) -> None:
+    """Locust's, which waits for the workers anew each of the four times that a run's end calls it.
+
+    Its own greenlet may be among those that end here.
+    """
+    runner.stop(send_stop_to_client=False)
+    if not getattr(runner, "has_told_workers", False):
+        for client in runner.clients.all:
+            runner.server.send_to_client(Message("quit", None, client.id))
+        runner.has_told_workers = True  # type: ignore[attr-defined]
+        gevent.sleep(WORKERS_HEAR)
+    runner.greenlet.kill(block=True)
+
+
 def mend_locust() -> None:
     """Mend this process' Locust; nothing changes the second time."""
     runners: Any = locust.runners
@@ -106,6 +123,8 @@ def mend_locust() -> None:
     # A master ends the run with its last worker; here it waits for another one (`Reserve`).
     runners.MasterRunner.worker_count = property(_worker_count)
     runners.MasterRunner.start = _start
+    # Locust waits half a second each time, two in all.
+    runners.MasterRunner.quit = _quit
     # On a terminal the keys w, W, s and S would add and take away users beside the profile's.
     main: Any = locust.main
     main.input_listener = lambda keys: lambda: None

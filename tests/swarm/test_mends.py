@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import gevent
+import gevent.pool
 import locust.runners
 import pytest
+from gevent.event import Event
 from locust import User, argument_parser
 from locust.dispatch import UsersDispatcher
 from locust.env import Environment
@@ -24,6 +26,7 @@ from locust.runners import (
 )
 from locust.stats import RequestStats, StatsEntry
 
+from loadkit.swarm import mends
 from loadkit.swarm.mends import SteadyTime, measure_from, mend_locust
 
 
@@ -45,7 +48,7 @@ def mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locust.runners, "time", locust.runners.time)
     monkeypatch.setattr(locust.runners, "inspect", locust.runners.inspect)
     monkeypatch.setattr(StatsEntry, "total_rps", StatsEntry.total_rps)
-    for name in ("check_stopped", "worker_count", "start"):
+    for name in ("check_stopped", "worker_count", "start", "quit"):
         monkeypatch.setattr(MasterRunner, name, vars(MasterRunner)[name])
     monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
     monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "0.1")
@@ -156,6 +159,26 @@ def test_a_master_does_not_end_the_run_with_its_last_worker(
     master.clients["a"].state = STATE_RUNNING
     master.handle_message("a", Message("quit", None, "a"))
     assert (master.worker_count, master.state, stops) == (0, STATE_RUNNING, [])
+
+
+def test_the_workers_are_told_to_quit_and_waited_for_once(
+    master: MasterRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a headless run ends: by the shape, whose greenlet ends with it, then by all the others."""
+    told: list[str] = []
+    waits: list[float] = []
+    master.server = SimpleNamespace(send_to_client=lambda message: told.append(message.type))
+    master.greenlet = gevent.pool.Group()
+    monkeypatch.setattr(master, "stop", lambda send_stop_to_client: None)
+    monkeypatch.setattr(mends.gevent, "sleep", waits.append)
+    shape, monitor = master.greenlet.spawn(master.quit), master.greenlet.spawn(Event().wait)
+    with gevent.Timeout(30):
+        gevent.joinall([shape, monitor])
+        for _ in range(3):
+            master.quit()
+    assert isinstance(shape.value, gevent.GreenletExit)
+    assert monitor.dead
+    assert (told, waits) == (["quit"], [mends.WORKERS_HEAR])
 
 
 def test_a_master_without_workers_keeps_in_mind_what_is_asked_for(master: MasterRunner) -> None:
