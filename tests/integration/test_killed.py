@@ -22,7 +22,7 @@ from loadkit.recovery.status import status
 from loadkit.report.files import load_summary
 
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
-RAMP, LASTS = 3.0, 12.0  # seconds of the plan
+RAMP, LASTS = 2.0, 9.0  # seconds of the plan
 USERS, WORKERS = 24, 3
 LOSS = 2.0  # seconds before a kill of which something may be missing
 ORPHANED = 5.0  # seconds that workers may live on without their master
@@ -78,7 +78,7 @@ def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
         truths = [own / "truth" for own in owns]
         servers = stack.enter_context(simulators(truths=truths))
         for number, (own, truth, server) in enumerate(zip(owns, truths, servers, strict=True)):
-            path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="100ms")
+            path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="20ms")
             ramp = f'stages = [{{ duration = "{RAMP}s"'
             path.write_text(re.sub(r'stages = \[\{ duration = "0s"', ramp, path.read_text()))
             command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]

@@ -73,7 +73,7 @@ def all_runs(tmp_path_factory: pytest.TempPathFactory) -> All:
 
 def one_run(ui: Ui, folder: Path, own: Path, url: str, number: int) -> Run:
     """Each a little longer than the last one, so that they end at all moments of a second."""
-    path = profile(folder, name=f"run{number}", users=12, seconds=1.3 + 0.05 * number)
+    path = profile(folder, name=f"run{number}", users=12, seconds=0.6 + 0.1 * number, pause="50ms")
     assert ui.post("/swarm", profile=str(path), host=url)["success"] is True
     ui.until(lambda: len(ui.folders()) == number + 1 and ui.is_written(), f"over: run {number}")
     told = json.loads((ui.folders()[-1] / "summary.json").read_text())

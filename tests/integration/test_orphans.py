@@ -33,6 +33,7 @@ from loadkit.report.files import load_summary
 ALONE = 5.0  # seconds that anything may go on without the process that has started it
 ORDERLY = 10.0  # seconds from a signal to the end in order
 LOOKS = 0.1  # seconds between two looks at who is left
+DEAF = "run, told to ignore hang-ups"
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
 
 
@@ -44,12 +45,14 @@ class Scene(NamedTuple):
         ready: whether it is time, by that folder and the process.
         then: what happens.
         within: seconds until nothing is left.
+        lasts: seconds that a run of it would.
     """
 
     command: Callable[[Path, Path, str], list[Any]]
     ready: Callable[[Path, Started], Any]
     then: Callable[[Started], None]
     within: float = ALONE
+    lasts: float = 600
 
 
 def run(path: Path, out: Path, _: str) -> list[Any]:
@@ -96,6 +99,11 @@ def kills_the_master(process: Started) -> None:
     master_of(process).kill()
 
 
+def hangs_up_on_each(process: Started) -> None:
+    for each in process.family():
+        each.send_signal(signal.SIGHUP)
+
+
 def freezes_a_worker(process: Started) -> None:
     master_of(process).children()[0].suspend()
     process.send(signal.SIGTERM)
@@ -121,7 +129,9 @@ SCENES = {
     ),
     "locust, killed as it forks": Scene(locust, has_forked, sends(signal.SIGKILL)),
     "locust, a worker frozen": Scene(locust, loads, freezes_a_worker, ORDERLY),
+    DEAF: Scene(lambda *given: ["nohup", *run(*given)], loads, hangs_up_on_each, PATIENCE, 4),
 }
+CUT_SHORT = [name for name in SCENES if SCENES[name].ready is loads and name != DEAF]
 
 
 class Ended(NamedTuple):
@@ -142,7 +152,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ended]
         for name, scene in SCENES.items():
             own = folder / name.replace(" ", "-")
             own.mkdir()
-            path = profile(own, users=6, seconds=600)
+            path = profile(own, users=6, seconds=scene.lasts)
             command = scene.command(path, own / "out", server.url)
             processes[name] = own / "out", stack.enter_context(started(command, own, SECRETS))
         until = time.monotonic() + 2 * PATIENCE
@@ -170,7 +180,7 @@ def test_nothing_is_left_within_seconds(ended: dict[str, Ended], name: str) -> N
     assert ended[name].left == [], ended[name].output
 
 
-@pytest.mark.parametrize("name", [name for name in SCENES if SCENES[name].ready is loads])
+@pytest.mark.parametrize("name", CUT_SHORT)
 def test_there_are_results_that_a_report_can_be_made_of(ended: dict[str, Ended], name: str) -> None:
     """And none of them is a pass."""
     folder = results(ended[name].out)
@@ -210,16 +220,9 @@ def test_who_is_killed_leaves_a_run_that_ends_in_order_all_the_same(
     assert told["generator"]["workers_lost"] == []
 
 
-def test_a_run_that_is_told_to_ignore_hang_ups_goes_on(tmp_path: Path) -> None:
+def test_a_run_that_is_told_to_ignore_hang_ups_goes_on(ended: dict[str, Ended]) -> None:
     """As `nohup` and `setsid` have it, and each process of it alone."""
-    path = profile(tmp_path, users=6, seconds=4)
-    command = ["nohup", *run(path, tmp_path / "out", "")]
-    with started(command, tmp_path, SECRETS) as process:
-        process.wait_for(lambda: loads(tmp_path / "out", process), "two seconds were over")
-        for each in process.family():
-            each.send_signal(signal.SIGHUP)
-        code = process.finish().code
-    told = summary(tmp_path / "out")
+    told = summary(ended[DEAF].out)
     assert told["stopped_early"] is None
-    assert code == told["verdict"]["exit_code"]
+    assert ended[DEAF].code == told["verdict"]["exit_code"]
     assert told["generator"]["workers_lost"] == []

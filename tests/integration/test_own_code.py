@@ -54,6 +54,7 @@ class Plain(User):
         raise ValueError("boom")
 """
 FIXED = "class Fixed(CompleteChat):\n    fixed_count = 2"
+LONG = 12  # seconds
 ALL = ("BadPlan", "BadStart", "BadInit", "Quits", "Plain")
 BREAKS = {
     "at the start": "sys.modules['loadkit.swarm.install'].Conductor = ours('return {}[0]')",
@@ -74,11 +75,13 @@ class Ended(NamedTuple):
         return load_summary(results(self.out))
 
 
-def attempt(folder: Path, url: str, mix: str, more: str = "", load: str = "") -> Ended:
+def attempt(
+    folder: Path, url: str, mix: str, more: str = "", load: str = "", seconds: float = 4
+) -> Ended:
     folder.mkdir()
     own, out = folder / "mine.py", folder / "out"
     own.write_text(f"{HEAD}{more}\n")
-    path = profile(folder, users=12, seconds=12)
+    path = profile(folder, users=12, seconds=seconds)
     text = re.sub(r"CompleteChat = 50\nStreamingChat = 50", mix, path.read_text())
     path.write_text(re.sub("stages = .*", load, text) if load else text)
     command = [LOADKIT, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
@@ -107,8 +110,11 @@ def ended(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "unreadable": lambda own: attempt(own, url, "CompleteChat = 1", "import no_such_thing"),
     }
     for name, more in BREAKS.items():
-        cases[name] = lambda own, more=more: attempt(own, url, "CompleteChat = 1", more)  # type: ignore[misc]
-    with ThreadPoolExecutor(3) as pool:
+        seconds = LONG if name == "on a worker" else 1  # which has to end it
+        cases[name] = lambda own, more=more, seconds=seconds: attempt(  # type: ignore[misc]
+            own, url, "CompleteChat = 1", more, seconds=seconds
+        )
+    with ThreadPoolExecutor(4) as pool:
         found = {name: pool.submit(case, folder / name) for name, case in cases.items()}
         return {name: each.result() for name, each in found.items()}
 
@@ -179,4 +185,4 @@ def test_a_fault_of_this_tool_ends_it_all_with_70(ended: dict[str, Ended], name:
     if name == "on a worker":
         told = ended[name].told
         assert (told.verdict.validity, told.verdict.exit_code) == ("invalid", 70)
-        assert told.duration_s < 12
+        assert told.duration_s < LONG

@@ -1,6 +1,6 @@
 """Every profile that comes with the tool asks a question, and runs."""
 
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from processes import (
     forked,
     run,
     simulators,
-    started,
     summary,
     unless_busy,
 )
@@ -25,56 +24,64 @@ PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
 # are not what is tested here; the share of the turns lost is for runs with many.
 SHORT: dict[str, dict[str, str]] = {
     "app-release": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '7s', users = 40 }]",
-        "conversation.time_scale": "0.1",
-        "chaos.storms.0.at": "2500ms",
-        "chaos.storms.1.at": "5s",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
+        "conversation.time_scale": "0.05",
+        "chaos.storms.0.at": "1500ms",
+        "chaos.storms.1.at": "3s",
     },
     "capacity": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '2s', users = 20 }]",
+        "conversation.time_scale": "0.02",
     },
-    "ci": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '6s', users = 20 }]"},
+    "ci": {
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '3s', users = 20 }]",
+        "conversation.time_scale": "0.02",
+    },
     "conversation-mix": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '6s', users = 40 }]",
-        "conversation.time_scale": "0.05",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '3s', users = 40 }]",
+        "conversation.time_scale": "0.02",
     },
     "flaky-network": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '7s', users = 20 }]",
-        "conversation.time_scale": "0.05",
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
+        "conversation.time_scale": "0.02",
         "chaos.per_turn": "0.5",
         "chaos.stall_for": "200ms",
     },
     "handoff-surge": {
-        "load.stages": "[{ duration = '1s', users = 8 }, { duration = '2s', users = 8 },"
-        " { duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
-        "conversation.time_scale": "0.05",
+        "load.stages": "[{ duration = '1s', users = 8 }, { duration = '1s', users = 8 },"
+        " { duration = '1s', users = 40 }, { duration = '2s', users = 40 }]",
+        "conversation.time_scale": "0.02",
     },
     "idle-fleet": {
-        "load.stages": "[{ duration = '2s', users = 60 }, { duration = '5s', users = 60 }]",
+        "load.stages": "[{ duration = '1s', users = 60 }, { duration = '4s', users = 60 }]",
         "conversation.time_scale": "0.05",
     },
     "open-arrivals": {
         "load.stages": "[{ duration = '1s', arrivals_per_second = 8 },"
-        " { duration = '6s', arrivals_per_second = 8 }]",
+        " { duration = '3s', arrivals_per_second = 8 }]",
+        "conversation.time_scale": "0.02",
     },
     "reconnect-storm": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '7s', users = 40 }]",
-        "conversation.time_scale": "0.1",
-        "chaos.storms.0.at": "2500ms",
-        "chaos.storms.1.at": "5s",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
+        "conversation.time_scale": "0.05",
+        "chaos.storms.0.at": "1500ms",
+        "chaos.storms.1.at": "3s",
     },
     "soak": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '6s', users = 30 }]",
+        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '3s', users = 30 }]",
         "conversation.time_scale": "0.02",
         "chaos.stall_for": "200ms",
     },
     "soak-short": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '6s', users = 30 }]",
+        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '3s', users = 30 }]",
         "conversation.time_scale": "0.05",
         "chaos.stall_for": "200ms",
-        "connection.recycle": "1500ms",
+        "connection.recycle": "1s",
     },
-    "smoke": {"load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]"},
+    "smoke": {
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '2s', users = 20 }]",
+        "conversation.time_scale": "0.02",
+    },
 }
 AT_ONCE = 4
 KEPT = ("violations", "disconnects.events_lost", "disconnects.gave_up", "turns.answered_twice")
@@ -95,13 +102,6 @@ def short(name: str) -> dict[str, str]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Some at once, as they mostly wait, each with a server of its own."""
     folder = tmp_path_factory.mktemp("profiles")
-    found: dict[str, Run] = {}
-    for at in range(0, len(SHORT), AT_ONCE):
-        found |= side_by_side(folder, [*SHORT][at : at + AT_ONCE])
-    return found
-
-
-def side_by_side(folder: Path, names: list[str]) -> dict[str, Run]:
     dials = (
         "heartbeat_interval_seconds=1",
         "handoff.wait=300ms",
@@ -109,22 +109,21 @@ def side_by_side(folder: Path, names: list[str]) -> dict[str, Run]:
         "handoff.live_idle=1s",
         "ended_session_linger_seconds=10",  # who is away just then hears of the end
     )
-    with ExitStack() as stack:
-        running = {}
-        servers = stack.enter_context(simulators(folder, len(names), *dials))
-        for name, server in zip(names, servers, strict=True):
-            out = folder / name
-            command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
-            command += ["--profile", name, "-H", server.url, *forked(1), "--out", out]
-            for key, value in short(name).items():
-                command += ["--set", f"{key}={value}"]
-            running[name] = server, out, stack.enter_context(started(command, folder, SECRETS))
-        ended = {name: process.finish() for name, (_, _, process) in running.items()}
-        found = {}
-        for name, (server, out, _) in running.items():
-            assert out.exists(), ended[name].output
-            found[name] = Run(ended[name], summary(out), server.stop())
-    return found
+    with simulators(folder, len(SHORT), *dials) as servers, ThreadPoolExecutor(AT_ONCE) as pool:
+        own = dict(zip(SHORT, servers, strict=True))
+        ended = {name: pool.submit(load, name, own[name].url, folder) for name in SHORT}
+        found = {name: each.result() for name, each in ended.items()}
+        return {name: Run(found[name], summary(folder / name), own[name].stop()) for name in SHORT}
+
+
+def load(name: str, url: str, folder: Path) -> Finished:
+    command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+    command += ["--profile", name, "-H", url, *forked(1), "--out", folder / name]
+    for key, value in short(name).items():
+        command += ["--set", f"{key}={value}"]
+    ended = run(command, folder, SECRETS)
+    assert (folder / name).exists(), ended.output
+    return ended
 
 
 def test_each_is_tried() -> None:
