@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from processes import LOCUST, ROOT, SECRETS, Started, free_port, started, timeline
+from processes import READY_LOCUST, ROOT, SECRETS, Started, free_port, started, timeline
 
 LOCUSTFILE = ROOT / "locustfile.py"
 
@@ -18,7 +18,7 @@ class Fleet:
         self._folder, self.port = folder, free_port()
         self._knows = {**SECRETS, "LOADKIT_WORKER_KEY": key}
         self.out = folder / "out"
-        command = [LOCUST, "-f", LOCUSTFILE, "--master", "--headless", "--profile", profile]
+        command = [READY_LOCUST, "-f", LOCUSTFILE, "--master", "--headless", "--profile", profile]
         command += ["-H", url, "--out", self.out, "--expect-workers", str(expected)]
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(self.port)]
         command += more
@@ -31,7 +31,7 @@ class Fleet:
         self._stack.close()
 
     def worker(self, *more: str | Path, locustfile: Path = LOCUSTFILE, **knows: str) -> Started:
-        command = [LOCUST, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
+        command = [READY_LOCUST, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
         command += ["--master-port", str(self.port), *more]
         return self._stack.enter_context(started(command, self._folder, self._knows | knows))
 

@@ -14,7 +14,17 @@ from typing import Any
 
 import psutil
 import pytest
-from processes import LOCUST, PATIENCE, ROOT, Started, Truth, forked, profile, results, started
+from processes import (
+    PATIENCE,
+    READY_LOCUST,
+    ROOT,
+    Started,
+    Truth,
+    forked,
+    profile,
+    results,
+    started,
+)
 from simulator_client import HOST, TOKEN, simulators
 
 from loadkit.recovery.rebuild import rebuild
@@ -81,7 +91,7 @@ def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
             path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="20ms")
             ramp = f'stages = [{{ duration = "{RAMP}s"'
             path.write_text(re.sub(r'stages = \[\{ duration = "0s"', ramp, path.read_text()))
-            command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+            command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
             command += ["--profile", path, "-H", server.url, "--out", own / "out"]
             process = stack.enter_context(started([*command, *forked(WORKERS)], own, SECRETS))
             moments = sorted(chance.uniform(0.2, LASTS + 0.5) for _ in range(3))

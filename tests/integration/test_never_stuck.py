@@ -1,13 +1,9 @@
 """A master never needs `kill -9`: whatever becomes of its workers, it ends or goes on rightly."""
 
 import contextlib
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import psutil
 import pytest
+import ready_locust
 from processes import (
     LOCUST,
     ROOT,
@@ -31,6 +28,7 @@ from processes import (
     summary,
     timeline,
 )
+from ready_locust import ReadyLocust
 
 LIMIT = 10.0  # seconds from a signal to the end
 PATIENCE = 90.0  # seconds before a row gives up; nothing waits for it to pass
@@ -85,55 +83,12 @@ ALWAYS = [
 """Those that are tried each time; the rest is `slow`."""
 
 
-class Nursery:
-    """Locusts by the dozen: see `nursery.py`."""
-
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self.codes: dict[int, int] = {}
-        self._born: list[Future[int]] = []
-        self._turn = threading.Lock()
-        self._process = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("nursery.py")],
-                cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                bufsize=1,
-            )
-        )
-        reader = threading.Thread(target=self._read)
-        reader.start()
-        stack.callback(reader.join)
-        assert self._process.stdin is not None
-        stack.callback(self._process.stdin.close)
-
-    def start(self, arguments: list[Any], output: Path) -> int:
-        order = {"arguments": [str(word) for word in arguments], "environment": SECRETS}
-        future: Future[int] = Future()
-        with self._turn:
-            assert self._process.stdin is not None
-            self._born.append(future)
-            self._process.stdin.write(json.dumps(order | {"output": str(output)}) + "\n")
-        return future.result(PATIENCE)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            pid, *code = map(int, line.split())
-            if code:
-                self.codes[pid] = code[0]
-            else:
-                self._born.pop(0).set_result(pid)
-
-
 class Run:
     """One row: a master, its workers, and what became of them."""
 
-    def __init__(self, row: Row, folder: Path, url: str, nursery: Nursery) -> None:
-        self._nursery, self._folder, self._port = nursery, folder, str(free_port())
-        self._started: list[int] = []
+    def __init__(self, row: Row, folder: Path, url: str) -> None:
+        self._folder, self._port = folder, str(free_port())
+        self._started: list[ReadyLocust] = []
         self.out = folder / "out"
         lasts = 600 if row.signal != "nothing" and row.phase != "drain" else 5
         ramp = 2 if row.phase == "ramp" else 0
@@ -146,14 +101,14 @@ class Run:
         command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", self._port]
         self.master = self._start(*command)
 
-    def _start(self, *arguments: Any) -> int:
+    def _start(self, *arguments: Any) -> ReadyLocust:
         output = self._folder / f"{len(self._started)}.out"
         output.touch()
-        pid = self._nursery.start([*arguments], output)
-        self._started.append(pid)
-        return pid
+        one = ready_locust.start([*map(str, arguments)], {**os.environ, **SECRETS}, output)
+        self._started.append(one)
+        return one
 
-    def worker(self, *more: Any) -> int:
+    def worker(self, *more: Any) -> ReadyLocust:
         command = ["-f", ROOT / "locustfile.py", "--worker", "--master-host", "127.0.0.1"]
         return self._start(*command, "--master-port", self._port, *more)
 
@@ -161,32 +116,28 @@ class Run:
     def said(self) -> str:
         return (self._folder / "0.out").read_text()
 
-    def code(self, pid: int) -> int | None:
-        return self._nursery.codes.get(pid)
-
     def wait_for(self, happened: Callable[[], Any], what: str) -> None:
         until = time.monotonic() + PATIENCE
         while not happened():
-            assert self.code(self.master) is None, f"it ended before {what}:\n{self.said}"
+            assert self.master.poll() is None, f"it ended before {what}:\n{self.said}"
             assert time.monotonic() < until, f"never {what}:\n{self.said}"
             time.sleep(0.02)
 
     def end(self, within: float) -> int:
         """The master's exit code."""
         until = time.monotonic() + within
-        while (code := self.code(self.master)) is None:
+        while (code := self.master.poll()) is None:
             assert time.monotonic() < until, f"it is still there:\n{self.said}"
             time.sleep(0.02)
         return code
 
     def clear(self) -> None:
-        for pid in self._started:
-            if self.code(pid) is None:
-                os.kill(pid, signal.SIGKILL)
+        for one in self._started:
+            one.send_signal(signal.SIGKILL)
 
     # --- what happens -------------------------------------------------------------------------
 
-    def come(self, number: int) -> list[int]:
+    def come(self, number: int) -> list[ReadyLocust]:
         """Start workers, and wait until the master has them."""
         before = self.said.count("reported as ready")
         workers = [self.worker() for _ in range(number)]
@@ -195,7 +146,7 @@ class Run:
         )
         return workers
 
-    def reach(self, phase: Phase) -> list[int]:
+    def reach(self, phase: Phase) -> list[ReadyLocust]:
         """Get there; returns the workers."""
         if phase == "before":
             self.wait_for(lambda: any(self.out.glob("*")), "it had its folder")
@@ -209,28 +160,28 @@ class Run:
             self.wait_for(lambda: len(timeline(self.out)) >= 1, "a second was over")
         return workers
 
-    def befall(self, event: Event, workers: list[int], *, unnoticed: bool) -> None:
+    def befall(self, event: Event, workers: list[ReadyLocust], *, unnoticed: bool) -> None:
         """Let it happen to these workers; it has been noticed then, if it is ever."""
         if event == "joins":
             self.worker() if unnoticed else self.come(1)
         elif event == "refused":
             other = self.worker("--profile", "smoke")
-            self.wait_for(lambda: self.code(other) is not None, "it was refused")
+            self.wait_for(lambda: other.poll() is not None, "it was refused")
         elif event == "leaves":
             for worker in workers:
-                os.kill(worker, signal.SIGTERM)
-            self.wait_for(lambda: all(self.code(worker) is not None for worker in workers), "gone")
+                worker.send_signal(signal.SIGTERM)
+            self.wait_for(lambda: all(worker.poll() is not None for worker in workers), "gone")
         else:
             for worker in workers:
-                os.kill(worker, signal.SIGSTOP if event == "frozen" else signal.SIGKILL)
+                worker.send_signal(signal.SIGSTOP if event == "frozen" else signal.SIGKILL)
             if not unnoticed:
                 missed = "setting state to missing"
                 self.wait_for(lambda: self.said.count(missed) == len(workers), "it was missed")
 
 
-def live(row: Row, folder: Path, url: str, nursery: Nursery) -> None:
+def live(row: Row, folder: Path, url: str) -> None:
     """Live a row, and look at what came of it."""
-    run = Run(row, folder, url, nursery)
+    run = Run(row, folder, url)
     try:
         workers = run.reach(row.phase)
         victims = workers if row.everyone else workers[:1]
@@ -238,8 +189,7 @@ def live(row: Row, folder: Path, url: str, nursery: Nursery) -> None:
             # Without any worker the master may end before it is told to.
             run.befall(row.event, victims, unnoticed=row.phase == "drain")
         if row.signal != "nothing":
-            if run.code(run.master) is None:
-                os.kill(run.master, getattr(signal, row.signal))
+            run.master.send_signal(getattr(signal, row.signal))
             code = run.end(LIMIT)
             assert code == END[row.signal] or row.everyone or row.phase == "drain", run.said
         else:
@@ -272,13 +222,12 @@ def ended(
     }
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(simulator(folder, "agent.first_response=60s"))
-        nursery = Nursery(stack)
         pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
         rows = {}
         for row in sorted(asked):
             own = folder / uuid.uuid4().hex
             own.mkdir()
-            rows[row] = pool.submit(live, row, own, server.url, nursery)
+            rows[row] = pool.submit(live, row, own, server.url)
         yield rows
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from processes import (
     LOADKIT,
-    LOCUST,
+    READY_LOCUST,
     ROOT,
     SECRETS,
     Finished,
@@ -117,7 +117,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 
 def load(name: str, url: str, folder: Path) -> Finished:
-    command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+    command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
     command += ["--profile", name, "-H", url, *forked(1), "--out", folder / name]
     for key, value in short(name).items():
         command += ["--set", f"{key}={value}"]

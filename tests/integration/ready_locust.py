@@ -1,0 +1,122 @@
+"""Locusts that are forked from one that has loaded all: for tests that are not about their start.
+
+Each is a process with a session of its own, whose command line in the system's list is the
+nursery's. What is read as Python starts or Locust is imported is as it was for the first of them.
+"""
+
+import atexit
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+__all__ = ["ReadyLocust", "start"]
+
+STARTS = 60.0  # seconds; nothing waits for it to pass
+
+
+class ReadyLocust:
+    """One of them, with so much of `subprocess.Popen` as is needed.
+
+    Attributes:
+        pid: its number, and that of its session and its process group.
+    """
+
+    def __init__(self, pid: int, code: "Future[int]") -> None:
+        self.pid, self._code = pid, code
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it lives."""
+        return self._code.result() if self._code.done() else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it still lives then.
+        """
+        try:
+            return self._code.result(timeout)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("locust", timeout or 0) from None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class _Nursery:
+    """The process that forks them: `nursery.py`."""
+
+    def __init__(self) -> None:
+        self._ordered: deque[Future[ReadyLocust]] = deque()
+        self._codes: dict[int, Future[int]] = {}
+        self._turn = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("nursery.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        atexit.register(self._close)
+
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], output: Path
+    ) -> ReadyLocust:
+        order = {"arguments": arguments, "environment": environment, "output": str(output)}
+        born: Future[ReadyLocust] = Future()
+        with self._turn:
+            assert self._process.stdin is not None
+            self._ordered.append(born)
+            self._process.stdin.write(json.dumps(order) + "\n")
+        return born.result(STARTS)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            pid, *code = map(int, line.split())
+            if code:
+                self._codes.pop(pid).set_result(code[0])
+            else:
+                self._codes[pid] = Future()
+                self._ordered.popleft().set_result(ReadyLocust(pid, self._codes[pid]))
+
+    def _close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+
+
+@functools.cache
+def _nursery() -> _Nursery:
+    """One for each process that tests: what it costs is spent once."""
+    return _Nursery()
+
+
+_first = threading.Lock()
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> ReadyLocust:
+    """Start a Locust.
+
+    Args:
+        arguments: those behind `locust`.
+        environment: all of it.
+        output: the file that both of its streams are appended to.
+    """
+    with _first:
+        nursery = _nursery()
+    return nursery.start(arguments, environment, output)
