@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Lab
-from loadkit.measure.queueing import Objective, Queue, Service, load_held
+from loadkit.stats.queueing import Objective, Queue, Service, load_held
 
 __all__ = ["run"]
 
@@ -67,7 +67,7 @@ class Setting:
 
     @property
     def formula(self) -> float:
-        """Turns a second that keep the limit, by `loadkit.measure.queueing`."""
+        """Turns a second that keep the limit, by `loadkit.stats.queueing`."""
         return load_held(self.agents, self.service, Objective("response", 950, self.limit))
 
     @property

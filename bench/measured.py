@@ -16,8 +16,9 @@ import gevent
 from locust import events
 from locust.runners import WorkerRunner
 
-from loadkit.plan.human import Person
-from loadkit.swarm import ProfileShape, StreamingChat, add_options, install, worker
+from loadkit.people.person import Person
+from loadkit.swarm import ProfileShape, StreamingChat, add_options, install
+from loadkit.swarm.worker import worker
 
 __all__ = ["ProfileShape", "StreamingChat"]
 

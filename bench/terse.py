@@ -9,8 +9,9 @@ from typing import Any
 
 from locust import events
 
-from loadkit.plan.human import Person
-from loadkit.swarm import CompleteChat, ProfileShape, add_options, install, worker
+from loadkit.people.person import Person
+from loadkit.swarm import CompleteChat, ProfileShape, add_options, install
+from loadkit.swarm.worker import worker
 
 __all__ = ["CompleteChat", "ProfileShape"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loadkit import __version__, flags
 from loadkit.errors import LoadkitError, TargetError, UsageError
-from loadkit.machine import ran_out
+from loadkit.machine.resources import ran_out
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
 from loadkit.report.screen import Screen
@@ -41,7 +41,7 @@ PLAN_FLAGS = (
     ("upgrades_per_second", "N", "that the target takes when all come back (all in 60 s)"),
     ("capacity", "N", "sessions at once that a deployment holds, in place of CAPACITY.json"),
 )
-"""Of `loadkit plan`: name, value, help. They are read by `loadkit.sizing.inputs`."""
+"""Of `loadkit plan`: name, value, help. They are read by `loadkit.planner.inputs`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from loadkit.launch import launch
-    from loadkit.plan.piped import kept
+    from loadkit.profile.piped import kept
 
     with kept(arguments.profile, arguments.set) as (profile, overrides):
         return launch(
@@ -114,7 +114,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _profiles(_: argparse.Namespace) -> int:
-    from loadkit.plan.profile import profile_folders, profile_names
+    from loadkit.profile.profile import profile_folders, profile_names
 
     for name, question in profile_names(profile_folders()):
         say(f"{name:<20} {question}")
@@ -122,7 +122,7 @@ def _profiles(_: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from loadkit.doctor import doctor
+    from loadkit.readiness.doctor import doctor
 
     return doctor(
         Screen(),
@@ -134,7 +134,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _check_server(arguments: argparse.Namespace) -> int:
-    from loadkit.checks.terminal import check
+    from loadkit.check_server.terminal import check
 
     return check(
         Screen(),
@@ -147,25 +147,25 @@ def _check_server(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from loadkit.sizing.terminal import plan
+    from loadkit.planner.terminal import plan
 
     given = {name: getattr(arguments, name) for name, *_ in PLAN_FLAGS}
     return plan(Screen(), given, arguments.result, as_json=arguments.json)
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from loadkit.recovery.rebuild import needed, rebuild
-    from loadkit.report import capacity
-    from loadkit.report.files import load_examples, load_summary
+    from loadkit.capacity import document
     from loadkit.report.terminal import render
+    from loadkit.results.rebuild import needed, rebuild
+    from loadkit.results.run_folder import load_examples, load_summary
 
     folder, left_out = arguments.folder, list[str]()
     if needed(folder):
         rebuild(folder, left_out)
-    if os.path.isfile(folder / capacity.FILE):
-        found = capacity.load(folder, left_out)
-        code = capacity.exit_code(found)
-        capacity.render(found, Screen())
+    if os.path.isfile(folder / document.FILE):
+        found = document.load(folder, left_out)
+        code = document.exit_code(found)
+        document.render(found, Screen())
     else:
         summary = load_summary(folder, left_out)
         code = summary.verdict.exit_code
@@ -174,7 +174,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from loadkit.recovery.status import status
+    from loadkit.results.status import status
 
     left_out: list[str] = []
     state, lines = status(arguments.folder, left_out)
@@ -359,6 +359,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _workers() -> int:
     """One less than the whole cores that this process may use, for the simulator or the master."""
-    from loadkit.machine import cores
+    from loadkit.machine.resources import cores
 
     return max(1, int(cores()) - 1)

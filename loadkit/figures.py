@@ -134,7 +134,7 @@ class Count(StrEnum):
 
 NAMED: Final = ("handoffs.client.reason", "handoffs.client.queue_name", "came_back", "refused")
 """What is counted besides by words that the server chooses: `<family>.<word>`. So that they do not
-grow without end, `loadkit.measure.names` keeps some of them and counts the rest as `other`."""
+grow without end, `loadkit.measure.word_counts` keeps some and counts the rest as `other`."""
 
 
 class Origin(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from loadkit.magnitude import MOST, checked
-from loadkit.textfile import clipped
+from loadkit.config.magnitude import MOST, checked
+from loadkit.security.textfile import clipped
 
 __all__ = ["HIGHEST_PORT", "flaw", "path", "port", "positive", "seconds", "workers"]
 

@@ -6,15 +6,15 @@ from random import Random
 from typing import NamedTuple
 
 from loadkit.chat.personas import PERSONAS, Compression, Persona
-from loadkit.credentials import Credentials
 from loadkit.figures import Client
 from loadkit.measure.recorder import Recorder
-from loadkit.net.link import Traffic
-from loadkit.net.ports import Setting
-from loadkit.net.target import Target
-from loadkit.plan.chance import share_of, weighted
-from loadkit.plan.chaos import Chaos
-from loadkit.plan.profile import Profile
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Setting
+from loadkit.net.websocket.link import Traffic
+from loadkit.profile.chaos import Chaos
+from loadkit.profile.profile import Profile
+from loadkit.security.credentials import Credentials
+from loadkit.stats.random_streams import share_of, weighted
 
 __all__ = ["Fleet", "Member"]
 

@@ -16,18 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from loadkit import lifeline
 from loadkit.config.mistakes import ConfigError, Key
-from loadkit.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
-from loadkit.machine import cannot_listen
-from loadkit.net.permit import permit
-from loadkit.net.target import Target
+from loadkit.machine import lifeline
+from loadkit.machine.resources import cannot_listen
+from loadkit.net.http.target import Target
+from loadkit.net.preflight.permit import permit
 from loadkit.network import DIRECT, Network
 from loadkit.output import never_wait, say
-from loadkit.plan.profile import Profile, load_profile, profile_folders
-from loadkit.redaction import remember
-from loadkit.room import Room, check
+from loadkit.profile.profile import Profile, load_profile, profile_folders
+from loadkit.readiness.room import Room, check
+from loadkit.security.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
+from loadkit.security.redaction import remember
 
 __all__ = ["launch"]
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from loadkit.errors import UsageError
-from loadkit.redaction import remember
+from loadkit.security.redaction import remember
 
 __all__ = ["DIRECT", "Network", "Proxy", "add_options", "asked", "words"]
 

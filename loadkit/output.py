@@ -1,8 +1,8 @@
 """The one place through which this tool prints: nothing that becomes of the output stops it.
 
 Whatever is printed is made safe here, once more and for whoever has forgotten to: it hides nothing
-(`loadkit.foreign`), holds no secret that this process knows, and none of its lines is a command to
-a CI system, but for those of `command`.
+(`loadkit.security.escaping`), holds no secret that this process knows, and none of its lines is a
+command to a CI system, but for those of `command`.
 
 A terminal goes away, a redirected log fills its disk, a reader leaves or stops to read, a
 descriptor was never open, an encoding has no arrows: whoever prints goes on as if all were read.
@@ -20,8 +20,8 @@ from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from loadkit.foreign import Lines, printed
-from loadkit.redaction import redact
+from loadkit.security.escaping import Lines, printed
+from loadkit.security.redaction import redact
 
 __all__ = [
     "BACKLOG",

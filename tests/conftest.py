@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from loadkit import redaction
+from loadkit.security import redaction
 
 # Whoever tests with real processes starts them with the helpers of `tests/integration`.
 sys.path.append(str(Path(__file__).parent / "integration"))

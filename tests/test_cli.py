@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from loadkit import __version__, cli, launch, machine
+from loadkit import __version__, cli, launch
 from loadkit.errors import LoadkitError, TargetError, UsageError
+from loadkit.machine import resources
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_run_hands_everything_on_and_returns_the_verdicts_code(
 def test_run_without_flags_takes_the_simulator_and_leaves_it_a_core(
     launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: 8.5)
+    monkeypatch.setattr(resources, "cores", lambda: 8.5)
     cli.main(["run", "smoke"])
     assert launched[0][1]["host"] is None
     assert launched[0][1]["workers"] == 7
@@ -48,7 +49,7 @@ def test_run_without_flags_takes_the_simulator_and_leaves_it_a_core(
 def test_one_core_is_one_worker(
     launched: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "cores", lambda: 0.5)
+    monkeypatch.setattr(resources, "cores", lambda: 0.5)
     cli.main(["run", "smoke"])
     assert launched[0][1]["workers"] == 1
 
@@ -129,7 +130,7 @@ def test_status_prints_what_it_is_told_and_exits_with_1_for_a_run_that_was_kille
         looked.append(folder)
         return state, ["one", "two"]
 
-    monkeypatch.setattr("loadkit.recovery.status.status", status)
+    monkeypatch.setattr("loadkit.results.status.status", status)
     assert cli.main(["status", str(tmp_path)]) == code
     assert capsys.readouterr().out == "one\ntwo\n"
     assert looked == [tmp_path]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from loadkit.chat.personas import PERSONAS
-from loadkit.credentials import Credentials
 from loadkit.figures import Client
 from loadkit.fleet import Fleet, Member
 from loadkit.measure.recorder import Recorder
-from loadkit.net.link import Traffic
-from loadkit.net.target import Target
-from loadkit.plan.profile import Profile
+from loadkit.net.http.target import Target
+from loadkit.net.websocket.link import Traffic
+from loadkit.profile.profile import Profile
+from loadkit.security.credentials import Credentials
 
 
 def fleet(**tables: Any) -> Fleet:

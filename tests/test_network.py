@@ -7,7 +7,7 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.network import DIRECT, Network, Proxy, add_options, asked, words
-from loadkit.redaction import MARK, redact
+from loadkit.security.redaction import MARK, redact
 
 LINE = ["--ca=ca.pem", "--cert=me.pem", "--key=me.key", "--insecure", "--header=X-A=A=1"]
 LINE += ["--header=X-B=B"]

@@ -24,36 +24,36 @@ WAYS = {
         {"logging.Formatter", "os.open", "os.write", "stream.write", "super().write"}
         | {"sys.stderr", "sys.stderr.write", "sys.stdout", "sys.stdout.write"},
     ),
-    "report/files.py": (
-        "whole files: each made by `foreign` for what it is",
+    "results/run_folder.py": (
+        "whole files: each made by `escaping` for what it is",
         {"file.write", "open", "os.open"},
     ),
-    "report/lines.py": (
+    "results/line_file.py": (
         "lines of figures, and the journal, of texts that workers have made safe",
         {"open", "os.open", "self._file.write"},
     ),
-    "report/journal.py": (
+    "results/journal.py": (
         "it locks; the journal again, where its disk is full",
         {"path.open", "self._path.write_bytes"},
     ),
-    "report/completion.py": ("rows of figures", {"series.write"}),
-    "report/capacity.py": (RESULTS, {"write_text"}),
-    "recovery/rebuild.py": (RESULTS, {"write"}),
+    "results/completion.py": ("rows of figures", {"series.write"}),
+    "capacity/document.py": (RESULTS, {"write_text"}),
+    "results/rebuild.py": (RESULTS, {"write"}),
     "swarm/run.py": (RESULTS, {"write"}),
-    "swarm/folder.py": (
+    "swarm/run_files.py": (
         "the log, whose lines `output.Log` words; rows of figures",
         {"(self.path / 'loadkit.log').touch", "logging.Formatter", "self._series.write", "write"},
     ),
     "swarm/install.py": ("a formatter for `output.Log`", {"logging.Formatter"}),
-    "textfile.py": ("it reads", {"os.fdopen", "os.open"}),
-    "plan/piped.py": ("the user's own profile, for this run's processes", {"copy.write_text"}),
-    "plan/human.py": ("strokes of a keyboard, as a plan", {"self._writer.write"}),
-    "simulator/truth.py": (
+    "security/textfile.py": ("it reads", {"os.fdopen", "os.open"}),
+    "profile/piped.py": ("the user's own profile, for this run's processes", {"copy.write_text"}),
+    "people/person.py": ("strokes of a keyboard, as a plan", {"self._writer.write"}),
+    "simulator/app/truth_log.py": (
         "the simulator's own log of what it did",
         {"file.write", "path.open", "self._file.write"},
     ),
-    "simulator/socket.py": (SOCKETS, {"self._transport.write", "transport.write"}),
-    "net/link.py": (SOCKETS, {"self._stream.write"}),
+    "simulator/app/socket.py": (SOCKETS, {"self._transport.write", "transport.write"}),
+    "net/websocket/link.py": (SOCKETS, {"self._stream.write"}),
 }
 """By module: why what it writes is safe, and the ways to write that it has."""
 

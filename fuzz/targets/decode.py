@@ -7,7 +7,7 @@ import orjson
 from hypothesis import strategies as st
 
 from fuzz.target import Target
-from loadkit.wire import Event, EventType, Flaw, FlawKind, decode
+from loadkit.protocol import Event, EventType, Flaw, FlawKind, decode
 
 NAMES = [*EventType, "EVENT_TYPE_SOMETHING_NEW"]
 

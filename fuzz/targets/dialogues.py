@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fuzz.scratch import scratch
 from fuzz.target import Target, told_well
-from loadkit.plan.dialogue import DialogueError, load_dialogues
+from loadkit.profile.dialogue import DialogueError, load_dialogues
 
 ENDINGS = (".jsonl", ".toml", ".csv", ".tsv", ".txt")
 FOLDER = scratch()

@@ -13,19 +13,19 @@ from rich.console import Console
 
 from fuzz.scratch import scratch
 from fuzz.target import Target
+from loadkit.capacity import document
 from loadkit.errors import UsageError
-from loadkit.measure.distribution import Distribution
-from loadkit.recovery.rebuild import needed, rebuild
-from loadkit.report import capacity
-from loadkit.report.files import load_examples, load_summary
 from loadkit.report.terminal import render
+from loadkit.results.rebuild import needed, rebuild
+from loadkit.results.run_folder import load_examples, load_summary
+from loadkit.stats.distribution import Distribution
 
 # What makes and mutates folders is the tests'.
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
 # At once: with them comes gevent, which replaces locks that somebody may hold later on.
-from hostile.mutations import KINDS, make, mutate
-from hostile.trial import quick
+from tests.hostile.mutations import KINDS, make, mutate
+from tests.hostile.trial import quick
 
 
 @cache
@@ -66,10 +66,10 @@ def _reported(folder: Path) -> None:
     try:
         if needed(folder):
             rebuild(folder, left_out)
-        if (folder / capacity.FILE).is_file():
-            found = capacity.load(folder, left_out)
-            assert capacity.exit_code(found) in (0, 1, 3)
-            capacity.render(found, console)
+        if (folder / document.FILE).is_file():
+            found = document.load(folder, left_out)
+            assert document.exit_code(found) in (0, 1, 3)
+            document.render(found, console)
         else:
             summary = load_summary(folder, left_out)
             assert summary.verdict.exit_code in (0, 1, 2, 3, 70)

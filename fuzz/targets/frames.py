@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from websockets.protocol import CLIENT, Protocol
 
 from fuzz.target import Target
-from loadkit.net.allowance import Allowance
-from loadkit.net.frames import Inbox, Traffic
-from loadkit.wire import Flaw
+from loadkit.net.websocket.flood_allowance import Allowance
+from loadkit.net.websocket.frames import Inbox, Traffic
+from loadkit.protocol import Flaw
 
 LIMIT = 300  # bytes of a message
 LONGEST = 512  # bytes of a read

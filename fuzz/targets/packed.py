@@ -11,9 +11,9 @@ from websockets.protocol import CLIENT, Protocol
 
 from fuzz.target import Target
 from fuzz.targets.frames import LIMIT, LONGEST, PAYLOADS, Plain, frame, standing, taken
-from loadkit.net.allowance import Allowance
-from loadkit.net.deflate import Deflate
-from loadkit.net.frames import Inbox, Traffic
+from loadkit.net.websocket.deflate import Deflate
+from loadkit.net.websocket.flood_allowance import Allowance
+from loadkit.net.websocket.frames import Inbox, Traffic
 
 
 def _protocol() -> Protocol:

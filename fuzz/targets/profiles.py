@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fuzz.scratch import scratch
 from fuzz.target import Target, told_well
 from loadkit.config.mistakes import ConfigError
-from loadkit.plan.profile import Profile, load_profile
+from loadkit.profile.profile import Profile, load_profile
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("CompleteChat", "StreamingChat", "HandoffChat", "FlakyNetworkChat", "AbandoningChat")

@@ -6,12 +6,12 @@ import gevent.socket
 from hypothesis import strategies as st
 
 from fuzz.target import Target
-from loadkit import redaction
-from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError
-from loadkit.net.rest import Api
-from loadkit.net.target import Connection
-from loadkit.net.target import Target as Address
+from loadkit.net.http.rest import Api
+from loadkit.net.http.target import Connection
+from loadkit.net.http.target import Target as Address
+from loadkit.security import redaction
+from loadkit.security.credentials import Credentials
 
 TOKEN = "a-connector-token-that-nobody-may-see"
 redaction.remember(TOKEN)

@@ -26,7 +26,7 @@ from loadkit.chat.inputs import (
 from loadkit.chat.policy import Policy, Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
-from loadkit.wire import Event, EventType, Flaw, FlawKind, decode
+from loadkit.protocol import Event, EventType, Flaw, FlawKind, decode
 
 KINDS = list(EventType)
 STEPS = (0.0, 0.01, 1.0, 7.0)  # seconds between two happenings

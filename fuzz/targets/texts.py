@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fuzz.target import Target
-from loadkit import foreign, redaction
+from loadkit.security import escaping, redaction
 
 SECRET = "k3y-9f2c17ab55d04e8e"  # of no kind that is known by its looks
 redaction.remember(SECRET)
@@ -33,15 +33,15 @@ def check(data: bytes) -> None:
     head, text = data[:2].ljust(2, b"\0"), data[2:].decode("utf-8", "surrogateescape")
     at = head[0] % (len(text) + 1)
     text = text[:at] + WAYS[head[1] % len(WAYS)] * (head[1] < 128) + text[at:]
-    for write in (foreign.one_line, foreign.printed, foreign.markdown, foreign.code):
+    for write in (escaping.one_line, escaping.printed, escaping.markdown, escaping.code):
         told = write(text)
         _nothing_hidden(told)
         assert SECRET not in told, f"{write.__name__} tells a secret"
         assert SECRET[:14] not in told, f"{write.__name__} tells most of a secret"
-    line = foreign.one_line(text)
+    line = escaping.one_line(text)
     assert len(line) <= 200
     assert "\n" not in line
-    assert foreign.visible(foreign.visible(text)) == foreign.visible(text)
+    assert escaping.visible(escaping.visible(text)) == escaping.visible(text)
     _nothing_commanded(text, head[0])
     _a_cell(text)
     _same_json(data[2:].decode("utf-8", "replace"))
@@ -58,8 +58,8 @@ def _nothing_hidden(told: str) -> None:
 
 def _nothing_commanded(text: str, at: int) -> None:
     """However a line is put together."""
-    lines = foreign.Lines()
-    text = foreign.visible(text)
+    lines = escaping.Lines()
+    text = escaping.visible(text)
     at %= len(text) + 1
     told = lines(text[:at]) + lines(text[at:])
     assert told.replace("\\", "") == text.replace("\\", ""), "it says something else"
@@ -71,7 +71,7 @@ def _nothing_commanded(text: str, at: int) -> None:
 
 def _a_cell(text: str) -> None:
     """One cell of a table, in which there are words and code, and nothing is alive."""
-    told = foreign.markdown(text)
+    told = escaping.markdown(text)
     assert "\n" not in told
     tokens = PAGE.parse(f"| a | b |\n| - | - |\n| {told} | end |\n")
     cells = [token for token in tokens if token.type == "inline"]
@@ -87,7 +87,7 @@ def _same_json(text: str) -> None:
     if redaction.redact(text) != text:
         return
     document = json.dumps({"said": text}, ensure_ascii=False)
-    told = foreign.in_json(document)
+    told = escaping.in_json(document)
     _nothing_hidden(told)
     assert json.loads(told) == {"said": text}
 

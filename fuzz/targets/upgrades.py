@@ -11,10 +11,10 @@ from websockets.protocol import State
 
 from fuzz.target import Target
 from fuzz.targets.rest import ENDS, Place, Wire
-from loadkit import redaction
 from loadkit.chat.personas import Compression
 from loadkit.errors import RemoteError
-from loadkit.net.upgrade import upgrade
+from loadkit.net.websocket.upgrade import upgrade
+from loadkit.security import redaction
 
 TOKEN = "an-access-token-that-nobody-may-see"
 redaction.remember(TOKEN)

@@ -11,8 +11,8 @@ from loadkit.chat.effects import Violation
 from loadkit.chat.stream import Key, Stream
 from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong, told
-from loadkit.wire import Event, EventType
-from loadkit.wire.tolerant import mend
+from loadkit.protocol import Event, EventType
+from loadkit.protocol.lenient_json import mend
 
 __all__ = ["Answers", "completes", "suggestions", "text_of"]
 

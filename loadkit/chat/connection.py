@@ -21,14 +21,14 @@ from loadkit.chat.effects import (
     Unfinished,
     Violation,
 )
+from loadkit.chat.event_log import Journal
 from loadkit.chat.inputs import Refused
-from loadkit.chat.journal import Journal
 from loadkit.chat.policy import Policy
 from loadkit.chat.reconnect import POLL, UNKNOWN, Verdict, backoff, on_close, on_refusal
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
-from loadkit.wire.encode import HEARTBEAT
+from loadkit.protocol.encode import HEARTBEAT
 
 __all__ = ["NEVER", "Connection", "Link"]
 

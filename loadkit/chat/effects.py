@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 

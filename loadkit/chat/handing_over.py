@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Final
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.chat.answers import completes
 from loadkit.chat.effects import Counted, Effect, Sample, Violation
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.policy import Talk
 from loadkit.chat.violations import Wrong
 from loadkit.figures import Count, Ending, Phase
-from loadkit.wire import Event, EventType
+from loadkit.protocol import Event, EventType
 
 if TYPE_CHECKING:
     from loadkit.chat.session import Session

@@ -10,8 +10,9 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.chat.answers import Answers
+from loadkit.chat.cold_resume import recall
 from loadkit.chat.connection import NEVER, Connection, Link
 from loadkit.chat.effects import (
     Counted,
@@ -27,15 +28,14 @@ from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Closed, Input, Leave, Opened, Refused, Say, Signal, Typing
 from loadkit.chat.moments import is_handed_back, may_end_here, moment_of
 from loadkit.chat.policy import RESENDING, Policy, Talk
-from loadkit.chat.recall import recall
 from loadkit.chat.transitions import MISSING, ROWS, not_closed
 from loadkit.chat.turn import Turn, new_id
 from loadkit.chat.violations import Wrong
 from loadkit.chat.waits import of_the_far_side, of_turn, waits_of
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, State, Wait
-from loadkit.wire import Event, Flaw
-from loadkit.wire.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
+from loadkit.protocol import Event, Flaw
+from loadkit.protocol.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
 
 __all__ = ["Session"]
 
@@ -43,7 +43,7 @@ __all__ = ["Session"]
 class Session:
     """A chat session as its client lives it.
 
-    Feed it `START`, then server events (`loadkit.wire.decode`) and the inputs of
+    Feed it `START`, then server events (`loadkit.protocol.decode`) and the inputs of
     `loadkit.chat.inputs`, each with the time at which it happened; perform the effects in order;
     feed `ELAPSED` when `deadline` has come. After `Finish` nothing more may be fed.
     """

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from loadkit.chat.violations import Wrong
-from loadkit.wire.tolerant import mend
+from loadkit.protocol.lenient_json import mend
 
 __all__ = ["LONGEST", "MOST_CHUNKS", "Key", "Stream"]
 

@@ -7,7 +7,7 @@ violation by the server and changes nothing.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.connection import Link
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
@@ -29,10 +29,10 @@ from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
-from loadkit.wire import Event, EventType
-from loadkit.wire.encode import END_SESSION, JOIN
-from loadkit.wire.system import Family, family
-from loadkit.wire.types import RECEIPTS, SURVEYS
+from loadkit.protocol import Event, EventType
+from loadkit.protocol.encode import END_SESSION, JOIN
+from loadkit.protocol.system_texts import Family, family
+from loadkit.protocol.types import RECEIPTS, SURVEYS
 
 if TYPE_CHECKING:
     from loadkit.chat.session import Session

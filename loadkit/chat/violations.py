@@ -11,7 +11,7 @@ LONGEST_TOLD: Final = 200  # characters
 class Wrong(StrEnum):
     """A breach of the protocol by the server; the value is the key in `violations.*`."""
 
-    # the journal: `loadkit.chat.journal`
+    # the journal: `loadkit.chat.event_log`
     SESSION_START_REPEATED = "session_start_repeated"  # where no replay owes it
     EVENT_BEFORE_START = "event_before_start"
     EVENT_AFTER_END = "event_after_end"

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from loadkit.config.suggest import did_you_mean
 from loadkit.errors import UsageError
-from loadkit.textfile import clipped
+from loadkit.security.textfile import clipped
 
 __all__ = ["ConfigError", "Key", "flaws"]
 

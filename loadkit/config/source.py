@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from loadkit.config.mistakes import ConfigError, Key
-from loadkit.textfile import MOST_DEPTH, MOST_OF_SETTINGS, clipped, parse_toml, read_text
+from loadkit.security.textfile import MOST_DEPTH, MOST_OF_SETTINGS, clipped, parse_toml, read_text
 
 __all__ = ["Override", "Source", "laid_over", "opening_comment", "parse_override", "read_settings"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from loadkit.magnitude import checked
+from loadkit.config.magnitude import checked
 
 __all__ = ["Table"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from loadkit.magnitude import MOST, checked
-from loadkit.textfile import clipped
+from loadkit.config.magnitude import MOST, checked
+from loadkit.security.textfile import clipped
 
 __all__ = [
     "Duration",

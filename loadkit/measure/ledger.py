@@ -6,13 +6,13 @@ from math import inf
 from typing import Any, Final, TypeVar
 
 from loadkit.figures import VIOLATED, Count, Phase
-from loadkit.measure.ages import AGES
+from loadkit.measure.age_bands import AGES
 from loadkit.measure.concurrency import Concurrency
-from loadkit.measure.distribution import Distribution
-from loadkit.measure.names import folded, merge
+from loadkit.measure.open_waits import NOTHING, Waiting
 from loadkit.measure.scope import Scope
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.waiting import NOTHING, Waiting
+from loadkit.measure.word_counts import folded, merge
+from loadkit.stats.distribution import Distribution
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
@@ -79,7 +79,7 @@ class Ledger:
         from_schedule: by phase, end - due, for what had a due time.
         generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
-            (`loadkit.measure.ages`); all classes, or none.
+            (`loadkit.measure.age_bands`); all classes, or none.
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,

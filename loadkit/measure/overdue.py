@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from loadkit.figures import Phase
-from loadkit.measure.waiting import STALE_MS, Waiting
-from loadkit.measure.words import number
-from loadkit.metrics import Metric
+from loadkit.measure.open_waits import STALE_MS, Waiting
+from loadkit.profile.metrics import Metric
+from loadkit.stats.number_format import number
 
 __all__ = ["Overdue", "overdue"]
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
-from loadkit.foreign import one_line
-from loadkit.measure.ages import age_class
-from loadkit.measure.histogram import Tally
-from loadkit.measure.names import Names
+from loadkit.measure.age_bands import age_class
+from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped
-from loadkit.measure.waiting import Waiting
+from loadkit.measure.word_counts import Names
+from loadkit.security.escaping import one_line
+from loadkit.stats.histogram import Tally
 
 __all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
 
@@ -195,7 +195,7 @@ class Recorder:
 
         Args:
             family: of `loadkit.figures.NAMED`.
-            word: of any length; the first `loadkit.measure.names.MOST_NAMES` keep their names.
+            word: of any length; the first `MOST_NAMES` of `loadkit.measure.word_counts` stay.
 
         Returns:
             The key that it is counted under.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
-from loadkit.measure.distribution import Distribution
-from loadkit.measure.histogram import Tally
-from loadkit.measure.names import merge
-from loadkit.measure.waiting import Waiting
+from loadkit.measure.open_waits import Waiting
+from loadkit.measure.word_counts import merge
+from loadkit.stats.distribution import Distribution
+from loadkit.stats.histogram import Tally
 
 if TYPE_CHECKING:
     from loadkit.measure.recorder import Recorder

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from math import floor, inf
 from typing import Any, Final
 
-from loadkit.measure.distribution import Distribution
+from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Scope
-from loadkit.measure.waiting import Waiting
+from loadkit.stats.distribution import Distribution
 
 __all__ = ["PATIENCE", "Row", "Timeline"]
 

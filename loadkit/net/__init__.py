@@ -1,1 +1,1 @@
-"""What touches the network: a target, its REST calls, one WebSocket link, and their driver."""
+"""What touches the network: the driver of a session, and what goes wrong with its sockets."""

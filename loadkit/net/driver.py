@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import gevent
 
-from loadkit import redaction
-from loadkit.acts import SOMEBODY_ELSE, Act, ActKind, Cue
+from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
 from loadkit.chat.connection import NEVER
 from loadkit.chat.effects import (
     Connect,
@@ -48,16 +47,17 @@ from loadkit.chat.session import Session
 from loadkit.chat.waits import waits_of
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
-from loadkit.net.allowance import FLOODED, Allowance
-from loadkit.net.entry import Entry, count_status, enter, refreshed
-from loadkit.net.fate import Fate
-from loadkit.net.link import Link
-from loadkit.net.ports import Itinerary, Mishap, Person, Setting
+from loadkit.net.browser_tab import Tab
+from loadkit.net.fault_injector import Fate
+from loadkit.net.http.entry import Entry, count_status, enter, refreshed
+from loadkit.net.http.token import expired
+from loadkit.net.interfaces import Itinerary, Mishap, Person, Setting
 from loadkit.net.revisit import revisit
-from loadkit.net.tab import Tab
-from loadkit.net.token import expired
 from loadkit.net.transcript import Frames
-from loadkit.wire import Event, Flaw
+from loadkit.net.websocket.flood_allowance import FLOODED, Allowance
+from loadkit.net.websocket.link import Link
+from loadkit.protocol import Event, Flaw
+from loadkit.security import redaction
 
 __all__ = ["Driver"]
 

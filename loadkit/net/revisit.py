@@ -5,9 +5,9 @@ from typing import Final
 
 from loadkit.chat.violations import told
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.link import Link
-from loadkit.net.ports import Setting
-from loadkit.wire import Event, EventType
+from loadkit.net.interfaces import Setting
+from loadkit.net.websocket.link import Link
+from loadkit.protocol import Event, EventType
 
 __all__ = ["revisit"]
 

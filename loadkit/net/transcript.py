@@ -4,7 +4,7 @@ from collections import deque
 from typing import Final
 
 from loadkit.figures import VIOLATED, Origin
-from loadkit.net.ports import Recorder
+from loadkit.net.interfaces import Recorder
 
 __all__ = ["Frames"]
 

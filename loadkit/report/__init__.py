@@ -1,1 +1,1 @@
-"""A frozen `Summary` and what to make of it: on a terminal, in Markdown, in files."""
+"""A frozen `Summary` and what to make of it: on a terminal, in Markdown, for CI systems."""

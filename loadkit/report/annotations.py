@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from zlib import crc32
 
-from loadkit.foreign import Lines, printed
-from loadkit.measure.summary import Summary
-from loadkit.measure.validity import STOPPED
-from loadkit.measure.verdict import BROKEN, FAILED, SEARCH, UNDECIDED
-from loadkit.measure.words import number
+from loadkit.security.escaping import Lines, printed
+from loadkit.stats.number_format import number
+from loadkit.verdict.summary import Summary
+from loadkit.verdict.validity import STOPPED
+from loadkit.verdict.verdict import BROKEN, FAILED, SEARCH, UNDECIDED
 
 __all__ = ["Source", "lines"]
 

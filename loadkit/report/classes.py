@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from loadkit.measure.summary import Summary
-from loadkit.measure.words import number
 from loadkit.report.latency import TOO_FEW, shown
+from loadkit.stats.number_format import number
+from loadkit.verdict.summary import Summary
 
 __all__ = ["COLUMNS", "tables"]
 

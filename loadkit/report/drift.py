@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from math import floor
 from typing import Any, Final
 
-from loadkit.measure.drift import LONG
-from loadkit.measure.words import number, plural
+from loadkit.soak.drift import LONG
+from loadkit.stats.number_format import number, plural
 
 __all__ = ["by_age", "columns", "looked_at", "rows", "told"]
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from loadkit.errors import Failure
-from loadkit.measure.incident import DISCONNECTED, FORCED
-from loadkit.measure.summary import Summary
-from loadkit.measure.words import number, plural
+from loadkit.soak.incident import DISCONNECTED, FORCED
+from loadkit.stats.number_format import number, plural
+from loadkit.verdict.summary import Summary
 
 __all__ = ["told"]
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from loadkit.foreign import printed
-from loadkit.measure.slo import SloLine
-from loadkit.measure.summary import Summary
-from loadkit.measure.verdict import FAILED, SEARCH
-from loadkit.measure.words import number, plural
-from loadkit.metrics import Metric
+from loadkit.profile.metrics import Metric
+from loadkit.security.escaping import printed
+from loadkit.stats.number_format import number, plural
+from loadkit.verdict.slo import SloLine
+from loadkit.verdict.summary import Summary
+from loadkit.verdict.verdict import FAILED, SEARCH
 
 __all__ = ["document"]
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from loadkit.measure.distribution import PERCENTILES
-from loadkit.measure.enough import needed
-from loadkit.measure.summary import Stats, Summary
-from loadkit.measure.words import FROM_DUE, number
+from loadkit.stats.distribution import PERCENTILES
+from loadkit.stats.number_format import FROM_DUE, number
+from loadkit.stats.order_statistics import needed
+from loadkit.verdict.summary import Stats, Summary
 
 __all__ = [
     "TOO_FEW",

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from loadkit.measure.overdue import Overdue
-from loadkit.measure.words import FROM_DUE, number, plural
 from loadkit.report.latency import TOO_FEW, shifted, shown, supported
+from loadkit.stats.number_format import FROM_DUE, number, plural
 
 __all__ = ["clock", "line"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from loadkit.measure.summary import Summary
-from loadkit.measure.words import number
+from loadkit.stats.number_format import number
+from loadkit.verdict.summary import Summary
 
 __all__ = ["drawn"]
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from loadkit.foreign import block, code, markdown
-from loadkit.measure.slo import SloLine
-from loadkit.measure.summary import Summary
-from loadkit.measure.words import ENDINGS, number
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, shown, waits
 from loadkit.report.verdict import broke, in_doubt, verdict_line, word
 from loadkit.report.violated import hit
+from loadkit.security.escaping import block, code, markdown
+from loadkit.stats.number_format import ENDINGS, number
+from loadkit.verdict.slo import SloLine
+from loadkit.verdict.summary import Summary
 
 __all__ = ["document"]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.segment import Segment
 
-from loadkit.foreign import Lines, visible
-from loadkit.redaction import redact
+from loadkit.security.escaping import Lines, visible
+from loadkit.security.redaction import redact
 
 __all__ = ["Screen"]
 

@@ -7,14 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loadkit.measure.slo import SloLine
-from loadkit.measure.summary import Stats, Summary
-from loadkit.measure.verdict import BROKEN, UNDECIDED
-from loadkit.measure.words import ENDINGS, number, plural
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
 from loadkit.report.violated import spread
+from loadkit.stats.number_format import ENDINGS, number, plural
+from loadkit.verdict.slo import SloLine
+from loadkit.verdict.summary import Stats, Summary
+from loadkit.verdict.verdict import BROKEN, UNDECIDED
 
 __all__ = ["fared", "render"]
 

@@ -1,11 +1,11 @@
 """The one line a run ends in."""
 
-from loadkit.measure.slo import SloLine
-from loadkit.measure.summary import Summary
-from loadkit.measure.validity import STOPPED
-from loadkit.measure.verdict import UNDECIDED
-from loadkit.measure.words import number, plural
 from loadkit.report.latency import supported
+from loadkit.stats.number_format import number, plural
+from loadkit.verdict.slo import SloLine
+from loadkit.verdict.summary import Summary
+from loadkit.verdict.validity import STOPPED
+from loadkit.verdict.verdict import UNDECIDED
 
 __all__ = ["broke", "in_doubt", "verdict_line", "word"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from loadkit.measure.words import number, plural
+from loadkit.stats.number_format import number, plural
 
 __all__ = ["hit", "spread"]
 

@@ -1,17 +1,17 @@
 """The simulated Messaging API: what the load tester is tested against, and a target to try it on.
 
-Shares nothing with the client side but the protocol's vocabulary (`loadkit.wire`), so that one
+Shares nothing with the client side but the protocol's vocabulary (`loadkit.protocol`), so that one
 mistake cannot hide in both ends.
 """
 
-from loadkit.simulator.dials import Dials
-from loadkit.simulator.load import dial_flaws, load_dials
-from loadkit.simulator.server import Simulator, serve
-from loadkit.simulator.tokens import (
+from loadkit.simulator.app.server import Simulator, serve
+from loadkit.simulator.app.tokens import (
     DEFAULT_CONNECTOR_TOKEN,
     DEFAULT_HOST_IDENTIFIER,
     Credentials,
 )
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.load_dials import dial_flaws, load_dials
 
 __all__ = [
     "DEFAULT_CONNECTOR_TOKEN",

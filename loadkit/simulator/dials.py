@@ -7,9 +7,9 @@ from pydantic import Field
 from loadkit.config.table import Table
 from loadkit.config.units import Duration, Ratio
 from loadkit.simulator.distributions import Constant, Distribution, Lognormal, Range
-from loadkit.simulator.drift import DriftDials
-from loadkit.simulator.fault_dials import FaultDials
-from loadkit.simulator.incidents import IncidentPlan
+from loadkit.simulator.faults.decline import DriftDials
+from loadkit.simulator.faults.dials import FaultDials
+from loadkit.simulator.faults.incidents import IncidentPlan
 
 __all__ = ["AgentDials", "Dials", "HandoffDials", "HistoryDials", "RateLimitDials"]
 

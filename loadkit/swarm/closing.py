@@ -5,10 +5,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from loadkit.capacity import document
 from loadkit.errors import UsageError
 from loadkit.output import command
-from loadkit.plan.profile import objectives_at, profile_folders
-from loadkit.report import capacity
+from loadkit.profile.profile import objectives_at, profile_folders
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.screen import Screen
 from loadkit.report.terminal import render
@@ -31,7 +31,7 @@ def tell(run: Run, profile: str, console: Screen) -> None:
     if run.found is None:
         render(run.summary, console, run.ledger.examples)
     else:
-        capacity.render(run.found, console)
+        document.render(run.found, console)
     console.print(f"results: {run.folder.path}", soft_wrap=True)
     for text in annotations(run.summary, os.environ, _source(profile)):
         command(text)

@@ -15,28 +15,29 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, LocalRunner, MasterRunner, WorkerRunner
 from locust.web import WebUI
 
-from loadkit import __version__, lifeline
+from loadkit import __version__
 from loadkit.errors import LoadkitError, LocalError, UsageError
-from loadkit.machine import cannot_listen
-from loadkit.measure import enough
+from loadkit.machine import lifeline
+from loadkit.machine.resources import cannot_listen
 from loadkit.network import Network, asked, words
 from loadkit.output import Log, complain, never_wait
-from loadkit.plan.profile import Profile
-from loadkit.swarm.admission import Hello
-from loadkit.swarm.blame import Blame
-from loadkit.swarm.bounds import bound_heap, keep_bounded
-from loadkit.swarm.conductor import Conductor
+from loadkit.profile.profile import Profile
+from loadkit.stats import order_statistics
 from loadkit.swarm.contradictions import check_options
-from loadkit.swarm.courier import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, Courier
-from loadkit.swarm.deal import Deal
-from loadkit.swarm.dispatch import SteadyDispatcher
-from loadkit.swarm.mends import mend_locust
-from loadkit.swarm.metrics import serve_metrics
+from loadkit.swarm.locust_internals.dispatcher import SteadyDispatcher
+from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
+from loadkit.swarm.locust_internals.patches import mend_locust
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.refusal import crash, refuse_to_start
+from loadkit.swarm.run_controller import Conductor
 from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own, tie_to_parent
-from loadkit.swarm.web import install_web
-from loadkit.swarm.worker import Worker
+from loadkit.swarm.web.prometheus import serve_metrics
+from loadkit.swarm.web.ui import install_web
+from loadkit.swarm.worker.blame import Blame
+from loadkit.swarm.worker.worker import Worker
+from loadkit.swarm.workers.assignment import Deal
+from loadkit.swarm.workers.handshake import Hello
+from loadkit.swarm.workers.report_sender import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, Courier
 
 __all__ = ["install"]
 
@@ -113,7 +114,7 @@ def _install(environment: Environment) -> None:
         install_exit(environment, conductor)
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
-    enough.load()
+    order_statistics.load()
 
 
 def _check_port(web_ui: WebUI) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from loadkit import flags, network
-from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import UsageError
 from loadkit.output import guard
-from loadkit.plan.profile import Profile, load_profile, profile_folders
+from loadkit.profile.profile import Profile, load_profile, profile_folders
+from loadkit.security.credentials import WORKER_KEY_VARIABLE
+from loadkit.swarm.locust_internals.worker_port import secure_worker_port
 from loadkit.swarm.refusal import uncaught
 from loadkit.swarm.signals import tie_workers
-from loadkit.swarm.worker_port import secure_worker_port
 
 __all__ = ["add_options", "default_profile", "read_profile"]
 

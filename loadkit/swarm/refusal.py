@@ -7,9 +7,9 @@ from typing import Final, NoReturn
 import psutil
 
 from loadkit.errors import LoadkitError, TargetError, UsageError
-from loadkit.measure.verdict import FAULT_OF_OURS
 from loadkit.output import complain
-from loadkit.textfile import clipped
+from loadkit.security.textfile import clipped
+from loadkit.verdict.verdict import FAULT_OF_OURS
 
 __all__ = ["FAULTY", "crash", "refuse_to_start", "uncaught"]
 

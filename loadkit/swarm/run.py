@@ -7,27 +7,27 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
+from loadkit.capacity import document
+from loadkit.capacity.adapter import Survey
 from loadkit.errors import Failure
 from loadkit.figures import Count
-from loadkit.foresight import Doubt
-from loadkit.measure.abort import Watch
-from loadkit.measure.chronicle import Chronicle
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.slo import SloLine, judge
-from loadkit.measure.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.verdict import FAULT_OF_OURS, UNDECIDED, USAGE, of_search
-from loadkit.measure.words import number
-from loadkit.net.target import Way
-from loadkit.plan.delivery import Delivery
-from loadkit.plan.profile import Profile
-from loadkit.plan.settings import Load
-from loadkit.report import capacity
-from loadkit.report.files import write
-from loadkit.swarm.folder import Folder, run_info
-from loadkit.swarm.roster import Loss, Roster
-from loadkit.swarm.standing import besides
-from loadkit.swarm.survey import Survey
+from loadkit.net.http.target import Way
+from loadkit.profile.delivery import Delivery
+from loadkit.profile.profile import Profile
+from loadkit.profile.tables import Load
+from loadkit.readiness.foresight import Doubt
+from loadkit.results.run_folder import write
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.stats.number_format import number
+from loadkit.swarm.run_facts import besides
+from loadkit.swarm.run_files import Folder, run_info
+from loadkit.swarm.workers.membership import Loss, Roster
+from loadkit.verdict.abort import Watch
+from loadkit.verdict.slo import SloLine, judge
+from loadkit.verdict.summary import Summary, summarise
+from loadkit.verdict.verdict import FAULT_OF_OURS, UNDECIDED, USAGE, of_search
 
 __all__ = ["Run"]
 
@@ -255,8 +255,8 @@ class Run:
         assert self.summary is not None
         lead = ""
         if self.found is not None:
-            capacity.save(folder, self.found)
-            lead = f"{capacity.document(self.found)}\n"
+            document.save(folder, self.found)
+            lead = f"{document.document(self.found)}\n"
         ledger = self.ledger
         write(folder, self.summary, self._info(), ledger.examples, ledger.evidence, lead)
 

@@ -8,7 +8,7 @@ from locust import LoadTestShape
 from locust.runners import MasterRunner
 
 from loadkit.errors import LoadkitError
-from loadkit.plan.pace import users_at
+from loadkit.profile.stages import users_at
 
 __all__ = ["ProfileShape"]
 
@@ -31,7 +31,8 @@ class ProfileShape(LoadTestShape):
         Users who are spawned now begin spread over the coming second (`Worker.first_due`), so
         the target is the one at its end. The spawn rate is above any step: the stages are the
         only ramp. The open model needs none of Locust's users: its sessions come through the
-        gate (`loadkit.swarm.arrivals`), and 0 users are enough for Locust to start every worker.
+        gate (`loadkit.swarm.worker.arrival_gate`), and 0 users are enough for Locust to start
+        every worker.
         """
         assert self.runner is not None
         conductor = self.runner.environment.loadkit_conductor  # type: ignore[attr-defined]

@@ -14,12 +14,12 @@ from gevent.monkey import get_original
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner, Runner
 
-from loadkit import lifeline
+from loadkit.machine import lifeline
 from loadkit.output import complain
-from loadkit.swarm.muster import wait_for_workers
+from loadkit.swarm.workers.first_workers import wait_for_workers
 
 if TYPE_CHECKING:
-    from loadkit.swarm.conductor import Conductor
+    from loadkit.swarm.run_controller import Conductor
 
 __all__ = [
     "USAGE",

@@ -13,8 +13,8 @@ from locust.main import main as locust_main
 
 from loadkit import output
 from loadkit.errors import UsageError
-from loadkit.swarm.blame import own_frames
 from loadkit.swarm.refusal import crash, refuse_to_start
+from loadkit.swarm.worker.blame import own_frames
 
 __all__ = ["main", "read_no_files"]
 

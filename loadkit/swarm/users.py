@@ -11,8 +11,8 @@ import gevent
 from locust import User, task
 
 from loadkit.figures import Ending
-from loadkit.plan.errand import Errand, Outing
-from loadkit.swarm.worker import Worker
+from loadkit.profile.scenario import Errand, Outing
+from loadkit.swarm.worker.worker import Worker
 
 __all__ = [
     "AbandoningChat",

@@ -23,7 +23,7 @@ from loadkit.chat.inputs import START, Input, Opened, Say
 from loadkit.chat.session import Policy, Session
 from loadkit.errors import Failure
 from loadkit.figures import Count, Phase
-from loadkit.wire import Event, EventType, Flaw
+from loadkit.protocol import Event, EventType, Flaw
 
 Happening = Event | Flaw | Input
 DUE = None  # in place of a time: when the session's deadline comes

@@ -19,7 +19,7 @@ from loadkit.chat.session import Session
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Phase
-from loadkit.wire import Event
+from loadkit.protocol import Event
 
 from .helpers import (
     chunk,

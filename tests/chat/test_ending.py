@@ -23,7 +23,7 @@ from loadkit.chat.inputs import (
 from loadkit.chat.session import Session, Talk
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Ending, Phase
-from loadkit.wire import Event
+from loadkit.protocol import Event
 
 from .helpers import (
     DUE,

@@ -10,7 +10,7 @@ from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
-from loadkit.wire import Event
+from loadkit.protocol import Event
 
 from .helpers import (
     DUE,

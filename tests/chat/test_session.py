@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadkit.acts import Cue
-from loadkit.chat import journal
+from loadkit.actions import Cue
+from loadkit.chat import event_log
 from loadkit.chat.connection import Link
 from loadkit.chat.effects import (
     Connect,
@@ -48,7 +48,7 @@ from loadkit.chat.policy import RESENDING, Policy, Talk
 from loadkit.chat.session import Session
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import NAMED, Ending, Phase
-from loadkit.wire import Event, EventType, Flaw, FlawKind
+from loadkit.protocol import Event, EventType, Flaw, FlawKind
 
 from .helpers import (
     DUE,
@@ -77,7 +77,7 @@ from .helpers import (
 @pytest.fixture(scope="module", autouse=True)
 def narrow_holes() -> Iterator[None]:
     """Each event of a hole is counted as lost: a hundred of them do as well as ten thousand."""
-    with mock.patch.object(journal, "WIDEST", 100):
+    with mock.patch.object(event_log, "WIDEST", 100):
         yield
 
 

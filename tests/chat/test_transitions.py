@@ -11,7 +11,7 @@ from loadkit.chat.session import Session
 from loadkit.chat.transitions import ROWS
 from loadkit.errors import Failure
 from loadkit.figures import Phase
-from loadkit.wire import EventType
+from loadkit.protocol import EventType
 
 from .helpers import (
     DUE,

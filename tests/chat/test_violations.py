@@ -8,7 +8,7 @@ import pytest
 from loadkit.chat.effects import Effect
 from loadkit.chat.inputs import ELAPSED, START, Closed, Leave, Opened, Say
 from loadkit.chat.violations import Wrong
-from loadkit.wire import Event, EventType
+from loadkit.protocol import Event, EventType
 
 from .helpers import (
     DUE,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.chat.effects import YourTurn
 from loadkit.chat.inputs import VANISHED, Leave, Say, Typing
 from loadkit.chat.policy import Policy

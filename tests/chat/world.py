@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
-from loadkit.acts import Cue
+from loadkit.actions import Cue
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -44,12 +44,12 @@ from loadkit.chat.policy import Policy
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Phase
+from loadkit.protocol import Event, Flaw, FlawKind, decode
 from loadkit.simulator import load_dials
-from loadkit.simulator.frames import Frame
-from loadkit.simulator.registry import Registry
-from loadkit.simulator.setting import Setting
-from loadkit.simulator.truth import TruthLog
-from loadkit.wire import Event, Flaw, FlawKind, decode
+from loadkit.simulator.app.frame_writer import Frame
+from loadkit.simulator.app.registry import Registry
+from loadkit.simulator.app.truth_log import TruthLog
+from loadkit.simulator.shared import Setting
 
 LATENCY = 0.01  # seconds, one way
 BUSY = 100_000  # steps of one visit: more is a busy loop

@@ -14,15 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from recovery.master import WHAT, Hand, Master
-
-from loadkit.measure.chronicle import Chronicle
-from loadkit.measure.summary import Summary, summarise
-from loadkit.recovery.rebuild import rebuild
-from loadkit.report.capacity import completed, save
-from loadkit.report.files import write
-from loadkit.report.journal import JOURNAL
-from loadkit.report.series import HISTOGRAMS, TIMELINE
+from loadkit.capacity.document import completed, save
+from loadkit.results.journal import JOURNAL
+from loadkit.results.rebuild import rebuild
+from loadkit.results.run_folder import write
+from loadkit.results.series import HISTOGRAMS, TIMELINE
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.verdict.summary import Summary, summarise
+from tests.results.master import WHAT, Hand, Master
 
 __all__ = ["KINDS", "make", "mutate"]
 

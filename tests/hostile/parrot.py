@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from hostile.peer import TEXT, Peer, Wire, answer, close_frame, create, frame, greet
+from tests.hostile.peer import TEXT, Peer, Wire, answer, close_frame, create, frame, greet
 
 Words = Callable[[str, str], Sequence[str]]
 """Given the access token of a session, and what its person said last, the words to be said."""

@@ -20,19 +20,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
-from loadkit.acts import Act, ActKind, Cue
+from loadkit.actions import Act, ActKind, Cue
 from loadkit.chat import transitions
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.policy import Policy
-from loadkit.credentials import Credentials
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
-from loadkit.net.entry import Entry
-from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Setting
-from loadkit.net.target import Target
-from loadkit.wire import Event, EventType, Flaw, decode
+from loadkit.net.http.entry import Entry
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Itinerary, Setting
+from loadkit.net.websocket.link import Traffic
+from loadkit.protocol import Event, EventType, Flaw, decode
+from loadkit.security.credentials import Credentials
+from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
 LONGEST_GAP: Final = 2.0  # seconds that nobody else has a turn; without trouble 0.01
 CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60

@@ -14,7 +14,16 @@ from gevent.monkey import get_original
 from persons import Notes, driver
 from persons import Script as Person
 
-from hostile.peer import (
+from loadkit.chat.reconnect import Verdict, on_close, on_refusal
+from loadkit.errors import Failure, RemoteError, TargetError
+from loadkit.figures import Count, Ending, Phase
+from loadkit.net.http.rest import Api
+from loadkit.net.http.target import Connection, Target
+from loadkit.net.preflight.preflight import preflight
+from loadkit.net.websocket.link import Closed, Link, Traffic
+from loadkit.network import Network
+from loadkit.security.credentials import Credentials
+from tests.hostile.peer import (
     TEXT,
     Peer,
     Script,
@@ -29,15 +38,6 @@ from hostile.peer import (
     reply,
     token,
 )
-from loadkit.chat.reconnect import Verdict, on_close, on_refusal
-from loadkit.credentials import Credentials
-from loadkit.errors import Failure, RemoteError, TargetError
-from loadkit.figures import Count, Ending, Phase
-from loadkit.net.link import Closed, Link, Traffic
-from loadkit.net.preflight import preflight
-from loadkit.net.rest import Api
-from loadkit.net.target import Connection, Target
-from loadkit.network import Network
 
 CREDENTIALS = Credentials("connector-secret-9f2c", "shop.example")
 QUERY = "access_token=e30.e30.c2ln&session_id=1"
@@ -306,8 +306,10 @@ def test_the_first_token_of_a_run(
     serve: Serve, end: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked for three times more, too; then its end is told with what to do."""
-    monkeypatch.setattr("loadkit.net.retry._NETWORK_DELAY", 0.01)
-    monkeypatch.setattr("loadkit.net.diagnosis.PROBE", SHORT)  # whether it speaks TLS, too
+    monkeypatch.setattr("loadkit.net.http.retry._NETWORK_DELAY", 0.01)
+    monkeypatch.setattr(
+        "loadkit.net.preflight.diagnosis.PROBE", SHORT
+    )  # whether it speaks TLS, too
     calls: list[Wire] = []
 
     def script(wire: Wire) -> None:

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from hostile.mutations import KINDS, SPARSE, make
-from hostile.trial import COMMANDS, Outcome, Trials, quick, tried
-from loadkit.report.files import load_summary
+from loadkit.results.run_folder import load_summary
+from tests.hostile.mutations import KINDS, SPARSE, make
+from tests.hostile.trial import COMMANDS, Outcome, Trials, quick, tried
 
 MOST_MEMORY = 200e6  # bytes that Python takes for one command
 SEEDS = 300

@@ -17,14 +17,14 @@ from persons import Notes, Script, driver
 from processes import HOST, LOADKIT, SECRETS, TOKEN, profile, run, summary
 
 from loadkit.chat.personas import Compression
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Count, Ending
-from loadkit.net.allowance import Allowance
-from loadkit.net.identity import identify
-from loadkit.net.link import Link, Traffic
-from loadkit.net.target import Target
+from loadkit.net.http.target import Target
+from loadkit.net.preflight.identity import identify
+from loadkit.net.websocket.flood_allowance import Allowance
+from loadkit.net.websocket.link import Link, Traffic
 from loadkit.network import Network
+from loadkit.security.credentials import Credentials
 
 from .peer import (
     BINARY,

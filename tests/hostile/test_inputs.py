@@ -27,11 +27,11 @@ from processes import run as run_process
 
 from loadkit import cli
 from loadkit.errors import UsageError
-from loadkit.foresight import foresee
 from loadkit.launch import _toml
-from loadkit.plan.errand import Errand, Outing
-from loadkit.plan.profile import Profile, load_profile
-from loadkit.room import Room, check
+from loadkit.profile.profile import Profile, load_profile
+from loadkit.profile.scenario import Errand, Outing
+from loadkit.readiness.foresight import foresee
+from loadkit.readiness.room import Room, check
 
 LONG = "a" * 5_000
 MANY = "9" * 5_000
@@ -192,7 +192,8 @@ def _make_files(folder: Path) -> None:
 
 def _child(folder: str) -> None:
     """Run the rows in this process and print what each came to, a JSON object a line."""
-    from loadkit import cli, launch, textfile
+    from loadkit import cli, launch
+    from loadkit.security import textfile
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     _make_files(Path(folder))
@@ -250,11 +251,11 @@ def test_a_mistake_is_told_with_its_place_and_exit_code(row: Row, came: dict[str
         (["ui", "smoke"], "loadkit.launch.launch"),
         (["capacity", "smoke"], "loadkit.launch.launch"),
         (["simulate"], "loadkit.simulator.serve"),
-        (["profiles"], "loadkit.plan.profile.profile_names"),
-        (["doctor"], "loadkit.doctor.doctor"),
-        (["plan"], "loadkit.sizing.terminal.plan"),
-        (["report", "."], "loadkit.recovery.rebuild.needed"),
-        (["status", "."], "loadkit.recovery.status.status"),
+        (["profiles"], "loadkit.profile.profile.profile_names"),
+        (["doctor"], "loadkit.readiness.doctor.doctor"),
+        (["plan"], "loadkit.planner.terminal.plan"),
+        (["report", "."], "loadkit.results.rebuild.needed"),
+        (["status", "."], "loadkit.results.status.status"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

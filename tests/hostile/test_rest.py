@@ -12,14 +12,14 @@ import psutil
 import pytest
 from processes import LOADKIT, SECRETS, profile, run, summary, unless_busy
 
-from hostile.peer import Wire, answer, grant, peer, token
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError, TargetError
-from loadkit.net.link import Link, Traffic
-from loadkit.net.preflight import preflight
-from loadkit.net.rest import Api
-from loadkit.net.target import Target
+from loadkit.net.http.rest import Api
+from loadkit.net.http.target import Target
+from loadkit.net.preflight.preflight import preflight
+from loadkit.net.websocket.link import Link, Traffic
 from loadkit.network import Network
+from loadkit.security.credentials import Credentials
+from tests.hostile.peer import Wire, answer, grant, peer, token
 
 CREDENTIALS = Credentials("connector-secret-9f2c", "shop.example")
 QUERY = "access_token=e30.e30.c2ln&session_id=1"
@@ -299,7 +299,7 @@ def test_a_handshake_of_tls_is_bounded_too(
     unit: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And so is each look at who answers there, by TLS and without."""
-    monkeypatch.setattr("loadkit.net.retry._NETWORK_DELAY", 0.01)
+    monkeypatch.setattr("loadkit.net.http.retry._NETWORK_DELAY", 0.01)
     with peer(connected=lambda wire: wire.flood(unit.encode(), most=ENDLESS)) as hostile:
         url = hostile.url.replace("http:", "https:")
         with pytest.raises(TargetError) as refused:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from processes import LOADKIT, SECRETS, TOKEN, profile, run
 
-from hostile.parrot import Parrot
+from tests.hostile.parrot import Parrot
 
 PIECE = 12  # characters of a secret that nobody may read
 HEADER = "gate-pass-0123456789-abcdefgh"

@@ -35,8 +35,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 
-from loadkit.simulator import connection
-from loadkit.simulator import http as rest
+from loadkit.simulator.app import connection
+from loadkit.simulator.app import rest_api as rest
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LIMIT = 128 * 1024  # `max_message_size_bytes`

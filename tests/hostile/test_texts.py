@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from processes import LOADKIT, SECRETS, profile, run
 
-from hostile.parrot import Parrot, Words
+from tests.hostile.parrot import Parrot, Words
 
 CI = {"GITHUB_ACTIONS": "true", "TF_BUILD": "True", "GITLAB_CI": "true", "TEAMCITY_VERSION": "1"}
 ATTACKS = (

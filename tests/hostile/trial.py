@@ -19,15 +19,15 @@ from typing import Final
 
 import pytest
 
-from hostile.mutations import KINDS, make, mutate
 from loadkit import cli
+from loadkit.capacity.evidence import Outcome as StepOutcome
+from loadkit.capacity.resume import steps_to_resume
+from loadkit.capacity.search import Search
 from loadkit.errors import UsageError
-from loadkit.plan.capacity import Search
-from loadkit.plan.capacity_settings import CapacitySettings
-from loadkit.plan.evidence import Outcome as StepOutcome
-from loadkit.report import lock
-from loadkit.report.resume import steps_to_resume
-from loadkit.sizing.inputs import read_capacity
+from loadkit.planner.inputs import read_capacity
+from loadkit.profile.capacity import CapacitySettings
+from loadkit.results import file_lock
+from tests.hostile.mutations import KINDS, make, mutate
 
 __all__ = ["LONGEST", "Outcome", "Trials", "tried"]
 
@@ -208,6 +208,6 @@ def quick() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
-        patch.setattr(lock.grows, "__defaults__", (lambda _: None,))
+        patch.setattr(file_lock.grows, "__defaults__", (lambda _: None,))
         patch.setattr(cli, "_parser", cache(cli._parser))
         yield

@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, frame, token
 from processes import TOKEN
+
+from tests.hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, frame, token
 
 CAPABILITIES = {
     "max_message_size_bytes": 131072,

@@ -7,19 +7,19 @@ from typing import Any
 
 import gevent
 
-from loadkit.credentials import Credentials
 from loadkit.figures import State
 from loadkit.fleet import Fleet
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
-from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary
-from loadkit.net.target import Target
-from loadkit.plan.chance import person_rng
-from loadkit.plan.chaos import Mishaps, in_storm
-from loadkit.plan.errand import Errand, Outing
-from loadkit.plan.human import Person
-from loadkit.plan.profile import Profile
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Itinerary
+from loadkit.net.websocket.link import Traffic
+from loadkit.people.person import Person
+from loadkit.profile.chaos import Mishaps, in_storm
+from loadkit.profile.profile import Profile
+from loadkit.profile.scenario import Errand, Outing
+from loadkit.security.credentials import Credentials
+from loadkit.stats.random_streams import person_rng
 
 WHOLE = Outing("CompleteChat")
 STREAMED = Outing("StreamingChat", streaming=True)

@@ -15,7 +15,7 @@ import locust.main
 from gevent.monkey import get_original
 
 import loadkit.swarm  # noqa: F401  what costs most is loaded here, once
-from loadkit.measure import enough
+from loadkit.stats import order_statistics
 
 waitpid, select = get_original("os", "waitpid"), get_original("select", "select")
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def be_locust(arguments: list[str], environment: dict[str, str], output: str) ->
 
 
 def main() -> None:
-    enough.load()
+    order_statistics.load()
     living = set()
     while True:
         if select([0], [], [], EVERY)[0]:

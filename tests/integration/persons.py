@@ -6,16 +6,16 @@ from typing import Any
 
 from processes import HOST, TOKEN
 
-from loadkit.acts import Act, ActKind
+from loadkit.actions import Act, ActKind
 from loadkit.chat.personas import Compression
 from loadkit.chat.policy import Policy
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Origin, Phase
 from loadkit.net.driver import Driver
-from loadkit.net.link import Traffic
-from loadkit.net.ports import Itinerary, Setting, Transcript
-from loadkit.net.target import Target
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Itinerary, Setting, Transcript
+from loadkit.net.websocket.link import Traffic
+from loadkit.security.credentials import Credentials
 
 
 class Script:

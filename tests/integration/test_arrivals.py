@@ -19,11 +19,11 @@ import pytest
 from processes import PATIENCE
 
 with mock.patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):  # spare the tests' own process
-    from loadkit.swarm.arrivals import Gate
+    from loadkit.swarm.worker.arrival_gate import Gate
 
 from loadkit.figures import Count
-from loadkit.plan.arrivals import Arrivals
-from loadkit.plan.settings import Load
+from loadkit.profile.arrivals import Arrivals
+from loadkit.profile.tables import Load
 
 SEED = 3
 LEAD = 0.1  # seconds between opening the gate and the first moment of the plan

@@ -15,15 +15,15 @@ from gevent import socket
 from processes import HOST, PATIENCE, TOKEN, Simulator, simulator_process
 
 from loadkit.chat.policy import Policy
-from loadkit.credentials import Credentials
 from loadkit.errors import RemoteError
 from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder
-from loadkit.net.link import Link, Traffic
-from loadkit.net.ports import Setting
-from loadkit.net.tab import Tab
-from loadkit.net.target import Target
+from loadkit.net.browser_tab import Tab
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Setting
 from loadkit.net.transcript import Frames
+from loadkit.net.websocket.link import Link, Traffic
+from loadkit.security.credentials import Credentials
 
 EVERYBODY = (WHOLE, STREAMED, HUMAN, FLAKY, RESUMING, TABS, IDLE, GONE)
 PACKAGES = ("loadkit", "gevent", "greenlet", "websockets", "geventhttpclient")

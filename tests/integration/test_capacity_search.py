@@ -70,7 +70,7 @@ def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
     """A search that the machine it runs on does not end, however busy that is."""
     own = path.with_name("locustfile.py")
     own.write_text(
-        "from loadkit.measure import validity\n"
+        "from loadkit.verdict import validity\n"
         'validity.LAG_INVALID_MS = validity.SATURATED_SHARE = float("inf")\n'
         f"{LOCUSTFILE.read_text()}"
     )

@@ -12,7 +12,7 @@ import pytest
 from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, Outing, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
-from loadkit.plan.profile import Profile
+from loadkit.profile.profile import Profile
 
 FAST = (
     "agent.join=5ms",

@@ -2,16 +2,16 @@
 
 import pytest
 from checked_server import Server
-from hostile.peer import peer
 from processes import HOST, SECRETS, TOKEN
 from simulator_client import simulator
 
 from loadkit import cli
-from loadkit.checks import waits
-from loadkit.checks.checkup import check_server
-from loadkit.checks.table import CHECKS, Row, Verdict
-from loadkit.credentials import Credentials
+from loadkit.check_server import waits
+from loadkit.check_server.checkup import check_server
+from loadkit.check_server.table import CHECKS, Row, Verdict
+from loadkit.security.credentials import Credentials
 from loadkit.simulator import Credentials as Known
+from tests.hostile.peer import peer
 
 ABSENT = {"handoff", "handed_over"}  # unless they are asked for
 

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile
-from hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, greet, peer, reply
+
+from tests.hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, greet, peer, reply
 
 CLIENTS = ("reference", "android", "ios", "web", "web-context")
 FAIL = "SYSTEM_MESSAGE"

@@ -8,13 +8,13 @@ from typing import Any
 import gevent
 import pytest
 from fleet import FLAKY, HUMAN, RESUMING, STREAMED, WHOLE, Outing, drive, profile, under
-from hostile.peer import CONT, PING, PONG, TEXT, Wire, frame, peer
 from processes import HOST, TOKEN, Truth, simulator
 
 from loadkit.chat.personas import PERSONAS, Compression
 from loadkit.figures import Client, Count
-from loadkit.net.link import Link, Traffic
-from loadkit.net.target import Target
+from loadkit.net.http.target import Target
+from loadkit.net.websocket.link import Link, Traffic
+from tests.hostile.peer import CONT, PING, PONG, TEXT, Wire, frame, peer
 
 OFFER = "Sec-WebSocket-Extensions"
 TAIL = b"\x00\x00\xff\xff"

@@ -10,7 +10,7 @@ import pytest
 from fleet import FLAKY, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, Outing, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
-from loadkit.simulator.fault_dials import FaultDials
+from loadkit.simulator.faults.dials import FaultDials
 
 FAST = (
     "agent.join=2ms",

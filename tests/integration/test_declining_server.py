@@ -2,7 +2,7 @@
 
 How it declines is a closed formula (docs/simulator.md, "Drift"); what each answer took the server
 says itself, in its truth log. Windows take five seconds, and twenty of them; the run that is tried
-each time has shorter ones, on a server that declines the faster. `tests/recovery/test_decline.py`
+each time has shorter ones, on a server that declines the faster. `tests/results/test_decline.py`
 has the whole length, on a clock that is set.
 """
 
@@ -66,7 +66,7 @@ def declined(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     path.write_text(text.replace("time_scale = 0.02", "time_scale = 0.005"))
     own = folder / "locustfile.py"
     own.write_text(
-        "from loadkit.measure import drift\n"
+        "from loadkit.soak import drift\n"
         f"drift.SHORTEST = {length.window}\n{LOCUSTFILE.read_text()}"
     )
     with simulator(folder, f"drift.per_hour={length.growth}") as server:

@@ -36,8 +36,8 @@ from processes import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadkit.recovery.rebuild import needed, rebuild
-from loadkit.report.files import load_summary
+from loadkit.results.rebuild import needed, rebuild
+from loadkit.results.run_folder import load_summary
 
 
 def loadkit_run(path: Path, url: str, out: Path, *more: str | Path) -> list[str | Path]:

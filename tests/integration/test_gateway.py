@@ -26,12 +26,12 @@ from processes import (
     unless_busy,
 )
 
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure, RemoteError, UsageError
-from loadkit.net.link import Link, Traffic
-from loadkit.net.rest import Api
-from loadkit.net.target import Target
+from loadkit.net.http.rest import Api
+from loadkit.net.http.target import Target
+from loadkit.net.websocket.link import Link, Traffic
 from loadkit.network import Network
+from loadkit.security.credentials import Credentials
 
 GATE_KEY = "gate-secret-77aa"
 PROXY_PASSWORD = "proxy-secret-55bb"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from loadkit.figures import Phase
-from loadkit.measure.distribution import PERCENTILES, Distribution
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
-from loadkit.report.series import HISTOGRAMS, Series
+from loadkit.results.series import HISTOGRAMS, Series
+from loadkit.stats.distribution import PERCENTILES, Distribution
 
 PACKAGE = "hdr-histogram-js"
 MODULES = Path(__file__).parents[2] / ".venv" / "node" / "node_modules"

@@ -27,9 +27,9 @@ from processes import (
 )
 from simulator_client import HOST, TOKEN, simulators
 
-from loadkit.recovery.rebuild import rebuild
-from loadkit.recovery.status import status
-from loadkit.report.files import load_summary
+from loadkit.results.rebuild import rebuild
+from loadkit.results.run_folder import load_summary
+from loadkit.results.status import status
 
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 RAMP, LASTS = 2.0, 9.0  # seconds of the plan

@@ -20,12 +20,12 @@ import pytest
 import trustme
 
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net import stream as stream_module
-from loadkit.net.link import Closed, Link, Traffic
-from loadkit.net.stamps import ArrivalClock
-from loadkit.net.target import Target
-from loadkit.redaction import note
-from loadkit.wire import Flaw, FlawKind
+from loadkit.net.http.target import Target
+from loadkit.net.websocket import stream as stream_module
+from loadkit.net.websocket.link import Closed, Link, Traffic
+from loadkit.net.websocket.timestamps import ArrivalClock
+from loadkit.protocol import Flaw, FlawKind
+from loadkit.security.redaction import note
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 TOKEN = "eyJh.c2Vj.cmV0"
@@ -355,7 +355,7 @@ class TestOpening:
 
     def test_the_token_reaches_no_log_even_at_debug_level(self, serve, dial, caplog):
         caplog.set_level(logging.DEBUG)
-        caplog.set_level(logging.DEBUG, logger="loadkit.net.upgrade.protocol")
+        caplog.set_level(logging.DEBUG, logger="loadkit.net.websocket.upgrade.protocol")
 
         def script(sock):
             accept(sock)

@@ -24,7 +24,7 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.metrics import BOUNDS, Live, serve_metrics
+from loadkit.swarm.web.prometheus import BOUNDS, Live, serve_metrics
 
 def worker(number):
     recorder = Recorder()
@@ -182,7 +182,7 @@ TRIES = """
 import locust, json, sys
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
-from loadkit.swarm.metrics import Live, serve_metrics
+from loadkit.swarm.web.prometheus import Live, serve_metrics
 for place in sys.argv[1:]:
     host, port = place.split(":")
     try:

@@ -23,7 +23,7 @@ from processes import (
     timeline,
 )
 
-from loadkit.measure.words import number
+from loadkit.stats.number_format import number
 
 SECONDS = 16.0  # a lost worker is missed within five
 LONG = 300.0  # of what is stopped as soon as it has shown what it is to show

@@ -11,7 +11,7 @@ from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
 import json, os, pathlib
-from loadkit.swarm.courier import Courier
+from loadkit.swarm.workers.report_sender import Courier
 
 deliver = Courier.deliver
 

@@ -27,8 +27,8 @@ from processes import (
     timeline,
 )
 
-from loadkit.recovery.rebuild import needed, rebuild
-from loadkit.report.files import load_summary
+from loadkit.results.rebuild import needed, rebuild
+from loadkit.results.run_folder import load_summary
 
 ALONE = 5.0  # seconds that anything may go on without the process that has started it
 ORDERLY = 10.0  # seconds from a signal to the end in order

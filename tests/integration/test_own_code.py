@@ -10,7 +10,7 @@ import pytest
 from processes import LOADKIT, SECRETS, Finished, Simulator, profile, results, run, simulator
 
 import loadkit
-from loadkit.report.files import load_summary
+from loadkit.results.run_folder import load_summary
 
 HEAD = """
 import sys
@@ -58,10 +58,11 @@ LONG = 12  # seconds
 ALL = ("BadPlan", "BadStart", "BadInit", "Quits", "Plain")
 BREAKS = {
     "at the start": "sys.modules['loadkit.swarm.install'].Conductor = ours('return {}[0]')",
-    "as the run begins": "from loadkit.swarm.conductor import Conductor\n"
+    "as the run begins": "from loadkit.swarm.run_controller import Conductor\n"
     "Conductor.start = ours('return {}[0]')",
-    "on a worker": "from loadkit.swarm.worker import Worker\nWorker._report = ours('return {}[0]')",
-    "at the end": "from loadkit.swarm.conductor import Conductor\n"
+    "on a worker": "from loadkit.swarm.worker.worker import Worker\n"
+    "Worker._report = ours('return {}[0]')",
+    "at the end": "from loadkit.swarm.run_controller import Conductor\n"
     "Conductor._conclude = ours('return {}[0]')",
 }
 

@@ -11,7 +11,7 @@ WORKER = """
 import locust  # it patches the process
 import gc, json, os, resource, time
 import gevent
-from loadkit.swarm.probes import Probes
+from loadkit.swarm.worker.self_probes import Probes
 
 class Sheet:
     def __init__(self):

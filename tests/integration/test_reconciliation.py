@@ -14,7 +14,7 @@ from processes import simulator as simulator_process
 from simulator_client import HOST, TOKEN, simulator
 
 from loadkit.figures import State
-from loadkit.plan.profile import Profile
+from loadkit.profile.profile import Profile
 
 QUICK = (
     "agent.join=5ms",

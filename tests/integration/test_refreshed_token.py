@@ -7,8 +7,20 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fleet import IDLE, drive, profile, under
-from hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, converse, greet, peer, reply, token
 from simulator_client import HOST, TOKEN, simulator
+
+from tests.hostile.peer import (
+    CLOSE,
+    TEXT,
+    Wire,
+    answer,
+    close_frame,
+    converse,
+    greet,
+    peer,
+    reply,
+    token,
+)
 
 LIVES = 301.0  # seconds of a token, of which a client uses the first one
 

@@ -17,10 +17,10 @@ import orjson
 import pytest
 import trustme
 
-from loadkit.credentials import Credentials
 from loadkit.errors import Failure, LocalError, RemoteError
-from loadkit.net.rest import Api
-from loadkit.net.target import Target
+from loadkit.net.http.rest import Api
+from loadkit.net.http.target import Target
+from loadkit.security.credentials import Credentials
 
 SECRET = "connector-secret-9f2c"
 CREDENTIALS = Credentials(SECRET, "shop.example")

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from fleet import HUMAN, STREAMED, WHOLE, Outing, drive, profile, under
-from hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
+
+from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
 Event = dict[str, Any]
 Part = Callable[[Wire], bytes]

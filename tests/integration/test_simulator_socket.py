@@ -23,7 +23,7 @@ from simulator_client import (
 )
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from loadkit.simulator.socket import Socket
+from loadkit.simulator.app.socket import Socket
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 
 from loadkit.figures import Phase, Wait
+from loadkit.measure.open_waits import Waiting
 from loadkit.measure.overdue import overdue
-from loadkit.measure.waiting import Waiting
 
 
 def waiting(**ages: list[float]) -> Waiting:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, Phase
-from loadkit.measure.distribution import Distribution
-from loadkit.measure.histogram import HIGHEST
 from loadkit.measure.recorder import EXAMPLE_LENGTH, GAUGES, Recorder
+from loadkit.stats.distribution import Distribution
+from loadkit.stats.histogram import HIGHEST
 
 
 def stats(wire: dict[str, Any]) -> dict[str, float]:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadkit.capacity.step import Stretch
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
-from loadkit.measure.distribution import Distribution
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.measure.step import Stretch
 from loadkit.measure.timeline import Row, Timeline
+from loadkit.stats.distribution import Distribution
 
 
 class Clocked:

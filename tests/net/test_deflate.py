@@ -19,7 +19,7 @@ from websockets.frames import Frame, Opcode
 
 from loadkit.chat.personas import PERSONAS, Compression
 from loadkit.figures import Client
-from loadkit.net.deflate import WINDOW, Deflate, Offer, Unpacked
+from loadkit.net.websocket.deflate import WINDOW, Deflate, Offer, Unpacked
 
 TAIL = b"\x00\x00\xff\xff"
 LIMIT = 1 << 16

@@ -15,11 +15,11 @@ import gevent.ssl
 import pytest
 import trustme
 
-from loadkit.credentials import Credentials
 from loadkit.errors import TargetError
-from loadkit.net import preflight as preflight_module
-from loadkit.net.preflight import preflight
+from loadkit.net.preflight import preflight as preflight_module
+from loadkit.net.preflight.preflight import preflight
 from loadkit.network import Network
+from loadkit.security.credentials import Credentials
 
 SECRET = "connector-secret-31d0"
 CREDENTIALS = Credentials(SECRET, "shop.example")
@@ -65,7 +65,7 @@ class Server:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is tried again: that has tests of its own."""
     monkeypatch.setattr(preflight_module, "LIMIT", 3.0)
-    monkeypatch.setattr("loadkit.net.retry.MOST_RETRIES", 0)
+    monkeypatch.setattr("loadkit.net.http.retry.MOST_RETRIES", 0)
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ def test_a_look_that_takes_too_long_is_given_up(
 ) -> None:
     """Somebody who says nothing at all has no more to tell."""
     monkeypatch.setattr(preflight_module, "LIMIT", 0.2)
-    monkeypatch.setattr("loadkit.net.diagnosis.PROBE", 0.1)
+    monkeypatch.setattr("loadkit.net.preflight.diagnosis.PROBE", 0.1)
     text = refusal(f"https://localhost:{serve(b'').port}")
     assert "cannot be used: " in text
     assert "check the address and that the server is running" in text

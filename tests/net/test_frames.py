@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, State
 
-from loadkit.net.allowance import Allowance
-from loadkit.net.deflate import Deflate
-from loadkit.net.frames import Inbox, Traffic, cut, masked
-from loadkit.wire import Flaw, FlawKind
+from loadkit.net.websocket.deflate import Deflate
+from loadkit.net.websocket.flood_allowance import Allowance
+from loadkit.net.websocket.frames import Inbox, Traffic, cut, masked
+from loadkit.protocol import Flaw, FlawKind
 
 LIMIT = 300  # bytes of a message; more than the 125 that fit the shortest header
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10

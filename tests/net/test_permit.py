@@ -5,11 +5,11 @@ from typing import NoReturn
 import pytest
 
 from loadkit.errors import UsageError
-from loadkit.hosts import checked_pattern
-from loadkit.net import target as target_module
-from loadkit.net.permit import outside, permit
-from loadkit.net.target import Target
+from loadkit.net.http import target as target_module
+from loadkit.net.http.target import Target
+from loadkit.net.preflight.permit import outside, permit
 from loadkit.network import Network, Proxy
+from loadkit.security.hosts import checked_pattern
 
 
 @pytest.fixture(autouse=True)

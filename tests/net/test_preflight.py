@@ -8,11 +8,11 @@ import gevent.server
 import gevent.socket
 import pytest
 
-from loadkit.credentials import Credentials
 from loadkit.errors import TargetError, UsageError
-from loadkit.net import preflight as module
-from loadkit.net.preflight import preflight
-from loadkit.net.rest import Api
+from loadkit.net.http.rest import Api
+from loadkit.net.preflight import preflight as module
+from loadkit.net.preflight.preflight import preflight
+from loadkit.security.credentials import Credentials
 
 CREDENTIALS = Credentials("a-secret", "shop.example")
 

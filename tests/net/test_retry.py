@@ -2,9 +2,9 @@
 
 import pytest
 
-from loadkit.credentials import Credentials
 from loadkit.errors import UsageError
-from loadkit.net.retry import asked_delay, retry_delay
+from loadkit.net.http.retry import asked_delay, retry_delay
+from loadkit.security.credentials import Credentials
 
 NOON = 1_785_585_600.0  # Sat, 01 Aug 2026 12:00:00 GMT
 

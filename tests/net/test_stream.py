@@ -7,8 +7,8 @@ from time import perf_counter
 import gevent.socket
 import pytest
 
-from loadkit.net.allowance import Allowance
-from loadkit.net.stream import Stream
+from loadkit.net.websocket.flood_allowance import Allowance
+from loadkit.net.websocket.stream import Stream
 
 PONGS = [b"\x8a\x7d" + b"%0125d" % number for number in range(20_000)]
 TEXT = b"\x81\x02hi"

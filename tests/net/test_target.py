@@ -3,9 +3,9 @@
 import pytest
 
 from loadkit.errors import TargetError, UsageError
-from loadkit.net import target as target_module
-from loadkit.net.race import Reached
-from loadkit.net.target import Target
+from loadkit.net.http import target as target_module
+from loadkit.net.http.happy_eyeballs import Reached
+from loadkit.net.http.target import Target
 
 
 @pytest.mark.parametrize(

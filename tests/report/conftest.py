@@ -9,7 +9,7 @@ from loadkit.errors import Failure
 from loadkit.figures import VIOLATED, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.measure.summary import Summary, summarise
+from loadkit.verdict.summary import Summary, summarise
 
 Make = Callable[..., Summary]
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.measure.drift import Age, Drift, Figure
 from loadkit.report.drift import by_age, columns, looked_at, rows, told
 from loadkit.report.markdown import document
 from loadkit.report.terminal import render
+from loadkit.soak.drift import Age, Drift, Figure
 
 HOUR = 3600.0
 STILL = Figure(

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.measure.distribution import Distribution
-from loadkit.measure.incidents import LISTED, Incidents
-from loadkit.measure.summary import Summary
 from loadkit.measure.timeline import Row, Standing
 from loadkit.report.incidents import told
 from loadkit.report.markdown import document
 from loadkit.report.terminal import render
+from loadkit.soak.incidents import LISTED, Incidents
+from loadkit.stats.distribution import Distribution
+from loadkit.verdict.summary import Summary
 
 NONE_LEFT_OUT = {"negative": 0, "overflow": 0}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from loadkit.foreign import visible
-from loadkit.measure.verdict import of_search
 from loadkit.report.junit import document
+from loadkit.security.escaping import visible
+from loadkit.verdict.verdict import of_search
 
 LIMITS = [("response.p95", 2500.0), ("response.p99", 500.0), ("token.p50", 100.0)]
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.measure.slo import SloLine
-from loadkit.measure.summary import Summary
-from loadkit.measure.words import FROM_DUE
 from loadkit.report.terminal import fared, render
 from loadkit.report.verdict import verdict_line
+from loadkit.stats.number_format import FROM_DUE
+from loadkit.verdict.slo import SloLine
+from loadkit.verdict.summary import Summary
 
 LOST = [{"worker": "host-a_1f2e3d4c5b6a79881726354453627180", "at_s": 12.5, "sessions_live": 50}]
 LIMITS = [("response.p95", 2500.0), ("violations", 0.0), ("first_chunk.p95", 1200.0)]

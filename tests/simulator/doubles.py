@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 
 from loadkit.simulator import Dials, load_dials
-from loadkit.simulator.frames import Frame
-from loadkit.simulator.registry import Registry
-from loadkit.simulator.session import Session
-from loadkit.simulator.setting import Setting
-from loadkit.simulator.truth import TruthLog
+from loadkit.simulator.app.frame_writer import Frame
+from loadkit.simulator.app.registry import Registry
+from loadkit.simulator.app.truth_log import TruthLog
+from loadkit.simulator.session.session import Session
+from loadkit.simulator.shared import Setting
 
 QUICK = (
     "agent.join=1s",

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.simulator.events import (
+from loadkit.protocol import Event
+from loadkit.protocol import decode as client_decode
+from loadkit.protocol.types import CLIENT_TYPES, EventType
+from loadkit.simulator.session.events import (
     MALFORMED,
     ClientEvent,
     Refusal,
@@ -18,9 +21,6 @@ from loadkit.simulator.events import (
     encode,
     local_id,
 )
-from loadkit.wire import Event
-from loadkit.wire import decode as client_decode
-from loadkit.wire.types import CLIENT_TYPES, EventType
 
 from .doubles import JOIN, World, client_event, says
 

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from loadkit.simulator.agent import BROKEN_OFF, UNABLE_TO_START
-from loadkit.simulator.habits import Habits
-from loadkit.wire.types import RECEIPTS
+from loadkit.protocol.types import RECEIPTS
+from loadkit.simulator.session.agent import BROKEN_OFF, UNABLE_TO_START
+from loadkit.simulator.session.habits import Habits
 
 from .doubles import JOIN, Ear, World, says
 

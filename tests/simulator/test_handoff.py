@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from loadkit.simulator.session import Reason, Session
+from loadkit.simulator.session.session import Reason, Session
 
 from .doubles import END, JOIN, Ear, World, says
 

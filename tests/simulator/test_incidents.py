@@ -8,8 +8,8 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.simulator import load_dials
-from loadkit.simulator.incidents import Incident, Incidents
-from loadkit.simulator.truth import TruthLog
+from loadkit.simulator.app.truth_log import TruthLog
+from loadkit.simulator.faults.incidents import Incident, Incidents
 
 from .doubles import END, JOIN, HandClock, World, says
 

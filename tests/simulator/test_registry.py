@@ -1,7 +1,7 @@
 """How many sessions a server keeps, and which it drops for a new one."""
 
-from loadkit.simulator.registry import Registry
-from loadkit.simulator.session import Session
+from loadkit.simulator.app.registry import Registry
+from loadkit.simulator.session.session import Session
 
 from .doubles import World
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.simulator.tokens import (
+from loadkit.simulator.app.tokens import (
     DEFAULT_CONNECTOR_TOKEN,
     DEFAULT_HOST_IDENTIFIER,
     Credentials,

@@ -14,8 +14,8 @@ from locust.event import EventHook
 from locust.exception import StopUser
 
 import loadkit
-from loadkit.swarm import blame
-from loadkit.swarm.blame import Blame, OwnCodeError, own_frames, unmade_by
+from loadkit.swarm.worker import blame
+from loadkit.swarm.worker.blame import Blame, OwnCodeError, own_frames, unmade_by
 
 OURS = str(Path(loadkit.__file__).with_name("made_up.py"))
 

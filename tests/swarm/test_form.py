@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadkit.errors import UsageError
-from loadkit.swarm.form import Form
+from loadkit.swarm.web.form import Form
 
 HOST = "http://127.0.0.1:8100"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadkit.swarm.garbage import LOOK_EVERY, PER_SESSION, Sweeper, calm
+from loadkit.swarm.worker.garbage import LOOK_EVERY, PER_SESSION, Sweeper, calm
 
 
 class Cycle:

@@ -11,13 +11,13 @@ import pytest
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Phase
-from loadkit.foresight import Doubt
 from loadkit.measure.recorder import Recorder
-from loadkit.plan.profile import load_profile
-from loadkit.recovery.rebuild import rebuild
-from loadkit.swarm.folder import Folder
-from loadkit.swarm.roster import Loss, Roster
+from loadkit.profile.profile import load_profile
+from loadkit.readiness.foresight import Doubt
+from loadkit.results.rebuild import rebuild
 from loadkit.swarm.run import Run
+from loadkit.swarm.run_files import Folder
+from loadkit.swarm.workers.membership import Loss, Roster
 
 PROFILE = """[load]
 stages = [{ duration = "0s", users = 4 }, { duration = "20s", users = 4 }]

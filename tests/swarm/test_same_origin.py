@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.swarm.same_origin import SameOrigin, objection
+from loadkit.swarm.web.same_origin import SameOrigin, objection
 
 OURS = "127.0.0.1:8089"
 

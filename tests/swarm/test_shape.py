@@ -7,7 +7,7 @@ import pytest
 from locust.runners import MasterRunner
 
 from loadkit.errors import UsageError
-from loadkit.plan.settings import Load, Stage
+from loadkit.profile.tables import Load, Stage
 from loadkit.swarm.shape import EARLY, ProfileShape
 
 

@@ -7,10 +7,10 @@ import pytest
 from locust import User
 
 import loadkit.swarm.users as module
-from loadkit.foresight import foresee
-from loadkit.plan.errand import Errand, Outing
-from loadkit.plan.profile import Profile, load_profile
-from loadkit.swarm.search import for_search, of_a_step
+from loadkit.capacity.controller import for_search, of_a_step
+from loadkit.profile.profile import Profile, load_profile
+from loadkit.profile.scenario import Errand, Outing
+from loadkit.readiness.foresight import foresee
 from loadkit.swarm.users import ChatUser, outings
 
 ROOT = Path(__file__).parents[2]

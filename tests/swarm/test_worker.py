@@ -12,7 +12,7 @@ import pytest
 from loadkit.chat.effects import Finish
 from loadkit.figures import Count, Ending
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Outing, Worker
+from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Outing, Worker
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import zmq
 import zmq.green
 from locust.rpc import Message
 
-from loadkit.credentials import WORKER_KEY_VARIABLE
 from loadkit.errors import LoadkitError, UsageError
-from loadkit.swarm import worker_port as module
-from loadkit.swarm.worker_port import (
+from loadkit.security.credentials import WORKER_KEY_VARIABLE
+from loadkit.swarm.locust_internals import worker_port as module
+from loadkit.swarm.locust_internals.worker_port import (
     _MasterSocket,
     _WorkerSocket,
     key_pair,

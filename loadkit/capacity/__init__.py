@@ -1,0 +1,1 @@
+"""The search for the highest load that keeps the service level, its steps and its result."""

@@ -1,1 +1,0 @@
-"""`loadkit check-server`: what a server does and does not do of the protocol, without any load."""

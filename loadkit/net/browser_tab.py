@@ -1,0 +1,148 @@
+"""A further browser tab on a session: reads along, beats, and must see every event."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+
+from loadkit.chat.connection import SHORTEST_BEAT
+from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.event_log import Journal
+from loadkit.chat.violations import Wrong
+from loadkit.errors import Failure, RemoteError
+from loadkit.figures import Origin
+from loadkit.net.interfaces import Setting
+from loadkit.net.transcript import Frames
+from loadkit.net.websocket.link import Link
+from loadkit.protocol import Event, EventType, Flaw
+from loadkit.protocol.encode import HEARTBEAT
+
+__all__ = ["Tab"]
+
+AFTER: Final = 0.5  # seconds between the openings of further tabs
+BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
+AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does
+CLEAN: Final = 1000
+GOING_AWAY: Final = 1001
+LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is over
+
+
+class Tab:
+    """One more socket of a session, in a greenlet of its own."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        query: Callable[[int, str], str],
+        number: int,
+        origin: Origin,
+        frames: Frames,
+    ) -> None:
+        """
+        Args:
+            query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
+            number: of its session's further tabs before it, which are opened one after the other.
+            origin: whose session it is.
+            frames: of that session, which counts once with what its tabs see.
+        """
+        self._setting, self._query, self._origin = setting, query, origin
+        self._frames = frames
+        self._journal = Journal()
+        self._beat_every = BEAT
+        self._ended = False
+        self._lost = False
+        delay = AFTER * (number + 1)
+        self._greenlet: gevent.Greenlet[..., None] | None = gevent.spawn_later(delay, self._run)
+
+    def finish(self, cursor: int, *, ended: bool) -> None:
+        """The session is over: compare.
+
+        Args:
+            cursor: the highest sequence that the session's own socket saw.
+            ended: whether it was SESSION_END; else nobody knows how far the tab should be.
+        """
+        greenlet, self._greenlet = self._greenlet, None
+        assert greenlet is not None, "a tab is finished once"
+        if ended and self._journal.known:
+            greenlet.join(LAST_EVENTS)
+        # A killed greenlet keeps what killed it, with the frames that it went through and so this
+        # tab: were it kept here, all that a session is made of would be left to the collector.
+        greenlet.kill()
+        if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
+            text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
+            self._violated(Wrong.EVENT_LOST, text)
+
+    def _run(self) -> None:
+        while self._read_along():
+            gevent.sleep(AGAIN)
+
+    def _read_along(self) -> bool:
+        """Open a socket and read it to its end. Returns whether the server wants another one."""
+        setting = self._setting
+        try:
+            query = self._query(self._journal.cursor, setting.cursor)
+            link = Link.open(
+                setting.target, query, setting.traffic, compression=setting.compression
+            )
+        except RemoteError as error:
+            if not self._lost:  # else the session may be over by now
+                setting.recorder.fail(error.kind, f"a tab: {error.detail}", self._origin)
+            return False
+        setting.recorder.count("tabs.reopened" if self._lost else "tabs.opened")
+        self._journal.opened()
+        try:
+            beat_from, replaying = link.opened_at, True
+            while link.closed is None and not self._ended:
+                # The interval may only now be known, or switched off.
+                every = self._beat_every
+                for frame in link.receive(beat_from + every if every else None):
+                    for event in link.events(frame):
+                        replaying = self._take(event, replaying)
+                        self._lost = self._lost and replaying
+                every = self._beat_every
+                if every and link.closed is None and perf_counter() >= beat_from + every:
+                    link.send(HEARTBEAT)
+                    beat_from = perf_counter()
+            if link.closed is not None and not self._ended:
+                self._lost = True  # what it has not seen since, nobody has kept from it
+                code = link.closed.code
+                # A clean close may be an end without the event, which the session's own socket
+                # knows; it is followed by nothing.
+                if link.flooded or code not in (GOING_AWAY, CLEAN):
+                    kind = Failure.FRAME_FLOOD if link.flooded else Failure.CONNECTION_LOST
+                    setting.recorder.fail(kind, f"a tab: {code}", self._origin)
+            link.close(timeout=LAST_EVENTS)
+            sent_away = link.closed is not None and link.closed.code == GOING_AWAY
+            return sent_away and not self._ended and not link.flooded
+        finally:
+            link.drop()
+
+    def _take(self, event: Event | Flaw, replaying: bool) -> bool:
+        out: list[Effect] = []
+        if isinstance(event, Flaw):
+            self._violated(event.kind, event.detail)
+            return replaying
+        if event.type is EventType.EVENT_BATCH:
+            return False
+        self._journal.take(event, replaying, out)
+        if event.type is EventType.SESSION_START:
+            self._beat_every = _interval(event.payload.get("capabilities"))
+        for effect in out:
+            if isinstance(effect, Violation):
+                self._violated(effect.kind, f"a tab: {effect.detail}")
+            elif isinstance(effect, Counted):
+                self._setting.recorder.count(effect.key, effect.n)
+        self._ended = event.type is EventType.SESSION_END
+        return replaying
+
+    def _violated(self, kind: str, detail: str) -> None:
+        self._frames.violated(self._setting.recorder, kind, detail, self._origin, shown=False)
+
+
+def _interval(capabilities: Any) -> float:
+    """The announced seconds between heartbeats; 0 for none."""
+    every = capabilities.get("heartbeat_interval_seconds") if type(capabilities) is dict else None
+    if isinstance(every, bool) or not isinstance(every, (int, float)):
+        return BEAT
+    return float(every) if every == 0 or every >= SHORTEST_BEAT else BEAT

@@ -1,0 +1,84 @@
+"""What goes wrong with a session's sockets on purpose: when, and how it is done to them."""
+
+from time import perf_counter
+from typing import Any
+
+import gevent
+
+from loadkit.chat.connection import NEVER
+from loadkit.net.interfaces import Itinerary, Mishap
+from loadkit.net.websocket.link import Link
+
+__all__ = ["Fate"]
+
+
+class Fate:
+    """The mishaps and storms of one session.
+
+    Attributes:
+        deaf: from when to when nothing was read, on purpose (seconds, monotonic).
+    """
+
+    __slots__ = ("_graves", "_mishaps", "_moment", "_storms", "deaf")
+
+    def __init__(self, itinerary: Itinerary) -> None:
+        self._mishaps = itinerary.mishaps
+        self._storms = list(itinerary.storms)
+        self._moment: str | None = None
+        self._graves: list[Any] = []  # half-open sockets, whose server is still to find out
+        self.deaf = (NEVER, NEVER)
+
+    def due(self, started: float) -> float:
+        """When something is due next; infinity for never.
+
+        Args:
+            started: when the session began.
+        """
+        due = NEVER if self._mishaps is None else self._mishaps.due(started)
+        return min(due, self._storms[0][0]) if self._storms else due
+
+    def take(self, now: float) -> Mishap:
+        """What is due now."""
+        if self._storms and self._storms[0][0] <= now:
+            return self._storms.pop(0)[1]
+        assert self._mishaps is not None
+        return self._mishaps.strike(now)
+
+    def at(self, moment: str | None) -> Mishap | None:
+        """What happens at a moment of the protocol, when that is reached.
+
+        Args:
+            moment: the one that the session is at now; None for none that has a name.
+        """
+        if moment == self._moment:
+            return None
+        self._moment = moment
+        return None if moment is None or self._mishaps is None else self._mishaps.at_moment(moment)
+
+    def turn(self, begins: float, ends: float) -> None:
+        """A turn begins, and will be over as far as that can be foretold."""
+        if self._mishaps is not None:
+            self._mishaps.turn(begins, ends)
+
+    def stall(self, seconds: float) -> None:
+        """Read nothing for a while."""
+        begins = perf_counter()
+        gevent.sleep(seconds)
+        self.deaf = (begins, perf_counter())
+
+    def end(self, link: Link, kind: str, code: int | None = None) -> None:
+        """End a socket as a `Mishap` of that kind says: a close without a code is none."""
+        match kind:
+            case "close" if code is not None:
+                link.close(code)
+            case "reset":
+                link.drop(reset=True)
+            case "half_open":
+                self._graves.append(link.abandon())
+            case _:
+                link.drop()
+
+    def bury(self) -> None:
+        """The session is over: close what it left half-open."""
+        for grave in self._graves:
+            grave.close()

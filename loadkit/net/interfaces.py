@@ -1,0 +1,130 @@
+"""What a driver asks of its surroundings: who talks, where the figures go, what goes wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, Protocol
+
+from loadkit.actions import Act, Cue
+from loadkit.chat.personas import PERSONAS, Compression, Persona
+from loadkit.chat.policy import Policy
+from loadkit.errors import Failure
+from loadkit.figures import Client, Ending, Origin, Phase
+from loadkit.net.http.target import Target
+from loadkit.net.websocket.link import Traffic
+from loadkit.security.credentials import Credentials
+
+__all__ = ["Itinerary", "Mishap", "Mishaps", "Person", "Recorder", "Setting", "Transcript"]
+
+Transcript = Callable[[], Sequence[str]]
+
+
+class Person(Protocol):
+    """Who talks: told what was heard and why, answers with acts, `due` rising."""
+
+    @property
+    def away_s(self) -> float | None:
+        """How long after a `VANISH` they come back; None for never."""
+
+    def react(
+        self, at: float, heard: str, cue: Cue = Cue.ANSWERED, suggestions: Sequence[str] = ()
+    ) -> list[Act]: ...
+
+
+class Recorder(Protocol):
+    """Where the figures go; `loadkit.measure.recorder` is the real one."""
+
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None: ...
+    def unfinished(
+        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
+    ) -> None: ...
+    def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
+    def count_named(self, family: str, word: str) -> str: ...
+    def fail(self, kind: Failure, detail: str, origin: Origin) -> None: ...
+    def violate(
+        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
+    ) -> None: ...
+    def session_started(self) -> None: ...
+    def session_ended(self, ending: Ending) -> None: ...
+
+
+class Mishap(Protocol):
+    """One thing that goes wrong with a connection; `loadkit.profile.chaos` plans them."""
+
+    @property
+    def kind(self) -> str:
+        """`close`, `fin`, `reset`, `half_open` or `stall`."""
+
+    @property
+    def code(self) -> int | None:
+        """What a `close` says."""
+
+    @property
+    def seconds(self) -> float:
+        """How long a `stall` lasts."""
+
+
+class Mishaps(Protocol):
+    """What one session is to meet."""
+
+    def due(self, started: float) -> float: ...
+    def turn(self, begins: float, ends: float) -> None: ...
+    def strike(self, now: float) -> Mishap: ...
+    def at_moment(self, moment: str) -> Mishap | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the sessions of one worker share.
+
+    Attributes:
+        user_class: of their people.
+        client: what these have; `persona` is how it behaves.
+        platform: what a session says that it runs on.
+        compression: what its sockets offer of it; None for nothing.
+        cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
+    """
+
+    target: Target
+    credentials: Credentials
+    recorder: Recorder
+    traffic: Traffic
+    policy: Policy
+    rng: Random
+    persona: Persona = PERSONAS[Client.REFERENCE]
+    client: str = ""
+    platform: str = "web"
+    compression: Compression | None = None
+    cursor: Literal["seq", "integer"] = "seq"
+    user_class: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """What one session is to go through.
+
+    Attributes:
+        streaming: whether to ask for streamed answers.
+        mishaps: forced disconnects; None for none.
+        storms: those that hit many sessions at once: when (seconds, monotonic) and what.
+        tabs: further sockets on the same session, each of which must see every event.
+        restarts: cold resumes: after an answer the process is shut down and a new one, which
+            remembers nothing but the session and its token, goes on.
+        socket_age: how old the first socket is to be taken for, in seconds.
+        device: the `device_type` of who comes; None says nothing of it.
+    """
+
+    streaming: bool = False
+    mishaps: Mishaps | None = None
+    storms: tuple[tuple[float, Mishap], ...] = ()
+    tabs: int = 0
+    restarts: int = 0
+    socket_age: float = 0.0
+    device: str | None = None

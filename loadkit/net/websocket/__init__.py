@@ -1,0 +1,1 @@
+"""One WebSocket: the upgrade, frames both ways, compression, and stamps of arrival."""

@@ -1,0 +1,244 @@
+"""The bytes of one connection: read and written cooperatively, and dated as they arrive.
+
+There is no thread and no greenlet in here: whoever reads waits in its own, and nobody else may.
+"""
+
+import struct
+from socket import SO_LINGER, SOL_SOCKET
+from ssl import SSLWantReadError, SSLWantWriteError
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+from gevent.hub import Waiter
+from gevent.socket import wait
+
+from loadkit.net.websocket.flood_allowance import FRAME, Allowance
+from loadkit.net.websocket.timestamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
+
+__all__ = ["Stream"]
+
+_BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
+# One for all streams, as nothing gives way between a read and the copy of what came. A new block
+# for each read, cut down to that, left holes in the heap which grew for hours.
+_READ_INTO: Final = memoryview(bytearray(_BLOCK))
+_NEVER: Final = float("inf")
+_SEND_LIMIT: Final = 10.0  # seconds
+_LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
+_READ, _WRITE = 1, 2  # what a loop's io watcher looks for
+_MOMENT: Final = 1e-4  # seconds
+_MOST_AT_ONCE: Final = 4  # blocks read in a row before others have their turn
+
+_ARRIVALS: Final = ArrivalClock()  # one for all: a step of the wall clock concerns them all
+
+
+class Stream:
+    """A connected socket.
+
+    Args:
+        sock: it, which never blocks.
+        secure: whether it is TLS.
+        opened_at: when it was last read, by `perf_counter` in seconds.
+        allowance: to charge with waking up for nothing, as half a TLS record makes one do.
+
+    Attributes:
+        stamp: when what was read last arrived, on the same clock: when the last of its bytes
+            reached this machine, on plain TCP under Linux, else when it was read. Never before
+            the reading or sending that went before.
+        sent_at: when something was last sent to which the other side may answer.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_alarm_at",
+        "_allowance",
+        "_at_once",
+        "_begun",
+        "_next",
+        "_read_at",
+        "_reader",
+        "_secure",
+        "_sock",
+        "_stamped",
+        "_waiter",
+        "sent_at",
+        "stamp",
+    )
+
+    def __init__(self, sock: Any, *, secure: bool, opened_at: float, allowance: Allowance) -> None:
+        self._sock = sock
+        self._secure = secure
+        self._allowance = allowance
+        self._at_once = 0  # blocks read since others had their turn
+        self._begun = b""  # the end of what there was no room for, and goes before all else
+        self._next = b""  # what was offered last and goes then
+        self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
+        self._read_at = self.sent_at = self.stamp = opened_at
+        # One watcher for the life of the link: a new one each wait costs a system call each wait.
+        self._reader: Any = gevent.get_hub().loop.io(sock.fileno(), _READ)
+        self._alarm: Any = None  # the timer that ends a wait
+        self._alarm_at = _NEVER
+        self._waiter: Waiter[bool] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this side still has its socket."""
+        return self._sock is not None
+
+    def read(self, until: float | None) -> bytes | None:
+        """What there is on the stream.
+
+        Returns:
+            b"" at its end; None when `until` has passed, or the allowance.
+        """
+        sock = self._sock
+        while True:
+            # Wait first: nearly always there is nothing yet, and asking costs an exception. What
+            # TLS has decrypted already does not wake anybody.
+            if not (self._secure and sock.pending()) and self._wait(until):
+                self._at_once = 0
+            elif self._at_once == _MOST_AT_ONCE:
+                self.give_way()
+            else:
+                self._at_once += 1
+            try:
+                return self.block()
+            except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
+                self._at_once = 0
+                # Timers count from the loop's last turn, so they may come a little early.
+                if until is not None and perf_counter() >= until:
+                    return None
+                self._allowance.left -= FRAME
+                if self._allowance.left < 0:
+                    return None
+            except OSError:
+                return b""
+
+    def give_way(self) -> None:
+        """Let all others who are ready have their turn.
+
+        Not by `gevent.sleep(0)`, behind which a loop looks at its sockets and timers only after
+        fifty such turns; by a wait for more to read, which a flood ends at once.
+        """
+        self._at_once = 0
+        if self._sock is not None:
+            self._wait(perf_counter() + _MOMENT)
+
+    def _wait(self, until: float | None) -> bool:
+        """Sleep until there may be something to read, or `until` has come; at times for less.
+
+        Returns False if `until` has passed, and nobody slept.
+
+        The alarm goes on from one wait to the next, and is set anew only when it would come too
+        late: deadlines lie far ahead, and nearly every answer puts them off.
+        """
+        hub = gevent.get_hub()
+        if until is not None and until < self._alarm_at:
+            remaining = until - perf_counter()
+            if remaining <= 0.0:
+                return False
+            if self._alarm is not None:
+                self._alarm.close()
+            self._alarm = hub.loop.timer(remaining)
+            self._alarm_at = until
+            self._alarm.start(self._ring)
+        waiter = self._waiter = Waiter(hub)
+        self._reader.start(waiter.switch, True)
+        try:
+            waiter.get()
+        finally:
+            self._waiter = None
+            self._reader.stop()
+        return True
+
+    def _ring(self) -> None:
+        self._alarm_at = _NEVER
+        if self._waiter is not None:
+            self._waiter.switch(False)
+
+    def block(self) -> bytes:
+        """Read once, without waiting, and date what came.
+
+        Raises:
+            OSError: there is nothing yet, or the stream broke.
+        """
+        if not self._stamped:
+            size = self._sock.recv_into(_READ_INTO)
+            self.stamp = perf_counter()
+            return bytes(_READ_INTO[:size])
+        size, notes, _, _ = self._sock.recvmsg_into((_READ_INTO,), NOTE_SIZE)
+        arrived, self._read_at = _ARRIVALS.read(notes, self._read_at)
+        # What crossed our own words on the way counts as heard after them: time in a session runs
+        # one way.
+        sent_at = self.sent_at
+        self.stamp = arrived if arrived > sent_at else sent_at
+        return bytes(_READ_INTO[:size])
+
+    def write(self, data: bytes, until: float | None) -> None:
+        """Send all of it.
+
+        Args:
+            data: what to send.
+            until: the `perf_counter` to wait for room at most; None for 10 seconds from now.
+
+        Raises:
+            OSError: the stream broke, or took nothing for so long.
+        """
+        if self._begun:
+            data = b"".join((self._begun, self._next, data))
+            self._begun = self._next = b""
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent != len(data):
+            self._write_rest(memoryview(data)[sent:], until)
+
+    def offer(self, data: bytes) -> None:
+        """Send it when there is room, and wait for none; what was offered before is dropped then.
+
+        Raises:
+            OSError: the stream broke.
+        """
+        self._next = data
+        if self._begun:
+            self._begun = self._begun[self._send(self._begun) :]
+        if not self._begun:
+            self._begun, self._next = data[self._send(data) :], b""
+
+    def _send(self, data: bytes) -> int:
+        try:
+            sent: int = self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        return sent
+
+    def _write_rest(self, rest: memoryview, until: float | None) -> None:
+        until = perf_counter() + _SEND_LIMIT if until is None else until
+        sock = self._sock
+        writer = gevent.get_hub().loop.io(sock.fileno(), _WRITE)
+        try:
+            while rest:
+                wait(writer, timeout=max(0.0, until - perf_counter()))
+                try:
+                    rest = rest[sock.send(rest) :]
+                except BlockingIOError:
+                    continue
+        finally:
+            writer.close()
+
+    def reset_on_close(self) -> None:
+        """Have the socket say goodbye by a TCP reset. Does nothing when it is gone."""
+        if self._sock is not None:
+            self._sock.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
+
+    def detach(self) -> Any:
+        """Hand out the socket, which nobody watches any more; None if it is gone already."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._reader.close()
+            self._reader = None
+            if self._alarm is not None:
+                self._alarm.close()
+                self._alarm = None
+        return sock

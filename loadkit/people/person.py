@@ -1,0 +1,339 @@
+"""One person: what they do, and when, from what they have just heard."""
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
+from loadkit.people.steady_state import turns_found, wait_found
+from loadkit.people.writing import Turn, Writer, halves
+from loadkit.profile.dialogue import Repertoire
+from loadkit.profile.profile import Profile
+from loadkit.profile.scenario import Abandon, Errand, Handoff, Idle
+from loadkit.profile.tables import Conversation
+from loadkit.profile.user_model import Human
+from loadkit.stats.random_streams import Chance, lognormal, person_rng
+
+__all__ = ["ASKS", "Act", "Errand", "Person", "person_rng"]
+
+ASKS: Final = (
+    "agent please",
+    "can I talk to a real person? agent please",
+    "this isn't helping, agent please",
+    "agent please, I'd rather speak to someone",
+    "could I get a human agent please",
+)
+"""How people ask for a human. All hold the words that make the simulator hand over."""
+
+_REFUSAL_WAIT_S: Final = (2.0, 5.0)  # "try again in a moment": uniform. Ours
+_REFUSALS: Final = 3  # how often in a row a refused line is said again
+_GONE_WITHIN_S: Final = 1.0  # of sending, for who is gone while waiting: before most answers
+_REQUESTS: Final = 3  # how often a human is asked for while only the agent answers
+_TURN_S: Final = 25.0  # a turn with its answer, for the age of who is found in mid-talk. Ours
+
+# Numbers of draws. A turn draws under its own number, so that what was refused, or left
+# unanswered, on the way to it does not move it.
+_BIRTH, _ASKING, _REFUSED = 1 << 40, 2 << 40, 3 << 40
+
+HANDOFF: Final = Handoff()
+IDLE: Final = Idle()
+ABANDON: Final = Abandon()
+
+
+class _Birth(NamedTuple):
+    """What each slot of a person's first draws decides."""
+
+    device: float
+    typing: float
+    reading: float
+    turns: float
+    impatience: float
+    idle: float
+    after: float
+    silent: float
+    comes_back: float
+    away: float
+    while_typing: float
+    gone_when: float
+    length: float
+    place: float
+
+
+class _Exit(NamedTuple):
+    """How a person is gone: in which turn; `when`, a share of the time that it may happen in."""
+
+    turn: int
+    how: str
+    while_typing: bool
+    when: float
+
+
+class Person:
+    """The user of one session.
+
+    What a person does hangs on the stream they are born from and on what they hear, never on who
+    else draws. Each choice is looked up under the number of its turn, so a person holds no
+    generator, and makes the same choice in the same turn whatever came before it.
+    """
+
+    __slots__ = (
+        "_age_s",
+        "_asked",
+        "_away_s",
+        "_busy",
+        "_bye",
+        "_chance",
+        "_errand",
+        "_exit",
+        "_gone",
+        "_handoff",
+        "_human",
+        "_idle_s",
+        "_limit_s",
+        "_line",
+        "_lines",
+        "_live",
+        "_refused",
+        "_retried",
+        "_said",
+        "_scale",
+        "_turns",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        human: Human,
+        conversation: Conversation,
+        dialogues: Repertoire,
+        rng: random.Random,
+        errand: Errand = Errand.CHAT,
+        *,
+        handoff: Handoff = HANDOFF,
+        idle: Idle = IDLE,
+        abandon: Abandon = ABANDON,
+        midway: bool = False,
+    ) -> None:
+        """Draw a person.
+
+        Args:
+            human: how people are.
+            conversation: how often they speak, and the time scale.
+            dialogues: what they may say; shared between persons.
+            rng: the person's stream, see `person_rng`. Not kept.
+            errand: what they have come for.
+            handoff, idle, abandon: how they go about it.
+            midway: whether to draw one who is found in the midst of a session, as in a load that
+                has gone on for long, and who lives only the rest of it.
+        """
+        self._chance = Chance(rng)
+        u = _Birth(*self._chance.draws(_BIRTH)[: len(_Birth._fields)])
+        scale, patience = conversation.time_scale, human.impatience
+        self._human, self._handoff, self._errand = human, handoff, errand
+        self._scale = scale
+        self._writer = Writer(human, scale, device=u.device, typing=u.typing, reading=u.reading)
+        self._idle_s = lognormal(u.idle, idle.duration.median, idle.duration.sigma)
+        self._limit_s = math.inf
+        if patience is not None:
+            self._limit_s = lognormal(u.impatience, patience.median, patience.sigma)
+
+        turns = conversation.turns
+        lines = self._turns = turns.min + int(u.turns * (turns.max - turns.min + 1))
+        self._exit: _Exit | None = None
+        self._gone = ""  # how, once it is on the way
+        self._away_s: float | None = None
+        if errand is Errand.HUMAN:
+            lines += handoff.live_turns
+        elif errand is Errand.ABANDON:
+            after = abandon.after.min + int(u.after * (abandon.after.max - abandon.after.min + 1))
+            how = "silent" if u.silent < abandon.silent else "fin"
+            self._exit = _Exit(after, how, u.while_typing < 0.5, u.gone_when)
+            self._limit_s = math.inf
+            lines = self._turns = max(self._turns, after + 1)
+            if u.comes_back < abandon.comes_back:
+                away = lognormal(u.away, abandon.away.median, abandon.away.sigma)
+                self._away_s = away * self._scale
+        self._age_s, over = 0.0, 0
+        if midway:
+            over = self._skip(u, conversation, idle, abandon)
+            to_human = handoff.live_turns if errand is Errand.HUMAN else 0
+            lines = over + self._turns + to_human
+        self._lines = dialogues.lines(lines, rng)[over:]
+
+        self._said = 0
+        self._line = ""  # the last one, which is said again when it was refused
+        self._refused = self._asked = 0
+        self._retried = self._live = False
+        self._busy = -math.inf  # when the last thing that is under way is done
+        self._bye = math.inf  # when the person leaves, once that is decided
+
+    def _skip(self, u: _Birth, conversation: Conversation, idle: Idle, abandon: Abandon) -> int:
+        """Be found in the midst of the session. Returns how many lines were said before."""
+        if self._errand is Errand.IDLE:
+            waited = wait_found(u.length, u.place, idle.duration)
+            self._idle_s, self._age_s = waited.left, waited.done * self._scale
+            return 0
+        least, most = conversation.turns.min, conversation.turns.max
+        # The turns with the human, and the one that asks for them: these are not cut short, so
+        # who is found there begins with the question.
+        human = 1 + self._handoff.live_turns if self._errand is Errand.HUMAN else 0
+        if self._exit is not None:
+            least, most = abandon.after.min + 1, abandon.after.max + 1
+        found = turns_found(u.length, u.place, least + human, most + human)
+        self._turns = max(0, found.left - human)
+        if self._exit is not None:
+            self._exit = self._exit._replace(turn=found.left - 1)
+        self._age_s = found.done * _TURN_S * self._scale
+        return found.length - human - self._turns
+
+    @classmethod
+    def of(
+        cls,
+        profile: Profile,
+        rng: random.Random,
+        errand: Errand = Errand.CHAT,
+        *,
+        midway: bool = False,
+    ) -> "Person":
+        """Draw a person of a profile; see `__init__`."""
+        return cls(
+            profile.human,
+            profile.conversation,
+            profile.dialogues,
+            rng,
+            errand,
+            handoff=profile.handoff,
+            idle=profile.idle,
+            abandon=profile.abandon,
+            midway=midway,
+        )
+
+    @property
+    def age_s(self) -> float:
+        """How long the session has been under way already, in scaled seconds, about."""
+        return self._age_s
+
+    @property
+    def turns(self) -> int:
+        """How often this person will speak, requests for a human not counted."""
+        return self._turns
+
+    @property
+    def away_s(self) -> float | None:
+        """How long after a `VANISH` the person comes back, in scaled seconds; None for never."""
+        return self._away_s
+
+    def react(
+        self,
+        at: float,
+        heard: str,
+        cue: Cue = Cue.ANSWERED,
+        suggestions: Sequence[str] = (),
+    ) -> list[Act]:
+        """Read what was said, think, type the next line and send it; or leave, or wait.
+
+        Acts of an earlier reaction may still be due: what this one returns comes after them and
+        takes the place of none, except that any `LEAVE` among them is to be dropped first, which
+        is how patience that was not needed ends, and with `SOMEBODY_ELSE` all of them, for they
+        were not meant for who listens now. A person who came back after a `VANISH` and
+        goes on is told again of what they heard last.
+
+        Args:
+            at: when it happened, in seconds on the monotonic clock.
+            heard: the text to read; empty where there is none.
+            cue: why it is the person's turn.
+            suggestions: the texts of the answers that may be tapped.
+
+        Returns:
+            Acts, `due` never falling and none before `at`; none where the person only waits:
+            for the answer to a line that is under way, or for the human to leave. A `LEAVE` or
+            `VANISH` is the last one.
+        """
+        if self._bye < math.inf:
+            return [Act(max(at, self._bye), ActKind.LEAVE)]
+        if at < self._busy:
+            if cue not in SOMEBODY_ELSE:
+                return self._with_patience([])
+            if self._gone:
+                return [Act(self._busy, ActKind.VANISH, self._gone)]
+            self._busy = at
+            self._writer.interrupt(at)
+        if cue is Cue.OVERLOADED and self._line:
+            return self._again(at)
+        self._refused = 0
+        if self._errand is Errand.IDLE:
+            return self._goodbye(at, self._idle_s)
+        if cue is Cue.NO_HUMAN:
+            if self._handoff.on_failure == "leave" or self._retried:
+                return self._goodbye(at, self._writer.reading_s(heard))
+            self._retried = True
+            return self._ask(at, heard)
+        if cue is Cue.HUMAN_JOINED and self._errand is Errand.HUMAN and not self._live:
+            self._live, self._turns = True, self._said + self._handoff.live_turns
+        if cue is Cue.AGENT_BACK:  # nobody asks twice for whom they have just had
+            self._live, self._asked = False, _REQUESTS
+        if self._said < self._turns:
+            return self._speak(at, heard, suggestions)
+        if self._live:
+            return []
+        if self._errand is Errand.HUMAN and self._asked < _REQUESTS:
+            return self._ask(at, heard)
+        return self._goodbye(at, self._writer.reading_s(heard))
+
+    def _speak(self, at: float, heard: str, suggestions: Sequence[str]) -> list[Act]:
+        turn, human = self._said, self._human
+        self._said = turn + 1
+        u = self._drawn(turn)
+        leaving = self._exit is not None and self._exit.turn == turn
+        if suggestions and u.suggestion < human.suggestion:
+            line = suggestions[int(u.suggestion_which * len(suggestions))]
+            acts = self._writer.tap(at, heard, line, u)
+        else:
+            line, second = self._lines[turn], ""
+            if u.double < human.double_message and not leaving:
+                line, second = halves(line, u.double_where)
+            acts = self._writer.write(at, heard, line, u, second)
+        self._line, self._busy = acts[-1].text, acts[-1].due
+        return self._vanish(acts) if leaving else self._with_patience(acts)
+
+    def _ask(self, at: float, heard: str) -> list[Act]:
+        u = self._drawn(_ASKING + self._asked)
+        self._asked += 1
+        line = ASKS[int(u.ask * len(ASKS))]
+        acts = self._writer.write(at, heard, line, u)
+        self._line, self._busy = line, acts[-1].due
+        return self._with_patience(acts)
+
+    def _again(self, at: float) -> list[Act]:
+        if self._refused == _REFUSALS:
+            return self._goodbye(at, 0.0)
+        u = self._drawn(_REFUSED + self._said * (_REFUSALS + 1) + self._refused)
+        self._refused += 1
+        least, most = _REFUSAL_WAIT_S
+        self._busy = at + (least + (most - least) * u.refusal_wait) * self._scale
+        return self._with_patience([Act(self._busy, ActKind.SAY, self._line)])
+
+    def _goodbye(self, at: float, wait: float) -> list[Act]:
+        self._bye = at + wait * self._scale
+        return [Act(self._bye, ActKind.LEAVE)]
+
+    def _vanish(self, acts: list[Act]) -> list[Act]:
+        leaving, self._exit = self._exit, None
+        assert leaving is not None
+        self._gone = leaving.how
+        due = acts[-1].due + leaving.when * _GONE_WITHIN_S
+        if leaving.while_typing and len(acts) > 1:
+            due = acts[0].due + leaving.when * (acts[-1].due - acts[0].due)
+            acts = [act for act in acts[:-1] if act.due <= due]
+            self._said -= 1  # whoever comes back types it again
+        self._busy = due
+        return [*acts, Act(due, ActKind.VANISH, leaving.how)]
+
+    def _drawn(self, number: int) -> Turn:
+        return Turn(*self._chance.draws(number)[: len(Turn._fields)])
+
+    def _with_patience(self, acts: list[Act]) -> list[Act]:
+        if self._limit_s < math.inf:
+            acts.append(Act(self._busy + self._limit_s, ActKind.LEAVE))
+        return acts

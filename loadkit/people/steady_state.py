@@ -1,0 +1,68 @@
+"""Where a session stands that is found under way: how long it is, and how much of it is over.
+
+Whoever looks at sessions in their steady state does not find them as they are born. A long one is
+under way for longer and so is found more often, in proportion to its length; and every place in it
+is as likely as any other (Cox, "Renewal Theory", 1962, chapter 5). What is then left has the
+distribution P(left >= r) / mean length, which is what a load that has run for hours looks like.
+"""
+
+import math
+from typing import NamedTuple
+
+from loadkit.profile.user_model import Wait
+from loadkit.stats.random_streams import lognormal
+
+__all__ = ["Turns", "Waited", "turns_found", "wait_found"]
+
+
+class Turns(NamedTuple):
+    """A conversation that is found under way: its length and what is over, in turns."""
+
+    length: int
+    done: int
+
+    @property
+    def left(self) -> int:
+        """What is still to come: at least the turn in which it is found."""
+        return self.length - self.done
+
+
+class Waited(NamedTuple):
+    """A time that is found under way: its length and what is over, in seconds."""
+
+    length: float
+    done: float
+
+    @property
+    def left(self) -> float:
+        """What is still to come."""
+        return self.length - self.done
+
+
+def turns_found(length: float, place: float, least: int, most: int) -> Turns:
+    """A conversation whose number of turns is uniform from `least` to `most`, found under way.
+
+    Args:
+        length, place: between 0 and 1: which conversation is found, and where in it.
+        least, most: both included; `least` is at least 1.
+    """
+    # Of length n with the chance n / sum: the least n for which least + … + n reaches the share.
+    below = least * (least - 1) / 2
+    share = length * (most * (most + 1) / 2 - below)
+    found = math.ceil((math.sqrt(1 + 8 * (share + below)) - 1) / 2)
+    found = min(max(found, least), most)
+    return Turns(found, int(place * found))
+
+
+def wait_found(length: float, place: float, wait: Wait) -> Waited:
+    """A log-normal time, found under way.
+
+    A log-normal whose values are weighted by themselves is one again, with its median higher by
+    the factor exp(sigma²): Crow and Shimizu, "Lognormal Distributions", 1988.
+
+    Args:
+        length, place: between 0 and 1: which one is found, and where in it.
+        wait: how they are born.
+    """
+    whole = lognormal(length, wait.median * math.exp(wait.sigma**2), wait.sigma)
+    return Waited(whole, place * whole)

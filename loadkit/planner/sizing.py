@@ -1,0 +1,361 @@
+"""The arithmetic of a plan: from sessions an hour to agents, generators and bandwidth."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from loadkit.config.magnitude import MOST
+from loadkit.errors import UsageError
+from loadkit.planner.inputs import Carried, Figure
+from loadkit.planner.reconnect_storm import POLICIES, Storm, simulate
+from loadkit.stats.number_format import number
+from loadkit.stats.queueing import Objective, Service, agents_needed
+
+__all__ = ["Plan", "Row", "make_plan"]
+
+PACE: Final = 26.0
+"""Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
+
+LEAST: Final = 1e-9
+"""Sessions at once; fewer are nobody."""
+
+SPARE: Final = 0.05
+"""Of the agents' work: where fewer are to spare, a plan says that there is no margin. Ours."""
+
+PORTS: Final = 28_232
+"""Connections from one address to another: Linux' default `ip_local_port_range`, 32768 to 60999."""
+
+SENT, RECEIVED = (374, 650), (2_153, 1_538)
+"""Bytes of WebSocket frames a session, and on top of it a turn, to and from the target; heartbeats
+are not in them. Two runs of `smoke` against the simulator, of one turn and of eight a session,
+solved for both; they foretell two other runs of it to 3 %. docs/planning.md."""
+
+BEAT_SENT, BEAT_RECEIVED = 50, 147
+"""Bytes of a heartbeat's frame and of its echo's, headers included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of a plan, in each of its columns.
+
+    Attributes:
+        name: with its unit.
+        symbol: that other formulas call it by; may be empty.
+        formula: how it was reckoned.
+        values: one a column.
+    """
+
+    name: str
+    symbol: str
+    formula: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of it.
+
+    Attributes:
+        inputs: what it was reckoned with.
+        columns: what the values of each row are for.
+        rows: the figures.
+        storms: everyone of the last column cut off at once, by each rule of coming back.
+        remarks: what follows from the figures, a sentence each.
+    """
+
+    inputs: Mapping[str, Figure]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    storms: tuple[Storm, ...]
+    remarks: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as `--json` writes it: durations in seconds, shares from 0 up."""
+        return {
+            "schema": "loadkit.plan/1",
+            "inputs": {
+                name: {
+                    "value": _plain(figure.value),
+                    "text": figure.text,
+                    "origin": figure.origin,
+                    "source": figure.source,
+                }
+                for name, figure in self.inputs.items()
+            },
+            "columns": list(self.columns),
+            "rows": [
+                {
+                    "name": row.name,
+                    "symbol": row.symbol,
+                    "formula": row.formula,
+                    "values": list(row.values),
+                }
+                for row in self.rows
+            ],
+            "storms": [
+                {
+                    "policy": storm.policy.name,
+                    "rule": storm.policy.rule,
+                    "sessions": storm.sessions,
+                    "upgrades_per_second": storm.upgrades_per_second,
+                    "peak_per_second": storm.peak,
+                    "attempts_each": storm.attempts_each,
+                    "back_after_s": storm.back_after,
+                    "gave_up": storm.gave_up,
+                    "attempts": list(storm.attempts),
+                    "accepted": list(storm.accepted),
+                }
+                for storm in self.storms
+            ],
+            "remarks": list(self.remarks),
+        }
+
+
+def make_plan(inputs: Mapping[str, Figure]) -> Plan:
+    """Reckon a plan.
+
+    Args:
+        inputs: of `loadkit.planner.inputs.read_inputs`.
+
+    Raises:
+        UsageError: an objective that no number of agents keeps, or more load than is reckoned with.
+    """
+    value = {name: figure.value for name, figure in inputs.items()}
+    columns, concurrent = _columns(value)
+    arrivals = [sessions / value["mean_session"] for sessions in concurrent]
+    rows = [*_demand(inputs, value, arrivals, concurrent)]
+    rows += _agents("agents", "c", "service", "slo", inputs, [a * value["turns"] for a in arrivals])
+    if value["handoffs"]:
+        rate = [a * value["handoffs"] for a in arrivals]
+        rows += _agents("humans", "c′", "live_service", "live_slo", inputs, rate)
+    rows += [*_traffic(value, arrivals, concurrent), *_generator(inputs, value, concurrent)]
+    remarks = [*_margin(rows)]
+    if "capacity" in value:
+        capacity: Carried = value["capacity"]
+        demand = concurrent
+        if capacity.turns_per_second is not None:
+            demand = [rate * value["turns"] for rate in arrivals]
+        rows += _deployments(capacity, demand)
+        remarks += _until_full(value, capacity, demand)
+        remarks += _untried(capacity, concurrent, rows)
+    cut_off = math.ceil(concurrent[-1])
+    takes = value.get("upgrades_per_second", cut_off / 60)
+    storms = tuple(simulate(policy, cut_off, takes) for policy in POLICIES)
+    return Plan(inputs, columns, tuple(rows), storms, tuple(remarks))
+
+
+def _columns(value: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
+    """What is reckoned for, and how many sessions there are at once in each."""
+    if "sessions_per_hour" in value:
+        mean = value["sessions_per_hour"] / 3600 * value["mean_session"]
+        names, concurrent = ["mean", "peak"], [mean, mean * value["peak_to_mean"]]
+    else:
+        names, concurrent = ["peak"], [value["concurrent"]]
+    if value["growth"] != 1:
+        names.append(f"+{value['years']:g} years")
+        concurrent.append(_grown(concurrent[-1], value["growth"], value["years"]))
+    return tuple(names), concurrent
+
+
+def _grown(concurrent: float, growth: float, years: float) -> float:
+    try:
+        grown = float(concurrent * growth**years)
+    except OverflowError:
+        grown = math.inf
+    if not LEAST <= grown <= MOST:
+        raise UsageError(
+            f"--growth over --years leads to {grown:,.3g} sessions at once: it is reckoned with "
+            f"{LEAST:g} to {MOST:,.0f}; look less far ahead"
+        )
+    return grown
+
+
+def _demand(
+    inputs: Mapping[str, Figure],
+    value: Mapping[str, Any],
+    arrivals: list[float],
+    concurrent: list[float],
+) -> list[Row]:
+    grown = f"; then × {value['growth']:.4g}^{value['years']:g}" if value["growth"] != 1 else ""
+    length = inputs["mean_session"].text
+    if "sessions_per_hour" in value:
+        asked = f"{inputs['sessions_per_hour'].text}, × {inputs['peak_to_mean'].text} at the peak"
+        hourly, each, at_once = asked + grown, "S ÷ 3,600 s", f"λ × {length} (Little)"
+    else:
+        at_once, each = inputs["concurrent"].text + grown, f"L ÷ {length} (Little)"
+        hourly = "λ × 3,600 s"
+    turns = tuple(rate * value["turns"] for rate in arrivals)
+    return [
+        Row("sessions an hour", "S", hourly, tuple(rate * 3600 for rate in arrivals)),
+        Row("session arrivals, /s", "λ", each, tuple(arrivals)),
+        Row("sessions at once", "L", at_once, tuple(concurrent)),
+        Row("turns, /s", "τ", f"λ × {inputs['turns'].text} turns", turns),
+    ]
+
+
+def _agents(
+    name: str,
+    symbol: str,
+    service: str,
+    slo: str,
+    inputs: Mapping[str, Figure],
+    rates: list[float],
+) -> list[Row]:
+    objective: Objective = inputs[slo].value
+    needed = []
+    for rate in rates:
+        busy = Service(inputs[service].value)
+        try:
+            agents = agents_needed(rate, busy, objective)
+        except ValueError as error:
+            raise UsageError(f"the plan is too large: {error}") from error
+        if agents is None:
+            longest = -busy.mean * math.log(objective.late)
+            raise UsageError(
+                f"--slo {inputs[slo].text} is kept by no number of agents: with a mean service of "
+                f"{inputs[service].text} that percentile of the service alone is {longest:.3g} s; "
+                "raise the limit or shorten --service"
+            )
+        needed.append(agents)
+    loads = [rate * inputs[service].value for rate in rates]
+    held = inputs[slo].text.replace("=", " ≤ ")
+    source = "τ" if name == "agents" else f"λ × {inputs['handoffs'].text}"
+    mark = "a" if name == "agents" else "a′"
+    # Rounded down: a queue that is full to 100 % has no end, and this one has.
+    used = tuple(
+        math.floor(1000 * load / agents) / 10 for load, agents in zip(loads, needed, strict=True)
+    )
+    return [
+        Row(f"busy {name}, erlangs", mark, f"{source} × {inputs[service].text}", tuple(loads)),
+        Row(f"{name} needed", symbol, f"fewest with {held} (M/M/c, Erlang C)", tuple(needed)),
+        Row("  their utilisation, %", "", f"{mark} ÷ {symbol}", used),
+    ]
+
+
+def _margin(rows: list[Row]) -> list[str]:
+    """What Erlang's formula takes for granted: that the rate is known, and does not move."""
+    busy = next(row.values for row in rows if row.symbol == "a")
+    needed = next(row.values for row in rows if row.symbol == "c")
+    spare = min(agents / load - 1 for agents, load in zip(needed, busy, strict=True))
+    if spare >= SPARE:
+        return []
+    return [
+        "The fewest agents leave no margin: Erlang C takes the rate of turns for certain, and "
+        f"with {100 * spare:.2g} % more than planned their queue grows without bound."
+    ]
+
+
+def _traffic(value: Mapping[str, Any], arrivals: list[float], concurrent: list[float]) -> list[Row]:
+    beats = [sessions / value["heartbeat"] for sessions in concurrent]
+
+    def megabits(each: tuple[int, int], beat: int) -> tuple[float, ...]:
+        bare, turn = each
+        return tuple(
+            8e-6 * (rate * (bare + turn * value["turns"]) + beating * beat)
+            for rate, beating in zip(arrivals, beats, strict=True)
+        )
+
+    def formula(each: tuple[int, int], beat: int) -> str:
+        return f"8 × (λ × {each[0]:,} B + τ × {each[1]:,} B + h × {beat} B)"
+
+    both = tuple(8e-6 * beating * (BEAT_SENT + BEAT_RECEIVED) for beating in beats)
+    return [
+        Row("heartbeats, /s", "h", f"L ÷ {value['heartbeat']:g} s; as many echoes", tuple(beats)),
+        Row("to the target, Mbit/s", "", formula(SENT, BEAT_SENT), megabits(SENT, BEAT_SENT)),
+        Row(
+            "from the target, Mbit/s",
+            "",
+            formula(RECEIVED, BEAT_RECEIVED),
+            megabits(RECEIVED, BEAT_RECEIVED),
+        ),
+        Row("  heartbeats of both, Mbit/s", "", f"8 × h × ({BEAT_SENT} + {BEAT_RECEIVED}) B", both),
+    ]
+
+
+def _generator(
+    inputs: Mapping[str, Figure], value: Mapping[str, Any], concurrent: list[float]
+) -> list[Row]:
+    # The figure of docs/doctor.md is of people at one pace; one's own figure is of one's own.
+    quicker = max(1.0, PACE * value["turns"] / value["mean_session"])
+    if inputs["sessions_per_core"].origin == "given":
+        quicker = 1.0
+    by = f"L ÷ {inputs['sessions_per_core'].text}"
+    by += f" × {quicker:.3g} (a turn comes oftener than every {PACE:g} s)" if quicker > 1 else ""
+
+    def over(divide: Callable[[float], float]) -> tuple[float, ...]:
+        return tuple(divide(sessions) for sessions in concurrent)
+
+    return [
+        Row(
+            "generator cores",
+            "",
+            by,
+            over(lambda sessions: math.ceil(sessions / value["sessions_per_core"] * quicker)),
+        ),
+        Row(
+            "generator memory, GB",
+            "",
+            f"L × {inputs['session_kb'].text} KB",
+            over(lambda sessions: sessions * value["session_kb"] * 1e-6),
+        ),
+        Row(
+            "source IP addresses",
+            "",
+            f"L ÷ {PORTS:,} ports, to one address",
+            over(lambda sessions: math.ceil(sessions / PORTS)),
+        ),
+    ]
+
+
+def _carries(capacity: Carried) -> float:
+    turns = capacity.turns_per_second
+    return capacity.sessions if turns is None else turns
+
+
+def _deployments(capacity: Carried, demand: list[float]) -> list[Row]:
+    held, what = _carries(capacity), "L" if capacity.turns_per_second is None else "τ"
+    return [
+        Row(
+            "deployments needed",
+            "D",
+            f"{what} ÷ {capacity.text}, rounded up",
+            tuple(float(math.ceil(asked / held)) for asked in demand),
+        ),
+        Row(
+            "one deployment carries, %",
+            "",
+            f"{capacity.text} ÷ {what}",
+            tuple(100 * held / asked for asked in demand),
+        ),
+    ]
+
+
+def _until_full(value: Mapping[str, Any], capacity: Carried, demand: list[float]) -> list[str]:
+    today = demand[-2] if value["growth"] != 1 else demand[-1]
+    if _carries(capacity) < today:
+        return ["One deployment does not hold today's peak."]
+    if value["growth"] <= 1:
+        return []
+    years = math.log(_carries(capacity) / today) / math.log(value["growth"])
+    return [f"At this growth one deployment holds the peak for {years:.1f} years."]
+
+
+def _untried(capacity: Carried, concurrent: list[float], rows: list[Row]) -> list[str]:
+    """Turns are not all: open sockets take memory, and a search may have had few of them."""
+    needed = next(row.values for row in rows if row.symbol == "D")
+    each = max(sessions / of for sessions, of in zip(concurrent, needed, strict=True))
+    if capacity.turns_per_second is None or each <= capacity.sessions:
+        return []
+    return [
+        f"Each deployment has up to {number(round(each))} sessions at once then; the search had "
+        f"{number(round(capacity.sessions))}: whether it holds as many sockets is not known."
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Carried):
+        return asdict(value)
+    if isinstance(value, Objective):
+        return {"kind": value.kind, "per_mille": value.per_mille, "limit_s": value.limit}
+    return value

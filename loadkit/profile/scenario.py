@@ -1,0 +1,102 @@
+"""What a person has come for, and the tables that say how they go about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from loadkit.config.table import Table
+from loadkit.config.units import Duration, Ratio
+from loadkit.profile.user_model import Wait
+
+__all__ = ["Abandon", "After", "Errand", "Handoff", "Idle", "Outing"]
+
+
+class Errand(StrEnum):
+    """What a person has come for."""
+
+    CHAT = "chat"  # says what there is to say and leaves
+    HUMAN = "human"  # says it, then asks for a human and talks to them until they leave
+    IDLE = "idle"  # opens the chat and says nothing
+    ABANDON = "abandon"  # is gone in the middle of a turn without a word
+
+
+@dataclass(frozen=True, slots=True)
+class Outing:
+    """One session to be lived, as its user class has it.
+
+    Attributes:
+        name: the user class.
+        errand: what the person has come for.
+        streaming: whether streamed answers are asked for.
+        tabs: further browser tabs on the session.
+        restarts: how often the app is shut down and started anew.
+    """
+
+    name: str
+    errand: Errand = Errand.CHAT
+    streaming: bool = False
+    tabs: int = 0
+    restarts: int = 0
+
+
+class Handoff(Table):
+    """What a person does about humans.
+
+    Attributes:
+        patience: seconds that a human is waited for, from the hand-off on. Not scaled: it is the
+            target's time. Ours.
+        on_failure: what follows a hand-off that failed or timed out: `leave`, or `retry`, which
+            asks once more and leaves only then. A wait that was given up counts as failed.
+        live_turns: how often the person speaks to the human, who as a rule leaves first; then
+            the person waits for them to leave. Ours: the simulated humans answer 2 to 4 times.
+    """
+
+    patience: Annotated[Duration, Field(gt=0)] = 600.0
+    on_failure: Literal["leave", "retry"] = "leave"
+    live_turns: Annotated[int, Field(ge=0, le=1000)] = 4
+
+
+class Idle(Table):
+    """How a person idles.
+
+    Attributes:
+        duration: from the greeting to leaving, drawn once for each person, scaled by
+            `time_scale`. Ours.
+    """
+
+    duration: Wait = Wait(median=300.0)
+
+
+class After(Table):
+    """How many turns are complete before a person is gone: uniform, both included."""
+
+    min: Annotated[int, Field(ge=0)] = 0
+    max: Annotated[int, Field(ge=0, le=1000)] = 2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "After":
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) should not be above max ({self.max})")
+        return self
+
+
+class Abandon(Table):
+    """How a person is gone. All ours: what contact centres call silent abandonment is common
+    (3 % to 70 % of those who enter a text chat, 17 companies: Castellanos, Yom-Tov, Goldberg,
+    Park, "Silent Abandonment in Text-Based Contact Centers", 2025), but nobody has counted what
+    becomes of the sockets.
+
+    Attributes:
+        after: how many turns are complete before the one in which the person is gone.
+        silent: share of those whose network is gone without a FIN; the others' browser closes
+            the connection.
+        comes_back: share of those who come back.
+        away: how long those who come back are away, scaled by `time_scale`.
+    """
+
+    after: After = After()
+    silent: Ratio = 0.3
+    comes_back: Ratio = 0.0
+    away: Wait = Wait(median=20.0)

@@ -1,0 +1,115 @@
+"""How much load there should be at a given moment: pure functions of elapsed time."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from loadkit.profile.tables import Stage
+
+__all__ = ["ArrivalRate", "users_at"]
+
+
+def users_at(stages: Sequence[Stage], elapsed_s: float) -> int | None:
+    """The number of users that the stages of a closed model ask for.
+
+    Piecewise linear, as the stages are. Rounded to the nearest whole user, halves up, so that the
+    average over a ramp is the ramp's average. A stage of 0 s is a jump. At the moment where two
+    stages meet the later one counts.
+
+    Args:
+        stages: the legs, in order; the first starts from 0 users.
+        elapsed_s: seconds since the start; what lies before it counts as the start.
+
+    Returns:
+        Users, or None from the moment at which the last stage is over.
+    """
+    begin, users = 0.0, 0
+    elapsed_s = max(elapsed_s, 0.0)
+    for stage in stages:
+        end, target = begin + stage.duration, stage.users or 0
+        if elapsed_s < end:
+            share = (elapsed_s - begin) / stage.duration
+            return math.floor(users + (target - users) * share + 0.5)
+        begin, users = end, target
+    return None
+
+
+class _Leg(NamedTuple):
+    """A stage that lasts: from `begin` on for `duration` seconds, from rate `low` to `high`.
+
+    `before` and `after` are the arrivals expected up to its two ends.
+    """
+
+    begin: float
+    duration: float
+    low: float
+    high: float
+    before: float
+    after: float
+
+
+class ArrivalRate:
+    """The rate of new sessions that the stages of an open model ask for.
+
+    Piecewise linear, as the stages are; so the arrivals expected up to a moment, its integral, are
+    piecewise quadratic, and both directions have a closed form.
+
+    Args:
+        stages: the legs, in order; the first starts from no arrivals.
+    """
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._legs: list[_Leg] = []
+        begin = rate = before = 0.0
+        for stage in stages:
+            target = stage.arrivals_per_second or 0.0
+            if stage.duration:
+                after = before + stage.duration * (rate + target) / 2
+                self._legs.append(_Leg(begin, stage.duration, rate, target, before, after))
+                begin, before = begin + stage.duration, after
+            rate = target
+        self._begins = [leg.begin for leg in self._legs]
+        self._afters = [leg.after for leg in self._legs]
+        self.total = before
+
+    def at(self, elapsed_s: float) -> float:
+        """Arrivals a second at a moment; 0 before the start and from the end on."""
+        number = bisect_right(self._begins, elapsed_s) - 1
+        if number < 0:
+            return 0.0
+        leg = self._legs[number]
+        if elapsed_s >= leg.begin + leg.duration:
+            return 0.0
+        return leg.low + (leg.high - leg.low) * (elapsed_s - leg.begin) / leg.duration
+
+    def expected(self, elapsed_s: float) -> float:
+        """How many arrivals there are on average from the start up to a moment."""
+        number = bisect_right(self._begins, elapsed_s) - 1
+        if number < 0:
+            return 0.0
+        leg = self._legs[number]
+        since = elapsed_s - leg.begin
+        if since >= leg.duration:
+            return leg.after
+        slope = (leg.high - leg.low) / leg.duration
+        return min(leg.before + since * (leg.low + slope * since / 2), leg.after)
+
+    def moment(self, arrivals: float) -> float | None:
+        """When so many arrivals are expected: the inverse of `expected`.
+
+        Returns:
+            Seconds since the start; None for as many as all stages ask for, or more.
+        """
+        number = bisect_right(self._afters, arrivals)
+        if number == len(self._legs):
+            return None
+        leg = self._legs[number]
+        missing = arrivals - leg.before
+        # low·t + slope·t²/2 = missing, by the form of the root that loses no digits where the
+        # slope is small and that holds for none; the leg adds arrivals, so it divides by no 0
+        # unless nothing is missing.
+        slope = (leg.high - leg.low) / leg.duration
+        root = leg.low + math.sqrt(max(0.0, leg.low * leg.low + 2 * slope * missing))
+        since = 2 * missing / root if missing > 0 else 0.0
+        return leg.begin + min(since, leg.duration)

@@ -1,0 +1,37 @@
+"""The five events a client sends, as the bytes of a text frame."""
+
+from typing import Final
+
+import orjson
+
+from loadkit.protocol.types import EventType
+
+__all__ = ["END_SESSION", "HEARTBEAT", "JOIN", "TYPING_STARTED", "TYPING_STOPPED", "user_message"]
+
+
+def _frame(kind: EventType, payload: dict[str, str]) -> bytes:
+    return orjson.dumps({"type": kind, "payload": payload})
+
+
+# Frames that never vary are encoded once. Their payload is always an object: servers refuse null.
+JOIN: Final = _frame(EventType.REQUEST_POLY_AGENT_JOIN, {})
+END_SESSION: Final = _frame(EventType.USER_END_SESSION, {})
+HEARTBEAT: Final = _frame(EventType.HEARTBEAT, {})
+TYPING_STARTED: Final = _frame(EventType.USER_TYPING, {"state": "TYPING_STATE_STARTED"})
+TYPING_STOPPED: Final = _frame(EventType.USER_TYPING, {"state": "TYPING_STATE_STOPPED"})
+
+
+def user_message(text: str, local_id: str) -> bytes:
+    """A USER_MESSAGE.
+
+    Args:
+        text: what the person says.
+        local_id: comes back in the echo's `metadata.custom`, and in an error the message causes.
+    """
+    return orjson.dumps(
+        {
+            "type": EventType.USER_MESSAGE,
+            "payload": {"text": text},
+            "metadata": {"custom": {"local_id": local_id}},
+        }
+    )

@@ -1,0 +1,160 @@
+"""What a run's files may hold, checked as they are read: all that comes after may trust it.
+
+A folder of results may be a stranger's, half written, edited, or damaged by its disk.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from datetime import datetime
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from loadkit.errors import UsageError
+from loadkit.profile.metrics import Metric
+from loadkit.security.textfile import UnreadableError, clipped, parse_json, read_text
+
+__all__ = [
+    "MOST_BYTES",
+    "Amount",
+    "Count",
+    "Counts",
+    "Flag",
+    "Line",
+    "MetricName",
+    "Moment",
+    "Name",
+    "Number",
+    "Seconds",
+    "Stored",
+    "Text",
+    "checked",
+    "read_json",
+    "told",
+]
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""Of a file that is read whole, or of a line of one that is not; a busy run's have a tenth."""
+
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_HALVES: Final = re.compile("[\ud800-\udfff]")
+
+_TOLD: Final = 5
+"""Mistakes that are named one by one."""
+
+Number = Annotated[float, Field(ge=-1e15, le=1e15)]
+Amount = Annotated[float, Field(ge=0, le=1e15)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Name = Annotated[str, Field(max_length=1_000)]
+Line = Annotated[str, Field(max_length=100_000)]
+Text = Annotated[str, Field(max_length=1_000_000)]
+Counts = Annotated[dict[Name, Count], Field(max_length=1_000)]
+Flag = bool
+
+
+def _moment(text: str) -> str:
+    if not 1970 <= datetime.fromisoformat(text).year <= 2999:
+        raise ValueError("should be a moment of our times")
+    return text
+
+
+def _metric(text: str) -> str:
+    Metric.parse(text)
+    return text
+
+
+Moment = Annotated[Name, AfterValidator(_moment)]
+MetricName = Annotated[Name, AfterValidator(_metric)]
+
+
+class Stored(BaseModel):
+    """What a file holds: no coercion, no infinity; keys of a later version are passed over."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as it was written, less what is not known."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+def read_json(path: Path, give: str) -> Any:
+    """Read a file of JSON.
+
+    Args:
+        path: the file.
+        give: what to give instead where it is not there, as in "the folder of a run".
+
+    Raises:
+        UsageError: it cannot be read, or is no JSON.
+    """
+    try:
+        text = read_text(path, MOST_BYTES)
+        data = parse_json(text)
+    except UnreadableError as error:
+        raise UsageError(f"{path} {error}; give {give}") from error
+    except JSONDecodeError as error:
+        raise UsageError(f"{path} is not JSON: {error}; was it cut short or edited?") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}; was it edited?") from error
+    return _whole(data) if _HALF.search(text) else data
+
+
+def _whole(value: Any) -> Any:
+    """Replace halves of characters, which JSON can escape: nobody could print them."""
+    if isinstance(value, str):
+        return _HALVES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(each) for key, each in value.items()}
+    return [_whole(each) for each in value] if isinstance(value, list) else value
+
+
+def checked(
+    model: type[Stored],
+    data: Any,
+    what: str,
+    spare: Collection[str] = (),
+    left_out: list[str] | None = None,
+) -> dict[str, Any]:
+    """Hold what was read against a model.
+
+    Args:
+        model: what it should be.
+        data: what it is.
+        what: how the message begins if it is not: where it stands, and what it should be.
+        spare: keys at the top that can be done without.
+        left_out: takes what was wrong with these, a line each; None refuses them like all others.
+
+    Returns:
+        It as plain values, without keys that the model does not know, nor those left out.
+
+    Raises:
+        UsageError: it is not as it should be; every mistake with its place, or the first few.
+    """
+    try:
+        return model.model_validate(data).plain()
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+    mistakes = [told(each) for each in wrong]
+    if left_out is None or not all(each["loc"] and each["loc"][0] in spare for each in wrong):
+        more = f"; and {len(mistakes) - _TOLD} more" if len(mistakes) > _TOLD else ""
+        raise UsageError(f"{what}: {'; '.join(mistakes[:_TOLD])}{more}")
+    left_out += (f"{what}: left out: {mistake}" for mistake in mistakes)
+    gone = {each["loc"][0] for each in wrong}
+    return checked(model, {key: data[key] for key in data if key not in gone}, what)
+
+
+def told(error: ErrorDetails) -> str:
+    """Say what is wrong with a value: where it is, what it should be, what it is."""
+    where = ".".join(clipped(str(part)) for part in error["loc"] if part != "[key]")
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    says = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    value = error["input"]
+    if isinstance(value, str | int | float | None):
+        says += f", not {clipped(json.dumps(value))}"
+    return f"{where}: {says}" if where else says

@@ -1,0 +1,216 @@
+"""`journal.jsonl`: what the process that leads knows, written down as it comes to know it.
+
+A write-ahead log, as of a database. It begins with what the run is and with all that the ledger
+held when the file was begun; each report of a worker follows as it comes in, and once a second what
+the summary tells besides. When it has grown by `GROWTH` a new one takes its place, so its size does
+not grow with the run. A run that ends in order leaves none: `summary.json` has it all.
+
+Lines are JSON objects with one key: `head`; `known`, what all ticks before had told; `state`, a
+part of the ledger's; `interval`; `tick`, what has changed since the last one.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from loadkit.errors import UsageError
+from loadkit.measure.ledger import Ledger
+from loadkit.results.line_file import Lines
+from loadkit.results.file_lock import grows, lock
+from loadkit.security.textfile import open_file
+
+__all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
+
+JOURNAL: Final = "journal.jsonl"
+SCHEMA: Final = "loadkit.journal/2"
+
+GROWTH: Final = 1_000_000
+"""Bytes of reports after which a new file begins: a minute or two of a busy run, and a fraction of
+a second to read again. The first few take memory that stays taken, so they are to come early."""
+
+_LONGEST_HEAD: Final = 1024 * 1024
+
+
+class Journal:
+    """Writes the journal of a run. Locked while it is open: so others know that the run goes on.
+
+    Args:
+        folder: the run's folder.
+        head: what the run is: plain types.
+        pause: called between two parts of a new file, to let others run; what comes in meanwhile
+            loses nothing, and neither does what raises from it.
+
+    Attributes:
+        failed: why it could not be written, in words; None while all is well.
+    """
+
+    def __init__(
+        self, folder: Path, head: Mapping[str, Any], pause: Callable[[], None] = lambda: None
+    ) -> None:
+        self.failed: str | None = None
+        self._path = folder / JOURNAL
+        self._head = {"schema": SCHEMA, **head}
+        self._pause = pause
+        self._known: dict[str, Any] = {"at": 0.0}  # by the ticks so far
+        self._meanwhile: list[bytes] | None = None
+        self._file: Lines | None = None
+        self._renew_at = 0
+        self.renew(Ledger())
+
+    def add(self, worker: str, seq: int, at: float, interval: Mapping[str, Any]) -> None:
+        """Note an interval that the ledger has taken."""
+        self._append({"interval": {"worker": worker, "seq": seq, "at": at, "of": interval}})
+
+    def tick(self, at: float, standing: Mapping[str, Any]) -> None:
+        """Note what else is known at a second of the run, before the rows of that second go out."""
+        told = {"at": at, **standing}
+        new = {key: value for key, value in told.items() if self._known.get(key) != value}
+        self._known |= new
+        self._append({"tick": new})
+
+    def renew(self, ledger: Ledger) -> None:
+        """Begin a new file with what the ledger holds, if this one has grown enough.
+
+        All rows that its timeline has closed must have been written.
+        """
+        if self.failed is not None or (self._file and self._file.size < self._renew_at):
+            return
+        draft = Lines(self._path.with_name(f".{JOURNAL}.tmp"))
+        self._meanwhile = []
+        try:
+            self._write(draft, ledger.state())
+        except OSError as error:
+            _discard(draft)
+            self._renew_at += GROWTH  # the old one still serves
+            if self._file is None:
+                self._fail(error)
+        except BaseException:
+            _discard(draft)
+            raise
+        finally:
+            self._meanwhile = None
+
+    def _write(self, draft: Lines, state: Iterable[Mapping[str, Any]]) -> None:
+        draft.append(b"")  # it is there now
+        draft.append(_line({"head": {**self._head, "locked": lock(draft) is True}}))
+        draft.append(_line({"known": self._known}))
+        for part in state:
+            draft.append(_line({"state": part}))
+            self._pause()
+        self._renew_at = draft.size + GROWTH
+        draft.append(b"".join(self._meanwhile or ()))
+        os.replace(draft.path, self._path)
+        old, self._file = self._file, draft
+        if old is not None:
+            old.close()
+
+    def close(self) -> None:
+        """Let go of the file; it stays."""
+        if self._file is not None:
+            self._file.close()
+
+    def remove(self) -> None:
+        """Let go of the file and delete it: the results are all there."""
+        self.close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def make_way(self, attempt: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Try to write the results in its place; it is back if not even the summary has room.
+
+        Args:
+            attempt: writes them.
+            undo: deletes what was written of them.
+
+        Raises:
+            UsageError: as `attempt` does.
+        """
+        kept = self._path.read_bytes() if self._path.exists() else b""
+        self.remove()
+        try:
+            attempt()
+        except UsageError:
+            if not self._path.with_name("summary.json").exists():
+                undo()
+                with suppress(OSError):
+                    self._path.write_bytes(kept)
+            raise
+
+    def _append(self, record: Mapping[str, Any]) -> None:
+        if self._file is None or self.failed is not None:
+            return
+        line = _line(record)
+        if self._meanwhile is not None:
+            self._meanwhile.append(line)
+        try:
+            self._file.append(line)
+        except OSError as error:
+            self._fail(error)
+            self._file.close()
+
+    def _fail(self, error: OSError) -> None:
+        self.failed = (
+            f"cannot write {self._path}: {error.strerror or error}; it ends here, the run goes on; "
+            "should it be killed, what comes after is lost; make room on that disk, or choose "
+            "another folder with --out"
+        )
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[bool]:
+    """Keep a journal whose run is over from being taken up by somebody else.
+
+    Args:
+        path: the journal.
+
+    Yields:
+        Whether its run is over; if it goes on, nothing is held.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no ordinary file.
+    """
+    while True:
+        with _opened(path) as file:
+            ours = lock(file)
+            # Else a new file has just taken its place.
+            if ours is False or os.fstat(file.fileno()).st_ino == path.stat().st_ino:
+                # Where its writer could not lock it, that this could says nothing.
+                yield not grows(path) if ours is None or not _locked(file) else ours
+                return
+
+
+def _opened(path: Path) -> BinaryIO:
+    with open_file(path):  # an ordinary one
+        pass
+    try:
+        return path.open("r+b")  # some file systems lock nothing else
+    except PermissionError:
+        return path.open("rb")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return path.open("rb")
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Whether the journal says that its writer has locked it."""
+    try:
+        return bool(orjson.loads(file.readline(_LONGEST_HEAD))["head"].get("locked", True))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True  # no journal: whoever reads it will tell
+
+
+def _discard(draft: Lines) -> None:
+    draft.close()
+    with suppress(OSError):
+        draft.path.unlink(missing_ok=True)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,87 @@
+"""The results of a run that was killed, made from what it left."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from loadkit.errors import UsageError
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.verdict.summary import Summary
+from loadkit.results.replay import Replay
+from loadkit.results.stored_series import read_rows
+from loadkit.results.completion import complete
+from loadkit.results.run_folder import write
+from loadkit.results.journal import JOURNAL, hold
+from loadkit.security.textfile import UnreadableError
+
+__all__ = ["needed", "rebuild"]
+
+REASON: Final = "the process that led it was killed, or its disk was full"
+
+_TOLD: Final = 20
+"""Of what was left out, so many lines are in the summary."""
+
+
+def needed(folder: Path) -> bool:
+    """Tell whether a folder is that of a run which never came to its summary."""
+    return os.path.isfile(folder / JOURNAL) and not os.path.lexists(folder / "summary.json")
+
+
+def rebuild(folder: Path, left_out: list[str]) -> Summary:
+    """Write all results of a run that was killed, and delete its journal.
+
+    They are what the run itself would have written, had it ended where its journal does. Should
+    this be killed as well, it can be done again.
+
+    Args:
+        folder: the run's.
+        left_out: takes what was damaged and is not in the results, a line each; the results name it
+            as well, and the journal is kept then.
+
+    Raises:
+        UsageError: the run is going on, its journal is damaged where it begins, or something cannot
+            be written.
+    """
+    try:
+        with hold(folder / JOURNAL) as over:
+            if not over:
+                raise UsageError(
+                    f"the run in {folder} is still going on: wait for its end, or look at it with "
+                    f"`loadkit status {folder}`"
+                )
+            summary = _rebuild(folder, left_out)
+            if not left_out:
+                (folder / JOURNAL).unlink()
+            return summary
+    except (OSError, UnreadableError) as error:
+        raise UsageError(f"cannot make the report of {folder}: {error}") from error
+
+
+def _rebuild(folder: Path, left_out: list[str]) -> Summary:
+    replay = Replay(folder)
+    half = complete(folder, replay.started, replay.rows(), left_out) + replay.left_out
+    left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
+    # Only now the files have every row.
+    chronicle = _chronicle(folder, replay, left_out)
+    cut = {
+        "at_s": round(replay.at_s, 3),
+        "asked_s": replay.asked_s,
+        "reason": REASON,
+        "sessions_live": replay.ledger.live,
+        "half_written_lines": half,
+        **({"left_out": left_out[:_TOLD]} if left_out else {}),
+    }
+    summary = replay.summary(cut, chronicle)
+    ledger = replay.ledger
+    write(folder, summary, replay.head["run"], ledger.examples, ledger.evidence)
+    return summary
+
+
+def _chronicle(folder: Path, replay: Replay, left_out: list[str]) -> Chronicle | None:
+    chronicle = Chronicle(replay.warmup_s, replay.asked_at)
+    try:
+        chronicle.add(read_rows(folder), replay.at_s)
+    except UsageError as error:
+        left_out.append(f"{error}; left out: drift, incidents, and the load over time")
+        return None
+    return chronicle

@@ -1,0 +1,233 @@
+"""A run's books, put together again from its journal."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from loadkit.errors import Failure, UsageError
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.measure.ledger import Ledger
+from loadkit.verdict.summary import Summary, summarise
+from loadkit.measure.timeline import Row, Timeline
+from loadkit.profile.delivery import Delivery
+from loadkit.profile.tables import Load
+from loadkit.results.stored_journal import TAIL, head, record
+from loadkit.results.journal import JOURNAL
+from loadkit.results.line_file import whole
+from loadkit.security.textfile import clipped
+
+__all__ = ["Replay"]
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of a journal, which begins anew with each megabyte of reports."""
+
+GAP: Final = 3600
+"""Rows for which no line may come: as many are made up at most, in a second or so."""
+
+_ROWS_A_LINE: Final = 20
+"""Rows that a line closes on average at most: there is a tick a second, and a row lasts 0.1 s."""
+
+_MOST_SCOPES: Final = 200
+"""User classes; each phase of one takes 82 KB."""
+
+_MOST_ARRIVALS: Final = 10**9
+
+_DAMAGED: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, LookupError)
+"""What lines lead to that are well each, and do not fit together."""
+
+
+class Replay:
+    """Does again what the process that led the run did, as far as its journal goes.
+
+    Args:
+        folder: the run's.
+
+    Attributes:
+        head: what the journal begins with.
+        standing: what the last tick knew.
+        started: the wall clock's time at second 0 of the run.
+        ledger: as it was.
+        at_s: the second of the run up to which the journal goes.
+        left_out: half-written lines.
+        damaged: what is wrong with whole lines that were left out, each with its number; what they
+            told of a second or so is not in the books.
+
+    Raises:
+        UsageError: there is no journal, or it is none of loadkit's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = path = folder / JOURNAL
+        self.standing: dict[str, Any] = {}
+        self.at_s = 0.0
+        self.damaged: list[str] = []
+        self._delivery: Delivery | None = None
+        self._furthest = 0  # the last row that there has been anything of
+        self._scopes: set[str] = set()
+        try:
+            lines, self.left_out = whole(path, MOST_BYTES)
+            self.head = head(lines[0] if lines else b"{}")
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise UsageError(
+                f"{path} is no journal of this version: line 1: {clipped(str(error))}"
+            ) from error
+        self.started = datetime.fromisoformat(self.head["started"])
+        self._lines = lines[1:]
+        self._most_rows = GAP + _ROWS_A_LINE * len(lines)
+        self.timeline = Timeline(self.head["interval"], self.asked_at)
+        self.ledger = Ledger(self.timeline)
+
+    def rows(self) -> Iterator[Row]:
+        """Go through the journal; to be called once.
+
+        Yields:
+            The rows that were closed since it was begun, and at its end those that were open.
+
+        Raises:
+            UsageError: what it begins with is damaged, or its lines do not fit together. Others
+                that are damaged are left out.
+        """
+        in_tail = False
+        for number, line in enumerate(self._lines, start=2):
+            begins_as_tail = line.startswith(tuple(f'{{"{kind}":'.encode() for kind in TAIL))
+            try:
+                kind, content = record(line)
+                in_tail = in_tail or kind in TAIL
+                if in_tail and kind not in TAIL:
+                    raise ValueError(f"comes too late for a line of {kind}")
+                self._bound(kind, content)
+            except (*_DAMAGED, RecursionError) as error:
+                if not (in_tail or begins_as_tail):
+                    raise self._error(number, error) from error
+                in_tail = True
+                self.damaged.append(f"{self._path}: line {number}: {clipped(str(error))}")
+                continue
+            try:
+                yield from self._take(kind, content)
+            except _DAMAGED as error:
+                raise self._error(number, error) from error
+        if self._delivery is None:
+            raise UsageError(
+                f"{self._path} is damaged, or was edited: it does not say what was run"
+            )
+        try:
+            yield from self.timeline.finish()
+        except _DAMAGED as error:
+            raise self._error(len(self._lines) + 1, error) from error
+
+    def _error(self, number: int, error: BaseException) -> UsageError:
+        says = str(error) if isinstance(error, ValueError | UsageError) else repr(error)
+        return UsageError(
+            f"{self._path} is damaged, or was edited: line {number}: {clipped(says)}; nothing can "
+            "be made of what comes after: take it from a copy"
+        )
+
+    def _bound(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Refuse a line that asks for more rows, or for more memory, than any run does.
+
+        Raises:
+            ValueError: it does.
+        """
+        if kind == "known":
+            self._furthest = int(content.get("at", 0.0) / self.timeline.interval)
+            return
+        row = self._furthest
+        scopes: Mapping[str, Any] = {}
+        if kind in TAIL:
+            row = ceil(content.get("at", 0.0) / self.timeline.interval)
+            scopes = content.get("of", {}).get("scopes", {})
+        elif kind == "state":
+            part = content.get("timeline", {})
+            places = [part["row"]] if "row" in part else []
+            if (books := part.get("books")) is not None:
+                places.append(books["next"])
+                places += (one[0] for one in books["workers"].values() if one[0] is not None)
+                if min(places) < self._furthest - GAP:
+                    raise ValueError(f"row {min(places):,} is long over")
+            row = max([row, *places])
+            scopes = {**content.get("scopes", {}), **part.get("scopes", {})}
+        if len(self._scopes | scopes.keys()) > _MOST_SCOPES:
+            raise ValueError(f"there are more than {_MOST_SCOPES} user classes")
+        if row - self._furthest > GAP:
+            raise ValueError(f"it is {row - self._furthest:,} rows after the one before")
+        self._most_rows -= max(0, row - self._furthest)
+        if self._most_rows < 0:
+            raise ValueError("it goes on for longer than the run can have lasted")
+        self._scopes |= scopes.keys()
+        self._furthest = max(self._furthest, row)
+
+    def summary(self, cut: Mapping[str, Any] | None, chronicle: Chronicle | None = None) -> Summary:
+        """Freeze what was known; after `rows`.
+
+        Args:
+            cut: see `Summary`.
+            chronicle: of all the run's rows; the journal has only the last of them.
+        """
+        assert self._delivery is not None
+        try:
+            return self._summary(self._delivery, cut, chronicle)
+        except _DAMAGED as error:
+            raise self._error(len(self._lines) + 1, error) from error
+
+    def _summary(
+        self, delivery: Delivery, cut: Mapping[str, Any] | None, chronicle: Chronicle | None
+    ) -> Summary:
+        if delivery.expected_sessions(self.at_s) > _MOST_ARRIVALS:
+            raise ValueError("more arrivals were asked for than any run can have")
+        return summarise(
+            self.ledger,
+            **self.head["what"] | {"limits": self.limits},
+            **self.standing.get("besides", {}),
+            duration_s=self.at_s,
+            workers=max(1, self.ledger.workers),
+            asked_sessions=delivery.asked_sessions(self.at_s),
+            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            cut=cut,
+            chronicle=chronicle,
+        )
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """The objectives, as pairs of a metric and the most it may be."""
+        return [(metric, limit) for metric, limit in self.head["what"]["limits"]]
+
+    @property
+    def asked_s(self) -> float:
+        """How long the run was to last, in seconds."""
+        return self._load.duration_s
+
+    @property
+    def warmup_s(self) -> float:
+        """How long it was to warm up, in seconds."""
+        return self._load.warmup
+
+    @property
+    def _load(self) -> Load:
+        return Load.model_validate_json(orjson.dumps(self.standing["load"]))
+
+    def asked_at(self, second: float) -> Mapping[str, float]:
+        """Return the load asked for at a second of the run; see `Delivery.asked_at`."""
+        return {} if self._delivery is None else self._delivery.asked_at(second)
+
+    def _take(self, kind: str, content: Any) -> Iterator[Row]:
+        match kind:
+            case "state":
+                self.ledger.restore([content])
+            case "interval":
+                self.at_s = max(self.at_s, content["at"])
+                self.ledger.add(content["worker"], content["seq"], content["of"], content["at"])
+            case "known" | "tick":
+                self.standing |= content
+                self.at_s = max(self.at_s, self.standing["at"])
+                if "load" in content and self._delivery is None:
+                    self._delivery = Delivery(self._load)
+                elif "load" in content and self._delivery is not None:
+                    self._delivery.follow(self._load)
+                if kind == "tick":
+                    yield from self.timeline.closed(self.standing["at"])

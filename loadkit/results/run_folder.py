@@ -1,0 +1,229 @@
+"""A run's folder: made before the run, filled after it, read again by `loadkit report`."""
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from loadkit.errors import UsageError
+from loadkit.security.escaping import in_json
+from loadkit.verdict.summary import Summary
+from loadkit.report import junit, markdown
+from loadkit.results.line_file import NO_LINK
+from loadkit.results.stored_summary import read, read_examples
+
+__all__ = [
+    "load_examples",
+    "load_summary",
+    "results_folder",
+    "withdraw",
+    "write",
+    "write_text",
+]
+
+_RESULTS: Final = (
+    "run.json",
+    "junit.xml",
+    "summary.md",
+    "violations.jsonl",
+    "errors.jsonl",
+    "summary.json",
+)
+
+
+def results_folder(parent: Path, profile: str, now: datetime) -> Path:
+    """Make the folder of a run, `<UTC time>-<profile>`, as in `2026-11-22T150654Z-smoke`.
+
+    Args:
+        parent: where it goes; made if missing.
+        profile: the profile's name; what no file system likes becomes `_`.
+        now: when the run starts, with its time zone.
+
+    Returns:
+        A folder that was not there before: a second run in one second gets the ending `-2`.
+
+    Raises:
+        UsageError: it cannot be made or written to.
+    """
+    safe = re.sub(r"[^\w.-]+", "_", profile).strip("._") or "run"
+    name = f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}-{safe}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            folder = parent / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError("no permission to write in it")
+            return folder
+    except OSError as error:
+        raise _unwritable(parent, error) from error
+    raise AssertionError("unreachable")
+
+
+def write(
+    folder: Path,
+    summary: Summary,
+    run_info: Mapping[str, Any],
+    examples: Mapping[str, str],
+    evidence: Sequence[Mapping[str, Any]] = (),
+    lead: str = "",
+) -> None:
+    """Write the files of a finished run, each complete or not at all.
+
+    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl`, `errors.jsonl` and
+    `summary.json`. One that cannot be written keeps none of the others from it.
+
+    Args:
+        folder: the run's folder.
+        summary: the result.
+        run_info: what was run: the profile as used, versions, host and machine; no secrets.
+        examples: one text for each kind of error and violation. They are put into `run.json`
+            under `examples`, so that a report made again still has them.
+        evidence: the first violations and errors of each kind, as of
+            `loadkit.measure.ledger.Ledger`: one JSON object a line.
+        lead: what `summary.md` begins with, as Markdown: the result of a capacity search.
+
+    Raises:
+        UsageError: some could not be written; the text names them. All were tried.
+    """
+    contents: dict[str, Callable[[], str]] = {
+        "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
+        "junit.xml": lambda: junit.document(summary, examples),
+        "summary.md": lambda: lead + markdown.document(summary, examples),
+        "violations.jsonl": lambda: _lines(evidence, "violations"),
+        "errors.jsonl": lambda: _lines(evidence, "errors"),
+        # The last one: where it is, nobody was killed before the others.
+        "summary.json": lambda: _json(summary.to_dict()),
+    }
+    failed: dict[str, OSError] = {}
+    for name, content in contents.items():
+        try:
+            _replace(folder / name, content())
+        except OSError as error:
+            failed[name] = error
+    if failed:
+        last = list(failed.values())[-1]
+        raise _unwritable(folder, last, tuple(failed)) from last
+
+
+def _lines(evidence: Sequence[Mapping[str, Any]], of: str) -> str:
+    chosen = (found for found in evidence if found["of"] == of)
+    told = ({key: value for key, value in found.items() if key != "of"} for found in chosen)
+    return "".join(in_json(json.dumps(found, ensure_ascii=False)) + "\n" for found in told)
+
+
+def withdraw(folder: Path) -> None:
+    """Delete what `write` has written, as far as that can be done."""
+    for name in _RESULTS:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it finds the old one or the whole new one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise _unwritable(path.parent, error, (path.name,)) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.unlink(missing_ok=True)
+        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
+        with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a crash may leave the new name on an empty file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_summary(folder: Path, left_out: list[str] | None = None) -> Summary:
+    """Read a run's summary.
+
+    Args:
+        folder: the run's folder, or its `summary.json`.
+        left_out: takes what is wrong with parts that no verdict hangs on, a line each; None
+            refuses a summary with such parts.
+
+    Raises:
+        UsageError: there is none, or it is not one.
+    """
+    path = folder if folder.suffix == ".json" else folder / "summary.json"
+    try:
+        return Summary.from_dict(read(path, left_out))
+    except UsageError as error:
+        raise UsageError(f"{error}{_mend(path)}") from error
+
+
+def _mend(path: Path) -> str:
+    """What can be done about a summary that cannot be read."""
+    if not os.path.lexists(path):
+        return ""
+    if os.path.isfile(path.with_name("journal.jsonl")):
+        return f"; delete {path.name}, and `loadkit report` makes it anew from journal.jsonl"
+    if os.path.isfile(path.with_name("summary.md")):
+        return "; summary.md beside it says what the run came to"
+    return ""
+
+
+def load_examples(folder: Path, left_out: list[str]) -> dict[str, str]:
+    """Read the example texts of a run; empty if it has no `run.json`.
+
+    Args:
+        folder: the run's.
+        left_out: takes a line where there is one that is damaged.
+    """
+    path = folder / "run.json"
+    try:
+        return read_examples(path) if os.path.lexists(path) else {}
+    except UsageError as error:
+        left_out.append(f"{error}; left out: the examples")
+        return {}
+
+
+def _json(data: Any) -> str:
+    return in_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)) + "\n"
+
+
+def _unwritable(folder: Path, error: OSError, names: Sequence[str] = ()) -> UsageError:
+    what = ", ".join(names) or "results"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UsageError(
+            f"cannot write {what} in {folder}: {error.strerror} ({_room(folder)}); "
+            "free some space there, or choose a folder elsewhere with --out"
+        )
+    why = "a file is in the way" if isinstance(error, FileExistsError) else error.strerror or error
+    return UsageError(
+        f"cannot write {what} in {folder}: {why}; "
+        "choose another folder with --out, or fix its permissions"
+    )
+
+
+def _room(folder: Path) -> str:
+    """Name the file system that a folder is on, and what is left of it."""
+    mount = folder.absolute()
+    while not mount.is_mount() and mount != mount.parent:
+        mount = mount.parent
+    try:
+        free = f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB free"
+    except OSError:
+        free = "full"
+    return f"file system {mount}, {free}"

@@ -1,0 +1,198 @@
+"""The rows of a run, read again from its `timeline.csv` and `latency.hlog`."""
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from loadkit.errors import Failure, UsageError
+from loadkit.figures import Count, Ending, Phase, State
+from loadkit.stats.distribution import Distribution
+from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.open_waits import Waiting
+from loadkit.results.completion import LONGEST_LINE
+from loadkit.results.line_file import forwards
+from loadkit.results.series import HISTOGRAMS, RETRIED, TIMELINE
+from loadkit.security.textfile import UnreadableError, clipped, open_file
+
+__all__ = ["read_rows"]
+
+_COUNTS: Final[Mapping[str, str]] = {
+    "sessions_started": Count.SESSIONS_STARTED,
+    "turns_sent": Count.TURNS_SENT,
+    "turns_answered": Count.TURNS_ANSWERED,
+    "turns_lost": Count.TURNS_LOST,
+    "disconnects_forced": Count.DISCONNECTS_FORCED,
+    "disconnects_unexpected": Count.DISCONNECTS_UNEXPECTED,
+    "reconnected": Count.DISCONNECTS_RECONNECTED,
+    **{f"ended_{ending}": f"ended.{ending}" for ending in Ending},
+    **{f"error_{failure}": f"errors.{failure}" for failure in Failure},
+    **{f"retried_{failure}": f"retried.{failure}" for failure in RETRIED},
+}
+"""Column → the count that it holds."""
+
+_SCHEDULE: Final = "from_schedule."
+_LOST, _OPEN = "lost.", "open."
+_TAGS: Final = frozenset(f"{of}{phase}" for phase in Phase for of in ("", _SCHEDULE, _LOST, _OPEN))
+
+
+def read_rows(folder: Path) -> Iterator[Row]:
+    """Read what the files hold: enough to look for drift and incidents once more.
+
+    Which worker had what is not in them, so the workers count as one; nor are latencies by the
+    session's age.
+
+    Args:
+        folder: the run's; its files hold whole lines only.
+
+    Raises:
+        UsageError: a file cannot be read, or is none of loadkit's; the text names the line.
+    """
+    path = folder / TIMELINE
+    latencies, waiting, end = _Histograms(folder / HISTOGRAMS), Waiting(), 0.0
+    with closing(latencies):
+        for number, line in enumerate(_table(path), start=2):
+            try:
+                start = _number(line, "elapsed_s", 1e9)
+                if start < end - 1.0:
+                    raise ValueError("elapsed_s goes back")
+                row = _row(line, latencies.at(start), waiting)
+            except (KeyError, TypeError, ValueError) as error:
+                raise _damaged(path, number, error) from error
+            waiting, end = row.waiting, row.start + row.length
+            yield row
+
+
+def _table(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a file of comma-separated values."""
+    try:
+        with open_file(path) as file:
+            lines = (line.decode() for line in forwards(file, LONGEST_LINE))
+            names: list[str] | None = None
+            for row in csv.reader(lines):
+                if names is None:
+                    names = row
+                    continue
+                if len(row) != len(names):
+                    raise ValueError(f"has {len(row)} columns, not {len(names)}")
+                yield dict(zip(names, row, strict=True))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{path} {error}") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+
+
+def _damaged(path: Path, line: int, error: Exception) -> UsageError:
+    what = f"there is no column {error}" if isinstance(error, KeyError) else str(error)
+    return UsageError(f"{path} is damaged, or was edited: line {line}: {clipped(what)}")
+
+
+def _number(line: Mapping[str, str], column: str, most: float = 1e15) -> float:
+    """A number of 0 or more."""
+    if 0 <= (found := float(line[column])) <= most:
+        return found
+    raise ValueError(f"{column} is {clipped(line[column])}")
+
+
+def _count(line: Mapping[str, str], column: str) -> int:
+    if 0 <= (found := int(line[column])) <= 10**15:
+        return found
+    raise ValueError(f"{column} is {clipped(line[column])}")
+
+
+def _row(
+    line: Mapping[str, str], tagged: Mapping[str, Distribution], waiting_before: Waiting
+) -> Row:
+    def known(column: str) -> float | None:
+        return _number(line, column) if line[column] else None
+
+    start, length = _number(line, "elapsed_s"), _number(line, "length_s", 1e6)
+    if not length:
+        raise ValueError("length_s is 0")
+    asked = {"users": known("asked_users"), "arrivals_per_second": known("asked_arrivals_per_s")}
+    states = {str(state): _count(line, f"state_{state}") for state in State}
+    waiting = Waiting()
+    waiting.turns = _count(line, "turns_open")
+    latency: dict[str, Distribution] = {}
+    for tag, found in tagged.items():
+        if tag.startswith(_OPEN):
+            waiting.latency[tag.removeprefix(_OPEN)] = Counter(found.counts)
+        elif tag.startswith(_LOST):
+            at = latency.setdefault(tag.removeprefix(_LOST), Distribution())
+            at.lost = Counter(found.counts)
+        elif not tag.startswith(_SCHEDULE):
+            latency.setdefault(tag, Distribution()).add(found.to_wire())
+    for phase in {**waiting_before.latency, **waiting.latency}:
+        at = latency.setdefault(phase, Distribution())
+        at.under_way(waiting_before.latency.get(phase, {}), waiting.latency.get(phase, {}))
+    all_workers = Standing(
+        start + length, states, _count(line, "sessions"), known("rss_mb"), {"": waiting}
+    )
+    standing = {"workers": all_workers} if _count(line, "workers") else {}
+    return Row(
+        start,
+        length,
+        asked={name: value for name, value in asked.items() if value is not None},
+        latency=latency,
+        counts=Counter({key: _count(line, of) for of, key in _COUNTS.items() if line[of] != "0"}),
+        session_seconds=_number(line, "sessions_mean") * length,
+        reported=standing,
+        standing=standing,
+        master_rss_mb=known("master_rss_mb"),
+    )
+
+
+class _Histograms:
+    """`latency.hlog`, row by row; only the row that is asked for is decoded and kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = self._read(path)
+        self._next = next(self._lines, None)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._lines.close()
+
+    def at(self, start: float) -> Mapping[str, Distribution]:
+        """Return the distributions of the row that begins then; rows are asked for in order."""
+        found = defaultdict[str, Distribution](Distribution)
+        while self._next is not None and self._next[2] <= start + 0.0005:
+            number, tag, at, text = self._next
+            if abs(at - start) <= 0.0005:
+                try:
+                    found[tag] = Distribution.decode(text)
+                except ValueError as error:
+                    raise _damaged(self._path, number, error) from error
+            self._next = next(self._lines, None)
+        return found
+
+    @staticmethod
+    def _read(path: Path) -> Generator[tuple[int, str, float, str]]:
+        try:
+            with open_file(path) as file:
+                for number, line in enumerate(forwards(file, LONGEST_LINE), start=1):
+                    if line.startswith(b"Tag="):
+                        yield (number, *_histogram(path, number, line))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        except UnreadableError as error:
+            raise UsageError(f"{path} {error}") from error
+        except ValueError as error:
+            raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+
+
+def _histogram(path: Path, number: int, line: bytes) -> tuple[str, float, str]:
+    try:
+        tag, start, _, _, text = line.decode("ascii").rstrip("\n").split(",")
+        if not 0 <= float(start) <= 1e9:
+            raise ValueError(f"begins at {start}")
+        if tag.removeprefix("Tag=") not in _TAGS:
+            raise ValueError(f"has a {tag}")
+    except ValueError as error:
+        raise _damaged(path, number, error) from error
+    return tag.removeprefix("Tag="), float(start), text

@@ -1,0 +1,174 @@
+"""From one session to its sockets: the journal, who listens, and what they are told."""
+
+from typing import Any, Final, Protocol
+
+from loadkit.protocol.types import EventType
+from loadkit.simulator.app.frame_writer import Frame
+from loadkit.simulator.clock import Clock
+from loadkit.simulator.dials import Dials
+from loadkit.simulator.session.event_log import Journal
+from loadkit.simulator.session.events import batch, encode
+from loadkit.simulator.session.turn import Sent
+
+__all__ = ["CLEAN", "Channel", "Outlet"]
+
+CLEAN: Final = 1000
+"""The close code after SESSION_END: any other makes clients reconnect."""
+
+
+class Outlet(Protocol):
+    """One open socket, as the session sees it."""
+
+    number: int
+
+    def deliver(self, frame: Frame) -> None:
+        """Hand one event to the socket; nothing is raised when it is gone."""
+
+    def close(self, code: int) -> None:
+        """Close from our side, after everything that was delivered."""
+
+    def fail(self, how: str) -> None:
+        """Break on purpose: `reset`, `half_open` or `cut`. Nothing is delivered any more."""
+
+
+class Channel:
+    """Numbers the events of one session, keeps the lasting ones and tells every socket.
+
+    The order of the journal is the order on every socket, because an event is journaled and
+    written in one step.
+
+    Attributes:
+        journal: the lasting events.
+        outlets: the sockets that listen.
+    """
+
+    __slots__ = ("_clock", "_dials", "_events", "_prefix", "_stamp", "journal", "outlets")
+
+    def __init__(self, session_id: str, dials: Dials, clock: Clock) -> None:
+        self._dials, self._stamp, self._clock = dials.history, dials.timestamps, clock
+        self._prefix, self._events = session_id[:24], 0
+        self.journal = Journal()
+        self.outlets: list[Outlet] = []
+
+    def send(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None = None,
+        *,
+        lasting: bool = True,
+    ) -> Sent:
+        """Tell every socket of an event; `lasting` journals it."""
+        event, sequence = self._compose(kind, payload, custom, lasting)
+        frame = Frame(event) if self.outlets else None
+        # Before the write, which hands the bytes to the client's kernel before it returns: taken
+        # after it, the time could be later than the client's own.
+        at = self._clock.now()
+        if frame is not None:
+            self._spread(frame)
+        return {
+            "type": kind.removeprefix("EVENT_TYPE_"),
+            "sequence": sequence,
+            "at": at,
+            "sockets": len(self.outlets),
+        }
+
+    def echo(
+        self, outlet: Outlet, payload: dict[str, Any], custom: dict[str, str] | None
+    ) -> tuple[Sent | None, str | None]:
+        """Echo a user's message that came from `outlet`.
+
+        Returns:
+            The echo, where there was one, and the fault that befell the message.
+        """
+        return self.send(EventType.USER_MESSAGE, payload, custom), None
+
+    def reply(
+        self,
+        outlet: Outlet,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None,
+    ) -> None:
+        """Answer one socket alone: a heartbeat or a mistake is no news to the others."""
+        event, _ = self._compose(kind, payload, custom, False)
+        outlet.deliver(Frame(event))
+
+    def replay(self, cursor: int) -> list[Frame]:
+        """The batches for a socket that has seen everything up to `cursor`."""
+        events, dials = self._history(cursor), self._dials
+        if not events and not dials.empty_batch:
+            return []
+        return [
+            Frame(
+                batch(
+                    events[start : start + dials.batch_size],
+                    id=self._event_id(),
+                    typed_keys=dials.typed_payload_keys,
+                    stamp=self._stamp,
+                )
+            )
+            for start in range(0, max(len(events), 1), dials.batch_size)
+        ]
+
+    def detach(self, outlet: Outlet) -> None:
+        """The socket is gone; harmless the second time."""
+        if outlet in self.outlets:
+            self.outlets.remove(outlet)
+
+    def close(self) -> None:
+        """Close every socket, as is right after SESSION_END."""
+        self._close(CLEAN)
+
+    def sever(self) -> bool:
+        """Break every socket in the middle of a reply. Returns whether any was broken."""
+        return False
+
+    def _close(self, code: int) -> None:
+        outlets, self.outlets = self.outlets, []
+        for outlet in outlets:
+            outlet.close(code)
+
+    def _history(self, cursor: int) -> list[bytes]:
+        return self.journal.after(cursor)
+
+    def _compose(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        custom: dict[str, str] | None,
+        lasting: bool,
+    ) -> tuple[bytes, int | None]:
+        """Encode an event and, if it is a lasting one, number and journal it."""
+        journal = self.journal
+        sequence = journal.last + 1 if lasting else None
+        event = self.encode(kind, payload, sequence, custom)
+        if lasting:
+            journal.append(event)
+        return event, sequence
+
+    def encode(
+        self,
+        kind: EventType,
+        payload: dict[str, Any],
+        sequence: int | None,
+        custom: dict[str, str] | None = None,
+    ) -> bytes:
+        """An event of this session under an id of its own, told to nobody."""
+        return encode(
+            kind,
+            payload,
+            id=self._event_id(),
+            sequence=sequence,
+            custom=custom,
+            stamp=self._stamp,
+        )
+
+    def _spread(self, frame: Frame) -> None:
+        for outlet in tuple(self.outlets):  # a delivery may detach its socket
+            outlet.deliver(frame)
+
+    def _event_id(self) -> str:
+        self._events += 1
+        # A UUID made from the session's own by counting: drawing 128 bits for each costs more.
+        return f"{self._prefix}{self._events:012x}"

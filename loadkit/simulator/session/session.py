@@ -1,0 +1,411 @@
+"""One conversation on the server: what each client event leads to.
+
+No socket and no loop in here: sockets are `Outlet`s, time is a `Clock`. A session outlives its
+sockets.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from random import Random
+from typing import Any, Final, NamedTuple
+from uuid import uuid4
+
+from loadkit.protocol.types import EventType
+from loadkit.simulator.clock import Timer
+from loadkit.simulator.faults.flawed_channel import FlawedChannel
+from loadkit.simulator.session.agent import HIGH_LOAD, Agent
+from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
+from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
+from loadkit.simulator.session.habits import Habits, receipts_of
+from loadkit.simulator.session.handoff import Handoff
+from loadkit.simulator.session.optional_fields import vary
+from loadkit.simulator.session.texts import wants_human
+from loadkit.simulator.session.turn import Sent, Turn
+from loadkit.simulator.shared import Setting
+from loadkit.simulator.token_bucket import Bucket
+
+__all__ = ["NOBODY", "NO_CONVERSATION", "Announced", "Reason", "Session"]
+
+NO_CONVERSATION: Final = "Error: Conversation not found"
+"""The answer to a message that comes before anyone asked an agent to join."""
+
+FULL: Final = "Error: Conversation too long"
+"""The answer to a message once `MOST_JOURNALED` is reached."""
+MOST_JOURNALED: Final = 64 * 1024 * 1024
+"""Bytes of history after which nothing more is heard of a session but its end."""
+
+
+class Reason(StrEnum):
+    """Why a session ended."""
+
+    USER_END = "REASON_USER_END"
+    USER_ABANDONED = "REASON_USER_ABANDONED"
+    NATURAL_END = "REASON_NATURAL_END"
+
+
+class Announced(NamedTuple):
+    """What a client said of itself when it made a session; None where it said nothing."""
+
+    platform: str | None = None
+    device_type: str | None = None
+
+
+NOBODY: Final = Announced()
+
+
+class Session:
+    """A conversation from its creation to SESSION_END.
+
+    Args:
+        owner: identity of the access token that made it; only that token may connect.
+        client: what it said of itself.
+        streaming: whether replies come in chunks.
+        name: what its agent's words and waits, and its faults, are drawn from.
+        on_end: told once, when the session is over.
+
+    Attributes:
+        id: a UUID.
+        ended: why it is over, None while it is not.
+        upgrading: sockets that are about to be attached.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        *,
+        streaming: bool,
+        name: str,
+        setting: Setting,
+        client: Announced,
+        on_end: "Callable[[Session], None]",
+    ) -> None:
+        self.id = str(uuid4())
+        self.owner, self.streaming = owner, streaming
+        self.upgrading = 0
+        self._on_end = on_end
+        self.ended: Reason | None = None
+        self._setting = setting
+        self._dials, self._clock, self._truth = dials, clock, truth = setting[:3]
+        self._rng = Random(f"{dials.seed}/{name}")
+        self._faults = faults = setting.faults(name, self.id)
+        self._channel = (
+            FlawedChannel(self.id, dials, clock, faults)
+            if setting.rates
+            else Channel(self.id, dials, clock)
+        )
+        self._habits = Habits(f"{dials.seed}/{name}")
+        self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, self._habits)
+        limit = dials.rate_limit.messages_per_second
+        self._bucket = Bucket(limit, clock) if limit else None
+        self._joined = False
+        self._handoff: Handoff | None = None
+        self._handoffs = self._messages = 0
+        self._born = self._heard = clock.now()
+        self._severed = self._cut = False
+        self._idle: Timer | None = None
+        self._watch()
+        start = {"capabilities": dials.capabilities(streaming), "context_id": f"ctx_{self.id}"}
+        self._channel.send(EventType.SESSION_START, self._varied(EventType.SESSION_START, start))
+        truth.record(
+            "session",
+            session_id=self.id,
+            at=self._heard,
+            streaming=streaming,
+            platform=client.platform,
+            device_type=client.device_type,
+        )
+
+    @property
+    def connections(self) -> int:
+        """Sockets that are open or about to be."""
+        return self.upgrading + len(self._channel.outlets)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a fault or an incident took a socket of it and no client has been back yet."""
+        broken = isinstance(self._channel, FlawedChannel) and self._channel.interrupted
+        return broken or self._severed
+
+    # What a socket does.
+
+    def attach(self, outlet: Outlet, cursor: int) -> None:
+        """Replay what came after `cursor` to a new socket, then let it hear everything."""
+        self._severed = False
+        frames = self._channel.replay(cursor)
+        self._truth.record(
+            "socket_open",
+            session_id=self.id,
+            socket=outlet.number,
+            at=self._clock.now(),
+            cursor=cursor,
+            last_sequence=self._channel.journal.last,
+            batches=len(frames),
+        )
+        for frame in frames:
+            outlet.deliver(frame)
+        if self.ended is None:
+            self._channel.outlets.append(outlet)
+        else:
+            outlet.close(CLEAN)
+
+    def detach(self, outlet: Outlet) -> None:
+        """The socket is gone. The session goes on, for as long as if the client had spoken now."""
+        self._heard = self._clock.now()
+        self._channel.detach(outlet)
+
+    def sever(self, outlet: Outlet) -> None:
+        """The server takes the socket: what comes now reaches its client with the replay."""
+        self._severed = True
+        self._channel.detach(outlet)
+
+    def hear(self, outlet: Outlet, data: bytes, at: float | None = None) -> None:
+        """Take one text frame from a socket, whatever its bytes are.
+
+        Args:
+            at: when they arrived, in monotonic seconds; None for just now.
+        """
+        if self.ended is not None or self._cut:
+            return  # nothing follows SESSION_END, not even an echo
+        self._heard = now = self._clock.now() if at is None else at
+        event = decode(data)
+        if isinstance(event, Refusal):
+            self._refuse(outlet, event, now)
+            return
+        match event.type:
+            case EventType.HEARTBEAT:
+                self._channel.reply(outlet, EventType.HEARTBEAT, event.payload, event.custom)
+            case EventType.USER_MESSAGE | EventType.REQUEST_POLY_AGENT_JOIN if self._full:
+                self._refuse(outlet, Refusal(FULL, event.custom), now)
+            case EventType.USER_MESSAGE:
+                self._message(outlet, event, now)
+            case EventType.REQUEST_POLY_AGENT_JOIN:
+                self._join(event, now)
+            case EventType.USER_END_SESSION:
+                self._channel.send(event.type, event.payload, event.custom)
+                self.end(Reason.USER_END)
+            case _:
+                pass  # typing concerns nobody here and has no echo
+
+    def end(self, reason: Reason, *, silent: bool = False) -> None:
+        """Say SESSION_END to every socket and close it; harmless the second time.
+
+        Args:
+            silent: only close it.
+        """
+        if self.ended is not None:
+            return
+        self._stop()
+        survey = self._habits.has(self._dials.survey)
+        if survey and (silent or self._habits.share() < 0.5):
+            self._ask_how_it_was()
+            survey = False
+        if silent:
+            at, sockets = self._clock.now(), len(self._channel.outlets)
+            sent: Sent = {"sequence": None, "at": at, "sockets": sockets}
+        else:
+            sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
+        if survey:
+            self._ask_how_it_was()
+        self.ended = reason
+        self._truth.record(
+            "session_end",
+            session_id=self.id,
+            reason=reason,
+            sequence=sent["sequence"],
+            at=sent["at"],
+            sockets=sent["sockets"],
+            journaled=len(self._channel.journal),
+        )
+        self._channel.close()
+        self._on_end(self)
+
+    def cut(self) -> None:
+        """The server goes down: fall silent without an end, so that open turns are recorded."""
+        if self.ended is None and not self._cut:
+            self._cut = True
+            self._stop()
+            self._truth.record(
+                "session_cut",
+                session_id=self.id,
+                at=self._clock.now(),
+                journaled=len(self._channel.journal),
+            )
+
+    # What its agents do (`agent.Room`, `handoff.Hall`).
+
+    def emit(
+        self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
+    ) -> None:
+        """See `Room.emit`."""
+        payload = self._varied(kind, payload)
+        turn.events.append(self._channel.send(kind, payload, lasting=lasting))
+        self._receipts(kind, payload)
+
+    def complain(self, text: str, turn: Turn) -> None:
+        """See `Room.complain`."""
+        payload = system_message(text)
+        sent = self._channel.send(EventType.SYSTEM_MESSAGE, payload, turn.custom, lasting=False)
+        turn.events.append({**sent, "text": text})
+
+    def new_message_id(self) -> str:
+        """See `Room.new_message_id`."""
+        self._messages += 1
+        return f"msg_{self.id[:8]}{self.id[9:13]}{self._messages:012x}"
+
+    def struck(self, fault: str, turn: Turn) -> None:
+        """See `Room.struck`."""
+        if fault != "mid_stream_drop" or self._channel.sever():
+            self._faults.note(fault, message_id=turn.message_id)
+
+    def slowness(self) -> float:
+        """See `Room.slowness`."""
+        return self._setting.drift.slowness(self._born)
+
+    def refers(self, turn: Turn) -> bool:
+        """See `Room.refers`: one hand-off at a time."""
+        return (self._handoff is None or self._handoff.over) and wants_human(turn.text)
+
+    def refer(self, turn: Turn) -> bool:
+        """See `Room.refer`."""
+        dials, setting = self._dials.handoff, self._setting
+        self._handoff = handoff = Handoff(
+            self, dials, self._dials.agent, self._rng, self._clock, setting.people, self._faults
+        )
+        self._handoffs += 1
+        handoff.begin(turn, "fail" if self._handoffs <= dials.fail_first else dials.mode)
+        return handoff.took_over
+
+    def leave_to_human(self, turn: Turn) -> None:
+        """See `Room.leave_to_human`."""
+        assert self._handoff is not None
+        self._handoff.hear(turn)
+
+    def settled(self, turn: Turn, outcome: str) -> None:
+        """See `Room.settled`."""
+        if turn.kind == "join" and outcome == "refused":
+            self._joined = False  # the client is asked to try again, so it must be able to
+        self._truth.record(
+            turn.kind,
+            session_id=self.id,
+            local_id=local_id(turn.custom),
+            message_id=turn.message_id,
+            received=turn.received,
+            outcome=outcome,
+            events=turn.events,
+        )
+
+    def handed_off(self, story: Turn, outcome: str, stamps: dict[str, Any]) -> None:
+        """See `Hall.handed_off`."""
+        self._truth.record(
+            "handoff",
+            session_id=self.id,
+            triggered=story.received,
+            **stamps,
+            outcome=outcome,
+            events=story.events,
+        )
+
+    def hand_back(self, turns: Iterable[Turn]) -> None:
+        """See `Hall.hand_back`."""
+        for turn in turns:
+            turn.kind = "turn"
+        self._agent.come_back(turns)
+
+    def finish(self) -> None:
+        """See `Room.finish`."""
+        # A stream bears no mark that it was the last, and a replay would miss the end.
+        may = not self.streaming and bool(self._channel.outlets)
+        silent = may and self._habits.has(self._dials.end_without_event)
+        self.end(Reason.NATURAL_END, silent=silent)
+
+    # The rest.
+
+    def _varied(self, kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
+        return vary(kind, payload, self._habits, self._dials.optional_fields)
+
+    def _ask_how_it_was(self) -> None:
+        self._channel.send(EventType.SHOW_CSAT_REQUEST, {}, lasting=False)
+
+    def _receipts(self, kind: EventType, payload: dict[str, Any]) -> None:
+        """That a message was received, and that it was read."""
+        about = receipts_of(kind, payload)
+        if about and self._habits.has(self._dials.receipts):
+            for receipt in about:
+                told = {"message_id": payload["message_id"]}
+                self._channel.send(receipt, told, lasting=False)
+
+    @property
+    def _full(self) -> bool:
+        return self._channel.journal.size >= MOST_JOURNALED
+
+    def _join(self, event: ClientEvent, now: float) -> None:
+        turn = Turn("join", now, custom=event.custom)
+        turn.events.append(self._channel.send(event.type, event.payload, event.custom))
+        if self._joined:
+            self.settled(turn, "repeated")
+        else:
+            self._joined = True
+            self._agent.take(turn)
+
+    def _message(self, outlet: Outlet, event: ClientEvent, now: float) -> None:
+        if self._bucket is not None and self._bucket.take():
+            name = local_id(event.custom)
+            self._truth.record(
+                "rate_limited", call="message", session_id=self.id, at=now, local_id=name
+            )
+            return
+        name = self.new_message_id()
+        turn = Turn("turn", now, text=event.payload["text"], custom=event.custom, message_id=name)
+        payload = {**event.payload, "message_id": name}
+        echo, fault = self._channel.echo(outlet, payload, event.custom)
+        if echo is not None:
+            turn.events.append(echo)
+            self._receipts(event.type, payload)
+        if fault == "silent_drop":
+            return
+        if self._handoff is not None and self._handoff.took_over:
+            self._handoff.hear(turn)
+        elif not self._joined:
+            self._turn_away(turn, NO_CONVERSATION)
+        elif fault == "high_load":
+            self._faults.note(fault, message_id=name)
+            self._turn_away(turn, HIGH_LOAD)
+        elif fault == "conversation_not_found":
+            self._faults.note(fault, message_id=name)
+            self._joined = False  # until the client asks for an agent again
+            self._agent.hush()
+            self._turn_away(turn, NO_CONVERSATION)
+        else:
+            self._agent.take(turn)
+
+    def _turn_away(self, turn: Turn, text: str) -> None:
+        self.complain(text, turn)
+        self.settled(turn, "refused")
+
+    def _refuse(self, outlet: Outlet, refusal: Refusal, now: float) -> None:
+        payload = system_message(refusal.text)
+        self._channel.reply(outlet, EventType.SYSTEM_MESSAGE, payload, refusal.custom)
+        self._truth.record(
+            "refusal",
+            session_id=self.id,
+            socket=outlet.number,
+            at=now,
+            text=refusal.text,
+            local_id=local_id(refusal.custom),
+        )
+
+    def _watch(self) -> None:
+        """Look again when the silence could be long enough: one timer, armed anew when it rings."""
+        left = self._heard + self._dials.idle_timeout_seconds - self._clock.now()
+        if left > 0:
+            self._idle = self._clock.later(left, self._watch)
+        else:
+            self.end(Reason.USER_ABANDONED)
+
+    def _stop(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self._agent.stop()
+        if self._handoff is not None:
+            self._handoff.stop()

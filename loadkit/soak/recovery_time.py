@@ -1,0 +1,96 @@
+"""When the answers were as quick again as they had been: the response's p95 after an incident."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+from loadkit.stats.distribution import Distribution
+from loadkit.stats.order_statistics import needed
+
+__all__ = ["Recovery", "usual_p95"]
+
+SLACK: Final = 1.1
+"""Times what it was: up to here the p95 counts as what it was before."""
+
+_P95: Final = 950
+_SHARE: Final = 0.05  # of the answers that may lie above the p95
+_LONGEST: Final = 600  # rows that are looked at together, where answers are rare
+
+
+def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None:
+    """Return the p95 of some rows' responses, and up to where another is not worse.
+
+    That limit is the upper end of its 95 % interval, or ten percent above it.
+
+    Returns:
+        Both in milliseconds; None if the samples are too few for a p95.
+    """
+    whole = Distribution()
+    for row in rows:
+        if row is not None and row:
+            whole.add(row.to_wire())
+    if not whole.enough(_P95):
+        return None
+    p95, interval = whole.percentile(_P95), whole.interval(_P95)
+    return p95, max(SLACK * p95, interval[1] if interval is not None else 0.0)
+
+
+class Recovery:
+    """Looks at the answers from the beginning of an incident on. Bounded in memory.
+
+    They are as quick as before from that row on from which so many answers as a p95 needs have no
+    more than a twentieth above the limit.
+
+    Args:
+        before: as from `usual_p95`.
+
+    Attributes:
+        settled: nothing more has to be looked at.
+    """
+
+    def __init__(self, before: tuple[float, float] | None) -> None:
+        self._before = before
+        self._rows: deque[tuple[float, int, int]] = deque(maxlen=_LONGEST)
+        self._since: float | None = None
+        self.settled = before is None
+
+    def add(self, start: float, responses: Distribution | None, *, over: bool) -> None:
+        """Take the next row.
+
+        Args:
+            start: where it begins, in seconds of the run.
+            responses: of the row.
+            over: whether the incident is over, so that it cannot get worse again.
+        """
+        if self._before is None:
+            return
+        limit = self._before[1]
+        count = 0 if responses is None else responses.decided(limit)
+        above = 0 if responses is None else responses.above(limit)
+        if count or self._rows:
+            self._rows.append((start, count, above))
+        enough = needed(_P95)
+        every = sum(count for _, count, _ in self._rows)
+        while self._rows and every - self._rows[0][1] >= enough:
+            every -= self._rows.popleft()[1]
+        if every < enough:
+            return
+        if sum(above for _, _, above in self._rows) > _SHARE * every:
+            self._since = None
+        elif self._since is None:
+            self._since = self._rows[0][0]
+        self.settled = over and self._since is not None
+
+    def to_dict(self, begin: float) -> dict[str, Any]:
+        """Return what became of it as plain values; empty if there is no p95 to compare with.
+
+        Args:
+            begin: of the incident, in seconds of the run.
+        """
+        if self._before is None:
+            return {}
+        since = self._since
+        return {
+            "response_p95_before_ms": self._before[0],
+            "response_back_s": None if since is None else round(max(0.0, since - begin), 3),
+        }

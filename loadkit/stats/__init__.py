@@ -1,0 +1,1 @@
+"""Mathematics that knows no chat: histograms, order statistics, censored waits, trends, queues."""

@@ -1,0 +1,473 @@
+"""The side that leads: what the master (or a lone process) does before, during and after a run."""
+
+import logging
+import os
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any, Final
+
+import gevent
+import psutil
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import STATE_CLEANUP, MasterRunner
+
+from loadkit.errors import LoadkitError, UsageError
+from loadkit.machine import lifeline
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.timeline import Timeline
+from loadkit.net.http.target import Target
+from loadkit.net.preflight.permit import permit
+from loadkit.net.preflight.preflight import introduced, preflight
+from loadkit.network import Network
+from loadkit.output import say
+from loadkit.profile.profile import Profile
+from loadkit.profile.tables import Load
+from loadkit.readiness import room
+from loadkit.readiness.foresight import Doubt
+from loadkit.report.screen import Screen
+from loadkit.results.run_folder import results_folder
+from loadkit.security.credentials import Credentials
+from loadkit.swarm.closing import tell
+from loadkit.swarm.locust_internals.patches import measure_from
+from loadkit.swarm.progress import Progress
+from loadkit.swarm.refusal import FAULTY
+from loadkit.swarm.run import Run
+from loadkit.swarm.run_files import Folder
+from loadkit.swarm.selection import Chosen
+from loadkit.swarm.signals import USAGE, Stage, cut_off
+from loadkit.swarm.web.prometheus import Live
+from loadkit.swarm.workers.assignment import Deal
+from loadkit.swarm.workers.pool import Crew
+from loadkit.swarm.workers.replacements import Reserve
+from loadkit.swarm.workers.report_sender import FAULT, INTERVAL, LAST, OWN_CODE
+from loadkit.verdict.verdict import FAULT_OF_OURS
+
+if TYPE_CHECKING:
+    from loadkit.swarm.worker.worker import Worker
+
+__all__ = ["Conductor"]
+
+logger = logging.getLogger(__name__)
+
+DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest
+HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be over within 10 s
+ORPHANED_LIMIT: Final = 1.5  # the same where what has started this process is gone
+
+
+class Conductor:
+    """Leads runs one after the other; a headless process has just one.
+
+    Args:
+        network: how every target of it is reached, whatever a form says.
+        headless: whether there is just one run.
+
+    Attributes:
+        withdrawn: there will be no run.
+        lone: the part of this process that loads, where there are no workers.
+        crew: the workers; None where there are none.
+        reserve: starts them again, likewise.
+    """
+
+    def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
+        self._environment = environment
+        self._network, self._headless = network, headless
+        self._target: Target | None = None  # as it was found before the run
+        self._cramped: list[Doubt] = []  # where this machine is too small for it
+        self._console = Screen()
+        self._process = psutil.Process()
+        self._chosen = Chosen(environment)
+        self._named = environment.host  # by the command line; a form may say something else later
+        self.withdrawn = False
+        self._folder: Folder | None = None  # of the coming run
+        self._run: Run | None = None  # under way, or the last one
+        self._following: gevent.Greenlet[[Run], None] | None = None
+        self._drained: Event | None = None
+        self._hurry_limit: float | None = None  # seconds, once a signal has come
+        self._idle = Event()
+        self._idle.set()
+        self._told = Progress(self._console)
+        self._fault: str | None = None
+        self._main = gevent.getcurrent()
+        self.lone: Worker | None = None
+        runner = environment.runner
+        self.crew: Crew | None = None
+        self.reserve: Reserve | None = None
+        if isinstance(runner, MasterRunner):
+            self.crew = Crew(runner, self._chosen.profile)
+            assert environment.parsed_options is not None
+            self.reserve = Reserve(environment.parsed_options, self._give_up)
+            runner.register_message(INTERVAL, self._on_interval)
+            runner.register_message(LAST, self._on_last)
+            runner.register_message(FAULT, self._on_fault)
+            runner.register_message(OWN_CODE, self._on_own_code)
+            gevent.spawn(self._mind, self.crew)
+
+    # --- before -------------------------------------------------------------------------------
+
+    def load(self) -> Load:
+        """The load that is asked for now.
+
+        Raises:
+            UsageError: no profile is named, or it holds mistakes.
+        """
+        survey = None if self._run is None else self._run.survey
+        return self._chosen.profile().load if survey is None else survey.load
+
+    def as_run(self) -> Profile:
+        """The profile as the workers get it: with the load of the run that has begun."""
+        return self._chosen.profile().model_copy(update={"load": self.load()})
+
+    def check(self, url: str | None) -> None:
+        """Everything that can be wrong before any load.
+
+        Raises:
+            UsageError, TargetError
+        """
+        self._chosen.survey()
+        self.permit(url)
+        credentials = Credentials.of(os.environ)
+        target = preflight(url, credentials, self._announce, self._network)
+        assert url is not None
+        self._chosen.meet(url, lambda: introduced(target, credentials))
+        self._target = target
+        options = self._environment.parsed_options
+        assert options is not None
+        self._cramped = room.check(
+            self._chosen.profile().load,
+            room.Room.here(),
+            self._local_workers,
+            addresses=len(target.addresses),
+            force=options.force,
+        )
+
+    def permit(self, url: str | None) -> None:
+        """Refuse a target that neither the command line nor the profile named.
+
+        Raises:
+            UsageError
+        """
+        options = self._environment.parsed_options
+        assert options is not None
+        allowed: tuple[str, ...] = ()
+        with suppress(UsageError):  # before a page is served its form may name no profile yet
+            allowed = self._chosen.profile().allow_hosts
+        if url:
+            permit(url, self._named, allowed, production=options.allow_production)
+
+    @property
+    def _local_workers(self) -> int | None:
+        """How many processes of this machine load; None if they are on others."""
+        if self.crew is None:
+            return 1
+        options = self._environment.parsed_options
+        assert options is not None
+        forked: int | None = options.processes
+        return os.cpu_count() if forked == -1 else forked
+
+    def _announce(self, where: str) -> None:
+        self._console.print(where, markup=False, highlight=False, soft_wrap=True)
+
+    def make_folder(self) -> None:
+        """Make the results folder of the coming run.
+
+        Raises:
+            UsageError: it cannot be written to.
+        """
+        assert self._environment.parsed_options is not None
+        parent = Path(self._environment.parsed_options.results_parent)
+        self._folder = Folder(
+            results_folder(parent, self._chosen.profile().name, datetime.now(UTC))
+        )
+
+    def withdraw(self) -> None:
+        """There will be no run: leave no empty folder, and wait for no worker."""
+        self.withdrawn = True
+        if self._folder is not None:
+            with suppress(OSError):
+                self._folder.path.rmdir()
+
+    def refuse(self, error: LoadkitError) -> None:
+        """A run that was asked for cannot be."""
+        logger.error("%s", error)
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the last run came to; None before one is over."""
+        run = self._run
+        if self._fault is not None:
+            return FAULT_OF_OURS
+        if run is None or run.summary is None:
+            return None
+        return run.summary.verdict.exit_code or (0 if run.unwritten is None else USAGE)
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no run is under way. Returns whether that came about."""
+        if self._drained is None and not self._idle.is_set():
+            return False  # nobody has told it to stop
+        return self._idle.wait(seconds)
+
+    @property
+    def stage(self) -> Stage:
+        """Where it stands now."""
+        if self._idle.is_set():
+            over = self._run is not None and self._run.summary is not None
+            return "writing" if over else "before"
+        if self._drained is None:
+            return "under way"
+        return "writing" if self._drained.is_set() else "ending"
+
+    # --- during -------------------------------------------------------------------------------
+
+    def start(self) -> str:
+        """A run begins: before the first user. Returns the run's name."""
+        profile, options = self._chosen.profile(), self._environment.parsed_options
+        assert options is not None
+        if self._folder is None:
+            self.make_folder()
+        assert self._folder is not None
+        self._fault = self._drained = None
+        doubts = (*self._chosen.doubts(), *self._cramped)
+        self._run = run = Run(
+            profile,
+            self._environment.host or "",
+            self._folder,
+            way=None if self._target is None else self._target.way,
+            strict=options.strict,
+            pause=lambda: gevent.sleep(0),
+            doubts=doubts,
+        )
+        self._folder = None
+        for doubt in doubts:
+            if self._headless:
+                say(f"warning: {doubt}")
+            else:  # Locust's page shows the log
+                logger.warning("%s", doubt)
+        survey = self._chosen.survey(self._ask)
+        if survey is not None:
+            run.search(survey)
+        run.begin()
+        measure_from(self._environment.stats, time() + profile.load.warmup)
+        self._idle.clear()
+        for user_class in self._environment.user_classes:
+            user_class.weight = profile.mix.get(user_class.__name__, 0)
+        if self.crew is not None:
+            self.crew.begin(run.name, dealt_out_anew=profile.load.model == "open")
+        self._following = gevent.spawn(self._follow, run)
+        return run.name
+
+    def _ask(self, load: Load, since: float) -> None:
+        """The search asks for another load."""
+        run = self._run
+        assert run is not None
+        run.follow(load)
+        if load.model == "closed" or not since:
+            return  # users are Locust's affair, and what holds from the start on is everyone's
+        if self.crew is not None:
+            self.crew.follow(load.stages, run.elapsed_s, since)
+        elif self.lone is not None:
+            stages = [stage.model_dump() for stage in load.stages]
+            self.lone.take(Deal(run.name, run.elapsed_s, since_s=since, stages=stages))
+
+    def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
+        """Take an interval of a worker."""
+        run = self._run
+        if run is not None and run.add(worker, seq, interval) and self.crew is not None:
+            self.crew.hear(worker, run.elapsed_s, interval["live"])
+
+    def fault(self, text: str, trace: str) -> None:
+        """This tool itself failed: the figures are worth nothing, stop."""
+        if self._fault is None:
+            self._fault = text
+            logger.critical(FAULTY, text, trace)
+            if self._run is None:
+                gevent.kill(self._main, SystemExit(FAULT_OF_OURS))
+                return
+            self._run.fault = text
+            self._give_up(f"a fault of loadkit itself: {text}")
+
+    def ran_out(self, text: str, _: str) -> None:
+        """There is no file, port or memory left for what leads the run."""
+        logger.critical("this machine has no room left: %s", text)
+        self._give_up(f"this machine, which had no room left ({text})")
+
+    def own_code(self, text: str, trace: str) -> None:
+        """The user's own code failed in a way that is new, here or on a worker."""
+        if self._run is None or self._run.own_code.setdefault(text, trace) is trace:
+            logger.error("a failure of your own code, told once: %s\n%s", text, trace)
+
+    def _give_up(self, why: str) -> None:
+        self.stopped_by(why)
+        gevent.spawn(self.stop)
+
+    def stopped_by(self, what: str) -> None:
+        """Take note of what ends the run under way, for its results."""
+        if self._run is not None:
+            self._run.stopped_by(what)
+
+    def stop(self) -> None:
+        """End the run before its time."""
+        runner = self._environment.runner
+        if runner is None or self._drained is not None or runner.state == STATE_CLEANUP:
+            return  # often it is the shape's greenlet that sees to the end of a run
+        if not self._headless:
+            runner.stop()
+        elif runner.shape_greenlet is not None:
+            runner.shape_greenlet.kill(block=False)  # Locust's main greenlet waits for it alone
+        else:
+            runner.quit()
+
+    def hurry(self) -> None:
+        """A signal has come: nobody's session is waited for any more."""
+        self._hurry_limit = ORPHANED_LIMIT if lifeline.is_cut() else HURRY_LIMIT
+        if self.lone is not None:
+            self.lone.hurry()
+        if self._environment.runner is not None:
+            cut_off(self._environment.runner)
+        draining = self._drained is not None and not self._drained.is_set()
+        if self.crew is not None and draining:
+            self.crew.hurry(self._hurry_limit)
+
+    def live(self) -> Live:
+        """What Prometheus gets to see now."""
+        runner, run = self._environment.runner, self._run
+        clients = runner.clients.all if isinstance(runner, MasterRunner) else []
+        workers = Counter(client.state for client in clients)
+        if run is None:
+            return Live(Ledger(Timeline()), users=self._user_count, workers=workers)
+        return Live(
+            run.ledger,
+            profile=run.profile.name,
+            run=run.name,
+            users_asked=run.asked_users if self.stage == "under way" else 0,
+            users=self._user_count,
+            workers=workers,
+            generator={
+                worker: figures
+                for worker, figures in run.generator.items()
+                if self.crew is None or worker in self.crew.roster.present
+            },
+        )
+
+    def _follow(self, run: Run) -> None:
+        """Once a second: the workers, the load, the files, the objectives, the reader."""
+        seconds = 0
+        while True:
+            seconds += 1
+            gevent.sleep(max(0.0, seconds - run.elapsed_s))
+            now = run.elapsed_s
+            self._look_after_workers()
+            users, roster = self._user_count, None
+            if self.crew is not None:
+                users, roster = self.crew.users_at_work(now), self.crew.roster
+                if now >= run.profile.load.warmup:
+                    run.ledger.lead(self._process.memory_info().rss / 1e6)
+            run.look(now, users, roster)
+            if self.reserve is not None and self.crew is not None and self.crew.roster.absence:
+                self.reserve.look(self.crew.roster.absence, now)
+            if run.nobody_starts(now):
+                self._give_up("failures of your own code: nobody could start")
+            if run.is_hopeless(now):
+                gevent.spawn(self.stop)
+            if self._headless and run.survey is not None:
+                self._told.say_step(now, run.survey.state)
+            elif self._headless:
+                limits = [(each.metric, each.limit) for each in run.profile.slo]
+                self._told.say(now, run.profile.duration_s, self._user_count, run.ledger, limits)
+
+    def greet(self, worker: str) -> None:
+        """A worker has connected; Locust knows it a moment later."""
+        gevent.spawn(self._look_after_workers)
+
+    def _look_after_workers(self) -> None:
+        if self.crew is not None and self._run is not None and self.stage == "under way":
+            self.crew.look(self._run.elapsed_s)
+
+    @staticmethod
+    def _mind(crew: Crew) -> None:
+        """Once a second, whether there is a run or not."""
+        while True:
+            crew.mind()
+            gevent.sleep(1.0)
+
+    @property
+    def _user_count(self) -> int:
+        """The users that Locust counts."""
+        runner = self._environment.runner
+        return 0 if runner is None else runner.user_count
+
+    # --- messages of workers ------------------------------------------------------------------
+
+    def _on_interval(self, environment: Any, msg: Any) -> None:
+        assert self.crew is not None
+        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
+            self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
+        self.crew.acknowledge(msg)
+
+    def _on_last(self, environment: Any, msg: Any) -> None:
+        assert self.crew is not None
+        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
+            assert self._run is not None
+            self._run.ledger.expect(msg.node_id, msg.data["seq"])
+            self.crew.has_finished(msg.node_id)
+
+    def _on_fault(self, environment: Any, msg: Any) -> None:
+        if self._is_of_run(msg):
+            self.fault(msg.data["text"], msg.data["trace"])
+
+    def _on_own_code(self, environment: Any, msg: Any) -> None:
+        if self._is_of_run(msg):
+            self.own_code(msg.data["text"], msg.data["trace"])
+
+    def _is_of_run(self, msg: Any) -> bool:
+        """Whether it is not of a run before this one."""
+        return self._run is not None and msg.data["run"] == self._run.name
+
+    # --- after --------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """The run is to stop: have every worker stop its users and hand over the rest."""
+        if self._drained is not None:  # Locust's two ways to stop may meet
+            self._drained.wait()
+            return
+        self._look_after_workers()
+        self._drained = Event()
+        patience = 0.0
+        if self._run is not None:
+            self._run.end()
+            patience = self._run.profile.drain_s
+        try:
+            if self.crew is not None and self._hurry_limit is not None:
+                self.crew.hurry(self._hurry_limit)
+                self.crew.drain(self._hurry_limit)
+            elif self.crew is not None:
+                limit = DRAIN_LIMIT + (self._environment.stop_timeout or 0)
+                self.crew.drain(limit, patience)
+            elif self.lone is not None and not self._environment.stop_timeout:
+                self.lone.wind_down(patience)
+        finally:
+            self._drained.set()
+
+    def finish(self) -> None:
+        """All is handed over: freeze, write, tell."""
+        try:
+            self._conclude()
+        finally:
+            self._idle.set()
+
+    def _conclude(self) -> None:
+        if self._following is not None:
+            self._following.kill()
+            self._following = None
+        run, crew, options = self._run, self.crew, self._environment.parsed_options
+        if run is None or run.summary is not None:
+            return
+        run.end()
+        roster, losses = (None, []) if crew is None else (crew.roster, crew.losses(run.duration_s))
+        run.conclude(roster, losses)
+        self._told.clear()
+        assert options is not None
+        tell(run, options.profile, self._console)

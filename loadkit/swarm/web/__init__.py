@@ -1,0 +1,1 @@
+"""Our part in Locust's web UI, and the port for Prometheus."""

@@ -1,0 +1,78 @@
+"""What the form of the web UI may say: a profile, a target, and the options that it offers."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from loadkit.errors import UsageError
+from loadkit.profile.profile import profile_below, profile_folders, profile_names
+
+__all__ = ["Form", "Said"]
+
+LONGEST_NAME: Final = 4096
+"""Characters of a profile's name, which may be a path: what Linux takes. To look for one of 200,000
+takes a quarter of a minute, in which nothing else is done."""
+DISABLED: Final = frozenset({"user_count", "spawn_rate", "run_time"})
+"""Fields of Locust's page that it sends whatever they hold: the profile's stages say all that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a form came to.
+
+    Attributes:
+        host: the target's URL.
+        name: the profile, as the form said it.
+        profile: where that is.
+    """
+
+    host: str
+    name: str
+    profile: str
+
+
+class Form:
+    """The form of one process.
+
+    Args:
+        profile: the one that it was started with.
+        offered: see below.
+
+    Attributes:
+        offered: the names of the further options that the page shows.
+    """
+
+    def __init__(self, profile: str, offered: Collection[str]) -> None:
+        self._first, self.offered = profile, offered
+        own = Path(profile).expanduser()
+        self._folders = [*profile_folders(), *([own.parent] if own.is_file() else [])]
+
+    @property
+    def profiles(self) -> list[str]:
+        """The names to choose from."""
+        return [name for name, _ in profile_names(profile_folders())]
+
+    def read(self, fields: Mapping[str, str], host: str) -> Said:
+        """Take what may be said from what was sent.
+
+        Locust takes every option of its command line from there, files to be written included.
+
+        Args:
+            fields: what was sent.
+            host: the target, where the form names none.
+
+        Raises:
+            UsageError: there is no such profile in the folders that this process was started
+                with, or no such field.
+        """
+        known = {"host", "profile", *DISABLED, *self.offered}
+        if strange := sorted(fields.keys() - known):
+            raise UsageError(f"the form has no field {strange[0]!r}: set it on the command line")
+        name = fields.get("profile") or self._first
+        if len(name) > LONGEST_NAME:
+            raise UsageError(f"there is no profile with a name of {len(name):,} characters")
+        profile = name if name == self._first else str(profile_below(name, self._folders))
+        # Locust drops these two from it, and what is left is to be what was checked.
+        url = (fields.get("host") or host).replace("<", "").replace(">", "")
+        return Said(url, name, profile)

@@ -1,0 +1,391 @@
+"""The side that loads: what one worker process (or a lone process) does during a run."""
+
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from itertools import count, islice
+from random import Random
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+
+from loadkit.chat.effects import Finish
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending, Origin, State
+from loadkit.fleet import Fleet
+from loadkit.machine.resources import ran_out
+from loadkit.net.driver import Driver
+from loadkit.net.http.target import Target
+from loadkit.net.interfaces import Itinerary, Mishap
+from loadkit.net.websocket.link import Traffic
+from loadkit.network import Network
+from loadkit.people.person import Person
+from loadkit.profile.chaos import Chaos, Mishaps, in_storm
+from loadkit.profile.profile import Profile
+from loadkit.profile.scenario import Outing
+from loadkit.security.credentials import Credentials
+from loadkit.stats.random_streams import person_rng
+from loadkit.swarm.worker.arrival_gate import Gate
+from loadkit.swarm.worker.blame import Blame, OwnCodeError, Tell, unmade_by
+from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
+from loadkit.swarm.worker.locust_recorder import SwarmRecorder
+from loadkit.swarm.worker.self_probes import Probes
+from loadkit.swarm.workers.assignment import Deal
+
+__all__ = ["Worker"]
+
+logger = logging.getLogger(__name__)
+
+KINDS: Final = 20  # of exceptions in the user's own code that a worker tells its master of
+LONGEST_INTERVAL: Final = 1.0  # seconds between two reports, whatever a row of the timeline lasts
+LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that comes late begin
+SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
+RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
+RENEW_LIMIT: Final = 3  # in a row
+LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
+JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
+LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
+ASK_AGAIN: Final = 0.1  # seconds between two looks at whether anybody still waits
+ENDED_AT_ONCE: Final = 20  # sessions; some 5 ms of goodbyes
+ENDED_EVERY: Final = 0.01  # seconds from one lot of them to the next
+GOODBYES: Final = 2.5  # seconds until the last closing handshake is over: two each at most
+GOLDEN: Final = 0.6180339887498949
+
+Deliver = Callable[[dict[str, Any]], None]
+
+
+class Worker:
+    """One process' part of a run: its users' sessions, its recorder, its reports.
+
+    Args:
+        deliver: takes each interval, as `Recorder.take` gives it, to the master.
+        tell: told of the first exception of each kind in the user's own code.
+        fault: told when this tool itself is at fault; the run must stop.
+
+    Attributes:
+        blame: sorts this process' exceptions.
+        ready: set while a run is under way, from the first deal on.
+        profile: of the run; None while there is none.
+    """
+
+    def __init__(self, environment: Environment, deliver: Deliver, tell: Tell, fault: Tell) -> None:
+        self._environment = environment
+        self._deliver, self._tell, self._fault = deliver, tell, fault
+        self.blame = Blame(self.own_code, fault, self._ran_out)
+        self._told: set[str] = set()
+        self._drivers: dict[Driver, tuple[str, str]] = {}  # with their user class and their client
+        self._spread = count()
+        self._jitter = Random()
+        self._gate: Gate | None = None
+        self._winding_down = self._hurried = False
+        self.ready = Event()
+        self.profile: Profile | None = None
+
+    def prepare(self, profile: Profile, url: str, network: Network) -> None:
+        """Find out whether this worker can take part; nothing happens yet.
+
+        Raises:
+            UsageError, TargetError: this machine lacks the secrets, a file or the target's address.
+        """
+        self._credentials = Credentials.of(os.environ)
+        self._target = Target.resolve(url, network)
+        _ = profile.dialogues  # made now and not in the midst of the first session
+        self.blame.texts_hidden = profile.results.texts == "hidden"
+        self.profile = profile
+
+    def take(self, deal: Deal, name: int = 0) -> None:
+        """Begin with a share of the run, or go on with another one.
+
+        Args:
+            deal: the share. Sessions are numbered over all workers, and a session's number says
+                who comes: the number of workers changes nothing.
+            name: a number that no other worker has ever had in this run; whoever comes late
+                brings people of its own.
+        """
+        if not self.ready.is_set():
+            self._begin(deal, name)
+        if self._gate is not None:
+            self._gate.deal(deal.index, deal.workers, deal.since_s, deal.load_stages())
+
+    def _begin(self, deal: Deal, name: int) -> None:
+        profile = self.profile
+        assert profile is not None
+        first, step = (LATE * (name + 1), 1) if deal.late else (deal.index, deal.workers)
+        self._told.clear()
+        self._numbers = defaultdict[str, "count[int]"](lambda: count(first, step))
+        self._began = perf_counter() - deal.elapsed_s
+        self._traffic = Traffic()
+        self.recorder = SwarmRecorder(
+            self._environment,
+            self._began + profile.load.warmup,
+            profile.watched,
+            frozenset(profile.mix) | profile.fleet,
+            texts_hidden=self.blame.texts_hidden,
+        )
+        self._fleet = Fleet(profile, self._target, self._credentials, self.recorder, self._traffic)
+        self._names = tuple(profile.mix)
+        self._classes: Mapping[str, Any] = {
+            cls.__name__: cls for cls in self._environment.user_classes
+        }
+        if profile.load.model == "open":
+            self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
+        self._sweeper = calm()
+        self._probes = Probes(self.recorder)
+        self._probes.start()
+        self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
+        self._follower = gevent.spawn(self._follow_the_name)
+        self._broom = gevent.spawn(self._sweep)
+        self.ready.set()
+
+    def wind_down(self, drain: float) -> bool:
+        """The load is over: nobody says anything new, whoever waits may still be answered.
+
+        Then every session ends, a few at a time: to cut thousands off at once would hold up the
+        loop for a third of a second.
+
+        Args:
+            drain: seconds for which an answer is waited for at most.
+
+        Returns:
+            False if that is under way already.
+        """
+        if self._winding_down:
+            return False
+        self._winding_down = True
+        if not self.ready.is_set():
+            return True
+        if self._gate is not None:
+            self._gate.close()
+        for driver in self._drivers:
+            driver.hush()
+        until = perf_counter() + drain
+        while perf_counter() < until and not self._hurried and self._somebody_waits():
+            gevent.sleep(ASK_AGAIN)
+        self.recorder.is_ending = True
+        every = iter(list(self._drivers))
+        while not self._hurried and (some := list(islice(every, ENDED_AT_ONCE))):
+            for driver in some:
+                driver.cut()
+            gevent.sleep(ENDED_EVERY)
+        until = perf_counter() + GOODBYES
+        while self._drivers and not self._hurried and perf_counter() < until:
+            gevent.sleep(ENDED_EVERY)  # they say goodbye, and whoever is cut off twice does not
+        return True
+
+    def hurry(self) -> None:
+        """A signal has come: wait for nobody any more."""
+        self._hurried = True
+
+    def _somebody_waits(self) -> bool:
+        now = perf_counter()
+        return any(driver.waits(now)[0] for driver in self._drivers)
+
+    def stop(self) -> bool:
+        """After the last user: hand over the rest of what was measured.
+
+        Returns:
+            Whether there was a run.
+        """
+        was_ready = self.ready.is_set()
+        self.ready.clear()
+        if was_ready:
+            if self._gate is not None:
+                self._gate.stop()
+                self._gate = None
+            self._probes.stop()
+            self._reporter.kill()
+            self._follower.kill()
+            self._broom.kill()
+            self._take()
+        self.profile = None
+        self._winding_down = self._hurried = False
+        return was_ready
+
+    def users(self) -> Mapping[str, int]:
+        """Sessions in the open model, by user class, as Locust's table of users has them."""
+        names = (name for name, _ in self._drivers.values())
+        return Counter(names) if self._gate is not None else {}
+
+    def first_due(self) -> float:
+        """When a user that is spawned now should begin.
+
+        Locust spawns a second's worth of users in one burst; a low-discrepancy sequence spreads
+        them evenly over the second until the next burst.
+        """
+        return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
+
+    def planned(self, user: Any) -> Outing:
+        """Ask a user for its next session.
+
+        Raises:
+            OwnCodeError: that is none of this run.
+        """
+        try:
+            outing = user.plan()
+        except SystemExit as error:
+            raise OwnCodeError(f"it calls sys.exit({error.code})") from error
+        if not isinstance(outing, Outing) or outing.name not in self._names:
+            names = ", ".join(self._names)
+            raise OwnCodeError(f"it returns {outing!r}: return an Outing of one of {names}")
+        return outing
+
+    def _ran_out(self, text: str, _: str) -> None:
+        """This machine has no file, port or memory left: the run is worth nothing any more."""
+        if self.ready.is_set():
+            self.recorder.fail(Failure.LOCAL_LIMIT, text)
+
+    def own_code(self, text: str, trace: str) -> None:
+        """Count an exception of the user's own code; of each kind the first is told."""
+        if not self.ready.is_set():
+            return  # the run is over
+        name = text.partition(".")[0]
+        origin = Origin(name if name in self._names else "")
+        self.recorder.fail(Failure.OWN_CODE, text, origin)
+        kind = trace.rstrip().rpartition("\n")[0]  # all but its words, which may differ each time
+        if kind not in self._told and len(self._told) < KINDS:
+            self._told.add(kind)
+            self._tell(text, trace)
+
+    def converse(self, due: float, outing: Outing, number: int, *, first: bool = False) -> Finish:
+        """Live one session; a fault of this tool stops the run.
+
+        Args:
+            due: when the plan wants it to begin.
+            number: the session's among all of its class: it says who comes.
+            first: whether it is its user's first one, which `load.stagger` cuts short.
+        """
+        profile = self.profile
+        if profile is None or self._winding_down:
+            raise gevent.GreenletExit  # the run is over
+        name, seed = outing.name, profile.load.seed
+        member = self._fleet.member(name, number)
+        midway = first and profile.load.stagger
+        person = Person.of(profile, person_rng(seed, name, number), outing.errand, midway=midway)
+        itinerary = Itinerary(
+            streaming=outing.streaming,
+            mishaps=Mishaps.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
+            storms=self._storms(member.chaos, f"{name}-{number}"),
+            tabs=outing.tabs,
+            restarts=outing.restarts,
+            socket_age=person.age_s,
+            device=member.device,
+        )
+        driver = Driver(member.setting, person, itinerary)
+        self._drivers[driver] = (name, member.setting.client)
+        try:
+            return driver.run(due)
+        except Exception as error:  # whatever it is, no server sent it
+            text, trace = self.blame.told(error)
+            kind = Failure.LOCAL_LIMIT if ran_out(error) else Failure.INTERNAL
+            self.recorder.fail(kind, text, Origin(name))
+            if kind is Failure.INTERNAL:
+                self._fault(text, trace)
+            return Finish(Ending.FAILED)
+        finally:
+            del self._drivers[driver]
+
+    def _visit(self, name: str, number: int, due: float) -> None:
+        """One arrival of the open model: a user that lives one session and is gone.
+
+        A session that the server does not know any more is replaced, as in the closed model.
+        """
+        user = self._classes[name](self._environment)
+        try:
+            at = "__init__"
+            if (unmade := unmade_by(user)) is not None:
+                raise unmade
+            at = "plan"
+            outing = self.planned(user)
+        except (Exception, SystemExit) as error:
+            self.blame.take(error, f"{name}.{at}")
+            return
+        finish, renewals = self.converse(due, outing, number), 0
+        while finish.renew and renewals < RENEW_LIMIT:
+            renewals += 1
+            gevent.sleep(RENEW_AFTER)
+            self.recorder.count(Count.SESSIONS_RENEWED)
+            finish = self.converse(perf_counter(), outing, number)
+
+    def _storms(self, chaos: Chaos, session: str) -> tuple[tuple[float, Mishap], ...]:
+        """The storms to come that hit a session."""
+        profile = self.profile
+        assert profile is not None
+        now, found = perf_counter(), []
+        for index, storm in enumerate(chaos.storms):
+            at = self._began + storm.at
+            mishap = in_storm(chaos, index, session, profile.load.seed)
+            if at > now and mishap is not None:
+                found.append((at, mishap))
+        return tuple(sorted(found, key=lambda due: due[0]))
+
+    def next_number(self, name: str) -> int:
+        """A session's number among all of its class, over all workers."""
+        return next(self._numbers[name])
+
+    def renews(self, finish: Finish, failures: int) -> bool:
+        """Whether the same person begins anew, as the server has lost the session.
+
+        Args:
+            failures: how many sessions in a row failed, this one included.
+        """
+        return finish.renew and failures <= RENEW_LIMIT
+
+    def next_due(self, finish: Finish, failures: int) -> float:
+        """When the user begins the next session.
+
+        Sessions fail in step when a target goes away: without the jitter their users would come
+        back in step as well, and fell it again.
+
+        Args:
+            failures: how many sessions in a row failed; too many and the user slows down.
+        """
+        assert self.profile is not None
+        talk = self.profile.conversation
+        pause = talk.pause * talk.time_scale
+        if self.renews(finish, failures):
+            self.recorder.count(Count.SESSIONS_RENEWED)
+            pause = RENEW_AFTER
+        elif failures:
+            backoff = min(2.0 ** min(failures - 1, 10), LONGEST_PAUSE)
+            pause = max(pause, backoff * self._jitter.uniform(1 - JITTER, 1 + JITTER))
+        return perf_counter() + pause
+
+    def _report(self, every: float) -> None:
+        due = perf_counter()
+        while True:
+            due += every
+            gevent.sleep(max(0.0, due - perf_counter()))
+            self._take()
+
+    def _follow_the_name(self) -> None:
+        while True:
+            gevent.sleep(LOOK_UP_EVERY)
+            self._target.look_again()
+
+    def _sweep(self) -> None:
+        while True:
+            gevent.sleep(SWEEP_EVERY)
+            self._sweeper.sweep(len(self._drivers))
+
+    def _take(self) -> None:
+        recorder, traffic = self.recorder, self._traffic
+        recorder.frames_sent = traffic.frames_sent
+        recorder.frames_received = traffic.frames_received
+        recorder.bytes_sent = traffic.bytes_sent
+        recorder.bytes_received = traffic.bytes_received
+        # One look at each session: nobody is served meanwhile.
+        now, ready, states = perf_counter(), 0, Counter[str]()
+        for driver, names in self._drivers.items():
+            rest = driver.rest
+            if rest is State.READY:
+                ready += 1
+                continue
+            states[(rest or driver.state).value] += 1
+            if rest is None:
+                recorder.see_waiting(names, now, *driver.waits(now))
+        recorder.states = states + Counter({State.READY.value: ready})
+        self._deliver(recorder.take(now))

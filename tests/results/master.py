@@ -1,0 +1,130 @@
+"""A process that leads a run, as far as its files go: fed by hand, and killed at will."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from loadkit.errors import Failure
+from loadkit.figures import Count, Phase, Wait
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.recorder import Recorder
+from loadkit.verdict.summary import Summary, summarise
+from loadkit.measure.timeline import Timeline
+from loadkit.profile.delivery import Delivery
+from loadkit.profile.tables import Load
+from loadkit.results.journal import Journal
+from loadkit.results.series import Series
+
+STARTED = datetime(2026, 11, 22, 15, 6, 54, 123456, tzinfo=UTC)
+LOAD = Load.model_validate(
+    {"stages": [{"duration": 4.0, "users": 8}, {"duration": 16.0, "users": 8}], "seed": 7}
+)
+WHAT: dict[str, Any] = {
+    "profile": "tiny",
+    "started_at": "2026-11-22T15:06:54Z",
+    "target": "http://127.0.0.1:8100",
+    "strict": False,
+}
+
+
+class Master:
+    """Does what the conductor does with what workers report.
+
+    Args:
+        folder: the run's.
+        load: that is asked for.
+        limits: the objectives.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        load: Load = LOAD,
+        limits: Sequence[tuple[str, float]] = (("response.p50", 900.0),),
+    ) -> None:
+        self.delivery = Delivery(load)
+        self.timeline = Timeline(1.0, self.delivery.asked_at)
+        self.ledger = Ledger(self.timeline)
+        self._load, self._what = load, WHAT | {"limits": list(limits)}
+        head = {
+            "started": STARTED.isoformat(),
+            "interval": 1.0,
+            "what": self._what,
+            "run": {"target": WHAT["target"]},
+        }
+        self.series = Series(folder, STARTED)
+        self.journal = Journal(folder, head)
+        self.tick(0.0)
+
+    def add(self, worker: str, seq: int, interval: dict[str, Any], at: float) -> None:
+        if self.ledger.add(worker, seq, interval, at):
+            self.journal.add(worker, seq, at, interval)
+
+    def tick(self, at: float, users: int = 8) -> None:
+        rows = self.timeline.closed(at)
+        self.delivery.look(at, users)
+        self.at_s = at
+        standing = {"load": self._load.model_dump(mode="json"), "besides": self.besides()}
+        self.journal.tick(at, {"users": users, **standing})
+        self.series.write(rows)
+        self.journal.renew(self.ledger)
+
+    def besides(self) -> dict[str, Any]:
+        closed = self._load.model == "closed"
+        return {
+            "asked_users": self.delivery.asked if closed else None,
+            "peak_users": self.delivery.reached,
+            "undelivered_s": self.delivery.undelivered_s,
+            "workers_lost": [{"worker": "w9", "at_s": 1.0, "sessions_live": 2}],
+        }
+
+    def kill(self) -> None:
+        """Nothing is written any more."""
+        self.series._timeline.close()
+        self.series._histograms.close()
+        self.journal.close()
+
+    def end(self, cut: dict[str, Any], at: float) -> Summary:
+        """What it would have said, and written, had it ended at a second of the run."""
+        self.series.write(self.timeline.finish())
+        self.series.close()
+        return summarise(
+            self.ledger,
+            **self._what,
+            **self.besides(),
+            duration_s=at,
+            workers=max(1, self.ledger.workers),
+            asked_sessions=self.delivery.asked_sessions(at),
+            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            cut=cut,
+        )
+
+
+class Hand:
+    """A worker whose clock shows what it is told."""
+
+    def __init__(self, *, waits: bool = True) -> None:
+        self.now, self.waits = 0.0, waits  # of which nobody sees the end
+        self.recorder = Recorder(clock=lambda: self.now)
+        self.recorder.session_started()
+        self.taken = 0
+
+    def report(self, at: float, took: float) -> tuple[int, dict[str, Any]]:
+        """A turn that took some time, and what is known by a second of the run."""
+        self.recorder.sample(Phase.RESPONSE, 0.5, 0.6, 0.6 + took)
+        self.recorder.sample(Phase.ECHO, None, 0.6, 0.6 + took / 100)
+        self.recorder.count(Count.TURNS_SENT)
+        self.recorder.count(Count.TURNS_ANSWERED)
+        if took > 1:
+            self.recorder.fail(Failure.UNANSWERED, "no answer in time")
+            self.recorder.violate("gap", "sequence 4 after 2", transcript=lambda: ["{}"])
+        if self.waits and self.taken % 3 == 0:
+            self.recorder.unfinished(Phase.RESPONSE, 0.5, 0.6, 0.6 + took / 2, lost=True)
+        if self.waits and self.taken % 4:
+            waits = [Wait(Phase.RESPONSE, None, at - took), Wait(Phase.ECHO, None, at - 0.01)]
+            self.recorder.see_waiting("CompleteChat", at, waits, [at - took])
+        self.recorder.gauge("cpu_percent", 30 * took)
+        self.now = at
+        self.taken += 1
+        return self.taken, self.recorder.take(at)

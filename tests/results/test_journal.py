@@ -1,0 +1,219 @@
+"""What the journal holds at any moment, and that it stays small."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit.figures import Count
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.recorder import Recorder
+from loadkit.results import journal as module
+from loadkit.results import file_lock
+from loadkit.results.journal import JOURNAL, Journal, hold
+from loadkit.results.line_file import Lines
+
+HEAD = {"interval": 1.0}
+
+
+def interval(turns: int = 1) -> dict[str, Any]:
+    recorder = Recorder()
+    recorder.count(Count.TURNS_SENT, turns)
+    return recorder.take(1.0)
+
+
+def records(folder: Path) -> list[tuple[str, Any]]:
+    lines = (folder / JOURNAL).read_text().splitlines()
+    return [item for line in lines for item in json.loads(line).items()]
+
+
+def kinds(folder: Path) -> list[str]:
+    return [kind for kind, _ in records(folder)]
+
+
+def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
+    """And with all that is known at that moment, be it nothing."""
+    journal = Journal(tmp_path, HEAD)
+    head = {"schema": "loadkit.journal/2", "interval": 1.0, "locked": True}
+    assert records(tmp_path)[0] == ("head", head)
+    assert kinds(tmp_path) == ["head", "known", "state"]
+    journal.close()
+
+
+def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
+    """A kill a moment later loses nothing of it."""
+    journal = Journal(tmp_path, HEAD)
+    report = interval()
+    journal.add("w", 7, 1.5, report)
+    kind, content = records(tmp_path)[-1]
+    assert (kind, content) == ("interval", {"worker": "w", "seq": 7, "at": 1.5, "of": report})
+    journal.close()
+
+
+def test_a_tick_tells_what_has_changed(tmp_path: Path) -> None:
+    """What was said is not said again."""
+    journal = Journal(tmp_path, HEAD)
+    journal.tick(1.0, {"users": 5, "load": {"model": "closed"}})
+    journal.tick(2.0, {"users": 6, "load": {"model": "closed"}})
+    assert [content for kind, content in records(tmp_path) if kind == "tick"] == [
+        {"at": 1.0, "users": 5, "load": {"model": "closed"}},
+        {"at": 2.0, "users": 6},
+    ]
+    journal.close()
+
+
+def test_a_new_file_takes_the_place_of_one_that_has_grown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins with the ledger as it is, and its size does not hang on how long the run was."""
+    monkeypatch.setattr(module, "GROWTH", 3000)
+    journal, ledger, sizes = Journal(tmp_path, HEAD), Ledger(), []
+    for seq in range(1, 200):
+        ledger.add("w", seq, interval(), float(seq))
+        journal.add("w", seq, float(seq), interval())
+        journal.tick(float(seq), {"users": seq})
+        journal.renew(ledger)
+        sizes.append((tmp_path / JOURNAL).stat().st_size)
+    assert max(sizes[100:]) <= max(sizes[:100]) + 100  # longer numbers
+    began = records(tmp_path)
+    assert began[1] == ("known", {"at": began[1][1]["users"], "users": began[1][1]["users"]})
+    restored = Ledger()
+    restored.restore([content for kind, content in began if kind == "state"])
+    for kind, content in began:
+        if kind == "interval":
+            assert restored.add(content["worker"], content["seq"], content["of"], content["at"])
+    assert restored.counts[Count.TURNS_SENT] == 199
+    assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
+    journal.close()
+
+
+def test_what_comes_in_while_a_new_file_is_written_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And in the old one, which is still the one that counts."""
+    monkeypatch.setattr(module, "GROWTH", 0)
+    late = iter([1, 2])
+
+    def meanwhile() -> None:
+        for seq in late:
+            journal.add("w", seq, float(seq), interval())
+            assert kinds(tmp_path)[-1] == "interval"
+            return
+
+    journal = Journal(tmp_path, HEAD, pause=lambda: None)
+    journal._pause = meanwhile
+    journal.renew(Ledger())
+    assert kinds(tmp_path) == ["head", "known", "state", "interval"]
+    journal.close()
+
+
+def test_who_is_stopped_while_writing_a_new_file_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of a run the greenlet that writes is killed wherever it is."""
+    monkeypatch.setattr(module, "GROWTH", 0)
+    journal = Journal(tmp_path, HEAD)
+    journal.add("w", 1, 1.0, interval())
+
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    journal._pause = killed
+    with pytest.raises(KeyboardInterrupt):
+        journal.renew(Ledger())
+    journal.add("w", 2, 2.0, interval())
+    assert kinds(tmp_path)[-2:] == ["interval", "interval"]
+    assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
+    journal.close()
+
+
+def test_a_full_disk_ends_it_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says why and what to do; what was written stays."""
+    journal = Journal(tmp_path, HEAD)
+    journal.add("w", 1, 1.0, interval())
+
+    def full(self: Lines, text: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Lines, "append", full)
+    journal.add("w", 2, 2.0, interval())
+    journal.tick(2.0, {})
+    journal.renew(Ledger())
+    assert journal.failed is not None
+    assert f"cannot write {tmp_path / JOURNAL}: No space left on device" in journal.failed
+    assert "--out" in journal.failed
+    assert kinds(tmp_path).count("interval") == 1
+
+
+def test_a_disk_that_is_full_from_the_start_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no journal then, and no trace of one."""
+
+    def full(self: Lines, text: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Lines, "append", full)
+    journal = Journal(tmp_path, HEAD)
+    journal.add("w", 1, 1.0, interval())
+    assert journal.failed is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_takes_up_the_journal_of_a_run_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor after a new file took its place; and one at a time once the run is over."""
+    monkeypatch.setattr(module, "GROWTH", 0)
+    journal = Journal(tmp_path, HEAD)
+    path = tmp_path / JOURNAL
+    with hold(path) as over:
+        assert not over
+    journal.renew(Ledger())
+    with hold(path) as over:
+        assert not over
+    journal.close()
+    with hold(path) as over, hold(path) as taken_twice:
+        assert (over, taken_twice) == (True, False)
+
+
+@pytest.mark.parametrize("without", ["writer", "reader", "both"])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF])
+def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str, number: int
+) -> None:
+    """A file system may have none at all, or for one of two machines."""
+    locks = file_lock.fcntl.flock  # type: ignore[attr-defined]
+
+    def none(*_: object) -> None:
+        raise OSError(number, "no locks")
+
+    def flock(side: str) -> None:
+        monkeypatch.setattr(file_lock.fcntl, "flock", none if without in (side, "both") else locks)
+
+    flock("writer")
+    journal = Journal(tmp_path, HEAD)
+    assert journal.failed is None
+    flock("reader")
+    writes = iter(range(3))
+
+    def pause(seconds: float) -> None:
+        for second in writes:
+            journal.tick(float(second), {"users": second})
+
+    monkeypatch.setattr(module, "grows", lambda path: file_lock.grows(path, pause))
+    with hold(tmp_path / JOURNAL) as over:
+        assert not over
+    journal.close()
+    with hold(tmp_path / JOURNAL) as over:
+        assert over
+
+
+def test_a_run_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, HEAD)
+    journal.remove()
+    assert list(tmp_path.iterdir()) == []

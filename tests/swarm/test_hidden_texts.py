@@ -1,0 +1,156 @@
+"""What is told of a conversation that nobody may read."""
+
+import json
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadkit.chat.effects import Failed, Violation
+from loadkit.chat.inputs import START, Opened
+from loadkit.chat.policy import Policy
+from loadkit.chat.session import Session
+from loadkit.chat.violations import Wrong
+from loadkit.errors import Failure
+from loadkit.figures import Origin
+from loadkit.protocol import EventType, decode
+from loadkit.security.redaction import note
+from loadkit.swarm.worker.blame import Blame
+from loadkit.swarm.worker.hidden_texts import (
+    detail_without_words,
+    frame_without_words,
+    origin_without_words,
+)
+from loadkit.swarm.worker.locust_recorder import SwarmRecorder
+
+SAID = "Mein Passwort ist Geheim-17"
+ID = "7f1e2c9a-0b1d-4c3e-8f5a-6b7c8d9e0f1a"
+
+
+def without(frame: Any) -> Any:
+    return json.loads(frame_without_words(f"0.5 ← {json.dumps(frame)}").split(" ", 2)[2])
+
+
+def test_a_frame_keeps_what_says_nothing() -> None:
+    """Types, ids, numbers, times and states; a text is its length."""
+    frame = {
+        "type": "EVENT_TYPE_USER_MESSAGE",
+        "id": ID,
+        "sequence": 7,
+        "timestamp": "2026-01-01T00:00:00.5Z",
+        "payload": {"text": SAID, "message_id": ID, "state": "TYPING_STATE_STARTED"},
+        "metadata": {"custom": {"local_id": ID}},
+    }
+    hidden = frame["payload"] | {"text": f"({len(SAID)} characters)"}  # type: ignore[operator]
+    assert without(frame) == frame | {"payload": hidden}
+
+
+@pytest.mark.parametrize("said", [SAID, "4111-1111-1111-1111", "yes", "REASON_X", "17", "cafe"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "{}"},
+        {"id": "{}", "timestamp": "{}"},
+        {"payload": {"reason": "{} "}},
+        {"payload": {"message_id": "{}", "other": ["{}"], "text": {"text": "{}"}}},
+        {"{}": 1},
+        "{}",
+    ],
+)
+def test_a_text_is_hidden_wherever_it_stands(said: str, frame: Any) -> None:
+    """A target may repeat it as anything."""
+    told = without(json.loads(json.dumps(frame).replace("{}", said)))
+    assert said not in json.dumps(told).replace("(17 characters)", "")
+
+
+def test_numbers_are_texts_but_for_those_of_the_protocol() -> None:
+    """What somebody typed may come back as a number."""
+    told = without({"sequence": 3, "payload": {"chunk_index": 1, "text": 4111111111111111}})
+    assert told == {"sequence": 3, "payload": {"chunk_index": 1, "text": "(16 characters)"}}
+
+
+def test_what_is_no_json_is_its_length() -> None:
+    """It may have been cut."""
+    assert frame_without_words(f"0.5 ← {SAID}") == f"0.5 ← ({len(SAID)} characters)"
+
+
+def test_only_our_own_words_are_details() -> None:
+    """By their kinds."""
+    assert detail_without_words(Wrong.UNKNOWN_TYPE, SAID) == f"({len(SAID)} characters)"
+    assert detail_without_words(Failure.UPGRADE_REFUSED, SAID) == f"({len(SAID)} characters)"
+    assert detail_without_words(Wrong.SEQUENCE_GAP, "7") == "7"
+    assert detail_without_words(Wrong.ECHO_MISSING, "") == ""
+
+
+def test_only_identifiers_say_where() -> None:
+    """A target names its sessions, and may name them by anything."""
+    assert origin_without_words(Origin("A", ID, "")) == Origin("A", ID, "")
+    assert origin_without_words(Origin("A", SAID, SAID)) == Origin("A", *2 * ["(27 characters)"])
+
+
+def test_names_that_a_target_made_up_are_counted_as_one() -> None:
+    """They may be anything, too."""
+    fire = SimpleNamespace(request=SimpleNamespace(fire=None))
+    environment: Any = SimpleNamespace(events=fire, stats=None)
+    recorder = SwarmRecorder(environment, 0.0, texts_hidden=True)
+    for word in (SAID, "other"):
+        recorder.count_named("handoffs.client.reason", word)
+    assert recorder.take(1.0)["counts"] == {"handoffs.client.reason.hidden": 2}
+
+
+@given(st.data())
+def test_no_kind_that_is_taken_for_ours_holds_a_servers_word(data: st.DataObject) -> None:
+    """Whatever a server sends to a session, in whatever order."""
+    session = Session(Policy(), Random(1), streaming=data.draw(st.booleans()))
+    known = [kind.value for kind in EventType if kind is not EventType.UNKNOWN]
+    words = st.sampled_from([SAID, "1", ID])
+    payloads = st.dictionaries(
+        st.sampled_from(["text", "message_id", "reason", "chunk_index", "is_complete", "message"]),
+        st.one_of(words, st.booleans(), st.integers(0, 3)),
+    )
+    effects = [*session.step(0.0, START), *session.step(0.1, Opened())]
+    for at in range(1, data.draw(st.integers(1, 12))):
+        frame = {
+            "type": data.draw(st.sampled_from([*known, SAID])),
+            "id": data.draw(words),
+            "sequence": data.draw(st.one_of(st.none(), st.integers(0, 9), words)),
+            "timestamp": data.draw(words),
+            "payload": data.draw(payloads),
+        }
+        for event in decode(json.dumps(frame)):
+            effects += session.step(float(at), event)
+    for effect in effects:
+        if isinstance(effect, Violation | Failed):
+            assert SAID not in detail_without_words(effect.kind, effect.detail)
+
+
+def test_an_exception_leaves_the_process_without_its_secrets() -> None:
+    """Who leads does not know them all."""
+    told: list[tuple[str, str]] = []
+    blame = Blame(*[lambda *text: told.append(text)] * 3)
+    note(token := "opaque-header.opaque-claims-0123456789.opaque-signature-0123456789")
+    try:
+        raise ValueError(f"no way with {token}")
+    except ValueError as error:
+        blame.take(error)
+    ((text, trace),) = told
+    assert "ValueError: no way with [secret]" in text
+    assert "ValueError: no way with [secret]" in trace
+
+
+def test_an_exceptions_words_are_left_out_and_its_place_is_told() -> None:
+    """A class of the user's may tell what somebody said."""
+    told: list[tuple[str, str]] = []
+    blame = Blame(*[lambda *text: told.append(text)] * 3)
+    blame.texts_hidden = True
+    try:
+        raise ValueError(SAID)
+    except ValueError as error:
+        blame.take(error)
+    ((text, trace),) = told
+    assert "ValueError (test_hidden_texts.py:" in text
+    assert SAID not in text + trace
+    assert "in test_an_exceptions_words" in trace

@@ -1,0 +1,100 @@
+"""What a master does without a worker, with other processes in their place."""
+
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+
+import pytest
+
+from loadkit.swarm.workers.membership import Absence
+from loadkit.swarm.workers.replacements import Reserve
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def forked() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Two children of this process, as if it had forked its workers."""
+    children = [subprocess.Popen(SLEEPS) for _ in range(2)]
+    yield children
+    for child in children:
+        child.kill()
+        child.wait()
+
+
+class World:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, processes: int | None = 2) -> None:
+        self.stopped: list[str] = []
+        self.started: list[list[str]] = []
+        options = Namespace(
+            worker_patience=30.0,
+            processes=processes,
+            locustfile="mine.py",
+            master_host="127.0.0.1",
+            master_port=20_000,
+            loglevel="WARNING",
+        )
+        self.reserve = Reserve(options, self.stopped.append)
+        monkeypatch.setattr("loadkit.swarm.workers.replacements.lifeline.start", self._start)
+        monkeypatch.setattr("loadkit.swarm.workers.replacements.atexit.register", lambda _: None)
+
+    def _start(self, command: list[str], environment: dict[str, str]) -> "World":
+        self.started.append(command)
+        return self
+
+    def poll(self) -> None:
+        """It lives."""
+
+
+def test_its_own_dead_are_started_again_once(
+    forked: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as are dead; one that only stands still may come back."""
+    world = World(monkeypatch)
+    forked[0].kill()
+    forked[0].wait()
+    absence = Absence(14.0)
+    for second in (19.0, 20.0):
+        world.reserve.look(absence, second)
+    assert absence.started == 1
+    (command,) = world.started
+    assert command[2:5] == ["loadkit.swarm.start", "-f", "mine.py"]
+    assert command[command.index("--master-port") + 1] == "20000"
+
+
+def test_whoever_was_started_again_and_died_as_well_is_started_anew(
+    forked: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(monkeypatch)
+    for child in forked:
+        child.kill()
+        child.wait()
+    first, second = Absence(14.0), Absence(40.0)
+    world.reserve.look(first, 19.0)
+    world.reserve.look(second, 45.0)
+    assert (first.started, second.started) == (2, 0)  # they live, and are on their way
+    monkeypatch.setattr(World, "poll", lambda self: -9)
+    third = Absence(60.0)
+    world.reserve.look(third, 65.0)
+    assert third.started == 2
+
+
+def test_who_died_before_anybody_looked_is_started_again(
+    forked: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it was forked."""
+    world = World(monkeypatch, 3)
+    assert (world.reserve.replace(), world.reserve.replace()) == (1, 0)
+
+
+def test_workers_of_elsewhere_are_waited_for_and_no_longer_than_one_has_patience(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, None)
+    absence = Absence(14.0)
+    world.reserve.look(absence, 44.0)
+    assert (absence.started, world.stopped) == (0, [])
+    world.reserve.look(absence, 44.5)
+    (why,) = world.stopped
+    assert why == "the loss of every worker: none came within 30 s (--worker-patience)"
