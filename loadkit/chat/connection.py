@@ -106,7 +106,7 @@ class Connection:
         self.replayed_at: float | None = None  # when the last batch of the history came
         self.beat_every, self.beat_at = 30.0, NEVER
         self.beats: list[float] = []  # when heartbeats without an echo were sent: two at most
-        self.doubt = False  # one echo came for two heartbeats
+        self.doubt = NEVER  # when the first of two heartbeats was sent that got one echo
 
     @property
     def deadline(self) -> float:
@@ -148,7 +148,7 @@ class Connection:
         self.by = now + (NOTHING_NEW if self.journal.known else self.policy.handshake)
         self.journal.opened()
         self.beats.clear()
-        self.doubt = False
+        self.doubt = NEVER
         self.beat_at = now + self.beat_every if self.beat_every else NEVER
         recycle = self.policy.recycle
         self.stale_at = now + recycle - self.age % recycle if recycle else NEVER
@@ -290,11 +290,11 @@ class Connection:
             if self.heard_at <= self.beats[0]:  # nor came anything else: half-open
                 out.append(Failed(Failure.HEARTBEAT_UNANSWERED))
                 return self._let_go(now, out)
-            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED))
+            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED, "", (self.beats[0], HEARTBEAT)))
             del self.beats[0]
-        elif self.doubt:  # the other echo did not follow: there is none
-            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED))
-        self.doubt = False
+        elif self.doubt < NEVER:  # the other echo did not follow: there is none
+            out.append(Violation(Wrong.HEARTBEAT_NOT_ECHOED, "", (self.doubt, HEARTBEAT)))
+        self.doubt = NEVER
         out.append(Sample(Phase.HEARTBEAT_LATENESS, None, self.beat_at, now))
         out.append(Send(HEARTBEAT))
         self.beats.append(now)
@@ -311,7 +311,7 @@ class Connection:
         """
         if len(self.beats) == 1:
             out.append(Sample(Phase.HEARTBEAT, None, self.beats[0], now))
-        self.doubt = len(self.beats) == 2
+        self.doubt = self.beats[0] if len(self.beats) == 2 else NEVER
         self.beats.clear()
 
     def _let_go(self, now: float, out: list[Effect]) -> Finish | None:

@@ -14,6 +14,7 @@ __all__ = [
     "Failed",
     "Finish",
     "Hangup",
+    "Keep",
     "Named",
     "Sample",
     "Send",
@@ -98,10 +99,19 @@ class Failed(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """The server broke the protocol."""
+    """The server broke the protocol.
+
+    Attributes:
+        sent: what this side had sent that it is about: when (seconds, monotonic), and the frame.
+    """
 
     kind: str
     detail: str = ""
+    sent: tuple[float, bytes] | None = None
+
+
+class Keep(NamedTuple):
+    """What came last may turn out to show a violation."""
 
 
 class YourTurn(NamedTuple):
@@ -134,6 +144,7 @@ Effect = (
     | Send
     | Drop
     | Hangup
+    | Keep
     | Sample
     | Unfinished
     | Counted

@@ -7,7 +7,7 @@ is really missing, by waiting a little.
 
 from typing import Final
 
-from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.effects import Counted, Effect, Keep, Violation
 from loadkit.chat.violations import Wrong, told
 from loadkit.figures import Count
 from loadkit.protocol import Event, EventType
@@ -151,6 +151,7 @@ class Journal:
                 self._wait(out)  # so no more are open than came within the last few events
             if self._holes is None:
                 self._holes = {}
+                out.append(Keep())
             self._holes.update(dict.fromkeys(missing, 0))
 
     def _wait(self, out: list[Effect]) -> None:

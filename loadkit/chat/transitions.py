@@ -86,7 +86,7 @@ def _echo(session: "Session", now: float, event: Event, out: list[Effect]) -> No
     out.append(Sample(Phase.ECHO, None, turn.sent, now))
     session.connection.journal.message(event.payload.get("message_id"), out)
     if event.payload.get("text", turn.text) != turn.text:
-        out.append(Violation(Wrong.ECHO_ALTERED))
+        out.append(Violation(Wrong.ECHO_ALTERED, "", (turn.sent, turn.frame)))
     if turn.is_open:
         session.in_order_of_echoes()
 
@@ -193,7 +193,7 @@ def _complete(session: "Session", now: float, heard: str, event: Event, out: lis
     session.answered(turn, out)
     if not turn.echoed:
         session.unfinished(now, [Wait(Phase.ECHO, None, turn.sent)], out)
-        out.append(Violation(Wrong.ECHO_MISSING))
+        out.append(Violation(Wrong.ECHO_MISSING, "", (turn.sent, turn.frame)))
         turn.echoed = True
     if not session.next_turn():
         session.your_turn(heard, Cue.ANSWERED, out, suggestions(event.payload))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import gevent
 
 from loadkit.chat.connection import SHORTEST_BEAT
-from loadkit.chat.effects import Counted, Effect, Violation
+from loadkit.chat.effects import Counted, Effect, Keep, Violation
 from loadkit.chat.event_log import Journal
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, RemoteError
@@ -47,7 +47,7 @@ class Tab:
             frames: of that session, which counts once with what its tabs see.
         """
         self._setting, self._query, self._origin = setting, query, origin
-        self._frames = frames
+        self._frames = Frames(frames)
         self._journal = Journal()
         self._beat_every = BEAT
         self._ended = False
@@ -71,7 +71,7 @@ class Tab:
         greenlet.kill()
         if ended and not self._lost and self._journal.known and self._journal.cursor != cursor:
             text = f"a tab saw events up to {self._journal.cursor} of {cursor}"
-            self._violated(Wrong.EVENT_LOST, text)
+            self._violated(Violation(Wrong.EVENT_LOST, text))
 
     def _run(self) -> None:
         while self._read_along():
@@ -97,13 +97,16 @@ class Tab:
                 # The interval may only now be known, or switched off.
                 every = self._beat_every
                 for frame in link.receive(beat_from + every if every else None):
+                    self._frames.came(link.stamp, frame)
                     for event in link.events(frame):
                         replaying = self._take(event, replaying)
                         self._lost = self._lost and replaying
+                    self._frames.read()
                 every = self._beat_every
                 if every and link.closed is None and perf_counter() >= beat_from + every:
-                    link.send(HEARTBEAT)
                     beat_from = perf_counter()
+                    self._frames.sent(beat_from, HEARTBEAT)
+                    link.send(HEARTBEAT)
             if link.closed is not None and not self._ended:
                 self._lost = True  # what it has not seen since, nobody has kept from it
                 code = link.closed.code
@@ -121,7 +124,7 @@ class Tab:
     def _take(self, event: Event | Flaw, replaying: bool) -> bool:
         out: list[Effect] = []
         if isinstance(event, Flaw):
-            self._violated(event.kind, event.detail)
+            self._violated(Violation(event.kind, event.detail), event)
             return replaying
         if event.type is EventType.EVENT_BATCH:
             return False
@@ -130,14 +133,16 @@ class Tab:
             self._beat_every = _interval(event.payload.get("capabilities"))
         for effect in out:
             if isinstance(effect, Violation):
-                self._violated(effect.kind, f"a tab: {effect.detail}")
+                self._violated(Violation(effect.kind, f"a tab: {effect.detail}"), event)
+            elif isinstance(effect, Keep):
+                self._frames.keep()
             elif isinstance(effect, Counted):
                 self._setting.recorder.count(effect.key, effect.n)
         self._ended = event.type is EventType.SESSION_END
         return replaying
 
-    def _violated(self, kind: str, detail: str) -> None:
-        self._frames.violated(self._setting.recorder, kind, detail, self._origin, shown=False)
+    def _violated(self, violation: Violation, event: Event | Flaw | None = None) -> None:
+        self._frames.violated(self._setting.recorder, violation, self._origin, event)
 
 
 def _interval(capabilities: Any) -> float:

@@ -20,6 +20,7 @@ from loadkit.chat.effects import (
     Failed,
     Finish,
     Hangup,
+    Keep,
     Named,
     Sample,
     Send,
@@ -145,7 +146,7 @@ class Driver:
         asked = [] if self._asked is None else [self._asked]
         every = [*asked, *waits_of(self._session)]
         return (
-            [wait for wait in every if not self._was_deaf(wait.sent, now)],
+            [wait for wait in every if not self._fate.was_deaf(wait.sent, now)],
             [turn.sent for turn in self._session.open_turns()],
         )
 
@@ -235,6 +236,7 @@ class Driver:
                     self._link = None
                     link.drop()
                     self._count_flood(link)
+                    self._frames.closed(perf_counter(), link.closed.code)
                     self._feed(perf_counter(), Closed(link.closed.code, link.flooded))
             now = perf_counter()
             if now >= self._refresh_at and self._finish is None:
@@ -249,9 +251,8 @@ class Driver:
 
     def _connect(self, effect: Connect) -> None:
         """Open the socket that was asked for, and tell how it went."""
-        self._to = None
-        setting, began = self._setting, perf_counter()
-        self._ask(Wait(Phase.CONNECT, None, began))
+        self._to, setting, began = None, self._setting, perf_counter()
+        self._asked = Wait(Phase.CONNECT, None, began)
         try:
             link = Link.open(
                 setting.target,
@@ -283,8 +284,8 @@ class Driver:
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._itinerary.tabs):
             assert self._entry is not None
-            query = self._entry.query
-            self._tabs.append(Tab(setting, query, number, self._origin(), self._frames))
+            tab = Tab(setting, self._entry.query, number, self._origin(), self._frames)
+            self._tabs.append(tab)
 
     def _upgrade_query(self, cursor: int) -> str:
         assert self._entry is not None
@@ -307,13 +308,14 @@ class Driver:
         self._feed(perf_counter(), REPLACED)
 
     def _take(self, link: Link, frame: bytes | Flaw) -> None:
-        stamp = link.stamp
-        if not isinstance(frame, Flaw):
-            self._frames.note(stamp, "←", frame)
+        stamp, frames = link.stamp, self._frames
+        frames.came(stamp, frame)
         for event in link.events(frame):
             if self._finish is not None or self._link is not link:
-                return
+                break
             self._feed(stamp, event)
+            frames.had(event)
+        frames.read()
 
     def _act(self, act: Act) -> None:
         """What the person does, at the moment at which it is really done."""
@@ -334,7 +336,7 @@ class Driver:
     def _feed(self, now: float, happening: Event | Flaw | Input) -> None:
         session = self._session
         for effect in session.step(now, happening):
-            self._perform(now, effect)
+            self._perform(now, effect, happening)
         if (
             self._itinerary.mishaps is not None
             and session is self._session
@@ -344,7 +346,7 @@ class Driver:
             if mishap is not None:
                 self._strike(mishap)
 
-    def _perform(self, now: float, effect: Effect) -> None:
+    def _perform(self, now: float, effect: Effect, happening: Event | Flaw | Input) -> None:
         recorder = self._setting.recorder
         # The most frequent first: this runs for every frame.
         if isinstance(effect, Sample):
@@ -356,17 +358,17 @@ class Driver:
                 recorder.sample(*effect)
         elif isinstance(effect, Send):
             if self._link is not None:
-                self._frames.note(now, "→", effect.frame)
+                self._frames.sent(now, effect.frame)
                 self._link.send(effect.frame)
         elif isinstance(effect, Counted):
             recorder.count(effect.key, effect.n, effect.since)
         elif isinstance(effect, Unfinished):
-            if not self._was_deaf(effect.sent, effect.until):
+            if not self._fate.was_deaf(effect.sent, effect.until):
                 recorder.unfinished(*effect)
         else:
-            self._perform_rare(now, effect)
+            self._perform_rare(now, effect, happening)
 
-    def _perform_rare(self, now: float, effect: Effect) -> None:
+    def _perform_rare(self, now: float, effect: Effect, happening: Event | Flaw | Input) -> None:
         match effect:
             case YourTurn():
                 self._hear(now, effect)
@@ -382,8 +384,10 @@ class Driver:
                 self._hang_up(code)
             case Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail, self._origin())
-            case Violation(kind=kind, detail=detail):
-                self._frames.violated(self._setting.recorder, kind, detail, self._origin())
+            case Violation():
+                self._frames.violated(self._setting.recorder, effect, self._origin(), happening)
+            case Keep():
+                self._frames.keep()
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None:
@@ -426,11 +430,10 @@ class Driver:
     # --- what goes wrong on purpose -------------------------------------------------------------
 
     def _strike(self, mishap: Mishap) -> None:
-        if not self._session.breakable:
-            return
-        if self._to is not None:
+        breakable = self._session.breakable
+        if breakable and self._to is not None:
             self._broken_next = mishap
-        elif self._link is not None:
+        elif breakable and self._link is not None:
             self._break(mishap)
 
     def _break(self, mishap: Mishap) -> None:
@@ -469,14 +472,11 @@ class Driver:
         if wait is not None:
             self._setting.recorder.unfinished(*wait, perf_counter(), lost)
 
-    def _was_deaf(self, since: float, until: float) -> bool:
-        """Whether this side was made deaf on purpose in a stretch of time."""
-        return until >= self._fate.deaf[0] and since < self._fate.deaf[1]
-
     def _hang_up(self, code: int) -> None:
         """Close the socket in order. Whoever is killed in the closing handshake has none left."""
         link, self._link = self._link, None
         if link is not None:
+            self._frames.closed(perf_counter(), code, "→")
             link.close(code)
             self._count_flood(link)
 

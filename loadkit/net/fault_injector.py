@@ -66,6 +66,10 @@ class Fate:
         gevent.sleep(seconds)
         self.deaf = (begins, perf_counter())
 
+    def was_deaf(self, since: float, until: float) -> bool:
+        """Whether this side was made deaf on purpose in a stretch of time."""
+        return until >= self.deaf[0] and since < self.deaf[1]
+
     def end(self, link: Link, kind: str, code: int | None = None) -> None:
         """End a socket as a `Mishap` of that kind says: a close without a code is none."""
         match kind:

@@ -3,10 +3,11 @@
 The kinds are those of `loadkit.chat.violations.Wrong` and `loadkit.protocol.FlawKind`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["EXPECTED", "smallest"]
+__all__ = ["EXPECTED", "NEEDED", "WRONG", "left_out", "smallest"]
 
 EXPECTED: Final = {
     "malformed_json": "Every text frame is one JSON object, as JSON.parse reads it.",
@@ -54,8 +55,20 @@ EXPECTED: Final = {
 """By kind. The sources are the protocol's document, and what its clients rely on."""
 
 
+WRONG: Final = "► "
+"""In front of a line of a transcript: this is wrong, or what should have followed it never came."""
+
+NEEDED: Final = "▹ "
+"""In front of a line without which that cannot be seen; unmarked lines were about at the time."""
+
+
+def left_out(frames: int) -> str:
+    """The line in the place of so many frames."""
+    return f"… {frames:,} {'frame' if frames == 1 else 'frames'}"
+
+
 def smallest(kind: str, evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the evidence that shows a violation in the fewest frames.
+    """Return the evidence that shows a violation in the fewest frames, cut down to those.
 
     Args:
         kind: of violation.
@@ -67,11 +80,36 @@ def smallest(kind: str, evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     found = [one for one in evidence if one["of"] == "violations" and one["kind"] == kind]
     if not found:
         return {}
-    least = min(found, key=_size)
+    cut = [{**one, "frames": _cut(one.get("frames", ()))} for one in found]
+    least = min(cut, key=_size)
     return {key: least[key] for key in ("detail", "session", "frames") if least.get(key)}
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    """The lines that are marked, and how many frames were left out before each, and at the end.
+
+    Where none is marked, all of them.
+    """
+    cut, without = list[str](), 0
+    for line in lines:
+        if line.startswith((WRONG, NEEDED)):
+            if without:
+                cut.append(left_out(without))
+            cut.append(line if line.startswith(WRONG) else line.replace(NEEDED, "  ", 1))
+            without = 0
+        elif counted := _LEFT_OUT.fullmatch(line):
+            without += int(counted[1].replace(",", ""))
+        else:
+            without += 1
+    if not cut:
+        return [*lines]
+    return [*cut, left_out(without)] if without else cut
+
+
+_LEFT_OUT: Final = re.compile(r"… ([0-9,]+) frames?")
 
 
 def _size(one: Mapping[str, Any]) -> tuple[bool, int, int, str]:
     """What has no frames shows nothing; of equals the earlier."""
-    frames = one.get("frames", ())
+    frames = [line for line in one["frames"] if not _LEFT_OUT.fullmatch(line)]
     return not frames, len(frames), sum(map(len, frames)), str(one.get("at"))

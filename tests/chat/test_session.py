@@ -23,6 +23,7 @@ from loadkit.chat.effects import (
     Failed,
     Finish,
     Hangup,
+    Keep,
     Named,
     Sample,
     Send,
@@ -209,9 +210,10 @@ def well_formed(effects: list[Effect], now: float) -> None:
             case Failed(kind=kind, detail=detail):
                 assert type(kind) is Failure
                 assert type(detail) is str
-            case Violation(kind=kind, detail=detail):
+            case Violation(kind=kind, detail=detail, sent=about):
                 assert isinstance(kind, str)
                 assert type(detail) is str
+                assert about is None or about[0] <= now
             case YourTurn(heard=heard, cue=cue, suggestions=offered):
                 assert (type(heard), type(cue)) == (str, Cue)
                 assert all(type(text) is str and text for text in offered)
@@ -222,6 +224,8 @@ def well_formed(effects: list[Effect], now: float) -> None:
                 assert type(phase) is Phase
                 assert since <= until <= now
                 assert due is None or due <= until
+            case Keep():
+                assert effect == ()
             case Hangup(code=code):
                 assert code == 4002
             case _:

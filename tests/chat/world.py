@@ -20,6 +20,7 @@ from loadkit.chat.effects import (
     Failed,
     Finish,
     Hangup,
+    Keep,
     Named,
     Sample,
     Send,
@@ -190,7 +191,7 @@ class Visit:
                 line = self.line
                 assert line is not None, "nobody is there to send it to"
                 self.world.later(LATENCY, lambda: line.open and self.server.hear(line, frame))
-            case Drop() | Hangup():
+            case Drop() | Hangup() | Keep():
                 self.hang_up()
             case Finish():
                 self.finished = (self.world.time, effect)

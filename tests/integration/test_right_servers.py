@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from fleet import HUMAN, STREAMED, WHOLE, Outing, drive, profile, under
 
+from loadkit.protocol.expectations import smallest
 from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
 Event = dict[str, Any]
@@ -396,6 +397,30 @@ def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
     play, violation, outing = WRONG[row]
     interval = outcome(play, outing)
     assert under(interval, "violations") == under(interval, "violated") == {violation: 1}
+    frames = smallest(violation, interval["evidence"])["frames"]
+    (marked,) = [line for line in frames if line.startswith("► ")]
+    assert ALONE.get(row, 2) == sum(not line.startswith("… ") for line in frames)
+    assert WORD.get(row, "EVENT_TYPE_") in marked
+
+
+# How many frames show it, where that is not two; and what the wrong one says.
+ALONE = {
+    **dict.fromkeys(("no JSON", "NaN", "no id", "a type of its own"), 1),
+    **dict.fromkeys(("chunks that nobody asked for", "a reason of its own"), 1),
+    "a hole in a stream": 1,  # its first chunk is not there
+}
+WORD = {
+    "no JSON": "{",
+    "NaN": '{"type": NaN}',
+    "a type of its own": "WEATHER_REPORT",
+    "a hole in a stream": '"chunk_index": 2',
+    "an agent that joins twice": "POLY_AGENT_JOINED",
+    "an agent that speaks after it left": "POLY_AGENT_MESSAGE",
+    "an acceptance after the human came": "LIVE_AGENT_JOINED",
+    "a queue that gets longer": '"position_in_queue": 5',
+    "a reason of its own": "REASON_BORED",
+    "another close code after the end": "(close 1011)",
+}
 
 
 def test_a_session_that_is_hit_again_and_again_counts_once() -> None:

@@ -48,6 +48,22 @@ def test_a_frame_keeps_what_says_nothing() -> None:
     assert without(frame) == frame | {"payload": hidden}
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["… 12 frames", "… 1 frame", "► 0.5 ← (close 1011)", "1.25 ← (7 bytes in a binary frame)"],
+)
+def test_what_loadkit_says_of_frames_is_no_text(line: str) -> None:
+    assert frame_without_words(line) == line
+
+
+@pytest.mark.parametrize("frame", ["… 12 frames of mine", "(close your eyes)", "[0] {"])
+def test_what_only_looks_like_that_is_hidden(frame: str) -> None:
+    """A line keeps its mark, its time and its way."""
+    hidden = f"({len(frame)} characters)"
+    assert frame_without_words(f"▹ 0.5 ←tab[3/20] {frame}") == f"▹ 0.5 ←tab[3/20] {hidden}"
+    assert frame_without_words(frame) == hidden
+
+
 @pytest.mark.parametrize("said", [SAID, "4111-1111-1111-1111", "yes", "REASON_X", "17", "cafe"])
 @pytest.mark.parametrize(
     "frame",

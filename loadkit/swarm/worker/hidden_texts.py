@@ -37,6 +37,10 @@ _OURS: Final = frozenset[str](
 
 _KNOWN: Final = frozenset(EventType)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_LINE: Final = re.compile(r"((?:[►▹] )?[0-9.-]+ [←→]\S*) (.*)", re.DOTALL)
+_LEFT_OUT: Final = re.compile(r"… [0-9,]+ frames?")
+_WITHOUT_A_TEXT: Final = re.compile(r"\(close [0-9]{1,5}\)|\([0-9]{1,9} bytes in a binary frame\)")
+_SHORTENED: Final = re.compile(r"… \(([0-9,]{1,12}) characters\)$")
 _FORMS: Final = {
     **dict.fromkeys(("id", "message_id", "local_id", "session_id", "correlation_id"), _UUID),
     "timestamp": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+Z-]{1,24}"),
@@ -87,14 +91,18 @@ def frame_without_words(line: str) -> str:
     """Return a line of a transcript, with lengths in the place of texts.
 
     Args:
-        line: when a frame went which way, and the frame.
+        line: when a frame went which way, and the frame; or how many were left out.
     """
-    stamp, way, frame = line.split(" ", 2)
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return line if _LEFT_OUT.fullmatch(line) else _length(line)
+    if _WITHOUT_A_TEXT.fullmatch(found[2]):
+        return line
     try:
-        told = orjson.dumps(_hushed(orjson.loads(frame))).decode()
+        told = orjson.dumps(_hushed(orjson.loads(found[2]))).decode()
     except ValueError:
-        told = _length(frame)
-    return f"{stamp} {way} {told}"
+        told = _length(found[2])
+    return f"{found[1]} {told}"
 
 
 def _hushed(value: Any, name: str = "") -> Any:
@@ -114,4 +122,5 @@ def _hushed(value: Any, name: str = "") -> Any:
 
 
 def _length(text: str) -> str:
-    return f"({len(text):,} characters)"
+    shortened = _SHORTENED.search(text)  # as of `loadkit.net.excerpt`
+    return f"({shortened[1]} characters)" if shortened else f"({len(text):,} characters)"
