@@ -12,11 +12,12 @@ INTERRUPTED = 130  # exit code
 def main() -> int:
     """Run the command line; returns the exit code."""
     output.guard()
-    from loadkit import cli  # behind the guard: what it imports opens files
-
     try:
+        from loadkit import cli  # behind the guard: what it imports opens files
+
         return cli.main()
     except KeyboardInterrupt:  # a command that has nothing to end in order
+        output.remark("stopped by Ctrl-C")
         return INTERRUPTED
 
 

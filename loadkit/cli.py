@@ -143,6 +143,7 @@ def _check_server(arguments: argparse.Namespace) -> int:
         Network.of(asked(arguments), os.environ),
         production=arguments.allow_production,
         handoff=arguments.handoff,
+        as_json=arguments.json,
     )
 
 
@@ -331,6 +332,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--handoff", metavar="TEXT", help="say this in a session more, to be handed to a human"
     )
+    check.add_argument("--json", action="store_true", help="print it as JSON")
     check.add_argument("--allow-production", action="store_true", help=PRODUCTION)
     add_options(check.add_argument_group("network", "how the server is reached"))
     check.set_defaults(run=_check_server)

@@ -31,6 +31,7 @@ __all__ = [
     "complain",
     "guard",
     "never_wait",
+    "remark",
     "say",
 ]
 
@@ -61,6 +62,12 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print a line on standard error: a mistake to be mended."""
     sys.stderr.write(f"error: {text}\n")
+    sys.stderr.flush()
+
+
+def remark(text: str) -> None:
+    """Print a line on standard error: no mistake, and no part of what a command is asked for."""
+    sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 

@@ -105,6 +105,10 @@ def _session(
         path(visit, found, *words)
     except OverError as why:
         found.stopped(str(why))
+        visit.end()
+    except KeyboardInterrupt:
+        visit.end()
+        raise
     finally:
         visit.leave()
         frames(visit, found)

@@ -1,5 +1,6 @@
 """The table of a check on a terminal, and the exit code of it."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,11 +11,15 @@ from rich.text import Text
 
 from loadkit.check_server.checkup import check_server
 from loadkit.check_server.table import Row, Verdict
+from loadkit.net.interrupts import raise_interrupts_quietly
 from loadkit.network import Network
-from loadkit.output import say
+from loadkit.output import remark, say
 from loadkit.security.credentials import Credentials
+from loadkit.security.escaping import in_json
 
-__all__ = ["check", "render"]
+__all__ = ["SCHEMA", "check", "document", "render"]
+
+SCHEMA: Final = "loadkit.check/1"
 
 _STYLES: Final = {
     Verdict.OK: "green",
@@ -32,19 +37,49 @@ def check(
     *,
     production: bool,
     handoff: str | None,
+    as_json: bool,
 ) -> int:
     """Check a server and tell; returns the exit code: 1 if something is wrong.
 
     Args:
         environment: holds the secrets.
+        as_json: tell it as one JSON object.
 
     Raises:
         UsageError, TargetError: as of `check_server`, and a secret is missing.
     """
     credentials = Credentials.of(environment)
-    rows = check_server(url, credentials, say, network, production=production, handoff=handoff)
-    render(rows, console)
-    return 1 if any(row.verdict is Verdict.WRONG for row in rows) else 0
+    raise_interrupts_quietly()
+    announce = remark if as_json else say
+    rows = check_server(url, credentials, announce, network, production=production, handoff=handoff)
+    code = 1 if any(row.verdict is Verdict.WRONG for row in rows) else 0
+    if as_json:
+        say(document(rows, url, code))
+    else:
+        render(rows, console)
+    return code
+
+
+def document(rows: Sequence[Row], url: str, code: int) -> str:
+    """Return it as JSON: `docs/check-server.md` has its keys.
+
+    Args:
+        url: of the server, as it was given.
+        code: the exit code.
+    """
+    counts = Counter(row.verdict for row in rows)
+    checks = [
+        {"key": row.key, **row.check._asdict(), "verdict": row.verdict, "came": row.came}
+        for row in rows
+    ]
+    told = {
+        "schema": SCHEMA,
+        "target": url,
+        "exit_code": code,
+        "counts": {verdict: counts[verdict] for verdict in Verdict},
+        "checks": checks,
+    }
+    return in_json(json.dumps(told, indent=1, ensure_ascii=False))
 
 
 def render(rows: Sequence[Row], console: Console) -> None:

@@ -1,19 +1,22 @@
 """One session as a check sees it: its sockets one after another, and every event in order."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
-from loadkit.errors import RemoteError
+from loadkit.errors import LocalError, RemoteError
 from loadkit.net.http.entry import Entry
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Link, Traffic
 from loadkit.protocol import Event, Flaw
+from loadkit.protocol.encode import END_SESSION
 from loadkit.security.escaping import one_line
 
 __all__ = ["OverError", "Visit", "ending", "refusal"]
 
 CONNECTS: Final = 10.0  # seconds for TCP, TLS and the upgrade together
+QUICKLY: Final = 0.5  # seconds for a close that nothing is learnt from
 
 
 class OverError(Exception):
@@ -109,6 +112,13 @@ class Visit:
         if self.link.closed is not None:
             return f"the connection ended with {ending(self.link)}"
         return f"nothing within {within:g} s"
+
+    def end(self) -> None:
+        """End the session before all was seen, or the server keeps it until its idle limit."""
+        if hasattr(self, "link"):
+            with suppress(LocalError):  # it has been let go already
+                self.link.send(END_SESSION)
+                self.link.close(1000, timeout=QUICKLY)
 
     def leave(self) -> None:
         """Let the socket go."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loadkit.net.interrupts import raise_interrupts_quietly
 from loadkit.net.preflight.reachability import look
 from loadkit.network import DIRECT, Network
 from loadkit.readiness.machine_facts import Facts, collect
@@ -81,6 +82,7 @@ def doctor(
     Raises:
         UsageError: the target's URL, or what the network has, cannot be used.
     """
+    raise_interrupts_quietly()
     seen = [] if host is None else [Finding(*each) for each in look(host, network)]
     facts = collect()
     findings = seen + examine(facts, users=users, workers=workers)

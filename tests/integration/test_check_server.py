@@ -1,17 +1,24 @@
 """`loadkit check-server`: a sound server is told as such, and a wrong one by the row it fails."""
 
+import json
+import os
+import signal
+import subprocess
+import threading
+
 import pytest
 from checked_server import Server
-from processes import HOST, SECRETS, TOKEN
+from processes import HOST, LOADKIT, SECRETS, TOKEN
 from simulator_client import simulator
 
 from loadkit import cli
 from loadkit.check_server import waits
 from loadkit.check_server.checkup import check_server
+from loadkit.check_server.sockets import MADE_UP_TOKEN
 from loadkit.check_server.table import CHECKS, Row, Verdict
 from loadkit.security.credentials import Credentials
 from loadkit.simulator import Credentials as Known
-from tests.hostile.peer import peer
+from tests.hostile.peer import Wire, answer, grant, peer
 
 ABSENT = {"handoff", "handed_over"}  # unless they are asked for
 
@@ -143,6 +150,64 @@ def test_a_wrong_server_is_exit_code_1_and_its_words_are_data(
     with peer(**Server("another reason").scripts) as server:
         assert cli.main(["check-server", "--host", server.url]) == 1
     assert "REASON_BORED" in capsys.readouterr().out
+
+
+def test_as_json_it_is_one_object_with_every_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And where the server is goes elsewhere."""
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with peer(**Server("another reason").scripts) as server:
+        assert cli.main(["check-server", "--json", "--host", server.url]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told.keys() == {"schema", "target", "exit_code", "counts", "checks"}
+    assert (told["schema"], told["target"]) == ("loadkit.check/1", server.url)
+    assert told["exit_code"] == told["counts"]["wrong"] == 1
+    assert sum(told["counts"].values()) == len(CHECKS)
+    assert [(row["key"], row["part"], row["tried"], row["expected"]) for row in told["checks"]] == [
+        (key, *check) for key, check in CHECKS.items()
+    ]
+    (row,) = [row for row in told["checks"] if row["verdict"] == "wrong"]
+    assert row["key"] == "session_end"
+    assert "REASON_BORED" in row["came"]
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
+    """At once, be it in a session, which is ended, or while nothing has come so far."""
+    heard: list[str] = []
+    reached = threading.Event()
+
+    def upgrade(wire: Wire) -> None:
+        if "session_id=" in wire.request and MADE_UP_TOKEN in wire.request:
+            wire.send(answer(401))
+            return
+        wire.upgrade()
+        reached.set()
+        heard.append(wire.read_event()["type"])
+        wire.silence()
+
+    def token(wire: Wire) -> None:
+        if speaks:
+            grant(wire)
+        else:
+            reached.set()
+            wire.silence()
+
+    with peer(token=token, upgrade=upgrade) as server:
+        started = subprocess.Popen(
+            [LOADKIT, "check-server", "--host", server.url],
+            env=os.environ | SECRETS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert reached.wait(60)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+    assert (started.returncode, out, err) == (130, "", "stopped by Ctrl-C\n")
+    assert heard == ["EVENT_TYPE_USER_END_SESSION"] * speaks
 
 
 def test_a_server_that_refuses_us_is_no_table_and_exit_code_4(

@@ -26,6 +26,8 @@ from processes import (
     unless_busy,
 )
 
+from loadkit import cli
+from loadkit.check_server.table import CHECKS
 from loadkit.errors import Failure, RemoteError, UsageError
 from loadkit.net.http.rest import Api
 from loadkit.net.http.target import Target
@@ -213,6 +215,26 @@ class TestOneSession:
         )
         with pytest.raises(UsageError, match="has a pass phrase"):
             resolve(cert=str(gate.papers.client_cert), key=str(locked))
+
+
+class TestACheck:
+    def test_a_server_is_checked_through_proxy_and_gateway(
+        self, gate: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Every row, by every path, and no secret in what is told."""
+        proxy = f"http://me:{PROXY_PASSWORD}@127.0.0.1:{gate.proxy_port}"
+        for name, value in (SECRETS | {"HTTPS_PROXY": proxy, "GATE": GATE_KEY}).items():
+            monkeypatch.setenv(name, value)
+        papers = gate.papers
+        words = ["--host", f"https://shop.test:{gate.port}", "--header", "X-Gate=GATE"]
+        words += ["--ca", str(papers.ca), "--cert", str(papers.client)]
+        assert cli.main(["check-server", "--json", *words]) == 0
+        told = capsys.readouterr()
+        counts = json.loads(told.out)["counts"]
+        assert counts == {"not seen": 2, "ok": len(CHECKS) - 2, "differs, allowed": 0, "wrong": 0}
+        assert f"by the proxy http://127.0.0.1:{gate.proxy_port} (HTTPS_PROXY)" in told.err
+        assert all(f"X-Gate: {GATE_KEY}\r\n" in head for head in gate.heads)
+        assert not [secret for secret in HIDDEN if secret in told.out + told.err]
 
 
 def everything_below(folder: Path) -> str:
