@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import gevent
 import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile, under
-from processes import LOADKIT, SECRETS, run, summary
+from processes import SECRETS, as_run, run, summary
 from processes import profile as profile_file
 from processes import simulator as simulator_for_commands
 from simulator_client import HOST, TOKEN, simulator
@@ -201,8 +201,7 @@ stages = [
         rest = path.read_text().partition("[mix]")
         path.write_text(load + "".join(rest[1:]))
     with simulator_for_commands(tmp_path, "token_lifetime_seconds=2") as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
+        ended = run(as_run(path, server.url, tmp_path / "out"), tmp_path, SECRETS)
         truth = server.stop()
     told = summary(tmp_path / "out")
     assert told["errors"] == {"token_expired": 10}, ended.output
@@ -217,8 +216,7 @@ def test_only_first_sessions_are_cut_short_and_not_all_alike(tmp_path: Path) -> 
     text = path.read_text().replace("time_scale = 0.02", "time_scale = 0.005")
     path.write_text(text.replace("[load]\n", "[load]\nstagger = true\n"))
     with simulator_for_commands(tmp_path, "agent.suggestion_rate=0") as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
+        ended = run(as_run(path, server.url, tmp_path / "out"), tmp_path, SECRETS)
         truth = server.stop()
     assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
     turns = Counter(turn["session_id"] for turn in truth.of("turn"))
