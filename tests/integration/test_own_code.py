@@ -160,9 +160,9 @@ def test_each_failure_is_named_once_with_its_traceback(ended: dict[str, Ended]) 
     told, log = case.told, (results(case.out) / "loadkit.log").read_text()
     where = {"BadPlan.plan", "BadStart.on_start", "BadInit.__init__", "Quits.plan", "Plain.go"}
     assert {text.partition(":")[0] for text in told.own_code} == where
-    assert told.verdict.reasons[0].startswith("your own code failed (")
+    assert told.verdict.reasons[0].text.startswith("your own code failed (")
     for name in where:
-        assert name in told.verdict.reasons[0]
+        assert name in told.verdict.reasons[0].text
         assert log.count(f"told once: {name}") == 1
     assert 'raise ValueError(f"boom {id(self)}")' in log
     assert 10 < told.errors["own_code"] < 200
