@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from processes import READY_LOCUST, ROOT, SECRETS, Started, free_port, started, timeline
+from processes import ROOT, SECRETS, READY_LOCUST, Started, free_port, started, timeline
 
 LOCUSTFILE = ROOT / "locustfile.py"
 
@@ -30,8 +30,14 @@ class Fleet:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def worker(self, *more: str | Path, locustfile: Path = LOCUSTFILE, **knows: str) -> Started:
-        command = [READY_LOCUST, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
+    def worker(
+        self,
+        *more: str | Path,
+        locustfile: Path = LOCUSTFILE,
+        locust: str = READY_LOCUST,
+        **knows: str,
+    ) -> Started:
+        command = [locust, "-f", locustfile, "--worker", "--master-host", "127.0.0.1"]
         command += ["--master-port", str(self.port), *more]
         return self._stack.enter_context(started(command, self._folder, self._knows | knows))
 

@@ -15,6 +15,7 @@ from processes import (
     PATIENCE,
     SECRETS,
     TOKEN,
+    READY_LOCUST,
     Simulator,
     Started,
     forked,
@@ -39,8 +40,8 @@ def doors(path: Path, url: str, out: Path) -> list[list[str | Path]]:
     """The same run by `loadkit`, and by `locust` with a worker and alone."""
     return [
         [LOADKIT, "run", path, "--host", url, "--workers", "1", "--out", out],
-        [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(1)],
-        [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out],
+        [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(1)],
+        [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out],
     ]
 
 
@@ -65,13 +66,20 @@ class TestBeforeAnyLoad:
         assert "started again" not in ended.output, "nobody waits for workers any more"
         assert not (tmp_path / "out").exists()
 
-    @pytest.mark.parametrize("how", [["--headless"], ["--web-port"], ["--autostart", "--web-port"]])
+    @pytest.mark.parametrize(
+        "how",
+        [
+            [LOCUST, "--headless"],
+            [READY_LOCUST, "--web-port"],
+            [READY_LOCUST, "--autostart", "--web-port"],
+        ],
+    )
     def test_the_vendors_own_deployments_need_a_word_more(
         self, tmp_path: Path, how: list[str]
     ) -> None:
         """By Locust's own command, too, and before anybody is asked where they are."""
         port = [str(free_port())] if "--web-port" in how else []
-        command = [LOCUST, *how, *port, "--profile", profile(tmp_path)]
+        command = [*how, *port, "--profile", profile(tmp_path)]
         ended = run([*command, "-H", "https://messaging.us-1.poly.ai"], tmp_path, SECRETS)
         assert ended.code == 2, ended.output
         assert "add --allow-production" in ended.output
@@ -200,7 +208,7 @@ class TestBeforeAnyLoad:
 def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Path) -> None:
     path = profile(tmp_path, seconds=4, turns="{ min = 1000, max = 1000 }")
     with simulator_process(tmp_path) as server:
-        command = doors(path, server.url, tmp_path / "out")[0]
+        command = doors(path, server.url, tmp_path / "out")[2]
         with started(command, tmp_path, SECRETS) as process:
             process.wait_for(lambda: b'"socket_open"' in server.truth.read_bytes(), "connected")
             time.sleep(1)  # for all of them to be in the middle of their talk

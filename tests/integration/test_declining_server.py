@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from fleet_of_workers import LOCUSTFILE
-from processes import LOCUST, SECRETS, Truth, profile, simulator, started, summary
+from processes import SECRETS, READY_LOCUST, Truth, profile, simulator, started, summary
 
 FIRST_RESPONSE = 40  # ms, of `processes.QUICK`
 ENDLESS = "{ min = 2000, max = 2000 }"
@@ -70,7 +70,7 @@ def declined(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         f"drift.SHORTEST = {length.window}\n{LOCUSTFILE.read_text()}"
     )
     with simulator(folder, f"drift.per_hour={length.growth}") as server:
-        command = [LOCUST, "-f", own, "--headless", "--profile", path, "-H", server.url]
+        command = [READY_LOCUST, "-f", own, "--headless", "--profile", path, "-H", server.url]
         with started([*command, "--out", folder / "out"], folder, SECRETS) as run:
             while run.running:  # the real one for longer than others; pytest's timeout ends it
                 time.sleep(0.2)

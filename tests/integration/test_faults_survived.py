@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
-    LOCUST,
     ROOT,
     SECRETS,
+    READY_LOCUST,
     SimulatorProcess,
     Started,
     Truth,
@@ -91,7 +91,7 @@ class Run:
         self.faults: dict[str, Fault] = {}
 
     def command(self) -> list[str | Path]:
-        command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+        command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
         return [*command, "--profile", self._plan, "-H", self._url, "--out", self._out]
 
     def begin(self, process: Started) -> None:

@@ -18,9 +18,9 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from processes import (
     LOADKIT,
-    LOCUST,
     ROOT,
     SECRETS,
+    READY_LOCUST,
     Finished,
     Truth,
     forked,
@@ -42,7 +42,7 @@ from loadkit.results.run_folder import load_summary
 
 def alone(path: Path, url: str, out: Path, *more: str | Path) -> list[str | Path]:
     """A run in one process, which leads and loads."""
-    command: list[str | Path] = [LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
+    command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
     return [*command, "--profile", path, "-H", url, "--out", out, *more]
 
 
@@ -303,7 +303,7 @@ def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
     locustfile.write_text(MOVES_THE_WALL_CLOCK + (ROOT / "locustfile.py").read_text())
     path = profile(tmp_path, users=10, seconds=7)
     with simulator(tmp_path) as server:
-        command = [LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
+        command = [READY_LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
         ended = run([*command, "--out", tmp_path / "out", *forked(1)], tmp_path, SECRETS)
         truth = server.stop()
     told = summary(tmp_path / "out")
