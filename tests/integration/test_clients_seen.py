@@ -4,10 +4,12 @@ import json
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import gevent
 import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile
 
@@ -134,108 +136,103 @@ def down(server: Watching, wire: Wire, one: Seen) -> None:
 
 def watched(
     behave: Callable[[Watching, Wire, Seen], None],
-    client: str,
+    clients: Iterable[str],
     *,
     outing: Outing = WHOLE,
     sessions: int = 3,
     within: float = 30.0,
     **tables: Any,
-) -> list[Seen]:
-    server = Watching(behave)
-    with peer(session=server.session, upgrade=server.upgrade) as target:
-        plan = profile(clients={client: 1.0}, **tables)
-        drive(target.url, "connector", "host", [outing] * sessions, plan, within=within)
-    return list(server.seen.values())
+) -> dict[str, list[Seen]]:
+    """What a server each saw of the clients, all of them at once: they mostly wait."""
+    servers = {client: Watching(behave) for client in clients}
+    with ExitStack() as stack:
+        running = []
+        for client, server in servers.items():
+            target = stack.enter_context(peer(session=server.session, upgrade=server.upgrade))
+            plan = profile(clients={client: 1.0}, **tables)
+            outings = [outing] * sessions
+            drives = (drive, target.url, "connector", "host", outings, plan)
+            running.append(gevent.spawn(*drives, within=within))
+        gevent.joinall(running, raise_error=True)
+    return {client: list(server.seen.values()) for client, server in servers.items()}
 
 
 STAYS = {"idle": {"duration": {"median": 3000.0, "sigma": 0.0}}}  # three seconds
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_what_it_announces_and_how_soon_it_joins(client: str) -> None:
-    platform = client if client in ("android", "ios") else "web"
-    for one in watched(soundly, client, sessions=6):
-        assert one.announced["platform"] == platform
-        assert ("device_type" in one.announced) == (client != "reference")
-        assert one.announced.get("device_type", "mobile") in ("mobile", "tablet", "desktop")
-        (joined,) = one.events["REQUEST_POLY_AGENT_JOIN"]
-        waits = client == "web-context"
-        assert (joined - one.began > 0.08) == waits or not waits
+def test_what_it_announces_and_how_soon_it_joins() -> None:
+    for client, sessions in watched(soundly, CLIENTS, sessions=6).items():
+        platform = client if client in ("android", "ios") else "web"
+        assert len(sessions) == 6
+        for one in sessions:
+            assert one.announced["platform"] == platform
+            assert ("device_type" in one.announced) == (client != "reference")
+            assert one.announced.get("device_type", "mobile") in ("mobile", "tablet", "desktop")
+            (joined,) = one.events["REQUEST_POLY_AGENT_JOIN"]
+            waits = client == "web-context"
+            assert (joined - one.began > 0.08) == waits or not waits
 
 
-@pytest.mark.parametrize(
-    ("client", "joins"),
-    [("reference", 4), ("android", 1001), ("ios", 1001), ("web", 4), ("web-context", 4)],
-)
-def test_how_often_it_joins_where_nobody_is(client: str, joins: int) -> None:
-    seen = watched(full, client, sessions=1, conversation={"patience": 3.0})
-    assert [len(one.events["REQUEST_POLY_AGENT_JOIN"]) for one in seen] == [joins]
+def test_how_often_it_joins_where_nobody_is() -> None:
+    joins = {"reference": 4, "android": 1001, "ios": 1001, "web": 4, "web-context": 4}
+    seen = watched(full, joins, sessions=1, conversation={"patience": 3.0})
+    assert joins == {
+        client: len(one.events["REQUEST_POLY_AGENT_JOIN"]) for client, (one,) in seen.items()
+    }
 
 
-@pytest.mark.parametrize(
-    ("client", "codes"),
-    [
-        ("reference", {1001, 4002}),
-        ("android", {4002}),
-        ("ios", {None}),
-        ("web", {1001}),
-        ("web-context", {1001}),
-    ],
-)
-def test_what_it_closes_with_when_the_network_changes(client: str, codes: set[int | None]) -> None:
+def test_what_it_closes_with_when_the_network_changes() -> None:
+    codes: dict[str, set[int | None]] = {
+        "reference": {1001, 4002},
+        "android": {4002},
+        "ios": {None},
+        "web": {1001},
+        "web-context": {1001},
+    }
     storm = {"at": 1.0, "share": 1.0, "how": "close"}
     seen = watched(
         soundly,
-        client,
+        codes,
         outing=IDLE,
         sessions=8,
         chaos={"per_minute": 0.0, "per_turn": 0.0, "at": {}, "storms": [storm]},
         **STAYS,
     )
-    assert {one.codes[0] for one in seen} == codes
-    assert all(len(one.upgrades) == 2 for one in seen)
+    for client, sessions in seen.items():
+        assert {one.codes[0] for one in sessions} == codes[client], client
+        assert all(len(one.upgrades) == 2 for one in sessions), client
 
 
-@pytest.mark.parametrize(
-    ("client", "codes"),
-    [("reference", [4002]), ("android", [4002]), ("ios", [None]), ("web", [])],
-)
-def test_what_it_replaces_an_old_socket_with(client: str, codes: list[int | None]) -> None:
-    (one,) = watched(soundly, client, outing=IDLE, sessions=1, connection={"recycle": 1.5}, **STAYS)
-    assert one.codes[: len(codes)] == codes
-    assert len(one.upgrades) == 1 + len(codes)
+def test_what_it_replaces_an_old_socket_with() -> None:
+    codes = {"reference": [4002], "android": [4002], "ios": [None], "web": []}
+    seen = watched(soundly, codes, outing=IDLE, sessions=1, connection={"recycle": 1.5}, **STAYS)
+    for client, (one,) in seen.items():
+        assert one.codes[: len(codes[client])] == codes[client], client
+        assert len(one.upgrades) == 1 + len(codes[client]), client
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("client", "again"),
-    [
-        ("reference", []),
-        ("android", []),
-        ("ios", [3.0, 6.0, 9.0]),
-        ("web", [5.0, 15.0, 35.0]),
-    ],
-)
-def test_when_it_sends_a_message_again_that_has_no_echo(client: str, again: list[float]) -> None:
-    (one,) = watched(
+def test_when_it_sends_a_message_again_that_has_no_echo() -> None:
+    again = {"reference": [], "android": [], "ios": [3.0, 6.0, 9.0], "web": [5.0, 15.0, 35.0]}
+    seen = watched(
         without_echo,
-        client,
+        again,
         sessions=1,
         within=45.0,
         conversation={"turns": {"min": 1, "max": 1}, "patience": 40.0},
     )
-    first, *others = one.events["USER_MESSAGE"]
-    assert [at - first for at in others] == pytest.approx(again, abs=1.0)
+    for client, (one,) in seen.items():
+        first, *others = one.events["USER_MESSAGE"]
+        assert [at - first for at in others] == pytest.approx(again[client], abs=1.0), client
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("client", "upgrades"), [("reference", 3), ("android", 2), ("ios", 2), ("web", 3)]
-)
-def test_how_often_it_asks_for_a_socket_that_is_refused(client: str, upgrades: int) -> None:
+def test_how_often_it_asks_for_a_socket_that_is_refused() -> None:
     """Within nine seconds: after one, two and four where it backs off."""
-    seen = watched(down, client, outing=IDLE, sessions=3, within=9.0, **STAYS)
-    assert all(len(one.upgrades) >= upgrades for one in seen)
-    if upgrades == 2:
-        assert all(len(one.upgrades) == 2 for one in seen)
-    assert all(0.7 <= one.upgrades[1] - one.upgrades[0] <= 3.0 for one in seen)
+    upgrades = {"reference": 3, "android": 2, "ios": 2, "web": 3}
+    seen = watched(down, upgrades, outing=IDLE, sessions=3, within=9.0, **STAYS)
+    for client, sessions in seen.items():
+        assert all(len(one.upgrades) >= upgrades[client] for one in sessions), client
+        if upgrades[client] == 2:
+            assert all(len(one.upgrades) == 2 for one in sessions), client
+        assert all(0.7 <= one.upgrades[1] - one.upgrades[0] <= 3.0 for one in sessions), client

@@ -147,20 +147,23 @@ def test_a_fault_is_found_as_just_that_about_as_often(fault: str, tmp_path: Path
     assert not set(under(interval, "ended")) - {"user_end", "natural_end"}
 
 
-def test_a_correct_server_has_no_violation_in_ten_thousand_turns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "turns", [pytest.param(10, id="2,000"), pytest.param(52, id="10,000", marks=pytest.mark.slow)]
+)
+def test_a_correct_server_has_no_violation_in_so_many_turns(turns: int, tmp_path: Path) -> None:
     mix = [WHOLE] * 90 + [STREAMED] * 50 + [HUMAN] * 20 + [RESUMING] * 15 + [TABS] * 5
     interval = outcome(
         tmp_path / "truth.jsonl",
         mix + [FLAKY] * 20,
         "agent.chunks={ min = 2, max = 5 }",
-        conversation={"turns": {"min": 52, "max": 54}},
+        conversation={"turns": {"min": turns, "max": turns + 2}},
         chaos=DROPS | {"per_turn": 0.05},
     )
-    assert interval["counts"]["turns.sent"] >= 10_000
+    assert interval["counts"]["turns.sent"] >= 190 * turns  # some end with a farewell before
     assert under(interval, "violations") == {}
     assert set(under(interval, "ended")) <= {"user_end", "natural_end"}
     disconnects = under(interval, "disconnects")
-    assert disconnects["forced"] == disconnects["reconnected"] > 20
+    assert disconnects["forced"] == disconnects["reconnected"] > 0.4 * turns
 
 
 # All that a right server may do besides, at a rate. Sockets grow old as fast as people talk.
