@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from processes import ROOT, SECRETS, READY_LOCUST, Started, free_port, started, timeline
+from processes import READY_LOCUST, ROOT, SECRETS, Started, free_port, started, timeline
 
 LOCUSTFILE = ROOT / "locustfile.py"
 

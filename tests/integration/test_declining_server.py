@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from fleet_of_workers import LOCUSTFILE
-from processes import SECRETS, READY_LOCUST, Truth, profile, simulator, started, summary
+from processes import READY_LOCUST, SECRETS, Truth, profile, simulator, started, summary
 
 FIRST_RESPONSE = 40  # ms, of `processes.QUICK`
 ENDLESS = "{ min = 2000, max = 2000 }"

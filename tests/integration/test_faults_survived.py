@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
+    READY_LOCUST,
     ROOT,
     SECRETS,
-    READY_LOCUST,
     SimulatorProcess,
     Started,
     Truth,

@@ -18,9 +18,9 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from processes import (
     LOADKIT,
+    READY_LOCUST,
     ROOT,
     SECRETS,
-    READY_LOCUST,
     Finished,
     Truth,
     forked,
@@ -303,7 +303,16 @@ def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
     locustfile.write_text(MOVES_THE_WALL_CLOCK + (ROOT / "locustfile.py").read_text())
     path = profile(tmp_path, users=10, seconds=7)
     with simulator(tmp_path) as server:
-        command = [READY_LOCUST, "-f", locustfile, "--headless", "--profile", path, "-H", server.url]
+        command = [
+            READY_LOCUST,
+            "-f",
+            locustfile,
+            "--headless",
+            "--profile",
+            path,
+            "-H",
+            server.url,
+        ]
         ended = run([*command, "--out", tmp_path / "out", *forked(1)], tmp_path, SECRETS)
         truth = server.stop()
     told = summary(tmp_path / "out")

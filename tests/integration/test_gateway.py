@@ -11,7 +11,7 @@ from gateway import Gateway, gateway
 from processes import (
     HOST,
     LOADKIT,
-    LOCUST,
+    READY_LOCUST,
     SECRETS,
     TOKEN,
     Simulator,
@@ -284,7 +284,15 @@ class TestWholeRuns:
         out = tmp_path / "out"
         ended = run(
             [
-                *(LOCUST, "--headless", "--profile", profile(tmp_path), "--out", out, *forked(1)),
+                *(
+                    READY_LOCUST,
+                    "--headless",
+                    "--profile",
+                    profile(tmp_path),
+                    "--out",
+                    out,
+                    *forked(1),
+                ),
                 *("-H", f"https://localhost:{gate.port}", "--insecure"),
                 *("--cert", gate.papers.client),
             ],
@@ -318,9 +326,16 @@ class TestWholeRuns:
 
     def test_a_worker_of_its_own_gets_it_all_from_its_master(self, tmp_path: Path) -> None:
         port = str(free_port())
-        master = [LOCUST, "--master", "--profile", profile(tmp_path), "-H", "http://127.0.0.1"]
+        master = [
+            READY_LOCUST,
+            "--master",
+            "--profile",
+            profile(tmp_path),
+            "-H",
+            "http://127.0.0.1",
+        ]
         master += ["--master-bind-port", port, "--web-port", str(free_port())]
-        worker = [LOCUST, "--worker", "--master-port", port, "--header", "X-Gate=GATE_KEY"]
+        worker = [READY_LOCUST, "--worker", "--master-port", port, "--header", "X-Gate=GATE_KEY"]
         with started(master, tmp_path, SECRETS):
             ended = run(worker, tmp_path, SECRETS)
         assert ended.code == 2
