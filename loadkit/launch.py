@@ -111,7 +111,13 @@ def launch(
         # master; that ends the run in order before anyone else goes.
         if signals.received:
             return 128 + signals.received[0]
-        locust = lifeline.start(command, environment, start_new_session=True)
+        # Nor does any reach it as it imports, where Python may swallow what a signal raises:
+        # it is kept until Locust's process has a handler for it.
+        taken = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            locust = lifeline.start(command, environment, start_new_session=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, taken)
         return signals.wait(locust)
 
 

@@ -30,7 +30,13 @@ from loadkit.swarm.locust_internals.patches import mend_locust
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.refusal import crash, refuse_to_start
 from loadkit.swarm.run_controller import Conductor
-from loadkit.swarm.signals import cut_off, install_exit, is_on_its_own, tie_to_parent
+from loadkit.swarm.signals import (
+    cut_off,
+    install_exit,
+    is_on_its_own,
+    take_interrupts,
+    tie_to_parent,
+)
 from loadkit.swarm.web.prometheus import serve_metrics
 from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame
@@ -255,6 +261,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         runner.greenlet.kill(block=False)
 
     gevent.signal_handler(signal.SIGINT, interrupted)
+    take_interrupts()
     if signal.SIGHUP in lifeline.stop_signals():
         if is_on_its_own():
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)

@@ -27,6 +27,7 @@ __all__ = [
     "cut_off",
     "install_exit",
     "is_on_its_own",
+    "take_interrupts",
     "tie_to_parent",
     "tie_workers",
     "way_out",
@@ -64,6 +65,11 @@ def is_on_its_own() -> bool:
     if lifeline.is_tied():
         return False  # started again in the place of one that was forked
     return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
+
+
+def take_interrupts() -> None:
+    """Take a Ctrl-C from here on, and now the one that was kept since `loadkit.launch`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", "stop", "wait"]:
@@ -130,6 +136,7 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         # With a UI, SIGTERM is Locust's own: all there is to do is to know of it.
         ours = web_ui is None or number != signal.SIGTERM
         gevent.signal_handler(number, on_signal if ours else take_note, number)
+    take_interrupts()
     if web_ui is None and conductor.reserve is not None:
         gevent.spawn(wait_for_workers, environment, conductor.reserve, waits, give_up)
     tie_to_parent(lifeline.LEADER_ENDS)
