@@ -11,7 +11,8 @@ from loadkit.capacity.search import Capacity, Search, Step
 from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
-from loadkit.errors import UsageError
+from loadkit.errors import Failure, UsageError
+from loadkit.figures import Count
 from loadkit.measure.timeline import Row
 from loadkit.profile.arrivals import Arrivals
 from loadkit.profile.metrics import Metric
@@ -19,7 +20,6 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.results import Results
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt, Outings, too_patient, unjudged
-from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
 __all__ = ["AHEAD", "CapacityRun", "for_search", "of_a_step"]
@@ -135,8 +135,8 @@ class CapacityRun:
         self._began = self._until = 0.0
         self._users: list[tuple[float, float]] = []
         self._before, self._measured, self._rested = Stretch(), Stretch(), False
-        self._lost: Sequence[Loss] = ()
-        self._lost_before: Sequence[Loss] = ()
+        self._lost: set[str] = set()
+        self._lost_before: set[str] = set()
         self._live = self._peak = 0  # sessions: now, and in the step before
         self._begin(0.0)
 
@@ -167,9 +167,7 @@ class CapacityRun:
         }[self._phase]
         return f"step {due.number}: {due.load:,g}{unit} ({due.kind}), {words}"
 
-    def look(
-        self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss] = ()
-    ) -> None:
+    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[str] = ()) -> None:
         """Take what is new; to be called about once a second.
 
         Args:
@@ -178,7 +176,7 @@ class CapacityRun:
             users: that there are now (closed model).
             lost: the workers that went away since the run began and are not back.
         """
-        self._lost = lost
+        self._lost = set(lost)
         step = self._search.next()
         if isinstance(step, Capacity):
             return
@@ -282,15 +280,26 @@ class CapacityRun:
         users = [users for at, users in self._users if measured.start <= at <= measured.end]
         looks = max(1, len(users))
         short = sum(each < _SHORT * step.load for each in users)
-        facts = RunFacts(
+        negative, overflow = measured.left_out
+        asked = self._due(measured) if self._open else None
+        counts = measured.counts
+        return assess(
+            generator={name: found.stats() for name, found in measured.generator.items()},
             duration_s=measured.seconds,
+            saturated_share=measured.saturated_share,
             asked_users=None if self._open else step.load,
             peak_users=max(users, default=0.0),
-            asked_sessions=self._due(measured) if self._open else None,
+            asked_sessions=asked,
+            sessions_started=counts[Count.SESSIONS_STARTED] - counts[Count.SESSIONS_RENEWED],
+            arrivals_refused=counts[Count.ARRIVALS_REFUSED],
+            workers_lost=sorted(self._lost - self._lost_before),
             undelivered_s=0.0 if self._open else measured.seconds * short / looks,
-            workers_lost=tuple(loss for loss in self._lost if loss not in self._lost_before),
+            local_limits=counts[f"errors.{Failure.LOCAL_LIMIT}"],
+            negative=negative,
+            overflow=overflow,
+            internal=counts[f"errors.{Failure.INTERNAL}"],
+            floods=counts[f"errors.{Failure.FRAME_FLOOD}"],
         )
-        return assess(measured, facts)
 
     def _due(self, measured: Stretch) -> int:
         """How many arrivals the rows had to hold at least: at both ends a row may be a bit off."""

@@ -14,7 +14,7 @@ from loadkit.chat.violations import Wrong, told
 from loadkit.protocol import Event, EventType
 from loadkit.protocol.lenient_json import mend
 
-__all__ = ["Answers", "completes", "suggestions", "text_of"]
+__all__ = ["MESSAGES", "Answers", "completes", "suggestions", "text_of"]
 
 MOST_SUGGESTIONS: Final = 50  # of a message that a person looks at; ours
 LONGEST_ID: Final = 200  # characters of a message's id that is kept as it is; ours
@@ -29,7 +29,6 @@ class Answers:
         answered_at: when that answer, or the greeting, was complete.
         farewell: with it the agent has said that the conversation is over.
         late: how many may still come although nobody waits for them.
-        prompted: the server has heard a message since the greeting.
         stream: the one that is being streamed to the person.
         thinking: the agent was given up while it thought, and has said nothing since.
     """
@@ -42,14 +41,13 @@ class Answers:
         "answered_at",
         "farewell",
         "late",
-        "prompted",
         "stream",
         "thinking",
     )
 
     def __init__(self) -> None:
         self.late = 0
-        self.prompted = self.thinking = self.farewell = False
+        self.thinking = self.farewell = False
         self.answered: Turn | None = None
         self.answered_at: float | None = None
         self.stream: Stream | None = None
@@ -78,9 +76,9 @@ class Answers:
             return begins, None
         return begins, Violation(wrong, f"chunk_index {told(event.payload.get('chunk_index'))}")
 
-    def completed(self, event: Event, now: float, turn: Turn | None) -> None:
-        """What the person waited for is there: with `event` the answer to `turn`, or a greeting."""
-        self.answered, self.answered_at = turn if turn and turn.local_id else None, now
+    def completed(self, now: float, turn: Turn | None) -> None:
+        """What the person waited for is there: the answer to `turn`, or a greeting."""
+        self.answered, self.answered_at = turn, now
         self.interrupted()
 
     def interrupted(self) -> None:
@@ -168,12 +166,22 @@ def _key(message_id: Any) -> Key:
     return message_id if isinstance(message_id, (int, float)) else None
 
 
+MESSAGES: Final = frozenset(
+    {
+        EventType.POLY_AGENT_MESSAGE,
+        EventType.POLY_AGENT_MESSAGE_CHUNK,
+        EventType.LIVE_AGENT_MESSAGE,
+    }
+)
+"""What answers come in."""
+
+
 def completes(event: Event) -> bool:
     """Whether an answer is complete with this event."""
-    return event.type in (EventType.POLY_AGENT_MESSAGE, EventType.LIVE_AGENT_MESSAGE) or (
-        event.type is EventType.POLY_AGENT_MESSAGE_CHUNK
-        and event.payload.get("is_complete") is True
-    )
+    kind = event.type
+    if kind is EventType.POLY_AGENT_MESSAGE_CHUNK:
+        return event.payload.get("is_complete") is True
+    return kind is EventType.POLY_AGENT_MESSAGE or kind is EventType.LIVE_AGENT_MESSAGE
 
 
 def text_of(event: Event) -> str:

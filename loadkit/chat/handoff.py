@@ -1,5 +1,6 @@
 """A hand-off to a human: its steps, and whether the server takes them in order."""
 
+from enum import Enum, auto
 from typing import Any
 
 from loadkit.chat.effects import Counted, Effect, Named, Violation
@@ -7,6 +8,15 @@ from loadkit.chat.violations import Wrong
 from loadkit.figures import Count
 
 __all__ = ["Handoff"]
+
+
+class Step(Enum):
+    """How far a hand-off has come."""
+
+    TRIGGERED = auto()
+    ACCEPTED = auto()  # or queued, which says as much: not every server tells both
+    JOINED_UNACCEPTED = auto()  # a human came ahead of that
+    JOINED = auto()
 
 
 class Handoff:
@@ -17,23 +27,29 @@ class Handoff:
         agent_left: the agent said that it is gone: it must not speak again.
     """
 
-    __slots__ = ("_accepted", "_has_joined", "_position", "agent_left", "at")
+    __slots__ = ("_position", "_step", "agent_left", "at")
 
     def __init__(self, at: float) -> None:
         self.at = at
-        self.agent_left = self._has_joined = False
-        self._accepted = False  # or in the queue, which says as much: not every server tells both
+        self.agent_left = False
+        self._step = Step.TRIGGERED
         self._position: int | None = None
 
     def accepted(self, out: list[Effect]) -> None:
         """HANDOFF_ACCEPTED."""
-        if self._has_joined and self._accepted:
+        if self._step is Step.JOINED:
             self._out_of_order(out, "HANDOFF_ACCEPTED after the human had joined")
-        self._accepted = True
+        self._accept()
+
+    def _accept(self) -> None:
+        if self._step is Step.TRIGGERED:
+            self._step = Step.ACCEPTED
+        elif self._step is Step.JOINED_UNACCEPTED:
+            self._step = Step.JOINED
 
     def queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
         """HANDOFF_QUEUE_STATUS: nobody is sent back in a queue."""
-        self._accepted = True
+        self._accept()
         position = payload.get("position_in_queue", payload.get("position"))  # the older key
         if type(position) is not int:
             return
@@ -44,9 +60,11 @@ class Handoff:
 
     def human_joined(self, out: list[Effect]) -> None:
         """LIVE_AGENT_JOINED."""
-        if not self._accepted:
+        if self._step is Step.TRIGGERED or self._step is Step.JOINED_UNACCEPTED:
             self._out_of_order(out, "a human before HANDOFF_ACCEPTED")
-        self._has_joined = True
+            self._step = Step.JOINED_UNACCEPTED
+        else:
+            self._step = Step.JOINED
         out.append(Counted(Count.HANDOFFS_JOINED))
 
     def _out_of_order(self, out: list[Effect], text: str) -> None:

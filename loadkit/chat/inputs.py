@@ -5,15 +5,19 @@ from enum import Enum
 from typing import Final
 
 from loadkit.errors import Failure
+from loadkit.protocol import EventType
 
 __all__ = [
+    "CAUGHT_UP",
     "CUT",
     "ELAPSED",
     "FORCED",
+    "OVERDUE",
     "REPLACED",
     "START",
     "VANISHED",
     "Closed",
+    "Happening",
     "Input",
     "Leave",
     "Opened",
@@ -21,6 +25,7 @@ __all__ = [
     "Say",
     "Signal",
     "Typing",
+    "kind_of",
 ]
 
 
@@ -33,6 +38,9 @@ class Signal(Enum):
     FORCED = "forced"  # we broke the socket ourselves, as the plan has it
     REPLACED = "replaced"  # the socket is to be opened anew, with another token
     VANISHED = "vanished"  # the person's browser is gone without a word
+    # of a session to itself:
+    CAUGHT_UP = "caught_up"  # the history is complete
+    OVERDUE = "overdue"  # what is owed has not come
 
 
 START: Final = Signal.START
@@ -41,6 +49,8 @@ CUT: Final = Signal.CUT
 FORCED: Final = Signal.FORCED
 REPLACED: Final = Signal.REPLACED
 VANISHED: Final = Signal.VANISHED
+CAUGHT_UP: Final = Signal.CAUGHT_UP
+OVERDUE: Final = Signal.OVERDUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +109,11 @@ class Leave:
 
 
 Input = Signal | Opened | Refused | Closed | Say | Typing | Leave
+
+Happening = EventType | Signal | type[Input]
+"""What a row is found by: the kind of an event, the signal itself, or the kind of another input."""
+
+
+def kind_of(happening: Input) -> Happening:
+    """What the row of an input is found by."""
+    return happening if isinstance(happening, Signal) else type(happening)

@@ -1,19 +1,17 @@
 """Where a session is: the moment at which it may be cut on purpose, and the state in a chart."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from loadkit.chat.connection import Link
-from loadkit.chat.policy import Talk
+from loadkit.chat.conversation import Conversation
+from loadkit.chat.states import UNDER_WAY, Link, Talk
 from loadkit.figures import State
 
-if TYPE_CHECKING:
-    from loadkit.chat.session import Session
-
-__all__ = ["is_handed_back", "may_end_here", "moment_of", "state_of"]
+__all__ = ["moment_of", "state_of"]
 
 _OF_TALK: Final = {
     Talk.JOINING: "join",
     Talk.GREETING: "join",
+    Talk.AGENT_BACK: "join",
     Talk.READY: "between_turns",
     Talk.QUEUED: "queue",
     Talk.WITH_HUMAN: "human",
@@ -23,6 +21,7 @@ _STATES: Final = {
     Talk.NEW: State.STARTING,
     Talk.JOINING: State.JOINING,
     Talk.GREETING: State.JOINING,
+    Talk.AGENT_BACK: State.JOINING,
     Talk.READY: State.READY,
     Talk.WAITING: State.WAITING,
     Talk.QUEUED: State.QUEUED,
@@ -30,44 +29,29 @@ _STATES: Final = {
     Talk.WAITING_HUMAN: State.WITH_HUMAN,
     Talk.LEFT: State.ENDING,
     Talk.LEAVING: State.ENDING,
+    Talk.ELSEWHERE: State.ENDING,
     Talk.ENDED: State.ENDING,
     Talk.OVER: State.ENDING,
 }
 _AWAY: Final = frozenset({Link.CONNECTING, Link.REPLAYING, Link.BACKOFF})
-_DONE: Final = frozenset({Talk.ENDED, Talk.OVER})
 _OF_LINK: Final = {Link.CONNECTING: "connect", Link.REPLAYING: "replay"}
 
 
-def moment_of(session: "Session") -> str | None:
+def moment_of(conversation: Conversation) -> str | None:
     """The moment at which a session is; None for none that bears a name."""
-    link, talk = session.connection.link, session.talk
+    link, talk = conversation.connection.link, conversation.talk
     if link is not Link.LIVE:
         return _OF_LINK.get(link)
-    if talk is Talk.WAITING and session.turn is not None:
-        if not session.turn.echoed:
+    if talk is Talk.WAITING and conversation.turn is not None:
+        if not conversation.turn.echoed:
             return "before_echo"
-        return None if session.answers.stream is None else "mid_stream"
+        return None if conversation.answers.stream is None else "mid_stream"
     return _OF_TALK.get(talk)
 
 
-def state_of(session: "Session") -> State:
+def state_of(conversation: Conversation) -> State:
     """The state of a session: that of its conversation, unless a lost socket is being replaced."""
-    connection = session.connection
-    if connection.journal.known and connection.link in _AWAY and session.talk not in _DONE:
+    connection = conversation.connection
+    if connection.journal.known and connection.link in _AWAY and conversation.talk in UNDER_WAY:
         return State.RECONNECTING
-    return _STATES[session.talk]
-
-
-def is_handed_back(session: "Session") -> bool:
-    """Whether the agent is there again after a human, and has not said anything so far."""
-    return session.talk is Talk.GREETING and session.turn is None and session.handoff is not None
-
-
-def may_end_here(session: "Session") -> bool:
-    """Whether a conversation may end without a word about it, as far as what was said goes."""
-    answered = session.turn is not None and session.turn.answered
-    return (
-        session.answers.farewell
-        or session.talk is Talk.LEFT
-        or (answered and session.talk in (Talk.READY, Talk.WITH_HUMAN))
-    )
+    return _STATES[conversation.talk]

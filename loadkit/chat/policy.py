@@ -1,29 +1,11 @@
-"""Where a conversation can stand, and how a client behaves where the protocol leaves a choice."""
+"""How a client behaves where the protocol leaves a choice."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from math import inf
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["CONTEXT", "RESENDING", "Policy", "Resending", "Talk"]
-
-
-class Talk(Enum):
-    """Where the conversation stands."""
-
-    NEW = auto()  # no join was asked for
-    JOINING = auto()  # asked for, the agent has not joined
-    GREETING = auto()  # joined, the greeting is owed
-    READY = auto()  # the person's turn
-    WAITING = auto()  # the agent's turn
-    QUEUED = auto()  # handed over, a human is owed
-    WITH_HUMAN = auto()  # the person's turn, a human listens
-    WAITING_HUMAN = auto()  # the human's turn
-    LEFT = auto()  # the human has left: SESSION_END is owed, or the agent, or another human
-    LEAVING = auto()  # the person clicked "leave", SESSION_END is owed
-    ENDED = auto()  # SESSION_END came, the server's close is owed
-    OVER = auto()
+__all__ = ["CONTEXT", "RESENDING", "Policy", "Resending"]
 
 
 class Resending(NamedTuple):

@@ -28,17 +28,15 @@ class Stream:
         came: how many chunks came, those out of place too.
         length: of the text so far, in characters.
         last_at: when the last one came (seconds, monotonic).
-        is_too_big: whether it is longer than any answer may be.
     """
 
-    __slots__ = ("came", "chunks", "highest", "is_too_big", "key", "last_at", "length")
+    __slots__ = ("came", "chunks", "highest", "key", "last_at", "length")
 
     def __init__(self, key: Key, at: float) -> None:
         self.key = key
         self.highest = self.came = self.length = 0
         self.chunks: dict[int, str] = {}
         self.last_at = at
-        self.is_too_big = False
 
     def add(self, payload: dict[str, Any]) -> Wrong | None:
         """Take one chunk's payload.
@@ -49,8 +47,6 @@ class Stream:
             what follows it nor by the chunk that fills it).
         """
         self.came += 1
-        if self.came > MOST_CHUNKS:
-            self.is_too_big = True
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
             return Wrong.CHUNK_INDEX_MISSING
@@ -62,9 +58,12 @@ class Stream:
             text = ""
         self.chunks[index] = text
         self.length += len(text)
-        if self.length > LONGEST:
-            self.is_too_big = True
         return Wrong.CHUNK_INDEX_GAP if gap else None
+
+    @property
+    def is_too_big(self) -> bool:
+        """Whether it is longer than any answer may be."""
+        return self.length > LONGEST or self.came > MOST_CHUNKS
 
     @property
     def text(self) -> str:

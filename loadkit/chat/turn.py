@@ -1,9 +1,12 @@
 """What the far side owes: the join, an answer, or the end of the session."""
 
+from enum import Enum, auto
 from random import Random
 from typing import Final
 
-__all__ = ["Turn", "new_id"]
+from loadkit.chat.states import NEVER
+
+__all__ = ["Outcome", "Turn", "new_id"]
 
 _OURS: Final = ~(0xF << 76 | 0x3 << 62)  # all but version and variant (RFC 9562, 5.4)
 _SET: Final = 0x4 << 76 | 0x2 << 62
@@ -15,6 +18,13 @@ def new_id(rng: Random) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+class Outcome(Enum):
+    """What became of a message."""
+
+    ANSWERED = auto()
+    LOST = auto()  # given up
+
+
 class Turn:
     """One thing asked of the far side, and what was seen of the answer so far.
 
@@ -24,16 +34,19 @@ class Turn:
         local_id: ties the echo to it; None for what carries no metadata.
         due, sent: when the plan wanted it and when it went out (seconds, monotonic).
         again_at: when it is to be sent again unless it was echoed.
+        resends: how often it was.
+        echoed: the server has it.
+        thought: who is to answer was seen to think, or to type, of it.
+        outcome: None while the answer may come.
     """
 
     __slots__ = (
         "again_at",
-        "answered",
         "due",
         "echoed",
         "frame",
         "local_id",
-        "lost",
+        "outcome",
         "resends",
         "sent",
         "text",
@@ -44,17 +57,17 @@ class Turn:
         self,
         frame: bytes,
         sent: float,
-        *,
         due: float | None = None,
         text: str = "",
         local_id: str | None = None,
     ) -> None:
         self.frame, self.text, self.local_id = frame, text, local_id
         self.due, self.sent = due, sent
-        self.echoed = self.thought = self.answered = self.lost = False
-        self.resends, self.again_at = 0, float("inf")
+        self.echoed = self.thought = False
+        self.outcome: Outcome | None = None
+        self.resends, self.again_at = 0, NEVER
 
     @property
     def is_open(self) -> bool:
         """Whether it is a message that was neither answered nor given up."""
-        return self.local_id is not None and not (self.answered or self.lost)
+        return self.local_id is not None and self.outcome is None

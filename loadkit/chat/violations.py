@@ -22,7 +22,7 @@ class Wrong(StrEnum):
     SEQUENCE_NOT_RISING = "sequence_not_rising"
     MESSAGE_ID_REUSED = "message_id_reused"
 
-    # the conversation: `loadkit.chat.session`
+    # the conversation: `loadkit.chat.table`
     UNEXPECTED_EVENT = "unexpected_event"  # none of the special cases below
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_REASON = "unknown_reason"  # of SESSION_END
@@ -41,7 +41,7 @@ class Wrong(StrEnum):
     QUEUE_POSITION_ROSE = "queue_position_rose"
     BOT_AFTER_LEFT = "bot_after_left"
 
-    # the socket: `loadkit.chat.connection`
+    # the socket: `loadkit.chat.heartbeat` and `loadkit.chat.ending`
     HEARTBEAT_NOT_ECHOED = "heartbeat_not_echoed"
     WRONG_CLOSE_CODE = "wrong_close_code"  # not 1000 after SESSION_END
     NOT_CLOSED = "not_closed"  # SESSION_END, and no close after it

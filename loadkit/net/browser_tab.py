@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import gevent
 
-from loadkit.chat.connection import SHORTEST_BEAT
 from loadkit.chat.effects import Counted, Effect, Keep, Violation
 from loadkit.chat.event_log import Journal
+from loadkit.chat.heartbeat import SHORTEST_BEAT
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin
@@ -29,11 +29,7 @@ LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is
 
 
 class Tab:
-    """One more socket of a session, in a greenlet of its own.
-
-    Attributes:
-        query: of its next upgrade, as `Entry.query`.
-    """
+    """One more socket of a session, in a greenlet of its own."""
 
     def __init__(
         self,
@@ -45,12 +41,12 @@ class Tab:
     ) -> None:
         """
         Args:
-            query: as the attribute; the tab gets the whole history first.
+            query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
             number: of its session's further tabs before it, which are opened one after the other.
             origin: whose session it is.
             frames: of that session, which counts once with what its tabs see.
         """
-        self._setting, self.query, self._origin = setting, query, origin
+        self._setting, self._query, self._origin = setting, query, origin
         self._frames = Frames(frames)
         self._journal = Journal()
         self._beat_every = BEAT
@@ -85,7 +81,7 @@ class Tab:
         """Open a socket and read it to its end. Returns whether the server wants another one."""
         setting = self._setting
         try:
-            query = self.query(self._journal.cursor, setting.cursor)
+            query = self._query(self._journal.cursor, setting.cursor)
             link = Link.open(
                 setting.target, query, setting.traffic, compression=setting.compression
             )

@@ -11,7 +11,6 @@ from typing import Any, Final
 import gevent
 
 from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
-from loadkit.chat.connection import NEVER
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -45,7 +44,7 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
-from loadkit.chat.waits import waits_of
+from loadkit.chat.states import NEVER
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
 from loadkit.net.browser_tab import Tab
@@ -144,7 +143,7 @@ class Driver:
         if self.rest is not None:
             return [], []
         asked = [] if self._asked is None else [self._asked]
-        every = [*asked, *waits_of(self._session)]
+        every = [*asked, *self._session.waits()]
         return (
             [wait for wait in every if not self._fate.was_deaf(wait.sent, now)],
             [turn.sent for turn in self._session.open_turns()],
@@ -301,9 +300,9 @@ class Driver:
             self._not_given(lost=True)
             self._setting.recorder.fail(error.kind, error.detail, self._origin())
             return
+        redaction.hold(entry.token)
+        redaction.release(self._entry.token)
         self._entry, self._asked = entry, None
-        for tab in self._tabs:
-            tab.query = entry.query
         self._refresh_at = entry.refresh_at(self._setting.persona.refresh)
         self._feed(perf_counter(), REPLACED)
 

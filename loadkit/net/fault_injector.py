@@ -5,7 +5,7 @@ from typing import Any
 
 import gevent
 
-from loadkit.chat.connection import NEVER
+from loadkit.chat.states import NEVER
 from loadkit.net.interfaces import Itinerary, Mishap
 from loadkit.net.websocket.link import Link
 

@@ -20,7 +20,8 @@ from loadkit.chat.effects import (
     YourTurn,
 )
 from loadkit.chat.inputs import START, Input, Opened, Say
-from loadkit.chat.session import Policy, Session
+from loadkit.chat.policy import Policy
+from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Count, Phase
 from loadkit.protocol import Event, EventType, Flaw

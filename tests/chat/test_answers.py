@@ -14,8 +14,8 @@ from loadkit.chat.answers import (
 )
 from loadkit.chat.effects import Violation
 from loadkit.chat.inputs import ELAPSED, Leave, Say
-from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
+from loadkit.chat.states import Talk
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Phase
@@ -144,7 +144,7 @@ def test_what_begins_an_answer_that_is_due_is_that_answer_under_a_used_id_too(
     """Anything else under the id of what is complete comes after its end."""
     answers = Answers()
     answers.chunk(chunk(1, "a", of="used", last=True), 1.0)
-    answers.completed(event, 1.0, None)
+    answers.completed(1.0, None)
     told = answers.beside(event, owed=owed)
     assert (told.kind if told is not None else None) == wrong
 

@@ -6,8 +6,8 @@ import pytest
 
 from loadkit.chat.effects import Connect, Finish, YourTurn
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened, Say
-from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
+from loadkit.chat.states import Talk
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event
@@ -51,14 +51,19 @@ HUMAN = [*HANDOFF, event("LIVE_AGENT_JOINED")]
 FAILED = [*ASKED, event("POLY_AGENT_TRIGGERED_HANDOFF"), event("HANDOFF_FAILED")]
 
 
-def recalled(*history: Event, missing: int = 0, size: int = 256) -> tuple[Session, list[Any]]:
-    """A new process that was told a history in full, less what is missing at its end."""
+def recalled(
+    *history: Event, missing: int = 0, since: int = 0, size: int = 256
+) -> tuple[Session, list[Any]]:
+    """A new process that was told a history in full, less what is missing at its end.
+
+    The last of it, as many as `since`, came when the old process was gone.
+    """
     told = [
         Event(one.type, f"id-{number}", number, one.payload, one.local_id)
         for number, one in enumerate(history, start=1)
     ]
     old = opened_session()
-    old.connection.journal.cursor = len(told)
+    old.connection.journal.cursor = len(told) - since
     session = old.again()
     assert feed(session, (100.0, START)) == [Connect(0)]
     out = feed(session, (100.1, Opened()))
@@ -106,7 +111,14 @@ def test_the_journal_says_where_the_conversation_stands(
     assert only(out, YourTurn) == told, "the driver knows what the person has heard last"
 
 
-@pytest.mark.parametrize("history", [[*GREETED, *STREAMED, *HUMAN], [*GREETED, *FAILED, *TURN]])
+@pytest.mark.parametrize(
+    "history",
+    [
+        [*GREETED, *STREAMED, *HUMAN],
+        [*GREETED, *FAILED, *TURN],
+        [*GREETED, event("LANGUAGE_CHANGED"), event("USER_READ_MESSAGE"), *TURN, *TURN],
+    ],
+)
 def test_nothing_of_the_past_is_timed_or_counted_again(history: list[Event]) -> None:
     _, out = recalled(*history)
     phases = {phase for phase in Phase if samples(out, phase)}
@@ -143,6 +155,15 @@ def test_a_follow_up_to_what_was_recalled_is_counted_and_not_timed() -> None:
     session, _ = recalled(*GREETED, *TURN)
     out = feed(session, (110.0, message("One more thing.", 7)))
     assert (counts(out), samples(out, Phase.FOLLOW_UP)) == ({"events.follow_up": 1}, [])
+
+
+def test_what_came_while_there_was_no_process_is_counted_and_nothing_else() -> None:
+    session, out = recalled(*GREETED, *TURN, message("One more thing."), since=1)
+    assert (counts(out), samples(out, Phase.FOLLOW_UP)) == ({"events.follow_up": 1}, [])
+    session, out = recalled(*GREETED, *TURN, event("LANGUAGE_CHANGED"), *HANDOFF[1:], since=3)
+    assert counts(out)["handoffs.triggered"] == 1
+    assert "events.language_changed" not in counts(out)
+    assert (violations(out), session.talk) == ([], Talk.QUEUED)
 
 
 def test_a_farewell_that_is_recalled_makes_the_close_behind_it_a_natural_end() -> None:

@@ -5,21 +5,26 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.connection import NEVER, Connection, Link
+from loadkit.chat.connection import Connection
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
-from loadkit.chat.inputs import Closed, Refused
+from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Refused
 from loadkit.chat.policy import Policy
+from loadkit.chat.states import NEVER, Link
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 
 from .helpers import (
+    DUE,
     asking_session,
+    batch,
     counts,
     ended,
     failures,
+    feed,
     finish,
     live_session,
     start,
+    unfinished,
     violations,
 )
 
@@ -29,14 +34,14 @@ def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> Connecti
     one = Connection(Policy(recycle=recycle), Random(1), age=age)
     for link in links:
         if link is Link.CONNECTING:
-            one.connect([])
+            one.step(0.0, START, [])
         elif link is Link.REPLAYING:
-            one.opened(0.0)
+            one.step(0.0, Opened(), [])
         elif link is Link.LIVE:
             one.journal.take(start(), True, [])
-            one.batch(0.1, 1, [])
+            one.step(0.1, batch(1), [])
         elif link is Link.BACKOFF:
-            one.closed(1.0, 1006, [])
+            one.step(1.0, Closed(1006), [])
         assert one.link is link
     return one
 
@@ -53,9 +58,9 @@ UP_TO = {
 def state(one: Connection) -> dict[str, Any]:
     return {
         name: repr(getattr(part, name))
-        for part in (one, one.journal)
+        for part in (one, one.journal, one.heartbeat)
         for name in type(part).__slots__
-        if name not in ("rng", "journal")
+        if name not in ("rng", "journal", "heartbeat")
     }
 
 
@@ -64,9 +69,9 @@ def test_only_a_connecting_socket_can_open_or_be_refused(link: Link) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
-        one.opened(5.0)
+        one.step(5.0, Opened(), [])
     with pytest.raises(LocalError):
-        one.refused(5.0, Refused(Failure.CONNECT_REFUSED), [])
+        one.step(5.0, Refused(Failure.CONNECT_REFUSED), [])
     assert state(one) == before
 
 
@@ -75,7 +80,7 @@ def test_only_an_open_socket_can_close(link: Link) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
-        one.closed(5.0, 1006, [])
+        one.step(5.0, Closed(1006), [])
     assert state(one) == before
 
 
@@ -85,7 +90,7 @@ def test_nothing_elapses_ahead_of_the_deadline(link: Link) -> None:
     before = state(one)
     out: list[Effect] = []
     early = min(one.deadline, 1e9) - 0.01
-    assert one.elapsed(early, out) is False
+    assert one.step(early, ELAPSED, out) is None
     assert (state(one), out) == (before, [])
 
 
@@ -98,7 +103,7 @@ def test_a_connect_names_the_cursor() -> None:
     one = connection(*UP_TO[Link.BACKOFF])
     out: list[Effect] = []
     one.journal.cursor = 7
-    one.elapsed(one.deadline, out)
+    one.step(one.deadline, ELAPSED, out)
     assert out == [Connect(7)]
 
 
@@ -106,7 +111,7 @@ def test_a_connect_names_the_cursor() -> None:
 def test_a_socket_that_we_broke_is_opened_again(link: Link) -> None:
     one = connection(*UP_TO[link])
     out: list[Effect] = []
-    assert one.forced(5.0, out) is None
+    assert one.step(5.0, FORCED, out) is None
     assert counts(out) == {"disconnects.forced": 1}
     assert (one.link, one.attempt) == (Link.BACKOFF, 1)
     assert 5.8 <= one.deadline <= 6.2
@@ -117,18 +122,18 @@ def test_only_a_socket_that_is_there_can_be_broken(link: Link) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
-        one.forced(5.0, [])
+        one.step(5.0, FORCED, [])
     assert state(one) == before
 
 
 def test_the_sdk_polls_every_ten_seconds_after_a_first_second() -> None:
     one = Connection(Policy(max_reconnect_attempts=4, reconnect="sdk"), Random(1))
-    one.connect([])
+    one.step(0.0, START, [])
     waits, at = [], 0.0
-    while one.refused(at, Refused(Failure.CONNECT_REFUSED), []) is None:
+    while one.step(at, Refused(Failure.CONNECT_REFUSED), []) is None:
         waits.append(one.deadline - at)
         at = one.deadline
-        one.elapsed(at, [])
+        one.step(at, ELAPSED, [])
     assert waits == [pytest.approx(1.0, abs=0.2), 10.0, 10.0, 10.0]
 
 
@@ -136,10 +141,12 @@ def test_a_replay_that_is_known_to_go_on_is_not_complete_with_a_small_batch() ->
     one = connection(*UP_TO[Link.REPLAYING])
     one.reach = 3
     one.journal.take(start(), True, [])
-    assert not one.batch(0.1, 1, [])
+    one.step(0.1, batch(1), [])
+    assert one.link is Link.REPLAYING
     assert one.deadline == pytest.approx(2.1)
     one.journal.cursor = 3
-    assert one.batch(0.2, 2, [])
+    one.step(0.2, batch(2), [])
+    assert one.link is Link.LIVE
 
 
 @pytest.mark.parametrize(
@@ -193,15 +200,15 @@ def test_nonsense_for_the_heartbeat_interval_keeps_thirty_seconds(
 ) -> None:
     one = connection(*UP_TO[Link.REPLAYING])
     one.capabilities(0.1, {"capabilities": {"heartbeat_interval_seconds": interval}}, limit=True)
-    assert one.beat_every == every
-    assert one.beat_at == (every or NEVER)
+    assert one.heartbeat.every == every
+    assert one.heartbeat.due == (every or NEVER)
 
 
 def test_history_lasts_from_the_upgrade_to_the_last_batch() -> None:
     one = connection(*UP_TO[Link.REPLAYING])
     out: list[Effect] = []
     one.journal.take(start(), True, out)
-    assert one.batch(0.3, 1, out)
+    one.step(0.3, batch(1), out)
     assert out == [Sample(Phase.HISTORY, None, 0.0, 0.3)]
 
 
@@ -213,7 +220,7 @@ class TestRecycling:
         one = connection(*UP_TO[Link.LIVE], recycle=20.0)
         assert one.deadline == 20.0
         out: list[Effect] = []
-        assert one.elapsed(20.0, out) is False
+        assert one.step(20.0, ELAPSED, out) is None
         assert out == [Counted(Count.DISCONNECTS_RECYCLED), Hangup(4002)]
         assert (one.link, one.attempt) == (Link.BACKOFF, 1)
         assert 20.8 <= one.deadline <= 21.2
@@ -222,10 +229,10 @@ class TestRecycling:
         """Its age counts from its own upgrade, and the outage ends as any other does."""
         one = connection(*UP_TO[Link.LIVE], recycle=20.0)
         out: list[Effect] = []
-        one.elapsed(20.0, out)
-        one.elapsed(one.deadline, out)
-        one.opened(22.0)
-        one.batch(22.5, 0, out)
+        one.step(20.0, ELAPSED, out)
+        one.step(one.deadline, ELAPSED, out)
+        one.step(22.0, Opened(), [])
+        one.step(22.5, batch(0), out)
         assert one.deadline == 42.0
         assert counts(out)["disconnects.reconnected"] == 1
         assert Sample(Phase.RECONNECT, None, 20.0, 22.5) in out
@@ -234,12 +241,12 @@ class TestRecycling:
         """A beat that is due sooner comes first, and the age stays what it is."""
         one = connection(*UP_TO[Link.LIVE], recycle=100.0)
         out: list[Effect] = []
-        one.elapsed(30.0, out)
+        one.step(30.0, ELAPSED, out)
         assert [type(effect) for effect in out] == [Sample, Send]
-        one.beat_echo(30.1, out)
-        one.elapsed(60.0, out)
-        one.beat_echo(60.1, out)
-        one.elapsed(90.0, out)
+        one.heartbeat.echoed(30.1, out)
+        one.step(60.0, ELAPSED, out)
+        one.heartbeat.echoed(60.1, out)
+        one.step(90.0, ELAPSED, out)
         assert one.deadline == 100.0
 
     @pytest.mark.parametrize(("age", "at"), [(0.0, 20.0), (5.0, 15.0), (20.0, 20.0), (47.0, 13.0)])
@@ -247,10 +254,10 @@ class TestRecycling:
         """Of a session that has been under way for long the socket is not the first one."""
         one = connection(*UP_TO[Link.LIVE], recycle=20.0, age=age)
         assert one.deadline == at
-        one.elapsed(at, [])
-        one.elapsed(one.deadline, [])
-        one.opened(50.0)
-        one.batch(50.0, 0, [])
+        one.step(at, ELAPSED, [])
+        one.step(one.deadline, ELAPSED, [])
+        one.step(50.0, Opened(), [])
+        one.step(50.0, batch(0), [])
         assert one.deadline == 70.0
 
     def test_without_a_limit_a_socket_grows_as_old_as_it_may(self) -> None:
@@ -262,9 +269,9 @@ class TestRecycling:
         one = connection(*UP_TO[Link.REPLAYING], recycle=5.0)
         one.journal.take(start(), True, [])
         out: list[Effect] = []
-        one.batch(6.0, 1, out)
+        one.step(6.0, batch(1), out)
         assert one.deadline == 5.0
-        one.elapsed(6.0, out)
+        one.step(6.0, ELAPSED, out)
         assert out[-1] == Hangup(4002)
 
 
@@ -280,9 +287,7 @@ class TestARefusal:
         """The back-off stands where it is the longer one."""
         one = connection(*UP_TO[Link.CONNECTING])
         out: list[Effect] = []
-        assert (
-            one.refused(100.0, Refused(Failure.RATE_LIMITED, "slow down", 429, asked), out) is None
-        )
+        assert one.step(100.0, Refused(Failure.RATE_LIMITED, "slow down", 429, asked), out) is None
         assert failures(out) == [Failure.RATE_LIMITED]
         assert least <= one.deadline - 100.0 <= max(1.2, least)
 
@@ -290,7 +295,7 @@ class TestARefusal:
         """The session is bound to its token: only a new one of each helps."""
         one = connection(*UP_TO[Link.CONNECTING])
         out: list[Effect] = []
-        end = one.refused(5.0, Refused(Failure.TOKEN_EXPIRED, "authentication failed", 401), out)
+        end = one.step(5.0, Refused(Failure.TOKEN_EXPIRED, "authentication failed", 401), out)
         assert end is not None
         assert end.renew
         assert failures(out) == [Failure.TOKEN_EXPIRED]
@@ -307,6 +312,15 @@ def test_a_flood_ends_the_session_and_is_not_come_back_to() -> None:
     assert failures(out) == []
     assert counts(out)[Count.TURNS_LOST] == 1
     assert counts(out)[Count.DISCONNECTS_UNEXPECTED] == 1
+
+
+def test_a_flood_in_a_replay_tells_of_no_wait_twice() -> None:
+    """Nor is the history waited for any more."""
+    session = asking_session()
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    waits = unfinished(session.step(23.0, Closed(1008, flooded=True)))
+    assert waits[Phase.HISTORY] == (1.0, True)
+    assert waits[Phase.RECONNECT] == (3.0, True)
 
 
 def test_a_flood_behind_the_end_leaves_the_end_as_it_was() -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import (
     CUT,
@@ -20,7 +19,8 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.session import Session, Talk
+from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event

@@ -6,8 +6,8 @@ import pytest
 
 from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import ELAPSED, Closed, Leave, Opened, Say, Typing
-from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
+from loadkit.chat.states import Talk
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import Drop, Sample
+from loadkit.chat.heartbeat import Open
 from loadkit.chat.inputs import ELAPSED, Closed, Opened
 from loadkit.chat.session import Session
+from loadkit.chat.states import Link
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 
@@ -155,7 +156,7 @@ def test_each_heartbeat_without_an_echo_is_one_violation_as_long_as_anything_els
         found.append(violations(out))
     assert found == [[], []] + [["heartbeat_not_echoed"]] * 8, "two intervals after it was sent"
     assert session.connection.link is Link.LIVE
-    assert len(session.connection.beats) == 2
+    assert session.connection.heartbeat.open is Open.TWO
 
 
 def test_one_lost_echo_in_a_silent_session_is_one_violation() -> None:

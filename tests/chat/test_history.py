@@ -2,10 +2,10 @@
 
 import pytest
 
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import Drop
 from loadkit.chat.inputs import ELAPSED, Closed, Opened
-from loadkit.chat.session import Session, Talk
+from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 

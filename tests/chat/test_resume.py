@@ -2,10 +2,10 @@
 
 import pytest
 
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import Connect, Hangup, Sample
 from loadkit.chat.inputs import ELAPSED, START, Closed, Leave, Opened, Refused, Say, Typing
-from loadkit.chat.session import Session, Talk
+from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 
@@ -534,14 +534,17 @@ def test_a_socket_that_goes_on_may_tell_of_the_start_once_more() -> None:
     feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
     again = start(None, heartbeat_interval_seconds=15)
     out = feed(session, (22.1, again), (22.1, batch()))
-    assert (violations(out), session.connection.beat_every) == ([], 15.0)
+    assert (violations(out), session.connection.heartbeat.every) == ([], 15.0)
     assert violations(feed(session, (22.2, start(None)))) == ["session_start_repeated"]
 
 
 def test_a_start_that_is_repeated_changes_nothing() -> None:
     session = live_session()
     out = feed(session, (20.0, start(5, heartbeat_interval_seconds=15)))
-    assert (violations(out), session.connection.beat_every) == (["session_start_repeated"], 30.0)
+    assert (violations(out), session.connection.heartbeat.every) == (
+        ["session_start_repeated"],
+        30.0,
+    )
     assert session.connection.journal.cursor == 5
 
 

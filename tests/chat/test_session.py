@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from loadkit.actions import Cue
 from loadkit.chat import event_log
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -45,8 +44,9 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import RESENDING, Policy, Talk
+from loadkit.chat.policy import RESENDING, Policy
 from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import NAMED, Ending, Phase
 from loadkit.protocol import Event, EventType, Flaw, FlawKind
@@ -103,9 +103,25 @@ def leaving_session() -> Session:
     return session
 
 
+def agent_back_session() -> Session:
+    session = left_session()
+    feed(session, (19.5, joined()))
+    return session
+
+
+ELSEWHERE = event("CLIENT_HANDOFF_REQUIRED", reason="closed", queue_name="q")
+END = event("SESSION_END", reason="REASON_NATURAL_END")
+
+
+def elsewhere_session() -> Session:
+    session = live_session()
+    feed(session, (19.9, ELSEWHERE))
+    return session
+
+
 def ended_session() -> Session:
     session = live_session()
-    feed(session, (19.9, event("SESSION_END", reason="REASON_NATURAL_END")))
+    feed(session, (19.9, END))
     return session
 
 
@@ -125,17 +141,19 @@ AT_TALK: dict[Talk, Callable[[], Session]] = {
     Talk.WITH_HUMAN: human_session,
     Talk.WAITING_HUMAN: asking_session,
     Talk.LEFT: left_session,
+    Talk.AGENT_BACK: agent_back_session,
     Talk.LEAVING: leaving_session,
+    Talk.ELSEWHERE: elsewhere_session,
     Talk.ENDED: ended_session,
     Talk.OVER: over_session,
 }
-UNDER_WAY = [talk for talk in Talk if talk not in (Talk.ENDED, Talk.OVER)]
+AT_THE_END = {Talk.ENDED: END, Talk.ELSEWHERE: ELSEWHERE}
+UNDER_WAY = [talk for talk in Talk if talk not in (*AT_THE_END, Talk.OVER)]
 REACHABLE = [
     *((Link.GONE, talk) for talk in (Talk.NEW, Talk.OVER)),
     *product([Link.CONNECTING, Link.REPLAYING, Link.BACKOFF], UNDER_WAY),
     *((Link.LIVE, talk) for talk in UNDER_WAY if talk is not Talk.NEW),
-    (Link.LIVE, Talk.ENDED),
-    (Link.REPLAYING, Talk.ENDED),
+    *product([Link.REPLAYING, Link.LIVE], AT_THE_END),
 ]
 
 
@@ -143,7 +161,7 @@ def session_at(link: Link, talk: Talk) -> Session:
     """A session in one of the states it can reach."""
     if (link, talk) == (Link.GONE, Talk.NEW):
         return new_session()
-    ends = talk is Talk.ENDED and link is Link.REPLAYING
+    ends = talk in AT_THE_END and link is Link.REPLAYING
     session = live_session() if ends else AT_TALK[talk]()
     if session.connection.link is not link:
         feed(session, (20.0, Closed(1006)))
@@ -152,19 +170,21 @@ def session_at(link: Link, talk: Talk) -> Session:
         if link is Link.REPLAYING:
             feed(session, (22.0, Opened()))
     if ends:
-        feed(session, (22.1, event("SESSION_END", reason="REASON_NATURAL_END")))
+        feed(session, (22.1, AT_THE_END[talk]))
     assert (session.connection.link, session.talk) == (link, talk)
     return session
 
 
 def state(session: Session) -> dict[str, str]:
-    parts = [session, session.connection, session.connection.journal, session.turn]
+    parts: list[Any] = [session, session.connection, session.connection.journal, session.turn]
+    parts += [session.connection.heartbeat, session.answers, session.handoff]
     return {
         f"{type(part).__name__}.{name}": repr(getattr(part, name))
-        for part in [*parts, session.answers, session.handoff]
+        for part in parts
         if part is not None
-        for name in type(part).__slots__
-        if name not in ("rng", "connection", "journal", "turn", "answers", "handoff")
+        for kind in type(part).__mro__
+        for name in getattr(kind, "__slots__", ())
+        if name not in ("rng", "connection", "journal", "heartbeat", "turn", "answers", "handoff")
     }
 
 
@@ -334,7 +354,7 @@ def makes_sense(happening: Input, link: Link, talk: Talk) -> bool:
     if isinstance(happening, Closed):
         return link in UP
     if happening is FORCED:
-        return talk is not Talk.ENDED and link in UP | {Link.CONNECTING}
+        return talk not in AT_THE_END and link in UP | {Link.CONNECTING}
     if happening is START:
         return (link, talk) == (Link.GONE, Talk.NEW)
     return True  # a person does not see everything that the session knows

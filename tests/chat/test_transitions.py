@@ -1,4 +1,4 @@
-"""The table of transitions, and what the server says in words."""
+"""What the server says in words."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from loadkit.chat.inputs import CUT, ELAPSED, Closed, Opened, Say
-from loadkit.chat.policy import Talk
 from loadkit.chat.session import Session
-from loadkit.chat.transitions import ROWS
+from loadkit.chat.states import Talk
 from loadkit.errors import Failure
 from loadkit.figures import Phase
-from loadkit.protocol import EventType
 
 from .helpers import (
     DUE,
@@ -44,21 +42,6 @@ HIGH_LOAD = "Our system is experiencing high load. Please try again in a moment.
 UNABLE = "Sorry, I'm unable to start a conversation right now. Please try again later."
 NOT_FOUND = "Error: Conversation not found"
 TROUBLE = "Sorry, I'm having trouble responding right now. Please try again."
-
-
-# --- the table ------------------------------------------------------------------------------------
-
-
-def test_every_talk_has_its_rows() -> None:
-    assert set(ROWS) == set(Talk)
-
-
-@pytest.mark.parametrize("talk", [talk for talk in Talk if talk is not Talk.OVER])
-@pytest.mark.parametrize(
-    "kind", [EventType.EVENT_BATCH, EventType.HEARTBEAT, EventType.SESSION_END, EventType.UNKNOWN]
-)
-def test_what_may_come_at_any_time_has_a_row_everywhere(talk: Talk, kind: EventType) -> None:
-    assert kind in ROWS[talk]
 
 
 # --- a message is refused -------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import CUT, ELAPSED, VANISHED, Closed, Leave, Opened, Say, Typing
-from loadkit.chat.session import Session, Talk
+from loadkit.chat.session import Session
+from loadkit.chat.states import Talk
 from loadkit.chat.stream import LONGEST, MOST_CHUNKS
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase

@@ -8,7 +8,6 @@ import pytest
 from loadkit.chat.inputs import CUT, ELAPSED, FORCED, START, VANISHED, Closed, Leave, Opened, Say
 from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
-from loadkit.chat.waits import waits_of
 from loadkit.figures import Phase
 
 from .helpers import (
@@ -33,7 +32,7 @@ from .helpers import (
 
 def waits(session: Session) -> dict[str, float]:
     """By phase, since when."""
-    return {str(wait.phase): wait.sent for wait in waits_of(session)}
+    return {str(wait.phase): wait.sent for wait in session.waits()}
 
 
 def greeting_session() -> Session:
@@ -105,7 +104,7 @@ def test_who_asked_for_no_stream_waits_for_no_chunk() -> None:
 def test_each_message_waits_from_when_it_was_sent() -> None:
     session = live_session()
     feed(session, (10.0, Say("hi", due=9.0)), (14.0, Say("are you there?", due=13.0)))
-    every = [wait for wait in waits_of(session) if wait.phase is Phase.RESPONSE]
+    every = [wait for wait in session.waits() if wait.phase is Phase.RESPONSE]
     assert [(wait.due, wait.sent) for wait in every] == [(9.0, 10.0), (13.0, 14.0)]
 
 
@@ -113,8 +112,8 @@ def test_each_message_waits_from_when_it_was_sent() -> None:
 def test_a_turn_that_is_given_up_had_lasted_so_long(make: Callable[[], Session]) -> None:
     """An answer that did not come within the patience took at least that."""
     session = make()
-    (since,) = {wait.sent for wait in waits_of(session)}
-    phases = {wait.phase for wait in waits_of(session)}
+    (since,) = {wait.sent for wait in session.waits()}
+    phases = {wait.phase for wait in session.waits()}
     out = feed(session, (since + 60.0, ELAPSED))
     assert unfinished(out) == dict.fromkeys(phases, (60.0, True))
     assert counts(out)["turns.lost"] == 1
@@ -144,7 +143,7 @@ def test_what_never_comes_is_lost_when_the_session_fails_for_it(
     make: Callable[[], Session], phase: Phase, patience: float
 ) -> None:
     session = make()
-    (since,) = {wait.sent for wait in waits_of(session)}
+    (since,) = {wait.sent for wait in session.waits()}
     out = feed(session, (since + patience, ELAPSED))
     assert unfinished(out)[phase] == (patience, True)
 

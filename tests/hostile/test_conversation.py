@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.actions import Act, ActKind, Cue
-from loadkit.chat import transitions
+from loadkit.chat import ending
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.policy import Policy
 from loadkit.measure.recorder import Recorder
@@ -457,7 +457,7 @@ def never_closes(wire: Wire) -> None:
 
 
 def test_a_server_that_never_closes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transitions, "TO_CLOSE", 0.3)
+    monkeypatch.setattr(ending, "TO_CLOSE", 0.3)
     counts = lived(never_closes)
     assert (counts["violations.not_closed"], counts["ended.user_end"]) == (1, 1)
 

@@ -13,10 +13,11 @@ import psutil
 import pytest
 from processes import (
     LOADKIT,
+    LOCUST,
     PATIENCE,
     SECRETS,
     Started,
-    as_run,
+    forked,
     free_port,
     profile,
     results,
@@ -59,7 +60,7 @@ def run(path: Path, out: Path, _: str) -> list[Any]:
 
 
 def locust(path: Path, out: Path, url: str) -> list[Any]:
-    return as_run(path, url, out, workers=2)
+    return [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(2)]
 
 
 def ui(path: Path, out: Path, _: str) -> list[Any]:
@@ -104,7 +105,7 @@ def hangs_up_on_each(process: Started) -> None:
 
 
 def freezes_a_worker(process: Started) -> None:
-    psutil.Process(process.group).children()[0].suspend()
+    master_of(process).children()[0].suspend()
     process.send(signal.SIGTERM)
 
 

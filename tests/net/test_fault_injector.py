@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.connection import NEVER
+from loadkit.chat.states import NEVER
 from loadkit.net.fault_injector import Fate
 from loadkit.net.interfaces import Itinerary
 from loadkit.profile.chaos import Mishap

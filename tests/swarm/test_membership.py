@@ -2,8 +2,7 @@
 
 from locust.runners import STATE_MISSING, STATE_RUNNING
 
-from loadkit.swarm.workers.membership import Roster
-from loadkit.verdict.run_facts import Loss
+from loadkit.swarm.workers.membership import Loss, Roster
 
 FRESH = 3  # heartbeats left of a worker that was just heard of
 

@@ -11,7 +11,6 @@ from loadkit.figures import Count, Phase, Wait
 from loadkit.net.http.rest import Api
 from loadkit.net.http.token import expired, expiry
 from loadkit.net.interfaces import Itinerary, Recorder, Setting
-from loadkit.security import redaction
 
 __all__ = ["Entry", "count_status", "enter", "refreshed"]
 
@@ -52,7 +51,7 @@ class Entry(NamedTuple):
 
 
 def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
-    """Take a new token for a session that goes on; it is held as a secret, and the old one is not.
+    """Take a new token for a session that goes on.
 
     Raises:
         RemoteError: as `enter`.
@@ -68,8 +67,6 @@ def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -
         raise
     finally:
         api.close()
-    redaction.hold(token)
-    redaction.release(entry.token)
     return entry._replace(token=token)
 
 

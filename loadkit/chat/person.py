@@ -1,0 +1,88 @@
+"""What the person does, or the run in their place: say, type, leave, vanish, be cut off."""
+
+from typing import Final
+
+from loadkit.chat.conversation import Conversation
+from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
+from loadkit.chat.inputs import Leave, Say, Signal, Typing
+from loadkit.chat.states import Link, Talk
+from loadkit.chat.turn import Turn, new_id
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending
+from loadkit.protocol.encode import END_SESSION, TYPING_STARTED, TYPING_STOPPED, user_message
+
+__all__ = ["cut", "leave", "say", "say_more", "typing", "vanished"]
+
+_UNGREETED: Final = frozenset({Talk.JOINING, Talk.GREETING, Talk.AGENT_BACK})
+
+
+def say(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
+    """It is their turn."""
+    if _is_away(chat, say):
+        return
+    turn = _message(chat, now, say, out)
+    chat.owe(Talk.WAITING if chat.talk is Talk.READY else Talk.WAITING_HUMAN, turn, out)
+
+
+def say_more(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
+    """They do not wait for the answer."""
+    if _is_away(chat, say):
+        return
+    turn = _message(chat, now, say, out)
+    chat.following.append(turn)
+    out.append(Send(turn.frame))
+
+
+def _is_away(chat: Conversation, say: Say) -> bool:
+    """Whether the socket is away; keeps what is said for when it is back."""
+    if chat.connection.link is Link.LIVE:
+        return False
+    if not chat.has_left:
+        chat.pending.append(say)
+    return True
+
+
+def _message(chat: Conversation, now: float, say: Say, out: list[Effect]) -> Turn:
+    local_id = new_id(chat.connection.rng)
+    turn = Turn(user_message(say.text, local_id), now, say.due, say.text, local_id)
+    turn.again_at = now + chat.policy.again_after(0)
+    out.append(Counted(Count.TURNS_SENT, now))
+    return turn
+
+
+def typing(chat: Conversation, now: float, typing: Typing, out: list[Effect]) -> None:
+    """They press keys, or stop."""
+    if chat.connection.link is Link.LIVE:
+        out.append(Send(TYPING_STARTED if typing.started else TYPING_STOPPED))
+
+
+def leave(chat: Conversation, now: float, leave: Leave, out: list[Effect]) -> None:
+    """They click "leave", whatever is owed to them."""
+    if chat.connection.link is not Link.LIVE:
+        chat.pending = [leave]
+        return
+    chat.abandon_turns(now, out)
+    chat.give_up(now, out)
+    if chat.talk in _UNGREETED:
+        chat.answers.given_up(1)  # the greeting, which may come all the same
+    chat.owe(Talk.LEAVING, Turn(END_SESSION, now, leave.due), out)
+    chat.connection.outlasts()
+
+
+def vanished(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """Their browser is gone without a word."""
+    chat.finish(now, Finish(chat.ending or Ending.ABANDONED), out)
+
+
+def cut(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The run was told to stop."""
+    if chat.connection.is_open:
+        if chat.talk is not Talk.LEAVING:
+            out.append(Send(END_SESSION))
+        chat.finish(now, Finish(Ending.CUT_OFF, close=1000), out)
+    elif chat.connection.attempt > 1:  # not a session that was simply still running
+        chat.abandon_turns(now, out)
+        out.append(Failed(Failure.CONNECTION_LOST, "still disconnected when the run ended"))
+        chat.finish(now, Finish(Ending.FAILED), out)
+    else:
+        chat.finish(now, Finish(Ending.CUT_OFF), out)

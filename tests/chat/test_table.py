@@ -1,0 +1,200 @@
+"""The tables of the two machines tell all that their handlers do, and no more."""
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadkit.chat import ending, handing_over, person, transitions, upkeep
+from loadkit.chat.connection import LINKS
+from loadkit.chat.inputs import (
+    CUT,
+    ELAPSED,
+    FORCED,
+    REPLACED,
+    START,
+    VANISHED,
+    Closed,
+    Leave,
+    Opened,
+    Refused,
+    Say,
+    Typing,
+)
+from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
+from loadkit.chat.stream import LONGEST
+from loadkit.chat.table import ROWS
+from loadkit.errors import Failure, LocalError
+from loadkit.protocol import Event, EventType
+
+from .helpers import (
+    DUE,
+    asking_session,
+    batch,
+    feed,
+    new_session,
+    opened_session,
+    queued_session,
+    waiting_session,
+)
+from .test_session import REACHABLE, session_at
+from .watched import declared, watched
+
+CHAT = Path(inspect.getfile(transitions)).parent
+SOMETHING: dict[str, Any] = {"message_id": "m", "text": "Yes?", "chunk_index": 1}
+PAYLOADS: list[dict[str, Any]] = [
+    SOMETHING | {"is_complete": True, "reason": "REASON_NATURAL_END"},
+    SOMETHING | {"text": "x" * (LONGEST + 1)},
+    {"message": "Our system is experiencing high load."},
+    {"message": "Error: Conversation not found"},
+]
+EVENTS: list[Any] = [
+    Event(kind, f"id {number}", None, payload)
+    for kind in EventType
+    if kind is not EventType.EVENT_BATCH
+    for number, payload in enumerate(PAYLOADS)
+]
+REFUSED = [Refused(Failure.CONNECT_REFUSED, "", status) for status in (None, 404)]
+CLOSED = [Closed(code) for code in (1000, 1006, 4001)]
+INPUTS: list[Any] = [
+    *(START, CUT, FORCED, REPLACED, VANISHED, Opened(), *REFUSED, *CLOSED),
+    *(Say("hi", 25.0), Typing(True), Leave(25.0), batch(), batch(0)),
+]
+
+
+# --- the tables and the code ----------------------------------------------------------------------
+
+
+def test_every_state_has_its_rows() -> None:
+    """Of a conversation, and of a socket."""
+    assert set(ROWS) == set(Talk)
+    assert set(LINKS) == set(Link)
+
+
+@pytest.mark.parametrize("talk", [talk for talk in Talk if talk is not Talk.OVER])
+@pytest.mark.parametrize(
+    "kind", [EventType.EVENT_BATCH, EventType.HEARTBEAT, EventType.SESSION_END, EventType.UNKNOWN]
+)
+def test_what_may_come_at_any_time_has_a_row_everywhere(talk: Talk, kind: EventType) -> None:
+    """Until the session is over."""
+    assert kind in ROWS[talk]
+
+
+def test_every_handler_has_its_row() -> None:
+    """But what is done about an event without one."""
+    public = {
+        function
+        for module in (ending, handing_over, person, transitions, upkeep)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+    }
+    used = {handler for rows in ROWS.values() for handler, _ in rows.values()}
+    assert public - used == {transitions.unexpected}
+
+
+@pytest.mark.parametrize(
+    ("names", "place"),
+    [
+        ({"talk", "owed_by"}, ("conversation", "enter")),
+        ({"link", "deadline"}, ("connection", "_enter")),
+    ],
+)
+def test_one_place_writes_a_state_and_its_deadline(names: set[str], place: tuple[str, str]) -> None:
+    """All else goes through it."""
+    assert {where for name, where in writes() if name in names} == {place}
+
+
+def writes() -> Iterator[tuple[str, tuple[str, str]]]:
+    """Every attribute that the package assigns to, and the module and the function that do."""
+    for path in sorted(CHAT.glob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                        yield node.attr, (path.stem, function.name)
+
+
+# --- the tables and what happens ------------------------------------------------------------------
+
+
+def unechoed(make: Callable[..., Session]) -> Session:
+    """One that lost its socket with what was said, and is back."""
+    session = make(echoed=False)
+    feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
+    return session
+
+
+def recalling() -> Session:
+    """One that reads the journal of another's session."""
+    session = opened_session().again()
+    session.connection.reach = 9
+    feed(session, (20.0, START), (21.0, Opened()), (22.0, Event(EventType.SESSION_START, "a", 1)))
+    return session
+
+
+def with_context() -> Session:
+    """One whose page takes its time before it joins."""
+    session = opened_session(context=True)
+    feed(session, (0.1, Event(EventType.SESSION_START, "a", 1)), (0.1, batch()))
+    return session
+
+
+def sessions() -> Iterator[Session]:
+    """Sessions in every state, each time new ones."""
+    for link, talk in REACHABLE:
+        yield session_at(link, talk)
+    yield unechoed(waiting_session)
+    yield unechoed(asking_session)
+    yield recalling()
+    yield with_context()
+    yield queued_session(queue_patience=10.0)
+
+
+def last_attempt(session: Session) -> None:
+    """Without its socket it is lost."""
+    session.connection.limit = 0
+
+
+def nothing_is_owed(session: Session) -> None:
+    """Or not for long."""
+    if session.ending is None:
+        session.enter(session.talk, 1e6)
+
+
+def once(happening: Any) -> Callable[[Session], None]:
+    def happens(session: Session) -> None:
+        with suppress(LocalError):
+            session.step(25.0, happening)
+
+    return happens
+
+
+def time_goes_by(session: Session) -> None:
+    """No heartbeat is echoed."""
+    for _ in range(8):
+        if session.deadline < 1e5:
+            feed(session, (DUE, ELAPSED))
+
+
+def test_the_tables_allow_what_happens_and_nothing_else() -> None:
+    """Everything that can happen, everywhere: no move without a row, no row without its move."""
+    ways = [*map(once, [*EVENTS, *INPUTS]), time_goes_by]
+    circumstances: list[Callable[[Session], None]] = [
+        lambda session: None,
+        last_attempt,
+        lambda session: (last_attempt(session), nothing_is_owed(session))[0],
+    ]
+    with watched() as (talks, links):
+        feed(new_session(), (0.0, START), (0.1, FORCED))
+        for circumstance in circumstances:
+            for way in ways:
+                for session in sessions():
+                    circumstance(session)
+                    way(session)
+    assert declared(ROWS) - talks.made == set(), "that a row says, and nothing leads to"
+    assert declared(LINKS) - links.made == set()
