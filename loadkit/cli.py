@@ -38,6 +38,7 @@ PLAN_FLAGS = (
     ("heartbeat", "TIME", "between two of a session (30s)"),
     ("sessions_per_core", "N", "that a core of the generator drives (see docs/doctor.md)"),
     ("session_kb", "N", "KB that a session takes in the generator (likewise)"),
+    ("compressed", "SHARE", "sessions whose messages are compressed (0%%)"),
     ("upgrades_per_second", "N", "that the target takes when all come back (all in 60 s)"),
     ("capacity", "N", "sessions at once that a deployment holds, in place of CAPACITY.json"),
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from loadkit.chat.personas import PERSONAS, Compression, Persona
+from loadkit.chat.personas import PERSONAS, offered
 from loadkit.figures import Client
 from loadkit.measure.recorder import Recorder
 from loadkit.net.http.target import Target
@@ -69,7 +69,7 @@ class Fleet:
                 rng=Random(),
                 persona=PERSONAS[client],
                 client=client,
-                compression=_compression(profile.connection.deflate, PERSONAS[client]),
+                compression=offered(PERSONAS[client], profile.connection.deflate),
                 platform=talk.platform or PERSONAS[client].platform,
                 cursor=talk.cursor,
                 user_class=name,
@@ -90,10 +90,3 @@ class Fleet:
         chance = share_of(self._seed, "device", name, number)
         device = weighted(devices, chance) if devices else None
         return Member(self._settings[name, client], self._chaos[client], device)
-
-
-def _compression(asked: bool | None, persona: Persona) -> Compression | None:
-    """What a client's sockets offer, by the profile; who offers none does as a browser."""
-    if asked is None:
-        return persona.compression
-    return (persona.compression or Compression()) if asked else None

@@ -44,7 +44,7 @@ NON_BLOCKING_PAUSE: Final = 0.02  # seconds between two tries at a descriptor th
 _PAIRS: Final = """
 ≥ >=  ≤ <=  ≈ ~  ± +/-  × x  ÷ /  − -  ∞ inf  → ->  ← <-  ↑ ^  ↓ v  – -  — -  … ...  · |  • *
 ′ '  ‘ '  ’ '  “ "  ” "  ² ^2  ³ ^3  µ u  μ u  λ lambda  σ sigma  τ tau  ✓ +  ✗ x  ▲ ^
-─ -  ━ -  │ |  └ +  ┘ +  ┌ +  ┐ +  ▁ _  ▂ .  ▃ ,  ▄ -  ▅ =  ▆ +  ▇ *  █ #
+► >  ▹ -  ─ -  ━ -  │ |  └ +  ┘ +  ┌ +  ┐ +  ▁ _  ▂ .  ▃ ,  ▄ -  ▅ =  ▆ +  ▇ *  █ #
 """
 PLAIN: Final = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
 """What is printed in place of a character that the output's encoding does not have; `?` for every

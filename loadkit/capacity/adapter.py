@@ -12,6 +12,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.timeline import Row
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
+from loadkit.verdict.run_facts import Loss
 
 __all__ = ["Survey"]
 
@@ -67,7 +68,7 @@ class Survey:
         """Where it stands, in a few words."""
         return self._search.state
 
-    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[str]) -> None:
+    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss]) -> None:
         """Take what is new; see `CapacityRun.look`."""
         self._search.look(now, rows, users, lost)
 

@@ -11,8 +11,7 @@ from loadkit.capacity.search import Capacity, Search, Step
 from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
-from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count
+from loadkit.errors import UsageError
 from loadkit.measure.timeline import Row
 from loadkit.profile.arrivals import Arrivals
 from loadkit.profile.metrics import Metric
@@ -20,6 +19,7 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.results import Results
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt, Outings, too_patient, unjudged
+from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
 __all__ = ["AHEAD", "CapacityRun", "for_search", "of_a_step"]
@@ -135,8 +135,8 @@ class CapacityRun:
         self._began = self._until = 0.0
         self._users: list[tuple[float, float]] = []
         self._before, self._measured, self._rested = Stretch(), Stretch(), False
-        self._lost: set[str] = set()
-        self._lost_before: set[str] = set()
+        self._lost: Sequence[Loss] = ()
+        self._lost_before: Sequence[Loss] = ()
         self._live = self._peak = 0  # sessions: now, and in the step before
         self._begin(0.0)
 
@@ -167,7 +167,9 @@ class CapacityRun:
         }[self._phase]
         return f"step {due.number}: {due.load:,g}{unit} ({due.kind}), {words}"
 
-    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[str] = ()) -> None:
+    def look(
+        self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss] = ()
+    ) -> None:
         """Take what is new; to be called about once a second.
 
         Args:
@@ -176,7 +178,7 @@ class CapacityRun:
             users: that there are now (closed model).
             lost: the workers that went away since the run began and are not back.
         """
-        self._lost = set(lost)
+        self._lost = lost
         step = self._search.next()
         if isinstance(step, Capacity):
             return
@@ -280,26 +282,15 @@ class CapacityRun:
         users = [users for at, users in self._users if measured.start <= at <= measured.end]
         looks = max(1, len(users))
         short = sum(each < _SHORT * step.load for each in users)
-        negative, overflow = measured.left_out
-        asked = self._due(measured) if self._open else None
-        counts = measured.counts
-        return assess(
-            generator={name: found.stats() for name, found in measured.generator.items()},
+        facts = RunFacts(
             duration_s=measured.seconds,
-            saturated_share=measured.saturated_share,
             asked_users=None if self._open else step.load,
             peak_users=max(users, default=0.0),
-            asked_sessions=asked,
-            sessions_started=counts[Count.SESSIONS_STARTED] - counts[Count.SESSIONS_RENEWED],
-            arrivals_refused=counts[Count.ARRIVALS_REFUSED],
-            workers_lost=sorted(self._lost - self._lost_before),
+            asked_sessions=self._due(measured) if self._open else None,
             undelivered_s=0.0 if self._open else measured.seconds * short / looks,
-            local_limits=counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            negative=negative,
-            overflow=overflow,
-            internal=counts[f"errors.{Failure.INTERNAL}"],
-            floods=counts[f"errors.{Failure.FRAME_FLOOD}"],
+            workers_lost=tuple(loss for loss in self._lost if loss not in self._lost_before),
         )
+        return assess(measured, facts)
 
     def _due(self, measured: Stretch) -> int:
         """How many arrivals the rows had to hold at least: at both ends a row may be a bit off."""

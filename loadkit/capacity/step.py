@@ -98,6 +98,15 @@ class Stretch:
         every = [*self.latency.values(), *self.from_schedule.values()]
         return sum(one.negative for one in every), sum(one.overflow for one in every)
 
+    @property
+    def workers(self) -> int:
+        """How many were heard of."""
+        return len(set[str]().union(*(row.standing for row in self.rows)))
+
+    def missing(self) -> Mapping[str, int]:
+        """None: a report that has not come may be late, and only the end of the run tells."""
+        return {}
+
     def parts(self, number: int) -> "list[Stretch]":
         """Cut it into so many parts of as equal a number of rows as can be; empty if too short."""
         if len(self.rows) < number:

@@ -135,7 +135,7 @@ def conclude(
 
 def _verdict(rows: Stretch, lines: Sequence[SloLine], validity: Validity) -> tuple[Verdict, str]:
     if validity.level == "invalid":
-        return "generator", validity.reasons[0]
+        return "generator", str(validity.reasons[0])
     counts = rows.counts
     away = sum(counts[key] for key in _TURNED_AWAY)
     whole = counts[Count.SESSIONS_STARTED] + counts[Count.TURNS_SENT]
@@ -228,7 +228,7 @@ def written_down(
         },
         "counts": dict(sorted(measured.counts.items())),
         "slo": [line.to_dict() for line in lines],
-        "validity": {"level": validity.level, "reasons": list(validity.reasons)},
+        "validity": {"level": validity.level, "reasons": list(map(str, validity.reasons))},
         "generator": {
             name: stats for name, found in measured.generator.items() if (stats := found.stats())
         },

@@ -10,7 +10,7 @@ from typing import Final
 from loadkit.chat.policy import Policy
 from loadkit.figures import Client
 
-__all__ = ["MOST_REJOINS", "PERSONAS", "Compression", "Persona"]
+__all__ = ["MOST_REJOINS", "PERSONAS", "Compression", "Persona", "offered"]
 
 MOST_REJOINS: Final = 1000
 """How often in a row a client without a limit of its own joins again. Ours: against a server that
@@ -96,3 +96,15 @@ PERSONAS: Final[dict[Client, Persona]] = {
         compression=Compression(),
     ),
 }
+
+
+def offered(persona: Persona, asked: bool | None) -> Compression | None:
+    """Return what a client's sockets offer of compression; who offers none does as a browser.
+
+    Args:
+        persona: of the client.
+        asked: `[connection] deflate`: whether they are to; None as the client does.
+    """
+    if asked is None:
+        return persona.compression
+    return (persona.compression or Compression()) if asked else None

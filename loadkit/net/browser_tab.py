@@ -29,7 +29,11 @@ LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is
 
 
 class Tab:
-    """One more socket of a session, in a greenlet of its own."""
+    """One more socket of a session, in a greenlet of its own.
+
+    Attributes:
+        query: of its next upgrade, as `Entry.query`.
+    """
 
     def __init__(
         self,
@@ -41,12 +45,12 @@ class Tab:
     ) -> None:
         """
         Args:
-            query: of the upgrade, as `Entry.query`; the tab gets the whole history first.
+            query: as the attribute; the tab gets the whole history first.
             number: of its session's further tabs before it, which are opened one after the other.
             origin: whose session it is.
             frames: of that session, which counts once with what its tabs see.
         """
-        self._setting, self._query, self._origin = setting, query, origin
+        self._setting, self.query, self._origin = setting, query, origin
         self._frames = Frames(frames)
         self._journal = Journal()
         self._beat_every = BEAT
@@ -81,7 +85,7 @@ class Tab:
         """Open a socket and read it to its end. Returns whether the server wants another one."""
         setting = self._setting
         try:
-            query = self._query(self._journal.cursor, setting.cursor)
+            query = self.query(self._journal.cursor, setting.cursor)
             link = Link.open(
                 setting.target, query, setting.traffic, compression=setting.compression
             )

@@ -300,9 +300,9 @@ class Driver:
             self._not_given(lost=True)
             self._setting.recorder.fail(error.kind, error.detail, self._origin())
             return
-        redaction.hold(entry.token)
-        redaction.release(self._entry.token)
         self._entry, self._asked = entry, None
+        for tab in self._tabs:
+            tab.query = entry.query
         self._refresh_at = entry.refresh_at(self._setting.persona.refresh)
         self._feed(perf_counter(), REPLACED)
 

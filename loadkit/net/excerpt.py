@@ -122,8 +122,8 @@ def excerpt(
         needed += [] if found is None else [found]
     elif kind in _HIGHEST:
         earlier = [each for each in parts[: wrong.at] if 0 < each.sequence != wrong.sequence]
-        if _TAB.fullmatch(violation.detail):
-            earlier = [each for each in earlier if each.noted.way == "←tab"]
+        if _TAB.fullmatch(violation.detail):  # whenever that was
+            earlier = [each for each in parts if each.noted.way == "←tab"]
         if kind in (Wrong.EVENT_LOST, Wrong.SEQUENCE_GAP):
             earlier = [each for each in earlier if each.sequence < wrong.sequence]
         needed += [max(earlier, key=lambda each: each.sequence)] if earlier else []

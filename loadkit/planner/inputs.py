@@ -9,9 +9,11 @@ from typing import Any, Final, Literal
 
 from loadkit.capacity.document import load
 from loadkit.capacity.pace import held_step, time_scale
+from loadkit.chat.personas import PERSONAS, offered
 from loadkit.config.magnitude import checked
 from loadkit.config.units import parse_duration, parse_ratio
 from loadkit.errors import UsageError
+from loadkit.figures import Client
 from loadkit.profile.metrics import Metric, MetricError
 from loadkit.readiness.doctor import SESSIONS_A_CORE
 from loadkit.readiness.room import SESSION_BYTES
@@ -143,6 +145,7 @@ INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] =
         "measured",
         "docs/doctor.md: twice what an idle one took",
     ),
+    "compressed": (_ratio, "0%", "assumed", "only android and web clients offer it"),
     "upgrades_per_second": (_number, None, "assumed", "all who were cut off, in a minute"),
     "capacity": (_capacity, None, "assumed", ""),
 }
@@ -187,6 +190,8 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
         figures["concurrent"] = Figure(float(SCALE), f"{SCALE:,}", "assumed", why)
     if capacity is not None:
         figures["capacity"] = read_capacity(capacity)
+        if given.get("compressed") is None:
+            figures["compressed"] = _compressed(capacity) or figures["compressed"]
     return {name: figures[name] for name in INPUTS if name in figures}
 
 
@@ -216,6 +221,23 @@ def read_capacity(path: Path) -> Figure:
     pace = "" if scale == 1 else f" at time scale {scale:g}"
     held = f"{number(round(carried.sessions))} sessions at once{pace}"
     return Figure(carried, carried.text, "measured", f"{source}: {held}")
+
+
+def _compressed(path: Path) -> Figure | None:
+    """The share of a search's sessions that offered compression; None where it does not say."""
+    profile = (load(path).get("subject") or {}).get("profile") or {}
+    clients, connection = profile.get("clients"), profile.get("connection")
+    if not isinstance(clients, dict) or not isinstance(connection, dict):
+        return None
+    try:
+        weights = {Client(name): _number(f"{weight}") for name, weight in clients.items() if weight}
+    except (ValueError, UsageError):
+        return None
+    deflate = connection.get("deflate")
+    asked = deflate if isinstance(deflate, bool) else None
+    offering = sum(w for client, w in weights.items() if offered(PERSONAS[client], asked))
+    share = offering / sum(weights.values()) if weights else 0.0
+    return Figure(share, f"{100 * share:.3g}%", "measured", f"{path.name}: its clients")
 
 
 def _flag(name: str) -> str:

@@ -9,6 +9,7 @@ from loadkit.config.magnitude import MOST
 from loadkit.errors import UsageError
 from loadkit.planner.inputs import Carried, Figure
 from loadkit.planner.reconnect_storm import POLICIES, Storm, simulate
+from loadkit.readiness.room import DEFLATE_BYTES, INFLATE_BYTES
 from loadkit.stats.number_format import number
 from loadkit.stats.queueing import Objective, Service, agents_needed
 
@@ -16,6 +17,10 @@ __all__ = ["Plan", "Row", "make_plan"]
 
 PACE: Final = 26.0
 """Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
+
+PACKED: Final = 1.22
+"""What an exchange costs where all messages are compressed, by what it costs otherwise;
+docs/benchmarks.md."""
 
 LEAST: Final = 1e-9
 """Sessions at once; fewer are nobody."""
@@ -282,6 +287,16 @@ def _generator(
         quicker = 1.0
     by = f"L ÷ {inputs['sessions_per_core'].text}"
     by += f" × {quicker:.3g} (a turn comes oftener than every {PACE:g} s)" if quicker > 1 else ""
+    compressed = value["compressed"]
+    if compressed and inputs["sessions_per_core"].origin != "given":
+        dearer = 1 + (PACKED - 1) * compressed
+        quicker *= dearer
+        by += f" × {dearer:.3g} (compression)"
+    kb, size = value["session_kb"], f"{inputs['session_kb'].text} KB"
+    if compressed and inputs["session_kb"].origin != "given":
+        more = (INFLATE_BYTES + DEFLATE_BYTES) / 1000
+        kb += compressed * more
+        size = f"({size} + {inputs['compressed'].text} × {more:g} KB)"
 
     def over(divide: Callable[[float], float]) -> tuple[float, ...]:
         return tuple(divide(sessions) for sessions in concurrent)
@@ -296,8 +311,8 @@ def _generator(
         Row(
             "generator memory, GB",
             "",
-            f"L × {inputs['session_kb'].text} KB",
-            over(lambda sessions: sessions * value["session_kb"] * 1e-6),
+            f"L × {size}",
+            over(lambda sessions: sessions * kb * 1e-6),
         ),
         Row(
             "source IP addresses",

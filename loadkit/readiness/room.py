@@ -4,16 +4,28 @@ The rules are pure; docs/doctor.md has them with their reasons.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple, Self
 
+from loadkit.chat.personas import PERSONAS, offered
 from loadkit.errors import UsageError
+from loadkit.figures import Client
 from loadkit.machine.resources import Limit, PortUse, cores, files_limit, memory_available, port_use
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.stats.number_format import number, plural
 
-__all__ = ["SESSION_BYTES", "Bound", "Room", "bounds", "check", "files_of_a_worker"]
+__all__ = [
+    "DEFLATE_BYTES",
+    "INFLATE_BYTES",
+    "SESSION_BYTES",
+    "Bound",
+    "Room",
+    "bounds",
+    "check",
+    "files_of_a_worker",
+    "session_bytes",
+]
 
 LOCUST_FILES: Final = 10_000
 """Locust raises the limit of open files to this, where the hard limit lets it, and no further."""
@@ -24,6 +36,14 @@ SPARE_FILES: Final = 100
 SESSION_BYTES: Final = 40_000
 """Twice what an idle session was measured to take in its worker (20 KB, docs/benchmarks.md): the
 kernel's part and the growth of a long conversation are not in that figure."""
+
+INFLATE_BYTES: Final = 40_000
+DEFLATE_BYTES: Final = 23_000
+"""What zlib takes in a session that reads, and in one that writes, what is compressed
+(docs/benchmarks.md). Whatever is said: these are not doubled."""
+
+ORDINARY_BYTES: Final = 1_000
+"""Of a message; ours: few people write more, so who compresses longer ones only never does."""
 
 PROCESS_BYTES: Final = 80_000_000
 """Of a worker without sessions, or a master; the simulator takes less."""
@@ -78,18 +98,36 @@ class Bound(NamedTuple):
     mend: str
 
 
+def session_bytes(clients: Mapping[Client, float], deflate: bool | None) -> int:
+    """Return the memory of a session where the target takes whatever compression is offered.
+
+    Args:
+        clients: by weight, as of `[clients]`.
+        deflate: as of `[connection]`.
+    """
+    total = SESSION_BYTES * sum(clients.values())
+    for client, weight in clients.items():
+        if (offer := offered(PERSONAS[client], deflate)) is not None:
+            writes = offer.at_least <= ORDINARY_BYTES
+            total += weight * (INFLATE_BYTES + writes * DEFLATE_BYTES)
+    return round(total / sum(clients.values()))
+
+
 def files_of_a_worker(limit: Limit) -> int:
     """Return how many files a worker may have open, once Locust has raised the limit."""
     raised = limit.soft < LOCUST_FILES <= limit.hard
     return LOCUST_FILES if raised else limit.soft
 
 
-def bounds(room: Room, workers: int, users: int | None = None) -> Iterator[Bound]:
+def bounds(
+    room: Room, workers: int, users: int | None = None, *, session: int = SESSION_BYTES
+) -> Iterator[Bound]:
     """Tell what files, ports and memory carry.
 
     Args:
         workers: how many processes are to generate the load.
         users: how many sessions the mends should do for; None for no certain number.
+        session: bytes of one, carefully reckoned: see `session_bytes`.
     """
     limit, files = room.files, files_of_a_worker(room.files)
     wanted = max(65_536, 2 * files, math.ceil((users or 0) / workers) + SPARE_FILES)
@@ -116,11 +154,13 @@ def bounds(room: Room, workers: int, users: int | None = None) -> Iterator[Bound
 
     # The master and the simulator are processes too.
     left = room.memory - (workers + 2) * PROCESS_BYTES
+    packed = session > SESSION_BYTES
+    of_which = f", {session // 1000} KB for each as it may be compressed" if packed else ""
     yield Bound(
         "memory",
-        max(0, left // SESSION_BYTES),
+        max(0, left // session),
         max(0, room.memory // (SESSION_BYTES // 2)),
-        f"{room.memory / 1e9:,.1f} GB can be had",
+        f"{room.memory / 1e9:,.1f} GB can be had{of_which}",
         "end what takes memory here, or use a larger machine",
     )
 
@@ -131,6 +171,7 @@ def check(
     workers: int | None,
     *,
     addresses: int = 1,
+    session: int = SESSION_BYTES,
     force: bool = False,
 ) -> list[Doubt]:
     """Hold a load against this machine, before it begins.
@@ -140,6 +181,7 @@ def check(
         room: of this machine.
         workers: how many processes generate it; None if they are on other machines.
         addresses: of the target: each has the machine's ports once more.
+        session: bytes of one, as of `session_bytes`.
         force: whether it is to begin all the same.
 
     Returns:
@@ -156,7 +198,7 @@ def check(
     if load is not None and workers is not None:
         refused += _hasty(load, room, workers)
         sessions = _at_once(load)
-        for bound in bounds(room, workers, sessions):
+        for bound in bounds(room, workers, sessions, session=session):
             times = addresses if bound.check == "ports" else 1
             if sessions > times * bound.sessions:
                 far = sessions > times * bound.most

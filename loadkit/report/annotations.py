@@ -11,14 +11,13 @@ Sources of the forms and of their escaping:
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 from zlib import crc32
 
 from loadkit.security.escaping import Lines, printed
 from loadkit.stats.number_format import number
+from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import Summary
-from loadkit.verdict.validity import STOPPED
-from loadkit.verdict.verdict import BROKEN, FAILED, SEARCH, UNDECIDED
 
 __all__ = ["Source", "lines"]
 
@@ -87,27 +86,41 @@ def _form(environ: Mapping[str, str]) -> Callable[[_Problem], str] | None:
 def _problems(summary: Summary, source: Source | None) -> Iterator[_Problem]:
     verdict = summary.verdict
     name = f"loadkit {summary.profile}"
-    for doubt in verdict.doubts:
+    for reason in verdict.doubts:
         level: Literal["error", "warning"] = "warning"
         if verdict.validity == "invalid":
             level = "error"
-        yield _Problem(level, f"{name}: {verdict.validity}", doubt, _bare(doubt), *_place(source))
+        yield _of(reason, level, f"{name}: {verdict.validity}", source)
     for line in summary.slo:
-        place = _place(source, line.metric)
-        if line.status == "fail":
-            yield _Problem("error", f"{name}: SLO broken", f"{BROKEN}{line}", line.metric, *place)
-        elif line.status == "undecided":
-            level = "error" if verdict.strict else "warning"
-            yield _Problem(
-                level, f"{name}: SLO undecided", f"{UNDECIDED}{line}", line.metric, *place
-            )
+        if line.status == "pass":
+            continue
+        broken = line.status == "fail"
+        about = ReasonKind.SLO_BROKEN if broken else ReasonKind.SLO_UNDECIDED
+        level = "error" if broken or verdict.strict else "warning"
+        title = f"{name}: SLO {'broken' if broken else 'undecided'}"
+        text = Reason(about, str(line)).statement
+        yield _Problem(level, title, text, line.metric, *_place(source, line.metric))
     for reason in verdict.reasons:
-        if reason.startswith((STOPPED, FAILED, SEARCH)) and verdict.exit_code:
-            yield _Problem("error", name, reason, _bare(reason), *_place(source))
+        if reason.kind in _OF_THE_RUN and verdict.exit_code:
+            yield _of(reason, "error", name, source)
     for what, kinds in (("violation", summary.violations), ("error", summary.errors)):
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1]):
             text = f"{what}: {number(count)} × {kind}"
             yield _Problem("warning", f"{name}: {what}", text, kind, *_place(source))
+
+
+_OF_THE_RUN: Final = (
+    ReasonKind.STOPPED,
+    ReasonKind.ABORTED,
+    ReasonKind.FAILED,
+    ReasonKind.SEARCH,
+)
+
+
+def _of(
+    reason: Reason, level: Literal["error", "warning"], title: str, source: Source | None
+) -> _Problem:
+    return _Problem(level, title, str(reason), _bare(str(reason)), *_place(source))
 
 
 def _bare(text: str) -> str:

@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element, SubElement
 from loadkit.profile.metrics import Metric
 from loadkit.security.escaping import printed
 from loadkit.stats.number_format import number, plural
+from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
-from loadkit.verdict.verdict import FAILED, SEARCH
 
 __all__ = ["document"]
 
@@ -80,10 +80,10 @@ def _is_about_violations(line: SloLine) -> bool:
 
 
 def _no_objective(suite: Element, summary: Summary, violations: str) -> None:
-    reasons = summary.verdict.reasons
-    if any(reason.startswith(SEARCH) for reason in reasons):
+    by_kind = {reason.kind: reason for reason in summary.verdict.reasons}
+    if (answered := by_kind.get(ReasonKind.SEARCH)) is not None:
         case = _case(suite, summary, "a capacity is found and confirmed")
-        answer = reasons[0].removeprefix(SEARCH)
+        answer = answered.text
         if not summary.verdict.exit_code:
             _output(case, answer)
         elif summary.stopped_early is not None:  # which has a case of its own
@@ -92,9 +92,8 @@ def _no_objective(suite: Element, summary: Summary, violations: str) -> None:
             _failure(case, "no capacity", answer)
         return
     case = _case(suite, summary, "nothing failed (there is no SLO)")
-    for reason in reasons:
-        if reason.startswith(FAILED):
-            _failure(case, "failed", reason, violations)
+    if (failed := by_kind.get(ReasonKind.FAILED)) is not None:
+        _failure(case, "failed", str(failed), violations)
 
 
 def _unasked(suite: Element, summary: Summary, violations: str) -> None:
@@ -107,7 +106,7 @@ def _unasked(suite: Element, summary: Summary, violations: str) -> None:
 
 def _validity(suite: Element, summary: Summary) -> None:
     case = _case(suite, summary, "the run is valid")
-    doubts = summary.verdict.doubts
+    doubts = [str(reason) for reason in summary.verdict.doubts]
     if summary.verdict.validity == "invalid" and doubts:  # none: an early stop has its own case
         _failure(case, "invalid", doubts[0], "\n".join(doubts))
     elif doubts or summary.notes:

@@ -45,7 +45,7 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     for title, reasons in (("What broke", broke(summary)), ("In doubt", in_doubt(summary))):
         if reasons:
             yield from ("", f"## {title}", "")
-            yield from (f"- {markdown(reason)}" for reason in reasons)
+            yield from (f"- {markdown(str(reason))}" for reason in reasons)
     for text, trace in summary.own_code.items():
         yield from (
             "",

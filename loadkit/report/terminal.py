@@ -12,9 +12,9 @@ from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
 from loadkit.report.violated import spread
 from loadkit.stats.number_format import ENDINGS, number, plural
+from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Stats, Summary
-from loadkit.verdict.verdict import BROKEN, UNDECIDED
 
 __all__ = ["fared", "render"]
 
@@ -67,7 +67,8 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console.print(_reasons(told))
         console.print()
     # Broken and undecided lines of the SLO have their mark right above.
-    reasons = [text for text in summary.verdict.reasons if not text.startswith((BROKEN, UNDECIDED))]
+    shown = (ReasonKind.SLO_BROKEN, ReasonKind.SLO_UNDECIDED)
+    reasons = [str(each) for each in summary.verdict.reasons if each.kind not in shown]
     if reasons:
         console.print(_reasons(reasons))
         console.print()

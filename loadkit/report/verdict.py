@@ -2,10 +2,9 @@
 
 from loadkit.report.latency import supported
 from loadkit.stats.number_format import number, plural
+from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
-from loadkit.verdict.validity import STOPPED
-from loadkit.verdict.verdict import UNDECIDED
 
 __all__ = ["broke", "in_doubt", "verdict_line", "word"]
 
@@ -17,7 +16,7 @@ def word(summary: Summary) -> str:
     return "FAIL" if summary.verdict.exit_code else "PASS"
 
 
-def broke(summary: Summary) -> list[str]:
+def broke(summary: Summary) -> list[Reason]:
     """Return the reasons for which the exit code is not 0."""
     if not summary.verdict.exit_code:
         return []
@@ -25,12 +24,12 @@ def broke(summary: Summary) -> list[str]:
     return [reason for reason in summary.verdict.reasons if reason not in doubts]
 
 
-def in_doubt(summary: Summary) -> list[str]:
+def in_doubt(summary: Summary) -> list[Reason]:
     """Return the reasons that ask for a closer look and fail nothing."""
     verdict = summary.verdict
     doubts = [] if verdict.validity == "invalid" else list(verdict.doubts)
     if not verdict.strict:
-        doubts += [reason for reason in verdict.reasons if reason.startswith(UNDECIDED)]
+        doubts += [each for each in verdict.reasons if each.kind is ReasonKind.SLO_UNDECIDED]
     return doubts
 
 
@@ -55,9 +54,9 @@ def verdict_line(summary: Summary) -> str:
 def _headline(summary: Summary) -> str:
     """What carried the verdict: the gravest doubt, the first broken objective, or the best news."""
     if word(summary) == "INVALID":
-        return summary.verdict.reasons[0].split("; ")[0]  # without what to do about it
+        return summary.verdict.reasons[0].statement
     if summary.stopped_early is not None:
-        return f"{STOPPED}{summary.stopped_early}"
+        return Reason(ReasonKind.STOPPED, summary.stopped_early).statement
     bad = ("fail", "undecided") if summary.verdict.strict else ("fail",)
     broken = sorted((line for line in summary.slo if line.status in bad), key=_undecided)
     if broken:
@@ -66,7 +65,7 @@ def _headline(summary: Summary) -> str:
     if summary.slo:
         return str(min(summary.slo, key=lambda line: (_undecided(line), _off_headline(line))))
     if summary.verdict.exit_code:
-        return summary.verdict.reasons[-1]
+        return summary.verdict.reasons[-1].statement
     response = summary.latency_ms.get("response", {})
     for name in ("p95", "p50", "max"):
         if response and supported(response, name):

@@ -20,8 +20,8 @@ import orjson
 
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
-from loadkit.results.line_file import Lines
 from loadkit.results.file_lock import grows, lock
+from loadkit.results.line_file import Lines
 from loadkit.security.textfile import open_file
 
 __all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.errors import UsageError
-from loadkit.soak.run_analysis import Chronicle
-from loadkit.verdict.summary import Summary
-from loadkit.results.replay import Replay
-from loadkit.results.stored_series import read_rows
 from loadkit.results.completion import complete
-from loadkit.results.run_folder import write
 from loadkit.results.journal import JOURNAL, hold
+from loadkit.results.replay import Replay
+from loadkit.results.run_folder import write
+from loadkit.results.stored_series import read_rows
 from loadkit.security.textfile import UnreadableError
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.verdict.run_facts import Cut
+from loadkit.verdict.summary import Summary
 
 __all__ = ["needed", "rebuild"]
 
@@ -63,14 +64,14 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
     # Only now the files have every row.
     chronicle = _chronicle(folder, replay, left_out)
-    cut = {
-        "at_s": round(replay.at_s, 3),
-        "asked_s": replay.asked_s,
-        "reason": REASON,
-        "sessions_live": replay.ledger.live,
-        "half_written_lines": half,
-        **({"left_out": left_out[:_TOLD]} if left_out else {}),
-    }
+    cut = Cut(
+        at_s=round(replay.at_s, 3),
+        asked_s=replay.asked_s,
+        reason=REASON,
+        sessions_live=replay.ledger.live,
+        half_written_lines=half,
+        left_out=tuple(left_out[:_TOLD]),
+    )
     summary = replay.summary(cut, chronicle)
     ledger = replay.ledger
     write(folder, summary, replay.head["run"], ledger.examples, ledger.evidence)

@@ -1,6 +1,7 @@
 """A run's books, put together again from its journal."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from math import ceil
 from pathlib import Path
@@ -8,17 +9,18 @@ from typing import Any, Final
 
 import orjson
 
-from loadkit.errors import Failure, UsageError
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
-from loadkit.verdict.summary import Summary, summarise
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.stored_journal import TAIL, head, record
 from loadkit.results.journal import JOURNAL
 from loadkit.results.line_file import whole
+from loadkit.results.stored_journal import TAIL, head, record
 from loadkit.security.textfile import clipped
+from loadkit.soak.run_analysis import Chronicle
+from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
+from loadkit.verdict.summary import Summary, summarise
 
 __all__ = ["Replay"]
 
@@ -162,11 +164,11 @@ class Replay:
         self._scopes |= scopes.keys()
         self._furthest = max(self._furthest, row)
 
-    def summary(self, cut: Mapping[str, Any] | None, chronicle: Chronicle | None = None) -> Summary:
+    def summary(self, cut: Cut | None, chronicle: Chronicle | None = None) -> Summary:
         """Freeze what was known; after `rows`.
 
         Args:
-            cut: see `Summary`.
+            cut: where it was cut; None if it goes on.
             chronicle: of all the run's rows; the journal has only the last of them.
         """
         assert self._delivery is not None
@@ -175,27 +177,21 @@ class Replay:
         except _DAMAGED as error:
             raise self._error(len(self._lines) + 1, error) from error
 
-    def _summary(
-        self, delivery: Delivery, cut: Mapping[str, Any] | None, chronicle: Chronicle | None
-    ) -> Summary:
+    def _summary(self, delivery: Delivery, cut: Cut | None, chronicle: Chronicle | None) -> Summary:
         if delivery.expected_sessions(self.at_s) > _MOST_ARRIVALS:
             raise ValueError("more arrivals were asked for than any run can have")
-        return summarise(
-            self.ledger,
-            **self.head["what"] | {"limits": self.limits},
-            **self.standing.get("besides", {}),
+        facts = replace(
+            RunFacts.from_dict(self.standing.get("besides", {})),
             duration_s=self.at_s,
-            workers=max(1, self.ledger.workers),
             asked_sessions=delivery.asked_sessions(self.at_s),
-            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
             cut=cut,
-            chronicle=chronicle,
         )
+        return summarise(self.ledger, self.spec, facts, chronicle)
 
     @property
-    def limits(self) -> list[tuple[str, float]]:
-        """The objectives, as pairs of a metric and the most it may be."""
-        return [(metric, limit) for metric, limit in self.head["what"]["limits"]]
+    def spec(self) -> RunSpec:
+        """What was asked for."""
+        return RunSpec.from_dict(self.head["what"])
 
     @property
     def asked_s(self) -> float:

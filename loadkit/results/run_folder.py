@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadkit.errors import UsageError
-from loadkit.security.escaping import in_json
-from loadkit.verdict.summary import Summary
 from loadkit.report import junit, markdown
 from loadkit.results.line_file import NO_LINK
 from loadkit.results.stored_summary import read, read_examples
+from loadkit.security.escaping import in_json
+from loadkit.verdict.summary import Summary
 
 __all__ = [
     "load_examples",

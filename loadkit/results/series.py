@@ -12,9 +12,9 @@ from typing import Final
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, State
-from loadkit.stats.distribution import Distribution
 from loadkit.measure.timeline import Row
 from loadkit.results.line_file import Lines
+from loadkit.stats.distribution import Distribution
 
 __all__ = ["HISTOGRAMS", "TIMELINE", "Series", "columns"]
 

@@ -8,21 +8,21 @@ from typing import Final, Literal
 
 from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
-from loadkit.stats.distribution import Distribution
 from loadkit.measure.overdue import overdue
-from loadkit.verdict.summary import Stats, Summary
 from loadkit.measure.timeline import Row
-from loadkit.stats.number_format import number, plural
-from loadkit.results.rebuild import needed
-from loadkit.results.replay import Replay
-from loadkit.results.completion import last_lines
-from loadkit.results.run_folder import load_summary
-from loadkit.results.journal import JOURNAL, hold
 from loadkit.report.latency import TOO_FEW, shown
 from loadkit.report.live import clock
-from loadkit.results.series import HISTOGRAMS
 from loadkit.report.verdict import verdict_line
+from loadkit.results.completion import last_lines
+from loadkit.results.journal import JOURNAL, hold
+from loadkit.results.rebuild import needed
+from loadkit.results.replay import Replay
+from loadkit.results.run_folder import load_summary
+from loadkit.results.series import HISTOGRAMS
 from loadkit.security.textfile import UnreadableError, clipped
+from loadkit.stats.distribution import Distribution
+from loadkit.stats.number_format import number, plural
+from loadkit.verdict.summary import Stats, Summary
 
 __all__ = ["LAST", "State", "status"]
 
@@ -107,7 +107,7 @@ def _told(
         f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · "
         f"{number(turns['lost'])} lost · {number(turns['open'])} open",
     )
-    if late := overdue(ledger.waiting, replay.limits):
+    if late := overdue(ledger.waiting, replay.spec.limits):
         yield _line("waiting", f"{late.many}, oldest {late.oldest}, each longer than its limit")
     yield _line(
         "response",

@@ -12,8 +12,6 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from loadkit.figures import Phase
 from loadkit.measure.age_bands import AGES
-from loadkit.stats.hdr_codec import MOST_COUNT
-from loadkit.stats.histogram import HIGHEST, bucket_of
 from loadkit.measure.recorder import GAUGES
 from loadkit.profile.tables import Load
 from loadkit.results.checked import (
@@ -34,6 +32,8 @@ from loadkit.results.checked import (
 from loadkit.results.journal import SCHEMA
 from loadkit.results.stored_summary import Absence, Lost
 from loadkit.security.textfile import parse_json
+from loadkit.stats.hdr_codec import MOST_COUNT
+from loadkit.stats.histogram import HIGHEST, bucket_of
 
 __all__ = ["TAIL", "Interval", "Standing", "head", "record"]
 
@@ -173,7 +173,7 @@ class Interval(Stored):
 
 
 class _Besides(Stored):
-    """As of `loadkit.swarm.run_facts.besides`."""
+    """As of `loadkit.verdict.run_facts.RunFacts`."""
 
     aborted: Line | None = None
     stopped: Line | None = None
@@ -276,7 +276,7 @@ class _State(_Tables):
 
 
 class _What(Stored):
-    """Arguments of `loadkit.verdict.summary.summarise`."""
+    """As of `loadkit.verdict.run_facts.RunSpec`."""
 
     profile: Name
     started_at: Moment
@@ -285,6 +285,7 @@ class _What(Stored):
     strict: Flag = False
     warmup_s: Seconds = 0.0
     notes: Annotated[list[Line], Field(max_length=1_000)] = []
+    foreseen: Annotated[dict[Name, Line], Field(max_length=1_000)] = {}
 
 
 class _Head(Stored):

@@ -9,13 +9,13 @@ from typing import Final
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase, State
-from loadkit.stats.distribution import Distribution
-from loadkit.measure.timeline import Row, Standing
 from loadkit.measure.open_waits import Waiting
+from loadkit.measure.timeline import Row, Standing
 from loadkit.results.completion import LONGEST_LINE
 from loadkit.results.line_file import forwards
 from loadkit.results.series import HISTOGRAMS, RETRIED, TIMELINE
 from loadkit.security.textfile import UnreadableError, clipped, open_file
+from loadkit.stats.distribution import Distribution
 
 __all__ = ["read_rows"]
 

@@ -12,7 +12,6 @@ from pydantic import (
 )
 
 from loadkit.errors import UsageError
-from loadkit.verdict.summary import SCHEMA
 from loadkit.results.checked import (
     Amount,
     Count,
@@ -29,6 +28,8 @@ from loadkit.results.checked import (
     checked,
     read_json,
 )
+from loadkit.verdict.reason import Reason, ReasonKind
+from loadkit.verdict.summary import SCHEMA
 
 __all__ = ["Absence", "Lost", "SloLineStored", "StatsStored", "read", "read_examples"]
 
@@ -91,15 +92,27 @@ def _of_a_verdict(code: int) -> int:
     return code
 
 
+class _Reason(Stored):
+    kind: Annotated[ReasonKind, Field(strict=False)]  # JSON has no enums
+    text: Line
+    remedy: Line = ""
+
+
 class _Verdict(Stored):
     slo: Literal["pass", "fail", "none"]
     validity: Literal["valid", "suspect", "invalid"]
     reasons: list[Line]
     exit_code: Annotated[int, AfterValidator(_of_a_verdict)]  # a Literal takes true for 1
     strict: Flag = False
+    reasons_detail: list[_Reason] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        details = self.reasons_detail
+        if details is not None and self.reasons != [
+            str(Reason(each.kind, each.text, each.remedy)) for each in details
+        ]:
+            raise ValueError("reasons_detail says something else than reasons")
         if not self.exit_code and (self.slo == "fail" or self.validity == "invalid"):
             raise ValueError("exit_code is 0, which does not fit what else it says")
         if not self.reasons and (self.exit_code or self.validity == "invalid"):

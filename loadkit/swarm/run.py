@@ -1,7 +1,7 @@
 """One run as it goes: what is asked for, what is measured of it, and where that is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -21,13 +21,13 @@ from loadkit.readiness.foresight import Doubt
 from loadkit.results.run_folder import write
 from loadkit.soak.run_analysis import Chronicle
 from loadkit.stats.number_format import number
-from loadkit.swarm.run_facts import besides
 from loadkit.swarm.run_files import Folder, run_info
-from loadkit.swarm.workers.membership import Loss, Roster
+from loadkit.swarm.workers.membership import Roster
 from loadkit.verdict.abort import Watch
+from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
-from loadkit.verdict.verdict import FAULT_OF_OURS, UNDECIDED, USAGE, of_search
+from loadkit.verdict.verdict import FAULT_OF_OURS, USAGE, of_search
 
 __all__ = ["Run"]
 
@@ -109,7 +109,7 @@ class Run:
         """It begins now: before the first user."""
         head = {
             "interval": self.profile.results.interval,
-            "what": self._what(),
+            "what": self._spec.to_dict(),
             "run": self._info(),
         }
         self.folder.begin(self._started, self._pause, head)
@@ -163,7 +163,7 @@ class Run:
         self._delivery.look(now, users)
         self.folder.look(now, rows, self._standing(users, roster), self.ledger)
         if self.survey is not None:
-            self.survey.look(now, rows, users, list(roster.lost) if roster else [])
+            self.survey.look(now, rows, users, list(roster.lost.values()) if roster else [])
         else:
             # What is closed while the run drains may lie before its end, and belongs to it.
             self._chronicle.add(rows, self.duration_s if self._ended else None)
@@ -215,40 +215,19 @@ class Run:
         self.folder.write_rows(rows)
         if self.survey is None:
             self._chronicle.add(rows, self.duration_s)
-        told = self._besides(roster) | {"workers_lost": [asdict(loss) for loss in losses]}
-        summary = summarise(
-            self.ledger,
-            **self._what(),
-            **told,
+        facts = replace(
+            self._facts(roster),
             duration_s=self.duration_s,
-            workers=max(1, self.ledger.workers),
             asked_sessions=self._delivery.asked_sessions(self.duration_s),
-            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            chronicle=self._chronicle,
+            workers_lost=tuple(losses),
         )
+        summary = summarise(self.ledger, self._spec, facts, self._chronicle)
         found = None if self.survey is None else self.survey.result()
         if found is not None and summary.verdict.exit_code not in (USAGE, FAULT_OF_OURS):
             verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
-        self.summary, self.found = self._recalled(summary), found
+        self.summary, self.found = summary, found
         self.unwritten = self.folder.finish(self._write)
-
-    def _recalled(self, summary: Summary) -> Summary:
-        """Where an objective is undecided as was foreseen, the verdict says what it would take."""
-        undecided = {each.metric: each for each in summary.slo if each.status == "undecided"}
-        fixes = {
-            f"{UNDECIDED}{undecided[doubt.metric]}": doubt.fix
-            for doubt in self._doubts
-            if doubt.metric in undecided
-        }
-
-        def recalled(reason: str) -> str:
-            fix = next((fixes[head] for head in fixes if reason.startswith(head)), "")
-            return f"{reason}, as foreseen: {fix}" if fix else reason
-
-        verdict = summary.verdict
-        reasons = tuple(map(recalled, verdict.reasons))
-        return replace(summary, verdict=replace(verdict, reasons=reasons))
 
     def _write(self, folder: Path) -> None:
         """What is written at the end, and may be tried again."""
@@ -260,18 +239,21 @@ class Run:
         ledger = self.ledger
         write(folder, self.summary, self._info(), ledger.examples, ledger.evidence, lead)
 
-    def _what(self) -> dict[str, Any]:
+    @property
+    def _spec(self) -> RunSpec:
         """What is run; it stays the same from the start on."""
-        slo = self.profile.slo if self.survey is None else ()
-        return {
-            "profile": self.profile.name,
-            "started_at": self._started_at,
-            "target": self._target,
-            "limits": [(limit.metric, limit.limit) for limit in slo],
-            "strict": self._strict,
-            "warmup_s": 0.0 if self.survey is not None else self.profile.load.warmup,
-            "notes": list(self._way.notes),
-        }
+        searches = self.survey is not None
+        limits = () if searches else self.profile.slo
+        return RunSpec(
+            self.profile.name,
+            self._started_at,
+            self._target,
+            limits=tuple((each.metric, each.limit) for each in limits),
+            strict=self._strict,
+            warmup_s=0.0 if searches else self.profile.load.warmup,
+            notes=tuple(self._way.notes),
+            foreseen={doubt.metric: doubt.fix for doubt in self._doubts if doubt.metric},
+        )
 
     def _head(self) -> dict[str, Any]:
         """What `capacity.json` says of the run itself."""
@@ -291,15 +273,20 @@ class Run:
     def _started_at(self) -> str:
         return self.name[:19] + "Z"
 
-    def _besides(self, roster: Roster | None) -> dict[str, Any]:
-        """What the summary will tell besides the ledger, as of now."""
-        return besides(
-            self.load.model,
-            self._delivery,
-            roster,
+    def _facts(self, roster: Roster | None) -> RunFacts:
+        """What is known besides what was measured, as of now; its time aside."""
+        workers = Roster() if roster is None else roster
+        return RunFacts(
+            asked_users=self._delivery.asked if self.load.model == "closed" else None,
+            peak_users=self._delivery.reached,
+            undelivered_s=round(self._delivery.undelivered_s, 1),
+            workers_lost=tuple(workers.lost.values()),
+            without_workers=tuple(map(replace, workers.absences)),
+            workers_refused=tuple(workers.refused),
+            heartbeats_lost=workers.heartbeats_lost,
             aborted=self._aborted,
             stopped=self._stopped,
-            own_code=self.own_code,
+            own_code=dict(self.own_code),
             fault=self.fault,
         )
 
@@ -316,4 +303,4 @@ class Run:
     def _standing(self, users: int, roster: Roster | None) -> dict[str, Any]:
         """What the journal is told once a second."""
         load = self.load.model_dump(mode="json")
-        return {"users": users, "load": load, "besides": self._besides(roster)}
+        return {"users": users, "load": load, "besides": self._facts(roster).to_dict()}

@@ -136,11 +136,13 @@ class Conductor:
         self._target = target
         options = self._environment.parsed_options
         assert options is not None
+        profile = self._chosen.profile()
         self._cramped = room.check(
-            self._chosen.profile().load,
+            profile.load,
             room.Room.here(),
             self._local_workers,
             addresses=len(target.addresses),
+            session=room.session_bytes(profile.clients, profile.connection.deflate),
             force=options.force,
         )
 

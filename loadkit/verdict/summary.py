@@ -1,7 +1,7 @@
 """The frozen result of a run: what every report renders and `summary.json` holds."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from loadkit.errors import Failure
@@ -13,6 +13,7 @@ from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import Chronicle
 from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import plural
+from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import FAULT_OF_OURS, USAGE, Verdict, decide
@@ -63,9 +64,7 @@ class Summary:
             `loadkit.soak.incidents`; docs/soak-incidents.md has their keys.
         incidents_unlisted: how many more there were.
         load: the load asked for and delivered, as of `loadkit.measure.load_curve.LoadCurve`.
-        cut: of a run that did not end in order: `at_s`, the second of the run up to which this is,
-            `asked_s` that it should have lasted, `reason`, `sessions_live`, the sessions that
-            were under way then, and `half_written_lines`, which were left out.
+        cut: where it was cut; None if it ended in order.
         own_code: how the user's own code failed, in a line each, with the traceback of the first.
         notes: what a reader must know of the way to the target, a phrase each: certificates that
             were not verified, a proxy.
@@ -101,7 +100,7 @@ class Summary:
     incidents: Sequence[Mapping[str, Any]] = ()
     incidents_unlisted: int = 0
     load: Mapping[str, Any] = field(default_factory=dict)
-    cut: Mapping[str, Any] | None = None
+    cut: Cut | None = None
     notes: tuple[str, ...] = ()
     own_code: Mapping[str, str] = field(default_factory=dict)
     violations_detail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -115,10 +114,10 @@ class Summary:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
-            **({} if self.cut is None else {"cut": dict(self.cut)}),
+            **({} if self.cut is None else {"cut": self.cut.to_dict()}),
             **({"own_code": dict(self.own_code)} if self.own_code else {}),
             "target": self.target,
-            "verdict": asdict(self.verdict) | {"reasons": list(self.verdict.reasons)},
+            "verdict": self.verdict.to_dict(),
             "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
             **({} if self.arrivals is None else {"arrivals": dict(self.arrivals)}),
             "turns": dict(self.turns),
@@ -162,15 +161,9 @@ class Summary:
         """
         if data["schema"] != SCHEMA:
             raise ValueError(f"the schema is {data['schema']!r}, not {SCHEMA!r}")
-        verdict = data["verdict"]
+        cut = data.get("cut")
         return cls(
-            verdict=Verdict(
-                verdict["slo"],
-                verdict["validity"],
-                tuple(verdict["reasons"]),
-                verdict["exit_code"],
-                verdict.get("strict", False),
-            ),
+            verdict=Verdict.from_dict(data["verdict"]),
             slo=tuple(SloLine.from_dict(line) for line in data["slo"]),
             intervals_ms={
                 phase: {name: (low, high) for name, (low, high) in intervals.items()}
@@ -186,7 +179,7 @@ class Summary:
             incidents=tuple(data.get("incidents", ())),
             incidents_unlisted=data.get("incidents_unlisted", 0),
             load=data.get("load", {}),
-            cut=data.get("cut"),
+            cut=None if cut is None else Cut.from_dict(cut),
             own_code=data.get("own_code", {}),
             violations_detail=data.get("violations_detail", {}),
             notes=tuple(data.get("notes", ())),
@@ -213,63 +206,15 @@ _PLAIN: Final = (
 
 
 def summarise(
-    ledger: Ledger,
-    *,
-    profile: str,
-    started_at: str,
-    duration_s: float,
-    target: str,
-    workers: int,
-    warmup_s: float = 0.0,
-    limits: Sequence[tuple[str, float]] = (),
-    strict: bool = False,
-    aborted: str | None = None,
-    stopped: str | None = None,
-    own_code: Mapping[str, str] | None = None,
-    fault: str | None = None,
-    asked_users: float | None = None,
-    peak_users: float | None = None,
-    undelivered_s: float = 0.0,
-    asked_sessions: float | None = None,
-    workers_lost: Sequence[Mapping[str, Any]] = (),
-    without_workers: Sequence[Mapping[str, Any]] = (),
-    workers_refused: Sequence[str] = (),
-    heartbeats_lost: int = 0,
-    local_limits: int = 0,
-    chronicle: Chronicle | None = None,
-    cut: Mapping[str, Any] | None = None,
-    notes: Sequence[str] = (),
+    ledger: Ledger, spec: RunSpec, facts: RunFacts, chronicle: Chronicle | None = None
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
     Args:
         ledger: what the workers measured.
-        profile: the profile's name.
-        started_at: UTC, as in `2026-11-22T15:06:54Z`.
-        duration_s: seconds from the first user to the last.
-        target: the address under test, without secrets.
-        workers: how many workers there were at most.
-        warmup_s: seconds at its beginning that latencies and turns leave out.
-        limits: the objectives, as pairs of a metric and the most it may be.
-        strict: whether an objective with too few samples to judge it counts as broken.
-        aborted: for which broken objective `[abort]` ended the run, and when.
-        stopped: when and by what it was ended otherwise before its time.
-        own_code: how the user's own code failed, in a line each, with the traceback.
-        fault: how this tool itself failed.
-        asked_users: the most users the profile asked for at once; None leaves it unjudged.
-        peak_users: the most there were; the most live sessions at once if None.
-        undelivered_s: seconds during which clearly fewer users ran than were asked for.
-        asked_sessions: how many sessions the arrival rate asked for; None in the closed model.
-        workers_lost: the workers that went away during the run: `worker` (its name), `at_s` (second
-            of the run) and `sessions_live` (how many it had by its last report).
-        without_workers: the times in which there was none: `from_s`, `to_s` (seconds of the run;
-            None if nobody came any more) and `started` (how many the master started again).
-        workers_refused: names of the workers that were not let in.
-        heartbeats_lost: heartbeats between workers and master that did not come in time.
-        local_limits: how often this side ran out of files or ports.
+        spec: what was asked for.
+        facts: what is known of the run besides.
         chronicle: fed with the rows of the run; None where nothing is to be told of its course.
-        cut: see `Summary`.
-        notes: what a reader must know of the way to the target, a phrase each.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -307,41 +252,19 @@ def summarise(
         figures["master_rss_mb"] = ledger.generator["master_rss_mb"].stats()
     arrived = sessions["started"] - counts[Count.SESSIONS_RENEWED]
     negative, overflow = ledger.left_out
-    validity = assess(
-        generator=figures,
-        duration_s=duration_s,
-        saturated_share=ledger.saturated_share,
-        asked_users=asked_users,
-        peak_users=ledger.peak_concurrent if peak_users is None else peak_users,
+    asked = facts.asked_sessions
+    if asked is None and facts.asked_users:
         # Users without a single session are no load at all, however well their workers felt.
-        asked_sessions=1 if asked_sessions is None and asked_users else asked_sessions,
-        sessions_started=arrived,
-        arrivals_refused=refused,
-        undelivered_s=undelivered_s,
-        workers_lost=[str(one["worker"]) for one in workers_lost],
-        without_workers=without_workers,
-        workers_refused=workers_refused,
-        intervals_missing=sum(ledger.missing().values()),
-        heartbeats_lost=heartbeats_lost,
-        local_limits=local_limits,
-        negative=negative,
-        overflow=overflow,
-        internal=errors.get(Failure.INTERNAL, 0),
-        fault=fault,
-        own_code=tuple(own_code or ()),
-        own_code_times=errors.get(Failure.OWN_CODE, 0),
-        floods=errors.get(Failure.FRAME_FLOOD, 0),
-        workers=max(1, workers),
-        stopped=stopped,
-        cut=cut,
-    )
-    drift = Drift() if chronicle is None else chronicle.drift(duration_s, ledger.ages)
+        asked = 1
+    validity = assess(ledger, replace(facts, asked_sessions=asked))
+    duration_s = round(facts.duration_s, 3)
+    drift = Drift() if chronicle is None else chronicle.drift(facts.duration_s, ledger.ages)
     overruled = None
-    if fault is not None or Failure.INTERNAL in errors:
+    if facts.fault is not None or Failure.INTERNAL in errors:
         overruled = FAULT_OF_OURS
     elif Failure.OWN_CODE in errors and not sessions["started"]:
         overruled = USAGE
-    slo = judge(limits, ledger, drift)
+    slo = judge(spec.limits, ledger, drift)
     failed = {
         "error": sum(errors.values()),
         "violation": sum(violations.values()),
@@ -349,12 +272,21 @@ def summarise(
         "unanswered turn": stale_turns(ledger),
         "failed session": ended[Ending.FAILED],
     }
+    verdict = decide(
+        slo,
+        validity,
+        failed,
+        strict=spec.strict,
+        aborted=facts.aborted,
+        foreseen=spec.foreseen,
+        overruled=overruled,
+    )
     return Summary(
-        profile=profile,
-        started_at=started_at,
-        duration_s=round(duration_s, 3),
-        target=target,
-        verdict=decide(slo, validity, failed, strict=strict, aborted=aborted, overruled=overruled),
+        profile=spec.profile,
+        started_at=spec.started_at,
+        duration_s=duration_s,
+        target=spec.target,
+        verdict=verdict,
         sessions=sessions,
         turns=turns,
         frames=ledger.frames,
@@ -364,33 +296,33 @@ def summarise(
         violations=violations,
         violations_detail=_details(ledger, violations),
         errors=errors,
-        generator={"workers": workers}
+        generator={"workers": max(1, ledger.workers)}
         | figures
         | {
             "left_out": {"negative": negative, "overflow": overflow},
-            "heartbeats_lost": heartbeats_lost,
-            "workers_lost": [dict(one) for one in workers_lost],
-            "without_workers": [dict(one) for one in without_workers],
-            "workers_refused": list(workers_refused),
+            "heartbeats_lost": facts.heartbeats_lost,
+            "workers_lost": [asdict(one) for one in facts.workers_lost],
+            "without_workers": [asdict(one) for one in facts.without_workers],
+            "workers_refused": list(facts.workers_refused),
         },
         slo=slo,
         counts=ledger.others,
         intervals_ms=_intervals(ledger),
         waits=ledger.waits(),
         arrivals=None
-        if asked_sessions is None
-        else {"asked": asked_sessions, "started": arrived, "refused": refused},
-        throughput=throughput(ledger, round(duration_s, 3), warmup_s),
+        if facts.asked_sessions is None
+        else {"asked": facts.asked_sessions, "started": arrived, "refused": refused},
+        throughput=throughput(ledger, duration_s, spec.warmup_s),
         user_classes=by_class(ledger),
         clients=by_client(ledger),
-        stopped_early=aborted or stopped,
-        own_code=dict(own_code or {}),
+        stopped_early=facts.aborted or facts.stopped,
+        own_code=dict(facts.own_code),
         drift=drift.to_dict(),
         incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
         incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
         load={} if chronicle is None else chronicle.load.to_dict(),
-        cut=cut,
-        notes=(*notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
+        cut=facts.cut,
+        notes=(*spec.notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
     )
 
 

@@ -5,10 +5,15 @@ The thresholds are the constants below; `docs/figures.md` has them as a table.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal, Protocol
 
+from loadkit.errors import Failure
+from loadkit.figures import Count
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
+from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, percent, plural
+from loadkit.verdict.reason import Reason, ReasonKind
+from loadkit.verdict.run_facts import Absence, Cut, RunFacts
 
 __all__ = [
     "DELIVERED_SHARE",
@@ -21,10 +26,10 @@ __all__ = [
     "MACHINE_CPU_SUSPECT_PERCENT",
     "SATURATED_SHARE",
     "STALL_SUSPECT_MS",
-    "STOPPED",
     "UNDELIVERED_SHARE",
     "UNDELIVERED_SUSPECT_S",
     "Level",
+    "Observed",
     "Validity",
     "assess",
 ]
@@ -79,13 +84,29 @@ FLOOD_SHARE: Final = 0.01
 """The share of the workers' time from which on floods may be what made them late: a p99 is about
 the worst hundredth."""
 
-STOPPED: Final = "stopped early: "
-"""How the reason starts that a run ended before its time."""
-
 _RANK: Final[dict[Level, int]] = {"valid": 0, "suspect": 1, "invalid": 2}
 _MEND: Final = "use more workers, or fewer users on each"
 _LONGER_RAMP: Final = f"lengthen the ramp, or {_MEND}"
 _LIMITS: Final = "raise the limit (`ulimit -n`, the range of ports) or spread over more machines"
+_STOP_FLOODING: Final = "look at what it sends, and mend that first"
+
+
+class Observed(Protocol):
+    """What `assess` asks of a ledger, or of a stretch of a run."""
+
+    @property
+    def generator(self) -> Mapping[str, Distribution]: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+    @property
+    def peak_concurrent(self) -> int: ...
+    @property
+    def saturated_share(self) -> float: ...
+    @property
+    def left_out(self) -> tuple[int, int]: ...
+    @property
+    def workers(self) -> int: ...
+    def missing(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,91 +115,49 @@ class Validity:
 
     Attributes:
         level: `suspect` means read with care; `invalid` means do not use the figures.
-        reasons: one sentence each, the gravest first, with the figure and what to do about it.
+        reasons: the gravest first.
     """
 
     level: Level
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
-def assess(
-    *,
-    generator: Mapping[str, Mapping[str, float]],
-    duration_s: float = 0.0,
-    saturated_share: float = 0.0,
-    asked_users: float | None = None,
-    peak_users: float = 0.0,
-    asked_sessions: float | None = None,
-    sessions_started: float = 0.0,
-    arrivals_refused: int = 0,
-    undelivered_s: float = 0.0,
-    workers_lost: Sequence[str] = (),
-    without_workers: Sequence[Mapping[str, Any]] = (),
-    workers_refused: Sequence[str] = (),
-    intervals_missing: int = 0,
-    heartbeats_lost: int = 0,
-    local_limits: int = 0,
-    negative: int = 0,
-    overflow: int = 0,
-    internal: int = 0,
-    fault: str | None = None,
-    own_code: Sequence[str] = (),
-    own_code_times: int = 0,
-    floods: int = 0,
-    workers: int = 1,
-    stopped: str | None = None,
-    cut: Mapping[str, Any] | None = None,
-) -> Validity:
+def assess(observed: Observed, facts: RunFacts) -> Validity:
     """Judge a run by what is known of its generator.
 
     Args:
-        generator: figures as of `Distribution.stats`, by name: `loop_lag_ms`, `gc_pause_ms`, …;
-            what is absent or empty was not measured and is not judged.
-        duration_s: how long the run was, in seconds.
-        saturated_share: the share of its intervals that the busiest worker spent on a full core.
-        asked_users: the most users the profile asked for at once; None to leave it unjudged.
-        peak_users: the most there were.
-        asked_sessions: how many sessions the arrival rate asked for; None likewise.
-        sessions_started: how many there were.
-        arrivals_refused: arrivals that came while the most sessions allowed were running.
-        undelivered_s: seconds during which clearly fewer users ran than were asked for.
-        workers_lost: names of the workers that went away during the run.
-        without_workers: the times in which there was none, as of `summarise`.
-        workers_refused: names of those that were not let in (another version, another profile).
-        intervals_missing: reports of workers that never arrived.
-        heartbeats_lost: heartbeats between workers and master that did not come in time.
-        local_limits: how often this side ran out of files or ports.
-        negative, overflow: durations below zero and above ten minutes, which are no samples.
-        internal: faults of this tool itself (`Failure.INTERNAL`).
-        fault: how it failed, be it in a session or elsewhere.
-        own_code: how the user's own code failed, in a line each.
-        own_code_times: how often it did (`Failure.OWN_CODE`).
-        floods: sessions that the target sent more than any chat is (`Failure.FRAME_FLOOD`).
-        workers: how many there were.
-        stopped: when and by what the run was ended before its time; None if it was not.
-        cut: where the run was cut, as `Summary.cut`; None if it ended in order.
+        observed: what the workers measured, of the target and of themselves. A figure that is
+            absent was not measured and is not judged.
+        facts: what is known besides.
     """
-    flood = _flood(floods, duration_s * workers)
-    mend = flood or _MEND
+    counts = observed.counts
+    errors = {kind: counts.get(f"errors.{kind}", 0) for kind in Failure}
+    generator = {name: found.stats() for name, found in observed.generator.items()}
+    peak = observed.peak_concurrent if facts.peak_users is None else facts.peak_users
+    refused = counts.get(Count.ARRIVALS_REFUSED, 0)
+    started = counts.get(Count.SESSIONS_STARTED, 0) - counts.get(Count.SESSIONS_RENEWED, 0)
+    flood = _flood(errors[Failure.FRAME_FLOOD], facts.duration_s * max(1, observed.workers))
+    mend = f"{flood}; {_STOP_FLOODING}" if flood else ""
     found = [
-        *_own_code(own_code, own_code_times),
-        *_end(stopped, cut),
-        *_absences(without_workers),
+        *_own_code(tuple(facts.own_code), errors[Failure.OWN_CODE]),
+        *_end(facts.stopped, facts.cut),
+        *_absences(facts.without_workers),
         *_lateness(generator, flood),
-        *_resources(generator, saturated_share, local_limits, flood),
-        *_delivery(asked_users, peak_users, "concurrent users", flood or _LONGER_RAMP),
+        *_resources(generator, observed.saturated_share, errors[Failure.LOCAL_LIMIT], flood),
+        *_delivery(_Kind.USERS_MISSING, facts.asked_users, peak, mend or _LONGER_RAMP),
         # Who was refused had come: the generator was in time, and the cap is told below.
-        *_delivery(asked_sessions, sessions_started + arrivals_refused, "sessions", mend),
-        *_shortage(undelivered_s, duration_s, arrivals_refused, mend),
-        *_workers(workers_lost, workers_refused, intervals_missing, heartbeats_lost),
-        *_faults(negative, overflow, internal, fault),
+        *_delivery(_Kind.SESSIONS_MISSING, facts.asked_sessions, started + refused, mend or _MEND),
+        *_shortage(facts.undelivered_s, facts.duration_s, refused, mend or _MEND),
+        *_workers(facts, sum(observed.missing().values())),
+        *_faults(observed.left_out, errors[Failure.INTERNAL], facts.fault),
     ]
-    found.sort(key=lambda reason: -_RANK[reason[0]])
+    found.sort(key=lambda each: -_RANK[each[0]])
     level: Level = found[0][0] if found else "valid"
-    return Validity(level, tuple(text for _, text in found))
+    return Validity(level, tuple(reason for _, reason in found))
 
 
-_Found = Iterator[tuple[Level, str]]
+_Kind = ReasonKind
+_Found = Iterator[tuple[Level, Reason]]
 
 
 def _flood(floods: int, seconds: float) -> str:
@@ -187,60 +166,65 @@ def _flood(floods: int, seconds: float) -> str:
         return ""
     return (
         f"the target flooded {plural(floods, 'session')} (`frame_flood`), and reading that takes "
-        "this time: it is the target's doing; look at what it sends, and mend that first"
+        "this time: it is the target's doing"
     )
 
 
-def _end(stopped: str | None, cut: Mapping[str, Any] | None) -> _Found:
+def _end(stopped: str | None, cut: Cut | None) -> _Found:
     """A run that was not carried out as asked: of what was not run nobody knows how it fares."""
     if stopped is not None:
-        yield (
-            "invalid",
-            f"{STOPPED}{stopped}: the rest of the load asked for was never run; what was measured "
-            "until then is all here, for a verdict run it to its end",
-        )
+        text = f"{stopped}: the rest of the load asked for was never run"
+        remedy = "what was measured until then is all here, for a verdict run it to its end"
+        yield "invalid", Reason(_Kind.STOPPED, text, remedy)
     if cut is not None:
-        at, asked, left_out = cut["at_s"], cut["asked_s"], cut["half_written_lines"]
-        lines = f" ({plural(left_out, 'half-written line')} left out)" if left_out else ""
-        if damaged := cut.get("left_out"):
-            lines += f", less {plural(len(damaged), 'damaged part')}: {damaged[0]}"
-        yield (
-            "invalid" if at < asked else "suspect",
-            f"the run was cut after {number(at)} of {number(asked)} s ({cut['reason']}): what was "
-            f"measured until 2 s before that is all here{lines}; for a verdict run it to its end",
+        many = cut.half_written_lines
+        lines = f" ({plural(many, 'half-written line')} left out)" if many else ""
+        if cut.left_out:
+            lines += f", less {plural(len(cut.left_out), 'damaged part')}: {cut.left_out[0]}"
+        text = (
+            f"the run was cut after {number(cut.at_s)} of {number(cut.asked_s)} s ({cut.reason}): "
+            f"what was measured until 2 s before that is all here{lines}"
         )
+        level: Level = "invalid" if cut.at_s < cut.asked_s else "suspect"
+        yield level, Reason(_Kind.CUT, text, "for a verdict run it to its end")
 
 
-def _busy(level: Level, what: str, cause: str, flood: str) -> tuple[Level, str]:
+def _busy(
+    level: Level, kind: ReasonKind, what: str, cause: str, flood: str
+) -> tuple[Level, Reason]:
     """That workers had no time: for a cause of their own, or for what the target sent."""
-    return ("suspect", f"{what}: {flood}") if flood else (level, f"{what}: {cause}; {_MEND}")
+    if flood:
+        return "suspect", Reason(kind, f"{what}: {flood}", _STOP_FLOODING)
+    return level, Reason(kind, f"{what}: {cause}", _MEND)
 
 
 def _lateness(generator: Mapping[str, Mapping[str, float]], flood: str) -> _Found:
-    for name, key in (("event-loop lag", "loop_lag_ms"), ("schedule delay", "schedule_delay_ms")):
+    for kind, name, key in (
+        (_Kind.LOOP_LAG, "event-loop lag", "loop_lag_ms"),
+        (_Kind.SCHEDULE_DELAY, "schedule delay", "schedule_delay_ms"),
+    ):
         p99 = generator.get(key, {}).get("p99", 0.0)
         if p99 > LAG_INVALID_MS:
             text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_INVALID_MS)} ms)"
-            yield _busy("invalid", text, "the generator was the limit", flood)
+            yield _busy("invalid", kind, text, "the generator was the limit", flood)
         elif p99 > LAG_SUSPECT_MS:
             text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_SUSPECT_MS)} ms)"
-            yield _busy("suspect", text, "the generator adds to the latencies", flood)
+            yield _busy("suspect", kind, text, "the generator adds to the latencies", flood)
     lag = generator.get("loop_lag_ms", {})
     if lag.get("p999", 0.0) > STALL_SUSPECT_MS >= lag.get("p99", 0.0):
-        yield (
-            "suspect",
-            f"the event loop stood still for up to {number(lag['max'])} ms, more than 0.1 % "
-            f"of the time over {number(STALL_SUSPECT_MS)} ms: answers of those moments count "
-            "as slow; look for what else runs on the machine, and give the workers cores of "
-            "their own",
+        text = (
+            f"the event loop stood still for up to {number(lag['max'])} ms, more than 0.1 % of the "
+            f"time over {number(STALL_SUSPECT_MS)} ms: answers of those moments count as slow"
         )
+        remedy = "look for what else runs on the machine, and give the workers cores of their own"
+        yield "suspect", Reason(_Kind.LOOP_STALL, text, remedy)
     pause = generator.get("gc_pause_ms", {}).get("max", 0.0)
     if pause > GC_PAUSE_SUSPECT_MS:
-        yield (
-            "suspect",
+        text = (
             f"the garbage collector paused a worker for {number(pause)} ms (limit "
-            f"{number(GC_PAUSE_SUSPECT_MS)} ms): its sessions stood still; {_MEND}",
+            f"{number(GC_PAUSE_SUSPECT_MS)} ms): its sessions stood still"
         )
+        yield "suspect", Reason(_Kind.GC_PAUSE, text, _MEND)
 
 
 def _resources(
@@ -254,38 +238,42 @@ def _resources(
             f"a worker used {number(SATURATED_CPU_PERCENT)} % or more of its core in "
             f"{percent(saturated_share)} of the intervals (limit {percent(SATURATED_SHARE)})"
         )
-        yield _busy("invalid", text, "the generator was the limit", flood)
+        yield _busy("invalid", _Kind.WORKER_CPU, text, "the generator was the limit", flood)
     if local_limits:
-        yield (
-            "invalid",
-            f"this side ran out of files or ports {_times(local_limits)}: sessions failed "
-            f"that the target never saw; {_LIMITS}",
+        text = (
+            f"this side ran out of files or ports {_times(local_limits)}: sessions failed that the "
+            "target never saw"
         )
+        yield "invalid", Reason(_Kind.LOCAL_LIMIT, text, _LIMITS)
     cpu = generator.get("machine_cpu_percent", {}).get("p95", 0.0)
     if cpu >= MACHINE_CPU_SUSPECT_PERCENT:
-        yield (
-            "suspect",
+        text = (
             f"a machine's CPU was at {number(cpu)} % at p95 (limit "
-            f"{number(MACHINE_CPU_SUSPECT_PERCENT)} %): processes waited for a core; move the "
-            "target to another machine, or spread the workers over more",
+            f"{number(MACHINE_CPU_SUSPECT_PERCENT)} %): processes waited for a core"
         )
-    for what, key in (("open files", "files_percent"), ("ports", "ports_percent")):
+        remedy = "move the target to another machine, or spread the workers over more"
+        yield "suspect", Reason(_Kind.MACHINE_CPU, text, remedy)
+    for kind, what, key in (
+        (_Kind.FILES, "open files", "files_percent"),
+        (_Kind.PORTS, "ports", "ports_percent"),
+    ):
         share = generator.get(key, {}).get("max", 0.0)
         if share >= LIMIT_SUSPECT_PERCENT:
-            yield (
-                "suspect",
+            text = (
                 f"{what} were at {number(share)} % of what the machine allows (limit "
-                f"{number(LIMIT_SUSPECT_PERCENT)} %); {_LIMITS}",
+                f"{number(LIMIT_SUSPECT_PERCENT)} %)"
             )
+            yield "suspect", Reason(kind, text, _LIMITS)
 
 
-def _delivery(asked: float | None, got: float, noun: str, mend: str) -> _Found:
+def _delivery(kind: ReasonKind, asked: float | None, got: float, mend: str) -> _Found:
     if asked is not None and got < DELIVERED_SHARE * asked:
-        yield (
-            "invalid",
+        noun = "concurrent users" if kind is _Kind.USERS_MISSING else "sessions"
+        text = (
             f"only {number(got)} of {number(asked)} {noun} were reached (at least "
-            f"{percent(DELIVERED_SHARE)} needed): the load asked for was not delivered; {mend}",
+            f"{percent(DELIVERED_SHARE)} needed): the load asked for was not delivered"
         )
+        yield "invalid", Reason(kind, text, mend)
 
 
 def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) -> _Found:
@@ -293,98 +281,105 @@ def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) 
         level: Level = "suspect"
         if undelivered_s > UNDELIVERED_SHARE * duration_s:
             level = "invalid"
-        yield (
-            level,
-            f"for {number(undelivered_s)} of {number(duration_s)} s clearly fewer users ran "
-            f"than were asked for (limit {number(UNDELIVERED_SUSPECT_S)} s, and "
-            f"{percent(UNDELIVERED_SHARE)} of the run); see timeline.csv for when; {mend}",
+        text = (
+            f"for {number(undelivered_s)} of {number(duration_s)} s clearly fewer users ran than "
+            f"were asked for (limit {number(UNDELIVERED_SUSPECT_S)} s, and "
+            f"{percent(UNDELIVERED_SHARE)} of the run)"
         )
+        yield level, Reason(_Kind.USERS_LATE, text, f"see timeline.csv for when; {mend}")
     if refused:
-        yield (
-            "suspect",
-            f"{plural(refused, 'arrival')} refused because `max_concurrent` sessions were "
-            "running: the load was capped; raise load.max_concurrent, or ask for less",
+        text = (
+            f"{plural(refused, 'arrival')} refused because `max_concurrent` sessions were running: "
+            "the load was capped"
         )
+        remedy = "raise load.max_concurrent, or ask for less"
+        yield "suspect", Reason(_Kind.ARRIVALS_REFUSED, text, remedy)
 
 
-def _absences(absences: Sequence[Mapping[str, Any]]) -> _Found:
+def _absences(absences: Sequence[Absence]) -> _Found:
     for one in absences:
-        since, until, started = number(one["from_s"]), one["to_s"], one["started"]
-        if until is None:
-            yield (
-                "invalid",
+        since, started = number(one.from_s), one.started
+        if one.to_s is None:
+            text = (
                 f"no worker was heard of from {since} s on: the load asked for after that was not "
-                "delivered; look in loadkit.log, and in the log of its machine for what ended it",
+                "delivered"
             )
+            remedy = "look in loadkit.log, and in the log of its machine for what ended it"
+            yield "invalid", Reason(_Kind.NO_WORKER, text, remedy)
         else:
             again = f" ({plural(started, 'worker')} started again by loadkit)" if started else ""
-            yield (
-                "suspect",
-                f"no worker was heard of from {since} to {number(until)} s, when there was one "
-                f"again{again}: what nobody asked of the target meanwhile was not delivered; look "
-                "in the log of its machine for what ended or stopped it",
+            text = (
+                f"no worker was heard of from {since} to {number(one.to_s)} s, when there was one "
+                f"again{again}: what nobody asked of the target meanwhile was not delivered"
             )
+            remedy = "look in the log of its machine for what ended or stopped it"
+            yield "suspect", Reason(_Kind.NO_WORKER, text, remedy)
 
 
-def _workers(
-    lost: Sequence[str], refused: Sequence[str], intervals_missing: int, heartbeats_lost: int
-) -> _Found:
-    if lost:
-        yield (
-            "suspect",
-            f"{plural(len(lost), 'worker')} went away during the run ({_names(lost)}): what "
-            "was measured last there is not in the figures; look in the log of its machine",
+def _workers(facts: RunFacts, reports_missing: int) -> _Found:
+    if facts.workers_lost:
+        names = _names([loss.worker for loss in facts.workers_lost])
+        text = (
+            f"{plural(len(facts.workers_lost), 'worker')} went away during the run ({names}): what "
+            "was measured last there is not in the figures"
         )
-    if refused:
-        yield (
-            "suspect",
-            f"{plural(len(refused), 'worker')} not let in ({_names(refused)}): the others "
-            "carried its load; start it with the same version and profile",
+        remedy = "look in the log of its machine"
+        yield "suspect", Reason(_Kind.WORKERS_LOST, text, remedy)
+    if facts.workers_refused:
+        text = (
+            f"{plural(len(facts.workers_refused), 'worker')} not let in "
+            f"({_names(facts.workers_refused)}): the others carried its load"
         )
-    if intervals_missing:
-        yield (
-            "suspect",
-            f"{plural(intervals_missing, 'report')} of workers never arrived: their samples "
-            "are not in the figures; look for a lost connection or a killed worker in the log",
+        remedy = "start it with the same version and profile"
+        yield "suspect", Reason(_Kind.WORKERS_REFUSED, text, remedy)
+    if reports_missing:
+        text = (
+            f"{plural(reports_missing, 'report')} of workers never arrived: their samples are not "
+            "in the figures"
         )
-    if heartbeats_lost:
-        yield (
-            "suspect",
-            f"{plural(heartbeats_lost, 'heartbeat')} of workers did not come in time: a "
-            "worker or the network stood still; look at its CPU, and at the network to the "
-            "master",
+        remedy = "look for a lost connection or a killed worker in the log"
+        yield "suspect", Reason(_Kind.REPORTS_MISSING, text, remedy)
+    if facts.heartbeats_lost:
+        text = (
+            f"{plural(facts.heartbeats_lost, 'heartbeat')} of workers did not come in time: a "
+            "worker or the network stood still"
         )
+        remedy = "look at its CPU, and at the network to the master"
+        yield "suspect", Reason(_Kind.HEARTBEATS_LOST, text, remedy)
 
 
 def _own_code(failures: Sequence[str], times: int) -> _Found:
     if failures or times:
         told = " | ".join(failures[:_NAMED]) or "see the log"
-        yield (
-            "invalid",
+        text = (
             f"your own code failed ({_times(max(times, len(failures)))}): {told}: what it was to "
-            "do was not asked of the target; its traceback is in loadkit.log and summary.json",
+            "do was not asked of the target"
         )
+        remedy = "its traceback is in loadkit.log and summary.json"
+        yield "invalid", Reason(_Kind.OWN_CODE, text, remedy)
 
 
-def _faults(negative: int, overflow: int, internal: int, fault: str | None) -> _Found:
+def _faults(left_out: tuple[int, int], internal: int, fault: str | None) -> _Found:
+    negative, overflow = left_out
     if internal or fault is not None:
-        yield (
-            "invalid",
+        text = (
             f"a fault of loadkit itself ({fault or plural(internal, 'session')}): the figures are "
-            "worth nothing; please report it with its traceback, which is in loadkit.log",
+            "worth nothing"
         )
+        remedy = "please report it with its traceback, which is in loadkit.log"
+        yield "invalid", Reason(_Kind.INTERNAL, text, remedy)
     if negative:
-        yield (
-            "suspect",
+        text = (
             f"{plural(negative, 'duration')} came out below zero and were left out: this is a "
-            "fault of the tool; please report it with the log",
+            "fault of the tool"
         )
+        yield "suspect", Reason(_Kind.BELOW_ZERO, text, "please report it with the log")
     if overflow:
-        yield (
-            "suspect",
+        text = (
             f"{plural(overflow, 'duration')} lasted over ten minutes and were left out: the "
-            "percentiles are too low; shorten the patience",
+            "percentiles are too low"
         )
+        yield "suspect", Reason(_Kind.TOO_LONG, text, "shorten the patience")
 
 
 def _times(count: int) -> str:

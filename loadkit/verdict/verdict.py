@@ -2,35 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 from loadkit.stats.number_format import plural
+from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
-from loadkit.verdict.validity import STOPPED, Level, Validity
+from loadkit.verdict.validity import Level, Validity
 
-__all__ = [
-    "BROKEN",
-    "FAILED",
-    "FAULT_OF_OURS",
-    "SEARCH",
-    "STOPPED",
-    "UNDECIDED",
-    "USAGE",
-    "Verdict",
-    "decide",
-    "of_search",
-]
-
-BROKEN: Final = "SLO broken: "
-UNDECIDED: Final = "SLO undecided: "
-"""How a reason starts that only says again what a line of the SLO says."""
-
-FAILED: Final = "no SLO, and something failed: "
-SEARCH: Final = "capacity search: "
-"""How the other reasons start that are no doubts about the run."""
+__all__ = ["FAULT_OF_OURS", "USAGE", "Verdict", "decide", "of_search"]
 
 _EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
 USAGE, FAULT_OF_OURS = 2, 70  # exit codes; the last as in BSD's sysexits.h, EX_SOFTWARE
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +25,7 @@ class Verdict:
         slo: `fail` if an objective is broken, or left undecided under `strict`, or if `[abort]`
             ended the run for one; `none` if there was no objective; else `pass`.
         validity: whether the run may be believed.
-        reasons: why it is not a plain pass, one sentence each, doubts about the run first.
+        reasons: why it is not a plain pass, doubts about the run first.
         exit_code: 70 after a fault of this tool, 2 if the user's own code let nobody start, 3 if
             invalid, whatever the objectives say; else 1 if the SLO failed, or if there is none and
             something failed; else 0.
@@ -50,15 +34,40 @@ class Verdict:
 
     slo: Literal["pass", "fail", "none"]
     validity: Level
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     exit_code: int
     strict: bool = False
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def doubts(self) -> tuple[Reason, ...]:
         """The reasons that speak about the measurement: why it is not valid as far as it went."""
-        others = (BROKEN, UNDECIDED, STOPPED, FAILED, SEARCH)
-        return tuple(text for text in self.reasons if not text.startswith(others))
+        return tuple(reason for reason in self.reasons if reason.is_doubt)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it by the keys of `summary.json`."""
+        return {
+            "slo": self.slo,
+            "validity": self.validity,
+            "reasons": [str(reason) for reason in self.reasons],
+            "exit_code": self.exit_code,
+            "strict": self.strict,
+            "reasons_detail": [reason.to_dict() for reason in self.reasons],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Undo `to_dict`; one of an earlier version has no kinds of reasons.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        details = data.get("reasons_detail")
+        if details is None:
+            reasons = tuple(map(Reason.of_sentence, data["reasons"]))
+        else:
+            reasons = tuple(map(Reason.from_dict, details))
+        strict = data.get("strict", False)
+        return cls(data["slo"], data["validity"], reasons, data["exit_code"], strict)
 
 
 def decide(
@@ -68,6 +77,7 @@ def decide(
     *,
     strict: bool = False,
     aborted: str | None = None,
+    foreseen: Mapping[str, str] = _NOTHING,
     overruled: int | None = None,
 ) -> Verdict:
     """Put the verdict together.
@@ -78,16 +88,19 @@ def decide(
         failed: how many there were of each thing that fails a run without objectives.
         strict: whether an objective with too few samples to judge it counts as broken.
         aborted: for which broken objective `[abort]` ended the run, and when.
+        foreseen: by metric, what it would take to decide an objective, as was foreseen.
         overruled: the exit code where that does not hang on the objectives.
     """
     reasons = list(validity.reasons)
     if aborted is not None:
-        reasons.append(f"{STOPPED}{aborted}")
+        reasons.append(Reason(ReasonKind.ABORTED, aborted))
     for line in slo:
         if line.status == "fail":
-            reasons.append(f"{BROKEN}{line}")
+            reasons.append(Reason(ReasonKind.SLO_BROKEN, str(line)))
         elif line.status == "undecided":
-            reasons.append(f"{UNDECIDED}{line}{', and --strict' if strict else ''}")
+            remedy = foreseen.get(line.metric, "")
+            text = f"{line}{', and --strict' if strict else ''}{', as foreseen' if remedy else ''}"
+            reasons.append(Reason(ReasonKind.SLO_UNDECIDED, text, remedy))
     outcome: Literal["pass", "fail", "none"] = "none"
     if slo or aborted is not None:
         bad = ("fail", "undecided") if strict else ("fail",)
@@ -97,7 +110,7 @@ def decide(
         broken = any(failed.values())
         if broken:
             what = ", ".join(plural(n, noun) for noun, n in failed.items() if n)
-            reasons.append(f"{FAILED}{what}")
+            reasons.append(Reason(ReasonKind.FAILED, what))
     code = _EXIT_BROKEN if broken else _EXIT_HOLDS
     if validity.level == "invalid":
         code = _EXIT_INVALID
@@ -113,5 +126,6 @@ def of_search(sentence: str, exit_code: int) -> Verdict:
         exit_code: 3 if the generator was the limit.
     """
     if exit_code == _EXIT_INVALID:
-        return Verdict("none", "invalid", (sentence,), exit_code)
-    return Verdict("none", "valid", (f"{SEARCH}{sentence}",), exit_code)
+        reason = Reason(ReasonKind.SEARCH_INVALID, sentence)
+        return Verdict("none", "invalid", (reason,), exit_code)
+    return Verdict("none", "valid", (Reason(ReasonKind.SEARCH, sentence),), exit_code)

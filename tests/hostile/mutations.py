@@ -11,6 +11,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from loadkit.results.run_folder import write
 from loadkit.results.series import HISTOGRAMS, TIMELINE
 from loadkit.soak.run_analysis import Chronicle
 from loadkit.verdict.summary import Summary, summarise
-from tests.results.master import WHAT, Hand, Master
+from tests.results.master import SPEC, Hand, Master
 
 __all__ = ["KINDS", "make", "mutate"]
 
@@ -47,7 +48,7 @@ def make(kind: str, folder: Path) -> Path:
         save(folder, completed(_search()))
         return folder
     examples = {"errors.unanswered": "no [answer] | in 60 s", "violations.gap": "4 after 2"}
-    write(folder, _summary(master), {"target": WHAT["target"]}, examples, master.ledger.evidence)
+    write(folder, _summary(master), {"target": SPEC.target}, examples, master.ledger.evidence)
     return folder
 
 
@@ -70,16 +71,13 @@ def _run(folder: Path, seconds: int) -> Master:
 
 def _summary(master: Master) -> Summary:
     """With all that a summary may have: what a short run cannot find is written by hand."""
-    summary = summarise(
-        master.ledger,
-        **WHAT,
-        **master.besides(),
+    facts = replace(
+        master.facts(),
         duration_s=300.0,
-        workers=2,
         asked_sessions=9,
         own_code={"ZeroDivisionError: division by zero": "Traceback …\n  line 3"},
-        chronicle=Chronicle(),
     )
+    summary = summarise(master.ledger, SPEC, facts, Chronicle())
     figure = {
         "unit": "ms",
         "typical": 300.0,

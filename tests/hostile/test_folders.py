@@ -165,6 +165,7 @@ EDITS = {
     "verdict.slo": ('"held"', "0"),
     "verdict.validity": ('"certain"',),
     "verdict.reasons": ("[]", '"one"', "[1]"),
+    "verdict.reasons_detail": ("[]", "[3]", '[{"kind": "odd", "text": "a", "remedy": ""}]'),
     "verdict": ("null", "[]", "3"),
     "schema": ('"loadkit.summary/9"', "null"),
     "started_at": ('"yesterday"', '"0001-01-01T00:00:00Z"', "1e9"),
@@ -456,8 +457,8 @@ def test_a_damaged_line_costs_a_killed_run_what_that_line_told(
     assert f"journal.jsonl: line {at + 1}: " in found.said
     summary = load_summary(folder)
     assert summary.cut is not None
-    assert len(summary.cut["left_out"]) == 1
-    assert any("less 1 damaged part" in reason for reason in summary.verdict.reasons)
+    assert len(summary.cut.left_out) == 1
+    assert any("less 1 damaged part" in reason.text for reason in summary.verdict.reasons)
     assert path.exists()
     again = tried("report", folder)
     assert (again.code, again.said) == (3, "")
@@ -472,7 +473,7 @@ def test_a_number_of_reports_that_never_came_takes_no_room(
     found = within_bounds("report", folder)
     assert (found.code, found.flaw) == (3, "")
     reasons = load_summary(folder).verdict.reasons
-    assert any("999,999," in reason for reason in reasons), reasons
+    assert any("999,999," in reason.text for reason in reasons), reasons
 
 
 def test_hundreds_of_mutated_folders(tmp_path: Path) -> None:

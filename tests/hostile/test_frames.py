@@ -14,7 +14,7 @@ import gevent
 import pytest
 import trustme
 from persons import Notes, Script, driver
-from processes import HOST, LOADKIT, SECRETS, TOKEN, profile, run, summary
+from processes import HOST, SECRETS, TOKEN, as_run, profile, run, summary
 
 from loadkit.chat.personas import Compression
 from loadkit.errors import Failure, RemoteError
@@ -411,8 +411,7 @@ def test_a_run_against_a_target_that_floods_blames_the_target(tmp_path: Path) ->
 
     with peer(upgrade=script) as hostile:
         path = profile(tmp_path, users=6, seconds=3, turns="{ min = 2, max = 2 }", pause="20ms")
-        command = [LOADKIT, "run", path, "--host", hostile.url, "--out", tmp_path / "results"]
-        done = run(command, tmp_path, SECRETS)
+        done = run(as_run(path, hostile.url, tmp_path / "results"), tmp_path, SECRETS)
     told = summary(tmp_path / "results")
     floods = told["errors"]["frame_flood"]
     assert floods >= 3

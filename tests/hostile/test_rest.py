@@ -10,7 +10,7 @@ from typing import Any, Final
 import gevent
 import psutil
 import pytest
-from processes import LOADKIT, SECRETS, profile, run, summary, unless_busy
+from processes import SECRETS, as_run, profile, run, summary, unless_busy
 
 from loadkit.errors import Failure, RemoteError, TargetError
 from loadkit.net.http.rest import Api
@@ -274,8 +274,7 @@ def test_a_run_says_that_it_was_the_target(tmp_path: Path) -> None:
 
     plan = profile(tmp_path, seconds=4, users=8)
     with peer(token=give, session=ATTACKS["headers without end"][0]) as hostile:
-        command = [LOADKIT, "run", plan, "--host", hostile.url, "--workers", "1", "--out"]
-        finished = run([*command, tmp_path / "out"], tmp_path, SECRETS)
+        finished = run(as_run(plan, hostile.url, tmp_path / "out"), tmp_path, SECRETS)
     told = summary(tmp_path / "out")
     assert set(told["errors"]) == {"connection_lost", "answer_too_big"}, finished.output
     assert told["counts"]["retried.connection_lost"] >= 3 * told["errors"]["connection_lost"]

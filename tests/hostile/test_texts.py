@@ -150,7 +150,8 @@ def test_what_a_stranger_wrote_is_data_too(attacked: Ended, tmp_path: Path) -> N
     summary = json.loads((folder / "summary.json").read_text())
     summary |= {"profile": ATTACKS[0], "target": "".join(ATTACKS), "notes": list(ATTACKS)}
     summary |= {"errors": dict.fromkeys(ATTACKS, 1), "violations": dict.fromkeys(ATTACKS, 2)}
-    summary["verdict"]["reasons"] = list(ATTACKS)
+    doubts = [{"kind": "loop_lag", "text": text, "remedy": ""} for text in ATTACKS]
+    summary["verdict"] |= {"reasons": list(ATTACKS), "reasons_detail": doubts}
     (folder / "summary.json").write_text(json.dumps(summary))
     info = json.loads((folder / "run.json").read_text())
     of = [f"{kind}.{text}" for kind in ("errors", "violations") for text in ATTACKS]

@@ -3,21 +3,29 @@
 import pytest
 
 LONGEST = (
-    "test_declining_server",
-    "test_capacity_search",
     "test_figures",
-    "test_bad_input",
-    "test_distributed",
     "test_conformance",
-    "test_orphans",
+    "test_distributed",
+    "test_bad_input",
     "test_never_stuck",
+    "test_folders",
+    "test_capacity_search",
+    "test_killed",
+    "test_profiles",
+    "test_output",
+    "test_web_ui",
+    "test_frames",
+    "test_declining_server",
     "test_run",
     "test_survival",
-    "test_profiles",
+    "test_inputs",
+    "test_orphans",
+    "test_own_class",
     "test_faults_survived",
-    "test_web_ui",
     "test_chaos",
+    "test_open_waits",
     "test_reconciliation",
+    "test_no_worker_left",
 )
 """The files that take longest come first, so that nobody waits for one of them at the end."""
 

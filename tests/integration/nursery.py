@@ -1,4 +1,4 @@
-"""Forks Locusts on request: each a real process as its command starts it, at a tenth of the cost.
+"""Forks Locusts on request: each a real process as `loadkit run` starts it, at a tenth of the cost.
 
 Reads a line of JSON for each: its arguments, its whole environment, and the file that it writes
 to. Writes the pid of each, and a line `pid code` when one has ended. `ready_locust.py` asks it.
@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import gevent.os
-import locust.main
 from gevent.monkey import get_original
 
 import loadkit.swarm  # noqa: F401  what costs most is loaded here, once
 from loadkit.stats import order_statistics
+from loadkit.swarm import start
 
 waitpid, select = get_original("os", "waitpid"), get_original("select", "select")
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def be_locust(arguments: list[str], environment: dict[str, str], output: str) ->
     os.environ.update(environment)
     random.seed()
     sys.argv = ["locust", *arguments]
-    locust.main.main()
+    start.main()
 
 
 def main() -> None:

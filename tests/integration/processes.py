@@ -72,6 +72,20 @@ time_scale = 0.02
     return path
 
 
+def as_run(
+    path: str | Path,
+    url: str,
+    out: Path,
+    *more: str | Path,
+    workers: int = 1,
+    locustfile: Path = ROOT / "locustfile.py",
+) -> list[str | Path]:
+    """The Locust that `loadkit run` starts, without waiting for it to load: for `started`."""
+    command: list[str | Path] = [READY_LOCUST, "-f", locustfile, "--headless"]
+    command += ["--loglevel", "WARNING", "--profile", path, "-H", url, "--out", out]
+    return [*command, *forked(workers), *more]
+
+
 class Finished(NamedTuple):
     """A process that has ended: its exit code and what it said on both streams."""
 

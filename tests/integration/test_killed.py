@@ -150,7 +150,7 @@ def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
             found = rebuild(run.out, [])
             assert found.verdict.validity != "valid", where
             assert found.cut is not None, where
-            assert found.cut["at_s"] > run.kills[-1] - run.began - LOSS, where
+            assert found.cut.at_s > run.kills[-1] - run.began - LOSS, where
             again = (run.out / "summary.json").read_text()
             assert load_summary(run.out).to_dict() == json.loads(again), where
         sessions = count(found.latency_ms, "create_session")

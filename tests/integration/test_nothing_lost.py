@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from processes import LOCUST, ROOT, SECRETS, Truth, forked, free_port, profile, simulator, started
+from processes import (
+    READY_LOCUST,
+    ROOT,
+    SECRETS,
+    Truth,
+    forked,
+    free_port,
+    profile,
+    simulator,
+    started,
+)
 from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
@@ -62,7 +72,7 @@ def all_runs(tmp_path_factory: pytest.TempPathFactory) -> All:
     locustfile = folder / "keeping.py"
     locustfile.write_text(KEEPS_ITS_OWN_RECORD + (ROOT / "locustfile.py").read_text())
     with simulator(folder) as server:
-        command = [LOCUST, "-f", locustfile, "--profile", profile(folder), "-H", server.url]
+        command = [READY_LOCUST, "-f", locustfile, "--profile", profile(folder), "-H", server.url]
         command += ["--out", folder / "out", *forked(WORKERS)]
         command += ["--web-host", "127.0.0.1", "--web-port", port]
         with started(command, folder, {**SECRETS, "OWN_RECORDS": str(own)}) as process:

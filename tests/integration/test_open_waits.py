@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
-    LOADKIT,
     SECRETS,
     Finished,
     Truth,
+    as_run,
     profile,
     results,
     run,
@@ -48,8 +48,7 @@ def hanging(tmp_path_factory: pytest.TempPathFactory) -> Run:
     path = profile(folder, users=24, seconds=13, turns="{ min = 3, max = 6 }", more=MORE)
     dials = ("faults.missing_answer=0.1", "agent.first_response=200ms")
     with simulator(folder, *dials) as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        ended = run([*command, "--out", folder / "out"], folder, SECRETS)
+        ended = run(as_run(path, server.url, folder / "out"), folder, SECRETS)
         truth = server.stop()
     missing = [
         record
@@ -118,8 +117,7 @@ def test_who_waits_when_the_load_ends_may_still_be_answered(tmp_path: Path) -> N
     more = '[slo]\n"response.p95" = "3s"\n'
     path = profile(tmp_path, users=12, seconds=4, turns="{ min = 20, max = 20 }", more=more)
     with simulator(tmp_path, "agent.first_response=1200ms") as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
+        run(as_run(path, server.url, tmp_path / "out"), tmp_path, SECRETS)
         truth = server.stop()
     told = summary(tmp_path / "out")
     assert told["turns"]["sent"] == told["turns"]["answered"] == len(truth.of("turn"))

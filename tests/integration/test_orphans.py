@@ -13,11 +13,10 @@ import psutil
 import pytest
 from processes import (
     LOADKIT,
-    LOCUST,
     PATIENCE,
     SECRETS,
     Started,
-    forked,
+    as_run,
     free_port,
     profile,
     results,
@@ -60,7 +59,7 @@ def run(path: Path, out: Path, _: str) -> list[Any]:
 
 
 def locust(path: Path, out: Path, url: str) -> list[Any]:
-    return [LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(2)]
+    return as_run(path, url, out, workers=2)
 
 
 def ui(path: Path, out: Path, _: str) -> list[Any]:
@@ -105,7 +104,7 @@ def hangs_up_on_each(process: Started) -> None:
 
 
 def freezes_a_worker(process: Started) -> None:
-    master_of(process).children()[0].suspend()
+    psutil.Process(process.group).children()[0].suspend()
     process.send(signal.SIGTERM)
 
 

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from processes import LOADKIT, SECRETS, Finished, Simulator, profile, results, run, simulator
+from processes import (
+    LOADKIT,
+    SECRETS,
+    Finished,
+    Simulator,
+    as_run,
+    profile,
+    results,
+    run,
+    simulator,
+)
 
 import loadkit
 from loadkit.results.run_folder import load_summary
@@ -77,16 +87,27 @@ class Ended(NamedTuple):
 
 
 def attempt(
-    folder: Path, url: str, mix: str, more: str = "", load: str = "", seconds: float = 4
+    folder: Path,
+    url: str,
+    mix: str,
+    more: str = "",
+    *,
+    load: str = "",
+    seconds: float = 4,
+    whole: bool = False,
 ) -> Ended:
+    """A run of these classes: of the Locust that `loadkit run` starts, or the `whole` of that."""
     folder.mkdir()
     own, out = folder / "mine.py", folder / "out"
     own.write_text(f"{HEAD}{more}\n")
     path = profile(folder, users=12, seconds=seconds)
     text = re.sub(r"CompleteChat = 50\nStreamingChat = 50", mix, path.read_text())
     path.write_text(re.sub("stages = .*", load, text) if load else text)
-    command = [LOADKIT, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
-    return Ended(run([*command, "--out", out], folder, SECRETS), out)
+    command = as_run(path, url, out, locustfile=own)
+    if whole:
+        command = [LOADKIT, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
+        command += ["--out", out]
+    return Ended(run(command, folder, SECRETS), out)
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +125,13 @@ def ended(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     )
     mixed = "\n".join(f"{name} = 1" for name in (*ALL, "CompleteChat"))
     cases: dict[str, Callable[[Path], Ended]] = {
-        "mixed": lambda own: attempt(own, url, mixed),
+        "mixed": lambda own: attempt(own, url, mixed, whole=True),
         "nobody": lambda own: attempt(own, url, "BadPlan = 1\nBadInit = 1", load=arriving),
         "plain arrivals": lambda own: attempt(own, url, "Plain = 1", load=arriving),
         "fixed": lambda own: attempt(own, url, "CompleteChat = 1", FIXED),
-        "unreadable": lambda own: attempt(own, url, "CompleteChat = 1", "import no_such_thing"),
+        "unreadable": lambda own: attempt(
+            own, url, "CompleteChat = 1", "import no_such_thing", whole=True
+        ),
     }
     for name, more in BREAKS.items():
         seconds = LONG if name == "on a worker" else 1  # which has to end it
@@ -137,9 +160,9 @@ def test_each_failure_is_named_once_with_its_traceback(ended: dict[str, Ended]) 
     told, log = case.told, (results(case.out) / "loadkit.log").read_text()
     where = {"BadPlan.plan", "BadStart.on_start", "BadInit.__init__", "Quits.plan", "Plain.go"}
     assert {text.partition(":")[0] for text in told.own_code} == where
-    assert told.verdict.reasons[0].startswith("your own code failed (")
+    assert told.verdict.reasons[0].text.startswith("your own code failed (")
     for name in where:
-        assert name in told.verdict.reasons[0]
+        assert name in told.verdict.reasons[0].text
         assert log.count(f"told once: {name}") == 1
     assert 'raise ValueError(f"boom {id(self)}")' in log
     assert 10 < told.errors["own_code"] < 200

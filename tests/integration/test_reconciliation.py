@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, WHOLE, drive, profile
-from processes import LOADKIT, SECRETS, started, summary, timeline
+from processes import SECRETS, as_run, started, summary, timeline
 from processes import simulator as simulator_process
 from simulator_client import HOST, TOKEN, simulator
 
@@ -127,8 +127,7 @@ def locust(folder: Path) -> Books:
         **{f"chaos.{key}": _toml(value) for key, value in CHAOS.items()},
     }
     with simulator_process(folder, *QUICK) as server:
-        command: list[str | Path] = [LOADKIT, "run", "conversation-mix", "--host", server.url]
-        command += ["--workers", "1", "--out", folder / "out"]
+        command = as_run("conversation-mix", server.url, folder / "out")
         for key, value in overrides.items():
             command += ["--set", f"{key}={value}"]
         with started(command, folder, SECRETS) as process:

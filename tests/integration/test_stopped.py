@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from processes import (
     LOADKIT,
-    LOCUST,
+    READY_LOCUST,
     ROOT,
     Started,
     forked,
@@ -71,7 +71,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stop
             own.mkdir()
             path = profile(own)
             path.write_text(re.sub("stages = .*", f"stages = {stages}", path.read_text()))
-            command = [LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--profile", path]
+            command = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--profile", path]
             command += ["-H", server.url, "--out", own / "out", *options]
             command += [] if "alone" in name else forked(2)
             runs[name] = stack.enter_context(started(command, own, SECRETS))
@@ -146,7 +146,7 @@ def test_loadkit_report_and_status_say_it_again(
 def test_before_its_workers_have_come_it_ends_and_leaves_nothing(tmp_path: Path) -> None:
     """Locust waits for them, for ever if need be."""
     with simulator() as server:
-        command = [LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--master"]
+        command = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--master"]
         command += ["--profile", profile(tmp_path), "-H", server.url, "--out", tmp_path / "out"]
         command += ["--expect-workers", "2", *forked(1)[2:]]
         with started(command, tmp_path, SECRETS) as process:

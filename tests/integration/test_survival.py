@@ -1,16 +1,11 @@
 """What a long run meets: old tokens, old sockets, and a server that breaks down for a while."""
 
 import json
-from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
 import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile, under
-from processes import LOADKIT, SECRETS, run, summary
-from processes import profile as profile_file
-from processes import simulator as simulator_for_commands
 from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
@@ -177,55 +172,3 @@ def test_an_incident_is_counted_as_what_a_client_sees_of_it(fleets: dict[str, Fl
         assert set(errors[name]) <= {"unacknowledged"}, name  # what a broken socket swallowed
     assert errors["freeze"] == {}
     assert lost == dict.fromkeys(INCIDENTS, 0) | {"half_open": SIZE, "restart": SIZE}
-
-
-@pytest.mark.parametrize("model", ["closed", "open"])
-def test_a_user_whose_token_has_expired_goes_on_in_a_new_session(
-    tmp_path: Path, model: str
-) -> None:
-    """With a new token for it: the load stays what was asked for."""
-    turns = "{ min = 500, max = 500 }"
-    chaos = '[chaos]\nper_minute = 0\nper_turn = 0\nat = {}\nstorms = [{ at = "4s", share = 1.0 }]'
-    path = profile_file(tmp_path, users=10, seconds=7, turns=turns, more=chaos)
-    if model == "open":
-        load = """[load]
-model = "open"
-arrivals = "uniform"
-stages = [
-    { duration = "0s", arrivals_per_second = 20 },
-    { duration = "500ms", arrivals_per_second = 20 },
-    { duration = "0s", arrivals_per_second = 0 },
-    { duration = "6500ms", arrivals_per_second = 0 },
-]
-"""
-        rest = path.read_text().partition("[mix]")
-        path.write_text(load + "".join(rest[1:]))
-    with simulator_for_commands(tmp_path, "token_lifetime_seconds=2") as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
-        truth = server.stop()
-    told = summary(tmp_path / "out")
-    assert told["errors"] == {"token_expired": 10}, ended.output
-    assert len(truth.of("refused", call="ws", status=401)) == 10
-    assert told["sessions"]["started"] == len(truth.of("session")) == 20
-    assert told["sessions"]["ended"]["cut_off"] == told["sessions"]["ended"]["failed"] == 10
-
-
-def test_only_first_sessions_are_cut_short_and_not_all_alike(tmp_path: Path) -> None:
-    """Of people who speak eight times, those found under way have one to eight lines left."""
-    path = profile_file(tmp_path, users=15, seconds=5, turns="{ min = 8, max = 8 }", pause="0s")
-    text = path.read_text().replace("time_scale = 0.02", "time_scale = 0.005")
-    path.write_text(text.replace("[load]\n", "[load]\nstagger = true\n"))
-    with simulator_for_commands(tmp_path, "agent.suggestion_rate=0") as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
-        ended = run([*command, "--out", tmp_path / "out"], tmp_path, SECRETS)
-        truth = server.stop()
-    assert ended.code in (0, 3), ended.output  # so short a run may well be invalid
-    turns = Counter(turn["session_id"] for turn in truth.of("turn"))
-    over = truth.of("session_end", reason="REASON_USER_END")
-    # Those that are cut off at the end of the run are told to the server as ended, too.
-    stopped = max(end["at"] for end in over) - 1.0
-    lengths = [turns[end["session_id"]] for end in over if end["at"] < stopped]
-    assert lengths.count(8) > 5, "the test would prove nothing"
-    assert len({*lengths}) > 4
-    assert 5 < sum(length < 8 for length in lengths) <= 15

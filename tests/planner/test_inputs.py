@@ -124,6 +124,48 @@ def test_a_capacity_result_is_read_as_turns_and_called_measured(
 
 
 @pytest.mark.parametrize(
+    ("clients", "deflate", "share"),
+    [
+        ({"reference": 1.0}, None, 0.0),
+        ({"android": 3.0, "ios": 1.0, "web": 0.0}, None, 0.75),
+        ({"android": 1.0}, False, 0.0),
+        ({"ios": 1.0}, True, 1.0),
+    ],
+)
+def test_a_searchs_clients_say_how_many_sessions_were_compressed(
+    tmp_path: Path, clients: dict[str, float], deflate: bool | None, share: float
+) -> None:
+    """Unless somebody says it."""
+    path, found = tmp_path / "capacity.json", result()
+    found["subject"]["profile"] |= {"clients": clients, "connection": {"deflate": deflate}}
+    path.write_text(json.dumps(found))
+    figure = read_inputs({}, path)["compressed"]
+    assert (figure.value, figure.origin) == (share, "measured")
+    assert figure.source == "capacity.json: its clients"
+    assert read_inputs({"compressed": "10%"}, path)["compressed"].value == 0.1
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {},
+        {"clients": []},
+        {"clients": {"nokia": 1.0}, "connection": {}},
+        {"clients": {"web": "much"}, "connection": {}},
+        {"clients": {"web": -1.0}, "connection": {}},
+        {"clients": {"web": 1.0}, "connection": 7},
+    ],
+)
+def test_a_search_that_does_not_say_it_is_taken_for_one_without(
+    tmp_path: Path, profile: dict[str, Any]
+) -> None:
+    path, found = tmp_path / "capacity.json", result()
+    found["subject"]["profile"] |= profile
+    path.write_text(json.dumps(found))
+    assert read_inputs({}, path)["compressed"].origin == "assumed"
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "is not JSON"),

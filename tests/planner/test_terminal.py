@@ -37,7 +37,7 @@ def test_it_fits_eighty_columns_and_cuts_nothing(given: dict[str, str]) -> None:
 def test_it_tells_what_was_given_measured_and_assumed() -> None:
     """Each input with the word for how it is known."""
     lines = shown(sessions_per_hour="7200").splitlines()
-    known = {line[:19].strip(): line.split() for line in lines[:16]}
+    known = {line[:19].strip(): line.split() for line in lines[:17]}
     assert "given" in known["sessions per hour"]
     assert "measured" in known["sessions per core"]
     assert "assumed" in known["mean session"]

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from loadkit.errors import UsageError
+from loadkit.figures import Client
 from loadkit.machine.resources import Limit, PortUse
 from loadkit.profile.tables import Load
-from loadkit.readiness.room import Room, check
+from loadkit.readiness.room import SESSION_BYTES, Room, check, session_bytes
 
 ROOM = Room(Limit(20_000, 20_000), PortUse(1_000, 28_232), 8_000_000_000, 2.0)
 
@@ -67,3 +68,35 @@ def test_what_is_near_a_limit_is_told_of() -> None:
     (doubt,) = check(closed(27_500), ROOM, 2)
     assert "has ports for (about 27,232" in doubt.why
     assert "ip_local_port_range" in doubt.fix
+
+
+REFERENCE, ANDROID, IOS, WEB = Client.REFERENCE, Client.ANDROID, Client.IOS, Client.WEB
+
+
+@pytest.mark.parametrize(
+    ("clients", "deflate", "more"),
+    [
+        ({REFERENCE: 1.0}, None, 0),
+        ({IOS: 3.0}, None, 0),
+        ({ANDROID: 2.0}, None, 40_000),  # what it writes is hardly ever long enough
+        ({WEB: 1.0}, None, 63_000),
+        ({WEB: 1.0, IOS: 3.0}, None, 63_000 / 4),
+        ({ANDROID: 1.0, WEB: 1.0, REFERENCE: 0.0}, None, 103_000 / 2),
+        ({WEB: 1.0}, False, 0),
+        ({IOS: 1.0}, True, 63_000),
+    ],
+)
+def test_a_session_takes_more_where_its_client_offers_compression(
+    clients: dict[Client, float], deflate: bool | None, more: float
+) -> None:
+    assert session_bytes(clients, deflate) == SESSION_BYTES + more
+
+
+def test_a_load_that_only_compression_makes_too_great_is_doubted_and_not_refused() -> None:
+    """The target may agree to none of it."""
+    room = ROOM._replace(memory=1_240_000_000)  # a thousand MB for sessions
+    assert check(closed(15_000), room, 1) == []
+    (doubt,) = check(closed(15_000), room, 1, session=session_bytes({WEB: 1.0}, None))
+    assert "for (about 9,708: 1.2 GB can be had, 103 KB for each as it may be compressed)" in (
+        f"{doubt}"
+    )

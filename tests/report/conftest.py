@@ -10,6 +10,7 @@ from loadkit.figures import VIOLATED, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.verdict.summary import Summary, summarise
+from tests.verdict.known import asked_and_known
 
 Make = Callable[..., Summary]
 
@@ -67,16 +68,10 @@ def make() -> Make:
         recorder.gauge("cpu_percent", 38.0)
         recorder.gauge("rss_mb", 85.2)
         ledger.add("w", 1, recorder.take(30.0))
-        settings: dict[str, Any] = {
-            "profile": "smoke",
-            "started_at": "2026-11-22T15:06:54Z",
-            "duration_s": 30.1,
-            "target": "http://127.0.0.1:8100",
-            "workers": 2,
-        }
+        ledger.add("another", 1, Recorder().take(30.0))
         # The delayed echoes make the schedule delay a reason of its own; drop it here.
         ledger.generator.pop("schedule_delay_ms")
-        return summarise(ledger, **(settings | options))
+        return summarise(ledger, *asked_and_known(**options))
 
     return build
 

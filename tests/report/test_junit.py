@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from loadkit.report.junit import document
 from loadkit.security.escaping import visible
+from loadkit.verdict.run_facts import Loss
 from loadkit.verdict.verdict import of_search
 
 LIMITS = [("response.p95", 2500.0), ("response.p99", 500.0), ("token.p50", 100.0)]
@@ -98,7 +99,7 @@ def test_the_suite_has_the_times_of_the_run(make: Any) -> None:
 
 def test_an_invalid_run_fails_with_every_reason(make: Any) -> None:
     """The gravest is the message."""
-    lost = [{"worker": "host_1", "at_s": 3.0, "sessions_live": 5}]
+    lost = (Loss("host_1", 3.0, 5),)
     failure = cases(document(make(lag=0.2, workers_lost=lost)))["the run is valid"].find("failure")
     assert failure is not None
     assert failure.attrib["message"].startswith("event-loop lag p99 was 200 ms")
@@ -195,7 +196,7 @@ def test_an_early_stop_is_a_failed_case(make: Any) -> None:
 def test_a_stop_from_outside_fails_one_case_and_not_two(make: Any) -> None:
     """Unless the run was invalid besides."""
     stop = "after 42 of 190 s, by Ctrl-C (SIGINT)"
-    for doubts in ({}, {"local_limits": 1}):
+    for doubts in ({}, {"lag": 2.0}):
         found = cases(document(make(limits=LIMITS[:1], stopped=stop, **doubts)))
         failure = found["the run lasts to its end"].find("failure")
         assert failure is not None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from loadkit.report.markdown import document
+from loadkit.verdict.run_facts import Loss
 
 LIMITS = [("response.p95", 2500.0), ("violations", 0.0), ("first_chunk.p95", 1200.0)]
 
@@ -142,7 +143,7 @@ def test_intervals_and_the_schedule_stand_below_their_phase(make: Any) -> None:
 
 def test_a_worker_that_was_lost_has_its_row(make: Any) -> None:
     """Name, second and sessions."""
-    lost = [{"worker": "host|1", "at_s": 12.5, "sessions_live": 50}]
+    lost = (Loss("host|1", 12.5, 50),)
     assert r"| host\|1 | 12.5 | 50 |" in document(make(workers_lost=lost))
 
 

@@ -12,10 +12,11 @@ from rich.console import Console
 from loadkit.report.terminal import fared, render
 from loadkit.report.verdict import verdict_line
 from loadkit.stats.number_format import FROM_DUE
+from loadkit.verdict.run_facts import Loss
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-LOST = [{"worker": "host-a_1f2e3d4c5b6a79881726354453627180", "at_s": 12.5, "sessions_live": 50}]
+LOST = (Loss("host-a_1f2e3d4c5b6a79881726354453627180", 12.5, 50),)
 LIMITS = [("response.p95", 2500.0), ("violations", 0.0), ("first_chunk.p95", 1200.0)]
 
 
@@ -163,7 +164,7 @@ def test_an_undecided_objective_has_a_mark_of_its_own(make: Any) -> None:
 
 def test_a_worker_that_was_lost_is_named_with_what_it_had(make: Any) -> None:
     """Whoever looks for the log needs the name and the second."""
-    assert f"{LOST[0]['worker']} at 12.5 s with 50 sessions" in shown(make(workers_lost=LOST))
+    assert f"{LOST[0].worker} at 12.5 s with 50 sessions" in shown(make(workers_lost=LOST))
 
 
 def test_arrivals_are_shown_for_the_open_model_alone(make: Any) -> None:

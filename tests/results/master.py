@@ -1,6 +1,7 @@
 """A process that leads a run, as far as its files go: fed by hand, and killed at will."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,24 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Phase, Wait
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.verdict.summary import Summary, summarise
 from loadkit.measure.timeline import Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
 from loadkit.results.journal import Journal
 from loadkit.results.series import Series
+from loadkit.verdict.run_facts import Cut, Loss, RunFacts, RunSpec
+from loadkit.verdict.summary import Summary, summarise
 
 STARTED = datetime(2026, 11, 22, 15, 6, 54, 123456, tzinfo=UTC)
 LOAD = Load.model_validate(
     {"stages": [{"duration": 4.0, "users": 8}, {"duration": 16.0, "users": 8}], "seed": 7}
 )
-WHAT: dict[str, Any] = {
-    "profile": "tiny",
-    "started_at": "2026-11-22T15:06:54Z",
-    "target": "http://127.0.0.1:8100",
-    "strict": False,
-}
+SPEC = RunSpec(
+    "tiny",
+    "2026-11-22T15:06:54Z",
+    "http://127.0.0.1:8100",
+    foreseen={"response.p50": "have 9 users"},
+)
 
 
 class Master:
@@ -46,12 +48,12 @@ class Master:
         self.delivery = Delivery(load)
         self.timeline = Timeline(1.0, self.delivery.asked_at)
         self.ledger = Ledger(self.timeline)
-        self._load, self._what = load, WHAT | {"limits": list(limits)}
+        self._load, self._spec = load, replace(SPEC, limits=tuple(limits))
         head = {
             "started": STARTED.isoformat(),
             "interval": 1.0,
-            "what": self._what,
-            "run": {"target": WHAT["target"]},
+            "what": self._spec.to_dict(),
+            "run": {"target": SPEC.target},
         }
         self.series = Series(folder, STARTED)
         self.journal = Journal(folder, head)
@@ -65,19 +67,19 @@ class Master:
         rows = self.timeline.closed(at)
         self.delivery.look(at, users)
         self.at_s = at
-        standing = {"load": self._load.model_dump(mode="json"), "besides": self.besides()}
+        standing = {"load": self._load.model_dump(mode="json"), "besides": self.facts().to_dict()}
         self.journal.tick(at, {"users": users, **standing})
         self.series.write(rows)
         self.journal.renew(self.ledger)
 
-    def besides(self) -> dict[str, Any]:
+    def facts(self) -> RunFacts:
         closed = self._load.model == "closed"
-        return {
-            "asked_users": self.delivery.asked if closed else None,
-            "peak_users": self.delivery.reached,
-            "undelivered_s": self.delivery.undelivered_s,
-            "workers_lost": [{"worker": "w9", "at_s": 1.0, "sessions_live": 2}],
-        }
+        return RunFacts(
+            asked_users=self.delivery.asked if closed else None,
+            peak_users=self.delivery.reached,
+            undelivered_s=self.delivery.undelivered_s,
+            workers_lost=(Loss("w9", 1.0, 2),),
+        )
 
     def kill(self) -> None:
         """Nothing is written any more."""
@@ -85,20 +87,13 @@ class Master:
         self.series._histograms.close()
         self.journal.close()
 
-    def end(self, cut: dict[str, Any], at: float) -> Summary:
+    def end(self, cut: Cut, at: float) -> Summary:
         """What it would have said, and written, had it ended at a second of the run."""
         self.series.write(self.timeline.finish())
         self.series.close()
-        return summarise(
-            self.ledger,
-            **self._what,
-            **self.besides(),
-            duration_s=at,
-            workers=max(1, self.ledger.workers),
-            asked_sessions=self.delivery.asked_sessions(at),
-            local_limits=self.ledger.counts[f"errors.{Failure.LOCAL_LIMIT}"],
-            cut=cut,
-        )
+        asked = self.delivery.asked_sessions(at)
+        facts = replace(self.facts(), duration_s=at, asked_sessions=asked, cut=cut)
+        return summarise(self.ledger, self._spec, facts)
 
 
 class Hand:

@@ -11,15 +11,15 @@ from random import Random
 import pytest
 
 from loadkit.figures import Count, Phase
-from loadkit.soak.metric_series import LEAST
-from loadkit.soak.drift import SHORTEST
 from loadkit.measure.recorder import Recorder
-from loadkit.verdict.summary import Summary
 from loadkit.profile.tables import Load
 from loadkit.results.rebuild import rebuild
+from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Timer
 from loadkit.simulator.faults.decline import Drift, DriftDials
-from loadkit.simulator.app.truth_log import TruthLog
+from loadkit.soak.drift import SHORTEST
+from loadkit.soak.metric_series import LEAST
+from loadkit.verdict.summary import Summary
 
 from .master import Master
 

@@ -10,8 +10,8 @@ import pytest
 from loadkit.figures import Count
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.results import journal as module
 from loadkit.results import file_lock
+from loadkit.results import journal as module
 from loadkit.results.journal import JOURNAL, Journal, hold
 from loadkit.results.line_file import Lines
 

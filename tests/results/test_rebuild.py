@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.errors import UsageError
-from loadkit.stats.number_format import number
 from loadkit.profile.tables import Load
-from loadkit.results.rebuild import REASON, needed, rebuild
 from loadkit.results import journal as module
-from loadkit.results.run_folder import load_summary
 from loadkit.results.journal import JOURNAL
+from loadkit.results.rebuild import REASON, needed, rebuild
+from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
+from loadkit.stats.number_format import number
 
 from .master import Hand, Master
 
@@ -71,11 +71,11 @@ def test_the_report_of_a_killed_run_is_that_of_one_that_ended_there(
         assert needed(folder)
         found = rebuild(folder, [])
         assert found.cut is not None
-        expected = reference.end(dict(found.cut), found.cut["at_s"])
+        expected = reference.end(found.cut, found.cut.at_s)
         assert {**found.to_dict(), **COURSE} == {**expected.to_dict(), **COURSE}
-        assert found.cut["asked_s"] == 20
-        assert found.cut["sessions_live"] == reference.ledger.live
-        assert found.cut["at_s"] <= killed_at + 0.02
+        assert found.cut.asked_s == 20
+        assert found.cut.sessions_live == reference.ledger.live
+        assert found.cut.at_s <= killed_at + 0.02
         for name in (TIMELINE, HISTOGRAMS):
             assert (folder / name).read_bytes() == (other / name).read_bytes()
         reference.journal.close()
@@ -107,9 +107,9 @@ def test_the_verdict_says_that_it_was_cut_and_when(tmp_path: Path) -> None:
     summary = rebuild(tmp_path, [])
     assert summary.verdict.validity == "invalid"
     assert summary.cut is not None
-    says = f"the run was cut after {number(summary.cut['at_s'])} of 20 s"
-    assert any(says in text for text in summary.verdict.reasons)
-    assert any(REASON in text for text in summary.verdict.reasons)
+    says = f"the run was cut after {number(summary.cut.at_s)} of 20 s"
+    assert any(says in text.text for text in summary.verdict.reasons)
+    assert any(REASON in text.text for text in summary.verdict.reasons)
     assert "cut after 12" in (tmp_path / "summary.md").read_text()
 
 
@@ -129,8 +129,8 @@ def test_a_half_written_line_is_left_out_and_counted(tmp_path: Path, name: str) 
         file.write(b'{"interval": {"wor' if name == JOURNAL else b"13.0")
     summary = rebuild(tmp_path, [])
     assert summary.cut is not None
-    assert summary.cut["half_written_lines"] == 1
-    assert any("1 half-written line left out" in text for text in summary.verdict.reasons)
+    assert summary.cut.half_written_lines == 1
+    assert any("1 half-written line left out" in text.text for text in summary.verdict.reasons)
     assert (tmp_path / TIMELINE).read_bytes().endswith(b"\n")
 
 
@@ -182,7 +182,7 @@ def test_in_the_open_model_the_arrivals_up_to_the_cut_were_asked_for(tmp_path: P
     summary = rebuild(tmp_path, [])
     assert summary.arrivals is not None
     assert summary.cut is not None
-    assert summary.arrivals["asked"] == pytest.approx(5 * summary.cut["at_s"], abs=1)
+    assert summary.arrivals["asked"] == pytest.approx(5 * summary.cut.at_s, abs=1)
 
 
 def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_line_that_makes_no_sense_is_left_out_and_named(tmp_path: Path) -> Non
     (only,) = left_out
     assert f"journal.jsonl: line {lines}: seq is missing" in only
     assert summary.cut is not None
-    assert summary.cut["left_out"] == left_out
-    assert any("less 1 damaged part" in text for text in summary.verdict.reasons)
+    assert summary.cut.left_out == tuple(left_out)
+    assert any("less 1 damaged part" in text.text for text in summary.verdict.reasons)
     assert (tmp_path / JOURNAL).exists()
     assert load_summary(tmp_path).verdict == summary.verdict

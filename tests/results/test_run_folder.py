@@ -13,9 +13,15 @@ import pytest
 from rich.console import Console
 
 from loadkit.errors import UsageError
-from loadkit.results import run_folder
-from loadkit.results.run_folder import load_examples, load_summary, results_folder, write, write_text
 from loadkit.report.terminal import render
+from loadkit.results import run_folder
+from loadkit.results.run_folder import (
+    load_examples,
+    load_summary,
+    results_folder,
+    write,
+    write_text,
+)
 
 NOON = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
 
@@ -137,6 +143,49 @@ def test_a_run_of_the_first_version_can_be_shown_again(tmp_path: Path, make: Any
     assert "✓  response.p95  872 ms ≤ 2,500 ms\n" in re.sub(" +\n", "\n", stream.getvalue())
     write(tmp_path, read, {}, {})
     assert load_summary(tmp_path) == read
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"text": "all was well"}, "reasons_detail says something else than reasons"),
+        ({"kind": "slo_undecided"}, "reasons_detail says something else than reasons"),
+        ({"kind": "weather"}, "reasons_detail.0.kind: should be 'own_code', "),
+        ({"text": 3}, "reasons_detail.0.text: should be a valid string"),
+    ],
+)
+def test_reasons_and_their_parts_have_to_agree(
+    tmp_path: Path, make: Any, changed: Any, says: str
+) -> None:
+    """What is shown hangs on the kind, which an edit may have changed alone."""
+    data = make(limits=[("response.p95", 500.0)]).to_dict()
+    data["verdict"]["reasons_detail"][0] |= changed
+    (tmp_path / "summary.json").write_text(json.dumps(data))
+    with pytest.raises(UsageError) as caught:
+        load_summary(tmp_path)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"limits": [("response.p95", 500.0), ("token.p50", 100.0)]}, {"failing": True}, {"lag": 2.0}],
+)
+def test_reasons_of_a_version_without_kinds_are_shown_alike(
+    tmp_path: Path, make: Any, options: Any
+) -> None:
+    """The same cases fail, the same lines are told, and no exit code is left unexplained."""
+    summary = make(stopped="after 3 of 60 s, by hand", **options)
+    write(tmp_path, summary, {}, {})
+
+    def shown() -> list[list[str]]:
+        texts = [(tmp_path / name).read_text() for name in ("summary.md", "junit.xml")]
+        return [sorted(text.splitlines()) for text in texts]
+
+    before, data = shown(), summary.to_dict()
+    del data["verdict"]["reasons_detail"]
+    (tmp_path / "summary.json").write_text(json.dumps(data))
+    write(tmp_path, load_summary(tmp_path), {}, {})
+    assert shown() == before
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(

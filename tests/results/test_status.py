@@ -6,12 +6,12 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.figures import Phase, Wait
+from loadkit.results.journal import JOURNAL
+from loadkit.results.rebuild import rebuild
+from loadkit.results.status import status
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Tally
 from loadkit.stats.number_format import number
-from loadkit.results.rebuild import rebuild
-from loadkit.results.status import status
-from loadkit.results.journal import JOURNAL
 
 from .master import Hand, Master
 
@@ -102,7 +102,7 @@ def test_a_run_whose_results_are_there(tmp_path: Path) -> None:
     state, lines = told(tmp_path)
     assert state == "finished"
     assert lines["cut"].startswith("tiny → http://127.0.0.1:8100, 2026-11-22T15:06:54Z, ")
-    assert summary.verdict.reasons[0].split("; ")[0] in lines["verdict"]
+    assert summary.verdict.reasons[0].statement in lines["verdict"]
 
 
 def test_a_run_that_was_killed_right_after_its_summary_is_finished(tmp_path: Path) -> None:

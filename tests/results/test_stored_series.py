@@ -7,12 +7,12 @@ import pytest
 
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Phase
-from loadkit.soak.run_analysis import Chronicle
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
-from loadkit.results.stored_series import read_rows
 from loadkit.results.series import TIMELINE, Series
+from loadkit.results.stored_series import read_rows
+from loadkit.soak.run_analysis import Chronicle
 
 from .master import STARTED
 

@@ -2,7 +2,8 @@
 
 from locust.runners import STATE_MISSING, STATE_RUNNING
 
-from loadkit.swarm.workers.membership import Loss, Roster
+from loadkit.swarm.workers.membership import Roster
+from loadkit.verdict.run_facts import Loss
 
 FRESH = 3  # heartbeats left of a worker that was just heard of
 

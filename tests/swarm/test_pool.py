@@ -15,9 +15,9 @@ from loadkit.profile.profile import Profile, load_profile
 from loadkit.swarm.workers import pool
 from loadkit.swarm.workers.assignment import Deal
 from loadkit.swarm.workers.handshake import Hello
-from loadkit.swarm.workers.membership import Absence
 from loadkit.swarm.workers.pool import Crew
 from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
+from loadkit.verdict.run_facts import Absence
 
 
 class Workers(dict[str, WorkerNode]):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadkit.swarm.workers.membership import Absence
 from loadkit.swarm.workers.replacements import Reserve
+from loadkit.verdict.run_facts import Absence
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 

@@ -17,7 +17,8 @@ from loadkit.readiness.foresight import Doubt
 from loadkit.results.rebuild import rebuild
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_files import Folder
-from loadkit.swarm.workers.membership import Loss, Roster
+from loadkit.swarm.workers.membership import Roster
+from loadkit.verdict.run_facts import Loss
 
 PROFILE = """[load]
 stages = [{ duration = "0s", users = 4 }, { duration = "20s", users = 4 }]
@@ -159,7 +160,7 @@ def test_what_was_foreseen_stands_in_its_files(tmp_path: Path, strict: bool) -> 
     reasons = world.written("summary.json")["verdict"]["reasons"]
     told = "SLO undecided: response p50: too few samples (2 of 7)"
     told += ", and --strict" if strict else ""
-    assert f"{told}, as foreseen: have 9 users" in reasons
+    assert f"{told}, as foreseen; have 9 users" in reasons
 
 
 def test_a_doubt_that_did_not_come_true_is_no_reason(tmp_path: Path) -> None:

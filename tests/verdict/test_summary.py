@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class
 from loadkit.measure.recorder import Recorder
 from loadkit.protocol.expectations import EXPECTED
+from loadkit.verdict.run_facts import Cut, Loss
 from loadkit.verdict.summary import Summary, summarise
+from tests.verdict.known import asked_and_known
 
 # The contract, copied: the keys are what users script against. Of the first version there is
 # nothing missing; what has come since has its place among them.
@@ -21,7 +24,7 @@ CONTRACT = json.loads("""
 {"schema": "loadkit.summary/1", "profile": "smoke", "started_at": "…Z", "duration_s": 30.1,
  "stopped_early": null, "target": "http://127.0.0.1:8100",
  "verdict": {"slo": "pass|fail|none", "validity": "valid|suspect|invalid", "reasons": ["…"],
-             "exit_code": 0, "strict": false},
+             "exit_code": 0, "strict": false, "reasons_detail": []},
  "sessions": {"started": 0, "completed": 0, "peak_concurrent": 0,
               "ended": {"user_end": 0, "natural_end": 0, "abandoned": 0, "client_handoff": 0,
                         "failed": 0, "cut_off": 0}},
@@ -74,14 +77,7 @@ def summary_of(*acts: Callable[[Recorder], None], **options: Any) -> Summary:
     for act in acts:
         act(recorder)
     ledger.add("w", 1, recorder.take(10.0))
-    settings: dict[str, Any] = {
-        "profile": "smoke",
-        "started_at": "2026-11-22T15:06:54Z",
-        "duration_s": 30.1,
-        "target": "http://127.0.0.1:8100",
-        "workers": 1,
-    }
-    return summarise(ledger, **(settings | options))
+    return summarise(ledger, *asked_and_known(**options))
 
 
 def test_the_keys_are_those_of_the_contract_in_its_order() -> None:
@@ -112,8 +108,8 @@ def test_a_summary_survives_json() -> None:
         strict=True,
         aborted="response p95 broken for 30 s",
         asked_sessions=1,
-        workers_lost=[LOST],
-        workers_refused=["old_1"],
+        workers_lost=(LOST,),
+        workers_refused=("old_1",),
         heartbeats_lost=2,
     )
     assert Summary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
@@ -125,6 +121,7 @@ def test_a_summary_of_the_first_version_is_read() -> None:
     for key in ("stopped_early", "intervals_ms"):
         del old[key]
     del old["verdict"]["strict"]
+    del old["verdict"]["reasons_detail"]
     for key in list(old["generator"])[5:]:
         del old["generator"][key]
     for line in old["slo"]:
@@ -188,10 +185,14 @@ def broken_tool(recorder: Recorder) -> None:
     recorder.fail(Failure.INTERNAL, "KeyError: 'x'")
 
 
+def out_of_files(recorder: Recorder) -> None:
+    recorder.fail(Failure.LOCAL_LIMIT, "too many open files")
+
+
 HOLDS, BREAKS = [("response.p90", 2500.0)], [("response.p90", 100.0)]
 UNKNOWN = [("response.p99", 2500.0)]
-CUT = {"at_s": 50.0, "asked_s": 60.0, "reason": "killed", "half_written_lines": 0}
-LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
+CUT = Cut(50.0, 60.0, "killed", sessions_live=3, half_written_lines=0)
+LOST = Loss("host_1a2b", 12.5, 40)
 
 
 @pytest.mark.parametrize(
@@ -215,15 +216,15 @@ LOST = {"worker": "host_1a2b", "at_s": 12.5, "sessions_live": 40}
         ([good_run], {"limits": HOLDS, "stopped": "after 3 of 60 s"}, "pass", "invalid", 3),
         ([good_run], {"stopped": "after 59.8 of 60 s"}, "none", "invalid", 3),
         ([good_run], {"limits": HOLDS, "cut": CUT}, "pass", "invalid", 3),
-        ([good_run], {"limits": HOLDS, "workers_lost": [LOST]}, "pass", "suspect", 0),
+        ([good_run], {"limits": HOLDS, "workers_lost": (LOST,)}, "pass", "suspect", 0),
         ([good_run], {"limits": HOLDS, "heartbeats_lost": 1}, "pass", "suspect", 0),
-        ([good_run], {"limits": HOLDS, "workers_refused": ["old_1"]}, "pass", "suspect", 0),
-        ([good_run], {"limits": HOLDS, "local_limits": 1}, "pass", "invalid", 3),
+        ([good_run], {"limits": HOLDS, "workers_refused": ("old_1",)}, "pass", "suspect", 0),
+        ([good_run, out_of_files], {"limits": HOLDS}, "pass", "invalid", 3),
         ([good_run], {"limits": HOLDS, "undelivered_s": 5.0}, "pass", "suspect", 0),
         ([good_run], {"limits": HOLDS, "undelivered_s": 20.0}, "pass", "invalid", 3),
         (
-            [good_run],
-            {"limits": BREAKS, "aborted": "x", "local_limits": 1},
+            [good_run, out_of_files],
+            {"limits": BREAKS, "aborted": "x"},
             "fail",
             "invalid",
             3,
@@ -257,22 +258,23 @@ def test_reasons_name_doubts_first_and_then_every_line_that_did_not_hold() -> No
     """In words, with the figures; the end before its time comes between."""
     limits = [("response.p90", 100.0), *UNKNOWN, ("turns.answered", 0)]
     verdict = summary_of(
-        good_run, limits=limits, workers_lost=[LOST], aborted="broken for 30 s"
+        good_run, limits=limits, workers_lost=(LOST,), aborted="broken for 30 s"
     ).verdict
-    assert verdict.reasons[0].startswith("1 worker went away during the run (host_1a2b)")
+    said = list(map(str, verdict.reasons))
+    assert said[0].startswith("1 worker went away during the run (host_1a2b)")
     assert verdict.doubts == verdict.reasons[:1]
-    assert verdict.reasons[1] == "stopped early: broken for 30 s"
-    assert verdict.reasons[2].startswith("SLO broken: response p90 844 ms > 100 ms")
-    assert verdict.reasons[3:] == (
+    assert said[1] == "stopped early: broken for 30 s"
+    assert said[2].startswith("SLO broken: response p90 844 ms > 100 ms")
+    assert said[3:] == [
         "SLO undecided: response p99: too few samples (50 of 459)",
         "SLO broken: turns answered 50 > 0",
-    )
+    ]
 
 
 def test_a_strict_run_says_that_it_was_strict() -> None:
     """Else the exit code of an undecided objective would puzzle."""
     (reason,) = summary_of(good_run, limits=UNKNOWN, strict=True).verdict.reasons
-    assert reason == "SLO undecided: response p99: too few samples (50 of 459), and --strict"
+    assert str(reason) == "SLO undecided: response p99: too few samples (50 of 459), and --strict"
 
 
 def test_a_percentile_that_the_count_does_not_support_has_no_interval() -> None:
@@ -298,22 +300,22 @@ def test_the_generator_keeps_what_speaks_against_it() -> None:
         good_run,
         lambda r: r.gauge("gc_pause_ms", 12.5),
         lambda r: r.gauge("ports_percent", 40.0),
-        workers_lost=[LOST],
-        workers_refused=["old_1"],
+        workers_lost=(LOST,),
+        workers_refused=("old_1",),
         heartbeats_lost=3,
     ).generator
     assert generator["gc_pause_ms"]["max"] == 12.5
     assert generator["ports_percent"]["max"] == 40.0
     assert generator["files_percent"] == {}
-    assert generator["workers_lost"] == [LOST]
+    assert generator["workers_lost"] == [asdict(LOST)]
     assert generator["workers_refused"] == ["old_1"]
     assert generator["heartbeats_lost"] == 3
 
 
 def test_without_an_slo_the_reason_names_what_failed() -> None:
     """An exit code of 1 is never left unexplained."""
-    reasons = summary_of(good_run, failing).verdict.reasons
-    assert reasons == ("no SLO, and something failed: 1 error",)
+    (reason,) = summary_of(good_run, failing).verdict.reasons
+    assert str(reason) == "no SLO, and something failed: 1 error"
 
 
 def test_every_count_can_be_an_objective() -> None:
@@ -325,16 +327,7 @@ def test_every_count_can_be_an_objective() -> None:
 
 def test_users_without_a_single_session_are_an_invalid_run() -> None:
     """A worker that missed the start of the run must not let it pass."""
-    nothing = summarise(
-        Ledger(),
-        profile="smoke",
-        started_at="2026-11-22T15:06:54Z",
-        duration_s=30.0,
-        target="http://127.0.0.1:8100",
-        workers=1,
-        asked_users=5,
-        peak_users=5,
-    )
+    nothing = summarise(Ledger(), *asked_and_known(asked_users=5, peak_users=5))
     assert nothing.verdict.validity == "invalid"
     assert nothing.verdict.exit_code == 3
 
@@ -396,9 +389,7 @@ def test_a_violation_says_what_was_expected_how_far_it_spread_and_what_shows_it(
         recorder.violate("sequence_gap", f"{len(frames)}", Origin(session="s"), lambda f=frames: f)
     recorder.count(f"{VIOLATED}.sequence_gap")
     ledger.add("w", 1, recorder.take(10.0))
-    summary = summarise(
-        ledger, profile="p", started_at="2026-01-01T00:00:00Z", duration_s=10, target="t", workers=1
-    )
+    summary = summarise(ledger, *asked_and_known())
     told = {
         "sequence_gap": {
             "count": 3,

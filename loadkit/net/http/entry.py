@@ -11,6 +11,7 @@ from loadkit.figures import Count, Phase, Wait
 from loadkit.net.http.rest import Api
 from loadkit.net.http.token import expired, expiry
 from loadkit.net.interfaces import Itinerary, Recorder, Setting
+from loadkit.security import redaction
 
 __all__ = ["Entry", "count_status", "enter", "refreshed"]
 
@@ -51,7 +52,7 @@ class Entry(NamedTuple):
 
 
 def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
-    """Take a new token for a session that goes on.
+    """Take a new token for a session that goes on; it is held as a secret, and the old one is not.
 
     Raises:
         RemoteError: as `enter`.
@@ -67,6 +68,8 @@ def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -
         raise
     finally:
         api.close()
+    redaction.hold(token)
+    redaction.release(entry.token)
     return entry._replace(token=token)
 
 

@@ -1,44 +1,15 @@
 """Which workers take part in a run: who came, who was lost, who was sent away, and who has what."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING
 
-__all__ = ["Absence", "Loss", "Roster"]
+from loadkit.verdict.run_facts import Absence, Loss
+
+__all__ = ["Roster"]
 
 _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 is still in time
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A worker that went away during the run.
-
-    Attributes:
-        worker: its name.
-        at_s: when that was noticed, in seconds of the run.
-        sessions_live: sessions that it had by its last report.
-    """
-
-    worker: str
-    at_s: float
-    sessions_live: int
-
-
-@dataclass(slots=True)
-class Absence:
-    """A time without any worker.
-
-    Attributes:
-        from_s: when the last of them was last heard of, in seconds of the run.
-        to_s: when there was one again; None if there never was.
-        started: how many were started again by the master; None as long as that is undecided.
-    """
-
-    from_s: float
-    to_s: float | None = None
-    started: int | None = None
 
 
 class Roster:

@@ -18,8 +18,9 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Stage
 from loadkit.swarm.workers.assignment import Deal
 from loadkit.swarm.workers.handshake import Hello, objection
-from loadkit.swarm.workers.membership import Absence, Loss, Roster
+from loadkit.swarm.workers.membership import Roster
 from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
+from loadkit.verdict.run_facts import Absence, Loss
 
 __all__ = ["Crew"]
 

@@ -16,7 +16,7 @@ import psutil
 
 from loadkit.machine import lifeline
 from loadkit.stats.number_format import plural
-from loadkit.swarm.workers.membership import Absence
+from loadkit.verdict.run_facts import Absence
 
 __all__ = ["Reserve"]
 
