@@ -184,6 +184,8 @@ class Conductor:
         self._folder = Folder(
             results_folder(parent, self._chosen.profile().name, datetime.now(UTC))
         )
+        if self.withdrawn:  # by a signal, while the target was looked at
+            self.withdraw()
 
     def withdraw(self) -> None:
         """There will be no run: leave no empty folder, and wait for no worker."""

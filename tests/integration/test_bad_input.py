@@ -289,7 +289,7 @@ class TestASignalInMidRun:
         command = doors(profile(tmp_path, seconds=600), server.url, tmp_path / "out")[0]
         ended = run([*command, "--locustfile", own], tmp_path, SECRETS)
         assert ended.code == 130, ended.output
-        assert not [*(tmp_path / "out").glob("*/*")], "a run has begun"
+        assert not [*(tmp_path / "out").glob("*")]
 
     def test_before_the_first_user_ends_it_too(self, server: Simulator, tmp_path: Path) -> None:
         command = doors(profile(tmp_path, seconds=600), server.url, tmp_path / "out")[0]

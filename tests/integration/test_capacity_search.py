@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fleet_of_workers import LOCUSTFILE
-from processes import LOADKIT, SECRETS, Simulator, run, simulator, started
+from processes import LOADKIT, READY_LOCUST, SECRETS, Simulator, run, simulator, started
 
 SLOTS, SERVICE_MS = 2, 100
 # A user says the next thing at once. So n users are always n in line before two agents, and who
@@ -66,16 +66,26 @@ def queue(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield running
 
 
-def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
-    """A search that the machine it runs on does not end, however busy that is."""
+def own_locustfile(path: Path) -> Path:
+    """Beside a profile: searches that the machine they run on does not end, however busy it is."""
     own = path.with_name("locustfile.py")
     own.write_text(
         "from loadkit.verdict import validity\n"
         'validity.LAG_INVALID_MS = validity.SATURATED_SHARE = float("inf")\n'
         f"{LOCUSTFILE.read_text()}"
     )
+    return own
+
+
+def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
     words = [LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
-    return [*words, "--locustfile", own, *more]
+    return [*words, "--locustfile", own_locustfile(path), *more]
+
+
+def alone(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
+    """The same by Locust, in one process."""
+    words = [READY_LOCUST, "-f", own_locustfile(path), "--headless", "--loglevel", "WARNING"]
+    return [*words, "--capacity", "--profile", path, "-H", server.url, "--out", out, *more]
 
 
 def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
@@ -83,7 +93,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
 ) -> None:
     """The answer, its evidence and the words are in the files and on the terminal."""
     path, first, second = searched(tmp_path), tmp_path / "first", tmp_path / "second"
-    with started(command(path, queue, first), tmp_path, SECRETS) as process:
+    with started(alone(path, queue, first), tmp_path, SECRETS) as process:
         process.wait_for(lambda: list(first.glob("*/capacity.json")), "a step was done")
         process.send(signal.SIGINT)
         ended = process.finish()
@@ -95,7 +105,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     (folder,) = first.iterdir()
     resume = ("--resume", str(folder))
     with simulator(tmp_path, *QUEUE[1:], "agent.slots=3") as stronger:
-        ended = run(command(path, stronger, second, *resume), tmp_path, SECRETS)
+        ended = run(alone(path, stronger, second, *resume), tmp_path, SECRETS)
     assert ended.code == 2, ended.output
     assert "was of something else: simulator.agent.slots was 2, now 3." in ended.output
     assert not second.exists()
@@ -134,7 +144,7 @@ def test_the_open_model_searches_a_rate(tmp_path: Path) -> None:
     text = text.replace("min = 2000, max = 2000", "min = 2, max = 2")
     path.write_text(text.replace(f'p50" = "{LIMIT_MS}ms', 'p50" = "5s'))
     with simulator(tmp_path) as server:  # with as many agents as are wanted
-        ended = run(command(path, server, tmp_path / "out"), tmp_path, SECRETS)
+        ended = run(alone(path, server, tmp_path / "out"), tmp_path, SECRETS)
     document = found(tmp_path / "out")
     assert document["capacity"]["limit"] == "ceiling", ended.output
     assert (ended.code, document["capacity"]["load"]) == (0, 12)
@@ -148,7 +158,7 @@ def test_a_profile_without_objectives_is_refused_with_the_line_to_add(
 ) -> None:
     """Before any load."""
     path = searched(tmp_path)
-    ended = run(command(path, queue, tmp_path / "out", "--set", "slo={}"), tmp_path, SECRETS)
+    ended = run(alone(path, queue, tmp_path / "out", "--set", "slo={}"), tmp_path, SECRETS)
     assert ended.code == 2
     assert '"response.p95" = "2.5s"' in ended.output
     assert not (tmp_path / "out").exists()
