@@ -38,6 +38,8 @@ class Failure(StrEnum):
     OVERLOADED = "overloaded"  # the server's words: high load, try again in a moment
     NO_CONVERSATION = "no_conversation"  # the server's words: conversation not found
     AGENT_ERROR = "agent_error"  # the server's words: the agent cannot respond
+    SESSION_ERROR = "session_error"  # the server's words: no such session, connector, …
+    HANDOFF_ERROR = "handoff_error"  # the server's words: no human is to be had, or was told
     END_MISSING = "end_missing"  # USER_END_SESSION without SESSION_END
     TOKEN_EXPIRED = "token_expired"  # a resume refused with 401: the session outlived its token
     SESSION_LOST = "session_lost"  # the server no longer knows the session (401, 404, 4001)

@@ -191,6 +191,7 @@ _ROWS: Final[dict[Talk, _Rows]] = {
         **_TO_CLIENT,
         **_HUMAN_JOINS,
         **dict.fromkeys(_NO_HUMAN, _to(handing_over.no_human, _T.READY)),
+        _E.SYSTEM_MESSAGE: _to(transitions.not_connected, _T.READY),
     },
     _T.WITH_HUMAN: {
         **_TALKING,
@@ -206,6 +207,7 @@ _ROWS: Final[dict[Talk, _Rows]] = {
         **_HUMAN,
         _E.LIVE_AGENT_MESSAGE: _to(transitions.human_answer, _T.WITH_HUMAN),
         _E.LIVE_AGENT_TYPING: _to(transitions.human_types),
+        _E.SYSTEM_MESSAGE: _to(transitions.refused_to_human, _T.WITH_HUMAN),
         _E.SESSION_END: _to(ending.ended_unanswered, _T.ENDED),
     },
     _T.LEFT: {

@@ -27,6 +27,8 @@ _REFUSALS: Final = {
     Family.HIGH_LOAD: (Failure.OVERLOADED, Cue.OVERLOADED),
     Family.NO_CONVERSATION: (Failure.NO_CONVERSATION, Cue.OVERLOADED),
     Family.AGENT_ERROR: (Failure.AGENT_ERROR, Cue.SILENCE),
+    Family.SESSION_ERROR: (Failure.SESSION_ERROR, Cue.SILENCE),
+    Family.HANDOFF_ERROR: (Failure.HANDOFF_ERROR, Cue.NO_HUMAN),
 }
 
 # --- of the socket and the session ----------------------------------------------------------------
@@ -154,6 +156,25 @@ def refused_message(chat: Conversation, now: float, event: Event, out: list[Effe
         chat.owe(Talk.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
     else:
         chat.lose(now, turn, kind, out, cue, refused=True)
+
+
+def refused_to_human(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
+    """The same while a human's answer is owed: their next message may reach them."""
+    about = _system(event, out)
+    turn = chat.turn if event.local_id is None else chat.said(event.local_id)
+    if about in _REFUSALS and turn is not None and turn.is_open:
+        cue = Cue.OVERLOADED if about is Family.HIGH_LOAD else Cue.SILENCE
+        chat.lose(now, turn, _REFUSALS[about][0], out, cue, refused=True)
+
+
+def not_connected(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
+    """The server says in words that no human is to be had; the event may follow, and need not."""
+    if _system(event, out) is not Family.HANDOFF_ERROR:
+        return
+    if event.local_id is None or chat.said(event.local_id) is not None:
+        out.append(Failed(Failure.HANDOFF_ERROR))
+        chat.give_up(now, out)
+        chat.your_turn("", Cue.NO_HUMAN, out)
 
 
 def echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -345,7 +366,9 @@ def human_types(chat: Conversation, now: float, event: Event, out: list[Effect])
 
 def ahead_of_agent(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """An agent speaks that has not joined: after a refusal it may be the last one's answer."""
-    if chat.answers.is_beyond(event):
+    if chat.answers.adds(event):  # what was begun before the refusal is said to its end
+        unprompted(chat, now, event, out)
+    elif chat.answers.is_beyond(event):
         unexpected(chat, now, event, out)
     else:
         out.append(Counted("events.late_answer"))

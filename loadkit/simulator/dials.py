@@ -9,6 +9,7 @@ from loadkit.config.units import Duration, Ratio
 from loadkit.simulator.distributions import Constant, Distribution, Lognormal, Range
 from loadkit.simulator.faults.decline import DriftDials
 from loadkit.simulator.faults.dials import FaultDials
+from loadkit.simulator.faults.error_texts import ErrorDials
 from loadkit.simulator.faults.incidents import IncidentPlan
 
 __all__ = ["AgentDials", "Dials", "HandoffDials", "HistoryDials", "RateLimitDials"]
@@ -285,9 +286,8 @@ class Dials(Table):
     )
     end_without_event: Ratio = Field(
         default=0.0,
-        description="share of natural ends of sessions that do not stream (behind"
-        " `end_conversation: true`, or LIVE_AGENT_LEFT) that are a close with 1000 and no"
-        " SESSION_END",
+        description="share of natural ends (behind LIVE_AGENT_LEFT, or `end_conversation: true`,"
+        " which no stream has) that are a close with 1000 and no SESSION_END",
     )
     survey: Ratio = Field(
         default=0.0,
@@ -312,6 +312,7 @@ class Dials(Table):
         default=HandoffDials(), description="what happens once a user asks for a person"
     )
     rate_limit: RateLimitDials = Field(default=RateLimitDials(), description="what is let in")
+    errors: ErrorDials = Field(default=ErrorDials(), description="what the server cannot do")
     faults: FaultDials = Field(default=FaultDials(), description="what goes wrong on purpose")
     drift: DriftDials = Field(default=DriftDials(), description="what gets worse with time")
     incidents: IncidentPlan = Field(

@@ -36,10 +36,14 @@ from .helpers import (
     queued_session,
     samples,
     sent,
+    system,
     thinking,
     violations,
     waiting_session,
 )
+
+NOT_CONNECTED = "Sorry, we could not connect you to an agent. Please try again."
+NOT_FORWARDED = "Failed to forward message to live agent"
 
 
 def place(number: Any) -> Event:
@@ -475,3 +479,50 @@ def test_a_human_s_answer_may_land_in_a_replay() -> None:
     out = feed(session, (20.1, human_says("Hi.", 11)), (20.1, batch(1)))
     assert durations(out, Phase.LIVE_RESPONSE) == [3.1]
     assert counts(out)["turns.answered_by_replay"] == 1
+
+
+# --- what the server says of it in words ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [[], [event("HANDOFF_FAILED", 9)]])
+def test_a_human_who_cannot_be_connected_is_told_once(after: list[Event]) -> None:
+    """Whether or not the event follows; then the agent is asked again."""
+    session = queued_session()
+    out = feed(session, (12.0, system(NOT_CONNECTED)))
+    assert (failures(out), cues(out)) == ([Failure.HANDOFF_ERROR], ["no_human"])
+    out = feed(session, *((12.1, each) for each in after))
+    assert (cues(out), violations(out), counts(out)) == (
+        [],
+        [],
+        {"handoffs.failed": 1} if after else {},
+    )
+    said = feed(session, (20.0, Say("agent please", due=20.0)))
+    out = feed(session, (20.1, echo(said)), (20.2, event("POLY_AGENT_TRIGGERED_HANDOFF")))
+    assert (counts(out)["handoffs.triggered"], violations(out)) == (1, [])
+
+
+def test_words_about_an_earlier_hand_off_end_no_other() -> None:
+    session = queued_session()
+    out = feed(session, (12.0, system(NOT_CONNECTED, "another's")))
+    assert (counts(out), session.talk) == ({"system.handoff_error": 1}, Talk.QUEUED)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "cue"),
+    [
+        (NOT_FORWARDED, Failure.HANDOFF_ERROR, "silence"),
+        ("Error: Session not found", Failure.SESSION_ERROR, "silence"),
+        ("Error: Conversation not found", Failure.NO_CONVERSATION, "silence"),
+        ("We are experiencing high load.", Failure.OVERLOADED, "overloaded"),
+    ],
+)
+def test_a_message_that_does_not_reach_the_human_is_lost_and_the_next_may(
+    text: str, kind: Failure, cue: str
+) -> None:
+    session = asking_session()
+    out = feed(session, (17.2, system(text)))
+    assert (failures(out), cues(out), sent(out)) == ([kind], [cue], [])
+    assert session.talk is Talk.WITH_HUMAN
+    said = feed(session, (20.0, Say("hi?", due=20.0)))
+    out = feed(session, (20.1, echo(said, 11)), (22.0, human_says("Hello.", 12)))
+    assert (durations(out, Phase.LIVE_RESPONSE), violations(out)) == ([2.0], [])

@@ -51,6 +51,7 @@ PAYLOADS: list[dict[str, Any]] = [
     SOMETHING | {"is_complete": True, "reason": "REASON_NATURAL_END"},
     SOMETHING | {"text": "x" * (LONGEST + 1)},
     {"message": "Our system is experiencing high load."},
+    {"message": "Sorry, we could not connect you to an agent. Please try again."},
     {"message": "Error: Conversation not found"},
 ]
 EVENTS: list[Any] = [

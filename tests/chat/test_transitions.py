@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from loadkit.chat.effects import Finish
 from loadkit.chat.inputs import CUT, ELAPSED, Closed, Opened, Say
 from loadkit.chat.session import Session
 from loadkit.chat.states import Talk
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import Ending, Phase
 
 from .helpers import (
     DUE,
@@ -52,6 +53,10 @@ TROUBLE = "Sorry, I'm having trouble responding right now. Please try again."
     [
         (HIGH_LOAD, Failure.OVERLOADED, "overloaded"),
         (TROUBLE, Failure.AGENT_ERROR, "silence"),
+        ("Error: Session not found", Failure.SESSION_ERROR, "silence"),
+        ("Error: Unable to retrieve session", Failure.SESSION_ERROR, "silence"),
+        ("Error: Connector not found", Failure.SESSION_ERROR, "silence"),
+        ("Sorry, handoff could not be initiated.", Failure.HANDOFF_ERROR, "no_human"),
     ],
 )
 @pytest.mark.parametrize("tied", [False, True])
@@ -65,6 +70,18 @@ def test_a_message_that_is_refused_is_lost_at_once(
     assert (failures(out), cues(out), violations(out)) == ([kind], [cue], [])
     assert counts(out)["turns.lost"] == 1
     assert session.talk is Talk.READY
+
+
+def test_an_error_that_the_end_follows_is_one_failure_and_a_natural_end() -> None:
+    session = waiting_session()
+    out = feed(
+        session,
+        (10.2, system("Error: Session not found")),
+        (10.3, event("SESSION_END", 6, reason="REASON_NATURAL_END")),
+        (10.4, Closed(1000)),
+    )
+    assert (failures(out), violations(out)) == ([Failure.SESSION_ERROR], [])
+    assert finish(out) == Finish(Ending.NATURAL_END)
 
 
 def test_the_next_message_is_answered_and_timed_as_ever() -> None:
@@ -144,6 +161,15 @@ def test_messages_that_follow_one_without_a_conversation_are_lost_with_it() -> N
     late = [thinking(), message("For whom?")]
     assert violations(feed(session, *((10.6, event) for event in late))) == []
     assert session.talk is Talk.JOINING
+
+
+def test_a_follow_up_that_was_begun_may_be_said_to_its_end_after_the_refusal() -> None:
+    session = live_session()
+    feed(session, (2.0, chunk(1, "One more", of="f")))
+    said = feed(session, (2.1, Say("hi", due=2.1)))
+    feed(session, (2.2, echo(said, 6)), (2.3, system(NOT_FOUND, local_id(said))))
+    out = feed(session, (2.4, chunk(2, " thing", of="f", last=True)))
+    assert (counts(out)["events.follow_up"], violations(out)) == (1, [])
 
 
 def test_a_join_that_is_refused_is_sent_again_three_times_at_most() -> None:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from loadkit.protocol.types import RECEIPTS
-from loadkit.simulator.session.agent import BROKEN_OFF, UNABLE_TO_START
+from loadkit.simulator.faults.error_texts import BROKEN_OFF, UNABLE_TO_START
 from loadkit.simulator.session.habits import Habits
 
 from .doubles import JOIN, Ear, World, says
@@ -203,6 +203,13 @@ def test_an_end_may_be_a_close_alone(tmp_path: Path, seed: int, streaming: bool)
     assert (end["sequence"] is None) is not streaming
     assert end["reason"] == "REASON_NATURAL_END"
     assert end["sockets"] == 1
+
+
+def test_what_ends_with_a_live_agent_may_end_in_a_close_alone_in_a_stream_too() -> None:
+    world = World(*LIVE, "end_without_event=1")
+    _, ear, _ = asked(world, streaming=True)
+    world.clock.advance(60)
+    assert (ear.types[-1], ear.closed) == ("LIVE_AGENT_LEFT", 1000)
 
 
 def test_an_end_that_nobody_hears_is_journaled() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATION, UNABLE_TO_START
 from loadkit.simulator.session import session as session_module
-from loadkit.simulator.session.agent import HIGH_LOAD, LONGEST_LINE, UNABLE_TO_START
+from loadkit.simulator.session.agent import LONGEST_LINE
 from loadkit.simulator.session.events import MALFORMED
-from loadkit.simulator.session.session import FULL, NO_CONVERSATION, Reason, Session
+from loadkit.simulator.session.session import Reason, Session
 
 from .doubles import END, HEARTBEAT, JOIN, Ear, World, client_event, says, sequences
 

@@ -9,19 +9,14 @@ from loadkit.protocol.types import EventType
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.dice import Faults
+from loadkit.simulator.faults.error_texts import BROKEN_OFF, HIGH_LOAD, UNABLE_TO_START
 from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.agent_pool import Grant, Pool
 from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.script import Player, Script
 from loadkit.simulator.session.turn import Turn
 
-__all__ = ["BROKEN_OFF", "HIGH_LOAD", "UNABLE_TO_START", "Agent", "Room"]
-
-HIGH_LOAD: Final = "Our system is experiencing high load. Please try again in a moment."
-UNABLE_TO_START: Final = (
-    "Sorry, I'm unable to start a conversation right now. Please try again later."
-)
-BROKEN_OFF: Final = "Sorry, I encountered an error. Please try again."
+__all__ = ["Agent", "Room"]
 
 LONGEST_LINE: Final = 1000
 """Messages of one session that may wait to be answered."""

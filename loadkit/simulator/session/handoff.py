@@ -10,6 +10,7 @@ from loadkit.protocol.types import EventType
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import AgentDials, HandoffDials
 from loadkit.simulator.faults.dice import Faults
+from loadkit.simulator.faults.error_texts import About
 from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.agent_pool import Grant, Pool
 from loadkit.simulator.session.script import Player, Script
@@ -38,6 +39,9 @@ class Hall(Protocol):
 
     def new_message_id(self) -> str:
         """A name for a message, unique within the session."""
+
+    def errs(self, about: About, turn: Turn) -> bool:
+        """Tell of an error, if there is one. Returns whether; what it was about is settled."""
 
     def settled(self, turn: Turn, outcome: str) -> None:
         """A message to the live agent is over: `answered`, `unheard` or `cut_off`."""
@@ -101,6 +105,7 @@ class Handoff:
             mode: see `HandoffDials.mode`.
         """
         self._stamps["mode"] = mode
+        self._story.custom = trigger.custom
         self._stamps["local_id"] = (trigger.custom or {}).get("local_id")
         self._emit(EventType.POLY_AGENT_TRIGGERED_HANDOFF, {})
         trigger.events.append(self._story.events[0])
@@ -127,6 +132,8 @@ class Handoff:
         )
         if self._stamps["joined"] is None or self.over:
             self._hall.settled(turn, "unheard")
+            return
+        if self._hall.errs(About.LIVE_MESSAGE, turn):
             return
         self._waiting.append(turn)
         if self._turn is None and not self._between:
@@ -285,6 +292,8 @@ class Handoff:
             yield from self._count_down(wait, first)
         else:
             yield wait
+        if kind is EventType.HANDOFF_FAILED:
+            self._hall.errs(About.HANDOFF, self._story)
         self._emit(kind, {"reason": reason})
         self._close("timeout" if kind is EventType.HANDOFF_TIMEOUT else "failed")
 

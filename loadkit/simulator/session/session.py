@@ -12,8 +12,10 @@ from uuid import uuid4
 
 from loadkit.protocol.types import EventType
 from loadkit.simulator.clock import Timer
+from loadkit.simulator.faults import error_texts
+from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATION, About
 from loadkit.simulator.faults.flawed_channel import FlawedChannel
-from loadkit.simulator.session.agent import HIGH_LOAD, Agent
+from loadkit.simulator.session.agent import Agent
 from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
 from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
 from loadkit.simulator.session.habits import Habits, receipts_of
@@ -24,13 +26,8 @@ from loadkit.simulator.session.turn import Sent, Turn
 from loadkit.simulator.shared import Setting
 from loadkit.simulator.token_bucket import Bucket
 
-__all__ = ["NOBODY", "NO_CONVERSATION", "Announced", "Reason", "Session"]
+__all__ = ["NOBODY", "Announced", "Reason", "Session"]
 
-NO_CONVERSATION: Final = "Error: Conversation not found"
-"""The answer to a message that comes before anyone asked an agent to join."""
-
-FULL: Final = "Error: Conversation too long"
-"""The answer to a message once `MOST_JOURNALED` is reached."""
 MOST_JOURNALED: Final = 64 * 1024 * 1024
 """Bytes of history after which nothing more is heard of a session but its end."""
 
@@ -247,6 +244,21 @@ class Session:
         sent = self._channel.send(EventType.SYSTEM_MESSAGE, payload, turn.custom, lasting=False)
         turn.events.append({**sent, "text": text})
 
+    def errs(self, about: About, turn: Turn) -> bool:
+        """See `Hall.errs`."""
+        dials = self._dials.errors
+        name = error_texts.draw(dials, about, self._habits)
+        if name is None:
+            return False
+        self.complain(error_texts.TEXTS[name].text, turn)
+        if name in error_texts.JOIN_AGAIN:
+            self._joined = False
+        if about is not About.HANDOFF:
+            self.settled(turn, "refused")
+        if name in error_texts.FINAL and self._habits.has(dials.ends):
+            self.end(Reason.NATURAL_END)
+        return True
+
     def new_message_id(self) -> str:
         """See `Room.new_message_id`."""
         self._messages += 1
@@ -313,8 +325,9 @@ class Session:
 
     def finish(self) -> None:
         """See `Room.finish`."""
-        # A stream bears no mark that it was the last, and a replay would miss the end.
-        may = not self.streaming and bool(self._channel.outlets)
+        # A streamed farewell bears no mark that it was the last, and a replay would miss the end.
+        told = not self.streaming or (self._handoff is not None and self._handoff.took_over)
+        may = told and bool(self._channel.outlets)
         silent = may and self._habits.has(self._dials.end_without_event)
         self.end(Reason.NATURAL_END, silent=silent)
 
@@ -365,7 +378,9 @@ class Session:
             return
         if self._handoff is not None and self._handoff.took_over:
             self._handoff.hear(turn)
-        elif not self._joined:
+            return
+        self._agent.hush()  # the user has spoken
+        if not self._joined:
             self._turn_away(turn, NO_CONVERSATION)
         elif fault == "high_load":
             self._faults.note(fault, message_id=name)
@@ -373,9 +388,8 @@ class Session:
         elif fault == "conversation_not_found":
             self._faults.note(fault, message_id=name)
             self._joined = False  # until the client asks for an agent again
-            self._agent.hush()
             self._turn_away(turn, NO_CONVERSATION)
-        else:
+        elif not self.errs(About.REQUEST if self.refers(turn) else About.MESSAGE, turn):
             self._agent.take(turn)
 
     def _turn_away(self, turn: Turn, text: str) -> None:
