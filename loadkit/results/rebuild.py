@@ -25,7 +25,7 @@ _TOLD: Final = 20
 
 def needed(folder: Path) -> bool:
     """Tell whether a folder is that of a run which never came to its summary."""
-    return os.path.isfile(folder / JOURNAL) and not os.path.lexists(folder / "summary.json")
+    return os.path.lexists(folder / JOURNAL) and not os.path.lexists(folder / "summary.json")
 
 
 def rebuild(folder: Path, left_out: list[str]) -> Summary:
@@ -54,7 +54,9 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
             if not left_out:
                 (folder / JOURNAL).unlink()
             return summary
-    except (OSError, UnreadableError) as error:
+    except UnreadableError as error:
+        raise UsageError(f"{folder / JOURNAL} {error}") from error
+    except OSError as error:
         raise UsageError(f"cannot make the report of {folder}: {error}") from error
 
 

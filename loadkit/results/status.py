@@ -49,7 +49,7 @@ def status(
         UsageError: there is no run in that folder, or its files are damaged.
     """
     path = folder / JOURNAL
-    if not os.path.exists(path):
+    if not os.path.lexists(path):
         return "finished", list(_finished(load_summary(folder, [])))
     try:
         with hold(path) as over:

@@ -193,6 +193,15 @@ SPARED = {
 }
 """Likewise: what a report can do without."""
 
+NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "of 100 GB": (sparse, "is larger than"),
+    "is a pipe": (os.mkfifo, "is a pipe"),
+    "is a folder": (Path.mkdir, "is a folder"),
+    "is a link to itself": (lambda path: path.symlink_to(path.name), "cannot be read"),
+    "is a device": (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+}
+"""What stands in the place of a file, and how that is told."""
+
 CASES = [
     *(
         Case(
@@ -210,30 +219,14 @@ CASES = [
         lambda folder: os.truncate(folder / "summary.json", 2_000),
         ("summary.json is not JSON", "was it cut short"),
     ),
-    Case(
-        "summary of 100 GB",
-        "finished",
-        instead("summary.json", sparse),
-        ("summary.json: is larger than 8 MB",),
-    ),
-    Case(
-        "summary that is a pipe",
-        "finished",
-        instead("summary.json", os.mkfifo),
-        ("summary.json is a pipe",),
-    ),
-    Case("summary that is a folder", "finished", instead("summary.json", Path.mkdir), ("folder",)),
-    Case(
-        "summary that is a link to itself",
-        "finished",
-        instead("summary.json", lambda path: path.symlink_to(path.name)),
-        ("summary.json cannot be read",),
-    ),
-    Case(
-        "summary that is a device",
-        "finished",
-        instead("summary.json", lambda path: path.symlink_to("/dev/zero")),
-        ("summary.json is a device",),
+    *(
+        Case(f"{name} {what}", kind, instead(name, put), (name, words), command)
+        for name, kind, commands in (
+            ("summary.json", "finished", ("report",)),
+            ("journal.jsonl", "killed", ("report", "status")),
+        )
+        for what, (put, words) in NO_FILES.items()
+        for command in commands
     ),
     Case(
         "summary beside a journal",
@@ -279,17 +272,14 @@ CASES = [
         line("state", lambda of: of["books"]["concurrency"].update(highest=-1)),
         ("journal.jsonl", "line 3: books.concurrency.highest", "from a copy"),
     ),
-    Case(
-        "an interval in a thousand years",
-        "killed",
-        line("interval", lambda of: of.update(at=3e8), last=True),
-        ("journal.jsonl: line", "rows after the one before", "left out"),
-    ),
-    Case(
-        "a tick in a thousand years",
-        "killed",
-        line("tick", lambda of: of.update(at=3e8), last=True),
-        ("journal.jsonl: line", "rows after the one before", "left out"),
+    *(
+        Case(
+            f"{kind} in a thousand years",
+            "killed",
+            line(kind, lambda of: of.update(at=3e8), last=True),
+            ("journal.jsonl: line", "rows after the one before", "left out"),
+        )
+        for kind in ("interval", "tick")
     ),
     Case(
         "an interval that lasts a century",
@@ -320,26 +310,6 @@ CASES = [
         "killed",
         line("known", lambda of: of["load"]["stages"][0].update(duration=1e300)),
         ("line 2: load", "1e+300", "take it from a copy"),
-    ),
-    Case(
-        "a journal of 100 GB",
-        "killed",
-        instead("journal.jsonl", sparse),
-        ("journal.jsonl", "is larger than 64 MB"),
-    ),
-    Case(
-        "a journal of 100 GB, looked at",
-        "killed",
-        instead("journal.jsonl", sparse),
-        ("journal.jsonl", "is larger than 64 MB"),
-        "status",
-    ),
-    Case(
-        "a journal that is a pipe",
-        "killed",
-        instead("journal.jsonl", os.mkfifo),
-        ("journal.jsonl is a pipe",),
-        "status",
     ),
     Case(
         "a journal of a later version",
