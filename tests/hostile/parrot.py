@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hostile.peer import TEXT, Peer, Wire, answer, close_frame, create, frame, greet
+from tests.hostile.peer import Peer, Wire, answer, create, greet
+from tests.rfc6455 import TEXT, close_frame, frame
 
 Words = Callable[[str, str], Sequence[str]]
 """Given the access token of a session, and what its person said last, the words to be said."""

@@ -13,7 +13,6 @@ sockets, so that a client which stops giving way does not stop it as well.
 
 import base64
 import contextlib
-import hashlib
 import json
 import socket
 import ssl
@@ -25,7 +24,8 @@ from typing import Any
 
 from gevent.monkey import get_original
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
+from tests.rfc6455 import CLOSE, TEXT, accepted, close_frame, exactly, frame, read_frame, read_raw
+
 PATIENCE = 60.0  # seconds before a script gives up; nothing waits for it to pass
 REASONS = {101: "Switching Protocols", 200: "OK"}
 FATAL_ALERT = bytes.fromhex("15 0303 0002 02 28")  # a TLS record: handshake_failure
@@ -34,21 +34,6 @@ BLOCK = 1 << 16  # bytes that a flood writes at once, at least
 _new_socket: Any = get_original("socket", "socket")  # whatever gevent has made of these
 _start: Any = get_original("_thread", "start_new_thread")
 _sleep: Any = get_original("time", "sleep")
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
-    """A frame as a server writes it: not masked."""
-    size = len(payload)
-    head = bytes([(0x80 if fin else 0) | opcode])
-    if size < 126:
-        return head + bytes([size]) + payload
-    if size < 65536:
-        return head + struct.pack("!BH", 126, size) + payload
-    return head + struct.pack("!BQ", 127, size) + payload
-
-
-def close_frame(code: int, reason: str = "") -> bytes:
-    return frame(CLOSE, struct.pack("!H", code) + reason.encode())
 
 
 def answer(status: int, body: Any = b"", *headers: str) -> bytes:
@@ -83,22 +68,13 @@ class Wire:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    def exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            more = self.sock.recv(size - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
-
     def read_request(self) -> str:
         """The next request's head; its body too."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += self.exactly(1)
+            head += exactly(self.sock, 1)
         self.request = head.decode("latin-1")
-        self.body = self.exactly(int(self.header("Content-Length") or 0))
+        self.body = exactly(self.sock, int(self.header("Content-Length") or 0))
         return self.request
 
     def header(self, name: str) -> str | None:
@@ -110,20 +86,11 @@ class Wire:
 
     def read_frame(self) -> tuple[int, bytes]:
         """A client's frame: opcode and unmasked payload."""
-        first, data = self.read_raw()
-        return first & 0x0F, data
+        return read_frame(self.sock)
 
     def read_raw(self) -> tuple[int, bytes]:
         """A client's frame: its first byte and its unmasked payload."""
-        first, second = self.exactly(2)
-        assert second & 0x80, "a client masks"
-        size = second & 0x7F
-        if size == 126:
-            (size,) = struct.unpack("!H", self.exactly(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", self.exactly(8))
-        mask, data = self.exactly(4), self.exactly(size)
-        return first, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
+        return read_raw(self.sock)
 
     def read_event(self, *kinds: str) -> dict[str, Any]:
         """The client's next event of one of these kinds (`USER_MESSAGE`); of any if none is named.
@@ -161,9 +128,8 @@ class Wire:
 
     def upgrade(self, *then: bytes, headers: tuple[str, ...] = ()) -> None:
         """Answer 101, with `then` in the same segment. The request has been read."""
-        key = self.header("Sec-WebSocket-Key") or ""
-        digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-        accept = f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}"
+        key = accepted(self.header("Sec-WebSocket-Key") or "")
+        accept = f"Sec-WebSocket-Accept: {key}"
         lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
         self.send("\r\n".join([*lines, accept, *headers, "", ""]).encode(), *then)
 

@@ -32,7 +32,8 @@ from loadkit.net.interfaces import Itinerary, Setting
 from loadkit.net.websocket.link import Traffic
 from loadkit.protocol import Event, EventType, Flaw, decode
 from loadkit.security.credentials import Credentials
-from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
+from tests.hostile.peer import Wire, greet, peer, reply
+from tests.rfc6455 import TEXT, close_frame, frame
 
 LONGEST_GAP: Final = 2.0  # seconds that nobody else has a turn; without trouble 0.01
 CALLS_A_BYTE: Final = 3  # an ordinary event of 200 bytes makes some 60

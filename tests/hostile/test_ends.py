@@ -23,21 +23,8 @@ from loadkit.net.preflight.preflight import preflight
 from loadkit.net.websocket.link import Closed, Link, Traffic
 from loadkit.network import Network
 from loadkit.security.credentials import Credentials
-from tests.hostile.peer import (
-    TEXT,
-    Peer,
-    Script,
-    Wire,
-    answer,
-    close_frame,
-    create,
-    frame,
-    grant,
-    greet,
-    peer,
-    reply,
-    token,
-)
+from tests.hostile.peer import Peer, Script, Wire, answer, create, grant, greet, peer, reply, token
+from tests.rfc6455 import TEXT, close_frame, frame
 
 CREDENTIALS = Credentials("connector-secret-9f2c", "shop.example")
 QUERY = "access_token=e30.e30.c2ln&session_id=1"

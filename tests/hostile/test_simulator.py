@@ -14,6 +14,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -37,15 +38,15 @@ from websockets.streams import StreamReader
 
 from loadkit.simulator.app import connection
 from loadkit.simulator.app import rest_api as rest
+from tests.rfc6455 import BINARY, CLOSE, CONT, PING, PONG, TEXT
+from tests.rfc6455 import frame as server_frame
 
-CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 LIMIT = 128 * 1024  # `max_message_size_bytes`
 OPEN = None  # what a socket that is not closed has for a close code
 GROWTH = 250  # megabytes that the server may take for one attack
 FLOOD = 8.0  # seconds for a flood at most: it ends by itself, or is as long as it says
 CUT_WITHIN = 120.0  # of a flood that ends when it is cut
 PATIENCE = 30.0
-FIN = 0x80
 
 
 class Server(NamedTuple):
@@ -84,29 +85,8 @@ SECRET = b"a-secret-of-somebody"
 # Frames.
 
 
-def frame(
-    opcode: int,
-    payload: bytes = b"",
-    *,
-    first: int = FIN,
-    masked: bool = True,
-    width: int | None = None,
-) -> bytes:
-    """A frame as a client writes it, or as none may.
-
-    Args:
-        first: the upper half of the first byte: FIN and the reserved bits.
-        width: bytes of the length, None for as few as will do.
-    """
-    size, key = len(payload), b"\x13\x37\xbe\xef"
-    if width is None:
-        width = 0 if size < 126 else 2 if size < 65536 else 8
-    length = b"" if not width else size.to_bytes(width)
-    head = bytes([{0: size, 2: 126, 8: 127}[width]]) + length
-    head = bytes([first | opcode, head[0] | (0x80 if masked else 0)]) + head[1:]
-    if not masked:
-        return head + payload
-    return head + key + bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))
+frame = partial(server_frame, key=b"\x13\x37\xbe\xef")
+"""A frame as a client writes it, or as none may."""
 
 
 def close(code: int, reason: bytes = b"") -> bytes:
@@ -126,57 +106,57 @@ FRAMES: dict[str, tuple[bytes, int | None]] = {
     "an empty text": (frame(TEXT), OPEN),
     "a text of just the limit": (frame(TEXT, b" " * LIMIT), OPEN),
     "a text one byte over it": (frame(TEXT, b" " * (LIMIT + 1)), 1009),
-    "fragments": (frame(TEXT, BEAT[:9], first=0) + frame(CONT, BEAT[9:]), OPEN),
+    "fragments": (frame(TEXT, BEAT[:9], fin=False) + frame(CONT, BEAT[9:]), OPEN),
     "a ping between fragments": (
-        frame(TEXT, BEAT[:9], first=0) + frame(PING, b"x") + frame(CONT, BEAT[9:]),
+        frame(TEXT, BEAT[:9], fin=False) + frame(PING, b"x") + frame(CONT, BEAT[9:]),
         OPEN,
     ),
     "empty fragments": (
-        frame(TEXT, first=0) + frame(CONT, first=0) * 500 + frame(CONT, BEAT),
+        frame(TEXT, fin=False) + frame(CONT, fin=False) * 500 + frame(CONT, BEAT),
         OPEN,
     ),
     "fragments over the limit": (
-        frame(TEXT, b" " * LIMIT, first=0) + frame(CONT, b" "),
+        frame(TEXT, b" " * LIMIT, fin=False) + frame(CONT, b" "),
         1009,
     ),
     "a letter split over fragments": (
-        frame(TEXT, b"\xc3", first=0) + frame(CONT, b"\xa9"),
+        frame(TEXT, b"\xc3", fin=False) + frame(CONT, b"\xa9"),
         OPEN,
     ),
     "a pong nobody asked for": (frame(PONG, b"x" * 125), OPEN),
     "a ping of 125 bytes": (frame(PING, b"x" * 125), OPEN),
-    "no mask": (frame(TEXT, BEAT, masked=False), 1002),
-    "a ping without a mask": (frame(PING, masked=False), 1002),
-    "a close without a mask": (frame(CLOSE, masked=False), 1002),
-    "reserved bit 1": (frame(TEXT, BEAT, first=FIN | 0x40), 1002),
-    "reserved bit 2": (frame(TEXT, BEAT, first=FIN | 0x20), 1002),
-    "reserved bit 3": (frame(TEXT, BEAT, first=FIN | 0x10), 1002),
-    "a reserved bit of a ping": (frame(PING, first=FIN | 0x40), 1002),
+    "no mask": (frame(TEXT, BEAT, key=b""), 1002),
+    "a ping without a mask": (frame(PING, key=b""), 1002),
+    "a close without a mask": (frame(CLOSE, key=b""), 1002),
+    "reserved bit 1": (frame(TEXT, BEAT, reserved=0x40), 1002),
+    "reserved bit 2": (frame(TEXT, BEAT, reserved=0x20), 1002),
+    "reserved bit 3": (frame(TEXT, BEAT, reserved=0x10), 1002),
+    "a reserved bit of a ping": (frame(PING, reserved=0x40), 1002),
     "a reserved bit of a continuation": (
-        frame(TEXT, b"a", first=0) + frame(CONT, b"b", first=FIN | 0x40),
+        frame(TEXT, b"a", fin=False) + frame(CONT, b"b", reserved=0x40),
         1002,
     ),
-    "a ping in fragments": (frame(PING, first=0), 1002),
-    "a close in fragments": (frame(CLOSE, first=0), 1002),
+    "a ping in fragments": (frame(PING, fin=False), 1002),
+    "a close in fragments": (frame(CLOSE, fin=False), 1002),
     "a ping of 126 bytes": (frame(PING, b"x" * 126), 1002),
     "a pong of 64 KB": (frame(PONG, b"x" * 65536), 1002),
     "a close of 126 bytes": (close(1000, b"x" * 124), 1002),
     "the continuation of nothing": (frame(CONT, BEAT), 1002),
     "a continuation after the end": (frame(TEXT, BEAT) + frame(CONT, b"x"), 1002),
-    "a text within a text": (frame(TEXT, b"a", first=0) + frame(TEXT, BEAT), 1002),
-    "a binary within an empty text": (frame(TEXT, first=0) + frame(BINARY, b""), 1002),
+    "a text within a text": (frame(TEXT, b"a", fin=False) + frame(TEXT, BEAT), 1002),
+    "a binary within an empty text": (frame(TEXT, fin=False) + frame(BINARY, b""), 1002),
     "no UTF-8": (frame(TEXT, b"\xff\xfe"), 1007),
     "half a letter": (frame(TEXT, b"caf\xc3"), 1007),
     "a surrogate": (frame(TEXT, b"\xed\xa0\x80"), 1007),
     "an overlong letter": (frame(TEXT, b"\xc0\xaf"), 1007),
     "a letter beyond Unicode": (frame(TEXT, b"\xf4\x90\x80\x80"), 1007),
-    "no UTF-8 in a fragment": (frame(TEXT, b"\xff", first=0) + frame(CONT, b"a"), 1007),
+    "no UTF-8 in a fragment": (frame(TEXT, b"\xff", fin=False) + frame(CONT, b"a"), 1007),
     "a close without a code": (frame(CLOSE), 1005),
     "half a code": (frame(CLOSE, b"\x03"), 1002),
     "a reason that is no UTF-8": (close(1000, b"\xff"), 1007),
-    "a length that needs fewer bytes, of 16 bits": (frame(TEXT, BEAT, width=2), 1002),
-    "a length that needs fewer bytes, of 64 bits": (frame(TEXT, BEAT, width=8), 1002),
-    "2 bytes would do for 300": (frame(TEXT, b" " * 300, width=8), 1002),
+    "a length that needs fewer bytes, of 16 bits": (frame(TEXT, BEAT, form=126), 1002),
+    "a length that needs fewer bytes, of 64 bits": (frame(TEXT, BEAT, form=127), 1002),
+    "2 bytes would do for 300": (frame(TEXT, b" " * 300, form=127), 1002),
     "a text of 4 EB": (b"\x81\xff" + (1 << 62).to_bytes(8) + bytes(4) + b"x" * 1000, 1009),
     "a length with its top bit": (b"\x81\xff" + (1 << 63).to_bytes(8) + bytes(4), 1002),
     **{f"opcode {n}": (frame(n), 1002) for n in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)},
@@ -201,25 +181,25 @@ STRICTER = {
 """Where RFC 6455 (section 5.2) leaves no choice, and the other server takes it all the same."""
 
 DEFLATED: dict[str, tuple[bytes, int | None]] = {
-    "a packed text": (frame(TEXT, packed(BEAT), first=FIN | 0x40), OPEN),
+    "a packed text": (frame(TEXT, packed(BEAT), reserved=0x40), OPEN),
     "two of them": (
-        frame(TEXT, packed(BEAT), first=FIN | 0x40) + frame(TEXT, packed(BEAT), first=FIN | 0x40),
+        frame(TEXT, packed(BEAT), reserved=0x40) + frame(TEXT, packed(BEAT), reserved=0x40),
         OPEN,
     ),
     "one that is not packed": (frame(TEXT, BEAT), OPEN),
     "packed fragments": (
-        frame(TEXT, packed(BEAT)[:5], first=0x40) + frame(CONT, packed(BEAT)[5:]),
+        frame(TEXT, packed(BEAT)[:5], fin=False, reserved=0x40) + frame(CONT, packed(BEAT)[5:]),
         OPEN,
     ),
     "a packed continuation": (
-        frame(TEXT, packed(BEAT)[:5], first=0x40) + frame(CONT, b"", first=FIN | 0x40),
+        frame(TEXT, packed(BEAT)[:5], fin=False, reserved=0x40) + frame(CONT, b"", reserved=0x40),
         1002,
     ),
-    "a packed ping": (frame(PING, packed(b"x"), first=FIN | 0x40), 1002),
-    "what was never packed": (frame(TEXT, b"\xff" * 20, first=FIN | 0x40), 1002),
-    "a bomb": (frame(TEXT, packed(b" " * 50_000_000), first=FIN | 0x40), 1009),
-    "packed, and no UTF-8": (frame(TEXT, packed(b"\xff"), first=FIN | 0x40), 1007),
-    "reserved bit 2": (frame(TEXT, packed(BEAT), first=FIN | 0x60), 1002),
+    "a packed ping": (frame(PING, packed(b"x"), reserved=0x40), 1002),
+    "what was never packed": (frame(TEXT, b"\xff" * 20, reserved=0x40), 1002),
+    "a bomb": (frame(TEXT, packed(b" " * 50_000_000), reserved=0x40), 1009),
+    "packed, and no UTF-8": (frame(TEXT, packed(b"\xff"), reserved=0x40), 1007),
+    "reserved bit 2": (frame(TEXT, packed(BEAT), reserved=0x60), 1002),
 }
 """The same where compression was agreed on."""
 
@@ -287,7 +267,7 @@ def test_packed_frames_are_read_as_rfc_7692_has_it(deflating: Client, attack: st
 
 def test_frames_that_come_byte_by_byte_are_the_same_frames(server: Server) -> None:
     """The pieces that the network makes of them mean nothing."""
-    data = frame(TEXT, BEAT[:9], first=0) + frame(PING, b"p") + frame(CONT, BEAT[9:])
+    data = frame(TEXT, BEAT[:9], fin=False) + frame(PING, b"p") + frame(CONT, BEAT[9:])
     data += frame(TEXT, b" " * 300) + close(4000)
     with RawSocket(server.client, server.client.place()) as wire:
         wire.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -555,9 +535,9 @@ FLOODS: dict[str, Flood] = {
     "pings": Flood(b"", frame(PING) * 10_000),
     "pings of 125 bytes": Flood(b"", frame(PING, b"x" * 125) * 1000),
     "pongs": Flood(b"", frame(PONG) * 10_000),
-    "fragments without end": Flood(frame(TEXT, first=0), frame(CONT, first=0) * 10_000),
+    "fragments without end": Flood(frame(TEXT, fin=False), frame(CONT, fin=False) * 10_000),
     "a message without end": Flood(
-        frame(TEXT, first=0), frame(CONT, b"x" * 1000, first=0) * 100, True
+        frame(TEXT, fin=False), frame(CONT, b"x" * 1000, fin=False) * 100, True
     ),
     "a frame without end": Flood(
         b"\x81\xff" + (1 << 62).to_bytes(8) + bytes(4), bytes(100_000), True

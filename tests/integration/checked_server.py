@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from processes import TOKEN
 
-from tests.hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, frame, token
+from tests.hostile.peer import Wire, answer, token
+from tests.rfc6455 import CLOSE, TEXT, close_frame, frame
 
 CAPABILITIES = {
     "max_message_size_bytes": 131072,

@@ -13,7 +13,8 @@ import gevent
 import pytest
 from fleet import IDLE, WHOLE, Outing, drive, profile
 
-from tests.hostile.peer import CLOSE, TEXT, Wire, answer, close_frame, greet, peer, reply
+from tests.hostile.peer import Wire, answer, greet, peer, reply
+from tests.rfc6455 import CLOSE, TEXT, close_frame
 
 CLIENTS = ("reference", "android", "ios", "web", "web-context")
 FAIL = "SYSTEM_MESSAGE"

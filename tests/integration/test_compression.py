@@ -14,7 +14,8 @@ from loadkit.chat.personas import PERSONAS, Compression
 from loadkit.figures import Client, Count
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Link, Traffic
-from tests.hostile.peer import CONT, PING, PONG, TEXT, Wire, frame, peer
+from tests.hostile.peer import Wire, peer
+from tests.rfc6455 import CONT, PING, PONG, TEXT, frame
 
 OFFER = "Sec-WebSocket-Extensions"
 TAIL = b"\x00\x00\xff\xff"

@@ -1,8 +1,6 @@
 """One WebSocket against scripted servers on loopback: what a link survives, reports and sends."""
 
-import base64
 import gzip
-import hashlib
 import logging
 import struct
 import subprocess
@@ -26,52 +24,25 @@ from loadkit.net.websocket.link import Closed, Link, Traffic
 from loadkit.net.websocket.timestamps import ArrivalClock
 from loadkit.protocol import Flaw, FlawKind
 from loadkit.security.redaction import note
+from tests.rfc6455 import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    accepted,
+    close_frame,
+    exactly,
+    frame,
+    read_frame,
+)
 
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 TOKEN = "eyJh.c2Vj.cmV0"
 QUERY = f"session_id=s-1&access_token={TOKEN}"
 SOON = 5.0  # seconds: far more than loopback ever needs
 
 Script = Callable[[Any], None]
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:
-    """A frame as a server writes it."""
-    size = len(payload)
-    head = bytes([(0x80 if fin else 0) | opcode])
-    if size < 126:
-        return head + bytes([size]) + payload
-    if size < 65536:
-        return head + struct.pack("!BH", 126, size) + payload
-    return head + struct.pack("!BQ", 127, size) + payload
-
-
-def close_frame(code: int, reason: str = "") -> bytes:
-    return frame(CLOSE, struct.pack("!H", code) + reason.encode())
-
-
-def exactly(sock: Any, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = sock.recv(size - len(data))
-        if not more:
-            raise EOFError
-        data += more
-    return data
-
-
-def read_frame(sock: Any) -> tuple[int, bytes]:
-    """A client's frame: opcode and unmasked payload; EOFError at the end of the stream."""
-    first, second = exactly(sock, 2)
-    assert second & 0x80, "a client masks"
-    size = second & 0x7F
-    if size == 126:
-        (size,) = struct.unpack("!H", exactly(sock, 2))
-    elif size == 127:
-        (size,) = struct.unpack("!Q", exactly(sock, 8))
-    mask = exactly(sock, 4)
-    data = exactly(sock, size)
-    return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
 
 
 def read_request(sock: Any) -> str:
@@ -85,10 +56,9 @@ def accept(sock: Any, then: bytes = b"") -> str:
     """Answer 101, with `then` in the same segment; return the request."""
     request = read_request(sock)
     (key,) = [line[19:] for line in request.split("\r\n") if line.startswith("Sec-WebSocket-Key: ")]
-    digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
     sock.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n" + then
+        b"Sec-WebSocket-Accept: " + accepted(key).encode() + b"\r\n\r\n" + then
     )
     return request
 

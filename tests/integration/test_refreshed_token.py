@@ -9,18 +9,8 @@ import pytest
 from fleet import IDLE, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
-from tests.hostile.peer import (
-    CLOSE,
-    TEXT,
-    Wire,
-    answer,
-    close_frame,
-    converse,
-    greet,
-    peer,
-    reply,
-    token,
-)
+from tests.hostile.peer import Wire, answer, converse, greet, peer, reply, token
+from tests.rfc6455 import CLOSE, TEXT, close_frame
 
 LIVES = 301.0  # seconds of a token, of which a client uses the first one
 

@@ -14,7 +14,8 @@ import pytest
 from fleet import HUMAN, STREAMED, WHOLE, Outing, drive, profile, under
 
 from loadkit.protocol.expectations import smallest
-from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
+from tests.hostile.peer import Wire, greet, peer, reply
+from tests.rfc6455 import TEXT, close_frame, frame
 
 Event = dict[str, Any]
 Part = Callable[[Wire], bytes]

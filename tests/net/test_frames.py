@@ -15,23 +15,10 @@ from loadkit.net.websocket.deflate import Deflate
 from loadkit.net.websocket.flood_allowance import Allowance
 from loadkit.net.websocket.frames import Inbox, Traffic, cut, masked
 from loadkit.protocol import Flaw, FlawKind
+from tests.rfc6455 import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 
 LIMIT = 300  # bytes of a message; more than the 125 that fit the shortest header
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 SIZES = [0, 1, 125, 126, 65535, 65536]  # where the header's form changes, and beside
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, form: int = 0) -> bytes:
-    """A frame as a server writes it.
-
-    Args:
-        form: of the length: 0 for the shortest that it fits, else 126 or 127 though it may fit a
-            shorter one, which `websockets` lets pass.
-    """
-    size = len(payload)
-    form = form or (size if size < 126 else 126 if size < 65536 else 127)
-    length = size.to_bytes({126: 2, 127: 8}[form]) if form > 125 else b""
-    return bytes([(0x80 if fin else 0) | opcode, form]) + length + payload
 
 
 ODD = {
