@@ -4,9 +4,12 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from processes import LOADKIT, SECRETS, profile, run
 
 from tests.hostile.peer import Peer, Wire, answer, create, greet
 from tests.rfc6455 import TEXT, close_frame, frame
@@ -94,3 +97,38 @@ class Parrot(Peer):
         if wire.number % 3 == 0:
             left = {"reason": word, "queue_name": word}
             wire.send(wire.event("CLIENT_HANDOFF_REQUIRED", left))
+
+
+class Ended(NamedTuple):
+    """A run against one."""
+
+    code: int
+    output: str
+    files: dict[str, str]
+    folder: Path
+    parrot: Parrot
+
+
+def against(
+    parrot: Parrot,
+    folder: Path,
+    environment: Mapping[str, str],
+    options: Sequence[object] = (),
+    more: str = "",
+) -> Ended:
+    """A short run of `loadkit run`, each person of which says one thing.
+
+    Args:
+        environment: of the process, beside the secrets.
+        options: further words of its command line.
+        more: tables of its profile.
+    """
+    folder.mkdir(exist_ok=True)
+    turns = "{ min = 1, max = 1 }"
+    path = profile(folder, seconds=1.5, users=12, turns=turns, pause="50ms", more=more)
+    command = [LOADKIT, "run", path, "--host", parrot.url, "--workers", "1"]
+    ended = run([*command, "--out", folder / "out", *options], folder, SECRETS | environment)
+    assert ended.code in (1, 3), ended.output
+    (results,) = (folder / "out").iterdir()
+    files = {file.name: file.read_text() for file in results.iterdir()}
+    return Ended(ended.code, ended.output, files, results, parrot)

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import pytest
 from processes import LOADKIT, SECRETS, TOKEN, profile, run
 
-from tests.hostile.parrot import Parrot
+from tests.hostile.parrot import Parrot, against
 
 PIECE = 12  # characters of a secret that nobody may read
 HEADER = "gate-pass-0123456789-abcdefgh"
@@ -79,25 +79,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list
     parrot = Parrot(words)
     own = folder / "own.py"
     own.write_text(OWN_CLASS)
-    path = profile(folder, seconds=2, users=12, turns="{ min = 1, max = 1 }", pause="50ms")
-    path.write_text(path.read_text().replace("[mix]", "[mix]\nLeaky = 20"))
-    command = [
-        LOADKIT,
-        "run",
-        path,
-        "--host",
-        parrot.url,
-        "--workers",
-        "1",
-        "--out",
-        folder / "out",
-    ]
-    command += ["--header", "X-Gate=GATE_PASS", "--locustfile", own]
-    ended = run(command, folder, SECRETS | {"GATE_PASS": HEADER, "CI": "1", "COLUMNS": "70"})
-    assert ended.code in (1, 3), ended.output
-    (results,) = (folder / "out").iterdir()
-    files = {file.name: file.read_text() for file in results.iterdir()}
-    return files | {"output": ended.output}, parrot.tokens
+    environment = {"GATE_PASS": HEADER, "CI": "1", "COLUMNS": "70"}
+    options = ["--header", "X-Gate=GATE_PASS", "--locustfile", own, "--set", "mix.Leaky=20"]
+    ended = against(parrot, folder, environment, options)
+    return ended.files | {"output": ended.output}, parrot.tokens
 
 
 def test_no_secret_is_anywhere(told: tuple[dict[str, str], list[str]]) -> None:

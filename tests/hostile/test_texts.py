@@ -7,14 +7,13 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
-from processes import LOADKIT, SECRETS, profile, run
+from processes import LOADKIT, run
 
-from tests.hostile.parrot import Parrot, Words
+from tests.hostile.parrot import Ended, Parrot, against
 
 CI = {"GITHUB_ACTIONS": "true", "TF_BUILD": "True", "GITLAB_CI": "true", "TEAMCITY_VERSION": "1"}
 ATTACKS = (
@@ -37,45 +36,15 @@ HIDDEN = re.compile(
 ALIVE = re.compile(r"@\w|://|www\.|#\d")
 
 
-class Ended(NamedTuple):
-    code: int
-    output: str
-    folder: Path
-    said: list[str]
-
-
-def against(words: Words, folder: Path, environment: dict[str, str], more: str = "") -> Ended:
-    """A run against a server that says these words."""
-    parrot = Parrot(words)
-    folder.mkdir()
-    options = {"seconds": 1.5, "users": 12, "turns": "{ min = 1, max = 1 }", "pause": "50ms"}
-    path = profile(folder, more=more, **options)
-    command = [
-        LOADKIT,
-        "run",
-        path,
-        "--host",
-        parrot.url,
-        "--workers",
-        "1",
-        "--out",
-        folder / "out",
-    ]
-    ended = run(command, folder, SECRETS | environment)
-    (results,) = (folder / "out").iterdir()
-    return Ended(ended.code, ended.output, results, parrot.said)
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ended, Ended]]:
     """One of attacks on a CI console, and one of a server that repeats what people say."""
     folder = tmp_path_factory.mktemp("texts")
     hidden = '[results]\ntexts = "hidden"'
     with ThreadPoolExecutor() as pool:
-        attacked = pool.submit(against, lambda *_: ATTACKS, folder / "attacked", CI)
-        asked = pool.submit(
-            against, lambda _, said: [said or "nothing"], folder / "hidden", {}, hidden
-        )
+        attacks, echo = Parrot(lambda *_: ATTACKS), Parrot(lambda _, said: [said or "nothing"])
+        attacked = pool.submit(against, attacks, folder / "attacked", CI)
+        asked = pool.submit(against, echo, folder / "hidden", {}, more=hidden)
         yield attacked.result(), asked.result()
 
 
@@ -95,8 +64,7 @@ def commands(output: str) -> list[str]:
 
 def test_the_attacks_are_told(attacked: Ended) -> None:
     """In the examples, on the console as in the files: what is hidden, as escapes."""
-    assert attacked.code in (1, 3)
-    files = {path.name: path.read_text() for path in attacked.folder.iterdir()}
+    files = attacked.files
     for text in (attacked.output, files["violations.jsonl"], files["summary.md"]):
         assert "seized" in text
     assert r"\\x1b[31mred" in files["violations.jsonl"]
@@ -110,16 +78,14 @@ def test_no_line_of_the_console_is_a_command(attacked: Ended) -> None:
 
 def test_nothing_hidden_is_printed_or_written(attacked: Ended) -> None:
     """A file may be printed on a terminal, too."""
-    for text in (attacked.output, *(path.read_text() for path in attacked.folder.iterdir())):
+    for text in (attacked.output, *attacked.files.values()):
         assert HIDDEN.findall(text) == []
         assert "\ud800" not in text
 
 
 def test_the_page_holds_nothing_that_lives(attacked: Ended) -> None:
     """It is tables, lists and code; no link, image or HTML, and nobody is called."""
-    tokens = (
-        MarkdownIt("commonmark").enable("table").parse((attacked.folder / "summary.md").read_text())
-    )
+    tokens = MarkdownIt("commonmark").enable("table").parse(attacked.files["summary.md"])
     inline = [child for token in tokens for child in token.children or []]
     assert {child.type for child in inline} <= {
         *("text", "code_inline", "strong_open", "strong_close", "text_special", "softbreak")
@@ -168,11 +134,11 @@ def test_what_a_stranger_wrote_is_data_too(attacked: Ended, tmp_path: Path) -> N
 def test_nothing_that_was_said_is_written_where_that_is_hidden(runs: tuple[Ended, Ended]) -> None:
     """The server has said it again as types, ids, reasons, names and errors."""
     ended = runs[1]
-    assert len(ended.said) > 3
-    files = {path.name: path.read_text() for path in ended.folder.iterdir()}
+    assert len(ended.parrot.said) > 3
+    files = ended.files
     for name, text in {"output": ended.output, **files}.items():
         bare = re.sub(r"[\W_]+", "", text)
-        for said in ended.said:
+        for said in ended.parrot.said:
             assert re.sub(r"[\W_]+", "", said) not in bare, name
-    assert f"({len(ended.said[0])} characters)" in files["violations.jsonl"]
+    assert f"({len(ended.parrot.said[0])} characters)" in files["violations.jsonl"]
     assert "POLY_AGENT_JOINED while " in files["violations.jsonl"]
