@@ -11,6 +11,7 @@ from loadkit.chat.effects import Violation
 from loadkit.chat.violations import Wrong
 from loadkit.protocol import Event, EventType, Flaw, decode, lenient_json
 from loadkit.protocol.expectations import NEEDED, WRONG, left_out
+from loadkit.security.redaction import redact
 
 __all__ = ["LOOKED_AT", "Noted", "excerpt", "kept"]
 
@@ -364,7 +365,8 @@ def _short(value: Any, deep: int) -> Any:
     if type(value) is str:
         if len(value) <= LONGEST_TEXT:
             return value
-        return f"{value[:LONGEST_TEXT]}… ({len(value):,} characters)"
+        # Before the cut: what is left of an encoded secret may be too little to know it by.
+        return f"{redact(value)[:LONGEST_TEXT]}… ({len(value):,} characters)"
     if type(value) is int and abs(value) > 10**18:
         return float(value) if abs(value) < 10**300 else str(value)[:20]
     if isinstance(value, dict | list) and not deep:

@@ -1,6 +1,7 @@
 """The frames that show a violation: of each kind those that are needed, from a real session's."""
 
 import json
+from random import Random
 
 import pytest
 
@@ -95,3 +96,16 @@ def test_a_secret_is_none_in_what_is_made_shorter() -> None:
     told = "".join(visit.shown("chunk_index_gap"))
     assert told.count("[secret]") == 2
     assert secret[:12] not in told
+
+
+@pytest.mark.parametrize("form", ["%{:02x}", "\\u{:04x}", "&#{};"])
+def test_an_encoded_token_is_none_in_what_is_made_shorter(form: str) -> None:
+    """What the cut leaves of it would be too little to know it by."""
+    token = "e30." + "".join(Random(3).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=200))
+    redaction.note(token)
+    text = "".join(form.format(ord(char)) for char in token)
+    visit = Visit().do(*ASKED, chunk(6, 1, text), chunk(7, 3, text))
+    first, second = (
+        told_in(line)["payload"]["text"] for line in visit.shown("chunk_index_gap")[1:]
+    )
+    assert first == second == f"[secret]… ({len(text):,} characters)"
