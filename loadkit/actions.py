@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["SOMEBODY_ELSE", "Act", "ActKind", "Cue"]
+__all__ = ["SOMEBODY_ELSE", "ActionKind", "Cue", "UserAction"]
 
 
 class Cue(StrEnum):
@@ -22,7 +22,7 @@ SOMEBODY_ELSE: Final = frozenset({Cue.HUMAN_JOINED, Cue.NO_HUMAN, Cue.AGENT_BACK
 """Cues with which somebody else listens: what the person was about to say was not for them."""
 
 
-class ActKind(StrEnum):
+class ActionKind(StrEnum):
     """What a person can do."""
 
     TYPING_STARTED = "typing_started"
@@ -32,7 +32,7 @@ class ActKind(StrEnum):
     VANISH = "vanish"  # the browser is gone without a word; `text` says how: "fin" or "silent"
 
 
-class Act(NamedTuple):
+class UserAction(NamedTuple):
     """Something a person does.
 
     Attributes:
@@ -41,5 +41,5 @@ class Act(NamedTuple):
     """
 
     due: float
-    kind: ActKind
+    kind: ActionKind
     text: str = ""

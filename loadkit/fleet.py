@@ -9,7 +9,7 @@ from loadkit.chat.personas import PERSONAS, offered
 from loadkit.figures import Client
 from loadkit.measure.recorder import Recorder
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Setting
+from loadkit.net.interfaces import SessionContext
 from loadkit.net.websocket.link import Traffic
 from loadkit.profile.chaos import Chaos
 from loadkit.profile.profile import Profile
@@ -28,7 +28,7 @@ class Member(NamedTuple):
         device: the `device_type` that it announces; None announces none.
     """
 
-    setting: Setting
+    setting: SessionContext
     chaos: Chaos
     device: str | None
 
@@ -50,8 +50,8 @@ class Fleet:
         self._chaos = {
             client: profile.chaos.by(PERSONAS[client].lost) for client in profile.clients
         }
-        self._settings: Mapping[tuple[str, Client], Setting] = {
-            (name, client): Setting(
+        self._settings: Mapping[tuple[str, Client], SessionContext] = {
+            (name, client): SessionContext(
                 target=target,
                 credentials=credentials,
                 recorder=recorder.scoped(name, client),

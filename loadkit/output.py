@@ -20,7 +20,7 @@ from _queue import SimpleQueue
 from collections.abc import Callable
 from typing import Any, Final, TextIO
 
-from loadkit.security.escaping import Lines, printed
+from loadkit.security.escaping import SafeLines, printed
 from loadkit.security.redaction import redact
 
 __all__ = [
@@ -148,7 +148,7 @@ def _guarded(stream: TextIO | None) -> TextIO:
 
 def _text(descriptor: int, encoding: str) -> TextIO:
     outlet = _Outlet(descriptor)
-    lines = Lines()
+    lines = SafeLines()
     stream = _Stream(outlet, encoding, lambda text: lines(printed(text)))
     stream.for_commands = _Stream(outlet, encoding, lambda text: _passed(lines, redact(text)))
     # What `rich` writes to in the place of this: its texts are safe, the colours are its own.
@@ -156,7 +156,7 @@ def _text(descriptor: int, encoding: str) -> TextIO:
     return stream
 
 
-def _passed(lines: Lines, text: str) -> str:
+def _passed(lines: SafeLines, text: str) -> str:
     lines.passed(text)
     return text
 

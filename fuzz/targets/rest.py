@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fuzz.target import Target
 from loadkit.errors import RemoteError
 from loadkit.net.http.rest import Api
-from loadkit.net.http.target import Connection
+from loadkit.net.http.target import OpenConnection
 from loadkit.net.http.target import Target as Address
 from loadkit.security import redaction
 from loadkit.security.credentials import Credentials
@@ -65,8 +65,8 @@ class Place(Address):
         super().__init__(False, "shop.example", 80, "", ())
         self.wires = wires
 
-    def connect(self) -> Connection:
-        return Connection(cast(gevent.socket.socket, self.wires.pop(0)), 0.0)
+    def connect(self) -> OpenConnection:
+        return OpenConnection(cast(gevent.socket.socket, self.wires.pop(0)), 0.0)
 
 
 def check(data: bytes) -> None:

@@ -58,7 +58,7 @@ def _nothing_hidden(told: str) -> None:
 
 def _nothing_commanded(text: str, at: int) -> None:
     """However a line is put together."""
-    lines = escaping.Lines()
+    lines = escaping.SafeLines()
     text = escaping.visible(text)
     at %= len(text) + 1
     told = lines(text[:at]) + lines(text[at:])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loadkit.capacity import document
-from loadkit.capacity.controller import CapacityRun
+from loadkit.capacity.controller import SearchController
 from loadkit.capacity.resume import steps_to_resume
 from loadkit.errors import UsageError
 from loadkit.measure.timeline import Row
@@ -14,20 +14,20 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.verdict.run_facts import Loss
 
-__all__ = ["Survey"]
+__all__ = ["CapacityAdapter"]
 
 logger = logging.getLogger(__name__)
 
 
-class Survey:
+class CapacityAdapter:
     """One search, with its `capacity.json`.
 
     Args:
         profile: as of `loadkit.capacity.controller.for_search`.
-        own_load: see `CapacityRun`.
+        own_load: see `SearchController`.
         subject: see `loadkit.capacity.resume.steps_to_resume`.
         resume: the folder of an interrupted search to go on with; empty for a new one.
-        ask: see `CapacityRun`.
+        ask: see `SearchController`.
 
     Raises:
         UsageError: there is nothing to resume in that folder.
@@ -47,7 +47,7 @@ class Survey:
         self._subject = subject
         self._folder: Path | None = None
         self._head: Callable[[], dict[str, Any]] = dict
-        self._search = CapacityRun(profile, own_load, earlier, ask, self._save)
+        self._search = SearchController(profile, own_load, earlier, ask, self._save)
 
     def begin(self, folder: Path, head: Callable[[], dict[str, Any]]) -> None:
         """The run begins.
@@ -69,7 +69,7 @@ class Survey:
         return self._search.state
 
     def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss]) -> None:
-        """Take what is new; see `CapacityRun.look`."""
+        """Take what is new; see `SearchController.look`."""
         self._search.look(now, rows, users, lost)
 
     def result(self) -> dict[str, Any]:

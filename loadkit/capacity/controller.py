@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 
 from loadkit.capacity.document import SCHEMA
 from loadkit.capacity.evidence import Outcome
-from loadkit.capacity.load_schedule import Course
-from loadkit.capacity.search import Capacity, Search, Step
+from loadkit.capacity.load_schedule import LoadSchedule
+from loadkit.capacity.search import CapacityResult, Search, Step
 from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
@@ -22,7 +22,7 @@ from loadkit.readiness.foresight import Doubt, Outings, too_patient, unjudged
 from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
-__all__ = ["AHEAD", "CapacityRun", "for_search", "of_a_step"]
+__all__ = ["AHEAD", "SearchController", "for_search", "of_a_step"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def for_search(profile: Profile) -> Profile:
             f"{profile.name}: capacity.settle ({settle:g} s) is too short: it takes {WINDOW} rows "
             f"of {interval:g} s to tell rest; give it {WINDOW * interval:g} s or more"
         )
-    course = Course(profile.load)
+    course = LoadSchedule(profile.load)
     course.go(0.0, profile.capacity.start, profile.capacity.ramp)
     return profile.model_copy(
         update={
@@ -76,29 +76,29 @@ def for_search(profile: Profile) -> Profile:
     )
 
 
-def of_a_step(profile: Profile, outings: Outings) -> Iterator[Doubt]:
+def of_a_step(profile: Profile, session_kinds: Outings) -> Iterator[Doubt]:
     """Tell what the first step of a search will hardly be able to tell.
 
     Args:
         profile: as of `for_search`.
-        outings: see `loadkit.readiness.foresight`.
+        session_kinds: see `loadkit.readiness.foresight`.
     """
     settings = profile.capacity
 
     def step(measure: float) -> Profile:
-        course = Course(profile.load)
+        course = LoadSchedule(profile.load)
         course.go(0.0, settings.start, settings.ramp)
         course.end(settings.ramp + measure)
         load = course.load.model_copy(update={"warmup": settings.ramp})
         return profile.model_copy(update={"load": load})
 
-    yield from too_patient(step(settings.measure), outings)
+    yield from too_patient(step(settings.measure), session_kinds)
     fix = "measure for longer (capacity.measure) or start higher (capacity.start)"
-    for doubt in unjudged(step(_AT_MOST * settings.measure), outings):
+    for doubt in unjudged(step(_AT_MOST * settings.measure), session_kinds):
         yield doubt._replace(fix=fix)
 
 
-class CapacityRun:
+class SearchController:
     """Drives one search. It knows of no clock: it is looked at once a second.
 
     Args:
@@ -130,7 +130,7 @@ class CapacityRun:
         self.steps: list[dict[str, Any]] = [dict(step) for step in earlier]
         for step in self.steps:
             self._search.record(Outcome.from_dict(step["outcome"]))
-        self._course = Course(profile.load)
+        self._course = LoadSchedule(profile.load)
         self._phase: Phase = "over"
         self._began = self._until = 0.0
         self._users: list[tuple[float, float]] = []
@@ -146,16 +146,16 @@ class CapacityRun:
         return self._course.load
 
     @property
-    def result(self) -> Capacity | None:
+    def result(self) -> CapacityResult | None:
         """What the search came to; None while it goes on."""
         due = self._search.next()
-        return due if isinstance(due, Capacity) else None
+        return due if isinstance(due, CapacityResult) else None
 
     @property
     def state(self) -> str:
         """Where it stands, in a few words."""
         due = self._search.next()
-        if isinstance(due, Capacity):
+        if isinstance(due, CapacityResult):
             return "over"
         unit = "/s" if self._open else " users"
         words = {
@@ -180,7 +180,7 @@ class CapacityRun:
         """
         self._lost = lost
         step = self._search.next()
-        if isinstance(step, Capacity):
+        if isinstance(step, CapacityResult):
             return
         self._users.append((now, users))
         if self._phase == "rest":
@@ -223,7 +223,7 @@ class CapacityRun:
         """Ask for what is due: the next step, or the end."""
         step, since = self._search.next(), now + AHEAD if now else 0.0
         self._before, self._measured, self._rested = Stretch(), Stretch(), False
-        if isinstance(step, Capacity):
+        if isinstance(step, CapacityResult):
             self._phase = "over"
             self._course.end(since)
             self._ask(self._course.load, since)

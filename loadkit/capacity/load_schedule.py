@@ -5,13 +5,13 @@ from typing import Final
 
 from loadkit.profile.tables import Load, Stage
 
-__all__ = ["OPEN_END", "Course"]
+__all__ = ["OPEN_END", "LoadSchedule"]
 
 OPEN_END: Final = 1e7
 """Seconds that the last stage lasts until something else is asked for: four months."""
 
 
-class Course:
+class LoadSchedule:
     """The stages so far, and the one that lasts until further notice.
 
     Args:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-__all__ = ["Answer", "Capacity", "Ceiling"]
+__all__ = ["Answer", "CapacityResult", "Ceiling"]
 
 Answer = Literal[
     "found", "policy", "at_least", "unstable", "below_start", "undecided", "out_of_budget"
@@ -12,7 +12,7 @@ Ceiling = Literal["slo", "policy", "generator", "ceiling", "undecided", "budget"
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class CapacityResult:
     """What a search came to.
 
     Attributes:

@@ -10,11 +10,11 @@ from math import sqrt
 from typing import Final, Literal
 
 from loadkit.capacity.evidence import Evidence, Outcome, Step, Verdict
-from loadkit.capacity.result import Answer, Capacity, Ceiling
+from loadkit.capacity.result import Answer, CapacityResult, Ceiling
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
 
-__all__ = ["Capacity", "Search", "Step"]
+__all__ = ["CapacityResult", "Search", "Step"]
 
 _STRETCHES: Final = (1, 2, 4)
 """How long a step is measured, in turn, while there are too few samples or it does not settle."""
@@ -70,14 +70,14 @@ class Search:
         self._high: float | None = None  # and not held
         self._notes: list[str] = []
         self._course = self._whole_course()
-        self._due: Step | Capacity = next(self._course)
+        self._due: Step | CapacityResult = next(self._course)
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """What was recorded, in order: all that `record` needs to get here again."""
         return tuple(self._evidence.outcomes)
 
-    def next(self) -> Step | Capacity:
+    def next(self) -> Step | CapacityResult:
         """The step that is to be done now; the result when there is none any more."""
         return self._due
 
@@ -88,7 +88,7 @@ class Search:
             UsageError: it is of another load: the outcomes are of another search.
         """
         due = self._due
-        if isinstance(due, Capacity):
+        if isinstance(due, CapacityResult):
             raise UsageError("the capacity search is over; there is no step to record")
         if outcome.load != due.load:
             raise UsageError(
@@ -103,7 +103,7 @@ class Search:
 
     # The whole course
 
-    def _whole_course(self) -> Generator[Step, Outcome, Capacity]:
+    def _whole_course(self) -> Generator[Step, Outcome, CapacityResult]:
         ended: Ceiling | None = None
         try:
             yield from self._grow()
@@ -283,13 +283,13 @@ class Search:
 
     # The result
 
-    def _result(self, ended: Ceiling | None, confirmed: bool) -> Capacity:
+    def _result(self, ended: Ceiling | None, confirmed: bool) -> CapacityResult:
         low, high = self._evidence.interval
         load, limit = self._low, ended or self._limit()
         if load is not None:
             low = None if low is None else min(low, load)
             high = None if high is None else max(high, load)
-        return Capacity(
+        return CapacityResult(
             self._verdict(load, limit),
             load,
             low,

@@ -38,7 +38,7 @@ class _Objective(Stored):
 
 
 class _Capacity(Stored):
-    """As of `loadkit.capacity.result.Capacity`."""
+    """As of `loadkit.capacity.result.CapacityResult`."""
 
     verdict: Literal[
         "found", "policy", "at_least", "unstable", "below_start", "undecided", "out_of_budget"

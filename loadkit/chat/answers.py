@@ -8,7 +8,7 @@ stream that began before. What belongs to none is a follow-up: one more thing th
 from typing import Any, Final
 
 from loadkit.chat.effects import Violation
-from loadkit.chat.stream import Key, Stream
+from loadkit.chat.stream import Key, StreamedAnswer
 from loadkit.chat.turn import Turn
 from loadkit.chat.violations import Wrong, told
 from loadkit.protocol import Event, EventType
@@ -50,7 +50,7 @@ class Answers:
         self.thinking = self.farewell = False
         self.answered: Turn | None = None
         self.answered_at: float | None = None
-        self.stream: Stream | None = None
+        self.stream: StreamedAnswer | None = None
         self._passed: Key = None  # the key of the last stream that nobody waits for
         self._done: Key = None  # of the last one that was complete
         self._follow_up: Key = None  # of a follow-up that is being streamed
@@ -70,7 +70,7 @@ class Answers:
         begins = False
         if stream is None or (stream.key != message_id and stream.key != _key(message_id)):
             begins = True
-            stream = self.stream = Stream(_key(message_id), now)
+            stream = self.stream = StreamedAnswer(_key(message_id), now)
         wrong = stream.add(event.payload)
         if wrong is None:
             return begins, None

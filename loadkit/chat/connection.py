@@ -20,7 +20,7 @@ from loadkit.chat.effects import (
     Sample,
     Unfinished,
 )
-from loadkit.chat.event_log import Journal
+from loadkit.chat.event_log import EventLog
 from loadkit.chat.heartbeat import Heartbeat
 from loadkit.chat.inputs import (
     ELAPSED,
@@ -36,13 +36,13 @@ from loadkit.chat.inputs import (
     kind_of,
 )
 from loadkit.chat.policy import Policy
-from loadkit.chat.reconnect import POLL, UNKNOWN, Verdict, backoff, on_close, on_refusal
+from loadkit.chat.reconnect import POLL, UNKNOWN, AfterLoss, backoff, on_close, on_refusal
 from loadkit.chat.states import NEVER, Link
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
 
-__all__ = ["LINKS", "Connection"]
+__all__ = ["LINKS", "ClientSocket"]
 
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
@@ -60,7 +60,7 @@ _FINDINGS: Final = {
 }
 
 
-class Connection:
+class ClientSocket:
     """The socket machine. Stamps are seconds on the monotonic clock.
 
     Attributes:
@@ -97,7 +97,7 @@ class Connection:
         self.policy, self.rng, self.age = policy, rng, age
         self.limit = _LIMIT if limit is None else limit
         self.stale_at = NEVER  # when the socket is old enough to be replaced
-        self.journal, self.heartbeat = Journal(), Heartbeat()
+        self.journal, self.heartbeat = EventLog(), Heartbeat()
         self.attempt = 0
         self.reach: int | None = None
         self.lost_at: float | None = None
@@ -230,7 +230,7 @@ class Connection:
             code = self.policy.recycled
             out.append(Counted(Count.DISCONNECTS_RECYCLED))
             out.append(Drop() if code is None else Hangup(code))
-            return self._lost(now, Verdict.RESUME, "recycled", out)
+            return self._lost(now, AfterLoss.RESUME, "recycled", out)
         if not self.heartbeat.beat(now, self.heard_at, out):
             return self._let_go(now, out)
         self._go_on()
@@ -240,7 +240,7 @@ class Connection:
         """This side wants another socket, for a token that is new."""
         out.append(Counted(Count.DISCONNECTS_REFRESHED))
         out.append(Hangup(GOING_AWAY))
-        return self._lost(now, Verdict.RESUME, "a new token", out)
+        return self._lost(now, AfterLoss.RESUME, "a new token", out)
 
     # --- it is gone -------------------------------------------------------------------------------
 
@@ -262,7 +262,7 @@ class Connection:
         """We broke the open socket, or one that was being opened."""
         self._no_history(now, out, lost=False)
         out.append(Counted(Count.DISCONNECTS_FORCED))
-        return self._lost(now, Verdict.RESUME, "broken on purpose", out)
+        return self._lost(now, AfterLoss.RESUME, "broken on purpose", out)
 
     def _no_history(self, now: float, out: list[Effect], *, lost: bool) -> None:
         if self.link is Link.REPLAYING:
@@ -270,7 +270,7 @@ class Connection:
 
     def _refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
         verdict = on_refusal(refusal.status, self.policy.reconnect)
-        if verdict is Verdict.RENEW:
+        if verdict is AfterLoss.RENEW:
             lost = refusal.status in UNKNOWN and refusal.kind is not Failure.TOKEN_EXPIRED
             kind = Failure.SESSION_LOST if lost else refusal.kind
             out.append(Failed(kind, refusal.detail))
@@ -278,17 +278,17 @@ class Connection:
         out.append(Failed(refusal.kind, refusal.detail))
         return self._retry(now, verdict, refusal.detail, out, at_least=refusal.wait_s or 0.0)
 
-    def _lost(self, now: float, verdict: Verdict, why: str, out: list[Effect]) -> Finish | None:
+    def _lost(self, now: float, verdict: AfterLoss, why: str, out: list[Effect]) -> Finish | None:
         if self.lost_at is None:  # else a resume failed half-way, and the outage goes on
             self.lost_at = now
         self.journal.settle(out)
-        if verdict is Verdict.STOP or verdict is Verdict.RENEW:
+        if verdict is AfterLoss.STOP or verdict is AfterLoss.RENEW:
             out.append(Failed(Failure.SESSION_LOST, why))
-            return self._give_up(renew=verdict is Verdict.RENEW)
+            return self._give_up(renew=verdict is AfterLoss.RENEW)
         return self._retry(now, verdict, why, out)
 
     def _retry(
-        self, now: float, verdict: Verdict, why: str, out: list[Effect], *, at_least: float = 0.0
+        self, now: float, verdict: AfterLoss, why: str, out: list[Effect], *, at_least: float = 0.0
     ) -> Finish | None:
         self.heartbeat.stop()
         if self.attempt >= self.limit:
@@ -298,7 +298,7 @@ class Connection:
         self.attempt += 1
         wait = (
             POLL
-            if verdict is Verdict.POLL
+            if verdict is AfterLoss.POLL
             else backoff(self.attempt, self.rng.random(), sdk=self.policy.reconnect == "sdk")
         )
         self._enter(Link.BACKOFF, now + max(wait, at_least))
@@ -309,7 +309,7 @@ class Connection:
         return Finish(Ending.FAILED, renew=renew)
 
 
-_Row = tuple[Callable[[Connection, float, Any, list[Effect]], Finish | None], frozenset[Link]]
+_Row = tuple[Callable[[ClientSocket, float, Any, list[Effect]], Finish | None], frozenset[Link]]
 
 
 def _to(handler: Callable[..., Finish | None], *links: Link) -> _Row:
@@ -317,7 +317,7 @@ def _to(handler: Callable[..., Finish | None], *links: Link) -> _Row:
     return handler, frozenset(links)
 
 
-_C = Connection
+_C = ClientSocket
 _CLOSED: Final = _to(_C._closed, Link.BACKOFF, Link.GONE)
 _FORCED: Final = _to(_C._forced, Link.BACKOFF, Link.GONE)
 

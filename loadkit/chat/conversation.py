@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from loadkit.actions import Cue
 from loadkit.chat.answers import Answers
-from loadkit.chat.connection import Connection
+from loadkit.chat.connection import ClientSocket
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send, Unfinished, YourTurn
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Happening, Input, Leave, Say, kind_of
@@ -60,7 +60,7 @@ class Conversation:
         self, policy: Policy, rng: Random, *, streaming: bool = True, socket_age: float = 0.0
     ) -> None:
         self.policy, self.streaming = policy, streaming
-        self.connection = Connection(policy, rng, age=socket_age)
+        self.connection = ClientSocket(policy, rng, age=socket_age)
         self.answers = Answers()
         self.handoff: Handoff | None = None
         self.turn: Turn | None = None

@@ -12,7 +12,7 @@ from loadkit.chat.violations import Wrong, told
 from loadkit.figures import Count
 from loadkit.protocol import Event, EventType
 
-__all__ = ["Journal"]
+__all__ = ["EventLog"]
 
 RECENT: Final = 64  # ids kept, of events and of messages; what is older is known by its sequence
 OVERDUE: Final = 8  # numbered events after a hole until it is a gap and not a change of order
@@ -28,7 +28,7 @@ _BEFORE_START: Final = frozenset(
 )  # of the socket, not of the session
 
 
-class Journal:
+class EventLog:
     """What came so far.
 
     Attributes:

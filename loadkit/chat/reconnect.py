@@ -3,7 +3,7 @@
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["POLL", "UNKNOWN", "Verdict", "backoff", "on_close", "on_refusal"]
+__all__ = ["POLL", "UNKNOWN", "AfterLoss", "backoff", "on_close", "on_refusal"]
 
 POLL: Final = 10.0
 """Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
@@ -14,7 +14,7 @@ UNKNOWN: Final = (401, 404)
 _FIRST, _CEILING, _JITTER = 1.0, 30.0, 0.2
 
 
-class Verdict(Enum):
+class AfterLoss(Enum):
     """What a client does about a socket that is gone."""
 
     STOP = auto()  # the conversation is over for this client
@@ -24,19 +24,19 @@ class Verdict(Enum):
 
 
 _BY_CODE: Final = {
-    1000: Verdict.STOP,
-    4000: Verdict.STOP,  # replaced by a newer socket
-    4001: Verdict.RENEW,
-    4003: Verdict.POLL,
+    1000: AfterLoss.STOP,
+    4000: AfterLoss.STOP,  # replaced by a newer socket
+    4001: AfterLoss.RENEW,
+    4003: AfterLoss.POLL,
 }
 
 
-def on_close(code: int) -> Verdict:
+def on_close(code: int) -> AfterLoss:
     """The verdict on a close code; every code without a row means "lost"."""
-    return _BY_CODE.get(code, Verdict.RESUME)
+    return _BY_CODE.get(code, AfterLoss.RESUME)
 
 
-def on_refusal(status: int | None, reconnect: str = "reference") -> Verdict:
+def on_refusal(status: int | None, reconnect: str = "reference") -> AfterLoss:
     """The verdict on an upgrade that was not answered with 101.
 
     Args:
@@ -45,7 +45,7 @@ def on_refusal(status: int | None, reconnect: str = "reference") -> Verdict:
             but 101 means that the session is not known.
     """
     lost = status in UNKNOWN if reconnect == "reference" else status is not None
-    return Verdict.RENEW if lost else Verdict.RESUME
+    return AfterLoss.RENEW if lost else AfterLoss.RESUME
 
 
 def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from loadkit.chat.violations import Wrong
 from loadkit.protocol.lenient_json import mend
 
-__all__ = ["LONGEST", "MOST_CHUNKS", "Key", "Stream"]
+__all__ = ["LONGEST", "MOST_CHUNKS", "Key", "StreamedAnswer"]
 
 Key = str | int | float | None
 
@@ -16,7 +16,7 @@ MOST_CHUNKS: Final = 10_000
 """Chunks of an answer at most; ours: some fifty times what the longest answers have."""
 
 
-class Stream:
+class StreamedAnswer:
     """The chunks of one message.
 
     A client shows the chunks in the order of their `chunk_index` (from 1) once one of them says

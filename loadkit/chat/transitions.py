@@ -11,7 +11,7 @@ from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
 from loadkit.chat.states import Link, Talk
-from loadkit.chat.stream import LONGEST, MOST_CHUNKS, Stream
+from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
 from loadkit.chat.turn import Outcome, Turn
 from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure
@@ -314,7 +314,7 @@ def _is_another_s(
     return False
 
 
-def _stream(chat: Conversation, now: float, event: Event, out: list[Effect]) -> Stream:
+def _stream(chat: Conversation, now: float, event: Event, out: list[Effect]) -> StreamedAnswer:
     """Take a chunk of what is waited for. Returns the stream that it is of."""
     before = chat.answers.stream
     begins, wrong = chat.answers.chunk(event, now)

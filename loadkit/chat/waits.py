@@ -6,7 +6,7 @@ stream that has stopped is an answer that is open, a dead socket a reconnect.
 
 from collections.abc import Iterator
 
-from loadkit.chat.connection import Connection
+from loadkit.chat.connection import ClientSocket
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.states import Link, Talk
 from loadkit.chat.turn import Turn
@@ -15,7 +15,7 @@ from loadkit.figures import Phase, Wait
 __all__ = ["of_the_far_side", "of_the_socket", "of_turn"]
 
 
-def of_the_socket(connection: Connection) -> Iterator[Wait]:
+def of_the_socket(connection: ClientSocket) -> Iterator[Wait]:
     """The next socket, and its history."""
     if connection.lost_at is not None:
         yield Wait(Phase.RECONNECT, None, connection.lost_at)

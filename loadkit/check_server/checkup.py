@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from loadkit.check_server import paths
 from loadkit.check_server.sockets import MADE_UP_TOKEN
-from loadkit.check_server.table import Findings, Row, Verdict
+from loadkit.check_server.table import CheckRow, CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit, refusal
 from loadkit.check_server.waits import frames
 from loadkit.errors import Failure, RemoteError, TargetError
@@ -37,7 +37,7 @@ def check_server(
     production: bool = False,
     handoff: str | None = None,
     limit: float = LIMIT,
-) -> list[Row]:
+) -> list[CheckRow]:
     """Go through one session of each kind, and say what came.
 
     Args:
@@ -61,16 +61,16 @@ def check_server(
         cause = error.__cause__
         if not isinstance(cause, RemoteError) or cause.kind not in _WRONG_TOKEN:
             raise
-        found.add("token", Verdict.WRONG, refusal(cause))
+        found.add("token", CheckVerdict.WRONG, refusal(cause))
         found.stopped("there was no token")
         return found.rows()
-    found.add("token", Verdict.OK, "as expected")
+    found.add("token", CheckVerdict.OK, "as expected")
     _strangers(target, credentials, found)
     _session(target, credentials, found, "create", deadline, paths.whole)
     _session(target, credentials, found, "create_streaming", deadline, paths.streamed)
     if handoff is None:
         for key in ("handoff", "handed_over"):
-            found.add(key, Verdict.NOT_SEEN, "not asked for: add --handoff TEXT")
+            found.add(key, CheckVerdict.NOT_SEEN, "not asked for: add --handoff TEXT")
     else:
         _session(target, credentials, found, "create", deadline, paths.handed_over, handoff)
     return found.rows()
@@ -94,12 +94,12 @@ def _session(
         session_id = api.create_session(token, streaming=key == "create_streaming")
     except RemoteError as error:
         limited = error.kind is Failure.RATE_LIMITED
-        found.add(key, Verdict.NOT_SEEN if limited else Verdict.WRONG, refusal(error))
+        found.add(key, CheckVerdict.NOT_SEEN if limited else CheckVerdict.WRONG, refusal(error))
         found.stopped("there was no session")
         return
     finally:
         api.close()
-    found.add(key, Verdict.OK, "as expected")
+    found.add(key, CheckVerdict.OK, "as expected")
     visit = Visit(target, Entry(token, session_id, api.correlation_id), deadline)
     try:
         path(visit, found, *words)
@@ -132,10 +132,10 @@ def _refused(found: Findings, key: str, api: Api, call: Callable[[Api], Any]) ->
     except RemoteError as error:
         # What a client does at any other 4xx is the same: it gives up.
         status = error.status or 0
-        verdict = Verdict.DIFFERS if 400 <= status < 500 else Verdict.WRONG
-        found.add(key, Verdict.OK if status == 401 else verdict, refusal(error))
+        verdict = CheckVerdict.DIFFERS if 400 <= status < 500 else CheckVerdict.WRONG
+        found.add(key, CheckVerdict.OK if status == 401 else verdict, refusal(error))
     else:
-        found.add(key, Verdict.WRONG, "200")
+        found.add(key, CheckVerdict.WRONG, "200")
     finally:
         api.close()
 

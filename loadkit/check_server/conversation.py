@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from loadkit.chat.violations import told
 from loadkit.check_server import waits
-from loadkit.check_server.table import Findings, Verdict
+from loadkit.check_server.table import CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit, ending
 from loadkit.check_server.waits import (
     BESIDE,
@@ -44,20 +44,22 @@ _OUTCOMES: Final = {
 def begin(visit: Visit, found: Findings, *, streaming: bool) -> dict[str, Any]:
     """Connect and read the history; returns the capabilities."""
     since = upgraded(visit, found, "upgrade")
-    found.add("upgrade", Verdict.OK, "as expected")
+    found.add("upgrade", CheckVerdict.OK, "as expected")
     start = owed(visit, found, "history", is_a(EventType.SESSION_START), since, waits.AGENT)
     if start is None:
         raise OverError("no SESSION_START came")
     batch = visit.wait(is_a(EventType.EVENT_BATCH), since, waits.LEAVES)
     if batch is None:
-        found.add("history", Verdict.WRONG, "SESSION_START, but in no EVENT_BATCH")
+        found.add("history", CheckVerdict.WRONG, "SESSION_START, but in no EVENT_BATCH")
     elif visit.events[since] is not start:
-        found.add("history", Verdict.WRONG, f"{name(visit.events[since])} before SESSION_START")
+        found.add(
+            "history", CheckVerdict.WRONG, f"{name(visit.events[since])} before SESSION_START"
+        )
     else:
-        found.add("history", Verdict.OK, "as expected")
+        found.add("history", CheckVerdict.OK, "as expected")
     given = start.payload.get("capabilities", {})
     if type(given) is not dict:
-        found.add("capabilities", Verdict.WRONG, "capabilities that are no object")
+        found.add("capabilities", CheckVerdict.WRONG, "capabilities that are no object")
         return {}
     wrong = [
         key
@@ -66,14 +68,14 @@ def begin(visit: Visit, found: Findings, *, streaming: bool) -> dict[str, Any]:
     ]
     unasked = given.get("streaming") is True and not streaming
     if wrong:
-        found.add("capabilities", Verdict.WRONG, f"not of the right type: {', '.join(wrong)}")
+        found.add("capabilities", CheckVerdict.WRONG, f"not of the right type: {', '.join(wrong)}")
     elif unasked:
-        found.add("capabilities", Verdict.DIFFERS, "streaming, which was not asked for")
+        found.add("capabilities", CheckVerdict.DIFFERS, "streaming, which was not asked for")
     else:
         shown = [f"{key} {json.dumps(given[key])}" for key in _CAPABILITIES if key in given]
         absent = [key for key in _CAPABILITIES if key not in given]
         left_out = f"left out: {', '.join(absent)}" if absent else ""
-        found.add("capabilities", Verdict.OK, "; ".join(filter(None, [*shown, left_out])))
+        found.add("capabilities", CheckVerdict.OK, "; ".join(filter(None, [*shown, left_out])))
     return given
 
 
@@ -87,17 +89,17 @@ def agent_comes(visit: Visit, found: Findings) -> bool:
         if owed(
             visit, found, "join_echo", is_a(EventType.REQUEST_POLY_AGENT_JOIN), since, waits.ECHO
         ):
-            found.add("join_echo", Verdict.OK, "as expected")
+            found.add("join_echo", CheckVerdict.OK, "as expected")
         joined = of_agent(visit, found, "joined", is_a(EventType.POLY_AGENT_JOINED), since)
         if joined is None:
             found.stopped("no agent had joined")
             return False
     else:
-        found.add("join_echo", Verdict.NOT_SEEN, "not sent: the agent had joined by itself")
-    found.add("joined", Verdict.OK, "as expected")
+        found.add("join_echo", CheckVerdict.NOT_SEEN, "not sent: the agent had joined by itself")
+    found.add("joined", CheckVerdict.OK, "as expected")
     greeting = of_agent(visit, found, "greeting", is_complete, since)
     if greeting is not None:
-        found.add("greeting", Verdict.OK, "as expected")
+        found.add("greeting", CheckVerdict.OK, "as expected")
         rest(visit, waits.SETTLES)
     return True
 
@@ -105,7 +107,7 @@ def agent_comes(visit: Visit, found: Findings) -> bool:
 def turn(
     visit: Visit,
     found: Findings,
-    judge: Callable[[Event, int], tuple[Verdict, str]],
+    judge: Callable[[Event, int], tuple[CheckVerdict, str]],
     key: str = "answer",
 ) -> None:
     """Say something, and look at what comes back."""
@@ -123,7 +125,7 @@ def turn(
             )
             if not there
         ]
-        verdict = Verdict.WRONG if lacks else Verdict.OK
+        verdict = CheckVerdict.WRONG if lacks else CheckVerdict.OK
         found.add("echo", verdict, f"without {', '.join(lacks)}" if lacks else "as expected")
     answer = of_agent(visit, found, key, is_complete, since)
     rest(visit, waits.SETTLES)
@@ -133,22 +135,26 @@ def turn(
         at = came.index(answer)
         thinking = any(map(is_a(EventType.POLY_AGENT_THINKING), came[:at]))
         came_of = "as expected" if thinking else "an answer without it"
-        found.add("thinking", Verdict.OK if thinking else Verdict.DIFFERS, came_of)
+        found.add("thinking", CheckVerdict.OK if thinking else CheckVerdict.DIFFERS, came_of)
     echoed = any(map(is_a(EventType.USER_TYPING), came))
-    verdict, came_of = (Verdict.WRONG, "an echo") if echoed else (Verdict.OK, "as expected")
+    verdict, came_of = (
+        (CheckVerdict.WRONG, "an echo") if echoed else (CheckVerdict.OK, "as expected")
+    )
     found.add("typing", verdict, came_of)
 
 
-def judge_whole(answer: Event, _: int) -> tuple[Verdict, str]:
+def judge_whole(answer: Event, _: int) -> tuple[CheckVerdict, str]:
     """Judge the answer of a session without streaming."""
     if answer.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
-        return Verdict.WRONG, "chunks, which were not asked for"
+        return CheckVerdict.WRONG, "chunks, which were not asked for"
     if type(answer.payload.get("message_id")) is not str:
-        return Verdict.WRONG, "POLY_AGENT_MESSAGE without a message_id"
-    return Verdict.OK, "as expected"
+        return CheckVerdict.WRONG, "POLY_AGENT_MESSAGE without a message_id"
+    return CheckVerdict.OK, "as expected"
 
 
-def judge_streamed(visit: Visit, answer: Event, since: int, streams: bool) -> tuple[Verdict, str]:
+def judge_streamed(
+    visit: Visit, answer: Event, since: int, streams: bool
+) -> tuple[CheckVerdict, str]:
     """Judge the answer of one with streaming.
 
     Args:
@@ -157,19 +163,19 @@ def judge_streamed(visit: Visit, answer: Event, since: int, streams: bool) -> tu
     """
     if answer.type is EventType.POLY_AGENT_MESSAGE:
         why = "" if streams else ", as announced: streaming is not true in SESSION_START"
-        return Verdict.DIFFERS, f"a whole message{why}"
+        return CheckVerdict.DIFFERS, f"a whole message{why}"
     came = visit.events[since : visit.events.index(answer) + 1]
     chunks = [each for each in came if each.type is EventType.POLY_AGENT_MESSAGE_CHUNK]
     ids = [each.payload.get("message_id") for each in chunks]
     if not all(type(each) is str for each in ids):
-        return Verdict.WRONG, "chunks without a message_id"
+        return CheckVerdict.WRONG, "chunks without a message_id"
     if len({*ids}) != 1:
-        return Verdict.WRONG, "chunks of several messages before one was complete"
+        return CheckVerdict.WRONG, "chunks of several messages before one was complete"
     indexes = [each.payload.get("chunk_index") for each in chunks]
     if indexes != list(range(1, len(chunks) + 1)):
         shown = ", ".join(one_line(told(each), 20) for each in indexes[:10])
-        return Verdict.WRONG, f"chunk_index {shown}"
-    return Verdict.OK, f"{len(chunks)} chunk{'s' if len(chunks) > 1 else ''}"
+        return CheckVerdict.WRONG, f"chunk_index {shown}"
+    return CheckVerdict.OK, f"{len(chunks)} chunk{'s' if len(chunks) > 1 else ''}"
 
 
 def end(visit: Visit, found: Findings) -> None:
@@ -178,27 +184,27 @@ def end(visit: Visit, found: Findings) -> None:
     visit.link.send(END_SESSION)
     last = owed(visit, found, "session_end", is_a(EventType.SESSION_END), since, waits.ECHO)
     if any(map(is_a(EventType.USER_END_SESSION), visit.events[since:])):
-        found.add("end_echo", Verdict.OK, "as expected")
+        found.add("end_echo", CheckVerdict.OK, "as expected")
     else:
-        found.add("end_echo", Verdict.WRONG, "no echo")
+        found.add("end_echo", CheckVerdict.WRONG, "no echo")
     if last is None:
         return
     reason = last.payload.get("reason")
     right = reason == "REASON_USER_END"
     came = "as expected" if right else f"reason {one_line(told(reason))}"
-    found.add("session_end", Verdict.OK if right else Verdict.WRONG, came)
+    found.add("session_end", CheckVerdict.OK if right else CheckVerdict.WRONG, came)
     rest(visit, waits.ECHO)  # until it closes
     after = visit.events[visit.events.index(last) + 1 :]
     late = [name(each) for each in after if each.type not in BESIDE]
     closed = visit.link.closed
     if late:
-        found.add("closed", Verdict.WRONG, f"after SESSION_END came {late[0]}")
+        found.add("closed", CheckVerdict.WRONG, f"after SESSION_END came {late[0]}")
     elif closed is None:
-        found.add("closed", Verdict.WRONG, f"still open after {waits.ECHO:g} s")
+        found.add("closed", CheckVerdict.WRONG, f"still open after {waits.ECHO:g} s")
     elif closed.code != 1000:
-        found.add("closed", Verdict.WRONG, ending(visit.link))
+        found.add("closed", CheckVerdict.WRONG, ending(visit.link))
     else:
-        found.add("closed", Verdict.OK, "as expected")
+        found.add("closed", CheckVerdict.OK, "as expected")
 
 
 def handoff(visit: Visit, found: Findings, text: str) -> None:
@@ -210,11 +216,11 @@ def handoff(visit: Visit, found: Findings, text: str) -> None:
     )
     if triggered is None:
         return
-    found.add("handoff", Verdict.OK, "as expected")
+    found.add("handoff", CheckVerdict.OK, "as expected")
     outcome = visit.wait(lambda event: event.type in _OUTCOMES, since, waits.AGENT)
     if outcome is not None:
-        found.add("handed_over", Verdict.OK, name(outcome))
+        found.add("handed_over", CheckVerdict.OK, name(outcome))
     else:
         seen = {name(each) for each in visit.events[since:] if "HANDOFF_" in each.type}
         only = f"within {waits.AGENT:g} s only {', '.join(sorted(seen))}"
-        found.add("handed_over", Verdict.NOT_SEEN, only)
+        found.add("handed_over", CheckVerdict.NOT_SEEN, only)

@@ -18,7 +18,7 @@ from loadkit.check_server.sockets import (
     second_socket,
     stranger,
 )
-from loadkit.check_server.table import Findings, Verdict
+from loadkit.check_server.table import CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit
 from loadkit.check_server.waits import alive
 from loadkit.protocol import Event
@@ -53,7 +53,7 @@ def streamed(visit: Visit, found: Findings) -> None:
     """A streaming session, whose app is shut down and comes back; raises as `whole`."""
     told = begin(visit, found, streaming=True)
 
-    def judge(answer: Event, since: int) -> tuple[Verdict, str]:
+    def judge(answer: Event, since: int) -> tuple[CheckVerdict, str]:
         return judge_streamed(visit, answer, since, told.get("streaming") is True)
 
     if agent_comes(visit, found):

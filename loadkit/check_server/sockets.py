@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from loadkit.chat.violations import told
 from loadkit.check_server import waits
-from loadkit.check_server.table import Findings, Verdict
+from loadkit.check_server.table import CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit, ending, refusal
 from loadkit.check_server.waits import BESIDE, is_a, owed, rest, upgraded
 from loadkit.errors import RemoteError
@@ -41,13 +41,13 @@ def heartbeat(visit: Visit, found: Findings, capabilities: dict[str, Any]) -> No
     """
     interval = capabilities.get("heartbeat_interval_seconds")
     if type(interval) in (int, float) and interval == 0:
-        found.add("heartbeat", Verdict.OK, "not sent: the server has switched them off")
+        found.add("heartbeat", CheckVerdict.OK, "not sent: the server has switched them off")
         return
     since = len(visit.events)
     visit.link.send(HEARTBEAT)
     if owed(visit, found, "heartbeat", is_a(EventType.HEARTBEAT), since, waits.ECHO):
         every = f"{interval:g}" if type(interval) in (int, float) else "30 (it does not say)"
-        found.add("heartbeat", Verdict.OK, f"as expected; wanted every {every} s")
+        found.add("heartbeat", CheckVerdict.OK, f"as expected; wanted every {every} s")
 
 
 def bad_event(visit: Visit, found: Findings) -> None:
@@ -60,10 +60,10 @@ def bad_event(visit: Visit, found: Findings) -> None:
     said = f'"{one_line(told(words.payload.get("message")))}"'
     rest(visit, waits.SETTLES)
     if visit.link.closed is not None:
-        found.add("bad_event", Verdict.WRONG, f"{said}, and then {visit.silence(0)}")
+        found.add("bad_event", CheckVerdict.WRONG, f"{said}, and then {visit.silence(0)}")
         raise OverError(visit.silence(0))
     known = family(words.payload.get("message")) is Family.BAD_EVENT
-    found.add("bad_event", Verdict.OK if known else Verdict.DIFFERS, said)
+    found.add("bad_event", CheckVerdict.OK if known else CheckVerdict.DIFFERS, said)
 
 
 def second_socket(visit: Visit, found: Findings) -> None:
@@ -73,24 +73,24 @@ def second_socket(visit: Visit, found: Findings) -> None:
         second = visit.another(cursor)
     except RemoteError as error:
         limited = error.status == 429
-        verdict = Verdict.DIFFERS if limited else Verdict.WRONG
+        verdict = CheckVerdict.DIFFERS if limited else CheckVerdict.WRONG
         found.add("second_socket", verdict, refusal(error))
         return
     try:
         rest(visit, waits.SETTLES)
         first = visit.link.closed
         if first is None:
-            found.add("second_socket", Verdict.OK, "as expected")
+            found.add("second_socket", CheckVerdict.OK, "as expected")
         else:
             replaced = first.code == 4000
-            verdict = Verdict.DIFFERS if replaced else Verdict.WRONG
+            verdict = CheckVerdict.DIFFERS if replaced else CheckVerdict.WRONG
             found.add("second_socket", verdict, f"the first one ended with {ending(visit.link)}")
         second.close(4002, timeout=waits.LEAVES)
         echoed = second.closed is not None and second.closed.code == 4002
         came = "as expected" if echoed else ending(second)
         if not echoed and second.closed is not None and second.closed.code == 1006:
             came = f"no close within {waits.LEAVES:g} s, or a connection that was cut"
-        found.add("close_code", Verdict.OK if echoed else Verdict.WRONG, came)
+        found.add("close_code", CheckVerdict.OK if echoed else CheckVerdict.WRONG, came)
     finally:
         second.drop()
     if first is not None:
@@ -101,7 +101,7 @@ def resume(visit: Visit, found: Findings, key: str, style: str) -> None:
     """Drop the socket, and resume at a place in the middle of what is known."""
     journal = sorted({each.sequence for each in visit.events if each.sequence is not None})
     if len(journal) < 2:
-        found.add(key, Verdict.NOT_SEEN, "fewer than two events had a sequence")
+        found.add(key, CheckVerdict.NOT_SEEN, "fewer than two events had a sequence")
         return
     cursor = journal[(len(journal) - 1) // 2]
     _replayed(visit, found, key, cursor, style)
@@ -134,16 +134,16 @@ def _replayed(visit: Visit, found: Findings, key: str, cursor: int = 0, style: s
     early = [each.sequence for each in came if each.sequence and each.sequence <= cursor]
     wanted = f"after {cursor}" if cursor else "of all"
     if early:
-        misread = Verdict.WRONG if style == "seq" else Verdict.DIFFERS
+        misread = CheckVerdict.WRONG if style == "seq" else CheckVerdict.DIFFERS
         fix = "" if style == "seq" else '; keep conversation.cursor = "seq"'
         found.add(key, misread, f"{wanted} came {min(early)} too{fix}")
     elif missing:
         numbers = ", ".join(map(str, sorted(owed[each] for each in missing)[:10]))
-        found.add(key, Verdict.WRONG, f"{wanted} these did not come: {numbers}")
+        found.add(key, CheckVerdict.WRONG, f"{wanted} these did not come: {numbers}")
     else:
-        found.add(key, Verdict.OK, f"{wanted} came {len(owed)} events, none was missing")
+        found.add(key, CheckVerdict.OK, f"{wanted} came {len(owed)} events, none was missing")
     if visit.link.closed is not None:
-        found.add(key, Verdict.WRONG, visit.silence(0))
+        found.add(key, CheckVerdict.WRONG, visit.silence(0))
         raise OverError(visit.silence(0))
 
 
@@ -153,25 +153,28 @@ def ended(visit: Visit, found: Findings) -> None:
         since = visit.connect()
     except RemoteError as error:
         right = error.status in (401, 404)
-        found.add("ended", Verdict.OK if right else Verdict.WRONG, refusal(error))
+        found.add("ended", CheckVerdict.OK if right else CheckVerdict.WRONG, refusal(error))
         return
     # It may still show what was said, and close.
     over = visit.wait(is_a(EventType.SESSION_END), since, waits.ECHO)
     rest(visit, waits.LEAVES)
     closed = visit.link.closed
     if over is not None and closed is not None and closed.code == 1000:
-        found.add("ended", Verdict.DIFFERS, "the history with SESSION_END, and close 1000")
+        found.add("ended", CheckVerdict.DIFFERS, "the history with SESSION_END, and close 1000")
     else:
-        found.add("ended", Verdict.WRONG, f"101, then {ending(visit.link)}")
+        found.add("ended", CheckVerdict.WRONG, f"101, then {ending(visit.link)}")
 
 
 def stranger(visit: Visit, found: Findings) -> None:
     """Come to the session with a token that is not its own."""
-    verdicts = {401: Verdict.OK, 404: Verdict.DIFFERS}  # a client takes a new session at both
+    verdicts = {
+        401: CheckVerdict.OK,
+        404: CheckVerdict.DIFFERS,
+    }  # a client takes a new session at both
     try:
         visit.another(0, token=MADE_UP_TOKEN).drop()
     except RemoteError as error:
-        verdict = verdicts.get(error.status or 0, Verdict.WRONG)
+        verdict = verdicts.get(error.status or 0, CheckVerdict.WRONG)
         found.add("wrong_token_upgrade", verdict, refusal(error))
     else:
-        found.add("wrong_token_upgrade", Verdict.WRONG, "101")
+        found.add("wrong_token_upgrade", CheckVerdict.WRONG, "101")

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["CHECKS", "Check", "Findings", "Row", "Verdict"]
+__all__ = ["CHECKS", "Check", "CheckRow", "CheckVerdict", "Findings"]
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """How what came stands to what was expected; a later one outweighs those before it."""
 
     NOT_SEEN = "not seen"
@@ -29,12 +29,12 @@ class Check(NamedTuple):
     expected: str
 
 
-class Row(NamedTuple):
+class CheckRow(NamedTuple):
     """One check and its outcome, in words."""
 
     key: str
     check: Check
-    verdict: Verdict
+    verdict: CheckVerdict
     came: str
 
 
@@ -91,17 +91,17 @@ CHECKS: Final = {
 }
 """By key. The facts are those of the protocol's own document."""
 
-_WEIGHT: Final = {verdict: number for number, verdict in enumerate(Verdict)}
+_WEIGHT: Final = {verdict: number for number, verdict in enumerate(CheckVerdict)}
 
 
 class Findings:
     """What came of the checks so far: of one that is made twice, the graver outcome."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[Verdict, str]] = {}
+        self._found: dict[str, tuple[CheckVerdict, str]] = {}
         self._stopped = "it did not come to that"
 
-    def add(self, key: str, verdict: Verdict, came: str) -> None:
+    def add(self, key: str, verdict: CheckVerdict, came: str) -> None:
         """Note what came of a check of `CHECKS`."""
         before = self._found.get(key)
         if before is None or _WEIGHT[verdict] > _WEIGHT[before[0]]:
@@ -111,7 +111,7 @@ class Findings:
         """Say why some checks were not made."""
         self._stopped = why
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[CheckRow]:
         """Every check with its outcome, in the table's order."""
-        missing = Verdict.NOT_SEEN, self._stopped
-        return [Row(key, each, *self._found.get(key, missing)) for key, each in CHECKS.items()]
+        missing = CheckVerdict.NOT_SEEN, self._stopped
+        return [CheckRow(key, each, *self._found.get(key, missing)) for key, each in CHECKS.items()]

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadkit.check_server.checkup import check_server
-from loadkit.check_server.table import Row, Verdict
+from loadkit.check_server.table import CheckRow, CheckVerdict
 from loadkit.net.interrupts import raise_interrupts_quietly
 from loadkit.network import Network
 from loadkit.output import remark, say
@@ -22,10 +22,10 @@ __all__ = ["SCHEMA", "check", "document", "render"]
 SCHEMA: Final = "loadkit.check/1"
 
 _STYLES: Final = {
-    Verdict.OK: "green",
-    Verdict.DIFFERS: "yellow",
-    Verdict.WRONG: "bold red",
-    Verdict.NOT_SEEN: "dim",
+    CheckVerdict.OK: "green",
+    CheckVerdict.DIFFERS: "yellow",
+    CheckVerdict.WRONG: "bold red",
+    CheckVerdict.NOT_SEEN: "dim",
 }
 
 
@@ -52,7 +52,7 @@ def check(
     raise_interrupts_quietly()
     announce = remark if as_json else say
     rows = check_server(url, credentials, announce, network, production=production, handoff=handoff)
-    code = 1 if any(row.verdict is Verdict.WRONG for row in rows) else 0
+    code = 1 if any(row.verdict is CheckVerdict.WRONG for row in rows) else 0
     if as_json:
         say(document(rows, url, code))
     else:
@@ -60,7 +60,7 @@ def check(
     return code
 
 
-def document(rows: Sequence[Row], url: str, code: int) -> str:
+def document(rows: Sequence[CheckRow], url: str, code: int) -> str:
     """Return it as JSON: `docs/check-server.md` has its keys.
 
     Args:
@@ -76,13 +76,13 @@ def document(rows: Sequence[Row], url: str, code: int) -> str:
         "schema": SCHEMA,
         "target": url,
         "exit_code": code,
-        "counts": {verdict: counts[verdict] for verdict in Verdict},
+        "counts": {verdict: counts[verdict] for verdict in CheckVerdict},
         "checks": checks,
     }
     return in_json(json.dumps(told, indent=1, ensure_ascii=False))
 
 
-def render(rows: Sequence[Row], console: Console) -> None:
+def render(rows: Sequence[CheckRow], console: Console) -> None:
     """Print it: a line a check, and the sum of them."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("verdict", "tried", "expected", "came"):
@@ -99,6 +99,6 @@ def render(rows: Sequence[Row], console: Console) -> None:
     console.print(table)
     console.print()
     counts = Counter(row.verdict for row in rows)
-    order = (Verdict.WRONG, Verdict.DIFFERS, Verdict.NOT_SEEN, Verdict.OK)
+    order = (CheckVerdict.WRONG, CheckVerdict.DIFFERS, CheckVerdict.NOT_SEEN, CheckVerdict.OK)
     told = " · ".join(f"{counts[each]} {each}" for each in order if counts[each])
     console.print(Text(told), soft_wrap=True)

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from loadkit.chat.violations import told
-from loadkit.check_server.table import Findings, Verdict
+from loadkit.check_server.table import CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit, refusal
 from loadkit.errors import RemoteError
 from loadkit.protocol import Event, EventType, FlawKind
@@ -56,7 +56,7 @@ def upgraded(visit: Visit, found: Findings, key: str, cursor: int = 0, style: st
         return visit.connect(cursor, style)
     except RemoteError as error:
         limited = error.status == 429
-        found.add(key, Verdict.NOT_SEEN if limited else Verdict.WRONG, refusal(error))
+        found.add(key, CheckVerdict.NOT_SEEN if limited else CheckVerdict.WRONG, refusal(error))
         raise OverError(f"an upgrade was refused: {refusal(error)}") from error
 
 
@@ -87,7 +87,7 @@ def owed(
     if event is None and any(map(is_a(EventType.SESSION_END), visit.events)):
         raise OverError(ENDED)
     if event is None:
-        found.add(key, Verdict.WRONG, visit.silence(within))
+        found.add(key, CheckVerdict.WRONG, visit.silence(within))
         if visit.link.closed is not None:
             raise OverError(visit.silence(within))
     return event
@@ -101,7 +101,7 @@ def of_agent(
     if event is None or wanted(event):
         return event
     words = one_line(told(event.payload.get("message", "")))
-    found.add(key, Verdict.NOT_SEEN, f'{name(event)} "{words}"' if words else name(event))
+    found.add(key, CheckVerdict.NOT_SEEN, f'{name(event)} "{words}"' if words else name(event))
     if event.type is EventType.SESSION_END:
         raise OverError("the server ended the session")
     return None
@@ -114,12 +114,12 @@ def frames(visit: Visit, found: Findings) -> None:
         kind, flaw = visit.flaws[0].kind, visit.flaws[0]
         word = str(kind).replace("_", " ")
         detail = "" if kind is FlawKind.BINARY_FRAME else f": {one_line(flaw.detail)}"
-        found.add("frames", Verdict.WRONG, f"{word}{detail}")
+        found.add("frames", CheckVerdict.WRONG, f"{word}{detail}")
     elif unknown is not None:
         unheard_of = f"an event that no document knows: {name(unknown)}"
-        found.add("frames", Verdict.WRONG, unheard_of)
+        found.add("frames", CheckVerdict.WRONG, unheard_of)
     elif visit.events:
-        found.add("frames", Verdict.OK, "as expected")
+        found.add("frames", CheckVerdict.OK, "as expected")
     if not visit.sockets:
         return
     ends = [*visit.sockets[1:], len(visit.events)]
@@ -128,11 +128,11 @@ def frames(visit: Visit, found: Findings) -> None:
         numbers = [each.sequence for each in stretch if each.sequence is not None]
         for before, after in pairwise(numbers):
             if after <= before:
-                found.add("sequence", Verdict.WRONG, f"{after} behind {before}")
+                found.add("sequence", CheckVerdict.WRONG, f"{after} behind {before}")
         if numbers:
-            found.add("sequence", Verdict.OK, "as expected")
+            found.add("sequence", CheckVerdict.OK, "as expected")
     if visit.events and not any(each.sequence for each in visit.events):
-        found.add("sequence", Verdict.WRONG, "no event has one")
+        found.add("sequence", CheckVerdict.WRONG, "no event has one")
 
 
 def is_a(kind: EventType) -> Callable[[Event], bool]:

@@ -17,8 +17,8 @@ import psutil
 
 __all__ = [
     "CpuClock",
-    "Limit",
     "PortUse",
+    "ResourceLimit",
     "cannot_listen",
     "cgroup_cores",
     "cgroup_memory",
@@ -41,7 +41,7 @@ _LIMITS: Final = frozenset(
 _PROC: Final = Path("/proc")
 
 
-class Limit(NamedTuple):
+class ResourceLimit(NamedTuple):
     """The limit of open files: `soft` holds now, a process may raise it up to `hard`."""
 
     soft: int
@@ -58,11 +58,11 @@ class PortUse(NamedTuple):
 # --- open files -----------------------------------------------------------------------------------
 
 
-def files_limit() -> Limit:
+def files_limit() -> ResourceLimit:
     """Return how many files this process may have open; "unlimited" is a very high number."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     highest = 2**31 - 1
-    return Limit(*(highest if n == resource.RLIM_INFINITY else n for n in (soft, hard)))
+    return ResourceLimit(*(highest if n == resource.RLIM_INFINITY else n for n in (soft, hard)))
 
 
 def open_files() -> int:

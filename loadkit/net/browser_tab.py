@@ -7,12 +7,12 @@ from typing import Any, Final
 import gevent
 
 from loadkit.chat.effects import Counted, Effect, Keep, Violation
-from loadkit.chat.event_log import Journal
+from loadkit.chat.event_log import EventLog
 from loadkit.chat.heartbeat import SHORTEST_BEAT
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin
-from loadkit.net.interfaces import Setting
+from loadkit.net.interfaces import SessionContext
 from loadkit.net.transcript import Frames
 from loadkit.net.websocket.link import Link
 from loadkit.protocol import Event, EventType, Flaw
@@ -37,7 +37,7 @@ class Tab:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: SessionContext,
         query: Callable[[int, str], str],
         number: int,
         origin: Origin,
@@ -52,7 +52,7 @@ class Tab:
         """
         self._setting, self.query, self._origin = setting, query, origin
         self._frames = Frames(frames)
-        self._journal = Journal()
+        self._journal = EventLog()
         self._beat_every = BEAT
         self._ended = False
         self._lost = False

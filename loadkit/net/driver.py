@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import gevent
 
-from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
+from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -48,10 +48,10 @@ from loadkit.chat.states import NEVER
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
 from loadkit.net.browser_tab import Tab
-from loadkit.net.fault_injector import Fate
+from loadkit.net.fault_injector import FaultInjector
 from loadkit.net.http.entry import Entry, count_status, enter, refreshed
 from loadkit.net.http.token import expired
-from loadkit.net.interfaces import Itinerary, Mishap, Person, Setting
+from loadkit.net.interfaces import PersonLike, SessionContext, SessionPlan, SocketFault
 from loadkit.net.revisit import revisit
 from loadkit.net.transcript import Frames
 from loadkit.net.websocket.flood_allowance import FLOODED, Allowance
@@ -61,7 +61,7 @@ from loadkit.security import redaction
 
 __all__ = ["Driver"]
 
-_PLAIN: Final = Itinerary()
+_PLAIN: Final = SessionPlan()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
 
@@ -75,15 +75,15 @@ class Driver:
         "_broken_next",
         "_correlation_id",
         "_entry",
-        "_fate",
+        "_faults",
         "_finish",
         "_frames",
         "_greenlet",
         "_heard",
         "_hushed",
-        "_itinerary",
         "_link",
         "_person",
+        "_plan",
         "_refresh_at",
         "_restarts",
         "_said_at",
@@ -95,31 +95,33 @@ class Driver:
         "_waited",
     )
 
-    def __init__(self, setting: Setting, person: Person, itinerary: Itinerary = _PLAIN) -> None:
-        self._setting, self._person, self._itinerary = setting, person, itinerary
+    def __init__(
+        self, setting: SessionContext, person: PersonLike, plan: SessionPlan = _PLAIN
+    ) -> None:
+        self._setting, self._person, self._plan = setting, person, plan
         self._session = Session(
             setting.policy,
             setting.rng,
-            streaming=itinerary.streaming,
-            socket_age=itinerary.socket_age,
+            streaming=plan.streaming,
+            socket_age=plan.socket_age,
         )
         self._link: Link | None = None
         self._allowance = Allowance()
-        self._acts: deque[Act] = deque()
+        self._acts: deque[UserAction] = deque()
         self._hushed = False
         self._greenlet: Any = None  # that lives the session
         self._asked: Wait | None = None  # for a token, a session or a socket
         self._entry: Entry | None = None
         self._correlation_id = ""  # of the exchange that was refused last, else of the entry
-        self._fate = Fate(itinerary)
+        self._faults = FaultInjector(plan)
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
         self._frames = Frames()
         self._started = 0.0
         self._refresh_at = NEVER
-        self._broken_next: Mishap | None = None  # what happens to the socket being opened
+        self._broken_next: SocketFault | None = None  # what happens to the socket being opened
         self._tabs: list[Tab] = []
-        self._restarts = itinerary.restarts
+        self._restarts = plan.restarts
         self._heard: YourTurn | None = None  # what a restart kept the person from hearing
         self._said_at = NEVER
         self._waited = 1.0  # seconds that the last answer took; before the first, a guess
@@ -145,7 +147,7 @@ class Driver:
         asked = [] if self._asked is None else [self._asked]
         every = [*asked, *self._session.waits()]
         return (
-            [wait for wait in every if not self._fate.was_deaf(wait.sent, now)],
+            [wait for wait in every if not self._faults.was_deaf(wait.sent, now)],
             [turn.sent for turn in self._session.open_turns()],
         )
 
@@ -176,7 +178,7 @@ class Driver:
         try:
             self._started = self._frames.since = perf_counter()
             try:
-                self._entry = enter(self._setting, due, self._ask, self._itinerary)
+                self._entry = enter(self._setting, due, self._ask, self._plan)
                 self._asked = None
                 redaction.hold(self._entry.token)
                 self._refresh_at = self._entry.refresh_at(self._setting.persona.refresh)
@@ -205,7 +207,7 @@ class Driver:
             for tab in self._tabs:
                 journal = self._session.connection.journal
                 tab.finish(journal.cursor, ended=self._session.ending is not None)
-            self._fate.bury()
+            self._faults.close_half_open()
             if self._entry is not None:
                 redaction.release(self._entry.token)
             if ending is not None:
@@ -219,7 +221,7 @@ class Driver:
                 self._connect(self._to)
                 continue
             session = self._session
-            struck_at = self._fate.due(self._started)
+            struck_at = self._faults.due(self._started)
             until = min(session.deadline, struck_at, self._refresh_at)
             if acts and acts[0].due < until:
                 until = acts[0].due
@@ -241,7 +243,7 @@ class Driver:
             if now >= self._refresh_at and self._finish is None:
                 self._refresh()
             if now >= struck_at and self._finish is None:
-                self._strike(self._fate.take(now))
+                self._strike(self._faults.take(now))
             if now >= self._session.deadline and self._finish is None:
                 self._feed(now, ELAPSED)
             while acts and acts[0].due <= now and self._finish is None:
@@ -272,16 +274,16 @@ class Driver:
             self._feed(perf_counter(), Refused(kind, error.detail, error.status, error.wait_s))
             return
         self._link, self._asked = link, None
-        mishap, self._broken_next = self._broken_next, None
-        if mishap is not None:
-            self._break(mishap)
+        fault, self._broken_next = self._broken_next, None
+        if fault is not None:
+            self._break(fault)
             return
         for key, holds in ((Count.PASSED_OVER, link.lost_s), (Count.COMPRESSED, link.compressed)):
             if holds:
                 setting.recorder.count(key)
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
-        for number in range(len(self._tabs), self._itinerary.tabs):
+        for number in range(len(self._tabs), self._plan.tabs):
             assert self._entry is not None
             tab = Tab(setting, self._entry.query, number, self._origin(), self._frames)
             self._tabs.append(tab)
@@ -316,40 +318,36 @@ class Driver:
             frames.had(event)
         frames.read()
 
-    def _act(self, act: Act) -> None:
+    def _act(self, act: UserAction) -> None:
         """What the person does, at the moment at which it is really done."""
         doing: Input
         match act.kind:
-            case ActKind.SAY:
+            case ActionKind.SAY:
                 doing = Say(act.text, act.due)
                 self._said_at = perf_counter()
-            case ActKind.LEAVE:
+            case ActionKind.LEAVE:
                 doing = Leave(act.due)
-            case ActKind.VANISH:
+            case ActionKind.VANISH:
                 self._vanish(silent=act.text == "silent")
                 return
             case _:
-                doing = Typing(act.kind is ActKind.TYPING_STARTED)
+                doing = Typing(act.kind is ActionKind.TYPING_STARTED)
         self._feed(perf_counter(), doing)
 
     def _feed(self, now: float, happening: Event | Flaw | Input) -> None:
         session = self._session
         for effect in session.step(now, happening):
             self._perform(now, effect, happening)
-        if (
-            self._itinerary.mishaps is not None
-            and session is self._session
-            and self._finish is None
-        ):
-            mishap = self._fate.at(session.moment)
-            if mishap is not None:
-                self._strike(mishap)
+        if self._plan.faults is not None and session is self._session and self._finish is None:
+            fault = self._faults.at(session.moment)
+            if fault is not None:
+                self._strike(fault)
 
     def _perform(self, now: float, effect: Effect, happening: Event | Flaw | Input) -> None:
         recorder = self._setting.recorder
         # The most frequent first: this runs for every frame.
         if isinstance(effect, Sample):
-            if effect.end >= self._fate.deaf[0] and effect.sent < self._fate.deaf[1]:
+            if effect.end >= self._faults.deaf[0] and effect.sent < self._faults.deaf[1]:
                 recorder.count("events.left_out_by_stall")
             elif effect[0] is _RESPONSE:
                 recorder.sample(*effect, self._started)
@@ -362,7 +360,7 @@ class Driver:
         elif isinstance(effect, Counted):
             recorder.count(effect.key, effect.n, effect.since)
         elif isinstance(effect, Unfinished):
-            if not self._fate.was_deaf(effect.sent, effect.until):
+            if not self._faults.was_deaf(effect.sent, effect.until):
                 recorder.unfinished(*effect)
         else:
             self._perform_rare(now, effect, happening)
@@ -405,16 +403,16 @@ class Driver:
             return
         if turn.cue in SOMEBODY_ELSE:
             self._acts.clear()
-        elif any(act.kind is ActKind.LEAVE for act in self._acts):
+        elif any(act.kind is ActionKind.LEAVE for act in self._acts):
             # An answer ends the wait that a leave would have cut short.
-            rest = [act for act in self._acts if act.kind is not ActKind.LEAVE]
+            rest = [act for act in self._acts if act.kind is not ActionKind.LEAVE]
             self._acts.clear()
             self._acts.extend(rest)
         acts = self._person.react(now, turn.heard, turn.cue, turn.suggestions)
         self._acts.extend(acts)
-        said = next((act.due for act in acts if act.kind is ActKind.SAY), None)
+        said = next((act.due for act in acts if act.kind is ActionKind.SAY), None)
         if said is not None:
-            self._fate.turn(now, said + self._waited)
+            self._faults.turn(now, said + self._waited)
 
     def _restart(self, turn: YourTurn) -> None:
         """The app is shut down: close 1000 without USER_END_SESSION; a new process goes on."""
@@ -428,31 +426,31 @@ class Driver:
 
     # --- what goes wrong on purpose -------------------------------------------------------------
 
-    def _strike(self, mishap: Mishap) -> None:
+    def _strike(self, fault: SocketFault) -> None:
         breakable = self._session.breakable
         if breakable and self._to is not None:
-            self._broken_next = mishap
+            self._broken_next = fault
         elif breakable and self._link is not None:
-            self._break(mishap)
+            self._break(fault)
 
-    def _break(self, mishap: Mishap) -> None:
+    def _break(self, fault: SocketFault) -> None:
         """Do to the socket what the plan says."""
         link = self._link
         assert link is not None
-        self._setting.recorder.count(f"chaos.{mishap.kind}")
-        if mishap.kind == "stall":
+        self._setting.recorder.count(f"chaos.{fault.kind}")
+        if fault.kind == "stall":
             if self._to is None and self._session.moment == "connect":
                 self._feed(link.opened_at, Opened())
-            self._fate.stall(mishap.seconds)
+            self._faults.stall(fault.seconds)
             return
         self._link = None
-        self._fate.end(link, mishap.kind, mishap.code)
+        self._faults.end(link, fault.kind, fault.code)
         self._feed(perf_counter(), FORCED)
 
     def _vanish(self, *, silent: bool) -> None:
         """The person's browser is gone without a word."""
         if self._link is not None:
-            self._fate.end(self._link, "half_open" if silent else "fin")
+            self._faults.end(self._link, "half_open" if silent else "fin")
             self._link = None
         self._setting.recorder.count("vanished.silent" if silent else "vanished.fin")
         self._feed(perf_counter(), VANISHED)

@@ -6,26 +6,26 @@ from typing import Any
 import gevent
 
 from loadkit.chat.states import NEVER
-from loadkit.net.interfaces import Itinerary, Mishap
+from loadkit.net.interfaces import SessionPlan, SocketFault
 from loadkit.net.websocket.link import Link
 
-__all__ = ["Fate"]
+__all__ = ["FaultInjector"]
 
 
-class Fate:
-    """The mishaps and storms of one session.
+class FaultInjector:
+    """The faults and storms of one session.
 
     Attributes:
         deaf: from when to when nothing was read, on purpose (seconds, monotonic).
     """
 
-    __slots__ = ("_graves", "_mishaps", "_moment", "_storms", "deaf")
+    __slots__ = ("_faults", "_half_open", "_moment", "_storms", "deaf")
 
-    def __init__(self, itinerary: Itinerary) -> None:
-        self._mishaps = itinerary.mishaps
-        self._storms = list(itinerary.storms)
+    def __init__(self, plan: SessionPlan) -> None:
+        self._faults = plan.faults
+        self._storms = list(plan.storms)
         self._moment: str | None = None
-        self._graves: list[Any] = []  # half-open sockets, whose server is still to find out
+        self._half_open: list[Any] = []  # half-open sockets, whose server is still to find out
         self.deaf = (NEVER, NEVER)
 
     def due(self, started: float) -> float:
@@ -34,17 +34,17 @@ class Fate:
         Args:
             started: when the session began.
         """
-        due = NEVER if self._mishaps is None else self._mishaps.due(started)
+        due = NEVER if self._faults is None else self._faults.due(started)
         return min(due, self._storms[0][0]) if self._storms else due
 
-    def take(self, now: float) -> Mishap:
+    def take(self, now: float) -> SocketFault:
         """What is due now."""
         if self._storms and self._storms[0][0] <= now:
             return self._storms.pop(0)[1]
-        assert self._mishaps is not None
-        return self._mishaps.strike(now)
+        assert self._faults is not None
+        return self._faults.strike(now)
 
-    def at(self, moment: str | None) -> Mishap | None:
+    def at(self, moment: str | None) -> SocketFault | None:
         """What happens at a moment of the protocol, when that is reached.
 
         Args:
@@ -53,12 +53,12 @@ class Fate:
         if moment == self._moment:
             return None
         self._moment = moment
-        return None if moment is None or self._mishaps is None else self._mishaps.at_moment(moment)
+        return None if moment is None or self._faults is None else self._faults.at_moment(moment)
 
     def turn(self, begins: float, ends: float) -> None:
         """A turn begins, and will be over as far as that can be foretold."""
-        if self._mishaps is not None:
-            self._mishaps.turn(begins, ends)
+        if self._faults is not None:
+            self._faults.turn(begins, ends)
 
     def stall(self, seconds: float) -> None:
         """Read nothing for a while."""
@@ -71,18 +71,18 @@ class Fate:
         return until >= self.deaf[0] and since < self.deaf[1]
 
     def end(self, link: Link, kind: str, code: int | None = None) -> None:
-        """End a socket as a `Mishap` of that kind says: a close without a code is none."""
+        """End a socket as a `SocketFault` of that kind says: a close without a code is none."""
         match kind:
             case "close" if code is not None:
                 link.close(code)
             case "reset":
                 link.drop(reset=True)
             case "half_open":
-                self._graves.append(link.abandon())
+                self._half_open.append(link.abandon())
             case _:
                 link.drop()
 
-    def bury(self) -> None:
+    def close_half_open(self) -> None:
         """The session is over: close what it left half-open."""
-        for grave in self._graves:
-            grave.close()
+        for sock in self._half_open:
+            sock.close()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol
 
-from loadkit.actions import Act, Cue
+from loadkit.actions import Cue, UserAction
 from loadkit.chat.personas import PERSONAS, Compression, Persona
 from loadkit.chat.policy import Policy
 from loadkit.errors import Failure
@@ -14,12 +14,20 @@ from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
 
-__all__ = ["Itinerary", "Mishap", "Mishaps", "Person", "Recorder", "Setting", "Transcript"]
+__all__ = [
+    "FaultPlan",
+    "PersonLike",
+    "RecorderLike",
+    "SessionContext",
+    "SessionPlan",
+    "SocketFault",
+    "Transcript",
+]
 
 Transcript = Callable[[], Sequence[str]]
 
 
-class Person(Protocol):
+class PersonLike(Protocol):
     """Who talks: told what was heard and why, answers with acts, `due` rising."""
 
     @property
@@ -28,10 +36,10 @@ class Person(Protocol):
 
     def react(
         self, at: float, heard: str, cue: Cue = Cue.ANSWERED, suggestions: Sequence[str] = ()
-    ) -> list[Act]: ...
+    ) -> list[UserAction]: ...
 
 
-class Recorder(Protocol):
+class RecorderLike(Protocol):
     """Where the figures go; `loadkit.measure.recorder` is the real one."""
 
     def sample(
@@ -55,7 +63,7 @@ class Recorder(Protocol):
     def session_ended(self, ending: Ending) -> None: ...
 
 
-class Mishap(Protocol):
+class SocketFault(Protocol):
     """One thing that goes wrong with a connection; `loadkit.profile.chaos` plans them."""
 
     @property
@@ -71,17 +79,17 @@ class Mishap(Protocol):
         """How long a `stall` lasts."""
 
 
-class Mishaps(Protocol):
+class FaultPlan(Protocol):
     """What one session is to meet."""
 
     def due(self, started: float) -> float: ...
     def turn(self, begins: float, ends: float) -> None: ...
-    def strike(self, now: float) -> Mishap: ...
-    def at_moment(self, moment: str) -> Mishap | None: ...
+    def strike(self, now: float) -> SocketFault: ...
+    def at_moment(self, moment: str) -> SocketFault | None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class SessionContext:
     """What the sessions of one worker share.
 
     Attributes:
@@ -94,7 +102,7 @@ class Setting:
 
     target: Target
     credentials: Credentials
-    recorder: Recorder
+    recorder: RecorderLike
     traffic: Traffic
     policy: Policy
     rng: Random
@@ -107,12 +115,12 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Itinerary:
+class SessionPlan:
     """What one session is to go through.
 
     Attributes:
         streaming: whether to ask for streamed answers.
-        mishaps: forced disconnects; None for none.
+        faults: forced disconnects; None for none.
         storms: those that hit many sessions at once: when (seconds, monotonic) and what.
         tabs: further sockets on the same session, each of which must see every event.
         restarts: cold resumes: after an answer the process is shut down and a new one, which
@@ -122,8 +130,8 @@ class Itinerary:
     """
 
     streaming: bool = False
-    mishaps: Mishaps | None = None
-    storms: tuple[tuple[float, Mishap], ...] = ()
+    faults: FaultPlan | None = None
+    storms: tuple[tuple[float, SocketFault], ...] = ()
     tabs: int = 0
     restarts: int = 0
     socket_age: float = 0.0

@@ -5,7 +5,7 @@ from typing import Final
 
 from loadkit.chat.violations import told
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.interfaces import Setting
+from loadkit.net.interfaces import SessionContext
 from loadkit.net.websocket.link import Link
 from loadkit.protocol import Event, EventType
 
@@ -14,7 +14,7 @@ __all__ = ["revisit"]
 LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
 
 
-def revisit(setting: Setting, query: str) -> str:
+def revisit(setting: SessionContext, query: str) -> str:
     """Open the session's socket once more, and listen.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Final
 from loadkit.chat.effects import Violation
 from loadkit.figures import VIOLATED, Origin
 from loadkit.net.excerpt import Noted, excerpt, kept
-from loadkit.net.interfaces import Recorder
+from loadkit.net.interfaces import RecorderLike
 from loadkit.protocol import Event, EventType, Flaw
 
 __all__ = ["Frames"]
@@ -109,7 +109,7 @@ class Frames:
         return noted
 
     def violated(
-        self, recorder: Recorder, violation: Violation, origin: Origin, happening: object = None
+        self, recorder: RecorderLike, violation: Violation, origin: Origin, happening: object = None
     ) -> None:
         """Record a violation; the session counts as hit by its kind once.
 

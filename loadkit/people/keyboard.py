@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from loadkit.actions import Act, ActKind
+from loadkit.actions import ActionKind, UserAction
 
 __all__ = ["REPEAT_S", "STOP_AFTER_S", "Keyboard"]
 
@@ -37,7 +37,7 @@ class Keyboard:
         self.started = (started - at) / scale
         self._last_key = 0.0
         self._open = False  # STARTED without a STOPPED yet
-        self.acts: list[Act] = []
+        self.acts: list[UserAction] = []
 
     @property
     def started_at(self) -> float:
@@ -50,7 +50,7 @@ class Keyboard:
             self.rest()
         now = max(begin, self.started + REPEAT_S)
         while now < end:
-            self.acts.append(Act(self._at + now * self._scale, ActKind.TYPING_STARTED))
+            self.acts.append(UserAction(self._at + now * self._scale, ActionKind.TYPING_STARTED))
             self.started, self._open = now, True
             now += REPEAT_S
         self._last_key = end
@@ -64,9 +64,9 @@ class Keyboard:
     def say(self, now: float, text: str) -> None:
         """Send a message, typed or tapped."""
         self._stop(now)
-        self.acts.append(Act(self._at + now * self._scale, ActKind.SAY, text))
+        self.acts.append(UserAction(self._at + now * self._scale, ActionKind.SAY, text))
 
     def _stop(self, now: float) -> None:
         if self._open:
-            self.acts.append(Act(self._at + now * self._scale, ActKind.TYPING_STOPPED))
+            self.acts.append(UserAction(self._at + now * self._scale, ActionKind.TYPING_STOPPED))
             self._open = False

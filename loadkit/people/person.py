@@ -5,17 +5,17 @@ import random
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
+from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.people.steady_state import turns_found, wait_found
-from loadkit.people.writing import Turn, Writer, halves
+from loadkit.people.writing import TypedTurn, Writer, halves
 from loadkit.profile.dialogue import Repertoire
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Abandon, Errand, Handoff, Idle
+from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
 from loadkit.profile.tables import Conversation
-from loadkit.profile.user_model import Human
-from loadkit.stats.random_streams import Chance, lognormal, person_rng
+from loadkit.profile.user_model import UserModel
+from loadkit.stats.random_streams import RandomStream, lognormal, person_rng
 
-__all__ = ["ASKS", "Act", "Errand", "Person", "person_rng"]
+__all__ = ["ASKS", "Errand", "Person", "UserAction", "person_rng"]
 
 ASKS: Final = (
     "agent please",
@@ -36,7 +36,7 @@ _TURN_S: Final = 25.0  # a turn with its answer, for the age of who is found in 
 # unanswered, on the way to it does not move it.
 _BIRTH, _ASKING, _REFUSED = 1 << 40, 2 << 40, 3 << 40
 
-HANDOFF: Final = Handoff()
+HANDOFF: Final = HandoffTable()
 IDLE: Final = Idle()
 ABANDON: Final = Abandon()
 
@@ -104,13 +104,13 @@ class Person:
 
     def __init__(
         self,
-        human: Human,
+        human: UserModel,
         conversation: Conversation,
         dialogues: Repertoire,
         rng: random.Random,
         errand: Errand = Errand.CHAT,
         *,
-        handoff: Handoff = HANDOFF,
+        handoff: HandoffTable = HANDOFF,
         idle: Idle = IDLE,
         abandon: Abandon = ABANDON,
         midway: bool = False,
@@ -127,7 +127,7 @@ class Person:
             midway: whether to draw one who is found in the midst of a session, as in a load that
                 has gone on for long, and who lives only the rest of it.
         """
-        self._chance = Chance(rng)
+        self._chance = RandomStream(rng)
         u = _Birth(*self._chance.draws(_BIRTH)[: len(_Birth._fields)])
         scale, patience = conversation.time_scale, human.impatience
         self._human, self._handoff, self._errand = human, handoff, errand
@@ -230,7 +230,7 @@ class Person:
         heard: str,
         cue: Cue = Cue.ANSWERED,
         suggestions: Sequence[str] = (),
-    ) -> list[Act]:
+    ) -> list[UserAction]:
         """Read what was said, think, type the next line and send it; or leave, or wait.
 
         Acts of an earlier reaction may still be due: what this one returns comes after them and
@@ -251,12 +251,12 @@ class Person:
             `VANISH` is the last one.
         """
         if self._bye < math.inf:
-            return [Act(max(at, self._bye), ActKind.LEAVE)]
+            return [UserAction(max(at, self._bye), ActionKind.LEAVE)]
         if at < self._busy:
             if cue not in SOMEBODY_ELSE:
                 return self._with_patience([])
             if self._gone:
-                return [Act(self._busy, ActKind.VANISH, self._gone)]
+                return [UserAction(self._busy, ActionKind.VANISH, self._gone)]
             self._busy = at
             self._writer.interrupt(at)
         if cue is Cue.OVERLOADED and self._line:
@@ -281,7 +281,7 @@ class Person:
             return self._ask(at, heard)
         return self._goodbye(at, self._writer.reading_s(heard))
 
-    def _speak(self, at: float, heard: str, suggestions: Sequence[str]) -> list[Act]:
+    def _speak(self, at: float, heard: str, suggestions: Sequence[str]) -> list[UserAction]:
         turn, human = self._said, self._human
         self._said = turn + 1
         u = self._drawn(turn)
@@ -297,7 +297,7 @@ class Person:
         self._line, self._busy = acts[-1].text, acts[-1].due
         return self._vanish(acts) if leaving else self._with_patience(acts)
 
-    def _ask(self, at: float, heard: str) -> list[Act]:
+    def _ask(self, at: float, heard: str) -> list[UserAction]:
         u = self._drawn(_ASKING + self._asked)
         self._asked += 1
         line = ASKS[int(u.ask * len(ASKS))]
@@ -305,20 +305,20 @@ class Person:
         self._line, self._busy = line, acts[-1].due
         return self._with_patience(acts)
 
-    def _again(self, at: float) -> list[Act]:
+    def _again(self, at: float) -> list[UserAction]:
         if self._refused == _REFUSALS:
             return self._goodbye(at, 0.0)
         u = self._drawn(_REFUSED + self._said * (_REFUSALS + 1) + self._refused)
         self._refused += 1
         least, most = _REFUSAL_WAIT_S
         self._busy = at + (least + (most - least) * u.refusal_wait) * self._scale
-        return self._with_patience([Act(self._busy, ActKind.SAY, self._line)])
+        return self._with_patience([UserAction(self._busy, ActionKind.SAY, self._line)])
 
-    def _goodbye(self, at: float, wait: float) -> list[Act]:
+    def _goodbye(self, at: float, wait: float) -> list[UserAction]:
         self._bye = at + wait * self._scale
-        return [Act(self._bye, ActKind.LEAVE)]
+        return [UserAction(self._bye, ActionKind.LEAVE)]
 
-    def _vanish(self, acts: list[Act]) -> list[Act]:
+    def _vanish(self, acts: list[UserAction]) -> list[UserAction]:
         leaving, self._exit = self._exit, None
         assert leaving is not None
         self._gone = leaving.how
@@ -328,12 +328,12 @@ class Person:
             acts = [act for act in acts[:-1] if act.due <= due]
             self._said -= 1  # whoever comes back types it again
         self._busy = due
-        return [*acts, Act(due, ActKind.VANISH, leaving.how)]
+        return [*acts, UserAction(due, ActionKind.VANISH, leaving.how)]
 
-    def _drawn(self, number: int) -> Turn:
-        return Turn(*self._chance.draws(number)[: len(Turn._fields)])
+    def _drawn(self, number: int) -> TypedTurn:
+        return TypedTurn(*self._chance.draws(number)[: len(TypedTurn._fields)])
 
-    def _with_patience(self, acts: list[Act]) -> list[Act]:
+    def _with_patience(self, acts: list[UserAction]) -> list[UserAction]:
         if self._limit_s < math.inf:
-            acts.append(Act(self._busy + self._limit_s, ActKind.LEAVE))
+            acts.append(UserAction(self._busy + self._limit_s, ActionKind.LEAVE))
         return acts

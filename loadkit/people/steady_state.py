@@ -9,13 +9,13 @@ distribution P(left >= r) / mean length, which is what a load that has run for h
 import math
 from typing import NamedTuple
 
-from loadkit.profile.user_model import Wait
+from loadkit.profile.user_model import WaitModel
 from loadkit.stats.random_streams import lognormal
 
-__all__ = ["Turns", "Waited", "turns_found", "wait_found"]
+__all__ = ["TurnsFound", "Waited", "turns_found", "wait_found"]
 
 
-class Turns(NamedTuple):
+class TurnsFound(NamedTuple):
     """A conversation that is found under way: its length and what is over, in turns."""
 
     length: int
@@ -39,7 +39,7 @@ class Waited(NamedTuple):
         return self.length - self.done
 
 
-def turns_found(length: float, place: float, least: int, most: int) -> Turns:
+def turns_found(length: float, place: float, least: int, most: int) -> TurnsFound:
     """A conversation whose number of turns is uniform from `least` to `most`, found under way.
 
     Args:
@@ -51,10 +51,10 @@ def turns_found(length: float, place: float, least: int, most: int) -> Turns:
     share = length * (most * (most + 1) / 2 - below)
     found = math.ceil((math.sqrt(1 + 8 * (share + below)) - 1) / 2)
     found = min(max(found, least), most)
-    return Turns(found, int(place * found))
+    return TurnsFound(found, int(place * found))
 
 
-def wait_found(length: float, place: float, wait: Wait) -> Waited:
+def wait_found(length: float, place: float, wait: WaitModel) -> Waited:
     """A log-normal time, found under way.
 
     A log-normal whose values are weighted by themselves is one again, with its median higher by

@@ -3,12 +3,12 @@
 import math
 from typing import Final, NamedTuple
 
-from loadkit.actions import Act
+from loadkit.actions import UserAction
 from loadkit.people.keyboard import Keyboard
-from loadkit.profile.user_model import Human
+from loadkit.profile.user_model import UserModel
 from loadkit.stats.random_streams import lognormal
 
-__all__ = ["Turn", "Writer", "halves"]
+__all__ = ["TypedTurn", "Writer", "halves"]
 
 _CHARACTERS_A_WORD: Final = 5.0
 """The definition of a word in words per minute of typing, spaces included."""
@@ -29,7 +29,7 @@ _BREATH_S, _BREATH_SIGMA = 0.8, 0.5
 _LEAST_WORDS: Final = 4  # of a line that may be sent in two
 
 
-class Turn(NamedTuple):
+class TypedTurn(NamedTuple):
     """What each slot of a turn's draws decides; all between 0 and 1."""
 
     thinking: float
@@ -55,7 +55,7 @@ class Writer:
     __slots__ = ("_human", "_key_s", "_scale", "_started", "_word_s")
 
     def __init__(
-        self, human: Human, scale: float, *, device: float, typing: float, reading: float
+        self, human: UserModel, scale: float, *, device: float, typing: float, reading: float
     ) -> None:
         """
         Args:
@@ -79,13 +79,15 @@ class Writer:
         """Whatever was to be typed after `at` is not."""
         self._started = min(self._started, at)
 
-    def tap(self, at: float, heard: str, text: str, u: Turn) -> list[Act]:
+    def tap(self, at: float, heard: str, text: str, u: TypedTurn) -> list[UserAction]:
         """Read, think and tap what was offered; arguments as of `write`."""
         keyboard = Keyboard(at, self._scale, self._started)
         keyboard.say(self._thought(heard, u), text)
         return keyboard.acts
 
-    def write(self, at: float, heard: str, line: str, u: Turn, second: str = "") -> list[Act]:
+    def write(
+        self, at: float, heard: str, line: str, u: TypedTurn, second: str = ""
+    ) -> list[UserAction]:
         """Read, think, type and send.
 
         Args:
@@ -119,7 +121,7 @@ class Writer:
         self._started = keyboard.started_at
         return keyboard.acts
 
-    def _thought(self, heard: str, u: Turn) -> float:
+    def _thought(self, heard: str, u: TypedTurn) -> float:
         thinking = self._human.thinking
         return self.reading_s(heard) + lognormal(u.thinking, thinking.median, thinking.sigma)
 

@@ -21,7 +21,7 @@ from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import number
 from loadkit.stats.queueing import Objective
 
-__all__ = ["INPUTS", "SCALE", "Carried", "Figure", "Origin", "read_capacity", "read_inputs"]
+__all__ = ["INPUTS", "SCALE", "Carried", "Origin", "PlanInput", "read_capacity", "read_inputs"]
 
 Origin = Literal["given", "measured", "assumed"]
 
@@ -30,7 +30,7 @@ SCALE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PlanInput:
     """One input.
 
     Attributes:
@@ -152,7 +152,9 @@ INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] =
 """Name → how it is read, the default as one would write it, and where that is from."""
 
 
-def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -> dict[str, Figure]:
+def read_inputs(
+    given: Mapping[str, str | None], capacity: Path | None = None
+) -> dict[str, PlanInput]:
     """Read what was given and add what was not.
 
     Args:
@@ -167,9 +169,9 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
         text = given.get(name)
         try:
             if text is not None:
-                figures[name] = Figure(parse(text), text, "given")
+                figures[name] = PlanInput(parse(text), text, "given")
             elif default is not None:
-                figures[name] = Figure(parse(default), default, origin, source)
+                figures[name] = PlanInput(parse(default), default, origin, source)
         except (ValueError, MetricError) as error:
             reason = str(error)
             if "could not convert" in reason:
@@ -187,7 +189,7 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
         raise UsageError("\n".join(mistakes))
     if "sessions_per_hour" not in figures and "concurrent" not in figures:
         why = INPUTS["concurrent"][3]
-        figures["concurrent"] = Figure(float(SCALE), f"{SCALE:,}", "assumed", why)
+        figures["concurrent"] = PlanInput(float(SCALE), f"{SCALE:,}", "assumed", why)
     if capacity is not None:
         figures["capacity"] = read_capacity(capacity)
         if given.get("compressed") is None:
@@ -195,7 +197,7 @@ def read_inputs(given: Mapping[str, str | None], capacity: Path | None = None) -
     return {name: figures[name] for name in INPUTS if name in figures}
 
 
-def read_capacity(path: Path) -> Figure:
+def read_capacity(path: Path) -> PlanInput:
     """Read what a deployment carries from the result of a capacity search.
 
     That is turns a second: how many people it takes to say as much depends on how busy they are,
@@ -220,10 +222,10 @@ def read_capacity(path: Path) -> Figure:
     scale = time_scale(document)
     pace = "" if scale == 1 else f" at time scale {scale:g}"
     held = f"{number(round(carried.sessions))} sessions at once{pace}"
-    return Figure(carried, carried.text, "measured", f"{source}: {held}")
+    return PlanInput(carried, carried.text, "measured", f"{source}: {held}")
 
 
-def _compressed(path: Path) -> Figure | None:
+def _compressed(path: Path) -> PlanInput | None:
     """The share of a search's sessions that offered compression; None where it does not say."""
     profile = (load(path).get("subject") or {}).get("profile") or {}
     clients, connection = profile.get("clients"), profile.get("connection")
@@ -237,7 +239,7 @@ def _compressed(path: Path) -> Figure | None:
     asked = deflate if isinstance(deflate, bool) else None
     offering = sum(w for client, w in weights.items() if offered(PERSONAS[client], asked))
     share = offering / sum(weights.values()) if weights else 0.0
-    return Figure(share, f"{100 * share:.3g}%", "measured", f"{path.name}: its clients")
+    return PlanInput(share, f"{100 * share:.3g}%", "measured", f"{path.name}: its clients")
 
 
 def _flag(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from loadkit.chat.reconnect import backoff
 
-__all__ = ["ATTEMPTS", "BIN", "POLICIES", "Policy", "Storm", "simulate"]
+__all__ = ["ATTEMPTS", "BIN", "POLICIES", "BackoffPolicy", "ReconnectStorm", "simulate"]
 
 ATTEMPTS: Final = 10
 """Attempts in a row before a client gives up: `max_reconnect_attempts` where SESSION_START has
@@ -27,7 +27,7 @@ _SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class BackoffPolicy:
     """A rule of when to try again.
 
     Attributes:
@@ -43,7 +43,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Storm:
+class ReconnectStorm:
     """What became of one.
 
     Attributes:
@@ -56,7 +56,7 @@ class Storm:
         back_after: seconds until 99 % were back; None if they never were.
     """
 
-    policy: Policy
+    policy: BackoffPolicy
     sessions: int
     upgrades_per_second: float
     attempts: tuple[float, ...]
@@ -88,16 +88,16 @@ def _full_jitter(attempt: int) -> tuple[float, float]:
 
 
 POLICIES: Final = (
-    Policy("sdk", "1 s ±20 %, then every 10 s", _sdk),
-    Policy("reference", "1 s doubling to 30 s, each ±20 %", _reference),
-    Policy("full jitter", "anywhere from 0 to 1 s, doubling to 30 s", _full_jitter),
+    BackoffPolicy("sdk", "1 s ±20 %, then every 10 s", _sdk),
+    BackoffPolicy("reference", "1 s doubling to 30 s, each ±20 %", _reference),
+    BackoffPolicy("full jitter", "anywhere from 0 to 1 s, doubling to 30 s", _full_jitter),
 )
 """The vendor's SDKs; the reference's advice; and full jitter (M. Brooker, "Exponential Backoff And
 Jitter", AWS Architecture Blog, 2015) with the reference's base and ceiling. The first two draw as
 virtual users do, by `loadkit.chat.reconnect.backoff`."""
 
 
-def simulate(policy: Policy, sessions: int, upgrades_per_second: float) -> Storm:
+def simulate(policy: BackoffPolicy, sessions: int, upgrades_per_second: float) -> ReconnectStorm:
     """Cut every session off at 0 s and let all of them come back. Seeded: the same every time.
 
     Args:
@@ -157,7 +157,7 @@ def simulate(policy: Policy, sessions: int, upgrades_per_second: float) -> Storm
     a_bin = round(BIN / _SLICE)
     bins = np.arange(0, slices, a_bin)
     last = int(np.flatnonzero(asked)[-1]) // a_bin + 1
-    return Storm(
+    return ReconnectStorm(
         policy,
         sessions,
         upgrades_per_second,

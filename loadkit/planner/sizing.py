@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from loadkit.config.magnitude import MOST
 from loadkit.errors import UsageError
-from loadkit.planner.inputs import Carried, Figure
-from loadkit.planner.reconnect_storm import POLICIES, Storm, simulate
+from loadkit.planner.inputs import Carried, PlanInput
+from loadkit.planner.reconnect_storm import POLICIES, ReconnectStorm, simulate
 from loadkit.readiness.room import DEFLATE_BYTES, INFLATE_BYTES
 from loadkit.stats.number_format import number
 from loadkit.stats.queueing import Objective, Service, agents_needed
 
-__all__ = ["Plan", "Row", "make_plan"]
+__all__ = ["Plan", "PlanRow", "make_plan"]
 
 PACE: Final = 26.0
 """Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
@@ -41,7 +41,7 @@ BEAT_SENT, BEAT_RECEIVED = 50, 147
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlanRow:
     """One figure of a plan, in each of its columns.
 
     Attributes:
@@ -69,10 +69,10 @@ class Plan:
         remarks: what follows from the figures, a sentence each.
     """
 
-    inputs: Mapping[str, Figure]
+    inputs: Mapping[str, PlanInput]
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    storms: tuple[Storm, ...]
+    rows: tuple[PlanRow, ...]
+    storms: tuple[ReconnectStorm, ...]
     remarks: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Plan:
         }
 
 
-def make_plan(inputs: Mapping[str, Figure]) -> Plan:
+def make_plan(inputs: Mapping[str, PlanInput]) -> Plan:
     """Reckon a plan.
 
     Args:
@@ -177,11 +177,11 @@ def _grown(concurrent: float, growth: float, years: float) -> float:
 
 
 def _demand(
-    inputs: Mapping[str, Figure],
+    inputs: Mapping[str, PlanInput],
     value: Mapping[str, Any],
     arrivals: list[float],
     concurrent: list[float],
-) -> list[Row]:
+) -> list[PlanRow]:
     grown = f"; then × {value['growth']:.4g}^{value['years']:g}" if value["growth"] != 1 else ""
     length = inputs["mean_session"].text
     if "sessions_per_hour" in value:
@@ -192,10 +192,10 @@ def _demand(
         hourly = "λ × 3,600 s"
     turns = tuple(rate * value["turns"] for rate in arrivals)
     return [
-        Row("sessions an hour", "S", hourly, tuple(rate * 3600 for rate in arrivals)),
-        Row("session arrivals, /s", "λ", each, tuple(arrivals)),
-        Row("sessions at once", "L", at_once, tuple(concurrent)),
-        Row("turns, /s", "τ", f"λ × {inputs['turns'].text} turns", turns),
+        PlanRow("sessions an hour", "S", hourly, tuple(rate * 3600 for rate in arrivals)),
+        PlanRow("session arrivals, /s", "λ", each, tuple(arrivals)),
+        PlanRow("sessions at once", "L", at_once, tuple(concurrent)),
+        PlanRow("turns, /s", "τ", f"λ × {inputs['turns'].text} turns", turns),
     ]
 
 
@@ -204,9 +204,9 @@ def _agents(
     symbol: str,
     service: str,
     slo: str,
-    inputs: Mapping[str, Figure],
+    inputs: Mapping[str, PlanInput],
     rates: list[float],
-) -> list[Row]:
+) -> list[PlanRow]:
     objective: Objective = inputs[slo].value
     needed = []
     for rate in rates:
@@ -232,13 +232,13 @@ def _agents(
         math.floor(1000 * load / agents) / 10 for load, agents in zip(loads, needed, strict=True)
     )
     return [
-        Row(f"busy {name}, erlangs", mark, f"{source} × {inputs[service].text}", tuple(loads)),
-        Row(f"{name} needed", symbol, f"fewest with {held} (M/M/c, Erlang C)", tuple(needed)),
-        Row("  their utilisation, %", "", f"{mark} ÷ {symbol}", used),
+        PlanRow(f"busy {name}, erlangs", mark, f"{source} × {inputs[service].text}", tuple(loads)),
+        PlanRow(f"{name} needed", symbol, f"fewest with {held} (M/M/c, Erlang C)", tuple(needed)),
+        PlanRow("  their utilisation, %", "", f"{mark} ÷ {symbol}", used),
     ]
 
 
-def _margin(rows: list[Row]) -> list[str]:
+def _margin(rows: list[PlanRow]) -> list[str]:
     """What Erlang's formula takes for granted: that the rate is known, and does not move."""
     busy = next(row.values for row in rows if row.symbol == "a")
     needed = next(row.values for row in rows if row.symbol == "c")
@@ -251,7 +251,9 @@ def _margin(rows: list[Row]) -> list[str]:
     ]
 
 
-def _traffic(value: Mapping[str, Any], arrivals: list[float], concurrent: list[float]) -> list[Row]:
+def _traffic(
+    value: Mapping[str, Any], arrivals: list[float], concurrent: list[float]
+) -> list[PlanRow]:
     beats = [sessions / value["heartbeat"] for sessions in concurrent]
 
     def megabits(each: tuple[int, int], beat: int) -> tuple[float, ...]:
@@ -266,21 +268,25 @@ def _traffic(value: Mapping[str, Any], arrivals: list[float], concurrent: list[f
 
     both = tuple(8e-6 * beating * (BEAT_SENT + BEAT_RECEIVED) for beating in beats)
     return [
-        Row("heartbeats, /s", "h", f"L ÷ {value['heartbeat']:g} s; as many echoes", tuple(beats)),
-        Row("to the target, Mbit/s", "", formula(SENT, BEAT_SENT), megabits(SENT, BEAT_SENT)),
-        Row(
+        PlanRow(
+            "heartbeats, /s", "h", f"L ÷ {value['heartbeat']:g} s; as many echoes", tuple(beats)
+        ),
+        PlanRow("to the target, Mbit/s", "", formula(SENT, BEAT_SENT), megabits(SENT, BEAT_SENT)),
+        PlanRow(
             "from the target, Mbit/s",
             "",
             formula(RECEIVED, BEAT_RECEIVED),
             megabits(RECEIVED, BEAT_RECEIVED),
         ),
-        Row("  heartbeats of both, Mbit/s", "", f"8 × h × ({BEAT_SENT} + {BEAT_RECEIVED}) B", both),
+        PlanRow(
+            "  heartbeats of both, Mbit/s", "", f"8 × h × ({BEAT_SENT} + {BEAT_RECEIVED}) B", both
+        ),
     ]
 
 
 def _generator(
-    inputs: Mapping[str, Figure], value: Mapping[str, Any], concurrent: list[float]
-) -> list[Row]:
+    inputs: Mapping[str, PlanInput], value: Mapping[str, Any], concurrent: list[float]
+) -> list[PlanRow]:
     # The figure of docs/doctor.md is of people at one pace; one's own figure is of one's own.
     quicker = max(1.0, PACE * value["turns"] / value["mean_session"])
     if inputs["sessions_per_core"].origin == "given":
@@ -302,19 +308,19 @@ def _generator(
         return tuple(divide(sessions) for sessions in concurrent)
 
     return [
-        Row(
+        PlanRow(
             "generator cores",
             "",
             by,
             over(lambda sessions: math.ceil(sessions / value["sessions_per_core"] * quicker)),
         ),
-        Row(
+        PlanRow(
             "generator memory, GB",
             "",
             f"L × {size}",
             over(lambda sessions: sessions * kb * 1e-6),
         ),
-        Row(
+        PlanRow(
             "source IP addresses",
             "",
             f"L ÷ {PORTS:,} ports, to one address",
@@ -328,16 +334,16 @@ def _carries(capacity: Carried) -> float:
     return capacity.sessions if turns is None else turns
 
 
-def _deployments(capacity: Carried, demand: list[float]) -> list[Row]:
+def _deployments(capacity: Carried, demand: list[float]) -> list[PlanRow]:
     held, what = _carries(capacity), "L" if capacity.turns_per_second is None else "τ"
     return [
-        Row(
+        PlanRow(
             "deployments needed",
             "D",
             f"{what} ÷ {capacity.text}, rounded up",
             tuple(float(math.ceil(asked / held)) for asked in demand),
         ),
-        Row(
+        PlanRow(
             "one deployment carries, %",
             "",
             f"{capacity.text} ÷ {what}",
@@ -356,7 +362,7 @@ def _until_full(value: Mapping[str, Any], capacity: Carried, demand: list[float]
     return [f"At this growth one deployment holds the peak for {years:.1f} years."]
 
 
-def _untried(capacity: Carried, concurrent: list[float], rows: list[Row]) -> list[str]:
+def _untried(capacity: Carried, concurrent: list[float], rows: list[PlanRow]) -> list[str]:
     """Turns are not all: open sockets take memory, and a search may have had few of them."""
     needed = next(row.values for row in rows if row.symbol == "D")
     each = max(sessions / of for sessions, of in zip(concurrent, needed, strict=True))

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from loadkit.output import say
-from loadkit.planner.inputs import Carried, Figure, read_inputs
-from loadkit.planner.reconnect_storm import BIN, Storm
+from loadkit.planner.inputs import Carried, PlanInput, read_inputs
+from loadkit.planner.reconnect_storm import BIN, ReconnectStorm
 from loadkit.planner.sizing import Plan, make_plan
 from loadkit.stats.number_format import number
 
@@ -112,7 +112,9 @@ def _inputs(made: Plan) -> Table:
     storm = made.storms[0]
     inputs.setdefault(
         "upgrades_per_second",
-        Figure(None, number(storm.upgrades_per_second), "assumed", "all who are cut off, in 60 s"),
+        PlanInput(
+            None, number(storm.upgrades_per_second), "assumed", "all who are cut off, in 60 s"
+        ),
     )
     for name, figure in inputs.items():
         text = f"{figure.text} {_UNITS.get(name, '')}".rstrip()
@@ -161,7 +163,7 @@ def _storms(made: Plan, console: Console) -> None:
         _draw(storm, seconds, console)
 
 
-def _draw(storm: Storm, seconds: float, console: Console) -> None:
+def _draw(storm: ReconnectStorm, seconds: float, console: Console) -> None:
     rates = [count / BIN for count in storm.attempts]
     top = _top(rates)
     console.print(Text(f"{storm.policy.name}: {storm.policy.rule}", "bold"))

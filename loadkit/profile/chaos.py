@@ -11,14 +11,23 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from loadkit.config.table import Table
 from loadkit.config.units import Duration, Ratio
 from loadkit.profile.tables import Weight, known_class
-from loadkit.stats.random_streams import Chance, exponential, share_of, weighted
+from loadkit.stats.random_streams import RandomStream, exponential, share_of, weighted
 
-__all__ = ["Chaos", "Means", "Mishap", "Mishaps", "Moments", "Storm", "hit_by_storm", "in_storm"]
+__all__ = [
+    "Chaos",
+    "ChaosFault",
+    "ChaosPlan",
+    "FaultWeights",
+    "Moments",
+    "StormTable",
+    "hit_by_storm",
+    "in_storm",
+]
 
-MishapKind = Literal["close", "fin", "reset", "half_open", "stall"]
+FaultKind = Literal["close", "fin", "reset", "half_open", "stall"]
 
 
-class Mishap(NamedTuple):
+class ChaosFault(NamedTuple):
     """One thing that goes wrong with a connection.
 
     Attributes:
@@ -33,7 +42,7 @@ class Mishap(NamedTuple):
 
 
 class Moments(Table):
-    """The chance of a mishap each time the moment comes.
+    """The chance of a fault each time the moment comes.
 
     Attributes:
         connect: the socket is open, the history has not come.
@@ -59,8 +68,8 @@ class Moments(Table):
 MOMENTS: Final = tuple(Moments.model_fields)
 
 
-class Means(Table):
-    """Weights of the kinds of mishap, see `Mishap`; what is not named weighs nothing."""
+class FaultWeights(Table):
+    """Weights of the kinds of fault, see `ChaosFault`; what is not named weighs nothing."""
 
     close: Weight = 0.0
     fin: Weight = 0.0
@@ -69,26 +78,26 @@ class Means(Table):
     stall: Weight = 0.0
 
     @model_validator(mode="after")
-    def _weighs_something(self) -> "Means":
+    def _weighs_something(self) -> "FaultWeights":
         if not any(self.model_dump().values()):
             raise ValueError(
-                f"should give one of {', '.join(get_args(MishapKind))} a weight above 0"
+                f"should give one of {', '.join(get_args(FaultKind))} a weight above 0"
             )
         return self
 
 
-class Storm(Table):
+class StormTable(Table):
     """Many sessions hit at one moment, as when a balancer restarts.
 
     Attributes:
         at: seconds from the start of the run.
         share: of all sessions that are connected then, whatever their class.
-        how: the one kind of mishap they all meet.
+        how: the one kind of fault they all meet.
     """
 
     at: Duration
     share: Ratio
-    how: MishapKind = "reset"
+    how: FaultKind = "reset"
 
 
 def _class_or_all(name: str, info: ValidationInfo) -> str:
@@ -110,7 +119,7 @@ class Chaos(Table):
     """Which sessions are disconnected by force, how often, and how. The defaults are ours.
 
     Attributes:
-        classes: the user classes whose sessions meet mishaps; `*` for all. Storms hit all.
+        classes: the user classes whose sessions meet faults; `*` for all. Storms hit all.
         per_minute: rate a minute of a session's life, at exponential distances: a Poisson
             process. Of the clock, not scaled.
         per_turn: chance in each turn, at a moment drawn uniformly from it.
@@ -130,14 +139,14 @@ class Chaos(Table):
     per_minute: Annotated[float, Field(ge=0)] = 0.5
     per_turn: Ratio = 0.1
     at: Moments = Moments(mid_stream=0.05)
-    how: Means = Means(close=1, fin=2, reset=2, half_open=1, stall=1)
+    how: FaultWeights = FaultWeights(close=1, fin=2, reset=2, half_open=1, stall=1)
     codes: Annotated[dict[str, Weight], AfterValidator(_codes)] | None = None
     stall_for: Duration = 5.0
-    storms: Annotated[tuple[Storm, ...], Field(strict=False)] = ()
+    storms: Annotated[tuple[StormTable, ...], Field(strict=False)] = ()
     reconnect: Literal["reference", "sdk"] | None = None
 
     def concerns(self, class_name: str) -> bool:
-        """Tell whether sessions of this user class meet mishaps; storms hit whom they hit."""
+        """Tell whether sessions of this user class meet faults; storms hit whom they hit."""
         named = class_name in self.classes or "*" in self.classes
         return named and bool(
             self.per_minute or self.per_turn or any(self.at.model_dump().values())
@@ -147,14 +156,14 @@ class Chaos(Table):
         """What befalls a client: one that closes with these codes, unless the profile says."""
         return self if self.codes is not None else self.model_copy(update={"codes": codes})
 
-    def mishap(self, kind: str, uniform: float) -> Mishap:
+    def fault(self, kind: str, uniform: float) -> ChaosFault:
         """One of a kind; `uniform` chooses the code of a `close`, which may have none."""
         if kind == "close" and self.codes:
-            return Mishap(kind, int(weighted(self.codes, uniform)))
-        return Mishap(kind, seconds=self.stall_for if kind == "stall" else 0.0)
+            return ChaosFault(kind, int(weighted(self.codes, uniform)))
+        return ChaosFault(kind, seconds=self.stall_for if kind == "stall" else 0.0)
 
 
-class Mishaps:
+class ChaosPlan:
     """What one session is to meet.
 
     Each choice is looked up by what it is for and how often that came before, so the nth strike,
@@ -170,15 +179,15 @@ class Mishaps:
             rng: the session's stream, as `person_rng(seed, "chaos", class_name, number)`: its
                 own, so that a person says the same with chaos and without. Not kept.
         """
-        self._settings, self._chance = settings, Chance(rng)
+        self._settings, self._chance = settings, RandomStream(rng)
         self._how = settings.how.model_dump()
         self._counts = array("L", bytes(array("L").itemsize * (len(MOMENTS) + 2)))
         self._next: float | None = None
         self._turn = math.inf
 
     @classmethod
-    def of(cls, settings: Chaos, class_name: str, rng: random.Random) -> "Mishaps | None":
-        """The mishaps of a session of that class; None where there can be none."""
+    def of(cls, settings: Chaos, class_name: str, rng: random.Random) -> "ChaosPlan | None":
+        """The faults of a session of that class; None where there can be none."""
         return cls(settings, rng) if settings.concerns(class_name) else None
 
     def due(self, started: float) -> float:
@@ -206,7 +215,7 @@ class Mishaps:
         struck = chance < self._settings.per_turn
         self._turn = begins + where * (ends - begins) if struck else math.inf
 
-    def strike(self, now: float) -> Mishap:
+    def strike(self, now: float) -> ChaosFault:
         """What happens now that a strike is due; the next one's time counts from here."""
         if self._next is None or self._turn <= self._next:
             self._turn = math.inf
@@ -214,12 +223,12 @@ class Mishaps:
         else:
             source = _RATE
         draws = self._draws(source, last=True)
-        mishap = self._kind(draws)
+        fault = self._kind(draws)
         if source is _RATE:
             self._next = now + self._gap(self._draws(_RATE))
-        return mishap
+        return fault
 
-    def at_moment(self, moment: str) -> Mishap | None:
+    def at_moment(self, moment: str) -> ChaosFault | None:
         """What happens at this moment of the protocol, see `Moments`; mostly nothing."""
         rate: float = getattr(self._settings.at, moment)
         if not rate:
@@ -237,8 +246,8 @@ class Mishaps:
         rate = self._settings.per_minute
         return exponential(draws[0], 60.0 / rate) if rate else math.inf
 
-    def _kind(self, draws: list[float]) -> Mishap:
-        return self._settings.mishap(weighted(self._how, draws[2]), draws[3])
+    def _kind(self, draws: list[float]) -> ChaosFault:
+        return self._settings.fault(weighted(self._how, draws[2]), draws[3])
 
 
 _RATE: Final = len(MOMENTS)
@@ -257,9 +266,11 @@ def hit_by_storm(storm_index: int, share: float, session_key: int | str, seed: i
     return share_of(seed, "storm", storm_index, session_key) < share
 
 
-def in_storm(settings: Chaos, storm_index: int, session_key: int | str, seed: int) -> Mishap | None:
+def in_storm(
+    settings: Chaos, storm_index: int, session_key: int | str, seed: int
+) -> ChaosFault | None:
     """What a storm does to a session; None where it is spared. See `hit_by_storm`."""
     storm = settings.storms[storm_index]
     if not hit_by_storm(storm_index, storm.share, session_key, seed):
         return None
-    return settings.mishap(storm.how, share_of(seed, "code", storm_index, session_key))
+    return settings.fault(storm.how, share_of(seed, "code", storm_index, session_key))

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from loadkit.security.textfile import clipped
 
-__all__ = ["HEADINGS", "USERS", "Row", "read_rows"]
+__all__ = ["HEADINGS", "USERS", "CsvRow", "read_rows"]
 
 HEADINGS: Final = {
     "text": ("text", "message", "utterance", "line", "content", "question", "query", "body"),
@@ -25,7 +25,7 @@ USERS: Final = ("user", "customer", "visitor", "client", "caller", "human", "gue
 _DELIMITERS: Final = "\t;|,"  # of two that are there as often the first: commas are in texts, too
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """A line of the file that a user says.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row(NamedTuple):
     text: str
 
 
-def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[Row], str]:
+def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[CsvRow], str]:
     """Read what users say.
 
     Args:
@@ -73,7 +73,7 @@ def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[Row], str]:
                 others[found["speaker"]] += 1
                 continue
             rows.append(
-                Row(
+                CsvRow(
                     lines.line_num,
                     found.get("conversation", ""),
                     found.get("intent", ""),

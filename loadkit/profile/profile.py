@@ -22,17 +22,17 @@ from loadkit.profile.dialogue import Dialogue, DialogueError, Repertoire, builti
 from loadkit.profile.metrics import Metric
 from loadkit.profile.objectives import Abort, Limit
 from loadkit.profile.results import Results
-from loadkit.profile.scenario import Abandon, Handoff, Idle
+from loadkit.profile.scenario import Abandon, HandoffTable, Idle
 from loadkit.profile.tables import (
     LONGEST_DRAIN,
     AllowHosts,
     Clients,
-    Connection,
+    ConnectionTable,
     Conversation,
     Load,
     Mix,
 )
-from loadkit.profile.user_model import Human
+from loadkit.profile.user_model import UserModel
 from loadkit.security.textfile import clipped
 
 __all__ = [
@@ -53,12 +53,12 @@ class _Tables(Table):
     mix: Mix
     clients: Clients = Field(default={Client.REFERENCE: 1.0})
     conversation: Conversation = Conversation()
-    human: Human = Human()
-    handoff: Handoff = Handoff()
+    human: UserModel = UserModel()
+    handoff: HandoffTable = HandoffTable()
     idle: Idle = Idle()
     abandon: Abandon = Abandon()
     chaos: Chaos = Chaos()
-    connection: Connection = Connection()
+    connection: ConnectionTable = ConnectionTable()
     slo: tuple[Limit, ...] = ()
     abort: Abort | None = None
     capacity: CapacitySettings = CapacitySettings()

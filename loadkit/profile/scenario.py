@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from loadkit.config.table import Table
 from loadkit.config.units import Duration, Ratio
-from loadkit.profile.user_model import Wait
+from loadkit.profile.user_model import WaitModel
 
-__all__ = ["Abandon", "After", "Errand", "Handoff", "Idle", "Outing"]
+__all__ = ["Abandon", "After", "Errand", "HandoffTable", "Idle", "SessionKind"]
 
 
 class Errand(StrEnum):
@@ -23,7 +23,7 @@ class Errand(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outing:
+class SessionKind:
     """One session to be lived, as its user class has it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Outing:
     restarts: int = 0
 
 
-class Handoff(Table):
+class HandoffTable(Table):
     """What a person does about humans.
 
     Attributes:
@@ -66,7 +66,7 @@ class Idle(Table):
             `time_scale`. Ours.
     """
 
-    duration: Wait = Wait(median=300.0)
+    duration: WaitModel = WaitModel(median=300.0)
 
 
 class After(Table):
@@ -99,4 +99,4 @@ class Abandon(Table):
     after: After = After()
     silent: Ratio = 0.3
     comes_back: Ratio = 0.0
-    away: Wait = Wait(median=20.0)
+    away: WaitModel = WaitModel(median=20.0)

@@ -29,13 +29,13 @@ __all__ = [
     "MOST_USERS",
     "AllowHosts",
     "Clients",
-    "Connection",
+    "ConnectionTable",
     "Conversation",
     "Load",
     "Mix",
     "Platform",
     "Stage",
-    "Turns",
+    "TurnsRange",
     "Weight",
     "known_class",
 ]
@@ -247,14 +247,14 @@ AllowHosts = Annotated[
 """Hosts by name, address or domain, each perhaps with a port."""
 
 
-class Turns(Table):
+class TurnsRange(Table):
     """How often a person speaks in one session: uniform between the two, both included."""
 
     min: Annotated[int, Field(ge=1)] = 2
     max: Annotated[int, Field(ge=1, le=10_000)] = 5
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Turns":
+    def _ordered(self) -> "TurnsRange":
         if self.min > self.max:
             raise ValueError(f"min ({self.min}) should not be above max ({self.max})")
         return self
@@ -294,7 +294,7 @@ class Conversation(Table):
         pause: seconds between two sessions of one virtual user, scaled by `time_scale`.
     """
 
-    turns: Turns = Turns()
+    turns: TurnsRange = TurnsRange()
     columns: Columns = Columns()
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
     time_scale: Annotated[float, Field(ge=1e-9)] = 1.0
@@ -305,7 +305,7 @@ class Conversation(Table):
     pause: Duration = 1.0
 
 
-class Connection(Table):
+class ConnectionTable(Table):
     """Limits of one virtual user's connection.
 
     Attributes:

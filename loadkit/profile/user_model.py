@@ -8,7 +8,17 @@ from pydantic import Field, model_validator
 from loadkit.config.table import Table
 from loadkit.config.units import Duration, Ratio
 
-__all__ = ["DESKTOP", "PHONE", "Device", "Human", "Reading", "Speed", "Thinking", "Typing", "Wait"]
+__all__ = [
+    "DESKTOP",
+    "PHONE",
+    "Device",
+    "ReadingModel",
+    "Speed",
+    "ThinkingModel",
+    "TypingModel",
+    "UserModel",
+    "WaitModel",
+]
 
 _Median = Annotated[float, Field(ge=1)]
 _Sigma = Annotated[float, Field(ge=0, le=1.5)]
@@ -53,7 +63,7 @@ is log-normal is ours; three quarters of its people lie below 43.1, of the paper
 """
 
 
-class Typing(Speed):
+class TypingModel(Speed):
     """One typing speed in place of both devices'.
 
     The defaults fill in the half that was not given. They are ours: between the two devices.
@@ -63,7 +73,7 @@ class Typing(Speed):
     sigma: _Sigma = 0.35
 
 
-class Reading(Speed):
+class ReadingModel(Speed):
     """Words per minute, read silently.
 
     English non-fiction: 238 on average, most adults between 175 and 300 (190 studies; Brysbaert,
@@ -75,7 +85,7 @@ class Reading(Speed):
     sigma: _Sigma = 0.2
 
 
-class Wait(Table):
+class WaitModel(Table):
     """A time that differs from case to case: log-normal.
 
     Attributes:
@@ -87,7 +97,7 @@ class Wait(Table):
     sigma: _Sigma = 0.5
 
 
-class Thinking(Wait):
+class ThinkingModel(WaitModel):
     """How long a person thinks between the last word read and the first key.
 
     Drawn anew each turn. The defaults are an assumption of ours without a source: 95 % of the
@@ -116,7 +126,7 @@ class Device(Table):
         return self
 
 
-class Human(Table):
+class UserModel(Table):
     """How people are.
 
     Attributes:
@@ -144,14 +154,14 @@ class Human(Table):
     """
 
     device: Device = Device(desktop=0.25, phone=0.75)
-    typing_wpm: Typing | None = None
-    reading_wpm: Reading = Reading()
-    thinking: Thinking = Thinking()
+    typing_wpm: TypingModel | None = None
+    reading_wpm: ReadingModel = ReadingModel()
+    thinking: ThinkingModel = ThinkingModel()
     typing_pause: Ratio = 0.1
     drafts: Ratio = 0.05
     double_message: Ratio = 0.0
     suggestion: Ratio = 0.35
-    impatience: Wait | None = None
+    impatience: WaitModel | None = None
 
     def typing(self, uniform: float) -> Speed:
         """The typing speeds of the people of one device.

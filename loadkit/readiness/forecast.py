@@ -11,7 +11,7 @@ from typing import Final
 
 from loadkit.figures import Count, Phase
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Outing
+from loadkit.profile.scenario import SessionKind
 from loadkit.profile.stages import ArrivalRate
 from loadkit.profile.tables import Load, Stage
 from loadkit.readiness.rehearsal import Pace, Rehearsal, rehearse
@@ -36,18 +36,22 @@ class Forecast:
 
     Args:
         profile: theirs.
-        outings: the kinds of sessions by user class, of those that live sessions at all.
+        session_kinds: the kinds of sessions by user class, of those that live sessions at all.
         pace: what the server is taken to need.
         wanted: the phases, and what is counted, that are of interest.
     """
 
     def __init__(
-        self, profile: Profile, outings: Mapping[str, Outing], pace: Pace, wanted: Sequence[str]
+        self,
+        profile: Profile,
+        session_kinds: Mapping[str, SessionKind],
+        pace: Pace,
+        wanted: Sequence[str],
     ) -> None:
-        self._profile, self._outings = profile, outings
+        self._profile, self._outings = profile, session_kinds
         self._pace, self._wanted = pace, wanted
         whole = math.fsum(profile.mix.values())
-        mix = {name: profile.mix.get(name, 0.0) / whole for name in outings}
+        mix = {name: profile.mix.get(name, 0.0) / whole for name in session_kinds}
         self._shares = {name: share for name, share in mix.items() if share}
         self._pools: dict[tuple[str, bool], list[Rehearsal]] = {}
         self._turns: defaultdict[tuple[str, bool], int] = defaultdict(int)  # in a pool

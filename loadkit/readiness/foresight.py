@@ -15,7 +15,7 @@ from loadkit.config.units import write_duration
 from loadkit.figures import Count, Phase
 from loadkit.profile.metrics import RATIOS, Metric
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.profile.tables import Load, Stage
 from loadkit.readiness.forecast import Forecast, Samples
 from loadkit.readiness.rehearsal import Pace
@@ -41,7 +41,7 @@ _COUNTED: Final = frozenset({Count.TURNS_SENT, Count.HANDOFFS_TRIGGERED})
 
 _ANSWERS: Final = (Phase.RESPONSE, Phase.LIVE_RESPONSE, Phase.JOIN, Phase.GREETING)
 
-Outings = Mapping[str, Outing]
+Outings = Mapping[str, SessionKind]
 """The sessions of each user class that lives any; what else is in a mix lives none."""
 
 
@@ -63,19 +63,22 @@ class Doubt(NamedTuple):
         return f"{head}{self.why}; {self.fix}"
 
 
-def foresee(profile: Profile, outings: Outings) -> Iterator[Doubt]:
+def foresee(profile: Profile, session_kinds: Outings) -> Iterator[Doubt]:
     """Tell all that the run of a profile will hardly be able to tell."""
-    yield from too_patient(profile, outings)
-    yield from unjudged(profile, outings)
+    yield from too_patient(profile, session_kinds)
+    yield from unjudged(profile, session_kinds)
 
 
-def too_patient(profile: Profile, outings: Outings) -> Iterator[Doubt]:
+def too_patient(profile: Profile, session_kinds: Outings) -> Iterator[Doubt]:
     """Tell of each patience that outlasts the time measured: what hangs then is never lost."""
     impatience, measured = profile.human.impatience, _measured_s(profile.load)
     if impatience is None or impatience.median >= measured:  # else most leave before
         of = profile.conversation.patience, "a turn", _ANSWERS
         yield from _outlasting(profile, "conversation.patience", *of)
-    if any(profile.mix.get(name) and each.errand is Errand.HUMAN for name, each in outings.items()):
+    if any(
+        profile.mix.get(name) and each.errand is Errand.HUMAN
+        for name, each in session_kinds.items()
+    ):
         human = profile.handoff.patience, "a wait for a human", (Phase.HANDOFF_WAIT,)
         yield from _outlasting(profile, "handoff.patience", *human)
 
@@ -102,9 +105,9 @@ def _is_time(text: str, phases: tuple[Phase, ...]) -> bool:
     return metric.phase in phases and metric.kind == "duration"
 
 
-def unjudged(profile: Profile, outings: Outings) -> Iterator[Doubt]:
+def unjudged(profile: Profile, session_kinds: Outings) -> Iterator[Doubt]:
     """Tell of each objective that its samples will hardly suffice to judge, in their order."""
-    yield from _Outlook(profile, outings).doubts()
+    yield from _Outlook(profile, session_kinds).doubts()
 
 
 class _Need(NamedTuple):
@@ -139,8 +142,8 @@ class _Need(NamedTuple):
 class _Outlook:
     """What a profile's people bring, as it is and as it might be."""
 
-    def __init__(self, profile: Profile, outings: Outings) -> None:
-        self._profile, self._load, self._outings = profile, profile.load, outings
+    def __init__(self, profile: Profile, session_kinds: Outings) -> None:
+        self._profile, self._load, self._outings = profile, profile.load, session_kinds
         metrics = [Metric.parse(limit.metric) for limit in profile.slo]
         self._needs = {metric: _Need.of(metric) for metric in metrics}
         self._people = self._of(profile)

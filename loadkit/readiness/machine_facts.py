@@ -13,8 +13,8 @@ from typing import Final
 from loadkit.errors import UsageError
 from loadkit.machine.resources import (
     CpuClock,
-    Limit,
     PortUse,
+    ResourceLimit,
     cores,
     files_limit,
     memory_available,
@@ -73,7 +73,7 @@ class Facts:
         versions: of Python and of the packages that matter.
     """
 
-    files: Limit
+    files: ResourceLimit
     ports: PortUse | None
     cores: float
     machine_cores: int

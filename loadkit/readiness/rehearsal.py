@@ -1,7 +1,7 @@
 """One session as its person would live it with a server of known pace: nothing is sent.
 
 The people are the run's own: the same seed, user class and number give the same words, pauses and
-mishaps. Only the server's part is assumed, see `Pace`.
+faults. Only the server's part is assumed, see `Pace`.
 """
 
 import math
@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadkit.actions import Act, ActKind, Cue
+from loadkit.actions import ActionKind, Cue, UserAction
 from loadkit.figures import Count, Phase
 from loadkit.people.person import ASKS, Person
-from loadkit.profile.chaos import Mishap, Mishaps
+from loadkit.profile.chaos import ChaosFault, ChaosPlan
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Outing
+from loadkit.profile.scenario import SessionKind
 from loadkit.stats.random_streams import person_rng
 
 __all__ = ["Pace", "Rehearsal", "rehearse"]
@@ -78,32 +78,32 @@ class Rehearsal:
 
 
 def rehearse(
-    profile: Profile, outing: Outing, number: int, pace: Pace, *, midway: bool = False
+    profile: Profile, session_kind: SessionKind, number: int, pace: Pace, *, midway: bool = False
 ) -> Rehearsal:
     """Live a session in thought.
 
     Args:
         profile: who lives it.
-        outing: which kind of session it is.
+        session_kind: which kind of session it is.
         number: the session's among all of its class.
         pace: the server's.
         midway: whether it is one that is found under way, see `Person`.
     """
-    return _Session(profile, outing, number, pace, midway=midway).live()
+    return _Session(profile, session_kind, number, pace, midway=midway).live()
 
 
 class _Session:
     def __init__(
-        self, profile: Profile, outing: Outing, number: int, pace: Pace, *, midway: bool
+        self, profile: Profile, session_kind: SessionKind, number: int, pace: Pace, *, midway: bool
     ) -> None:
-        seed, name = profile.load.seed, outing.name
-        self._profile, self._outing, self._pace = profile, outing, pace
+        seed, name = profile.load.seed, session_kind.name
+        self._profile, self._outing, self._pace = profile, session_kind, pace
         rng = person_rng(seed, name, number)
-        self._person = Person.of(profile, rng, outing.errand, midway=midway)
+        self._person = Person.of(profile, rng, session_kind.errand, midway=midway)
         chaos = person_rng(seed, "chaos", name, number)
-        self._mishaps = Mishaps.of(profile.chaos, name, chaos)
+        self._faults = ChaosPlan.of(profile.chaos, name, chaos)
         self._spans: defaultdict[str, list[Span]] = defaultdict(list)
-        self._restarts = outing.restarts
+        self._restarts = session_kind.restarts
         self._answer_s = pace.answer
         self._human_answers = self._strikes = 0  # so far
 
@@ -121,10 +121,10 @@ class _Session:
         for _ in range(_MOST_TURNS):
             at = self._at_moment(_WHERE.get(cue, "between_turns"), at)
             acts = self._person.react(at, heard, cue)
-            said = [act for act in acts if act.kind is ActKind.SAY]
+            said = [act for act in acts if act.kind is ActionKind.SAY]
             if not acts:  # whoever has nothing more to say to a human waits for them to leave
                 return self._over(at + _HUMAN_STAYS_S)
-            left = acts[-1] if acts[-1].kind in (ActKind.LEAVE, ActKind.VANISH) else None
+            left = acts[-1] if acts[-1].kind in (ActionKind.LEAVE, ActionKind.VANISH) else None
             if said:
                 answered, cue = self._turn(at, said, math.inf if left is None else left.due)
                 if left is None or answered <= left.due:
@@ -136,10 +136,10 @@ class _Session:
             return self._leave(left)
         return self._over(at)
 
-    def _turn(self, at: float, said: Sequence[Act], until: float) -> tuple[float, Cue]:
+    def _turn(self, at: float, said: Sequence[UserAction], until: float) -> tuple[float, Cue]:
         """A line is said, or two; returns when the answer is there, and what it is."""
-        if self._mishaps is not None:
-            self._mishaps.turn(at, said[0].due + self._answer_s)
+        if self._faults is not None:
+            self._faults.turn(at, said[0].due + self._answer_s)
         asks = said[0].text in ASKS
         live = Phase.HANDOFF_WAIT in self._spans
         answer_s = self._pace.human if live else self._pace.answer
@@ -188,9 +188,9 @@ class _Session:
         self._note(Phase.HANDOFF_WAIT, at, joined)
         return joined
 
-    def _leave(self, act: Act) -> Rehearsal:
+    def _leave(self, act: UserAction) -> Rehearsal:
         away = 0.0
-        if act.kind is ActKind.LEAVE:
+        if act.kind is ActionKind.LEAVE:
             self._note(Phase.END, act.due, act.due + self._pace.end)
         elif self._person.away_s is not None:
             away = self._person.away_s + _REVISIT_S
@@ -226,20 +226,20 @@ class _Session:
         return back
 
     def _through(self, until: float) -> float:
-        """Meet the mishaps up to a moment, which may put it off."""
-        while self._mishaps is not None and (due := self._mishaps.due(0.0)) <= until:
-            until = max(until, self._struck(self._mishaps.strike(due), due))
+        """Meet the faults up to a moment, which may put it off."""
+        while self._faults is not None and (due := self._faults.due(0.0)) <= until:
+            until = max(until, self._struck(self._faults.strike(due), due))
         return until
 
     def _at_moment(self, moment: str, at: float) -> float:
-        mishap = None if self._mishaps is None else self._mishaps.at_moment(moment)
-        return at if mishap is None else self._struck(mishap, at)
+        fault = None if self._faults is None else self._faults.at_moment(moment)
+        return at if fault is None else self._struck(fault, at)
 
-    def _struck(self, mishap: Mishap, at: float) -> float:
+    def _struck(self, fault: ChaosFault, at: float) -> float:
         self._strikes += 1
         if self._strikes == _MOST_STRIKES:
-            self._mishaps = None
-        return at + mishap.seconds if mishap.kind == "stall" else self._lost(at)
+            self._faults = None
+        return at + fault.seconds if fault.kind == "stall" else self._lost(at)
 
     def _note(self, what: str, began: float, complete: float) -> None:
         self._spans[what].append((began, complete))

@@ -10,7 +10,14 @@ from typing import Final, NamedTuple, Self
 from loadkit.chat.personas import PERSONAS, offered
 from loadkit.errors import UsageError
 from loadkit.figures import Client
-from loadkit.machine.resources import Limit, PortUse, cores, files_limit, memory_available, port_use
+from loadkit.machine.resources import (
+    PortUse,
+    ResourceLimit,
+    cores,
+    files_limit,
+    memory_available,
+    port_use,
+)
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.stats.number_format import number, plural
@@ -69,7 +76,7 @@ class Room(NamedTuple):
         cores: by affinity and cgroup.
     """
 
-    files: Limit
+    files: ResourceLimit
     ports: PortUse | None
     memory: int
     cores: float
@@ -113,7 +120,7 @@ def session_bytes(clients: Mapping[Client, float], deflate: bool | None) -> int:
     return round(total / sum(clients.values()))
 
 
-def files_of_a_worker(limit: Limit) -> int:
+def files_of_a_worker(limit: ResourceLimit) -> int:
     """Return how many files a worker may have open, once Locust has raised the limit."""
     raised = limit.soft < LOCUST_FILES <= limit.hard
     return LOCUST_FILES if raised else limit.soft

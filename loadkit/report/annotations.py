@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 from zlib import crc32
 
-from loadkit.security.escaping import Lines, printed
+from loadkit.security.escaping import SafeLines, printed
 from loadkit.stats.number_format import number
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import Summary
@@ -67,7 +67,7 @@ def lines(
 
 def _safe(text: str) -> str:
     """Without what is hidden, secret, or a command within the one that is made of it."""
-    return Lines()(printed(text))
+    return SafeLines()(printed(text))
 
 
 def _form(environ: Mapping[str, str]) -> Callable[[_Problem], str] | None:

@@ -12,7 +12,7 @@ from loadkit.verdict.summary import Stats, Summary
 __all__ = [
     "TOO_FEW",
     "WAITS",
-    "Row",
+    "LatencyRow",
     "figure",
     "note",
     "rows",
@@ -32,7 +32,7 @@ _NOTABLE: Final = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LatencyRow:
     """One row.
 
     Attributes:
@@ -50,7 +50,7 @@ class Row:
     kind: Literal["headline", "phase", "interval", "schedule"]
 
 
-def rows(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
+def rows(summary: Summary, columns: Sequence[str]) -> Iterator[LatencyRow]:
     """Return the rows of every phase that was measured.
 
     Args:
@@ -59,12 +59,12 @@ def rows(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
     """
     for phase, stats in summary.latency_ms.items():
         headline = phase == HEADLINE
-        yield Row(phase, phase, shown(stats, columns), "headline" if headline else "phase")
+        yield LatencyRow(phase, phase, shown(stats, columns), "headline" if headline else "phase")
         if headline:
             yield from _interval(summary, columns)
         due = summary.from_schedule_ms.get(phase, {})
         if shifted(stats, due, columns):
-            yield Row(phase, FROM_DUE, shown(due, columns), "schedule")
+            yield LatencyRow(phase, FROM_DUE, shown(due, columns), "schedule")
 
 
 WAITS: Final = ("waits without an end", "open", "median, s", "oldest, s", "lost")
@@ -126,10 +126,10 @@ def shown(stats: Stats, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(figure(stats, name) if supported(stats, name) else TOO_FEW for name in names)
 
 
-def _interval(summary: Summary, columns: Sequence[str]) -> Iterator[Row]:
+def _interval(summary: Summary, columns: Sequence[str]) -> Iterator[LatencyRow]:
     """Two rows, since both ends in one cell would not fit into 80 columns."""
     intervals = summary.intervals_ms.get(HEADLINE, {})
     if any(name in intervals for name in columns):
         for end, label in enumerate(("95 % CI from", "95 % CI to")):
             cells = (number(intervals[name][end]) if name in intervals else "" for name in columns)
-            yield Row(HEADLINE, label, tuple(cells), "interval")
+            yield LatencyRow(HEADLINE, label, tuple(cells), "interval")

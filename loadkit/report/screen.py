@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.segment import Segment
 
-from loadkit.security.escaping import Lines, visible
+from loadkit.security.escaping import SafeLines, visible
 from loadkit.security.redaction import redact
 
 __all__ = ["Screen"]
@@ -19,7 +19,7 @@ class Screen(Console):
 
     def __init__(self) -> None:
         super().__init__(markup=False, emoji=False, highlight=False)
-        self._lines = Lines()
+        self._lines = SafeLines()
 
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
         """Turn what is laid out into a text: the escapes in it are those of our own styles."""

@@ -21,10 +21,10 @@ import orjson
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.results.file_lock import grows, lock
-from loadkit.results.line_file import Lines
+from loadkit.results.line_file import LineFile
 from loadkit.security.textfile import open_file
 
-__all__ = ["GROWTH", "JOURNAL", "SCHEMA", "Journal", "hold"]
+__all__ = ["GROWTH", "JOURNAL", "SCHEMA", "RunJournal", "hold"]
 
 JOURNAL: Final = "journal.jsonl"
 SCHEMA: Final = "loadkit.journal/2"
@@ -36,7 +36,7 @@ a second to read again. The first few take memory that stays taken, so they are 
 _LONGEST_HEAD: Final = 1024 * 1024
 
 
-class Journal:
+class RunJournal:
     """Writes the journal of a run. Locked while it is open: so others know that the run goes on.
 
     Args:
@@ -58,7 +58,7 @@ class Journal:
         self._pause = pause
         self._known: dict[str, Any] = {"at": 0.0}  # by the ticks so far
         self._meanwhile: list[bytes] | None = None
-        self._file: Lines | None = None
+        self._file: LineFile | None = None
         self._renew_at = 0
         self.renew(Ledger())
 
@@ -80,7 +80,7 @@ class Journal:
         """
         if self.failed is not None or (self._file and self._file.size < self._renew_at):
             return
-        draft = Lines(self._path.with_name(f".{JOURNAL}.tmp"))
+        draft = LineFile(self._path.with_name(f".{JOURNAL}.tmp"))
         self._meanwhile = []
         try:
             self._write(draft, ledger.state())
@@ -95,7 +95,7 @@ class Journal:
         finally:
             self._meanwhile = None
 
-    def _write(self, draft: Lines, state: Iterable[Mapping[str, Any]]) -> None:
+    def _write(self, draft: LineFile, state: Iterable[Mapping[str, Any]]) -> None:
         draft.append(b"")  # it is there now
         draft.append(_line({"head": {**self._head, "locked": lock(draft) is True}}))
         draft.append(_line({"known": self._known}))
@@ -206,7 +206,7 @@ def _locked(file: BinaryIO) -> bool:
         return True  # no journal: whoever reads it will tell
 
 
-def _discard(draft: Lines) -> None:
+def _discard(draft: LineFile) -> None:
     draft.close()
     with suppress(OSError):
         draft.path.unlink(missing_ok=True)

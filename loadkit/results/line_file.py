@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 from loadkit.security.textfile import open_file
 
-__all__ = ["NO_LINK", "Lines", "backwards", "forwards", "whole", "written"]
+__all__ = ["NO_LINK", "LineFile", "backwards", "forwards", "whole", "written"]
 
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """The flag with which a file is not opened whose name is a link; Windows has none."""
@@ -17,7 +17,7 @@ NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _PIECE: Final = 65_536
 
 
-class Lines:
+class LineFile:
     """A file that holds whole lines only, even if the disk is full in the midst of one.
 
     What is written is the kernel's at once: it is there when the process is killed. It is not

@@ -11,7 +11,7 @@ from loadkit.results.replay import Replay
 from loadkit.results.run_folder import write
 from loadkit.results.stored_series import read_rows
 from loadkit.security.textfile import UnreadableError
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut
 from loadkit.verdict.summary import Summary
 
@@ -65,7 +65,7 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     half = complete(folder, replay.started, replay.rows(), left_out) + replay.left_out
     left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
     # Only now the files have every row.
-    chronicle = _chronicle(folder, replay, left_out)
+    analysis = _chronicle(folder, replay, left_out)
     cut = Cut(
         at_s=round(replay.at_s, 3),
         asked_s=replay.asked_s,
@@ -74,17 +74,17 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
         half_written_lines=half,
         left_out=tuple(left_out[:_TOLD]),
     )
-    summary = replay.summary(cut, chronicle)
+    summary = replay.summary(cut, analysis)
     ledger = replay.ledger
     write(folder, summary, replay.head["run"], ledger.examples, ledger.evidence)
     return summary
 
 
-def _chronicle(folder: Path, replay: Replay, left_out: list[str]) -> Chronicle | None:
-    chronicle = Chronicle(replay.warmup_s, replay.asked_at)
+def _chronicle(folder: Path, replay: Replay, left_out: list[str]) -> RunAnalysis | None:
+    analysis = RunAnalysis(replay.warmup_s, replay.asked_at)
     try:
-        chronicle.add(read_rows(folder), replay.at_s)
+        analysis.add(read_rows(folder), replay.at_s)
     except UsageError as error:
         left_out.append(f"{error}; left out: drift, incidents, and the load over time")
         return None
-    return chronicle
+    return analysis

@@ -18,7 +18,7 @@ from loadkit.results.journal import JOURNAL
 from loadkit.results.line_file import whole
 from loadkit.results.stored_journal import TAIL, head, record
 from loadkit.security.textfile import clipped
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
 from loadkit.verdict.summary import Summary, summarise
 
@@ -164,20 +164,22 @@ class Replay:
         self._scopes |= scopes.keys()
         self._furthest = max(self._furthest, row)
 
-    def summary(self, cut: Cut | None, chronicle: Chronicle | None = None) -> Summary:
+    def summary(self, cut: Cut | None, analysis: RunAnalysis | None = None) -> Summary:
         """Freeze what was known; after `rows`.
 
         Args:
             cut: where it was cut; None if it goes on.
-            chronicle: of all the run's rows; the journal has only the last of them.
+            analysis: of all the run's rows; the journal has only the last of them.
         """
         assert self._delivery is not None
         try:
-            return self._summary(self._delivery, cut, chronicle)
+            return self._summary(self._delivery, cut, analysis)
         except _DAMAGED as error:
             raise self._error(len(self._lines) + 1, error) from error
 
-    def _summary(self, delivery: Delivery, cut: Cut | None, chronicle: Chronicle | None) -> Summary:
+    def _summary(
+        self, delivery: Delivery, cut: Cut | None, analysis: RunAnalysis | None
+    ) -> Summary:
         if delivery.expected_sessions(self.at_s) > _MOST_ARRIVALS:
             raise ValueError("more arrivals were asked for than any run can have")
         facts = replace(
@@ -186,7 +188,7 @@ class Replay:
             asked_sessions=delivery.asked_sessions(self.at_s),
             cut=cut,
         )
-        return summarise(self.ledger, self.spec, facts, chronicle)
+        return summarise(self.ledger, self.spec, facts, analysis)
 
     @property
     def spec(self) -> RunSpec:

@@ -13,7 +13,7 @@ from typing import Final
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, State
 from loadkit.measure.timeline import Row
-from loadkit.results.line_file import Lines
+from loadkit.results.line_file import LineFile
 from loadkit.stats.distribution import Distribution
 
 __all__ = ["HISTOGRAMS", "TIMELINE", "Series", "columns"]
@@ -116,13 +116,13 @@ class Series:
     def _lacks(self, name: str, row: Row) -> bool:
         return row.start + row.length / 2 > self._since.get(name, 0.0)
 
-    def _open(self, path: Path, head: str) -> Lines:
-        file = Lines(path, go_on=path.name in self._since)
+    def _open(self, path: Path, head: str) -> LineFile:
+        file = LineFile(path, go_on=path.name in self._since)
         if path.name not in self._since:
             self._append(file, head)
         return file
 
-    def _append(self, file: Lines, text: str) -> None:
+    def _append(self, file: LineFile, text: str) -> None:
         try:
             file.append(text)
         except OSError as error:

@@ -30,7 +30,7 @@ from loadkit.results.checked import (
     told,
 )
 from loadkit.results.journal import SCHEMA
-from loadkit.results.stored_summary import Absence, Lost
+from loadkit.results.stored_summary import AbsenceStored, Lost
 from loadkit.security.textfile import parse_json
 from loadkit.stats.hdr_codec import MOST_COUNT
 from loadkit.stats.histogram import HIGHEST, bucket_of
@@ -183,7 +183,7 @@ class _Besides(Stored):
     peak_users: Amount | None = None
     undelivered_s: Seconds = 0.0
     workers_lost: Annotated[list[Lost], Field(max_length=10_000)] = []
-    without_workers: Annotated[list[Absence], Field(max_length=10_000)] = []
+    without_workers: Annotated[list[AbsenceStored], Field(max_length=10_000)] = []
     workers_refused: Annotated[list[Line], Field(max_length=10_000)] = []
     heartbeats_lost: Count = 0
 

@@ -31,7 +31,7 @@ from loadkit.results.checked import (
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import SCHEMA
 
-__all__ = ["Absence", "Lost", "SloLineStored", "StatsStored", "read", "read_examples"]
+__all__ = ["AbsenceStored", "Lost", "SloLineStored", "StatsStored", "read", "read_examples"]
 
 _SPARE: Final = frozenset(
     {
@@ -167,7 +167,7 @@ class Lost(Stored):
     sessions_live: Count
 
 
-class Absence(Stored):
+class AbsenceStored(Stored):
     """A time without any worker."""
 
     from_s: Number
@@ -190,7 +190,7 @@ class _Generator(Stored):
     left_out: Counts = {}
     heartbeats_lost: Count = 0
     workers_lost: Annotated[list[Lost], Field(max_length=10_000)] = []
-    without_workers: Annotated[list[Absence], Field(max_length=10_000)] = []
+    without_workers: Annotated[list[AbsenceStored], Field(max_length=10_000)] = []
     workers_refused: Annotated[list[Line], Field(max_length=10_000)] = []
 
 

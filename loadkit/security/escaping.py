@@ -22,7 +22,7 @@ from typing import Final
 
 from loadkit.security.redaction import redact
 
-__all__ = ["Lines", "block", "code", "in_json", "markdown", "one_line", "printed", "visible"]
+__all__ = ["SafeLines", "block", "code", "in_json", "markdown", "one_line", "printed", "visible"]
 
 _LONGEST: Final = 200  # characters of a text that is one example of many
 _MARGIN: Final = 2000  # characters beyond those that are shown in which a secret may begin
@@ -84,7 +84,7 @@ def in_json(text: str) -> str:
     return _HIDDEN.sub(_json_escape, redact(text))
 
 
-class Lines:
+class SafeLines:
     """What goes out to a console, part by part: none of its lines is a command to a CI system.
 
     Whoever reads a command looks for it in whole lines, however they were written and wrapped.

@@ -8,7 +8,7 @@ from loadkit.simulator.app.server import Simulator, serve
 from loadkit.simulator.app.tokens import (
     DEFAULT_CONNECTOR_TOKEN,
     DEFAULT_HOST_IDENTIFIER,
-    Credentials,
+    ConnectorCredentials,
 )
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.load_dials import dial_flaws, load_dials
@@ -16,7 +16,7 @@ from loadkit.simulator.load_dials import dial_flaws, load_dials
 __all__ = [
     "DEFAULT_CONNECTOR_TOKEN",
     "DEFAULT_HOST_IDENTIFIER",
-    "Credentials",
+    "ConnectorCredentials",
     "Dials",
     "Simulator",
     "dial_flaws",

@@ -6,17 +6,17 @@ from typing import Final, NamedTuple, Self
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
-from loadkit.simulator.faults.decline import Drift
+from loadkit.simulator.faults.decline import Decline
 from loadkit.simulator.faults.dice import Faults, rates
-from loadkit.simulator.faults.incidents import Incidents
+from loadkit.simulator.faults.incidents import IncidentSchedule
 from loadkit.simulator.session.agent_pool import Pool
 
-__all__ = ["LONGEST_ID", "Setting"]
+__all__ = ["LONGEST_ID", "SharedState"]
 
 LONGEST_ID: Final = 64  # characters that are written down of what names no session; ours have 36
 
 
-class Setting(NamedTuple):
+class SharedState(NamedTuple):
     """The dials, and what is made from them once.
 
     Attributes:
@@ -33,16 +33,16 @@ class Setting(NamedTuple):
     agents: Pool
     people: Pool
     rates: Mapping[str, float]
-    drift: Drift
-    incidents: Incidents
+    drift: Decline
+    incidents: IncidentSchedule
 
     @classmethod
     def of(cls, dials: Dials, clock: Clock, truth: TruthLog) -> Self:
         """Make it from the dials."""
         agents = Pool(dials.agent.slots, dials.agent.queue_limit, clock)
         people = Pool(dials.handoff.agents, None, clock)
-        drift = Drift(dials.drift, clock, truth)
-        incidents = Incidents(dials.incidents, clock, truth)
+        drift = Decline(dials.drift, clock, truth)
+        incidents = IncidentSchedule(dials.incidents, clock, truth)
         return cls(dials, clock, truth, agents, people, rates(dials.faults), drift, incidents)
 
     def refused(self, call: str, status: int, session_id: str | None = None) -> None:

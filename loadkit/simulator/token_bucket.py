@@ -4,10 +4,10 @@ import math
 
 from loadkit.simulator.clock import Clock
 
-__all__ = ["Bucket"]
+__all__ = ["TokenBucket"]
 
 
-class Bucket:
+class TokenBucket:
     """Lets through `rate` a second; 0 lets everything through."""
 
     __slots__ = ("_at", "_clock", "_left", "_rate")

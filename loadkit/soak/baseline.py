@@ -3,7 +3,7 @@
 from math import log
 from typing import Final
 
-__all__ = ["SURE", "Usual", "unlikely"]
+__all__ = ["SURE", "Baseline", "unlikely"]
 
 SURE: Final = 18.0
 """Nats from which on a number counts as surprising: by chance alone, one look in 65 million. With a
@@ -14,7 +14,7 @@ _KEEP: Final = 0.5 ** (1 / 600)  # of what is known, row by row: half of it is f
 _DOUBT: Final = 5.0  # counts with a dispersion of 1 that are taken for known at the beginning
 
 
-class Usual:
+class Baseline:
     """A rate that is learnt while a run goes on: counts per unit of exposure. Constant in size.
 
     What is older than some ten minutes of rows a second hardly counts any more, so that a slow

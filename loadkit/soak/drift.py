@@ -9,14 +9,14 @@ from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loadkit.measure.age_bands import AGES
-from loadkit.soak.metric_series import LEAST, PERCENTILES, Course, courses
+from loadkit.soak.metric_series import LEAST, PERCENTILES, MetricSeries, metric_series
 from loadkit.soak.windows import Window, joined
 from loadkit.stats.distribution import Distribution
 
 if TYPE_CHECKING:
     from loadkit.stats.trend import Trend
 
-__all__ = ["FAMILY", "FLOOR_PERCENT", "LONG", "Age", "Drift", "Figure", "analyse"]
+__all__ = ["FAMILY", "FLOOR_PERCENT", "LONG", "Age", "Drift", "DriftFigure", "analyse"]
 
 FAMILY: Final = 0.05
 """The chance, at most, that any figure of a run in which nothing drifts is told to drift."""
@@ -39,7 +39,7 @@ LONG: Final = 3 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class DriftFigure:
     """What one figure did over the steady part of the run.
 
     Attributes:
@@ -113,7 +113,7 @@ class Drift:
     to_s: float = 0.0
     window_s: float = 0.0
     windows: int = 0
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: Mapping[str, DriftFigure] = field(default_factory=dict)
     ages: Sequence[Age] = ()
     by_age: Literal["no", "rises", "falls"] = "no"
 
@@ -154,7 +154,7 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
     # Here, as no worker ever asks, nor a short run; scipy takes half a second to load.
     from loadkit.stats import trend
 
-    every = list(courses(steady))
+    every = list(metric_series(steady))
     trends = [
         trend.look(
             [(window.start - begins) / 3600 for window in course.windows],
@@ -183,8 +183,8 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
 
 
 def _figure(
-    course: Course, found: "Trend", doubt: float, begins: float, ends: float, sure: bool
-) -> Figure:
+    course: MetricSeries, found: "Trend", doubt: float, begins: float, ends: float, sure: bool
+) -> DriftFigure:
     """Put one figure into the units of a report, in which a slope is in percent of the typical."""
     from loadkit.stats.trend import shift
 
@@ -198,7 +198,7 @@ def _figure(
     first, last = (course.value(Window.joined(windows)) for windows in (early, late))
     share = found.worth / len(values)
     apart = shift(list(map(course.value, early)), list(map(course.value, late)), share)
-    figure = Figure(
+    figure = DriftFigure(
         unit=course.unit,
         typical=typical,
         per_hour=found.slope,
@@ -222,8 +222,13 @@ def _figure(
 
 
 def _moved(
-    course: Course, figure: Figure, found: "Trend", share: float, begins: float, ends: float
-) -> Figure:
+    course: MetricSeries,
+    figure: DriftFigure,
+    found: "Trend",
+    share: float,
+    begins: float,
+    ends: float,
+) -> DriftFigure:
     """Say how a figure moved; unchanged if it moved by less than the floor."""
     from loadkit.stats.trend import shift
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from loadkit.figures import Count, Ending
 from loadkit.measure.load_curve import asked, connected
 from loadkit.measure.timeline import Row
-from loadkit.soak.recovery_time import Recovery
+from loadkit.soak.recovery_time import RecoveryTime
 from loadkit.soak.slowness import Slow
 from loadkit.stats.distribution import Distribution
 
@@ -92,7 +92,7 @@ class Incident:
 
     begin: float
     sessions_before: int
-    recovery: Recovery
+    recovery: RecoveryTime
     load_known: bool
     asked: float  # as it began
     over: bool = False

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from loadkit.measure.load_curve import Delivered
 from loadkit.measure.timeline import Row
-from loadkit.soak.baseline import SURE, Usual, unlikely
+from loadkit.soak.baseline import SURE, Baseline, unlikely
 from loadkit.soak.incident import FORCED, Incident, Moment
-from loadkit.soak.recovery_time import Recovery
+from loadkit.soak.recovery_time import RecoveryTime
 from loadkit.soak.slowness import Slowness
 
 __all__ = ["Incidents"]
@@ -63,7 +63,7 @@ class Incidents:
         self._incidents: list[Incident] = []
         self._unlisted = 0
         self._first: list[Moment] | None = []  # until the usual number of failures is known
-        self._failures, self._answers = Usual(), Usual()
+        self._failures, self._answers = Baseline(), Baseline()
         self._delivered = Delivered()
         self._presence: deque[float] = deque(maxlen=100)
         self._slowness = Slowness()
@@ -280,7 +280,7 @@ class Incidents:
         self._calm.clear()
         earlier = [each.connected for each in self._past if each.end <= moments[0].start]
         before = earlier[-1] if earlier else moments[0].connected
-        recovery = Recovery(self._slowness.p95())
+        recovery = RecoveryTime(self._slowness.p95())
         known = not moments[0].closed or self._share(moments[0]) is not None
         asked = self._settled(moments[0])
         incident = Incident(moments[0].start, before, recovery, known, asked)

@@ -9,7 +9,7 @@ from loadkit.figures import Phase
 from loadkit.soak.windows import Window, joined
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["LEAST", "PERCENTILES", "Course", "courses"]
+__all__ = ["LEAST", "PERCENTILES", "MetricSeries", "metric_series"]
 
 LEAST: Final = 20
 """Windows of steady load below which nothing is told (`loadkit.stats.trend.LEAST`)."""
@@ -22,7 +22,7 @@ Value = Callable[[Window], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class MetricSeries:
     """One figure window by window.
 
     Attributes:
@@ -37,7 +37,7 @@ class Course:
     windows: Sequence[Window]
 
 
-def courses(steady: Sequence[Window]) -> Iterator[Course]:
+def metric_series(steady: Sequence[Window]) -> Iterator[MetricSeries]:
     """Everything that is looked at, each in windows that are long enough for it.
 
     A percentile takes windows with the samples for it, a rate of rare events some in each.
@@ -46,7 +46,7 @@ def courses(steady: Sequence[Window]) -> Iterator[Course]:
 
     def of(
         name: str, unit: str, value: Value, enough: Callable[[Window], bool]
-    ) -> Iterator[Course]:
+    ) -> Iterator[MetricSeries]:
         number = 1
         while True:
             if number not in lengths:
@@ -57,7 +57,7 @@ def courses(steady: Sequence[Window]) -> Iterator[Course]:
                 break
             number *= 2
         if len(windows) >= LEAST:
-            yield Course(name, unit, False, value, windows)
+            yield MetricSeries(name, unit, False, value, windows)
 
     for phase in Phase:
         for name, per_mille in PERCENTILES.items():
@@ -73,7 +73,7 @@ def courses(steady: Sequence[Window]) -> Iterator[Course]:
         # Windows in which there are none count like all others, if there are some on average.
         total = sum(getattr(window, key) for window in steady)
         number = max(1, min(len(steady) // LEAST, ceil(EVENTS * len(steady) / max(1, total))))
-        yield Course(name, unit, per == 60, _rate(key, per), joined(steady, number))
+        yield MetricSeries(name, unit, per == 60, _rate(key, per), joined(steady, number))
     for name, key in (("memory", "rss_mb"), ("master_memory", "master_rss_mb")):
         yield from of(name, "MB", *_known(key))
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["Recovery", "usual_p95"]
+__all__ = ["RecoveryTime", "usual_p95"]
 
 SLACK: Final = 1.1
 """Times what it was: up to here the p95 counts as what it was before."""
@@ -35,7 +35,7 @@ def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None
     return p95, max(SLACK * p95, interval[1] if interval is not None else 0.0)
 
 
-class Recovery:
+class RecoveryTime:
     """Looks at the answers from the beginning of an incident on. Bounded in memory.
 
     They are as quick as before from that row on from which so many answers as a p95 needs have no

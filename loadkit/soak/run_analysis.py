@@ -10,12 +10,12 @@ from loadkit.soak.incidents import Incidents
 from loadkit.soak.windows import Windows
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["Chronicle"]
+__all__ = ["RunAnalysis"]
 
 LEAVING: Final = 1.0  # seconds before the end that the last reports, when users leave, reach back
 
 
-class Chronicle:
+class RunAnalysis:
     """Takes the rows of a run as they are closed. Bounded in memory, however long the run.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Final, NamedTuple
 
-from loadkit.soak.baseline import Usual
+from loadkit.soak.baseline import Baseline
 from loadkit.soak.recovery_time import usual_p95
 from loadkit.stats.distribution import Distribution
 
@@ -41,7 +41,7 @@ class Slowness:
         self.limit_ms: float | None = None
         self._rows: deque[Distribution | None] = deque(maxlen=KEPT)
         self._sessions: deque[int] = deque(maxlen=KEPT)
-        self._usual = Usual()
+        self._usual = Baseline()
         self._learnt = 0
 
     def of(self, length: float, response: Distribution | None, sessions: int) -> Slow:

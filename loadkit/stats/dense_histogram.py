@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from loadkit.stats.hdr_index import SUB_BUCKET_BITS, index_of, lowest_at
 
-__all__ = ["Buckets", "Hit"]
+__all__ = ["DenseHistogram", "Hit"]
 
 Numbers = NDArray[np.int64]
 Counts = NDArray[np.uint32]
 
 
-class Buckets(Mapping[int, int]):
+class DenseHistogram(Mapping[int, int]):
     """Reads and counts as the dictionary does that it takes the place of.
 
     It has all its room from the start: 82 KB for ten minutes in microseconds. A bucket counts to

@@ -19,7 +19,7 @@ from loadkit.stats.order_statistics import needed, ranks
 
 if TYPE_CHECKING:
     from loadkit.stats.censored import Survival
-    from loadkit.stats.dense_histogram import Buckets
+    from loadkit.stats.dense_histogram import DenseHistogram
 
 __all__ = ["PERCENTILES", "Distribution", "Estimate"]
 
@@ -54,11 +54,13 @@ class Distribution(Tally):
 
     @classmethod
     def lasting(cls) -> "Distribution":
-        """Return one that lives as long as the run, in 82 KB: see `Buckets`."""
-        from loadkit.stats.dense_histogram import Buckets  # whose numpy a worker should not pay for
+        """Return one that lives as long as the run, in 82 KB: see `DenseHistogram`."""
+        from loadkit.stats.dense_histogram import (
+            DenseHistogram,  # whose numpy a worker should not pay for
+        )
 
         found = cls()
-        found.counts = Buckets(HIGHEST)
+        found.counts = DenseHistogram(HIGHEST)
         return found
 
     def add(self, wire: Mapping[str, Any]) -> None:
@@ -351,7 +353,7 @@ class Distribution(Tally):
         return round(middle / 1000, 3)
 
 
-def _beyond(counts: "Mapping[int, int] | Buckets", bucket: int) -> int:
+def _beyond(counts: "Mapping[int, int] | DenseHistogram", bucket: int) -> int:
     return sum(count for lowest, count in counts.items() if lowest > bucket)
 
 

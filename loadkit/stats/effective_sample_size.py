@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["BATCHES", "FEW", "Walk", "inflation", "of_student", "student", "walk"]
+__all__ = ["BATCHES", "FEW", "RandomWalk", "inflation", "of_student", "student", "walk"]
 
 BATCHES: Final = 12
 """Parts of the series whose means tell how slow its noise is: 10 to 30 are advised (B. Schmeiser,
@@ -62,7 +62,7 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class RandomWalk:
     """What the steps of a series, from one value to the next, say of its trend.
 
     Attributes:
@@ -76,7 +76,7 @@ class Walk:
     freedom: float
 
 
-def walk(x: Floats) -> Walk:
+def walk(x: Floats) -> RandomWalk:
     """Look at a series as at a random walk with drift.
 
     Noise that hangs together so much that a series is worth a few values of it cannot be told from
@@ -90,9 +90,9 @@ def walk(x: Floats) -> Walk:
     freedom = max(1.0, worth - 1)
     error = float(steps.std(ddof=1)) / sqrt(worth)
     if error == 0:
-        return Walk(0.0, 0.0 if steps[0] else 1.0, freedom)
+        return RandomWalk(0.0, 0.0 if steps[0] else 1.0, freedom)
     value = abs(float(steps.mean())) / error
-    return Walk(student(freedom, 0.975) * error, of_student(value, freedom), freedom)
+    return RandomWalk(student(freedom, 0.975) * error, of_student(value, freedom), freedom)
 
 
 def of_student(value: float, freedom: float) -> float:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadkit.stats.hdr_index import SUB_BUCKET_BITS
 
 if TYPE_CHECKING:
-    from loadkit.stats.dense_histogram import Buckets
+    from loadkit.stats.dense_histogram import DenseHistogram
 
 __all__ = ["HIGHEST", "NONE", "UNSEEN", "Tally", "bucket_of", "pairs_of"]
 
@@ -62,7 +62,7 @@ class Tally:
     )
 
     def __init__(self) -> None:
-        self.counts: defaultdict[int, int] | Buckets = defaultdict(int)
+        self.counts: defaultdict[int, int] | DenseHistogram = defaultdict(int)
         self.lost = self.open = self.entered = NONE
         self.total = 0
         self.min = HIGHEST + 1

@@ -8,10 +8,18 @@ from statistics import NormalDist
 from struct import Struct
 from typing import Final
 
-__all__ = ["SLOTS", "Chance", "exponential", "lognormal", "person_rng", "share_of", "weighted"]
+__all__ = [
+    "SLOTS",
+    "RandomStream",
+    "exponential",
+    "lognormal",
+    "person_rng",
+    "share_of",
+    "weighted",
+]
 
 SLOTS: Final = 16
-"""How many draws each number of a `Chance` gives."""
+"""How many draws each number of a `RandomStream` gives."""
 
 _WORDS: Final = Struct(f"<{SLOTS}I")
 _UNIT: Final = 2.0**-32
@@ -42,7 +50,7 @@ def _digest(seed: int, path: tuple[int | str, ...], size: int) -> bytes:
     return blake2b(repr(plain).encode(), digest_size=size).digest()
 
 
-class Chance:
+class RandomStream:
     """Draws that are looked up by number instead of drawn one after the other.
 
     Each choice has a slot of its own, so whether one is made, or how it falls, never moves

@@ -29,7 +29,7 @@ from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
 from loadkit.swarm.locust_internals.patches import mend_locust
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.refusal import crash, refuse_to_start
-from loadkit.swarm.run_controller import Conductor
+from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.signals import (
     cut_off,
     install_exit,
@@ -41,9 +41,9 @@ from loadkit.swarm.web.prometheus import serve_metrics
 from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame
 from loadkit.swarm.worker.worker import Worker
-from loadkit.swarm.workers.assignment import Deal
-from loadkit.swarm.workers.handshake import Hello
-from loadkit.swarm.workers.report_sender import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, Courier
+from loadkit.swarm.workers.assignment import Assignment
+from loadkit.swarm.workers.handshake import WorkerHello
+from loadkit.swarm.workers.report_sender import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, ReportSender
 
 __all__ = ["install"]
 
@@ -84,40 +84,40 @@ def _install(environment: Environment) -> None:
         network = Network.of(asked(options), os.environ)
     except LoadkitError as error:
         refuse_to_start(error)
-    conductor = Conductor(environment, network, headless=options.headless)
-    environment.loadkit_conductor = conductor  # type: ignore[attr-defined]
+    controller = RunController(environment, network, headless=options.headless)
+    environment.loadkit_controller = controller  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
     if isinstance(runner, MasterRunner):
-        _install_leader(environment, runner, conductor)
+        _install_leader(environment, runner, controller)
     elif isinstance(runner, LocalRunner):
-        _install_alone(environment, conductor, network)
+        _install_alone(environment, controller, network)
     if options.metrics_port is not None:
         try:
-            serve_metrics(options.metrics_port, conductor.live, options.metrics_host)
+            serve_metrics(options.metrics_port, controller.live, options.metrics_host)
         except LoadkitError as error:
             refuse_to_start(error)
     if options.headless:
         if not options.print_stats:  # our own progress and table take the place of Locust's
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
-        install_exit(environment, conductor)  # the check may take a while, too
+        install_exit(environment, controller)  # the check may take a while, too
         try:
-            conductor.check(environment.host)
-            conductor.make_folder()
+            controller.check(environment.host)
+            controller.make_folder()
         except LoadkitError as error:
-            conductor.withdraw()
+            controller.withdraw()
             refuse_to_start(error)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         try:
             _check_port(environment.web_ui)
             if options.autostart:
-                conductor.check(environment.host)
+                controller.check(environment.host)
             else:
-                conductor.permit(environment.host)
+                controller.permit(environment.host)
         except LoadkitError as error:
             refuse_to_start(error)
-        install_web(environment.web_ui, conductor)
-        install_exit(environment, conductor)
+        install_web(environment.web_ui, controller)
+        install_exit(environment, controller)
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others would only cost time as they start
     order_statistics.load()
@@ -136,8 +136,10 @@ def _check_port(web_ui: WebUI) -> None:
         )
 
 
-def _install_leader(environment: Environment, runner: MasterRunner, conductor: Conductor) -> None:
-    Blame(conductor.own_code, conductor.fault, conductor.ran_out).watch_locust()
+def _install_leader(
+    environment: Environment, runner: MasterRunner, controller: RunController
+) -> None:
+    Blame(controller.own_code, controller.fault, controller.ran_out).watch_locust()
     events, options = environment.events, environment.parsed_options
 
     environment.dispatcher_class = SteadyDispatcher
@@ -149,19 +151,19 @@ def _install_leader(environment: Environment, runner: MasterRunner, conductor: C
 
     def on_test_start(**_: Any) -> None:
         # Locust's spawn messages carry the options to the workers, late ones included.
-        options.loadkit_run = run = conductor.start()
-        handed.update(run=run, profile=conductor.as_run().to_json())
+        options.loadkit_run = run = controller.start()
+        handed.update(run=run, profile=controller.as_run().to_json())
         options.loadkit_network = network
         runner.send_message(PROFILE, handed)
 
     def on_connect(client_id: str, **_: Any) -> None:
         if handed:  # before Locust has this one spawn users
             runner.send_message(PROFILE, handed, client_id)
-        conductor.greet(client_id)
+        controller.greet(client_id)
 
     events.test_start.add_listener(on_test_start)
-    events.test_stopping.add_listener(lambda **_: conductor.drain())
-    events.test_stop.add_listener(lambda **_: conductor.finish())
+    events.test_stopping.add_listener(lambda **_: controller.drain())
+    events.test_stop.add_listener(lambda **_: controller.finish())
     events.worker_connect.add_listener(on_connect)
 
 
@@ -169,12 +171,12 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     options = environment.parsed_options
     assert options is not None
     tie_to_parent(lifeline.WORKER_ENDS)
-    courier = Courier(runner)
-    worker = Worker(environment, courier.deliver, courier.own_code, courier.fault)
+    sender = ReportSender(runner)
+    worker = Worker(environment, sender.deliver, sender.own_code, sender.fault)
     environment.loadkit = worker  # type: ignore[attr-defined]
     worker.blame.watch_locust()
     worker.blame.watch_users(environment, worker.ready.wait)
-    dealt = Deal("")
+    dealt = Assignment("")
     handed: dict[str, str] = {}
     handed_over = Event()
     handed_over.set()
@@ -187,7 +189,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
 
     def on_test_start(**_: Any) -> None:
         handed_over.clear()
-        courier.begin(options.loadkit_run)
+        sender.begin(options.loadkit_run)
         try:
             if handed.get("run") != options.loadkit_run:
                 raise LocalError("the master has sent no profile for this run")
@@ -195,7 +197,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             network = Network.of(options.loadkit_network, os.environ)
             worker.prepare(profile, environment.host or "", network)
         except LoadkitError as error:
-            courier.sorry(f"{runner.client_id} cannot take part: {error}")
+            sender.sorry(f"{runner.client_id} cannot take part: {error}")
             give_up(str(error))
             return
         if dealt.run == options.loadkit_run:
@@ -206,7 +208,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
 
     def on_deal(environment: Environment, msg: Any) -> None:
         nonlocal dealt
-        dealt = Deal.from_wire(msg.data)
+        dealt = Assignment.from_wire(msg.data)
         if worker.profile is not None and dealt.run == options.loadkit_run:
             worker.take(dealt, runner.worker_index)
 
@@ -214,7 +216,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if worker.stop():
             # Locust's next report may be three seconds away, and then count for the next run.
             runner._send_stats()
-            courier.settle()
+            sender.settle()
         handed_over.set()
 
     def on_report(client_id: str, data: dict[str, Any]) -> None:
@@ -235,7 +237,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     def on_quitting(**_: Any) -> None:
         if lifeline.is_cut() and not is_on_its_own():
             logger.critical("the master is gone: this worker ends")
-            courier.abandon()
+            sender.abandon()
         # Before Locust says that this worker has gone: what comes later would not be waited for.
         worker.hurry()
         cut_off(runner)
@@ -251,7 +253,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
     environment.events.quitting.add_listener(on_quitting)
-    courier.hello(_introduction(environment))
+    sender.hello(_introduction(environment))
 
     def interrupted() -> None:
         # It reaches every process of the terminal; the master ends the run in order.
@@ -269,7 +271,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             gevent.signal_handler(signal.SIGHUP, interrupted)
 
 
-def _introduction(environment: Environment) -> Hello:
+def _introduction(environment: Environment) -> WorkerHello:
     """What this process says to the master as it connects."""
     options = environment.parsed_options
     assert options is not None
@@ -284,36 +286,36 @@ def _introduction(environment: Environment) -> Hello:
             )
     except LoadkitError as error:
         refuse_to_start(error)
-    return Hello(__version__, classes, own)
+    return WorkerHello(__version__, classes, own)
 
 
-def _install_alone(environment: Environment, conductor: Conductor, network: Network) -> None:
+def _install_alone(environment: Environment, controller: RunController, network: Network) -> None:
     events = environment.events
     worker = Worker(
         environment,
-        lambda interval: conductor.add("local", next(numbers), interval),
-        conductor.own_code,
-        conductor.fault,
+        lambda interval: controller.add("local", next(numbers), interval),
+        controller.own_code,
+        controller.fault,
     )
     environment.loadkit = worker  # type: ignore[attr-defined]
     worker.blame.watch_locust()
     worker.blame.watch_users(environment, worker.ready.wait)
-    conductor.lone = worker
+    controller.lone = worker
     numbers = iter(range(1, sys.maxsize))
 
     def on_test_start(**_: Any) -> None:
         nonlocal numbers
         numbers = iter(range(1, sys.maxsize))
-        run = conductor.start()
-        worker.prepare(conductor.as_run(), environment.host or "", network)
-        worker.take(Deal(run))
+        run = controller.start()
+        worker.prepare(controller.as_run(), environment.host or "", network)
+        worker.take(Assignment(run))
         if environment.shape_class is not None:
             environment.shape_class.reset_time()  # as a master does; else it is over a bit early
 
     def on_test_stop(**_: Any) -> None:
         worker.stop()
-        conductor.finish()
+        controller.finish()
 
     events.test_start.add_listener(on_test_start)
-    events.test_stopping.add_listener(lambda **_: conductor.drain())
+    events.test_stopping.add_listener(lambda **_: controller.drain())
     events.test_stop.add_listener(on_test_stop)

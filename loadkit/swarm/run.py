@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from loadkit.capacity import document
-from loadkit.capacity.adapter import Survey
+from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.errors import Failure
 from loadkit.figures import Count
 from loadkit.measure.ledger import Ledger
@@ -19,11 +19,11 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.results.run_folder import write
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.number_format import number
-from loadkit.swarm.run_files import Folder, run_info
-from loadkit.swarm.workers.membership import Roster
-from loadkit.verdict.abort import Watch
+from loadkit.swarm.run_files import RunFiles, run_info
+from loadkit.swarm.workers.membership import Membership
+from loadkit.verdict.abort import AbortWatch
 from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
@@ -69,7 +69,7 @@ class Run:
         self,
         profile: Profile,
         target: str,
-        folder: Folder,
+        folder: RunFiles,
         *,
         way: Way | None = None,
         strict: bool,
@@ -86,10 +86,10 @@ class Run:
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
-        self._chronicle = Chronicle(profile.load.warmup, self._delivery.asked_at)
+        self._chronicle = RunAnalysis(profile.load.warmup, self._delivery.asked_at)
         abort = profile.abort
-        self._watch = None if abort is None else Watch(abort.grace, abort.metrics)
-        self.survey: Survey | None = None
+        self._watch = None if abort is None else AbortWatch(abort.grace, abort.metrics)
+        self.survey: CapacityAdapter | None = None
         self.generator: dict[str, dict[str, Any]] = {}
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
@@ -100,7 +100,7 @@ class Run:
         self._stopped_by: str | None = None
         self._began = self._ended = 0.0
 
-    def search(self, survey: Survey) -> None:
+    def search(self, survey: CapacityAdapter) -> None:
         """Have a capacity search ask for the load, from the beginning on."""
         self.survey = survey
         survey.begin(self.folder.path, self._head)
@@ -151,19 +151,19 @@ class Run:
         self.generator.setdefault(worker, {}).update(interval["generator"])
         return True
 
-    def look(self, now: float, users: int, roster: Roster | None) -> None:
+    def look(self, now: float, users: int, membership: Membership | None) -> None:
         """Take stock and write it down; to be called once a second.
 
         Args:
             now: second of the run.
             users: those at work.
-            roster: the workers so far; None for a process that is alone.
+            membership: the workers so far; None for a process that is alone.
         """
         rows = self._timeline.closed(now)
         self._delivery.look(now, users)
-        self.folder.look(now, rows, self._standing(users, roster), self.ledger)
+        self.folder.look(now, rows, self._standing(users, membership), self.ledger)
         if self.survey is not None:
-            self.survey.look(now, rows, users, list(roster.lost.values()) if roster else [])
+            self.survey.look(now, rows, users, list(membership.lost.values()) if membership else [])
         else:
             # What is closed while the run drains may lie before its end, and belongs to it.
             self._chronicle.add(rows, self.duration_s if self._ended else None)
@@ -203,11 +203,11 @@ class Run:
         """From now on users leave, because the run is to end. May be called twice."""
         self._ended = self._ended or self._clock()
 
-    def conclude(self, roster: Roster | None, losses: Sequence[Loss]) -> None:
+    def conclude(self, membership: Membership | None, losses: Sequence[Loss]) -> None:
         """Everything is handed over: freeze it and write it down.
 
         Args:
-            roster: as in `look`.
+            membership: as in `look`.
             losses: the workers that went away, or never handed over what they measured last.
         """
         self.end()
@@ -216,7 +216,7 @@ class Run:
         if self.survey is None:
             self._chronicle.add(rows, self.duration_s)
         facts = replace(
-            self._facts(roster),
+            self._facts(membership),
             duration_s=self.duration_s,
             asked_sessions=self._delivery.asked_sessions(self.duration_s),
             workers_lost=tuple(losses),
@@ -273,9 +273,9 @@ class Run:
     def _started_at(self) -> str:
         return self.name[:19] + "Z"
 
-    def _facts(self, roster: Roster | None) -> RunFacts:
+    def _facts(self, membership: Membership | None) -> RunFacts:
         """What is known besides what was measured, as of now; its time aside."""
-        workers = Roster() if roster is None else roster
+        workers = Membership() if membership is None else membership
         return RunFacts(
             asked_users=self._delivery.asked if self.load.model == "closed" else None,
             peak_users=self._delivery.reached,
@@ -300,7 +300,7 @@ class Run:
         by = self._stopped_by or "Locust, or code of the locustfile"
         return f"after {number(round(self.duration_s, 1))} {of}, by {by}"
 
-    def _standing(self, users: int, roster: Roster | None) -> dict[str, Any]:
+    def _standing(self, users: int, membership: Membership | None) -> dict[str, Any]:
         """What the journal is told once a second."""
         load = self.load.model_dump(mode="json")
-        return {"users": users, "load": load, "besides": self._facts(roster).to_dict()}
+        return {"users": users, "load": load, "besides": self._facts(membership).to_dict()}

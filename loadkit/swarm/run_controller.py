@@ -36,20 +36,20 @@ from loadkit.swarm.locust_internals.patches import measure_from
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.refusal import FAULTY
 from loadkit.swarm.run import Run
-from loadkit.swarm.run_files import Folder
-from loadkit.swarm.selection import Chosen
+from loadkit.swarm.run_files import RunFiles
+from loadkit.swarm.selection import Selection
 from loadkit.swarm.signals import USAGE, Stage, cut_off
 from loadkit.swarm.web.prometheus import Live
-from loadkit.swarm.workers.assignment import Deal
-from loadkit.swarm.workers.pool import Crew
-from loadkit.swarm.workers.replacements import Reserve
+from loadkit.swarm.workers.assignment import Assignment
+from loadkit.swarm.workers.pool import WorkerPool
+from loadkit.swarm.workers.replacements import Replacements
 from loadkit.swarm.workers.report_sender import FAULT, INTERVAL, LAST, OWN_CODE
 from loadkit.verdict.verdict import FAULT_OF_OURS
 
 if TYPE_CHECKING:
     from loadkit.swarm.worker.worker import Worker
 
-__all__ = ["Conductor"]
+__all__ = ["RunController"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ HURRY_LIMIT: Final = 6.0  # the same once a signal has come: it all is to be ove
 ORPHANED_LIMIT: Final = 1.5  # the same where what has started this process is gone
 
 
-class Conductor:
+class RunController:
     """Leads runs one after the other; a headless process has just one.
 
     Args:
@@ -68,7 +68,7 @@ class Conductor:
     Attributes:
         withdrawn: there will be no run.
         lone: the part of this process that loads, where there are no workers.
-        crew: the workers; None where there are none.
+        pool: the workers; None where there are none.
         reserve: starts them again, likewise.
     """
 
@@ -79,10 +79,10 @@ class Conductor:
         self._cramped: list[Doubt] = []  # where this machine is too small for it
         self._console = Screen()
         self._process = psutil.Process()
-        self._chosen = Chosen(environment)
+        self._chosen = Selection(environment)
         self._named = environment.host  # by the command line; a form may say something else later
         self.withdrawn = False
-        self._folder: Folder | None = None  # of the coming run
+        self._folder: RunFiles | None = None  # of the coming run
         self._run: Run | None = None  # under way, or the last one
         self._following: gevent.Greenlet[[Run], None] | None = None
         self._drained: Event | None = None
@@ -94,17 +94,17 @@ class Conductor:
         self._main = gevent.getcurrent()
         self.lone: Worker | None = None
         runner = environment.runner
-        self.crew: Crew | None = None
-        self.reserve: Reserve | None = None
+        self.pool: WorkerPool | None = None
+        self.reserve: Replacements | None = None
         if isinstance(runner, MasterRunner):
-            self.crew = Crew(runner, self._chosen.profile)
+            self.pool = WorkerPool(runner, self._chosen.profile)
             assert environment.parsed_options is not None
-            self.reserve = Reserve(environment.parsed_options, self._give_up)
+            self.reserve = Replacements(environment.parsed_options, self._give_up)
             runner.register_message(INTERVAL, self._on_interval)
             runner.register_message(LAST, self._on_last)
             runner.register_message(FAULT, self._on_fault)
             runner.register_message(OWN_CODE, self._on_own_code)
-            gevent.spawn(self._mind, self.crew)
+            gevent.spawn(self._mind, self.pool)
 
     # --- before -------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Conductor:
     @property
     def _local_workers(self) -> int | None:
         """How many processes of this machine load; None if they are on others."""
-        if self.crew is None:
+        if self.pool is None:
             return 1
         options = self._environment.parsed_options
         assert options is not None
@@ -181,7 +181,7 @@ class Conductor:
         """
         assert self._environment.parsed_options is not None
         parent = Path(self._environment.parsed_options.results_parent)
-        self._folder = Folder(
+        self._folder = RunFiles(
             results_folder(parent, self._chosen.profile().name, datetime.now(UTC))
         )
         if self.withdrawn:  # by a signal, while the target was looked at
@@ -258,8 +258,8 @@ class Conductor:
         self._idle.clear()
         for user_class in self._environment.user_classes:
             user_class.weight = profile.mix.get(user_class.__name__, 0)
-        if self.crew is not None:
-            self.crew.begin(run.name, dealt_out_anew=profile.load.model == "open")
+        if self.pool is not None:
+            self.pool.begin(run.name, dealt_out_anew=profile.load.model == "open")
         self._following = gevent.spawn(self._follow, run)
         return run.name
 
@@ -270,17 +270,17 @@ class Conductor:
         run.follow(load)
         if load.model == "closed" or not since:
             return  # users are Locust's affair, and what holds from the start on is everyone's
-        if self.crew is not None:
-            self.crew.follow(load.stages, run.elapsed_s, since)
+        if self.pool is not None:
+            self.pool.follow(load.stages, run.elapsed_s, since)
         elif self.lone is not None:
             stages = [stage.model_dump() for stage in load.stages]
-            self.lone.take(Deal(run.name, run.elapsed_s, since_s=since, stages=stages))
+            self.lone.take(Assignment(run.name, run.elapsed_s, since_s=since, stages=stages))
 
     def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
         """Take an interval of a worker."""
         run = self._run
-        if run is not None and run.add(worker, seq, interval) and self.crew is not None:
-            self.crew.hear(worker, run.elapsed_s, interval["live"])
+        if run is not None and run.add(worker, seq, interval) and self.pool is not None:
+            self.pool.hear(worker, run.elapsed_s, interval["live"])
 
     def fault(self, text: str, trace: str) -> None:
         """This tool itself failed: the figures are worth nothing, stop."""
@@ -332,8 +332,8 @@ class Conductor:
         if self._environment.runner is not None:
             cut_off(self._environment.runner)
         draining = self._drained is not None and not self._drained.is_set()
-        if self.crew is not None and draining:
-            self.crew.hurry(self._hurry_limit)
+        if self.pool is not None and draining:
+            self.pool.hurry(self._hurry_limit)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
@@ -352,7 +352,7 @@ class Conductor:
             generator={
                 worker: figures
                 for worker, figures in run.generator.items()
-                if self.crew is None or worker in self.crew.roster.present
+                if self.pool is None or worker in self.pool.membership.present
             },
         )
 
@@ -364,14 +364,14 @@ class Conductor:
             gevent.sleep(max(0.0, seconds - run.elapsed_s))
             now = run.elapsed_s
             self._look_after_workers()
-            users, roster = self._user_count, None
-            if self.crew is not None:
-                users, roster = self.crew.users_at_work(now), self.crew.roster
+            users, membership = self._user_count, None
+            if self.pool is not None:
+                users, membership = self.pool.users_at_work(now), self.pool.membership
                 if now >= run.profile.load.warmup:
                     run.ledger.lead(self._process.memory_info().rss / 1e6)
-            run.look(now, users, roster)
-            if self.reserve is not None and self.crew is not None and self.crew.roster.absence:
-                self.reserve.look(self.crew.roster.absence, now)
+            run.look(now, users, membership)
+            if self.reserve is not None and self.pool is not None and self.pool.membership.absence:
+                self.reserve.look(self.pool.membership.absence, now)
             if run.nobody_starts(now):
                 self._give_up("failures of your own code: nobody could start")
             if run.is_hopeless(now):
@@ -387,14 +387,14 @@ class Conductor:
         gevent.spawn(self._look_after_workers)
 
     def _look_after_workers(self) -> None:
-        if self.crew is not None and self._run is not None and self.stage == "under way":
-            self.crew.look(self._run.elapsed_s)
+        if self.pool is not None and self._run is not None and self.stage == "under way":
+            self.pool.look(self._run.elapsed_s)
 
     @staticmethod
-    def _mind(crew: Crew) -> None:
+    def _mind(pool: WorkerPool) -> None:
         """Once a second, whether there is a run or not."""
         while True:
-            crew.mind()
+            pool.mind()
             gevent.sleep(1.0)
 
     @property
@@ -406,17 +406,17 @@ class Conductor:
     # --- messages of workers ------------------------------------------------------------------
 
     def _on_interval(self, environment: Any, msg: Any) -> None:
-        assert self.crew is not None
-        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
+        assert self.pool is not None
+        if self._is_of_run(msg) and msg.node_id not in self.pool.membership.refused:
             self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
-        self.crew.acknowledge(msg)
+        self.pool.acknowledge(msg)
 
     def _on_last(self, environment: Any, msg: Any) -> None:
-        assert self.crew is not None
-        if self._is_of_run(msg) and msg.node_id not in self.crew.roster.refused:
+        assert self.pool is not None
+        if self._is_of_run(msg) and msg.node_id not in self.pool.membership.refused:
             assert self._run is not None
             self._run.ledger.expect(msg.node_id, msg.data["seq"])
-            self.crew.has_finished(msg.node_id)
+            self.pool.has_finished(msg.node_id)
 
     def _on_fault(self, environment: Any, msg: Any) -> None:
         if self._is_of_run(msg):
@@ -444,12 +444,12 @@ class Conductor:
             self._run.end()
             patience = self._run.profile.drain_s
         try:
-            if self.crew is not None and self._hurry_limit is not None:
-                self.crew.hurry(self._hurry_limit)
-                self.crew.drain(self._hurry_limit)
-            elif self.crew is not None:
+            if self.pool is not None and self._hurry_limit is not None:
+                self.pool.hurry(self._hurry_limit)
+                self.pool.drain(self._hurry_limit)
+            elif self.pool is not None:
                 limit = DRAIN_LIMIT + (self._environment.stop_timeout or 0)
-                self.crew.drain(limit, patience)
+                self.pool.drain(limit, patience)
             elif self.lone is not None and not self._environment.stop_timeout:
                 self.lone.wind_down(patience)
         finally:
@@ -466,12 +466,14 @@ class Conductor:
         if self._following is not None:
             self._following.kill()
             self._following = None
-        run, crew, options = self._run, self.crew, self._environment.parsed_options
+        run, pool, options = self._run, self.pool, self._environment.parsed_options
         if run is None or run.summary is not None:
             return
         run.end()
-        roster, losses = (None, []) if crew is None else (crew.roster, crew.losses(run.duration_s))
-        run.conclude(roster, losses)
+        membership, losses = (
+            (None, []) if pool is None else (pool.membership, pool.losses(run.duration_s))
+        )
+        run.conclude(membership, losses)
         self._told.clear()
         assert options is not None
         tell(run, options.profile, self._console)

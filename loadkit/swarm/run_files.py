@@ -19,11 +19,11 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
 from loadkit.output import Log
 from loadkit.profile.profile import Profile
-from loadkit.results.journal import Journal
+from loadkit.results.journal import RunJournal
 from loadkit.results.run_folder import withdraw
 from loadkit.results.series import Series
 
-__all__ = ["Folder", "run_info"]
+__all__ = ["RunFiles", "run_info"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ LOG_FILES: Final = 5
 _PACKAGES: Final = ("loadkit", "locust", "gevent", "websockets", "geventhttpclient", "orjson")
 
 
-class Folder:
+class RunFiles:
     """Where the results of one run go.
 
     Args:
@@ -48,7 +48,7 @@ class Folder:
         self.path = path
         self._log: logging.Handler | None = None
         self._series: Series | None = None
-        self._journal: Journal | None = None
+        self._journal: RunJournal | None = None
         self._told: set[str] = set()
 
     def begin(self, started: datetime, pause: Callable[[], None], head: Mapping[str, Any]) -> None:
@@ -72,7 +72,7 @@ class Folder:
         self._log.setFormatter(Log(form))
         logging.getLogger().addHandler(self._log)
         self._series = Series(self.path, started, pause)
-        self._journal = Journal(self.path, {"started": started.isoformat(), **head}, pause)
+        self._journal = RunJournal(self.path, {"started": started.isoformat(), **head}, pause)
 
     def note(self, worker: str, seq: int, at: float, interval: Mapping[str, Any]) -> None:
         """Write down an interval as it comes in."""

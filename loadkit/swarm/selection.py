@@ -5,7 +5,7 @@ from typing import Any
 
 from locust.env import Environment
 
-from loadkit.capacity.adapter import Survey
+from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.capacity.controller import for_search, of_a_step
 from loadkit.capacity.subject import subject
 from loadkit.errors import UsageError
@@ -13,12 +13,12 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt, foresee
 from loadkit.swarm.options import read_profile
-from loadkit.swarm.users import ChatUser, outings
+from loadkit.swarm.users import ChatUser, session_kinds
 
-__all__ = ["Chosen"]
+__all__ = ["Selection"]
 
 
-class Chosen:
+class Selection:
     """The choice of an environment. It is read again only when it changes."""
 
     def __init__(self, environment: Environment) -> None:
@@ -70,16 +70,16 @@ class Chosen:
         profile, options = self.profile(), self._environment.parsed_options
         if self._doubts is None:
             assert options is not None
-            lived = outings(self._classes().values())
+            lived = session_kinds(self._classes().values())
             of = of_a_step if options.capacity else foresee
             self._doubts = tuple(of(profile, lived))
         return self._doubts
 
-    def survey(self, *ask: Callable[[Load, float], None]) -> Survey | None:
+    def survey(self, *ask: Callable[[Load, float], None]) -> CapacityAdapter | None:
         """A new search, or an earlier one to go on with; None where the profile has its stages.
 
         Args:
-            ask: called with each load that it asks for; see `Survey`.
+            ask: called with each load that it asks for; see `CapacityAdapter`.
 
         Raises:
             UsageError: as `profile`; or there is nothing to go on with.
@@ -87,7 +87,9 @@ class Chosen:
         profile, options = self.profile(), self._environment.parsed_options
         assert options is not None
         if options.capacity:
-            return Survey(profile, self._own_load, self._subject, options.resume or "", *ask)
+            return CapacityAdapter(
+                profile, self._own_load, self._subject, options.resume or "", *ask
+            )
         if options.resume:
             raise UsageError("--resume goes on with a capacity search: add --capacity")
         return None

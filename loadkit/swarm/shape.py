@@ -35,13 +35,13 @@ class ProfileShape(LoadTestShape):
         every worker.
         """
         assert self.runner is not None
-        conductor = self.runner.environment.loadkit_conductor  # type: ignore[attr-defined]
+        controller = self.runner.environment.loadkit_controller  # type: ignore[attr-defined]
         try:
-            load = conductor.load()
+            load = controller.load()
         except LoadkitError as error:
-            conductor.refuse(error)
+            controller.refuse(error)
             return None
-        if isinstance(self.runner, MasterRunner) and conductor.stage != "under way":
+        if isinstance(self.runner, MasterRunner) and controller.stage != "under way":
             # Without a worker Locust starts nothing, and would not ask again for the same load.
             self.runner.shape_last_tick = None
             self.start_time = perf_counter()

@@ -19,7 +19,7 @@ from loadkit.output import complain
 from loadkit.swarm.workers.first_workers import wait_for_workers
 
 if TYPE_CHECKING:
-    from loadkit.swarm.run_controller import Conductor
+    from loadkit.swarm.run_controller import RunController
 
 __all__ = [
     "USAGE",
@@ -85,7 +85,7 @@ def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", 
     return "stop" if stage == "under way" else "wait"
 
 
-def install_exit(environment: Environment, conductor: "Conductor") -> None:
+def install_exit(environment: Environment, controller: "RunController") -> None:
     """The exit code of a process that leads, and its end by a signal."""
     by_signal: list[int] = []
     web_ui = environment.web_ui
@@ -93,23 +93,23 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
 
     def take_note(number: int) -> None:
         by_signal.append(signal.SIGTERM if number == signal.SIGHUP else number)
-        conductor.stopped_by(_named(number))
+        controller.stopped_by(_named(number))
         if len(by_signal) == 1:
             gevent.spawn(end_at_last)
 
     def on_signal(number: int) -> None:
         take_note(number)
-        conductor.hurry()
-        way = way_out(conductor.stage, with_ui=web_ui is not None)
+        controller.hurry()
+        way = way_out(controller.stage, with_ui=web_ui is not None)
         if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
             web_ui.greenlet.kill(block=False)
         elif way == "leave":
             leave(128 + by_signal[0])
         elif way == "stop":
-            conductor.stop()
+            controller.stop()
 
     def leave(code: int) -> None:
-        conductor.withdraw()
+        controller.withdraw()
         if isinstance(environment.runner, MasterRunner):
             environment.runner.quit()  # tells those workers that have come
         for child in psutil.Process().children():
@@ -121,11 +121,11 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         leave(INVALID)
 
     def waits() -> bool:
-        return conductor.stage == "before" and not conductor.withdrawn
+        return controller.stage == "before" and not controller.withdrawn
 
     def end_at_last() -> None:
         gevent.sleep(OVER_WITHIN)
-        if conductor.stage == "writing":
+        if controller.stage == "writing":
             gevent.sleep(WRITTEN_WITHIN)
         logger.critical("it does not end in order: `loadkit report` makes the results")
         os._exit(128 + by_signal[0])
@@ -137,17 +137,17 @@ def install_exit(environment: Environment, conductor: "Conductor") -> None:
         ours = web_ui is None or number != signal.SIGTERM
         gevent.signal_handler(number, on_signal if ours else take_note, number)
     take_interrupts()
-    if web_ui is None and conductor.reserve is not None:
-        gevent.spawn(wait_for_workers, environment, conductor.reserve, waits, give_up)
+    if web_ui is None and controller.reserve is not None:
+        gevent.spawn(wait_for_workers, environment, controller.reserve, waits, give_up)
     tie_to_parent(lifeline.LEADER_ENDS)
     atexit.register(_leave_nobody)
 
     def on_quitting(environment: Environment, **_: Any) -> None:
-        conductor.hurry()  # a run that goes on is ended by Locust in a moment
+        controller.hurry()  # a run that goes on is ended by Locust in a moment
         if by_signal:
             environment.process_exit_code = 128 + by_signal[0]
-        elif web_ui is None and conductor.exit_code is not None:
-            environment.process_exit_code = conductor.exit_code
+        elif web_ui is None and controller.exit_code is not None:
+            environment.process_exit_code = controller.exit_code
 
     environment.events.quitting.add_listener(on_quitting)
 

@@ -11,7 +11,7 @@ import gevent
 from locust import User, task
 
 from loadkit.figures import Ending
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.swarm.worker.worker import Worker
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "MultiTabChat",
     "ResumingChat",
     "StreamingChat",
-    "outings",
+    "session_kinds",
 ]
 
 
@@ -54,9 +54,9 @@ class ChatUser(User):
         worker: Worker = self.environment.loadkit
         return worker
 
-    def plan(self) -> Outing:
+    def plan(self) -> SessionKind:
         """The next session."""
-        return Outing(
+        return SessionKind(
             type(self).__name__, self.errand, self.streaming, tabs=self.tabs, restarts=self.restarts
         )
 
@@ -68,18 +68,18 @@ class ChatUser(User):
             self.worker.ready.wait()  # Locust may be faster than the master's word to begin
             self.due = self.worker.first_due()
         gevent.sleep(max(0.0, self.due - perf_counter()))
-        worker, outing = self.worker, self.worker.planned(self)
-        number = worker.next_number(outing.name) if self.number is None else self.number
-        finish = worker.converse(self.due, outing, number, first=first)
+        worker, session_kind = self.worker, self.worker.planned(self)
+        number = worker.next_number(session_kind.name) if self.number is None else self.number
+        finish = worker.converse(self.due, session_kind, number, first=first)
         self.failures = self.failures + 1 if finish.ending is Ending.FAILED else 0
         self.number = number if worker.renews(finish, self.failures) else None
         self.due = self.worker.next_due(finish, self.failures)
 
 
-def outings(classes: Iterable[type[Any]]) -> dict[str, Outing]:
+def session_kinds(classes: Iterable[type[Any]]) -> dict[str, SessionKind]:
     """The sessions of those user classes that live any, as their attributes have them."""
     return {
-        each.__name__: Outing(
+        each.__name__: SessionKind(
             each.__name__, each.errand, each.streaming, tabs=each.tabs, restarts=each.restarts
         )
         for each in classes

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 
 from loadkit.verdict.slo import SloLine
 
-__all__ = ["Watch"]
+__all__ = ["AbortWatch"]
 
 
-class Watch:
+class AbortWatch:
     """Looks at the objectives again and again, and tells which one has been broken for too long.
 
     What is undecided is not broken, and what was never measured is not broken yet: the first

@@ -10,7 +10,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, by_client, throughput
 from loadkit.protocol.expectations import EXPECTED, smallest
 from loadkit.soak.drift import Drift
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import plural
 from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
@@ -206,7 +206,7 @@ _PLAIN: Final = (
 
 
 def summarise(
-    ledger: Ledger, spec: RunSpec, facts: RunFacts, chronicle: Chronicle | None = None
+    ledger: Ledger, spec: RunSpec, facts: RunFacts, analysis: RunAnalysis | None = None
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
@@ -214,7 +214,7 @@ def summarise(
         ledger: what the workers measured.
         spec: what was asked for.
         facts: what is known of the run besides.
-        chronicle: fed with the rows of the run; None where nothing is to be told of its course.
+        analysis: fed with the rows of the run; None where nothing is to be told of its course.
 
     Raises:
         UsageError: an objective about something that nobody measures.
@@ -258,7 +258,7 @@ def summarise(
         asked = 1
     validity = assess(ledger, replace(facts, asked_sessions=asked))
     duration_s = round(facts.duration_s, 3)
-    drift = Drift() if chronicle is None else chronicle.drift(facts.duration_s, ledger.ages)
+    drift = Drift() if analysis is None else analysis.drift(facts.duration_s, ledger.ages)
     overruled = None
     if facts.fault is not None or Failure.INTERNAL in errors:
         overruled = FAULT_OF_OURS
@@ -318,9 +318,9 @@ def summarise(
         stopped_early=facts.aborted or facts.stopped,
         own_code=dict(facts.own_code),
         drift=drift.to_dict(),
-        incidents=() if chronicle is None else chronicle.incidents.to_dicts(),
-        incidents_unlisted=0 if chronicle is None else chronicle.incidents.unlisted,
-        load={} if chronicle is None else chronicle.load.to_dict(),
+        incidents=() if analysis is None else analysis.incidents.to_dicts(),
+        incidents_unlisted=0 if analysis is None else analysis.incidents.unlisted,
+        load={} if analysis is None else analysis.load.to_dict(),
         cut=facts.cut,
         notes=(*spec.notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
     )

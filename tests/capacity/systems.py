@@ -6,7 +6,7 @@ from functools import cache
 from numpy.random import Generator
 
 from loadkit.capacity.evidence import Outcome, Verdict
-from loadkit.capacity.search import Capacity, Search, Step
+from loadkit.capacity.search import CapacityResult, Search, Step
 from loadkit.profile.capacity import CapacitySettings
 from loadkit.stats.order_statistics import ranks
 
@@ -18,13 +18,13 @@ def settings(**given: float) -> CapacitySettings:
     return CapacitySettings(**({"budget": 1e6} | given))
 
 
-def ask(search: Search, target: Target) -> Capacity:
+def ask(search: Search, target: Target) -> CapacityResult:
     """Do steps until the search is over."""
     for _ in range(200):
         match search.next():
             case Step() as step:
                 search.record(target(step))
-            case Capacity() as capacity:
+            case CapacityResult() as capacity:
                 return capacity
     raise AssertionError("the search does not end")
 

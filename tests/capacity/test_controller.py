@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.capacity.controller import CapacityRun, for_search
+from loadkit.capacity.controller import SearchController, for_search
 from loadkit.capacity.step import Stretch
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count
@@ -79,7 +79,7 @@ class Clock:
         self.saved: list[str] = []
         self.asked: list[tuple[Load, float]] = []
         self.loads: list[float] = []
-        self.search = CapacityRun(
+        self.search = SearchController(
             of, 7.0, earlier or [], lambda load, since: self.asked.append((load, since)), self.save
         )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.capacity.load_schedule import OPEN_END, Course
+from loadkit.capacity.load_schedule import OPEN_END, LoadSchedule
 from loadkit.profile.stages import ArrivalRate, users_at
 from loadkit.profile.tables import Load
 
@@ -23,12 +23,12 @@ steps = st.lists(
 )
 
 
-def course(model: str) -> Course:
+def course(model: str) -> LoadSchedule:
     stages = [{"duration": 5, LEVEL[model]: 1}]
-    return Course(Load.model_validate({"model": model, "stages": stages, "warmup": 1.0}))
+    return LoadSchedule(Load.model_validate({"model": model, "stages": stages, "warmup": 1.0}))
 
 
-def asked(of: Course, at: float) -> float | None:
+def asked(of: LoadSchedule, at: float) -> float | None:
     if of.load.model == "open":
         return ArrivalRate(of.stages).at(at)
     return users_at(of.stages, at)

@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from loadkit.capacity.evidence import Outcome
-from loadkit.capacity.search import Capacity, Search, Step
+from loadkit.capacity.search import CapacityResult, Search, Step
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
 
@@ -24,7 +24,7 @@ def search(*, whole: bool = True, **given: float) -> Search:
     return Search(settings(**given), whole=whole)
 
 
-def found(target: Target, *, whole: bool = True, **given: float) -> Capacity:
+def found(target: Target, *, whole: bool = True, **given: float) -> CapacityResult:
     return ask(search(whole=whole, **given), target)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.connection import Connection
+from loadkit.chat.connection import ClientSocket
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Refused
 from loadkit.chat.policy import Policy
@@ -29,9 +29,9 @@ from .helpers import (
 )
 
 
-def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> Connection:
+def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> ClientSocket:
     """A connection that has come as far as the last of `links`."""
-    one = Connection(Policy(recycle=recycle), Random(1), age=age)
+    one = ClientSocket(Policy(recycle=recycle), Random(1), age=age)
     for link in links:
         if link is Link.CONNECTING:
             one.step(0.0, START, [])
@@ -55,7 +55,7 @@ UP_TO = {
 }
 
 
-def state(one: Connection) -> dict[str, Any]:
+def state(one: ClientSocket) -> dict[str, Any]:
     return {
         name: repr(getattr(part, name))
         for part in (one, one.journal, one.heartbeat)
@@ -127,7 +127,7 @@ def test_only_a_socket_that_is_there_can_be_broken(link: Link) -> None:
 
 
 def test_the_sdk_polls_every_ten_seconds_after_a_first_second() -> None:
-    one = Connection(Policy(max_reconnect_attempts=4, reconnect="sdk"), Random(1))
+    one = ClientSocket(Policy(max_reconnect_attempts=4, reconnect="sdk"), Random(1))
     one.step(0.0, START, [])
     waits, at = [], 0.0
     while one.step(at, Refused(Failure.CONNECT_REFUSED), []) is None:

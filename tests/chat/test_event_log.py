@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.chat.effects import Effect
-from loadkit.chat.event_log import OVERDUE, RECENT, Journal
+from loadkit.chat.event_log import OVERDUE, RECENT, EventLog
 from loadkit.protocol import Event
 
 from .helpers import beat, counts, event, message, start, system, violations
@@ -19,7 +19,7 @@ class Reader:
         Args:
             upto: the highest sequence that was told in order already.
         """
-        self.journal, self.out, self.replaying = Journal(), list[Effect](), True
+        self.journal, self.out, self.replaying = EventLog(), list[Effect](), True
         self.journal.opened()
         if upto:
             self.tell(start(1))

@@ -2,46 +2,46 @@
 
 import pytest
 
-from loadkit.chat.reconnect import Verdict, backoff, on_close, on_refusal
+from loadkit.chat.reconnect import AfterLoss, backoff, on_close, on_refusal
 
 
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        (1000, Verdict.STOP),
-        (1001, Verdict.RESUME),
-        (1005, Verdict.RESUME),
-        (1006, Verdict.RESUME),
-        (1009, Verdict.RESUME),
-        (1011, Verdict.RESUME),
-        (1012, Verdict.RESUME),
-        (3000, Verdict.RESUME),
-        (4000, Verdict.STOP),
-        (4001, Verdict.RENEW),
-        (4002, Verdict.RESUME),
-        (4003, Verdict.POLL),
-        (4999, Verdict.RESUME),
-        (0, Verdict.RESUME),
+        (1000, AfterLoss.STOP),
+        (1001, AfterLoss.RESUME),
+        (1005, AfterLoss.RESUME),
+        (1006, AfterLoss.RESUME),
+        (1009, AfterLoss.RESUME),
+        (1011, AfterLoss.RESUME),
+        (1012, AfterLoss.RESUME),
+        (3000, AfterLoss.RESUME),
+        (4000, AfterLoss.STOP),
+        (4001, AfterLoss.RENEW),
+        (4002, AfterLoss.RESUME),
+        (4003, AfterLoss.POLL),
+        (4999, AfterLoss.RESUME),
+        (0, AfterLoss.RESUME),
     ],
 )
-def test_a_close_code_means_what_the_protocol_says(code: int, verdict: Verdict) -> None:
+def test_a_close_code_means_what_the_protocol_says(code: int, verdict: AfterLoss) -> None:
     assert on_close(code) is verdict
 
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        (401, Verdict.RENEW),
-        (404, Verdict.RENEW),
-        (400, Verdict.RESUME),
-        (429, Verdict.RESUME),
-        (500, Verdict.RESUME),
-        (200, Verdict.RESUME),
-        (None, Verdict.RESUME),
+        (401, AfterLoss.RENEW),
+        (404, AfterLoss.RENEW),
+        (400, AfterLoss.RESUME),
+        (429, AfterLoss.RESUME),
+        (500, AfterLoss.RESUME),
+        (200, AfterLoss.RESUME),
+        (None, AfterLoss.RESUME),
     ],
 )
 def test_only_a_session_or_token_that_is_no_longer_valid_needs_a_new_session(
-    status: int | None, verdict: Verdict
+    status: int | None, verdict: AfterLoss
 ) -> None:
     assert on_refusal(status) is verdict
 

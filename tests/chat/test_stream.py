@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.stream import LONGEST, MOST_CHUNKS, Stream
+from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
 
 
 def stream_of(*payloads: dict[str, Any]) -> tuple[str, list[str]]:
     """The text of some chunks and the violations they made."""
-    stream = Stream(1, 0.0)
+    stream = StreamedAnswer(1, 0.0)
     found = [stream.add(payload) for payload in payloads]
     return stream.text, [kind for kind in found if kind is not None]
 
@@ -67,7 +67,7 @@ def test_a_text_that_is_no_text_is_an_empty_one(text: Any) -> None:
 
 @pytest.mark.parametrize("index", [None, 1], ids=["in order", "all of them the first"])
 def test_a_stream_of_too_many_chunks_is_too_big(index: int | None) -> None:
-    stream = Stream(1, 0.0)
+    stream = StreamedAnswer(1, 0.0)
     for number in range(1, MOST_CHUNKS + 1):
         stream.add(chunk(index or number))
     assert not stream.is_too_big
@@ -76,7 +76,7 @@ def test_a_stream_of_too_many_chunks_is_too_big(index: int | None) -> None:
 
 
 def test_a_stream_of_too_long_a_text_is_too_big() -> None:
-    stream = Stream(1, 0.0)
+    stream = StreamedAnswer(1, 0.0)
     stream.add(chunk(1, "x" * LONGEST))
     assert not stream.is_too_big
     stream.add(chunk(2, "x"))

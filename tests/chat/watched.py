@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadkit.chat import connection
-from loadkit.chat.connection import LINKS, Connection
+from loadkit.chat.connection import LINKS, ClientSocket
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.session import Session
 from loadkit.chat.states import NEVER, Link, Talk
@@ -65,13 +65,13 @@ class Machine:
 def watched() -> Iterator[tuple[Machine, Machine]]:
     """Watch all sessions meanwhile: conversations and sockets."""
     talks, links = Machine(ROWS), Machine(LINKS)
-    enter, enter_link = Conversation.enter, Connection._enter
+    enter, enter_link = Conversation.enter, ClientSocket._enter
 
     def enters(self: Conversation, talk: Talk, until: float = NEVER) -> None:
         talks.enters(talk)
         enter(self, talk, until)
 
-    def enters_link(self: Connection, link: Link, until: float = NEVER) -> None:
+    def enters_link(self: ClientSocket, link: Link, until: float = NEVER) -> None:
         links.enters(link)
         enter_link(self, link, until)
 
@@ -79,5 +79,5 @@ def watched() -> Iterator[tuple[Machine, Machine]]:
         patch.setattr(Session, "rows", talks.rows)
         patch.setattr(connection, "LINKS", links.rows)
         patch.setattr(Conversation, "enter", enters)
-        patch.setattr(Connection, "_enter", enters_link)
+        patch.setattr(ClientSocket, "_enter", enters_link)
         yield talks, links

@@ -50,7 +50,7 @@ from loadkit.simulator import load_dials
 from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.truth_log import TruthLog
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.shared import SharedState
 
 LATENCY = 0.01  # seconds, one way
 BUSY = 100_000  # steps of one visit: more is a busy loop
@@ -74,7 +74,7 @@ class World:
         self._due: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         dials = load_dials(None, list(settings))
-        self.registry = Registry(Setting.of(dials, self, TruthLog(None)))
+        self.registry = Registry(SharedState.of(dials, self, TruthLog(None)))
 
     def now(self) -> float:
         return self.time

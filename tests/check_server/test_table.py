@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from loadkit.check_server.table import CHECKS, Findings, Verdict
+from loadkit.check_server.table import CHECKS, CheckVerdict, Findings
 from loadkit.check_server.terminal import render
 from loadkit.report.screen import Screen
 
@@ -21,27 +21,32 @@ def test_a_check_is_told_in_the_documentation(key: str) -> None:
 
 def test_of_a_check_made_twice_the_graver_outcome_stays() -> None:
     found = Findings()
-    for verdict in (Verdict.OK, Verdict.WRONG, Verdict.DIFFERS, Verdict.NOT_SEEN):
+    for verdict in (
+        CheckVerdict.OK,
+        CheckVerdict.WRONG,
+        CheckVerdict.DIFFERS,
+        CheckVerdict.NOT_SEEN,
+    ):
         found.add("echo", verdict, f"it was {verdict}")
-    found.add("answer", Verdict.NOT_SEEN, "busy")
-    found.add("answer", Verdict.OK, "at the second")
+    found.add("answer", CheckVerdict.NOT_SEEN, "busy")
+    found.add("answer", CheckVerdict.OK, "at the second")
     came = {row.key: (row.verdict, row.came) for row in found.rows()}
-    assert came["echo"] == (Verdict.WRONG, "it was wrong")
-    assert came["answer"] == (Verdict.OK, "at the second")
+    assert came["echo"] == (CheckVerdict.WRONG, "it was wrong")
+    assert came["answer"] == (CheckVerdict.OK, "at the second")
 
 
 def test_what_was_not_come_to_says_why() -> None:
     found = Findings()
     found.stopped("the connection ended")
     assert {(row.verdict, row.came) for row in found.rows()} == {
-        (Verdict.NOT_SEEN, "the connection ended")
+        (CheckVerdict.NOT_SEEN, "the connection ended")
     }
 
 
 def test_the_words_of_a_server_are_shown_as_data(capsys: pytest.CaptureFixture[str]) -> None:
     """No escape of theirs reaches a terminal, and no markup is read."""
     found = Findings()
-    found.add("echo", Verdict.WRONG, "[red]\x1b[2J")
+    found.add("echo", CheckVerdict.WRONG, "[red]\x1b[2J")
     screen: Console = Screen()
     render(found.rows(), screen)
     told = capsys.readouterr().out

@@ -20,7 +20,7 @@ from loadkit.results.journal import JOURNAL
 from loadkit.results.rebuild import rebuild
 from loadkit.results.run_folder import write
 from loadkit.results.series import HISTOGRAMS, TIMELINE
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.summary import Summary, summarise
 from tests.results.master import SPEC, Hand, Master
 
@@ -77,7 +77,7 @@ def _summary(master: Master) -> Summary:
         asked_sessions=9,
         own_code={"ZeroDivisionError: division by zero": "Traceback …\n  line 3"},
     )
-    summary = summarise(master.ledger, SPEC, facts, Chronicle())
+    summary = summarise(master.ledger, SPEC, facts, RunAnalysis())
     figure = {
         "unit": "ms",
         "typical": 300.0,

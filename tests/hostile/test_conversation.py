@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadkit.actions import Act, ActKind, Cue
+from loadkit.actions import ActionKind, Cue, UserAction
 from loadkit.chat import ending
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.policy import Policy
@@ -28,7 +28,7 @@ from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.http.entry import Entry
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Itinerary, Setting
+from loadkit.net.interfaces import SessionContext, SessionPlan
 from loadkit.net.websocket.link import Traffic
 from loadkit.protocol import Event, EventType, Flaw, decode
 from loadkit.security.credentials import Credentials
@@ -72,8 +72,8 @@ class Talker:
 
     away_s = None
 
-    def react(self, at: float, heard: str, cue: Cue, offered: Any = ()) -> list[Act]:
-        return [Act(at, ActKind.SAY, offered[-1] if offered else "Where is my order?")]
+    def react(self, at: float, heard: str, cue: Cue, offered: Any = ()) -> list[UserAction]:
+        return [UserAction(at, ActionKind.SAY, offered[-1] if offered else "Where is my order?")]
 
 
 class Line:
@@ -105,8 +105,8 @@ class Victim:
         target: Any = SimpleNamespace(network=SimpleNamespace(secrets=()))
         policy, rng = Policy(patience=1e9, queue_patience=1e9), Random(7)
         credentials = Credentials("connector-secret-9f2c", "shop.example")
-        setting = Setting(target, credentials, recorder, Traffic(), policy, rng)
-        self.driver: Any = Driver(setting, Talker(), Itinerary(streaming=True))
+        setting = SessionContext(target, credentials, recorder, Traffic(), policy, rng)
+        self.driver: Any = Driver(setting, Talker(), SessionPlan(streaming=True))
         self.driver._entry = Entry("e30.e30.c2ln", "a-session", "an-id")
         self.driver._feed(0.0, START)
         self.socket()
@@ -410,11 +410,11 @@ class Guest:
     def __init__(self, lines: int) -> None:
         self._left = lines
 
-    def react(self, at: float, *_: Any) -> list[Act]:
+    def react(self, at: float, *_: Any) -> list[UserAction]:
         self._left -= 1
         if self._left < 0:
-            return [Act(at, ActKind.LEAVE)]
-        return [Act(at, ActKind.SAY, "Where is my order?")]
+            return [UserAction(at, ActionKind.LEAVE)]
+        return [UserAction(at, ActionKind.SAY, "Where is my order?")]
 
 
 def lived(
@@ -432,7 +432,7 @@ def lived(
             late, last = max(late, now - last), now
 
     with peer(upgrade=upgrade) as hostile:
-        setting = Setting(
+        setting = SessionContext(
             target=Target.resolve(hostile.url),
             credentials=Credentials("connector-secret-9f2c", "shop.example"),
             recorder=recorder,
@@ -442,7 +442,7 @@ def lived(
         )
         beside = gevent.spawn(others)
         with gevent.Timeout(seconds):
-            Driver(setting, Guest(lines), Itinerary(streaming=True)).run(perf_counter())
+            Driver(setting, Guest(lines), SessionPlan(streaming=True)).run(perf_counter())
         gevent.sleep(0.02)
         beside.kill()
     assert late < LONGEST_GAP

@@ -14,13 +14,13 @@ from gevent.monkey import get_original
 from persons import Notes, driver
 from persons import Script as Person
 
-from loadkit.chat.reconnect import Verdict, on_close, on_refusal
+from loadkit.chat.reconnect import AfterLoss, on_close, on_refusal
 from loadkit.errors import Failure, RemoteError, TargetError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.net.http.rest import Api
-from loadkit.net.http.target import Connection, Target
+from loadkit.net.http.target import OpenConnection, Target
 from loadkit.net.preflight.preflight import preflight
-from loadkit.net.websocket.link import Closed, Link, Traffic
+from loadkit.net.websocket.link import CloseInfo, Link, Traffic
 from loadkit.network import Network
 from loadkit.security.credentials import Credentials
 from tests.hostile.peer import Peer, Script, Wire, answer, create, grant, greet, peer, reply, token
@@ -254,7 +254,7 @@ def test_an_answer_that_was_sent_before_a_reset_is_read(
     """A balancer that sheds load answers and resets, before it has seen the request."""
     busy = answer(429, {"message": "shed"}, "Retry-After: 3", "Connection: close")
     waits: list[float] = []
-    connected: list[Connection] = []
+    connected: list[OpenConnection] = []
     connect = Target.connect
 
     def shed(wire: Wire) -> None:
@@ -263,7 +263,7 @@ def test_an_answer_that_was_sent_before_a_reset_is_read(
         wire.send(busy)
         wire.reset()
 
-    def connect_and_wait(target: Target) -> Connection:
+    def connect_and_wait(target: Target) -> OpenConnection:
         connected.append(connect(target))
         with gevent.Timeout(SOON):
             while len(hostile.wires) < len(connected) or hostile.wires[-1].is_open:
@@ -359,7 +359,7 @@ def test_an_upgrade(serve: Serve, place: str, end: str, told: str) -> None:
     else:
         checked(error, told, place, end)
         assert error.status is None
-    assert on_refusal(error.status) is Verdict.RESUME
+    assert on_refusal(error.status) is AfterLoss.RESUME
     assert len(hostile.wires) == 1
 
 
@@ -387,8 +387,8 @@ def test_a_session(serve: Serve, place: str, end: str, told: str) -> None:
     assert messages == wanted
     if told == "open":
         return  # the heartbeats find out
-    assert link.closed == Closed(int(told), "gone" if told == "4001" else "", told == "4001")
-    assert on_close(int(told)) is (Verdict.RENEW if told == "4001" else Verdict.RESUME)
+    assert link.closed == CloseInfo(int(told), "gone" if told == "4001" else "", told == "4001")
+    assert on_close(int(told)) is (AfterLoss.RENEW if told == "4001" else AfterLoss.RESUME)
 
 
 def resumable(end: str) -> Script:

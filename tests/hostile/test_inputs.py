@@ -29,7 +29,7 @@ from loadkit import cli
 from loadkit.errors import UsageError
 from loadkit.launch import _toml
 from loadkit.profile.profile import Profile, load_profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.readiness.foresight import foresee
 from loadkit.readiness.room import Room, check
 
@@ -384,7 +384,7 @@ VALID = [tomllib.loads(path.read_text()) for path in sorted(FOLDER.glob("*.toml"
 
 
 LIVED = {
-    name: Outing(name, errand)
+    name: SessionKind(name, errand)
     for name, errand in (("CompleteChat", Errand.CHAT), ("HandoffChat", Errand.HUMAN))
 }
 

@@ -12,23 +12,23 @@ from loadkit.fleet import Fleet
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Itinerary
+from loadkit.net.interfaces import SessionPlan
 from loadkit.net.websocket.link import Traffic
 from loadkit.people.person import Person
-from loadkit.profile.chaos import Mishaps, in_storm
+from loadkit.profile.chaos import ChaosPlan, in_storm
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.security.credentials import Credentials
 from loadkit.stats.random_streams import person_rng
 
-WHOLE = Outing("CompleteChat")
-STREAMED = Outing("StreamingChat", streaming=True)
-HUMAN = Outing("HandoffChat", Errand.HUMAN)
-FLAKY = Outing("FlakyNetworkChat", streaming=True)
-RESUMING = Outing("ResumingChat", restarts=1)
-TABS = Outing("MultiTabChat", tabs=2)
-IDLE = Outing("IdleChat", Errand.IDLE)
-GONE = Outing("AbandoningChat", Errand.ABANDON)
+WHOLE = SessionKind("CompleteChat")
+STREAMED = SessionKind("StreamingChat", streaming=True)
+HUMAN = SessionKind("HandoffChat", Errand.HUMAN)
+FLAKY = SessionKind("FlakyNetworkChat", streaming=True)
+RESUMING = SessionKind("ResumingChat", restarts=1)
+TABS = SessionKind("MultiTabChat", tabs=2)
+IDLE = SessionKind("IdleChat", Errand.IDLE)
+GONE = SessionKind("AbandoningChat", Errand.ABANDON)
 
 
 def profile(**tables: Any) -> Profile:
@@ -49,7 +49,7 @@ def drive(
     url: str,
     token: str,
     host: str,
-    outings: Sequence[Outing],
+    session_kinds: Sequence[SessionKind],
     plan: Profile | None = None,
     *,
     within: float = 60.0,
@@ -64,31 +64,34 @@ def drive(
         spawned: is told of each session's greenlet, in their order, before it runs.
     """
     plan = profile() if plan is None else plan
-    plan = plan.model_copy(update={"mix": dict.fromkeys((each.name for each in outings), 1.0)})
+    plan = plan.model_copy(
+        update={"mix": dict.fromkeys((each.name for each in session_kinds), 1.0)}
+    )
     recorder, traffic = Recorder(), Traffic()
     fleet_of = Fleet(plan, Target.resolve(url), Credentials(token, host), recorder, traffic)
     numbers: Counter[str] = Counter()
     fleet, drivers, began = [], [], perf_counter()
-    for outing in outings:
-        number = numbers[outing.name]
-        numbers[outing.name] += 1
-        person = Person.of(plan, person_rng(1, outing.name, number), outing.errand)
-        rng = person_rng(1, "chaos", outing.name, number)
-        member = fleet_of.member(outing.name, number)
+    for session_kind in session_kinds:
+        number = numbers[session_kind.name]
+        numbers[session_kind.name] += 1
+        person = Person.of(plan, person_rng(1, session_kind.name, number), session_kind.errand)
+        rng = person_rng(1, "chaos", session_kind.name, number)
+        member = fleet_of.member(session_kind.name, number)
         struck = [
-            (began + storm.at, mishap)
+            (began + storm.at, fault)
             for index, storm in enumerate(plan.chaos.storms)
-            if (mishap := in_storm(member.chaos, index, f"{outing.name}-{number}", 1)) is not None
+            if (fault := in_storm(member.chaos, index, f"{session_kind.name}-{number}", 1))
+            is not None
         ]
-        itinerary = Itinerary(
-            streaming=outing.streaming,
-            mishaps=Mishaps.of(member.chaos, outing.name, rng),
+        session_plan = SessionPlan(
+            streaming=session_kind.streaming,
+            faults=ChaosPlan.of(member.chaos, session_kind.name, rng),
             storms=tuple(struck),
-            tabs=outing.tabs,
-            restarts=outing.restarts,
+            tabs=session_kind.tabs,
+            restarts=session_kind.restarts,
             device=member.device,
         )
-        driver = Driver(member.setting, person, itinerary)
+        driver = Driver(member.setting, person, session_plan)
         drivers.append(driver)
         fleet.append(gevent.spawn(driver.run, perf_counter()))
         spawned(fleet[-1])

@@ -6,14 +6,14 @@ from typing import Any
 
 from processes import HOST, TOKEN
 
-from loadkit.actions import Act, ActKind
+from loadkit.actions import ActionKind, UserAction
 from loadkit.chat.personas import Compression
 from loadkit.chat.policy import Policy
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Origin, Phase
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Itinerary, Setting, Transcript
+from loadkit.net.interfaces import SessionContext, SessionPlan, Transcript
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
 
@@ -28,18 +28,18 @@ class Script:
         self.said_at: list[float] = []
         self.heard = 0
 
-    def react(self, at: float, *told: object) -> list[Act]:
+    def react(self, at: float, *told: object) -> list[UserAction]:
         self.heard += 1
         if not self._lines:
             return []
         line, due = self._lines.pop(0), at + self._typing
         if line is None:
-            return [Act(due, ActKind.LEAVE)]
+            return [UserAction(due, ActionKind.LEAVE)]
         self.said_at.append(due)
         return [
-            Act(at, ActKind.TYPING_STARTED),
-            Act(due, ActKind.TYPING_STOPPED),
-            Act(due, ActKind.SAY, line),
+            UserAction(at, ActionKind.TYPING_STARTED),
+            UserAction(due, ActionKind.TYPING_STOPPED),
+            UserAction(due, ActionKind.SAY, line),
         ]
 
 
@@ -112,7 +112,7 @@ def driver(
     compression: Compression | None = None,
     **policy: Any,
 ) -> Driver:
-    setting = Setting(
+    setting = SessionContext(
         target=Target.resolve(url),
         credentials=Credentials(TOKEN, HOST),
         recorder=notes,
@@ -121,4 +121,4 @@ def driver(
         rng=Random(7),
         compression=compression,
     )
-    return Driver(setting, person, Itinerary(streaming=streaming, restarts=restarts))
+    return Driver(setting, person, SessionPlan(streaming=streaming, restarts=restarts))

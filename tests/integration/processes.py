@@ -20,7 +20,7 @@ import psutil
 import ready_locust
 from simulator_client import simulators as simulators_in_thread
 
-from loadkit.simulator import Credentials
+from loadkit.simulator import ConnectorCredentials
 
 ROOT = Path(__file__).parents[2]
 LOADKIT = str(Path(sys.executable).with_name("loadkit"))
@@ -225,7 +225,7 @@ def simulators(folder: Path, number: int, *dials: str) -> Iterator[list[Simulato
     Who stops one stops them all.
     """
     truths = [folder / f"{uuid.uuid4().hex}.truth" for _ in range(number)]
-    knows = Credentials(TOKEN, HOST)
+    knows = ConnectorCredentials(TOKEN, HOST)
     with contextlib.ExitStack() as stack:
         clients = stack.enter_context(
             simulators_in_thread(*QUICK, *dials, truths=truths, knows=knows)

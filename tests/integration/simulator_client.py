@@ -18,10 +18,10 @@ from urllib.parse import urlencode, urlsplit
 import uvloop
 from websockets.sync.client import ClientConnection, connect
 
-from loadkit.simulator import Credentials, Simulator, load_dials
+from loadkit.simulator import ConnectorCredentials, Simulator, load_dials
 
 TOKEN, HOST = "a-connector-token", "shop.example"
-CREDENTIALS = Credentials(TOKEN, HOST)
+CREDENTIALS = ConnectorCredentials(TOKEN, HOST)
 QUICK = (
     "agent.join=10ms",
     "agent.greeting=20ms",
@@ -83,7 +83,7 @@ class Client:
 
 @contextlib.contextmanager
 def simulators(
-    *settings: str, truths: Sequence[Path | None], knows: Credentials = CREDENTIALS
+    *settings: str, truths: Sequence[Path | None], knows: ConnectorCredentials = CREDENTIALS
 ) -> Iterator[list[Client]]:
     """Servers that are alike, each on a port of its own, all in one thread of this process."""
     dials = load_dials(None, [*QUICK, *settings])
@@ -117,7 +117,7 @@ def simulators(
 
 @contextlib.contextmanager
 def simulator(
-    *settings: str, truth: Path | None = None, knows: Credentials = CREDENTIALS
+    *settings: str, truth: Path | None = None, knows: ConnectorCredentials = CREDENTIALS
 ) -> Iterator[Client]:
     """One of them."""
     with simulators(*settings, truths=[truth], knows=knows) as (client,):

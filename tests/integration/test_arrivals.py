@@ -19,7 +19,7 @@ import pytest
 from processes import PATIENCE
 
 with mock.patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):  # spare the tests' own process
-    from loadkit.swarm.worker.arrival_gate import Gate
+    from loadkit.swarm.worker.arrival_gate import ArrivalGate
 
 from loadkit.figures import Count
 from loadkit.profile.arrivals import Arrivals
@@ -44,10 +44,10 @@ def steady(rate: float, seconds: float) -> Load:
 
 def opened(
     plan: Load, visit: Callable[[str, int, float], Any], origin: float | None = None
-) -> tuple[Gate, Counts]:
+) -> tuple[ArrivalGate, Counts]:
     counts = Counts()
     origin = perf_counter() + LEAD if origin is None else origin
-    gate = Gate(plan, {"CompleteChat": 1.0}, visit, counts, origin)
+    gate = ArrivalGate(plan, {"CompleteChat": 1.0}, visit, counts, origin)
     gate.deal(0, 1, 0.0)
     return gate, counts
 

@@ -20,7 +20,7 @@ from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder
 from loadkit.net.browser_tab import Tab
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Setting
+from loadkit.net.interfaces import SessionContext
 from loadkit.net.transcript import Frames
 from loadkit.net.websocket.link import Link, Traffic
 from loadkit.security.credentials import Credentials
@@ -109,7 +109,7 @@ def test_a_tab_that_still_waits_for_its_socket_goes_with_its_session() -> None:
         target = Target.resolve(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
         def open_and_finish() -> None:
-            setting = Setting(
+            setting = SessionContext(
                 target, Credentials(TOKEN, HOST), Recorder(), Traffic(), Policy(), Random(1)
             )
             tab = Tab(setting, lambda cursor, style: "", 0, NOWHERE, Frames())

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from fleet import Outing, drive, profile, under
+from fleet import SessionKind, drive, profile, under
 
 from loadkit.profile.scenario import Errand
 from loadkit.protocol.expectations import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
 
-TAB = Outing("MultiTabChat", Errand.IDLE, tabs=1)
+TAB = SessionKind("MultiTabChat", Errand.IDLE, tabs=1)
 Visit = Callable[["Server", Wire], None]
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import gevent
 import pytest
-from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, Outing, drive, profile, under
+from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
 from loadkit.profile.profile import Profile
@@ -28,7 +28,7 @@ FAST = (
 )
 KINDS = ("close-1001", "close-4002", "fin", "reset", "half_open", "stall")
 # The moment, who comes to it, and what else has to be struck so that they do.
-MOMENTS: dict[str, tuple[Outing, dict[str, float]]] = {
+MOMENTS: dict[str, tuple[SessionKind, dict[str, float]]] = {
     "connect": (WHOLE, {"connect": 0.15}),
     "replay": (WHOLE, {"between_turns": 0.8, "replay": 0.1}),
     "join": (WHOLE, {"join": 0.5}),
@@ -105,10 +105,10 @@ def seen(interval: dict[str, Any], truth: Path, size: int) -> Fleet:
     return Fleet(interval, records, size)
 
 
-def live(truth: Path, outings: list[Outing], plan: Profile, *dials: str) -> Fleet:
+def live(truth: Path, session_kinds: list[SessionKind], plan: Profile, *dials: str) -> Fleet:
     with simulator(*FAST, *dials, truth=truth) as server:
-        interval = drive(server.url, TOKEN, HOST, outings, plan, within=30)
-    return seen(interval, truth, len(outings))
+        interval = drive(server.url, TOKEN, HOST, session_kinds, plan, within=30)
+    return seen(interval, truth, len(session_kinds))
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +120,12 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Fl
     with contextlib.ExitStack() as stack:
         for kind, moment in CELLS:
             name, _, code = kind.partition("-")
-            outing, at = MOMENTS[moment]
+            session_kind, at = MOMENTS[moment]
             settings = chaos(at=at, how={name: 1.0}, codes={code or "1001": 1.0}, stall_for=0.05)
             server = stack.enter_context(simulator(*FAST, truth=folder / f"{kind}-{moment}"))
-            outings = [outing] * SIZE
+            session_kinds = [session_kind] * SIZE
             running[kind, moment] = gevent.spawn(
-                drive, server.url, TOKEN, HOST, outings, plan(chaos=settings), within=40
+                drive, server.url, TOKEN, HOST, session_kinds, plan(chaos=settings), within=40
             )
         gevent.joinall(running.values())
     return {

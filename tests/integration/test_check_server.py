@@ -15,9 +15,9 @@ from loadkit import cli
 from loadkit.check_server import waits
 from loadkit.check_server.checkup import check_server
 from loadkit.check_server.sockets import MADE_UP_TOKEN
-from loadkit.check_server.table import CHECKS, Row, Verdict
+from loadkit.check_server.table import CHECKS, CheckRow, CheckVerdict
 from loadkit.security.credentials import Credentials
-from loadkit.simulator import Credentials as Known
+from loadkit.simulator import ConnectorCredentials as Known
 from tests.hostile.peer import Wire, answer, grant, peer
 
 ABSENT = {"handoff", "handed_over"}  # unless they are asked for
@@ -61,22 +61,26 @@ WRONG = {
 
 ALLOWED = {
     "": {},
-    "nothing announced": {"capabilities": Verdict.OK},
-    "never streams": {"streamed_answer": Verdict.DIFFERS},
-    "greets twice": {"greeting": Verdict.OK, "answer": Verdict.OK},
-    "follows up": {"answer": Verdict.OK, "resume": Verdict.OK},
-    "receipts": {"frames": Verdict.OK},
-    "many events": {"resume": Verdict.OK, "cold": Verdict.OK},
-    "surveys after the end": {"closed": Verdict.OK},
-    "thinks in secret": {"thinking": Verdict.DIFFERS},
-    "bare cursor unread": {"resume": Verdict.OK, "resume_bare": Verdict.DIFFERS},
-    "socket limit": {"second_socket": Verdict.DIFFERS},
-    "replaces": {"second_socket": Verdict.DIFFERS, "resume": Verdict.OK},
-    "shows an ended session": {"ended": Verdict.DIFFERS},
-    "ends by itself": {"answer": Verdict.OK, "heartbeat": Verdict.NOT_SEEN},
-    "closes after an answer": {"answer": Verdict.OK, "heartbeat": Verdict.NOT_SEEN},
-    "high load": {"joined": Verdict.NOT_SEEN, "heartbeat": Verdict.OK, "closed": Verdict.OK},
-    "agent error": {"answer": Verdict.NOT_SEEN, "resume": Verdict.OK},
+    "nothing announced": {"capabilities": CheckVerdict.OK},
+    "never streams": {"streamed_answer": CheckVerdict.DIFFERS},
+    "greets twice": {"greeting": CheckVerdict.OK, "answer": CheckVerdict.OK},
+    "follows up": {"answer": CheckVerdict.OK, "resume": CheckVerdict.OK},
+    "receipts": {"frames": CheckVerdict.OK},
+    "many events": {"resume": CheckVerdict.OK, "cold": CheckVerdict.OK},
+    "surveys after the end": {"closed": CheckVerdict.OK},
+    "thinks in secret": {"thinking": CheckVerdict.DIFFERS},
+    "bare cursor unread": {"resume": CheckVerdict.OK, "resume_bare": CheckVerdict.DIFFERS},
+    "socket limit": {"second_socket": CheckVerdict.DIFFERS},
+    "replaces": {"second_socket": CheckVerdict.DIFFERS, "resume": CheckVerdict.OK},
+    "shows an ended session": {"ended": CheckVerdict.DIFFERS},
+    "ends by itself": {"answer": CheckVerdict.OK, "heartbeat": CheckVerdict.NOT_SEEN},
+    "closes after an answer": {"answer": CheckVerdict.OK, "heartbeat": CheckVerdict.NOT_SEEN},
+    "high load": {
+        "joined": CheckVerdict.NOT_SEEN,
+        "heartbeat": CheckVerdict.OK,
+        "closed": CheckVerdict.OK,
+    },
+    "agent error": {"answer": CheckVerdict.NOT_SEEN, "resume": CheckVerdict.OK},
 }
 """By the way of a server that is right, what some rows come to; none is wrong."""
 
@@ -89,18 +93,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "SETTLES", 0.1)
 
 
-def rows(way: str) -> list[Row]:
+def rows(way: str) -> list[CheckRow]:
     with peer(**Server(way).scripts) as server:
         return check_server(server.url, Credentials(TOKEN, HOST), lambda _: None)
 
 
-def verdicts(found: list[Row]) -> dict[str, Verdict]:
+def verdicts(found: list[CheckRow]) -> dict[str, CheckVerdict]:
     assert [row.key for row in found] == list(CHECKS)
     return {row.key: row.verdict for row in found}
 
 
-def wrong(found: list[Row]) -> dict[str, str]:
-    return {row.key: row.came for row in found if row.verdict is Verdict.WRONG}
+def wrong(found: list[CheckRow]) -> dict[str, str]:
+    return {row.key: row.came for row in found if row.verdict is CheckVerdict.WRONG}
 
 
 @pytest.mark.parametrize("way", WRONG)
@@ -120,12 +124,12 @@ def test_what_a_right_server_may_do_is_wrong_in_no_row(way: str) -> None:
 
 def test_a_sound_server_is_ok_in_every_row_that_was_asked_for() -> None:
     found = verdicts(rows(""))
-    assert {key for key, each in found.items() if each is not Verdict.OK} == ABSENT
+    assert {key for key, each in found.items() if each is not CheckVerdict.OK} == ABSENT
 
 
 def test_what_was_not_come_to_says_why() -> None:
     came = {row.key: (row.verdict, row.came) for row in rows("no agent")}
-    assert came["answer"] == (Verdict.NOT_SEEN, "no agent had joined")
+    assert came["answer"] == (CheckVerdict.NOT_SEEN, "no agent had joined")
 
 
 def test_the_simulator_is_ok_in_every_row(
@@ -229,7 +233,7 @@ def test_a_check_is_over_in_time_whatever_does_not_come() -> None:
         credentials = Credentials(TOKEN, HOST)
         found = check_server(server.url, credentials, lambda _: None, limit=0.5)
     told = {row.key: (row.verdict, row.came) for row in found}
-    assert told["joined"] == told["closed"] == (Verdict.NOT_SEEN, "no time was left")
+    assert told["joined"] == told["closed"] == (CheckVerdict.NOT_SEEN, "no time was left")
 
 
 @pytest.mark.parametrize(

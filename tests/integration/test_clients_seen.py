@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import gevent
 import pytest
-from fleet import IDLE, WHOLE, Outing, drive, profile
+from fleet import IDLE, WHOLE, SessionKind, drive, profile
 
 from tests.hostile.peer import Wire, answer, greet, peer, reply
 from tests.rfc6455 import CLOSE, TEXT, close_frame
@@ -139,7 +139,7 @@ def watched(
     behave: Callable[[Watching, Wire, Seen], None],
     clients: Iterable[str],
     *,
-    outing: Outing = WHOLE,
+    session_kind: SessionKind = WHOLE,
     sessions: int = 3,
     within: float = 30.0,
     **tables: Any,
@@ -151,8 +151,8 @@ def watched(
         for client, server in servers.items():
             target = stack.enter_context(peer(session=server.session, upgrade=server.upgrade))
             plan = profile(clients={client: 1.0}, **tables)
-            outings = [outing] * sessions
-            drives = (drive, target.url, "connector", "host", outings, plan)
+            session_kinds = [session_kind] * sessions
+            drives = (drive, target.url, "connector", "host", session_kinds, plan)
             running.append(gevent.spawn(*drives, within=within))
         gevent.joinall(running, raise_error=True)
     return {client: list(server.seen.values()) for client, server in servers.items()}
@@ -194,7 +194,7 @@ def test_what_it_closes_with_when_the_network_changes() -> None:
     seen = watched(
         soundly,
         codes,
-        outing=IDLE,
+        session_kind=IDLE,
         sessions=8,
         chaos={"per_minute": 0.0, "per_turn": 0.0, "at": {}, "storms": [storm]},
         **STAYS,
@@ -206,7 +206,9 @@ def test_what_it_closes_with_when_the_network_changes() -> None:
 
 def test_what_it_replaces_an_old_socket_with() -> None:
     codes = {"reference": [4002], "android": [4002], "ios": [None], "web": []}
-    seen = watched(soundly, codes, outing=IDLE, sessions=1, connection={"recycle": 1.5}, **STAYS)
+    seen = watched(
+        soundly, codes, session_kind=IDLE, sessions=1, connection={"recycle": 1.5}, **STAYS
+    )
     for client, (one,) in seen.items():
         assert one.codes[: len(codes[client])] == codes[client], client
         assert len(one.upgrades) == 1 + len(codes[client]), client
@@ -231,7 +233,7 @@ def test_when_it_sends_a_message_again_that_has_no_echo() -> None:
 def test_how_often_it_asks_for_a_socket_that_is_refused() -> None:
     """Within nine seconds: after one, two and four where it backs off."""
     upgrades = {"reference": 3, "android": 2, "ios": 2, "web": 3}
-    seen = watched(down, upgrades, outing=IDLE, sessions=3, within=9.0, **STAYS)
+    seen = watched(down, upgrades, session_kind=IDLE, sessions=3, within=9.0, **STAYS)
     for client, sessions in seen.items():
         assert all(len(one.upgrades) >= upgrades[client] for one in sessions), client
         if upgrades[client] == 2:

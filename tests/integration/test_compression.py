@@ -7,7 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
-from fleet import FLAKY, HUMAN, RESUMING, STREAMED, WHOLE, Outing, drive, profile, under
+from fleet import FLAKY, HUMAN, RESUMING, STREAMED, WHOLE, SessionKind, drive, profile, under
 from processes import HOST, TOKEN, Truth, simulator
 
 from loadkit.chat.personas import PERSONAS, Compression
@@ -22,7 +22,7 @@ TAIL = b"\x00\x00\xff\xff"
 DEFLATED = 0x40
 ENDS = 60.0  # seconds in which anything here ends
 ANDROID, WEB = (PERSONAS[client].compression for client in (Client.ANDROID, Client.WEB))
-TABS = Outing("FlakyNetworkChat", streaming=True, tabs=1)  # lives long enough for one
+TABS = SessionKind("FlakyNetworkChat", streaming=True, tabs=1)  # lives long enough for one
 LINES = ["hello " * 3, "hello " * 3, "word " * 300, "zwölf 😀 " * 200]
 
 
@@ -134,9 +134,9 @@ def lived(
     """Whole sessions of one client against a simulator that agrees to compress, or does not."""
     plan = profile(clients={client: 1}, conversation={"patience": 30.0}, chaos=chaos)
     dials = ["handoff.wait=20ms", "handoff.live_response=5ms", "handoff.queue_interval=5ms"]
-    outings = [WHOLE, STREAMED, HUMAN, RESUMING, FLAKY, TABS]
+    session_kinds = [WHOLE, STREAMED, HUMAN, RESUMING, FLAKY, TABS]
     with simulator(folder, f"compression={str(agrees).lower()}", *dials) as server:
-        interval = drive(server.url, TOKEN, HOST, outings, plan)
+        interval = drive(server.url, TOKEN, HOST, session_kinds, plan)
         return interval, server.stop()
 
 

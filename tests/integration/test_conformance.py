@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet import FLAKY, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, Outing, drive, profile, under
+from fleet import (
+    FLAKY,
+    HUMAN,
+    IDLE,
+    RESUMING,
+    STREAMED,
+    TABS,
+    WHOLE,
+    SessionKind,
+    drive,
+    profile,
+    under,
+)
 from simulator_client import HOST, TOKEN, simulator
 
 from loadkit.protocol.system_texts import family
@@ -103,10 +115,10 @@ def faults(truth: Path) -> Counter[str]:
 
 
 def outcome(
-    truth: Path, outings: Sequence[Outing], *settings: str, **tables: Any
+    truth: Path, session_kinds: Sequence[SessionKind], *settings: str, **tables: Any
 ) -> dict[str, Any]:
     with simulator(*FAST, *settings, truth=truth) as server:
-        return drive(server.url, TOKEN, HOST, outings, profile(**tables))
+        return drive(server.url, TOKEN, HOST, session_kinds, profile(**tables))
 
 
 def test_each_dial_is_tried() -> None:
@@ -117,20 +129,20 @@ def test_each_dial_is_tried() -> None:
 def test_a_fault_is_found_as_just_that_about_as_often(fault: str, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
     settings = [f"faults.{fault}={RATES.get(fault, 0.1)}", "faults.slow_upgrade_delay=300ms"]
-    outings, tables = list(TALKERS), dict[str, Any]()
+    session_kinds, tables = list(TALKERS), dict[str, Any]()
     if fault in ("replay_before_cursor", "event_lost_on_resume"):
-        outings, tables = [FLAKY] * 12, {"chaos": DROPS}
+        session_kinds, tables = [FLAKY] * 12, {"chaos": DROPS}
     elif fault in ("bot_after_left", "handoff_out_of_order"):
-        outings = [HUMAN] * 12
+        session_kinds = [HUMAN] * 12
         settings.append("optional_fields=0")  # a place that is not told is not seen to rise
     elif fault == "half_open":
         # An echo that a busy machine keeps back for a whole interval would count as missing.
         settings.append("heartbeat_interval_seconds=1")
     elif fault == "heartbeat_not_echoed":
         settings.append("heartbeat_interval_seconds=0.2")
-        outings = [IDLE] * 12
+        session_kinds = [IDLE] * 12
         tables = {"idle": {"duration": {"median": 4000.0, "sigma": 0.0}}}
-    interval = outcome(truth, outings, *settings, **tables)
+    interval = outcome(truth, session_kinds, *settings, **tables)
     made, violations = faults(truth), under(interval, "violations")
     kinds, failures = FOUND[fault]
     assert set(made) == {fault}, "the test would prove nothing"

@@ -20,7 +20,7 @@ import trustme
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.http.target import Target
 from loadkit.net.websocket import stream as stream_module
-from loadkit.net.websocket.link import Closed, Link, Traffic
+from loadkit.net.websocket.link import CloseInfo, Link, Traffic
 from loadkit.net.websocket.timestamps import ArrivalClock
 from loadkit.protocol import Flaw, FlawKind
 from loadkit.security.redaction import note
@@ -183,7 +183,7 @@ class TestOpening:
         link = dial(serve(script))
         assert link.receive(soon()) == [b"last"]
         assert link.receive(soon()) == []
-        assert Closed(4001, "", True) == link.closed
+        assert CloseInfo(4001, "", True) == link.closed
 
     @pytest.mark.parametrize(
         ("status", "body", "detail"),
@@ -376,7 +376,7 @@ class TestTls:
         assert sent < link.stamp <= perf_counter()
         assert link.receive(perf_counter() + 0.01) == []
         link.close()
-        assert Closed(1000, "", True) == link.closed
+        assert CloseInfo(1000, "", True) == link.closed
 
     @pytest.mark.usefixtures("trusted")
     def test_records_that_tls_has_decrypted_already_are_not_waited_for(
@@ -637,7 +637,7 @@ class TestServerCloses:
 
         link = dial(serve(script))
         assert link.receive(soon()) == []
-        assert Closed(code, "because", True) == link.closed
+        assert CloseInfo(code, "because", True) == link.closed
         link.close()
         assert [(CLOSE, struct.pack("!H", code) + b"because")] == answers
 
@@ -648,7 +648,7 @@ class TestServerCloses:
 
         link = dial(serve(script))
         assert link.receive(soon()) == []
-        assert Closed(1005, "", True) == link.closed
+        assert CloseInfo(1005, "", True) == link.closed
 
     def test_what_came_before_the_close_is_delivered_first(self, serve, dial):
         def script(sock):
@@ -660,13 +660,13 @@ class TestServerCloses:
         assert link.closed is None
         link.send(b"too late, and harmless")
         assert link.receive(soon()) == []
-        assert Closed(1000, "", True) == link.closed
+        assert CloseInfo(1000, "", True) == link.closed
         assert link.receive(None) == []
 
     def test_the_end_of_the_stream_without_a_close_is_1006(self, serve, dial):
         link = dial(serve(lambda sock: accept(sock)))
         assert link.receive(soon()) == []
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
 
     def test_a_reset_is_1006(self, serve, dial):
         def script(sock):
@@ -677,12 +677,12 @@ class TestServerCloses:
 
         link = dial(serve(script))
         assert link.receive(soon()) == []
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
 
     def test_half_a_frame_and_the_end_is_1006(self, serve, dial):
         link = dial(serve(lambda sock: accept(sock, frame(TEXT, b"never whole")[:7])))
         assert link.receive(soon()) == []
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
 
 
 class TestServerErrs:
@@ -749,7 +749,7 @@ class TestSending:
         for _ in range(3):
             link.send(b"anyone?")
             gevent.sleep(0.01)
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
         assert link.receive(soon()) == []
 
     def test_the_farewell_of_a_dead_connection_is_still_heard(self, serve, dial):
@@ -765,7 +765,7 @@ class TestSending:
         assert link.closed is None
         assert link.receive(soon()) == [b"the end"]
         assert link.receive(soon()) == []
-        assert Closed(1000, "", True) == link.closed
+        assert CloseInfo(1000, "", True) == link.closed
 
     def test_a_server_that_reads_nothing_ends_the_link_in_bounded_time(
         self, serve, dial, monkeypatch
@@ -784,7 +784,7 @@ class TestSending:
             if link.closed is not None:
                 break
         over.set()
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
 
     def test_a_large_frame_to_a_slow_reader_arrives_whole(self, serve, dial):
         big = b"0123456789" * 300_000
@@ -828,7 +828,7 @@ class TestLeaving:
 
         link = dial(serve(script))
         link.close(code, "leaving", timeout=0.1)
-        assert Closed(code, "done", True) == link.closed
+        assert CloseInfo(code, "done", True) == link.closed
         assert [(CLOSE, struct.pack("!H", code) + b"leaving")] == heard
         assert link.receive(None) == []
         link.close()
@@ -845,7 +845,7 @@ class TestLeaving:
         began = perf_counter()
         link.close(timeout=0.1)
         assert perf_counter() - began < SOON
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
         gevent.sleep(0.01)
         assert [opcode for opcode, _ in heard] == [CLOSE]
 
@@ -890,7 +890,7 @@ class TestLeaving:
         link.close()
         gevent.sleep(0.01)
         assert ended == [[]]
-        assert Closed(1006, "", False) == link.closed
+        assert CloseInfo(1006, "", False) == link.closed
         assert link.receive(None) == []
 
     def test_a_killed_session_still_says_goodbye(self, serve, dial):
@@ -977,7 +977,7 @@ def independent() -> Iterator[Target]:
 def test_many_links_talk_to_an_independent_server_at_once(independent):
     traffic = Traffic()
 
-    def session() -> Closed | None:
+    def session() -> CloseInfo | None:
         link = Link.open(independent, QUERY, traffic)
         try:
             for turn in range(20):
@@ -993,5 +993,5 @@ def test_many_links_talk_to_an_independent_server_at_once(independent):
 
     sessions = [gevent.spawn(session) for _ in range(20)]
     gevent.joinall(sessions, raise_error=True)
-    assert {Closed(4002, "", True)} == {greenlet.value for greenlet in sessions}
+    assert {CloseInfo(4002, "", True)} == {greenlet.value for greenlet in sessions}
     assert (traffic.frames_sent, traffic.frames_received) == (20 * 21, 20 * 61)

@@ -21,9 +21,9 @@ from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
 import json, os, pathlib
-from loadkit.swarm.workers.report_sender import Courier
+from loadkit.swarm.workers.report_sender import ReportSender
 
-deliver = Courier.deliver
+deliver = ReportSender.deliver
 
 def kept(self, interval):
     run = pathlib.Path(os.environ["OWN_RECORDS"]) / self._run[:19]
@@ -32,7 +32,7 @@ def kept(self, interval):
         file.write(json.dumps(interval) + "\\n")
     deliver(self, interval)
 
-Courier.deliver = kept
+ReportSender.deliver = kept
 """
 RUNS, WORKERS = 10, 3
 

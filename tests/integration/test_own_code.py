@@ -67,13 +67,13 @@ FIXED = "class Fixed(CompleteChat):\n    fixed_count = 2"
 LONG = 12  # seconds
 ALL = ("BadPlan", "BadStart", "BadInit", "Quits", "Plain")
 BREAKS = {
-    "at the start": "sys.modules['loadkit.swarm.install'].Conductor = ours('return {}[0]')",
-    "as the run begins": "from loadkit.swarm.run_controller import Conductor\n"
-    "Conductor.start = ours('return {}[0]')",
+    "at the start": "sys.modules['loadkit.swarm.install'].RunController = ours('return {}[0]')",
+    "as the run begins": "from loadkit.swarm.run_controller import RunController\n"
+    "RunController.start = ours('return {}[0]')",
     "on a worker": "from loadkit.swarm.worker.worker import Worker\n"
     "Worker._report = ours('return {}[0]')",
-    "at the end": "from loadkit.swarm.run_controller import Conductor\n"
-    "Conductor._conclude = ours('return {}[0]')",
+    "at the end": "from loadkit.swarm.run_controller import RunController\n"
+    "RunController._conclude = ours('return {}[0]')",
 }
 
 

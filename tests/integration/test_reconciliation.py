@@ -89,19 +89,19 @@ def fleet(folder: Path) -> Books:
             abandon={"silent": 0.5, "comes_back": 0.5, "away": {"median": 3500.0, "sigma": 0.0}},
         )
 
-    outings = [WHOLE] * 12 + [STREAMED] * 12 + [HUMAN] * 10 + [FLAKY] * 20
-    outings += [GONE] * 10 + [RESUMING] * 6
+    session_kinds = [WHOLE] * 12 + [STREAMED] * 12 + [HUMAN] * 10 + [FLAKY] * 20
+    session_kinds += [GONE] * 10 + [RESUMING] * 6
     # Whoever talks at this pace is gone before a second tab is opened, or just while it is.
-    outings += [IDLE] * 2 + [replace(IDLE, name="MultiTabChat", tabs=2)] * 6
+    session_kinds += [IDLE] * 2 + [replace(IDLE, name="MultiTabChat", tabs=2)] * 6
     patient = [IDLE] * 4
     truth = folder / "truth"
     with simulator(*QUICK, truth=truth) as server:
-        lived = drive(server.url, TOKEN, HOST, outings, plan(6000.0))
+        lived = drive(server.url, TOKEN, HOST, session_kinds, plan(6000.0))
         cut = drive(server.url, TOKEN, HOST, patient, plan(1e6), cut_off_once=State.READY)
     counts, frames = Counter(lived["counts"]), Counter(lived["frames"])
     counts.update(cut["counts"])
     frames.update(cut["frames"])
-    assert counts["sessions.started"] == len(outings) + len(patient)
+    assert counts["sessions.started"] == len(session_kinds) + len(patient)
     assert counts["ended.cut_off"] == len(patient)
     assert counts["tabs.opened"] == 12, counts
     return Books(counts, frames, truth)

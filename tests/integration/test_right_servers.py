@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from fleet import HUMAN, STREAMED, WHOLE, Outing, drive, profile, under
+from fleet import HUMAN, STREAMED, WHOLE, SessionKind, drive, profile, under
 
 from loadkit.protocol.expectations import smallest
 from tests.hostile.peer import Wire, greet, peer, reply
@@ -176,7 +176,7 @@ class Row(NamedTuple):
 
     play: Play
     counted: dict[str, int]
-    outing: Outing = WHOLE
+    session_kind: SessionKind = WHOLE
     ending: str = "user_end"
     failed: tuple[str, ...] = ()
 
@@ -203,7 +203,7 @@ RIGHT: dict[str, Row] = {
             lambda wire: chunks(wire, "One more", " thing", ""),
         ),
         TURN | {"events.follow_up": 1, "turns.followed_up": 1},
-        outing=STREAMED,
+        session_kind=STREAMED,
     ),
     "a survey around the end": Row(
         once(
@@ -224,35 +224,35 @@ RIGHT: dict[str, Row] = {
     "the human hands back to the agent": Row(
         handed(*QUEUES, THERE, then=humans(LEFT, BACK, says)),
         {"handoffs.joined": 1, "handoffs.handed_back": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
     ),
     "the human hands over to another": Row(
         handed(*QUEUES, THERE, then=humans(LEFT, QUEUED, THERE, human, LEFT, over)),
         {"handoffs.joined": 1, "handoffs.transferred": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
         ending="natural_end",
     ),
     "a queue without acceptance": Row(
         handed(TRIGGERED, GONE, QUEUED, PLACE, THERE, then=humans(LEFT, over)),
         {"handoffs.joined": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
         ending="natural_end",
     ),
     "a queue ahead of acceptance": Row(
         handed(TRIGGERED, PLACE, GONE, ACCEPTED, THERE, then=humans(LEFT, over)),
         {"handoffs.joined": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
         ending="natural_end",
     ),
     "a queue, and then nobody": Row(
         handed(*QUEUES, event("HANDOFF_TIMEOUT"), then=humans(after=0)),
         {"handoffs.triggered": 1, "handoffs.timed_out": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
     ),
     "a queue, and then no way": Row(
         handed(*QUEUES, event("HANDOFF_FAILED", {"reason": "closed"}), then=humans(after=0)),
         {"handoffs.triggered": 1, "handoffs.failed": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
     ),
     "a close after a farewell": Row(
         once(lambda wire: says(wire, "Bye.", end_conversation=True), then=closes),
@@ -265,7 +265,7 @@ RIGHT: dict[str, Row] = {
     "a close after the human has left": Row(
         handed(*QUEUES, THERE, LEFT, then=closes),
         {"handoffs.joined": 1},
-        outing=HUMAN,
+        session_kind=HUMAN,
         ending="natural_end",
     ),
     "a stream that ends in an error": Row(
@@ -274,13 +274,13 @@ RIGHT: dict[str, Row] = {
             system("Sorry, I encountered an error. Please try again."),
         ),
         {"turns.sent": 3, "turns.answered": 2, "turns.lost": 1, "system.agent_error": 1},
-        outing=STREAMED,
+        session_kind=STREAMED,
         failed=("agent_error",),
     ),
     "a character that two chunks share": Row(
         once(lambda wire: chunks(wire, "ok \ud83d", "\ude00 fine")),
         TURN | {"events.lone_surrogate": 2},
-        outing=STREAMED,
+        session_kind=STREAMED,
     ),
     "half a character in a name": Row(
         once(says, event("LANGUAGE_CHANGED", {"language_code": "en\ud83d"})),
@@ -302,7 +302,7 @@ class Wrong(NamedTuple):
 
     play: Play
     violation: str
-    outing: Outing = WHOLE
+    session_kind: SessionKind = WHOLE
 
 
 def numbered_wrongly(wire: Wire) -> bytes:
@@ -377,16 +377,16 @@ WRONG: dict[str, Wrong] = {
 }
 
 
-def outcome(play: Play, outing: Outing) -> dict[str, Any]:
+def outcome(play: Play, session_kind: SessionKind) -> dict[str, Any]:
     with peer(upgrade=play) as server:
         plan = profile(conversation={"turns": {"min": 3, "max": 3}}, handoff={"live_turns": 2})
-        return drive(server.url, "connector", "host", [outing], plan, within=30.0)
+        return drive(server.url, "connector", "host", [session_kind], plan, within=30.0)
 
 
 @pytest.mark.parametrize("row", RIGHT)
 def test_what_a_right_server_may_do_is_counted_and_is_no_violation(row: str) -> None:
-    play, counted, outing, ending, failed = RIGHT[row]
-    interval = outcome(play, outing)
+    play, counted, session_kind, ending, failed = RIGHT[row]
+    interval = outcome(play, session_kind)
     assert under(interval, "violations") == {}
     assert tuple(under(interval, "errors")) == failed
     assert under(interval, "ended") == {ending: 1}
@@ -395,8 +395,8 @@ def test_what_a_right_server_may_do_is_counted_and_is_no_violation(row: str) -> 
 
 @pytest.mark.parametrize("row", WRONG)
 def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
-    play, violation, outing = WRONG[row]
-    interval = outcome(play, outing)
+    play, violation, session_kind = WRONG[row]
+    interval = outcome(play, session_kind)
     assert under(interval, "violations") == under(interval, "violated") == {violation: 1}
     frames = smallest(violation, interval["evidence"])["frames"]
     (marked,) = [line for line in frames if line.startswith("► ")]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import gevent
 import pytest
-from fleet import IDLE, WHOLE, Outing, drive, profile, under
+from fleet import IDLE, WHOLE, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
 SIZE = 12  # sessions of a fleet
@@ -34,7 +34,7 @@ class Fleet(NamedTuple):
 class Case(NamedTuple):
     """A fleet and what it meets."""
 
-    outing: Outing
+    session_kind: SessionKind
     plan: dict[str, Any]
     dials: tuple[str, ...]
 
@@ -93,7 +93,7 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
     def live(name: str, case: Case) -> Fleet:
         truth = folder / name
         with simulator(*case.dials, truth=truth) as server:
-            fleet = [case.outing] * SIZE
+            fleet = [case.session_kind] * SIZE
             interval = drive(server.url, TOKEN, HOST, fleet, profile(**case.plan), within=30)
         return Fleet(interval, [json.loads(line) for line in truth.read_text().splitlines()])
 

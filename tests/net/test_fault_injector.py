@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from loadkit.chat.states import NEVER
-from loadkit.net.fault_injector import Fate
-from loadkit.net.interfaces import Itinerary
-from loadkit.profile.chaos import Mishap
+from loadkit.net.fault_injector import FaultInjector
+from loadkit.net.interfaces import SessionPlan
+from loadkit.profile.chaos import ChaosFault
 
-CUT, STORM = Mishap("reset"), Mishap("fin")
+CUT, STORM = ChaosFault("reset"), ChaosFault("fin")
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Planned:
     def turn(self, begins: float, ends: float) -> None:
         self.turns.append((begins, ends))
 
-    def strike(self, now: float) -> Mishap:
+    def strike(self, now: float) -> ChaosFault:
         self.at = NEVER
         return CUT
 
-    def at_moment(self, moment: str) -> Mishap | None:
+    def at_moment(self, moment: str) -> ChaosFault | None:
         return CUT if moment == self.moment else None
 
 
@@ -64,29 +64,31 @@ class Grave:
 
 class TestWhatIsDue:
     def test_is_nothing_where_nothing_is_planned(self) -> None:
-        fate = Fate(Itinerary())
-        assert (fate.due(5.0), fate.at("echo")) == (NEVER, None)
-        fate.turn(1.0, 2.0)
+        injector = FaultInjector(SessionPlan())
+        assert (injector.due(5.0), injector.at("echo")) == (NEVER, None)
+        injector.turn(1.0, 2.0)
 
     def test_is_whatever_comes_first(self) -> None:
-        """The session's own mishap or a storm that hits many."""
-        fate = Fate(Itinerary(mishaps=Planned(at=10.0), storms=((12.0, STORM), (40.0, STORM))))
-        assert fate.due(5.0) == 12.0
-        assert fate.take(12.0) is STORM
-        assert fate.due(5.0) == 15.0
-        assert fate.take(15.0) is CUT
-        assert fate.due(5.0) == 40.0
+        """The session's own fault or a storm that hits many."""
+        injector = FaultInjector(
+            SessionPlan(faults=Planned(at=10.0), storms=((12.0, STORM), (40.0, STORM)))
+        )
+        assert injector.due(5.0) == 12.0
+        assert injector.take(12.0) is STORM
+        assert injector.due(5.0) == 15.0
+        assert injector.take(15.0) is CUT
+        assert injector.due(5.0) == 40.0
 
     def test_is_told_when_turns_begin(self) -> None:
         planned = Planned()
-        Fate(Itinerary(mishaps=planned)).turn(1.0, 2.0)
+        FaultInjector(SessionPlan(faults=planned)).turn(1.0, 2.0)
         assert planned.turns == [(1.0, 2.0)]
 
 
 class TestAMoment:
     def test_strikes_when_it_is_reached_and_not_while_it_lasts(self) -> None:
-        fate = Fate(Itinerary(mishaps=Planned(moment="echo")))
-        assert [fate.at(m) for m in ("connect", "echo", "echo", None, "echo")] == [
+        injector = FaultInjector(SessionPlan(faults=Planned(moment="echo")))
+        assert [injector.at(m) for m in ("connect", "echo", "echo", None, "echo")] == [
             *(None, CUT, None),
             *(None, CUT),
         ]
@@ -104,8 +106,8 @@ class TestAMoment:
 )
 def test_a_socket_ends_as_the_plan_says(kind: str, code: int | None, done: list[Any]) -> None:
     link: Any = Socket()
-    fate = Fate(Itinerary())
-    fate.end(link, kind, code)
+    injector = FaultInjector(SessionPlan())
+    injector.end(link, kind, code)
     assert link.done == done
-    fate.bury()
+    injector.close_half_open()
     assert link.closed is (kind == "half_open")  # the server was to find out, and had its time

@@ -8,20 +8,20 @@ import gevent.socket
 import pytest
 
 from loadkit.net.websocket.flood_allowance import Allowance
-from loadkit.net.websocket.stream import Stream
+from loadkit.net.websocket.stream import ByteStream
 
 PONGS = [b"\x8a\x7d" + b"%0125d" % number for number in range(20_000)]
 TEXT = b"\x81\x02hi"
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Stream, socket.socket]]:
+def ends() -> Iterator[tuple[ByteStream, socket.socket]]:
     """A stream, and the other end, which nobody reads."""
     near, far = gevent.socket.socketpair()
     with far:
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         near.settimeout(0.0)
-        stream = Stream(near, secure=False, opened_at=perf_counter(), allowance=Allowance())
+        stream = ByteStream(near, secure=False, opened_at=perf_counter(), allowance=Allowance())
         yield stream, far
         sock = stream.detach()
         if sock is not None:

@@ -6,13 +6,13 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.actions import ActKind
+from loadkit.actions import ActionKind
 from loadkit.people.keyboard import REPEAT_S, STOP_AFTER_S, Keyboard
 
-STARTED, STOPPED, SAY = ActKind.TYPING_STARTED, ActKind.TYPING_STOPPED, ActKind.SAY
+STARTED, STOPPED, SAY = ActionKind.TYPING_STARTED, ActionKind.TYPING_STOPPED, ActionKind.SAY
 
 
-def shown(keyboard: Keyboard) -> list[tuple[float, ActKind]]:
+def shown(keyboard: Keyboard) -> list[tuple[float, ActionKind]]:
     return [(act.due, act.kind) for act in keyboard.acts]
 
 

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadkit.actions import SOMEBODY_ELSE, Act, ActKind, Cue
+from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.people.person import ASKS, Person, person_rng
 from loadkit.profile.dialogue import Dialogue, Repertoire, builtin
-from loadkit.profile.scenario import Abandon, Errand, Handoff, Idle
-from loadkit.profile.tables import Conversation, Turns
-from loadkit.profile.user_model import DESKTOP, PHONE, Human, Speed
+from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
+from loadkit.profile.tables import Conversation, TurnsRange
+from loadkit.profile.user_model import DESKTOP, PHONE, Speed, UserModel
 from tests.stats.spread import ONE_IN_TWENTY, deviations, distance, lognormal, uniform
 
-STARTED, STOPPED = ActKind.TYPING_STARTED, ActKind.TYPING_STOPPED
-SAY, LEAVE, VANISH = ActKind.SAY, ActKind.LEAVE, ActKind.VANISH
+STARTED, STOPPED = ActionKind.TYPING_STARTED, ActionKind.TYPING_STOPPED
+SAY, LEAVE, VANISH = ActionKind.SAY, ActionKind.LEAVE, ActionKind.VANISH
 
-ALIKE = Human.model_validate(
+ALIKE = UserModel.model_validate(
     {
         "typing_wpm": {"median": 60, "sigma": 0},  # 5 characters a second
         "reading_wpm": {"median": 60, "sigma": 0},  # a word a second
@@ -31,15 +31,15 @@ ALIKE = Human.model_validate(
         "suggestion": 0,
     }
 )
-PLAIN = Human.model_validate({"typing_pause": 0, "drafts": 0})
+PLAIN = UserModel.model_validate({"typing_pause": 0, "drafts": 0})
 
 
-def but(human: Human, **changes: object) -> Human:
-    return Human.model_validate(human.model_dump() | changes)
+def but(human: UserModel, **changes: object) -> UserModel:
+    return UserModel.model_validate(human.model_dump() | changes)
 
 
 def talk(turns: int = 1, time_scale: float = 1.0) -> Conversation:
-    return Conversation(turns=Turns(min=turns, max=turns), time_scale=time_scale)
+    return Conversation(turns=TurnsRange(min=turns, max=turns), time_scale=time_scale)
 
 
 def saying(*lines: str) -> Repertoire:
@@ -47,14 +47,18 @@ def saying(*lines: str) -> Repertoire:
 
 
 def a_person(
-    *lines: str, human: Human = ALIKE, errand: Errand = Errand.CHAT, seed: int = 1, **tables: object
+    *lines: str,
+    human: UserModel = ALIKE,
+    errand: Errand = Errand.CHAT,
+    seed: int = 1,
+    **tables: object,
 ) -> Person:
     """Who says these lines, a turn each, or a turn without one in an errand's further turns."""
     script, rng = saying(*lines), person_rng(seed)
     return Person(human, talk(len(lines)), script, rng, errand, **tables)  # type: ignore[arg-type]
 
 
-def said(acts: list[Act]) -> list[str]:
+def said(acts: list[UserAction]) -> list[str]:
     return [act.text for act in acts if act.kind is SAY]
 
 
@@ -64,7 +68,7 @@ def live(
     at: float = 100.0,
     suggestions: tuple[str, ...] = (),
     most: int = 100_000,
-) -> list[list[Act]]:
+) -> list[list[UserAction]]:
     """A whole life: what the person does after each answer, the answers coming 1 s later."""
     life = [person.react(at, heard, Cue.GREETED)]
     while life[-1] and life[-1][-1].kind not in (LEAVE, VANISH) and len(life) < most:
@@ -136,7 +140,7 @@ class TestHabits:
 
     def test_drafts_send_nothing(self):
         def words(drafts: float) -> list[list[str]]:
-            human = but(Human(), drafts=drafts)
+            human = but(UserModel(), drafts=drafts)
             return [said(acts) for acts in live(Person(human, talk(40), builtin(), person_rng(3)))]
 
         assert words(1) == words(0)
@@ -186,7 +190,7 @@ class TestHabits:
         assert leave.due - say.due == pytest.approx(30)
 
     def test_a_rate_that_changes_moves_no_other_choice(self):
-        def thinking(human: Human) -> list[float]:
+        def thinking(human: UserModel) -> list[float]:
             person = Person(human, talk(50), builtin(), person_rng(2))
             first = (person.react(1000.0 * n, "")[0].due for n in range(50))
             return [due - 1000 * n for n, due in enumerate(first)]
@@ -224,8 +228,8 @@ class TestRefusals:
         assert said(a_person("one").react(0.0, "", Cue.OVERLOADED)) == ["one"]
 
     def test_refusals_do_not_change_what_comes_after(self):
-        def later(refusals: int) -> list[Act]:
-            person = Person(Human(), talk(2), builtin(), person_rng(4))
+        def later(refusals: int) -> list[UserAction]:
+            person = Person(UserModel(), talk(2), builtin(), person_rng(4))
             person.react(0.0, "")
             for number in range(refusals):
                 person.react(500.0 + 100 * number, "", Cue.OVERLOADED)
@@ -243,11 +247,11 @@ class TestRefusals:
 
 
 class TestHandoff:
-    HANDOFF = Handoff(live_turns=2, on_failure="retry")
+    HANDOFF = HandoffTable(live_turns=2, on_failure="retry")
 
     def asking(self, **changes: object) -> Person:
         """A person who has said what there was for the agent and now asks for a human."""
-        handoff = Handoff.model_validate(self.HANDOFF.model_dump() | changes)
+        handoff = HandoffTable.model_validate(self.HANDOFF.model_dump() | changes)
         script = saying("one", "live", "live two")
         person = Person(ALIKE, talk(1), script, person_rng(1), Errand.HUMAN, handoff=handoff)
         assert said(person.react(0.0, "", Cue.GREETED)) == ["one"]
@@ -282,7 +286,7 @@ class TestHandoff:
         assert self.asking(live_turns=0).react(200.0, "", Cue.HUMAN_JOINED) == []
 
     def test_a_human_who_joins_early_ends_the_talk_with_the_agent(self):
-        handoff = Handoff(live_turns=2)
+        handoff = HandoffTable(live_turns=2)
         person = a_person("one", "two", "three", errand=Errand.HUMAN, handoff=handoff)
         person.react(0.0, "")
         person.react(100.0, "", Cue.HUMAN_JOINED)
@@ -309,7 +313,7 @@ class TestIdling:
     def test_who_idles_only_leaves(self):
         durations = []
         for n in range(1000):
-            person = Person(Human(), talk(), builtin(), person_rng(n), Errand.IDLE)
+            person = Person(UserModel(), talk(), builtin(), person_rng(n), Errand.IDLE)
             ((due, kind, _),) = person.react(100.0, "Hello, how can I help?", Cue.GREETED)
             assert kind is LEAVE
             durations.append(due - 100)
@@ -390,28 +394,28 @@ class TestAbandoning:
 class TestChance:
     def test_one_seed_makes_one_life(self):
         lives = [
-            live(Person(Human(), Conversation(), builtin(), person_rng(7, "CompleteChat", 3)))
+            live(Person(UserModel(), Conversation(), builtin(), person_rng(7, "CompleteChat", 3)))
             for _ in range(2)
         ]
         assert lives[0] == lives[1]
 
     def test_the_agent_does_not_change_what_is_said(self):
         def words(heard: str) -> list[list[str]]:
-            person = Person(Human(), Conversation(), builtin(), person_rng(7, 3, 1))
+            person = Person(UserModel(), Conversation(), builtin(), person_rng(7, 3, 1))
             return [said(acts) for acts in live(person, heard)]
 
         assert words("") == words("a longer text altogether")
 
     def test_who_else_is_born_meanwhile_changes_nothing(self):
-        alone = live(Person(Human(), talk(3), builtin(), person_rng(7, "A", 5)))
-        crowd = [Person(Human(), talk(3), builtin(), person_rng(7, "A", n)) for n in range(10)]
+        alone = live(Person(UserModel(), talk(3), builtin(), person_rng(7, "A", 5)))
+        crowd = [Person(UserModel(), talk(3), builtin(), person_rng(7, "A", n)) for n in range(10)]
         for person in crowd[:5]:
             live(person)
         assert live(crowd[5]) == alone
 
     def test_a_life_is_the_same_in_every_version(self):
         """Pinned: a change here makes every old run impossible to repeat."""
-        person = Person(Human(), talk(2), builtin("retail"), person_rng(7, "CompleteChat", 3))
+        person = Person(UserModel(), talk(2), builtin("retail"), person_rng(7, "CompleteChat", 3))
         acts = [act for acts in live(person, at=0.0) for act in acts]
         assert [(round(act.due, 6), act.kind.value) for act in acts] == [
             (5.172473, "typing_started"),
@@ -462,8 +466,8 @@ def test_whatever_is_heard_time_never_runs_backwards_and_typing_keeps_to_its_lim
     errand: Errand,
     cues: list[tuple[Cue, float]],
 ):
-    conversation = Conversation(turns=Turns(min=low, max=low + more), time_scale=time_scale)
-    person = Person(but(Human(), **habits), conversation, builtin(), person_rng(seed), errand)
+    conversation = Conversation(turns=TurnsRange(min=low, max=low + more), time_scale=time_scale)
+    person = Person(but(UserModel(), **habits), conversation, builtin(), person_rng(seed), errand)
     acts = person.react(at, heard, Cue.GREETED)
     for cue, wait in cues:
         if acts and acts[-1].kind in (LEAVE, VANISH):
@@ -473,7 +477,7 @@ def test_whatever_is_heard_time_never_runs_backwards_and_typing_keeps_to_its_lim
         assert all(act.due >= at for act in following)
         if cue in SOMEBODY_ELSE:
             acts = [act for act in acts if act.due <= at]
-            acts += [Act(at, STOPPED)] * (bool(acts) and acts[-1].kind is STARTED)
+            acts += [UserAction(at, STOPPED)] * (bool(acts) and acts[-1].kind is STARTED)
         acts += following
     assert all(earlier.due <= later.due for earlier, later in pairwise(acts))
 
@@ -498,7 +502,7 @@ def test_the_time_scale_scales_exactly(
     seed: int, exponent: int, habits: dict[str, float], errand: Errand
 ):
     """By powers of two, which a float multiplies without rounding."""
-    scale, human = 2.0**exponent, but(Human(), **habits)
+    scale, human = 2.0**exponent, but(UserModel(), **habits)
     plain = Person(human, talk(3), builtin(), person_rng(seed), errand)
     scaled = Person(human, talk(3, scale), builtin(), person_rng(seed), errand)
     for turn in range(6):
@@ -520,7 +524,9 @@ class TestPeople:
             for acts in live(person)[:-1]
         ]
 
-    def sample(self, human: Human, see: Callable[[Person], float], seed: int = 5) -> list[float]:
+    def sample(
+        self, human: UserModel, see: Callable[[Person], float], seed: int = 5
+    ) -> list[float]:
         return [
             see(Person(human, talk(), builtin(), person_rng(seed, n))) for n in range(self.PEOPLE)
         ]
@@ -588,7 +594,7 @@ class TestPeople:
         ],
     )
     def test_a_habit_shows_in_its_share_of_turns(
-        self, habit: str, shows: Callable[[list[Act], list[Act]], bool]
+        self, habit: str, shows: Callable[[list[UserAction], list[UserAction]], bool]
     ):
         script, turns = saying("a line of five words"), 2000
         plain = Person(but(PLAIN, suggestion=0), talk(turns), script, person_rng(9))
@@ -614,7 +620,7 @@ class TestPeople:
 def test_a_person_holds_little_memory():
     rngs = [person_rng(1, n) for n in range(500)]
     script = saying("one", "two")
-    human, conversation = Human(), talk(2)
+    human, conversation = UserModel(), talk(2)
     tracemalloc.start()
     people = [Person(human, conversation, script, rng) for rng in rngs]
     held, _ = tracemalloc.get_traced_memory()

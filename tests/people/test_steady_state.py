@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from loadkit.actions import ActKind, Cue
+from loadkit.actions import ActionKind, Cue
 from loadkit.people.person import ASKS, Person, person_rng
 from loadkit.people.steady_state import turns_found, wait_found
 from loadkit.profile.dialogue import builtin
-from loadkit.profile.scenario import Abandon, Errand, Handoff, Idle
-from loadkit.profile.tables import Conversation, Turns
-from loadkit.profile.user_model import Human, Wait
-from loadkit.stats.random_streams import Chance
+from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
+from loadkit.profile.tables import Conversation, TurnsRange
+from loadkit.profile.user_model import UserModel, WaitModel
+from loadkit.stats.random_streams import RandomStream
 from tests.stats.spread import ONE_IN_TWENTY, distance, lognormal, uniform
 
 SAMPLES = 4000
@@ -24,7 +24,7 @@ SHARE = st.floats(0, 1, exclude_min=True, exclude_max=True)
 
 
 def pairs() -> list[list[float]]:
-    return [Chance(person_rng(5, "pair", number)).draws(0)[:2] for number in range(SAMPLES)]
+    return [RandomStream(person_rng(5, "pair", number)).draws(0)[:2] for number in range(SAMPLES)]
 
 
 def left(least: int, most: int) -> list[float]:
@@ -77,7 +77,7 @@ def test_the_length_is_where_the_sum_of_the_weights_reaches_the_share(
 
 def test_a_time_that_is_found_is_weighted_by_its_length_and_over_anywhere() -> None:
     """The length is log-normal with its mean of the logarithm higher by sigma², the place even."""
-    wait = Wait(median=60.0, sigma=0.8)
+    wait = WaitModel(median=60.0, sigma=0.8)
     found = [wait_found(*pair, wait) for pair in pairs()]
     assert distance((one.length for one in found), lognormal(60 * math.exp(0.64), 0.8)) < (
         ONE_IN_TWENTY
@@ -87,7 +87,7 @@ def test_a_time_that_is_found_is_weighted_by_its_length_and_over_anywhere() -> N
 
 def test_what_is_left_of_a_time_has_the_density_of_the_steady_state() -> None:
     """Its distribution is the integral of P(T > x) / E[T], in closed form for a log-normal."""
-    wait = Wait(median=60.0, sigma=0.8)
+    wait = WaitModel(median=60.0, sigma=0.8)
     mu, mean, normal = math.log(60.0), 60.0 * math.exp(0.32), NormalDist()
 
     def steady(x: float) -> float:
@@ -102,8 +102,8 @@ class TestAPersonFoundMidway:
 
     def found(self, number: int, errand: Errand = Errand.CHAT, **tables: object) -> Person:
         return Person(
-            Human(drafts=0, suggestion=0),
-            Conversation(turns=Turns(min=2, max=6), time_scale=0.5),
+            UserModel(drafts=0, suggestion=0),
+            Conversation(turns=TurnsRange(min=2, max=6), time_scale=0.5),
             builtin(""),
             person_rng(3, number),
             errand,
@@ -116,8 +116,8 @@ class TestAPersonFoundMidway:
         at, lines, cue = 0.0, [], Cue.GREETED
         while True:
             acts = person.react(at, "fine", cue)
-            lines += [act.text for act in acts if act.kind is ActKind.SAY]
-            if not acts or acts[-1].kind in (ActKind.LEAVE, ActKind.VANISH):
+            lines += [act.text for act in acts if act.kind is ActionKind.SAY]
+            if not acts or acts[-1].kind in (ActionKind.LEAVE, ActionKind.VANISH):
                 return lines
             at, cue = acts[-1].due, Cue.ANSWERED
 
@@ -137,7 +137,7 @@ class TestAPersonFoundMidway:
     def test_asks_at_once_for_the_human_when_found_with_one(self) -> None:
         """Of 4 turns and 5 with the human on average, five in nine find themselves there."""
         people = [
-            self.found(number, Errand.HUMAN, handoff=Handoff(live_turns=4))
+            self.found(number, Errand.HUMAN, handoff=HandoffTable(live_turns=4))
             for number in range(2000)
         ]
         first = [self.says(person)[0] for person in people]
@@ -146,12 +146,12 @@ class TestAPersonFoundMidway:
     def test_has_enough_to_say_to_the_human_whenever_found(self) -> None:
         """No line is missing once the human has come."""
         for number in range(300):
-            person = self.found(number, Errand.HUMAN, handoff=Handoff(live_turns=4))
+            person = self.found(number, Errand.HUMAN, handoff=HandoffTable(live_turns=4))
             at = person.react(0.0, "hello", Cue.GREETED)[-1].due
             spoken = []
             acts = person.react(at, "a human", Cue.HUMAN_JOINED)
             while acts:
-                spoken += [act.text for act in acts if act.kind is ActKind.SAY]
+                spoken += [act.text for act in acts if act.kind is ActionKind.SAY]
                 acts = person.react(acts[-1].due, "yes", Cue.ANSWERED)
             assert len(spoken) == 4
 
@@ -162,7 +162,7 @@ class TestAPersonFoundMidway:
         for number in range(2000):
             person = self.found(number, Errand.ABANDON, abandon=abandon)
             at, turn, acts = 0.0, 0, person.react(0.0, "hello", Cue.GREETED)
-            while acts[-1].kind is not ActKind.VANISH:
+            while acts[-1].kind is not ActionKind.VANISH:
                 at, turn = acts[-1].due, turn + 1
                 acts = person.react(at, "fine")
             vanished[turn + 1] += 1
@@ -171,7 +171,7 @@ class TestAPersonFoundMidway:
 
     def test_idles_for_the_rest_of_the_time(self) -> None:
         """The rest and the age of who says nothing add up to a time that is found under way."""
-        idle = Idle(duration=Wait(median=100.0, sigma=0.5))
+        idle = Idle(duration=WaitModel(median=100.0, sigma=0.5))
         whole = []
         for number in range(2000):
             person = self.found(number, Errand.IDLE, idle=idle)
@@ -182,6 +182,6 @@ class TestAPersonFoundMidway:
     def test_who_is_born_is_who_was_born_before(self) -> None:
         """Without it nobody is cut short, and nobody has an age."""
         person = Person(
-            Human(), Conversation(turns=Turns(min=2, max=2)), builtin(""), person_rng(3)
+            UserModel(), Conversation(turns=TurnsRange(min=2, max=2)), builtin(""), person_rng(3)
         )
         assert (person.turns, person.age_s) == (2, 0.0)

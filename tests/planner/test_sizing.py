@@ -6,7 +6,7 @@ import math
 import pytest
 
 from loadkit.errors import UsageError
-from loadkit.planner.inputs import Carried, Figure, read_inputs
+from loadkit.planner.inputs import Carried, PlanInput, read_inputs
 from loadkit.planner.sizing import Plan, make_plan
 from loadkit.stats.queueing import Queue, Service
 
@@ -127,13 +127,13 @@ def test_a_capacity_says_how_many_deployments_and_for_how_long() -> None:
 def test_deployments_are_reckoned_by_turns_where_a_search_counted_them() -> None:
     """60 people at a tenth of the time say as much as ten times as many: 2 carry 1,000, not 17."""
     inputs = read_inputs({"concurrent": "1000", "mean_session": "3m", "turns": "5"})
-    measured = Figure(Carried(20.0, 60.0), "20.0 turns/s", "measured", "capacity.json")
+    measured = PlanInput(Carried(20.0, 60.0), "20.0 turns/s", "measured", "capacity.json")
     plan = make_plan({**inputs, "capacity": measured})
     assert row(plan, "turns, /s") == pytest.approx((1000 / 180 * 5,))
     assert row(plan, "deployments needed") == (2,)
     assert row(plan, "one deployment carries, %") == pytest.approx((100 * 20 / (1000 / 36),))
     assert any("up to 500 sessions at once then; the search had 60" in it for it in plan.remarks)
-    enough = Figure(Carried(20.0, 600.0), "20.0 turns/s", "measured", "capacity.json")
+    enough = PlanInput(Carried(20.0, 600.0), "20.0 turns/s", "measured", "capacity.json")
     remarks = make_plan({**inputs, "capacity": enough}).remarks
     assert not any("sockets" in remark for remark in remarks)
 

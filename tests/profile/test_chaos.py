@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from loadkit.profile.chaos import (
     MOMENTS,
     Chaos,
-    Mishap,
-    Mishaps,
+    ChaosFault,
+    ChaosPlan,
     hit_by_storm,
     in_storm,
 )
@@ -26,11 +26,11 @@ def chaos(**settings: Any) -> Chaos:
     return Chaos.model_validate(CALM | settings)
 
 
-def mishaps(number: int = 0, **settings: Any) -> Mishaps:
-    return Mishaps(chaos(**settings), person_rng(1, "chaos", number))
+def faults(number: int = 0, **settings: Any) -> ChaosPlan:
+    return ChaosPlan(chaos(**settings), person_rng(1, "chaos", number))
 
 
-def strikes(session: Mishaps, started: float, until: float) -> list[float]:
+def strikes(session: ChaosPlan, started: float, until: float) -> list[float]:
     """When the session is struck by the rate, each strike carried out when it is due."""
     times = []
     while (due := session.due(started)) < until:
@@ -44,7 +44,7 @@ class TestRate:
         """Mean and variance are both rate times time."""
         rate, minutes, sessions = 0.5, 20, 500
         counts = [
-            len(strikes(mishaps(n, per_minute=rate), 100.0, 100.0 + minutes * 60))
+            len(strikes(faults(n, per_minute=rate), 100.0, 100.0 + minutes * 60))
             for n in range(sessions)
         ]
         expected = rate * minutes
@@ -54,28 +54,28 @@ class TestRate:
         assert variance == pytest.approx(expected, rel=0.2)
 
     def test_the_time_to_the_first_strike_is_exponential(self):
-        first = [mishaps(n, per_minute=2).due(100.0) - 100 for n in range(2000)]
+        first = [faults(n, per_minute=2).due(100.0) - 100 for n in range(2000)]
         assert distance(first, exponential(30.0)) < ONE_IN_TWENTY
 
     def test_the_time_between_strikes_is_too(self):
-        times = strikes(mishaps(per_minute=2), 0.0, 60_000.0)
+        times = strikes(faults(per_minute=2), 0.0, 60_000.0)
         gaps = [later - earlier for earlier, later in pairwise(times)]
         assert distance(gaps, exponential(30.0)) < ONE_IN_TWENTY
 
     def test_what_is_due_stays_due_until_it_has_struck(self):
-        session = mishaps(per_minute=2)
+        session = faults(per_minute=2)
         due = session.due(100.0)
         assert session.due(100.0) == due
         session.strike(due + 50)
         assert session.due(100.0) > due + 50
 
     def test_without_a_rate_nothing_is_ever_due(self):
-        assert mishaps().due(100.0) == math.inf
+        assert faults().due(100.0) == math.inf
 
 
 class TestTurns:
     def test_a_share_of_turns_is_struck_at_a_uniform_moment(self):
-        session, turns, moments = mishaps(per_turn=0.1), 20_000, []
+        session, turns, moments = faults(per_turn=0.1), 20_000, []
         for number in range(turns):
             begins = 100.0 * number
             session.turn(begins, begins + 20)
@@ -87,7 +87,7 @@ class TestTurns:
         assert distance(moments, uniform(0, 20)) < ONE_IN_TWENTY
 
     def test_a_turn_that_was_over_sooner_is_not_struck_in_the_next(self):
-        session = mishaps(per_turn=0.1)
+        session = faults(per_turn=0.1)
         begins = 0.0
         while session.due(0.0) == math.inf:
             begins += 100
@@ -97,7 +97,7 @@ class TestTurns:
             assert session.due(0.0) in (math.inf, begins + 100 * number)
 
     def test_the_earlier_of_rate_and_turn_is_due(self):
-        session = mishaps(per_turn=1.0, per_minute=1.0)
+        session = faults(per_turn=1.0, per_minute=1.0)
         by_rate = session.due(0.0)
         session.turn(0.0, by_rate / 2)
         assert session.due(0.0) < by_rate
@@ -108,7 +108,7 @@ class TestTurns:
 class TestMoments:
     @pytest.mark.parametrize("moment", MOMENTS)
     def test_each_moment_has_its_own_chance(self, moment: str):
-        session = mishaps(2, at={moment: 0.2})
+        session = faults(2, at={moment: 0.2})
         hits = Counter(
             name for _ in range(5000) for name in MOMENTS if session.at_moment(name) is not None
         )
@@ -117,7 +117,7 @@ class TestMoments:
 
     def test_what_happens_at_one_moment_does_not_move_another(self):
         both = {"before_echo": 0.5, "mid_stream": 0.5}
-        quiet, busy = mishaps(at=both), mishaps(at=both, per_minute=1, per_turn=1)
+        quiet, busy = faults(at=both), faults(at=both, per_minute=1, per_turn=1)
         expected = [quiet.at_moment("mid_stream") for _ in range(50)]
         seen = []
         for _ in range(50):
@@ -129,43 +129,45 @@ class TestMoments:
 
 
 class TestHow:
-    def drawn(self, count: int = 4000, **settings: Any) -> Counter[Mishap]:
-        session = mishaps(at={"join": 1.0}, **settings)
+    def drawn(self, count: int = 4000, **settings: Any) -> Counter[ChaosFault]:
+        session = faults(at={"join": 1.0}, **settings)
         return Counter(m for _ in range(count) if (m := session.at_moment("join")) is not None)
 
     def test_kinds_come_by_their_weights(self):
         drawn = self.drawn(how={"fin": 1, "reset": 3})
-        assert set(drawn) == {Mishap("fin"), Mishap("reset")}
-        assert deviations(drawn[Mishap("reset")], 4000, 0.75) < 3
+        assert set(drawn) == {ChaosFault("fin"), ChaosFault("reset")}
+        assert deviations(drawn[ChaosFault("reset")], 4000, 0.75) < 3
 
     def test_codes_come_by_their_weights(self):
         drawn = self.drawn(how={"close": 2}, codes={"1001": 1, "4002": 4, "4003": 0})
-        assert set(drawn) == {Mishap("close", 1001), Mishap("close", 4002)}
-        assert deviations(drawn[Mishap("close", 4002)], 4000, 0.8) < 3
+        assert set(drawn) == {ChaosFault("close", 1001), ChaosFault("close", 4002)}
+        assert deviations(drawn[ChaosFault("close", 4002)], 4000, 0.8) < 3
 
     def test_a_stall_knows_how_long_it_lasts(self):
-        assert set(self.drawn(how={"stall": 1}, stall_for="7s")) == {Mishap("stall", seconds=7.0)}
+        assert set(self.drawn(how={"stall": 1}, stall_for="7s")) == {
+            ChaosFault("stall", seconds=7.0)
+        }
 
     def test_a_timed_strike_draws_from_the_same_weights(self):
-        session = mishaps(per_minute=1, how={"half_open": 1})
-        assert {session.strike(session.due(0.0)) for _ in range(20)} == {Mishap("half_open")}
+        session = faults(per_minute=1, how={"half_open": 1})
+        assert {session.strike(session.due(0.0)) for _ in range(20)} == {ChaosFault("half_open")}
 
 
 class TestWhose:
     def test_only_the_named_classes_meet_mishaps(self):
         settings = chaos(per_minute=1, classes=["FlakyNetworkChat"])
-        assert isinstance(Mishaps.of(settings, "FlakyNetworkChat", person_rng(1)), Mishaps)
-        assert Mishaps.of(settings, "CompleteChat", person_rng(1)) is None
+        assert isinstance(ChaosPlan.of(settings, "FlakyNetworkChat", person_rng(1)), ChaosPlan)
+        assert ChaosPlan.of(settings, "CompleteChat", person_rng(1)) is None
 
     def test_a_star_names_all(self):
         assert chaos(per_minute=1, classes=["*"]).concerns("CompleteChat")
 
     def test_where_all_chances_are_zero_there_is_nothing_to_hold(self):
-        assert Mishaps.of(chaos(classes=["*"]), "CompleteChat", person_rng(1)) is None
+        assert ChaosPlan.of(chaos(classes=["*"]), "CompleteChat", person_rng(1)) is None
 
     def test_one_session_meets_the_same_wherever_it_runs(self):
-        lives = [strikes(mishaps(3, per_minute=1), 0.0, 3600.0) for _ in range(2)]
-        assert lives[0] == lives[1] != strikes(mishaps(4, per_minute=1), 0.0, 3600.0)
+        lives = [strikes(faults(3, per_minute=1), 0.0, 3600.0) for _ in range(2)]
+        assert lives[0] == lives[1] != strikes(faults(4, per_minute=1), 0.0, 3600.0)
 
 
 class TestStorms:
@@ -206,7 +208,7 @@ class TestStorms:
     def test_all_who_are_hit_meet_its_kind(self):
         settings = chaos(storms=[{"at": "20s", "share": 0.5, "how": "close"}], codes={"1001": 1})
         met = [in_storm(settings, 0, n, 1) for n in range(100)]
-        assert {m for m in met if m is not None} == {Mishap("close", 1001)}
+        assert {m for m in met if m is not None} == {ChaosFault("close", 1001)}
         assert {n for n, m in enumerate(met) if m is not None} == {
             n for n in range(100) if hit_by_storm(0, 0.5, n, 1)
         }

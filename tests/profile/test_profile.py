@@ -13,16 +13,16 @@ from loadkit.config.table import Table
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Client, Count, Ending, Phase
 from loadkit.profile.capacity import CapacitySettings
-from loadkit.profile.chaos import MOMENTS, Chaos, Means
+from loadkit.profile.chaos import MOMENTS, Chaos, FaultWeights
 from loadkit.profile.dialogue import SECTORS
 from loadkit.profile.metrics import RATIOS, STATISTICS
 from loadkit.profile.objectives import Abort as EarlyEnd
 from loadkit.profile.objectives import Limit
 from loadkit.profile.profile import Profile, load_profile, profile_names
 from loadkit.profile.results import Results
-from loadkit.profile.scenario import Abandon, Handoff, Idle
-from loadkit.profile.tables import Connection, Conversation, Load, Platform
-from loadkit.profile.user_model import Human
+from loadkit.profile.scenario import Abandon, HandoffTable, Idle
+from loadkit.profile.tables import ConnectionTable, Conversation, Load, Platform
+from loadkit.profile.user_model import UserModel
 
 SHIPPED = Path(__file__).parents[2] / "profiles"
 
@@ -452,7 +452,7 @@ class TestDocumentation:
         *get_args(Platform),
         *MOMENTS,
         *Client,
-        *Means.model_fields,
+        *FaultWeights.model_fields,
     )
 
     def test_every_name_that_may_be_written_is_documented(self):
@@ -473,12 +473,12 @@ class TestDocumentation:
         [
             ("load", Load),
             ("conversation", Conversation),
-            ("human", Human),
-            ("handoff", Handoff),
+            ("human", UserModel),
+            ("handoff", HandoffTable),
             ("idle", Idle),
             ("abandon", Abandon),
             ("chaos", Chaos),
-            ("connection", Connection),
+            ("connection", ConnectionTable),
             ("abort", EarlyEnd),
             ("capacity", CapacitySettings),
             ("results", Results),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from loadkit.profile.tables import MAX_CONCURRENT, Connection, Conversation, Load, Turns
+from loadkit.profile.tables import MAX_CONCURRENT, ConnectionTable, Conversation, Load, TurnsRange
 
 STAGES = [{"duration": "10s", "users": 5}, {"duration": "1m", "users": 3}]
 OPEN = {
@@ -68,7 +68,7 @@ def test_defaults_are_those_of_the_documentation():
         "platform": None,
         "pause": 1.0,
     }
-    assert Connection().model_dump() == {
+    assert ConnectionTable().model_dump() == {
         "handshake": 10.0,
         "max_reconnect_attempts": None,
         "recycle": 7200.0,
@@ -140,4 +140,4 @@ def test_a_conversation_that_cannot_be_held_is_refused(wrong: dict[str, Any]):
 
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
-        Turns().min = 3  # type: ignore[misc]
+        TurnsRange().min = 3  # type: ignore[misc]

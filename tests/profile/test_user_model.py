@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from loadkit.profile.scenario import Abandon, Handoff, Idle
-from loadkit.profile.user_model import DESKTOP, PHONE, Human, Speed
-from loadkit.stats.random_streams import Chance, person_rng
+from loadkit.profile.scenario import Abandon, HandoffTable, Idle
+from loadkit.profile.user_model import DESKTOP, PHONE, Speed, UserModel
+from loadkit.stats.random_streams import RandomStream, person_rng
 from tests.stats.spread import deviations
 
 
@@ -39,21 +39,21 @@ class TestSources:
 
     def test_most_adults_read_in_the_range_of_the_review(self):
         """Brysbaert gives 175 to 300 words a minute."""
-        reading = Human().reading_wpm
+        reading = UserModel().reading_wpm
         assert reading.median == 238
         assert share_below(reading, 300) - share_below(reading, 175) == pytest.approx(
             0.81, abs=0.01
         )
 
     def test_three_in_four_type_on_a_phone(self):
-        chance, human = Chance(person_rng(1)), Human()
+        chance, human = RandomStream(person_rng(1)), UserModel()
         phones = sum(human.typing(chance.draws(n)[0]) is PHONE for n in range(4000))
         assert deviations(phones, 4000, 0.75) < 3
 
 
 class TestHuman:
     def test_defaults_are_those_of_the_documentation(self):
-        assert Human().model_dump() == {
+        assert UserModel().model_dump() == {
             "device": {"desktop": 0.25, "phone": 0.75},
             "typing_wpm": None,
             "reading_wpm": {"median": 238.0, "sigma": 0.2},
@@ -64,7 +64,11 @@ class TestHuman:
             "suggestion": 0.35,
             "impatience": None,
         }
-        assert Handoff().model_dump() == {"patience": 600.0, "on_failure": "leave", "live_turns": 4}
+        assert HandoffTable().model_dump() == {
+            "patience": 600.0,
+            "on_failure": "leave",
+            "live_turns": 4,
+        }
         assert Idle().model_dump() == {"duration": {"median": 300.0, "sigma": 0.5}}
         assert Abandon().model_dump() == {
             "after": {"min": 0, "max": 2},
@@ -74,20 +78,22 @@ class TestHuman:
         }
 
     def test_one_half_of_a_speed_leaves_the_other_at_its_default(self):
-        human = Human.model_validate({"typing_wpm": {"median": 50}, "reading_wpm": {"sigma": 0}})
+        human = UserModel.model_validate(
+            {"typing_wpm": {"median": 50}, "reading_wpm": {"sigma": 0}}
+        )
         assert human.typing_wpm is not None
         assert (human.typing_wpm.median, human.typing_wpm.sigma) == (50.0, 0.35)
         assert (human.reading_wpm.median, human.reading_wpm.sigma) == (238.0, 0.0)
 
     @pytest.mark.parametrize("uniform", [0.01, 0.99])
     def test_a_typing_speed_that_is_given_replaces_both_devices(self, uniform: float):
-        human = Human.model_validate({"typing_wpm": {"median": 60, "sigma": 0}})
+        human = UserModel.model_validate({"typing_wpm": {"median": 60, "sigma": 0}})
         assert human.typing(uniform) is human.typing_wpm
 
     @pytest.mark.parametrize("uniform", [0.01, 0.99])
     def test_a_device_that_is_not_named_is_not_used(self, uniform: float):
-        assert Human.model_validate({"device": {"desktop": 3}}).typing(uniform) is DESKTOP
-        assert Human.model_validate({"device": {"phone": 0.1}}).typing(uniform) is PHONE
+        assert UserModel.model_validate({"device": {"desktop": 3}}).typing(uniform) is DESKTOP
+        assert UserModel.model_validate({"device": {"phone": 0.1}}).typing(uniform) is PHONE
 
     @pytest.mark.parametrize(
         "wrong",
@@ -103,15 +109,15 @@ class TestHuman:
     )
     def test_people_who_cannot_be_are_refused(self, wrong: dict[str, Any]):
         with pytest.raises(ValidationError):
-            Human.model_validate(wrong)
+            UserModel.model_validate(wrong)
 
 
 @pytest.mark.parametrize(
     ("table", "wrong"),
     [
-        (Handoff, {"on_failure": "again"}),
-        (Handoff, {"live_turns": -1}),
-        (Handoff, {"patience": 0}),
+        (HandoffTable, {"on_failure": "again"}),
+        (HandoffTable, {"live_turns": -1}),
+        (HandoffTable, {"patience": 0}),
         (Idle, {"duration": "5m"}),
         (Abandon, {"after": {"min": 3, "max": 2}}),
         (Abandon, {"silent": 2}),

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from loadkit import cli
-from loadkit.machine.resources import Limit, PortUse
+from loadkit.machine.resources import PortUse, ResourceLimit
 from loadkit.readiness import doctor
 from loadkit.readiness.doctor import Finding, bounds, conclusion, examine, render, rounded
 from loadkit.readiness.machine_facts import Facts
 from loadkit.readiness.room import files_of_a_worker
 
 GOOD = Facts(
-    files=Limit(65_536, 524_288),
+    files=ResourceLimit(65_536, 524_288),
     ports=PortUse(232, 28_232),
     cores=8.0,
     machine_cores=8,
@@ -70,7 +70,7 @@ def carried(facts: Facts, workers: int = 4) -> dict[str, int]:
 )
 def test_a_worker_has_the_files_that_locust_leaves_it(soft: int, hard: int, files: int) -> None:
     """Its rule is all or nothing: 10,000, or what there was."""
-    assert files_of_a_worker(Limit(soft, hard)) == files
+    assert files_of_a_worker(ResourceLimit(soft, hard)) == files
 
 
 def test_each_resource_carries_what_its_formula_says() -> None:
@@ -123,7 +123,7 @@ def test_no_machine_carries_less_than_nothing(
 ) -> None:
     """However full it is."""
     facts = with_(
-        files=Limit(soft, soft + more),
+        files=ResourceLimit(soft, soft + more),
         ports=PortUse(used, 28_232),
         memory=memory,
     )
@@ -153,8 +153,13 @@ def test_who_asks_for_too_much_is_told(users: int | None, level: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "check", "level", "mend"),
     [
-        ({"files": Limit(1_024, 1_024)}, "open files", "bad", "sudo prlimit --pid $$ --nofile="),
-        ({"files": Limit(1_024, 524_288)}, "open files", "bad", "ulimit -n 65536"),
+        (
+            {"files": ResourceLimit(1_024, 1_024)},
+            "open files",
+            "bad",
+            "sudo prlimit --pid $$ --nofile=",
+        ),
+        ({"files": ResourceLimit(1_024, 524_288)}, "open files", "bad", "ulimit -n 65536"),
         ({"ports": PortUse(0, 28_232)}, "ports", "bad", "ip_local_port_range"),
         ({"ports": PortUse(0, 64_512)}, "ports", "ok", ""),
         ({"ports": None}, "ports", "warn", ""),
@@ -191,14 +196,15 @@ def test_what_the_system_does_not_tell_is_passed_over(check: str) -> None:
 
 @pytest.mark.parametrize("users", [30_000, 300_000, 5_000_000])
 @pytest.mark.parametrize(
-    "limit", [Limit(1_024, 4_096), Limit(1_024, 524_288), Limit(20_000, 20_000)]
+    "limit",
+    [ResourceLimit(1_024, 4_096), ResourceLimit(1_024, 524_288), ResourceLimit(20_000, 20_000)],
 )
-def test_the_command_for_open_files_is_enough(limit: Limit, users: int) -> None:
+def test_the_command_for_open_files_is_enough(limit: ResourceLimit, users: int) -> None:
     """Who does as told is not told again; `ulimit` is proposed only within the hard limit."""
     mend = look(with_(files=limit), users, workers=1)["open files"].mend
     command, wanted = re.findall(r"(ulimit -n |sudo prlimit --pid \$\$ --nofile=)(\d+)", mend)[0]
     assert (int(wanted) > limit.hard) == command.startswith("sudo")
-    raised = Limit(int(wanted), max(limit.hard, int(wanted)))
+    raised = ResourceLimit(int(wanted), max(limit.hard, int(wanted)))
     assert look(with_(files=raised), users, workers=1)["open files"].level != "bad"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.profile.stages import users_at
 from loadkit.profile.tables import Load, Stage
 from loadkit.readiness.forecast import Forecast, present
@@ -15,8 +15,8 @@ from loadkit.readiness.rehearsal import Pace
 
 from .test_rehearsal import people
 
-IDLE = Outing("IdleChat", Errand.IDLE)
-OUTINGS = {"CompleteChat": Outing("CompleteChat"), "IdleChat": IDLE}
+IDLE = SessionKind("IdleChat", Errand.IDLE)
+OUTINGS = {"CompleteChat": SessionKind("CompleteChat"), "IdleChat": IDLE}
 PACE = Pace(entry=1, join=2, greeting=4, answer=10)
 STAYS = {"duration": {"median": 14.0, "sigma": 0.0}}  # in all 19 s, and 1 s until the next one
 

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.readiness.forecast import Forecast
 from loadkit.readiness.foresight import Doubt, foresee
 from loadkit.readiness.rehearsal import Pace
 
 OUTINGS = {
-    outing.name: outing
-    for outing in (
-        Outing("CompleteChat"),
-        Outing("StreamingChat", streaming=True),
-        Outing("HandoffChat", Errand.HUMAN),
-        Outing("IdleChat", Errand.IDLE),
+    session_kind.name: session_kind
+    for session_kind in (
+        SessionKind("CompleteChat"),
+        SessionKind("StreamingChat", streaming=True),
+        SessionKind("HandoffChat", Errand.HUMAN),
+        SessionKind("IdleChat", Errand.IDLE),
     )
 }
 STAGES = ({"duration": 0.0, "users": 50}, {"duration": 40.0, "users": 50})

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from loadkit.figures import Count, Phase
 from loadkit.profile.dialogue import Dialogue
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.readiness.rehearsal import Pace, Rehearsal, rehearse
 
-WHOLE = Outing("CompleteChat")
-STREAMED = Outing("StreamingChat", streaming=True)
-HUMAN = Outing("HandoffChat", Errand.HUMAN)
-IDLE = Outing("IdleChat", Errand.IDLE)
-GONE = Outing("AbandoningChat", Errand.ABANDON)
-RESUMING = Outing("ResumingChat", restarts=1)
-FLAKY = Outing("FlakyNetworkChat", streaming=True)
+WHOLE = SessionKind("CompleteChat")
+STREAMED = SessionKind("StreamingChat", streaming=True)
+HUMAN = SessionKind("HandoffChat", Errand.HUMAN)
+IDLE = SessionKind("IdleChat", Errand.IDLE)
+GONE = SessionKind("AbandoningChat", Errand.ABANDON)
+RESUMING = SessionKind("ResumingChat", restarts=1)
+FLAKY = SessionKind("FlakyNetworkChat", streaming=True)
 
 PACE = Pace(
     entry=1, join=2, greeting=5, answer=10, queue=40, human=20, reconnect=3, end=0.5
@@ -51,8 +51,8 @@ def people(turns: int = 2, **tables: Any) -> Profile:
     )
 
 
-def lived(profile: Profile, outing: Outing = WHOLE, number: int = 0) -> Rehearsal:
-    return rehearse(profile, outing, number, PACE)
+def lived(profile: Profile, session_kind: SessionKind = WHOLE, number: int = 0) -> Rehearsal:
+    return rehearse(profile, session_kind, number, PACE)
 
 
 def lasted(session: Rehearsal, what: str) -> set[float]:
@@ -176,16 +176,21 @@ def test_the_same_person_lives_the_same_session() -> None:
     chance=st.sampled_from([0.0, 0.5, 1.0]),
     turns=st.sampled_from([1, 5, 10_000]),
     recycle=st.sampled_from([0.0, 0.001, 7200.0]),
-    outing=st.sampled_from([WHOLE, STREAMED, HUMAN, IDLE, GONE, RESUMING]),
+    session_kind=st.sampled_from([WHOLE, STREAMED, HUMAN, IDLE, GONE, RESUMING]),
     midway=st.booleans(),
 )
 def test_whatever_befalls_it_a_rehearsal_comes_to_an_end(
-    per_minute: float, chance: float, turns: int, recycle: float, outing: Outing, midway: bool
+    per_minute: float,
+    chance: float,
+    turns: int,
+    recycle: float,
+    session_kind: SessionKind,
+    midway: bool,
 ) -> None:
     """And is no shorter than nothing: its user would never get through with new ones."""
     moments = dict.fromkeys(("connect", "join", "between_turns", "before_echo", "queue"), chance)
     chaos = {"classes": ["*"], "per_minute": per_minute, "per_turn": chance, "at": moments}
     profile = people(turns, chaos=chaos, connection={"recycle": recycle})
-    session = rehearse(profile, outing, 0, PACE, midway=midway)
+    session = rehearse(profile, session_kind, 0, PACE, midway=midway)
     assert 0 < session.lasts <= session.busy < math.inf
     assert sum(map(len, session.spans.values())) < 20_000

@@ -6,11 +6,11 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.figures import Client
-from loadkit.machine.resources import Limit, PortUse
+from loadkit.machine.resources import PortUse, ResourceLimit
 from loadkit.profile.tables import Load
 from loadkit.readiness.room import SESSION_BYTES, Room, check, session_bytes
 
-ROOM = Room(Limit(20_000, 20_000), PortUse(1_000, 28_232), 8_000_000_000, 2.0)
+ROOM = Room(ResourceLimit(20_000, 20_000), PortUse(1_000, 28_232), 8_000_000_000, 2.0)
 
 
 def closed(users: int, duration: float = 60) -> Load:
@@ -33,7 +33,12 @@ def opened(rate: float, **more: Any) -> Load:
         (closed(1), ROOM, 33, "33 workers on 2 cores would only wait for each other"),
         (closed(1), ROOM._replace(memory=150_000_000), 2, "2 workers take 0.2 GB of memory"),
         (opened(5_001), ROOM, 1, "5,001 arrivals a second are more than 1 worker can bring about"),
-        (opened(300, max_concurrent=200), ROOM._replace(files=Limit(150, 150)), 1, "open files"),
+        (
+            opened(300, max_concurrent=200),
+            ROOM._replace(files=ResourceLimit(150, 150)),
+            1,
+            "open files",
+        ),
         (None, ROOM, 33, "--workers 32 or fewer; or add --force"),
     ],
 )

@@ -10,10 +10,10 @@ from rich.console import Console
 from loadkit.report.drift import by_age, columns, looked_at, rows, told
 from loadkit.report.markdown import document
 from loadkit.report.terminal import render
-from loadkit.soak.drift import Age, Drift, Figure
+from loadkit.soak.drift import Age, Drift, DriftFigure
 
 HOUR = 3600.0
-STILL = Figure(
+STILL = DriftFigure(
     unit="ms",
     typical=812.0,
     per_hour=0.4,
@@ -58,7 +58,7 @@ STEP = replace(
 )
 
 
-def drift(hours: float = 8.0, *, ages: Any = (), by_age: Any = "no", **figures: Figure) -> Any:
+def drift(hours: float = 8.0, *, ages: Any = (), by_age: Any = "no", **figures: DriftFigure) -> Any:
     """As `summary.json` has it; `response_p95` stands for `response.p95`."""
     named = {name.replace("_", "."): figure for name, figure in figures.items()}
     return Drift(300.0, 300.0 + hours * HOUR, 300.0, 96, named, ages, by_age).to_dict()
@@ -116,7 +116,7 @@ def drift(hours: float = 8.0, *, ages: Any = (), by_age: Any = "no", **figures: 
         ),
     ],
 )  # fmt: skip
-def test_what_drifts_has_a_sentence(name: str, figure: Figure, sentence: str) -> None:
+def test_what_drifts_has_a_sentence(name: str, figure: DriftFigure, sentence: str) -> None:
     """What, how fast, how sure, and since when, counted from the start of the run."""
     assert list(told(drift(**{name: figure}))) == [sentence]
 

@@ -13,7 +13,7 @@ from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import Journal
+from loadkit.results.journal import RunJournal
 from loadkit.results.series import Series
 from loadkit.verdict.run_facts import Cut, Loss, RunFacts, RunSpec
 from loadkit.verdict.summary import Summary, summarise
@@ -31,7 +31,7 @@ SPEC = RunSpec(
 
 
 class Master:
-    """Does what the conductor does with what workers report.
+    """Does what the controller does with what workers report.
 
     Args:
         folder: the run's.
@@ -56,7 +56,7 @@ class Master:
             "run": {"target": SPEC.target},
         }
         self.series = Series(folder, STARTED)
-        self.journal = Journal(folder, head)
+        self.journal = RunJournal(folder, head)
         self.tick(0.0)
 
     def add(self, worker: str, seq: int, interval: dict[str, Any], at: float) -> None:

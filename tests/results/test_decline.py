@@ -16,7 +16,7 @@ from loadkit.profile.tables import Load
 from loadkit.results.rebuild import rebuild
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Timer
-from loadkit.simulator.faults.decline import Drift, DriftDials
+from loadkit.simulator.faults.decline import Decline, DriftDials
 from loadkit.soak.drift import SHORTEST
 from loadkit.soak.metric_series import LEAST
 from loadkit.verdict.summary import Summary
@@ -48,7 +48,7 @@ def killed(folder: Path, seconds: int) -> Summary:
     Each of three users says the next thing 0.3 to 0.5 s after the answer came.
     """
     chance, clock = Random(3), Clock()
-    server = Drift(DriftDials(per_hour=GROWTH_PER_HOUR), clock, TruthLog(None))
+    server = Decline(DriftDials(per_hour=GROWTH_PER_HOUR), clock, TruthLog(None))
     stages = [{"duration": length, "users": TALKERS} for length in (0, 600)]
     load = Load.model_validate({"stages": stages, "warmup": WARMUP})
     master = Master(folder, load, limits=[("drift.response.p50", 50.0)])

@@ -12,8 +12,8 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.results import file_lock
 from loadkit.results import journal as module
-from loadkit.results.journal import JOURNAL, Journal, hold
-from loadkit.results.line_file import Lines
+from loadkit.results.journal import JOURNAL, RunJournal, hold
+from loadkit.results.line_file import LineFile
 
 HEAD = {"interval": 1.0}
 
@@ -35,7 +35,7 @@ def kinds(folder: Path) -> list[str]:
 
 def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
     """And with all that is known at that moment, be it nothing."""
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     head = {"schema": "loadkit.journal/2", "interval": 1.0, "locked": True}
     assert records(tmp_path)[0] == ("head", head)
     assert kinds(tmp_path) == ["head", "known", "state"]
@@ -44,7 +44,7 @@ def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
 
 def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
     """A kill a moment later loses nothing of it."""
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     report = interval()
     journal.add("w", 7, 1.5, report)
     kind, content = records(tmp_path)[-1]
@@ -54,7 +54,7 @@ def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
 
 def test_a_tick_tells_what_has_changed(tmp_path: Path) -> None:
     """What was said is not said again."""
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     journal.tick(1.0, {"users": 5, "load": {"model": "closed"}})
     journal.tick(2.0, {"users": 6, "load": {"model": "closed"}})
     assert [content for kind, content in records(tmp_path) if kind == "tick"] == [
@@ -69,7 +69,7 @@ def test_a_new_file_takes_the_place_of_one_that_has_grown(
 ) -> None:
     """It begins with the ledger as it is, and its size does not hang on how long the run was."""
     monkeypatch.setattr(module, "GROWTH", 3000)
-    journal, ledger, sizes = Journal(tmp_path, HEAD), Ledger(), []
+    journal, ledger, sizes = RunJournal(tmp_path, HEAD), Ledger(), []
     for seq in range(1, 200):
         ledger.add("w", seq, interval(), float(seq))
         journal.add("w", seq, float(seq), interval())
@@ -102,7 +102,7 @@ def test_what_comes_in_while_a_new_file_is_written_is_in_it(
             assert kinds(tmp_path)[-1] == "interval"
             return
 
-    journal = Journal(tmp_path, HEAD, pause=lambda: None)
+    journal = RunJournal(tmp_path, HEAD, pause=lambda: None)
     journal._pause = meanwhile
     journal.renew(Ledger())
     assert kinds(tmp_path) == ["head", "known", "state", "interval"]
@@ -114,7 +114,7 @@ def test_who_is_stopped_while_writing_a_new_file_leaves_the_old_one(
 ) -> None:
     """At the end of a run the greenlet that writes is killed wherever it is."""
     monkeypatch.setattr(module, "GROWTH", 0)
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     journal.add("w", 1, 1.0, interval())
 
     def killed() -> None:
@@ -133,13 +133,13 @@ def test_a_full_disk_ends_it_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says why and what to do; what was written stays."""
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     journal.add("w", 1, 1.0, interval())
 
-    def full(self: Lines, text: object) -> None:
+    def full(self: LineFile, text: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Lines, "append", full)
+    monkeypatch.setattr(LineFile, "append", full)
     journal.add("w", 2, 2.0, interval())
     journal.tick(2.0, {})
     journal.renew(Ledger())
@@ -154,11 +154,11 @@ def test_a_disk_that_is_full_from_the_start_is_told_too(
 ) -> None:
     """There is no journal then, and no trace of one."""
 
-    def full(self: Lines, text: object) -> None:
+    def full(self: LineFile, text: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Lines, "append", full)
-    journal = Journal(tmp_path, HEAD)
+    monkeypatch.setattr(LineFile, "append", full)
+    journal = RunJournal(tmp_path, HEAD)
     journal.add("w", 1, 1.0, interval())
     assert journal.failed is not None
     assert list(tmp_path.iterdir()) == []
@@ -169,7 +169,7 @@ def test_nobody_takes_up_the_journal_of_a_run_that_goes_on(
 ) -> None:
     """Nor after a new file took its place; and one at a time once the run is over."""
     monkeypatch.setattr(module, "GROWTH", 0)
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     path = tmp_path / JOURNAL
     with hold(path) as over:
         assert not over
@@ -196,7 +196,7 @@ def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
         monkeypatch.setattr(file_lock.fcntl, "flock", none if without in (side, "both") else locks)
 
     flock("writer")
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     assert journal.failed is None
     flock("reader")
     writes = iter(range(3))
@@ -214,6 +214,6 @@ def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
 
 
 def test_a_run_that_ends_in_order_leaves_none(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, HEAD)
+    journal = RunJournal(tmp_path, HEAD)
     journal.remove()
     assert list(tmp_path.iterdir()) == []

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from loadkit.results.line_file import Lines, whole, written
+from loadkit.results.line_file import LineFile, whole, written
 
 
 def test_a_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
     """Nothing waits in a buffer for the file's end."""
-    lines = Lines(tmp_path / "file")
+    lines = LineFile(tmp_path / "file")
     lines.append("one\n")
     lines.append(b"two\n")
     assert (tmp_path / "file").read_text() == "one\ntwo\n"
@@ -22,7 +22,7 @@ def test_it_goes_on_at_the_end(tmp_path: Path) -> None:
     """What is there stays."""
     path = tmp_path / "file"
     path.write_text("one\n")
-    lines = Lines(path, go_on=True)
+    lines = LineFile(path, go_on=True)
     lines.append("two\n")
     lines.close()
     assert path.read_text() == "one\ntwo\n"
@@ -30,7 +30,7 @@ def test_it_goes_on_at_the_end(tmp_path: Path) -> None:
 
 def test_half_a_line_is_cut_off_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the disk has room for some of it; what comes later is not written."""
-    lines = Lines(tmp_path / "file")
+    lines = LineFile(tmp_path / "file")
     lines.append("one\n")
     rooms = iter([2])
 

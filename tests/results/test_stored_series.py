@@ -12,7 +12,7 @@ from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.results.series import TIMELINE, Series
 from loadkit.results.stored_series import read_rows
-from loadkit.soak.run_analysis import Chronicle
+from loadkit.soak.run_analysis import RunAnalysis
 
 from .master import STARTED
 
@@ -72,7 +72,7 @@ def test_every_row_is_there_with_its_counts_and_its_latencies(
 
 def test_incidents_drift_and_load_are_found_again(rows: list[Row], folder: Path) -> None:
     """The same windows with the same causes, and the same slopes but for rounding."""
-    live, again = Chronicle(), Chronicle()
+    live, again = RunAnalysis(), RunAnalysis()
     live.add(rows)
     again.add(read_rows(folder))
     (incident,) = live.incidents.to_dicts()

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from loadkit.security.escaping import (
-    Lines,
+    SafeLines,
     block,
     code,
     in_json,
@@ -138,7 +138,7 @@ def commands(line: str) -> bool:
 def test_no_line_is_a_command_however_it_is_written(texts: list[str], sizes: list[int]) -> None:
     """A line may go out in parts of any size, and be broken anywhere."""
     whole, at = "\n".join(texts), 0
-    out, told = Lines(), ""
+    out, told = SafeLines(), ""
     for number in range(len(whole)):
         size = sizes[number % len(sizes)]
         told += out(whole[at : at + size])
@@ -150,12 +150,12 @@ def test_no_line_is_a_command_however_it_is_written(texts: list[str], sizes: lis
 def test_what_is_no_command_is_left_alone() -> None:
     """A namespace, a heading, a time."""
     text = "std::error\n## [a]\n12:30\n# vso\nsection: 1\n"
-    assert Lines()(text) == text
+    assert SafeLines()(text) == text
 
 
 def test_our_own_command_is_passed_and_what_follows_is_looked_at() -> None:
     """In the same line, and in the next."""
-    out = Lines()
+    out = SafeLines()
     out.passed("::error::ours\n")
     assert out("::warning::theirs") == r":\:warning::theirs"
     out.passed("\n##")
@@ -259,5 +259,5 @@ def test_the_work_grows_with_the_text_and_no_faster(unit: str) -> None:
     looked for the end of it would take an hour.
     """
     text = f"a{unit * (100_000 // len(unit))}b"
-    for told in (markdown(text), code(text), printed(text), in_json(text), Lines()(text)):
+    for told in (markdown(text), code(text), printed(text), in_json(text), SafeLines()(text)):
         assert told.strip(" `")[0] == "a"

@@ -14,8 +14,8 @@ from loadkit.simulator import Dials, load_dials
 from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.truth_log import TruthLog
-from loadkit.simulator.session.session import Session
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.session.session import ServerSession
+from loadkit.simulator.shared import SharedState
 
 QUICK = (
     "agent.join=1s",
@@ -133,17 +133,17 @@ class World:
         self.dials: Dials = load_dials(None, [*QUICK, *settings])
         self.clock = HandClock()
         self.truth = TruthLog(truth)
-        self.registry = Registry(Setting.of(self.dials, self.clock, self.truth))
+        self.registry = Registry(SharedState.of(self.dials, self.clock, self.truth))
 
-    def session(self, *, streaming: bool = False) -> Session:
+    def session(self, *, streaming: bool = False) -> ServerSession:
         return self.registry.create("owner", streaming=streaming)
 
-    def connect(self, session: Session, cursor: int = 0) -> Ear:
+    def connect(self, session: ServerSession, cursor: int = 0) -> Ear:
         ear = Ear()
         session.attach(ear, cursor)
         return ear
 
-    def greeted(self, *, streaming: bool = False) -> tuple[Session, Ear]:
+    def greeted(self, *, streaming: bool = False) -> tuple[ServerSession, Ear]:
         """A session whose agent has joined and finished its greeting, and an ear on it."""
         session = self.session(streaming=streaming)
         ear = self.connect(session)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from loadkit.simulator.app.connection_observer import Witness
+from loadkit.simulator.app.connection_observer import ConnectionObserver
 
 from .doubles import HandClock
 
@@ -45,13 +45,13 @@ def test_everything_is_passed_on_and_stamped_before_anybody_works_on_it() -> Non
     clock = HandClock()
     inner = Inner(clock)
     line = Line(inner)
-    witness = Witness(line, clock)
-    assert line.protocol is witness
-    assert witness.read_at == 100.0
+    observer = ConnectionObserver(line, clock)
+    assert line.protocol is observer
+    assert observer.read_at == 100.0
     clock.advance(5)
-    witness.data_received(b"one")
-    assert witness.read_at == 105.0
-    witness.eof_received()
+    observer.data_received(b"one")
+    assert observer.read_at == 105.0
+    observer.eof_received()
     assert inner.told == [("data", b"one", 105.0), ("eof", None, 106.0)]
 
 
@@ -60,7 +60,7 @@ def test_the_reason_of_a_loss_is_kept(error: Exception | None) -> None:
     """None is an orderly end."""
     clock = HandClock()
     inner = Inner(clock)
-    witness = Witness(Line(inner), clock)
-    witness.connection_lost(error)
-    assert witness.error is error
+    observer = ConnectionObserver(Line(inner), clock)
+    observer.connection_lost(error)
+    assert observer.error is error
     assert inner.told == [("lost", error, 100.0)]

@@ -6,14 +6,14 @@ import orjson
 import pytest
 
 from loadkit.simulator.app.truth_log import TruthLog
-from loadkit.simulator.faults.decline import Drift, DriftDials
+from loadkit.simulator.faults.decline import Decline, DriftDials
 
 from .doubles import JOIN, HandClock, World, says
 
 
-def drift(**dials: float) -> tuple[Drift, HandClock]:
+def drift(**dials: float) -> tuple[Decline, HandClock]:
     clock = HandClock()
-    return Drift(DriftDials.model_validate(dials), clock, TruthLog(None)), clock
+    return Decline(DriftDials.model_validate(dials), clock, TruthLog(None)), clock
 
 
 def test_nothing_drifts_unless_it_is_turned_on() -> None:
@@ -82,7 +82,7 @@ def test_the_leak_ends_in_refusals_and_is_written_down_once(tmp_path: Path) -> N
     path = tmp_path / "truth"
     with TruthLog(path) as truth:
         clock = HandClock()
-        one = Drift(DriftDials(sessions_until_refusal=3), clock, truth)
+        one = Decline(DriftDials(sessions_until_refusal=3), clock, truth)
         for _ in range(5):
             one.created()
     records = [orjson.loads(line) for line in path.read_bytes().splitlines()]

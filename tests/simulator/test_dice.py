@@ -9,7 +9,7 @@ from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.faults.dials import FaultDials
 from loadkit.simulator.faults.dice import Faults, rates
-from loadkit.simulator.session.session import Session
+from loadkit.simulator.session.session import ServerSession
 
 from .checker import Checker
 from .doubles import END, HEARTBEAT, JOIN, Ear, HandClock, World, says
@@ -63,7 +63,7 @@ class Visit:
     def __init__(self, folder: Path, *dials: str, streaming: bool = False) -> None:
         self._path = folder / "truth.jsonl"
         self.world = World("seed=3", *dials, truth=self._path)
-        self.session: Session = self.world.session(streaming=streaming)
+        self.session: ServerSession = self.world.session(streaming=streaming)
         self.checker = Checker(streaming=streaming)
         self._heard = 0
         self.ear = self.world.connect(self.session)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.simulator.session.event_log import Journal, parse_cursor
+from loadkit.simulator.session.event_log import SessionLog, parse_cursor
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_no_cursor_is_ever_an_error(text: str) -> None:
 def test_the_replay_is_what_came_after_the_cursor_in_order_whatever_was_skipped(
     length: int, cursor: int, skipped: set[int]
 ) -> None:
-    journal, kept = Journal(), list[int]()
+    journal, kept = SessionLog(), list[int]()
     for sequence in range(1, length + 1):
         assert journal.last == sequence - 1
         if sequence in skipped:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from loadkit.simulator.session.session import Reason, Session
+from loadkit.simulator.session.session import Reason, ServerSession
 
 from .doubles import END, JOIN, Ear, World, says
 
@@ -21,7 +21,7 @@ ASKED = ["USER_MESSAGE", "POLY_AGENT_TRIGGERED_HANDOFF"]
 ACCEPTED = [*ASKED, "POLY_AGENT_LEFT", "HANDOFF_ACCEPTED", "HANDOFF_QUEUE_STATUS"]
 
 
-def asked(world: World, *, streaming: bool = False) -> tuple[Session, Ear, int]:
+def asked(world: World, *, streaming: bool = False) -> tuple[ServerSession, Ear, int]:
     """A greeted session that has asked for a person, and where that is among its events."""
     session, ear = world.greeted(streaming=streaming)
     before = len(ear.events)

@@ -9,7 +9,7 @@ import pytest
 from loadkit.errors import UsageError
 from loadkit.simulator import load_dials
 from loadkit.simulator.app.truth_log import TruthLog
-from loadkit.simulator.faults.incidents import Incident, Incidents
+from loadkit.simulator.faults.incidents import IncidentSchedule, ServerIncident
 
 from .doubles import END, JOIN, HandClock, World, says
 
@@ -21,14 +21,14 @@ class House:
         self._clock = clock
         self.diary: list[tuple[float, str, str]] = []
 
-    def befall(self, incident: Incident) -> None:
+    def befall(self, incident: ServerIncident) -> None:
         self.diary.append((self._clock.now() - 100, "begins", incident.kind))
 
-    def recover(self, incident: Incident) -> None:
+    def recover(self, incident: ServerIncident) -> None:
         self.diary.append((self._clock.now() - 100, "ends", incident.kind))
 
 
-def plan(text: str) -> tuple[Incident, ...]:
+def plan(text: str) -> tuple[ServerIncident, ...]:
     return load_dials(None, [f"incidents={text}"]).incidents
 
 
@@ -42,7 +42,7 @@ def test_each_begins_and_ends_in_its_own_time_whatever_their_order() -> None:
     """The list may be in any order; time is what counts."""
     clock = HandClock()
     house = House(clock)
-    Incidents(TWO, clock, TruthLog(None)).start(house)
+    IncidentSchedule(TWO, clock, TruthLog(None)).start(house)
     clock.advance(200)
     assert house.diary == [
         (30, "begins", "restart"),
@@ -55,7 +55,7 @@ def test_each_begins_and_ends_in_its_own_time_whatever_their_order() -> None:
 def test_whoever_asks_is_told_what_is_under_way_and_for_how_long() -> None:
     """Nothing, mostly."""
     clock = HandClock()
-    incidents = Incidents(TWO, clock, TruthLog(None))
+    incidents = IncidentSchedule(TWO, clock, TruthLog(None))
     incidents.start(House(clock))
     assert (incidents.now, incidents.left) == (None, 0.0)
     clock.advance(65)
@@ -69,7 +69,7 @@ def test_the_truth_has_both_ends(tmp_path: Path) -> None:
     """For a report's windows to be held against."""
     path, clock = tmp_path / "truth", HandClock()
     with TruthLog(path) as truth:
-        Incidents(TWO, clock, truth).start(House(clock))
+        IncidentSchedule(TWO, clock, truth).start(House(clock))
         clock.advance(200)
     records = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     assert [(one["kind"], one["incident"], one["at"] - 100) for one in records] == [
@@ -84,7 +84,7 @@ def test_once_stopped_nothing_more_happens() -> None:
     """Not even the end of what is under way: the server is gone."""
     clock = HandClock()
     house = House(clock)
-    incidents = Incidents(TWO, clock, TruthLog(None))
+    incidents = IncidentSchedule(TWO, clock, TruthLog(None))
     incidents.start(house)
     clock.advance(35)
     incidents.stop()

@@ -1,12 +1,12 @@
 """How many sessions a server keeps, and which it drops for a new one."""
 
 from loadkit.simulator.app.registry import Registry
-from loadkit.simulator.session.session import Session
+from loadkit.simulator.session.session import ServerSession
 
 from .doubles import World
 
 
-def full(world: World, *, most: int) -> tuple[Registry, list[Session]]:
+def full(world: World, *, most: int) -> tuple[Registry, list[ServerSession]]:
     registry = world.registry
     registry._most = most
     return registry, [world.session() for _ in range(most)]

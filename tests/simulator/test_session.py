@@ -14,7 +14,7 @@ from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATIO
 from loadkit.simulator.session import session as session_module
 from loadkit.simulator.session.agent import LONGEST_LINE
 from loadkit.simulator.session.events import MALFORMED
-from loadkit.simulator.session.session import Reason, Session
+from loadkit.simulator.session.session import Reason, ServerSession
 
 from .doubles import END, HEARTBEAT, JOIN, Ear, World, client_event, says, sequences
 
@@ -491,7 +491,7 @@ def test_a_session_with_a_history_without_end_is_told_so_and_can_still_end(
     assert ear.types[-1] == "SESSION_END"
 
 
-def world_size(session: Session) -> int:
+def world_size(session: ServerSession) -> int:
     """Of all that a new socket is told, in bytes."""
     return sum(len(frame.plain) for frame in session._channel.replay(0))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loadkit.simulator.app.tokens import (
     DEFAULT_CONNECTOR_TOKEN,
     DEFAULT_HOST_IDENTIFIER,
-    Credentials,
+    ConnectorCredentials,
     Tokens,
 )
 
@@ -63,35 +63,35 @@ def test_no_text_crashes_the_check(text: str) -> None:
     ],
 )
 def test_the_registered_host_and_those_below_it_are_admitted(host: str, admitted: bool) -> None:
-    assert Credentials("token", "shop.example").admits(host) is admitted
+    assert ConnectorCredentials("token", "shop.example").admits(host) is admitted
 
 
 def test_credentials_come_from_the_environment_or_are_the_defaults() -> None:
     given_ = {"POLY_CONNECTOR_TOKEN": "secret", "POLY_HOST_IDENTIFIER": "shop.example"}
-    assert tuple(Credentials.from_environment(given_)) == ("secret", "shop.example")
+    assert tuple(ConnectorCredentials.from_environment(given_)) == ("secret", "shop.example")
     defaults = (DEFAULT_CONNECTOR_TOKEN, DEFAULT_HOST_IDENTIFIER)
-    assert tuple(Credentials.from_environment({})) == defaults
-    assert tuple(Credentials.from_environment({"POLY_CONNECTOR_TOKEN": ""})) == defaults
+    assert tuple(ConnectorCredentials.from_environment({})) == defaults
+    assert tuple(ConnectorCredentials.from_environment({"POLY_CONNECTOR_TOKEN": ""})) == defaults
 
 
 def test_only_the_connectors_own_token_is_known() -> None:
-    credentials = Credentials("secret", "shop.example")
+    credentials = ConnectorCredentials("secret", "shop.example")
     assert credentials.knows("secret")
     assert not credentials.knows("Secret")
     assert not credentials.knows("sécret")
 
 
 def test_credentials_do_not_show_the_token() -> None:
-    assert "secret" not in repr(Credentials("secret", "shop.example"))
+    assert "secret" not in repr(ConnectorCredentials("secret", "shop.example"))
 
 
 @pytest.mark.parametrize("text", ["\udcff\udcfe", "e30.e30.\udcff", "é", "W1tb" * 2000 + ".e.e"])
 def test_what_is_no_text_or_no_json_that_ends_is_nobodys_token(text: str) -> None:
     """Headers hold any bytes."""
     assert Tokens(60).identify(text) is None
-    assert not Credentials().knows(text)
+    assert not ConnectorCredentials().knows(text)
 
 
 def test_a_connector_token_of_any_bytes_is_known_again() -> None:
     """The environment holds any bytes too, and gives them in the same way."""
-    assert Credentials(connector_token="\udcff").knows("\udcff")
+    assert ConnectorCredentials(connector_token="\udcff").knows("\udcff")

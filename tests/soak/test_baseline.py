@@ -9,19 +9,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binom, poisson
 
-from loadkit.soak.baseline import SURE, Usual, unlikely
+from loadkit.soak.baseline import SURE, Baseline, unlikely
 
 
-def learnt(counts: list[float], exposure: float = 10.0) -> Usual:
-    usual = Usual()
+def learnt(counts: list[float], exposure: float = 10.0) -> Baseline:
+    usual = Baseline()
     for count in counts:
         usual.learn(count, exposure)
     return usual
 
 
-def known(count: float, exposure: float) -> Usual:
+def known(count: float, exposure: float) -> Baseline:
     """One that has learnt just this."""
-    usual = Usual()
+    usual = Baseline()
     usual.learn(count, exposure)
     return usual
 
@@ -60,7 +60,7 @@ class TestSurprise:
 
     def test_is_nothing_where_nothing_is_known_or_nothing_ever_happened(self) -> None:
         """A first row has nothing to be compared with."""
-        assert Usual().surprise(5, 1.0) == 0
+        assert Baseline().surprise(5, 1.0) == 0
         assert known(0, 10.0).surprise(0, 1.0) == 0
 
     def test_is_smaller_where_events_come_in_groups(self) -> None:
@@ -88,8 +88,8 @@ class TestWhatIsLearnt:
 
     def test_is_nothing_at_first(self) -> None:
         """And the dispersion that of Poisson."""
-        assert Usual().expected(10.0) == 0
-        assert Usual().dispersion == 1
+        assert Baseline().expected(10.0) == 0
+        assert Baseline().dispersion == 1
 
 
 @given(count=st.integers(0, 300), mean=st.floats(0.01, 300))

@@ -17,7 +17,7 @@ from loadkit.measure.age_bands import AGES
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.report.drift import rows, told
-from loadkit.soak.drift import Drift, Figure, analyse
+from loadkit.soak.drift import Drift, DriftFigure, analyse
 from loadkit.soak.metric_series import LEAST
 from loadkit.soak.windows import Window, Windows
 from loadkit.stats.distribution import Distribution
@@ -348,7 +348,7 @@ def test_figures_of_a_whole_run_come_from_its_rows() -> None:
     found, _ = by_age(old=1.0, later=1.3)
     figure = found.figures["response.p50"]
     assert (found.from_s, found.to_s, found.window_s) == (0.0, 400.0, 8.0)  # two of four seconds
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, DriftFigure)
     assert figure.drifts == "line"
     # 1.3 to the power of t is a rise by 26.3 % of its median over the run.
     assert figure.percent_per_hour * 400 / 3600 == pytest.approx(26.3, abs=6)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from loadkit.figures import Phase
-from loadkit.soak.metric_series import LEAST, Course, courses
+from loadkit.soak.metric_series import LEAST, MetricSeries, metric_series
 from loadkit.soak.windows import Window
 from loadkit.stats.sketch import Sketch, Sketches
 
@@ -27,11 +27,11 @@ def latency(samples: int) -> Sketches:
     return Sketches({Phase.RESPONSE: Sketch([(800_000, samples)])} if samples else {})
 
 
-def found(steady: Sequence[Window]) -> dict[str, Course]:
-    return {course.name: course for course in courses(steady)}
+def found(steady: Sequence[Window]) -> dict[str, MetricSeries]:
+    return {course.name: course for course in metric_series(steady)}
 
 
-def lengths(course: Course) -> set[float]:
+def lengths(course: MetricSeries) -> set[float]:
     return {window.seconds for window in course.windows}
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from loadkit.soak.recovery_time import SLACK, Recovery, usual_p95
+from loadkit.soak.recovery_time import SLACK, RecoveryTime, usual_p95
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Tally
 
@@ -31,7 +31,7 @@ BEFORE = usual_p95([spread(100, 1.0, seed) for seed in range(30)])
 def recovered(
     slow: list[bool], *, each: int = 50, over_from: int = 0, begin: float = 0.0
 ) -> float | None:
-    recovery = Recovery(BEFORE)
+    recovery = RecoveryTime(BEFORE)
     for second, is_slow in enumerate(slow):
         row = spread(each, 5.0 if is_slow else 1.0, seed=second) if each else None
         recovery.add(float(second), row, over=second >= over_from)
@@ -50,7 +50,7 @@ def test_the_usual_p95_is_that_of_all_rows_together() -> None:
 def test_a_few_samples_have_no_p95() -> None:
     """Then there is nothing to come back to, and nothing is told."""
     assert usual_p95([spread(50, 1.0), None]) is None
-    recovery = Recovery(None)
+    recovery = RecoveryTime(None)
     recovery.add(0.0, spread(100, 1.0), over=True)
     assert recovery.settled
     assert recovery.to_dict(0.0) == {}
@@ -97,7 +97,7 @@ def test_few_answers_are_looked_at_together() -> None:
 
 def test_time_is_counted_from_the_begin_of_the_incident() -> None:
     """Rows have seconds of the run."""
-    recovery = Recovery(BEFORE)
+    recovery = RecoveryTime(BEFORE)
     for second in range(100, 120):
         recovery.add(float(second), spread(100, 5.0 if second < 110 else 1.0), over=True)
     assert recovery.to_dict(100.0)["response_back_s"] == 10
@@ -105,7 +105,7 @@ def test_time_is_counted_from_the_begin_of_the_incident() -> None:
 
 def test_it_does_not_grow_while_an_incident_goes_on() -> None:
     """A target that stays slow for hours, or silent."""
-    recovery, row = Recovery(BEFORE), spread(1, 5.0)
+    recovery, row = RecoveryTime(BEFORE), spread(1, 5.0)
     for second in range(2000):
         recovery.add(float(second), row, over=False)
     tracemalloc.start()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.stats.dense_histogram import Buckets
+from loadkit.stats.dense_histogram import DenseHistogram
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import HIGHEST, Tally
 
@@ -37,7 +37,7 @@ def every_bucket() -> list[int]:
 @given(st.lists(values, max_size=80), st.lists(values, max_size=80))
 def test_they_count_as_a_dictionary_does(first: list[int], more: list[int]) -> None:
     """One by one and many at a time; what was copied stays as it was."""
-    buckets, known = Buckets(HIGHEST), Counter(map(lowest_of, first))
+    buckets, known = DenseHistogram(HIGHEST), Counter(map(lowest_of, first))
     buckets.add([number for pair in known.items() for number in pair])
     before = buckets.copy()
     for lowest in map(lowest_of, more):
@@ -52,7 +52,7 @@ def test_they_count_as_a_dictionary_does(first: list[int], more: list[int]) -> N
 
 def test_every_place_is_found_for_many_as_for_one() -> None:
     """By the exponent of a double, which must not round at any border."""
-    buckets, every = Buckets(HIGHEST), every_bucket()
+    buckets, every = DenseHistogram(HIGHEST), every_bucket()
     buckets.add([number for count, lowest in enumerate(every, 1) for number in (lowest, count)])
     assert [buckets[lowest] for lowest in every] == [*range(1, len(every) + 1)]
 
@@ -60,7 +60,7 @@ def test_every_place_is_found_for_many_as_for_one() -> None:
 @pytest.mark.parametrize("pairs", [[5], [1, 2, 3], [HIGHEST * 2, 1]])
 def test_what_are_no_buckets_are_refused(pairs: list[int]) -> None:
     with pytest.raises((ValueError, IndexError)):
-        Buckets(HIGHEST).add(pairs)
+        DenseHistogram(HIGHEST).add(pairs)
 
 
 def test_a_lasting_distribution_tells_the_same_as_any_and_stays_small() -> None:
@@ -77,7 +77,7 @@ def test_a_lasting_distribution_tells_the_same_as_any_and_stays_small() -> None:
         plain.add(tally.to_wire())
     for one in (lasting, plain):
         one.record_whole(12_345)
-    assert isinstance(lasting.counts, Buckets)
+    assert isinstance(lasting.counts, DenseHistogram)
     assert isinstance(plain.counts, dict)
     assert len(plain.counts) > 20_000
     assert lasting.stats() == plain.stats()

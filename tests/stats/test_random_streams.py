@@ -6,7 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from loadkit.stats.random_streams import SLOTS, Chance, exponential, lognormal, person_rng, share_of
+from loadkit.stats.random_streams import (
+    SLOTS,
+    RandomStream,
+    exponential,
+    lognormal,
+    person_rng,
+    share_of,
+)
 
 from .spread import ONE_IN_TWENTY, distance, uniform
 from .spread import exponential as exponential_cdf
@@ -36,24 +43,24 @@ class TestStreams:
         """Pinned: a change here makes every old run impossible to repeat."""
         assert person_rng(7, "u", 3).random() == 0.5639321832433105
         assert share_of(7, "u", 3) == 0.5377598993689399
-        assert Chance(person_rng(7, "u", 3)).draws(5)[2] == 0.25311029830481857
+        assert RandomStream(person_rng(7, "u", 3)).draws(5)[2] == 0.25311029830481857
 
 
 class TestDraws:
     def test_a_number_is_drawn_the_same_whatever_was_drawn_before(self):
-        one, other = (Chance(person_rng(1, "u")) for _ in range(2))
+        one, other = (RandomStream(person_rng(1, "u")) for _ in range(2))
         backwards = [one.draws(number) for number in reversed(range(9))]
         assert backwards == [other.draws(number) for number in range(9)][::-1]
 
     def test_draws_are_uniform_and_never_an_end_of_the_interval(self):
-        chance = Chance(person_rng(1))
+        chance = RandomStream(person_rng(1))
         drawn = [u for number in range(1000) for u in chance.draws(number)]
         assert len(drawn) == 1000 * SLOTS
         assert distance(drawn, uniform(0, 1)) < ONE_IN_TWENTY
         assert 0 < min(drawn) < max(drawn) < 1
 
     def test_a_slot_of_one_number_says_nothing_about_the_next(self):
-        chance = Chance(person_rng(4))
+        chance = RandomStream(person_rng(4))
         below = [draws[0] < 0.5 for draws in map(chance.draws, range(4000))]
         repeats = sum(a == b for a, b in pairwise(below))
         assert repeats / 3999 == pytest.approx(0.5, abs=0.03)
@@ -66,7 +73,7 @@ class TestDraws:
 class TestShapes:
     @staticmethod
     def uniforms() -> list[float]:
-        chance = Chance(person_rng(5))
+        chance = RandomStream(person_rng(5))
         return [chance.draws(number)[0] for number in range(4000)]
 
     def test_a_log_normal_has_its_median_and_sigma(self):

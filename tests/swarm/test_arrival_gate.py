@@ -10,7 +10,7 @@ import pytest
 from loadkit.figures import Count
 from loadkit.profile.arrivals import Arrivals, ClassDraw
 from loadkit.profile.tables import Load
-from loadkit.swarm.worker.arrival_gate import Gate, share_of_cap
+from loadkit.swarm.worker.arrival_gate import ArrivalGate, share_of_cap
 
 MIX = {"CompleteChat": 3.0, "IdleChat": 1.0}
 
@@ -28,7 +28,7 @@ def load(rate: float = 20.0, **other: Any) -> Load:
     return Load.model_validate({"model": "open", "stages": stages} | other)
 
 
-def run(gate: Gate) -> None:
+def run(gate: ArrivalGate) -> None:
     """Let everything happen that is due; with the test's clock nothing need be waited for."""
     for _ in range(5):
         gevent.sleep(0)
@@ -41,7 +41,7 @@ class Evening:
         self.counts = Counts()
         self.now = 50.0 + at
         self.came: list[tuple[str, int, float]] = []
-        self.gate = Gate(plan, MIX, visit or self.stay, self.counts, 50.0, lambda: self.now)
+        self.gate = ArrivalGate(plan, MIX, visit or self.stay, self.counts, 50.0, lambda: self.now)
 
     def stay(self, name: str, number: int, due: float) -> None:
         self.came.append((name, number, due))

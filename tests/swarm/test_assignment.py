@@ -5,7 +5,7 @@ import json
 import pytest
 
 from loadkit.profile.tables import Stage
-from loadkit.swarm.workers.assignment import Deal
+from loadkit.swarm.workers.assignment import Assignment
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from loadkit.swarm.workers.assignment import Deal
 def test_it_arrives_as_it_was_sent(stages: tuple[Stage, ...] | None) -> None:
     """In plain types, with the stages where they grow in mid-run."""
     plain = None if stages is None else [stage.model_dump() for stage in stages]
-    sent = Deal("2026", 12.5, 1, 3, 13.0, late=True, stages=plain)
-    arrived = Deal.from_wire(json.loads(json.dumps(sent.to_wire())))
+    sent = Assignment("2026", 12.5, 1, 3, 13.0, late=True, stages=plain)
+    arrived = Assignment.from_wire(json.loads(json.dumps(sent.to_wire())))
     assert arrived == sent
     assert arrived.load_stages() == stages

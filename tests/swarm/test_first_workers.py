@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadkit.swarm.workers.first_workers import Muster
+from loadkit.swarm.workers.first_workers import FirstWorkers
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ from loadkit.swarm.workers.first_workers import Muster
 def test_it_is_told_now_and_then_and_given_up_in_time(
     patience: float, here: int, said: dict[int, str]
 ) -> None:
-    muster = Muster(2, patience)
+    first_workers = FirstWorkers(2, patience)
     words = {}
     for second in range(70):
-        word = muster.look(second, here)
+        word = first_workers.look(second, here)
         if word is not None:
             words[second] = word
             if word.last:
@@ -32,8 +32,8 @@ def test_it_is_told_now_and_then_and_given_up_in_time(
 
 def test_workers_that_die_again_and_again_are_not_waited_for() -> None:
     """Each has been started again once, and one of them twice."""
-    muster = Muster(2, 0)
-    first, second = muster.look(1, 1, 1), muster.look(2, 0, 2)
+    first_workers = FirstWorkers(2, 0)
+    first, second = first_workers.look(1, 1, 1), first_workers.look(2, 0, 2)
     assert first is not None
     assert (first.last, first.text) == (False, "1 worker died and is started again")
     assert second is not None
@@ -42,6 +42,6 @@ def test_workers_that_die_again_and_again_are_not_waited_for() -> None:
 
 
 def test_who_died_and_is_there_again_is_forgotten() -> None:
-    muster = Muster(1, 0)
-    muster.look(1, 0, 1)
-    assert muster.look(2, 1) is None
+    first_workers = FirstWorkers(1, 0)
+    first_workers.look(1, 0, 1)
+    assert first_workers.look(2, 1) is None

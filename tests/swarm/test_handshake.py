@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadkit.profile.profile import Profile, load_profile
-from loadkit.swarm.workers.handshake import Hello, objection
+from loadkit.swarm.workers.handshake import WorkerHello, objection
 
 TEXT = """# Does it work?
 [load]
@@ -28,7 +28,7 @@ def a_profile(folder: Path, text: str = TEXT, name: str = "tiny") -> Profile:
 def test_one_that_runs_the_same_is_let_in(tmp_path: Path) -> None:
     asked = a_profile(tmp_path)
     for own in (None, json.dumps(asked.outline)):
-        assert objection("w1", Hello("1.0", CLASSES, own), "1.0", asked) is None
+        assert objection("w1", WorkerHello("1.0", CLASSES, own), "1.0", asked) is None
 
 
 def test_one_that_says_nothing_does_not_run_this_tool(tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_one_that_says_nothing_does_not_run_this_tool(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", ["0.9", "1.1"])
 def test_another_version_is_named_with_both_numbers(tmp_path: Path, there: str) -> None:
-    said = objection("w1", Hello(there, CLASSES), "1.0", a_profile(tmp_path))
+    said = objection("w1", WorkerHello(there, CLASSES), "1.0", a_profile(tmp_path))
     assert said == f"w1 runs loadkit {there}, the master 1.0: install the same version on both"
 
 
 def test_another_profile_is_named(tmp_path: Path) -> None:
     own = json.dumps(a_profile(tmp_path, name="other").outline)
-    said = objection("w1", Hello("1.0", CLASSES, own), "1.0", a_profile(tmp_path))
+    said = objection("w1", WorkerHello("1.0", CLASSES, own), "1.0", a_profile(tmp_path))
     assert said is not None
     assert "w1 was started with the profile 'other', this run's is 'tiny': start it without" in said
 
@@ -53,22 +53,22 @@ def test_another_profile_is_named(tmp_path: Path) -> None:
 def test_a_profile_that_was_edited_is_named_with_what_differs(tmp_path: Path) -> None:
     asked = a_profile(tmp_path)
     own = a_profile(tmp_path, TEXT.replace("users = 5", "users = 6") + "[human]\ndrafts = 0.5")
-    said = objection("w1", Hello("1.0", CLASSES, json.dumps(own.outline)), "1.0", asked)
+    said = objection("w1", WorkerHello("1.0", CLASSES, json.dumps(own.outline)), "1.0", asked)
     assert said is not None
     assert "another 'tiny' (it differs in human.drafts, load.stages)" in said
 
 
 def test_a_missing_user_class_is_named_if_somebody_is_to_be_of_it(tmp_path: Path) -> None:
     """HandoffChat has no weight, so nobody needs it."""
-    said = objection("w1", Hello("1.0", ("CompleteChat",)), "1.0", a_profile(tmp_path))
+    said = objection("w1", WorkerHello("1.0", ("CompleteChat",)), "1.0", a_profile(tmp_path))
     assert said == "w1 has no user class StreamingChat: start it with the master's locustfile"
 
 
 def test_a_hello_survives_the_wire() -> None:
-    hello = Hello("1.0", CLASSES, "{}")
-    assert Hello.from_wire({**hello.to_wire(), "classes": list(CLASSES)}) == hello
+    hello = WorkerHello("1.0", CLASSES, "{}")
+    assert WorkerHello.from_wire({**hello.to_wire(), "classes": list(CLASSES)}) == hello
 
 
 def test_what_another_version_says_is_understood_as_far_as_it_goes(tmp_path: Path) -> None:
-    hello = Hello.from_wire({"version": "7.0", "and": "more"})
+    hello = WorkerHello.from_wire({"version": "7.0", "and": "more"})
     assert objection("w1", hello, "1.0", a_profile(tmp_path)) is not None

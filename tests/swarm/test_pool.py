@@ -13,9 +13,9 @@ from loadkit import __version__
 from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.swarm.workers import pool
-from loadkit.swarm.workers.assignment import Deal
-from loadkit.swarm.workers.handshake import Hello
-from loadkit.swarm.workers.pool import Crew
+from loadkit.swarm.workers.assignment import Assignment
+from loadkit.swarm.workers.handshake import WorkerHello
+from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.verdict.run_facts import Absence
 
@@ -72,7 +72,7 @@ class Runner:
         self.listeners[kind](environment=None, msg=Message(kind, data, worker))
 
     def says_hello(self, worker: str, version: str = __version__) -> None:
-        self.says(worker, HELLO, Hello(version, ("CompleteChat",)).to_wire())
+        self.says(worker, HELLO, WorkerHello(version, ("CompleteChat",)).to_wire())
 
     def quits(self, worker: str) -> None:
         self.handle_message(worker, Message("quit", None, worker))
@@ -101,13 +101,13 @@ def runner() -> Runner:
 
 
 @pytest.fixture
-def a_crew(runner: Runner, profile: Profile) -> Crew:
-    return Crew(runner, lambda: profile)  # type: ignore[arg-type]
+def a_crew(runner: Runner, profile: Profile) -> WorkerPool:
+    return WorkerPool(runner, lambda: profile)  # type: ignore[arg-type]
 
 
 class TestWhoConnects:
     def test_is_unknown_to_locust_until_it_has_said_hello(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """It gets an answer at once: without one it never comes to the point of saying anything."""
         runner.connects("a")
@@ -117,7 +117,7 @@ class TestWhoConnects:
 
     @pytest.mark.parametrize("kind", ["heartbeat", "stats", "spawning", "exception", "quit", SORRY])
     def test_is_not_heard_before_it_has_said_hello(
-        self, a_crew: Crew, runner: Runner, kind: str
+        self, a_crew: WorkerPool, runner: Runner, kind: str
     ) -> None:
         """Locust's listener ends with a message of a shape that it does not know."""
         runner.state = STATE_RUNNING
@@ -126,30 +126,30 @@ class TestWhoConnects:
 
     @pytest.mark.parametrize("data", [None, [], "x", 7])
     def test_does_not_say_hello_by_anything_but_one(
-        self, a_crew: Crew, runner: Runner, data: Any
+        self, a_crew: WorkerPool, runner: Runner, data: Any
     ) -> None:
         """What is in no shape of ours is of nobody who can take part."""
         runner.connects("a")
         runner.says("a", HELLO, data)
-        assert (runner.ready, a_crew.roster.refused) == ([], {})
+        assert (runner.ready, a_crew.membership.refused) == ([], {})
 
-    def test_is_let_in_at_once_the_next_time(self, a_crew: Crew, runner: Runner) -> None:
+    def test_is_let_in_at_once_the_next_time(self, a_crew: WorkerPool, runner: Runner) -> None:
         """Locust says the same at the end of each run."""
         runner.joins("a")
         runner.connects("a")
         assert runner.ready == ["a", "a"]
 
     def test_is_sent_away_with_the_reason_if_it_runs_something_else(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         runner.connects("a")
         runner.says_hello("a", version="0.0.1")
         assert runner.ready == []
         assert "a runs loadkit 0.0.1" in runner.told(LEAVE)["a"]["text"]
-        assert list(a_crew.roster.refused) == ["a"]
+        assert list(a_crew.membership.refused) == ["a"]
 
     def test_is_sent_away_in_locusts_words_if_it_never_says_hello(
-        self, a_crew: Crew, runner: Runner, monkeypatch: pytest.MonkeyPatch
+        self, a_crew: WorkerPool, runner: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         runner.connects("a")
         a_crew.begin("run", dealt_out_anew=False)
@@ -158,10 +158,10 @@ class TestWhoConnects:
         monkeypatch.setattr(pool, "HELLO_WITHIN", -1.0)
         a_crew.look(2.0)
         assert [(msg.type, msg.node_id) for msg in runner.sent] == [("quit", "a")]
-        assert "does not run loadkit's locustfile" in a_crew.roster.refused["a"]
+        assert "does not run loadkit's locustfile" in a_crew.membership.refused["a"]
 
     def test_may_go_before_the_run_without_an_end_to_the_master(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """Locust would end itself with the last of them, and hear nobody who comes later."""
         runner.joins("a")
@@ -173,7 +173,7 @@ class TestWhoConnects:
         assert runner.gone == ["b"]
 
     def test_is_sent_away_before_the_run_too_if_it_never_says_hello(
-        self, a_crew: Crew, runner: Runner, monkeypatch: pytest.MonkeyPatch
+        self, a_crew: WorkerPool, runner: Runner, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The master would wait for it without a word."""
         monkeypatch.setattr(pool, "HELLO_WITHIN", -1.0)
@@ -187,22 +187,22 @@ class TestWhoConnects:
         def none() -> Profile:
             raise UsageError("no profile")
 
-        Crew(runner, none)  # type: ignore[arg-type]
+        WorkerPool(runner, none)  # type: ignore[arg-type]
         runner.joins("a")
         assert runner.ready == ["a"]
 
 
 class TestARun:
-    def test_is_dealt_out_in_even_shares(self, a_crew: Crew, runner: Runner) -> None:
+    def test_is_dealt_out_in_even_shares(self, a_crew: WorkerPool, runner: Runner) -> None:
         for worker in "ab":
             runner.joins(worker)
         a_crew.begin("run", dealt_out_anew=True)
-        deals = {worker: Deal.from_wire(data) for worker, data in runner.told(DEAL).items()}
-        assert deals == {"a": Deal("run", 0, 0, 2), "b": Deal("run", 0, 1, 2)}
+        deals = {worker: Assignment.from_wire(data) for worker, data in runner.told(DEAL).items()}
+        assert deals == {"a": Assignment("run", 0, 0, 2), "b": Assignment("run", 0, 1, 2)}
 
     @pytest.mark.parametrize(("anew", "told"), [(True, {"a", "b", "c"}), (False, {"c"})])
     def test_is_dealt_out_anew_to_all_in_the_open_model_when_somebody_comes(
-        self, a_crew: Crew, runner: Runner, anew: bool, told: set[str]
+        self, a_crew: WorkerPool, runner: Runner, anew: bool, told: set[str]
     ) -> None:
         for worker in "ab":
             runner.joins(worker)
@@ -210,12 +210,12 @@ class TestARun:
         runner.said.clear()
         runner.joins("c")
         a_crew.look(4.0)
-        deals = {worker: Deal.from_wire(data) for worker, data in runner.told(DEAL).items()}
+        deals = {worker: Assignment.from_wire(data) for worker, data in runner.told(DEAL).items()}
         assert set(deals) == told
-        assert deals["c"] == Deal("run", 4.0, 2, 3, 4.0 + pool.DEAL_AHEAD, late=True)
+        assert deals["c"] == Assignment("run", 4.0, 2, 3, 4.0 + pool.DEAL_AHEAD, late=True)
 
     def test_refuses_at_its_start_who_cannot_live_its_profile(
-        self, a_crew: Crew, runner: Runner, profile: Profile
+        self, a_crew: WorkerPool, runner: Runner, profile: Profile
     ) -> None:
         """The profile may be another than when the worker came."""
         runner.joins("a")
@@ -225,7 +225,7 @@ class TestARun:
         assert (list(runner.clients), runner.told(DEAL)) == ([], {})
 
     def test_goes_on_without_a_worker_that_gives_up_by_itself(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """It lacks the secrets, for one."""
         runner.joins("a")
@@ -233,11 +233,11 @@ class TestARun:
         a_crew.begin("run", dealt_out_anew=False)
         runner.says("a", SORRY, {"text": "a cannot take part: no token"})
         a_crew.look(1.0)
-        assert a_crew.roster.present == ["b"]
+        assert a_crew.membership.present == ["b"]
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
 
     def test_counts_no_users_of_a_worker_that_has_fallen_silent(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """Locust still believes in them for some seconds."""
         for worker in "ab":
@@ -251,7 +251,7 @@ class TestARun:
         assert a_crew.users_at_work(4.0) == 5
 
     def test_names_who_was_lost_with_the_sessions_of_its_last_report(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         for worker in "ab":
             runner.joins(worker)
@@ -264,7 +264,7 @@ class TestARun:
         assert (loss.worker, loss.at_s, loss.sessions_live) == ("b", 6.5, 7)
 
     def test_keeps_locust_from_forgetting_a_missing_worker(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """A minute later it would deal all users out as if from nothing."""
         runner.joins("a")
@@ -274,7 +274,7 @@ class TestARun:
         assert runner.clients["a"].heartbeat == pool.NEVER_FORGOTTEN
 
     def test_waits_at_its_end_for_those_alone_who_can_still_hand_over(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         for worker in "ab":
             runner.joins(worker)
@@ -285,7 +285,9 @@ class TestARun:
         assert runner.told(FINISH) == {None: {"run": "run", "at_once": False, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
 
-    def test_in_a_hurry_waits_for_nobodys_sessions(self, a_crew: Crew, runner: Runner) -> None:
+    def test_in_a_hurry_waits_for_nobodys_sessions(
+        self, a_crew: WorkerPool, runner: Runner
+    ) -> None:
         """Also if it waits already: the drain ends in time, and who is silent is a loss."""
         runner.joins("a")
         a_crew.begin("run", dealt_out_anew=False)
@@ -298,14 +300,14 @@ class TestARun:
         assert runner.told(FINISH) == {None: {"run": "run", "at_once": True, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["a"]
 
-    def test_acknowledges_each_report(self, a_crew: Crew, runner: Runner) -> None:
+    def test_acknowledges_each_report(self, a_crew: WorkerPool, runner: Runner) -> None:
         a_crew.acknowledge(Message("x", {"run": "run", "seq": 3, "interval": {}}, "a"))
         assert runner.told(ACK) == {"a": {"run": "run", "seq": 3}}
 
 
 class TestARunWithoutWorkers:
     def test_is_one_from_the_last_word_of_the_last_of_them(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         """And until another one is there, to whom Locust hands out the users anew."""
         for worker in "ab":
@@ -315,30 +317,30 @@ class TestARunWithoutWorkers:
         a_crew.hear("b", 6.25, 3)
         runner.clients["a"].state = STATE_MISSING
         a_crew.look(7.0)
-        assert a_crew.roster.absence is None
+        assert a_crew.membership.absence is None
         runner.clients["b"].state = STATE_MISSING
         a_crew.look(11.0)
         a_crew.look(12.0)
-        assert a_crew.roster.absences == [Absence(6.2)]
+        assert a_crew.membership.absences == [Absence(6.2)]
         runner.joins("c")
         a_crew.look(14.04)
         gevent.sleep(0)
-        assert a_crew.roster.absence is None
-        assert a_crew.roster.absences == [Absence(6.2, 14.0)]
+        assert a_crew.membership.absence is None
+        assert a_crew.membership.absences == [Absence(6.2, 14.0)]
         assert runner.started == [9]
 
     def test_is_one_from_its_start_where_all_are_refused(
-        self, a_crew: Crew, runner: Runner
+        self, a_crew: WorkerPool, runner: Runner
     ) -> None:
         runner.joins("a")
         a_crew.begin("run", dealt_out_anew=False)
         runner.says("a", SORRY, {"text": "a cannot take part: no token"})
         a_crew.look(1.0)
-        assert a_crew.roster.absence == Absence(0.0)
+        assert a_crew.membership.absence == Absence(0.0)
 
     @pytest.mark.parametrize("finished", [True, False])
     def test_is_one_at_its_end_where_nobody_handed_over(
-        self, a_crew: Crew, runner: Runner, finished: bool
+        self, a_crew: WorkerPool, runner: Runner, finished: bool
     ) -> None:
         """Whoever was killed in its last seconds is missed only later."""
         runner.joins("a")
@@ -347,4 +349,4 @@ class TestARunWithoutWorkers:
         if finished:
             a_crew.has_finished("a")
         a_crew.losses(60.0)
-        assert a_crew.roster.absences == ([] if finished else [Absence(57.0)])
+        assert a_crew.membership.absences == ([] if finished else [Absence(57.0)])

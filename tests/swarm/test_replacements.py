@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadkit.swarm.workers.replacements import Reserve
+from loadkit.swarm.workers.replacements import Replacements
 from loadkit.verdict.run_facts import Absence
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -35,7 +35,7 @@ class World:
             master_port=20_000,
             loglevel="WARNING",
         )
-        self.reserve = Reserve(options, self.stopped.append)
+        self.reserve = Replacements(options, self.stopped.append)
         monkeypatch.setattr("loadkit.swarm.workers.replacements.lifeline.start", self._start)
         monkeypatch.setattr("loadkit.swarm.workers.replacements.atexit.register", lambda _: None)
 

@@ -7,7 +7,7 @@ from typing import Any
 import gevent
 
 from loadkit.swarm.workers import report_sender as module
-from loadkit.swarm.workers.report_sender import ACK, FAULT, INTERVAL, LAST, OWN_CODE, Courier
+from loadkit.swarm.workers.report_sender import ACK, FAULT, INTERVAL, LAST, OWN_CODE, ReportSender
 
 
 class Runner:
@@ -32,17 +32,17 @@ class Runner:
         return [data["seq"] for kind, data in self.sent if kind == INTERVAL]
 
 
-def worker() -> tuple[Runner, Courier]:
+def worker() -> tuple[Runner, ReportSender]:
     runner = Runner()
-    courier = Courier(runner)  # type: ignore[arg-type]
-    courier.begin("run")
-    return runner, courier
+    sender = ReportSender(runner)  # type: ignore[arg-type]
+    sender.begin("run")
+    return runner, sender
 
 
 def test_intervals_are_numbered_from_one_and_carry_their_run() -> None:
-    runner, courier = worker()
-    courier.deliver({"a": 1})
-    courier.deliver({"b": 2})
+    runner, sender = worker()
+    sender.deliver({"a": 1})
+    sender.deliver({"b": 2})
     assert runner.sent == [
         (INTERVAL, {"run": "run", "seq": 1, "interval": {"a": 1}}),
         (INTERVAL, {"run": "run", "seq": 2, "interval": {"b": 2}}),
@@ -50,51 +50,51 @@ def test_intervals_are_numbered_from_one_and_carry_their_run() -> None:
 
 
 def test_what_is_acknowledged_is_not_sent_again() -> None:
-    runner, courier = worker()
+    runner, sender = worker()
     for seq in range(1, 9):
-        courier.deliver({})
+        sender.deliver({})
         runner.acknowledge(seq)
     assert runner.numbers() == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_what_is_not_acknowledged_is_sent_again_once_newer_ones_went_out() -> None:
-    runner, courier = worker()
+    runner, sender = worker()
     for seq in range(1, 6):
-        courier.deliver({})
+        sender.deliver({})
         if seq != 2:
             runner.acknowledge(seq)
     assert runner.numbers() == [1, 2, 3, 4, 5]
-    courier.deliver({})
+    sender.deliver({})
     assert sorted(runner.numbers()[5:]) == [2, 6]
 
 
 def test_an_acknowledgement_of_an_earlier_run_is_passed_over() -> None:
-    runner, courier = worker()
-    courier.deliver({})
-    courier.begin("next")
+    runner, sender = worker()
+    sender.deliver({})
+    sender.begin("next")
     for _ in range(5):
-        courier.deliver({})
+        sender.deliver({})
     runner.acknowledge(1, run="run")
     assert runner.numbers()[-2:] == [1, 5]  # the next run's first is still open
 
 
 def test_a_new_run_numbers_from_one_and_forgets_what_was_open() -> None:
-    runner, courier = worker()
-    courier.deliver({"old": 1})
-    courier.begin("next")
+    runner, sender = worker()
+    sender.deliver({"old": 1})
+    sender.begin("next")
     runner.sent.clear()
     for _ in range(3):
-        courier.deliver({"new": 1})
+        sender.deliver({"new": 1})
     assert runner.numbers() == [1, 2, 3]
     assert {data["run"] for _, data in runner.sent} == {"next"}
 
 
 def test_the_end_says_which_was_the_last_and_returns_when_all_are_acknowledged() -> None:
-    runner, courier = worker()
-    courier.deliver({})
-    courier.deliver({})
+    runner, sender = worker()
+    sender.deliver({})
+    sender.deliver({})
     runner.acknowledge(1)
-    waiting = gevent.spawn(courier.settle)
+    waiting = gevent.spawn(sender.settle)
     gevent.sleep(0)
     assert runner.sent[-1] == (LAST, {"run": "run", "seq": 2})
     assert not waiting.dead
@@ -104,8 +104,8 @@ def test_the_end_says_which_was_the_last_and_returns_when_all_are_acknowledged()
 
 
 def test_at_the_end_what_was_lost_on_the_way_is_sent_until_it_arrives(monkeypatch: Any) -> None:
-    runner, courier = worker()
-    courier.deliver({})
+    runner, sender = worker()
+    sender.deliver({})
     times = 0
 
     def arrive_the_second_time(kind: str, data: dict[str, Any]) -> None:
@@ -116,38 +116,38 @@ def test_at_the_end_what_was_lost_on_the_way_is_sent_until_it_arrives(monkeypatc
                 gevent.spawn(runner.acknowledge, 1)
 
     runner.on_send = arrive_the_second_time
-    monkeypatch.setattr(courier, "_settled", Impatient())
+    monkeypatch.setattr(sender, "_settled", Impatient())
     with gevent.Timeout(5):
-        courier.settle()
+        sender.settle()
     assert runner.numbers() == [1, 1, 1]
 
 
 def test_a_master_that_is_gone_is_not_waited_for_for_ever(monkeypatch: Any) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.02)
-    runner, courier = worker()
-    courier.deliver({})
-    monkeypatch.setattr(courier, "_settled", Impatient())
+    runner, sender = worker()
+    sender.deliver({})
+    monkeypatch.setattr(sender, "_settled", Impatient())
     with gevent.Timeout(5):
-        courier.settle()
+        sender.settle()
     assert runner.numbers()[0] == 1
 
 
 def test_a_master_that_is_known_to_be_gone_is_not_waited_for() -> None:
-    _, courier = worker()
-    courier.deliver({})
-    waiting = gevent.spawn(courier.settle)
+    _, sender = worker()
+    sender.deliver({})
+    waiting = gevent.spawn(sender.settle)
     gevent.sleep(0)
     assert not waiting.dead
-    courier.abandon()
+    sender.abandon()
     waiting.join(5)
     assert waiting.dead
 
 
 def test_a_fault_names_its_run() -> None:
-    runner, courier = worker()
+    runner, sender = worker()
     said = {"text": "ValueError: oh", "trace": "Traceback …"}
-    courier.fault(**said)
-    courier.own_code(**said)
+    sender.fault(**said)
+    sender.own_code(**said)
     assert runner.sent == [(kind, {"run": "run", **said}) for kind in (FAULT, OWN_CODE)]
 
 

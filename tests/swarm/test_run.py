@@ -16,8 +16,8 @@ from loadkit.profile.profile import load_profile
 from loadkit.readiness.foresight import Doubt
 from loadkit.results.rebuild import rebuild
 from loadkit.swarm.run import Run
-from loadkit.swarm.run_files import Folder
-from loadkit.swarm.workers.membership import Roster
+from loadkit.swarm.run_files import RunFiles
+from loadkit.swarm.workers.membership import Membership
 from loadkit.verdict.run_facts import Loss
 
 PROFILE = """[load]
@@ -51,7 +51,7 @@ class World:
         self.run = Run(
             load_profile(str(path)),
             TARGET,
-            Folder(self.folder),
+            RunFiles(self.folder),
             strict=strict,
             pause=self._pause,
             doubts=doubts,
@@ -87,7 +87,7 @@ class World:
 
 class TestItsEnd:
     def told(self, world: World) -> dict[str, Any]:
-        world.run.conclude(Roster(), [])
+        world.run.conclude(Membership(), [])
         return world.written("summary.json")
 
     def test_in_its_time_is_no_stop(self, world: World) -> None:
@@ -129,11 +129,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def test_its_summary_is_of_what_the_workers_measured(world: World) -> None:
     """And says for how long, and against whom."""
     world.report(6.0, 0.25, 0.5, 0.75)
-    world.run.look(6.0, 4, Roster())
+    world.run.look(6.0, 4, Membership())
     world.at(7.5)
     world.run.end()
     world.at(9.0)  # what is handed over after the end makes it no longer
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     assert world.run.summary is not None
     assert world.run.unwritten is None
     told = world.written("summary.json")
@@ -152,7 +152,7 @@ def test_what_was_foreseen_stands_in_its_files(tmp_path: Path, strict: bool) -> 
     world = World(tmp_path, strict=strict, doubts=[hangs, short])
     world.report(6.0, 0.25, 0.5)
     world.at(20.0)
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     assert world.written("run.json")["warnings"] == [
         "a turn that hangs cannot be lost; set conversation.patience to 5s",
         "response p50: about 3 samples in the 15s measured; have 9 users",
@@ -167,7 +167,7 @@ def test_a_doubt_that_did_not_come_true_is_no_reason(tmp_path: Path) -> None:
     world = World(tmp_path, doubts=[Doubt("response.p50", "about 3 samples", "have 9 users")])
     world.report(6.0, *[0.25] * 7)
     world.at(20.0)
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     assert "as foreseen" not in json.dumps(world.written("summary.json"))
 
 
@@ -180,7 +180,7 @@ def test_a_report_that_comes_twice_counts_once(world: World) -> None:
 def test_a_report_after_the_end_writes_no_file(world: World) -> None:
     """It is too late for the journal, which is deleted, and for the summary."""
     world.report(6.0, 0.25)
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     before = {path.name: path.read_bytes() for path in world.folder.iterdir()}
     world.report(7.0, 0.25)
     assert {path.name: path.read_bytes() for path in world.folder.iterdir()} == before
@@ -189,7 +189,7 @@ def test_a_report_after_the_end_writes_no_file(world: World) -> None:
 def test_it_stands_in_its_files_as_of_its_last_look(world: World) -> None:
     """Which is all that is left of it when its process is killed."""
     world.report(6.0, 0.25, 0.5)
-    world.run.look(6.0, 4, Roster())
+    world.run.look(6.0, 4, Membership())
     left = Path(shutil.copytree(world.folder, world.folder.with_name("left")))
     found = rebuild(left, [])
     assert found.cut is not None
@@ -205,7 +205,7 @@ def test_what_a_worker_says_of_itself_stays_until_it_says_something_else(world: 
 
 
 def test_lost_workers_are_in_the_summary(world: World) -> None:
-    world.run.conclude(Roster(), [Loss("w2", 3.5, 7)])
+    world.run.conclude(Membership(), [Loss("w2", 3.5, 7)])
     told = world.written("summary.json")["generator"]["workers_lost"]
     assert told == [{"worker": "w2", "at_s": 3.5, "sessions_live": 7}]
 
@@ -224,7 +224,7 @@ class TestAnObjective:
     def test_that_stays_broken_makes_a_run_hopeless_once(self, world: World) -> None:
         """After the warm-up and the grace; and the summary says why it ended."""
         assert self.hopeless(world, 2.0, lambda second: True) == [8]
-        world.run.conclude(Roster(), [])
+        world.run.conclude(Membership(), [])
         told = world.written("summary.json")
         assert "ended after 8 s: response p50" in told["stopped_early"]
         assert told["verdict"]["exit_code"] == 1
@@ -244,7 +244,7 @@ def test_what_cannot_be_written_is_told(world: World, monkeypatch: pytest.Monkey
         raise UsageError("cannot write summary.json") from OSError(errno.EACCES, "denied")
 
     monkeypatch.setattr("loadkit.swarm.run.write", full)
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     assert world.run.unwritten == "cannot write summary.json"
     assert world.run.summary is not None
 
@@ -252,6 +252,6 @@ def test_what_cannot_be_written_is_told(world: World, monkeypatch: pytest.Monkey
 def test_failures_come_with_their_examples(world: World) -> None:
     world.recorder.fail(Failure.UNANSWERED, "no answer within 30 s")
     world.report(6.0, 0.25)
-    world.run.conclude(Roster(), [])
+    world.run.conclude(Membership(), [])
     assert world.written("summary.json")["errors"] == {"unanswered": 1}
     assert "no answer within 30 s" in json.dumps(world.written("run.json")["examples"])

@@ -10,16 +10,16 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
-from loadkit.results.line_file import Lines
+from loadkit.results.line_file import LineFile
 from loadkit.swarm import run_files as module
-from loadkit.swarm.run_files import Folder
+from loadkit.swarm.run_files import RunFiles
 
 STARTED = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    begun = Folder(tmp_path)
+def folder(tmp_path: Path) -> Iterator[RunFiles]:
+    begun = RunFiles(tmp_path)
     begun.begin(STARTED, lambda: None, {})
     yield begun
     begun.finish(lambda _: None)
@@ -29,7 +29,7 @@ def names(path: Path) -> set[str]:
     return {each.name for each in path.iterdir()}
 
 
-def test_the_journal_is_deleted_once_all_is_written(folder: Folder, tmp_path: Path) -> None:
+def test_the_journal_is_deleted_once_all_is_written(folder: RunFiles, tmp_path: Path) -> None:
     """It is there all the time that the rest is being written."""
     seen: list[set[str]] = []
     assert folder.finish(lambda path: seen.append(names(path))) is None
@@ -38,7 +38,7 @@ def test_the_journal_is_deleted_once_all_is_written(folder: Folder, tmp_path: Pa
 
 
 def test_what_could_not_be_written_can_be_made_from_the_journal(
-    folder: Folder, tmp_path: Path
+    folder: RunFiles, tmp_path: Path
 ) -> None:
     """Once whoever may mend it has done so."""
 
@@ -51,7 +51,7 @@ def test_what_could_not_be_written_can_be_made_from_the_journal(
 
 @pytest.mark.parametrize("room", [True, False])
 def test_on_a_full_disk_the_results_take_the_journals_room(
-    folder: Folder, tmp_path: Path, room: bool
+    folder: RunFiles, tmp_path: Path, room: bool
 ) -> None:
     """If that is not enough either, the journal is put back."""
     journal = (tmp_path / "journal.jsonl").read_bytes()
@@ -69,15 +69,15 @@ def test_on_a_full_disk_the_results_take_the_journals_room(
 
 
 def test_a_full_disk_is_told_once_of_each_file(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: RunFiles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And the run goes on."""
 
-    def full(self: Lines, text: object) -> None:
+    def full(self: LineFile, text: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Lines, "append", full)
+        patch.setattr(LineFile, "append", full)
         for second in range(3):
             folder.look(float(second), [], {"users": second}, Ledger())
     assert [record.message.count("journal.jsonl: No space") for record in caplog.records] == [1]
@@ -87,7 +87,7 @@ def test_the_log_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """The oldest words go first."""
     monkeypatch.setattr(module, "LOG_BYTES", 1000)
     monkeypatch.setattr(module, "LOG_FILES", 3)
-    folder = Folder(tmp_path)
+    folder = RunFiles(tmp_path)
     folder.begin(STARTED, lambda: None, {})
     for number in range(500):
         logging.getLogger("loadkit.test").warning("line %d", number)
@@ -102,7 +102,7 @@ def test_the_log_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_log_without_room_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Else each line would be told to have failed; and the end of the run would, too."""
     (tmp_path / "loadkit.log").symlink_to("/dev/full")
-    folder = Folder(tmp_path)
+    folder = RunFiles(tmp_path)
     folder.begin(STARTED, lambda: None, {})
     logging.getLogger("loadkit.test").warning("a word")
     assert folder.finish(lambda _: None) is None

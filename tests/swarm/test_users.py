@@ -9,9 +9,9 @@ from locust import User
 import loadkit.swarm.users as module
 from loadkit.capacity.controller import for_search, of_a_step
 from loadkit.profile.profile import Profile, load_profile
-from loadkit.profile.scenario import Errand, Outing
+from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.readiness.foresight import foresee
-from loadkit.swarm.users import ChatUser, outings
+from loadkit.swarm.users import ChatUser, session_kinds
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "profiles").glob("*.toml"))
@@ -37,15 +37,15 @@ class Plain(User):
 
 def test_a_class_lives_what_its_attributes_say() -> None:
     """And one that is none of ours lives no session."""
-    assert outings([Kiosk, Plain]) == {"Kiosk": Outing("Kiosk", Errand.IDLE, tabs=1)}
+    assert session_kinds([Kiosk, Plain]) == {"Kiosk": SessionKind("Kiosk", Errand.IDLE, tabs=1)}
 
 
 def test_every_class_that_comes_with_the_tool_lives_sessions() -> None:
-    assert len(outings(CLASSES)) == len(CLASSES) == 8
+    assert len(session_kinds(CLASSES)) == len(CLASSES) == 8
 
 
 def doubts(profile: Profile) -> list[str]:
-    return list(map(str, foresee(profile, outings([*CLASSES, Kiosk]))))
+    return list(map(str, foresee(profile, session_kinds([*CLASSES, Kiosk]))))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -67,14 +67,14 @@ def test_the_documentation_shows_some() -> None:
 
 def test_the_first_step_of_the_shipped_search_reaches_its_samples() -> None:
     profile = for_search(load_profile(str(ROOT / "profiles" / "capacity.toml")))
-    assert list(of_a_step(profile, outings(CLASSES))) == []
+    assert list(of_a_step(profile, session_kinds(CLASSES))) == []
 
 
 def test_a_step_that_is_too_short_is_told(tmp_path: Path) -> None:
     """What it lacks to be judged, and a patience that outlasts it."""
     sets = ["capacity.measure=2s", "capacity.start=10"]
     profile = for_search(load_profile(str(ROOT / "profiles" / "capacity.toml"), overrides=sets))
-    patience, *objectives = of_a_step(profile, outings(CLASSES))
+    patience, *objectives = of_a_step(profile, session_kinds(CLASSES))
     assert "conversation.patience (10s) is no shorter than those 2s" in patience.why
     assert [doubt.metric for doubt in objectives] == ["response.p95", "first_chunk.p95"]
     assert all("in the 6s measured" in doubt.why for doubt in objectives)  # at most thrice as long

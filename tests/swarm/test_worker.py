@@ -12,7 +12,7 @@ import pytest
 from loadkit.chat.effects import Finish
 from loadkit.figures import Count, Ending
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, Outing, Worker
+from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, SessionKind, Worker
 
 
 @pytest.fixture
@@ -170,4 +170,4 @@ def test_it_is_wound_down_once(ending: Worker) -> None:
 def test_nobody_begins_a_session_any_more(ending: Worker) -> None:
     ending.wind_down(0.0)
     with pytest.raises(gevent.GreenletExit):
-        ending.converse(0.0, Outing("CompleteChat"), 0)
+        ending.converse(0.0, SessionKind("CompleteChat"), 0)

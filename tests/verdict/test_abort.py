@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.verdict.abort import Watch
+from loadkit.verdict.abort import AbortWatch
 from loadkit.verdict.slo import SloLine
 
 GOOD = SloLine("response.p95", 500, 400.0, "pass", 1000, 90)
@@ -31,7 +31,7 @@ def test_an_objective_ends_the_run_once_broken_for_the_whole_grace(
     looks: list[tuple[float, SloLine]], ends_at: float | None
 ) -> None:
     """One row a case: looks at a clock in seconds, with a grace of 30 s."""
-    watch = Watch(30)
+    watch = AbortWatch(30)
     found = [(now, watch.look(now, [line])) for now, line in looks]
     ends = [(now, line) for now, line in found if line is not None]
     assert ends[:1] == ([] if ends_at is None else [(ends_at, BROKEN)])
@@ -39,7 +39,7 @@ def test_an_objective_ends_the_run_once_broken_for_the_whole_grace(
 
 def test_objectives_are_watched_apart() -> None:
     """Two that take turns at being broken are never broken for long."""
-    watch = Watch(10)
+    watch = AbortWatch(10)
     fine = SloLine("errors", 0, 0, "pass")
     for now in range(0, 100, 5):
         turn = [BROKEN, fine] if now % 10 else [GOOD, ERRORS]
@@ -48,7 +48,7 @@ def test_objectives_are_watched_apart() -> None:
 
 def test_of_several_the_one_that_broke_first_is_named() -> None:
     """It is likely to be the cause of the others."""
-    watch = Watch(10)
+    watch = AbortWatch(10)
     assert watch.look(0, [GOOD, ERRORS]) is None
     assert watch.look(5, [BROKEN, ERRORS]) is None
     assert watch.look(20, [BROKEN, ERRORS]) is ERRORS
@@ -56,7 +56,7 @@ def test_of_several_the_one_that_broke_first_is_named() -> None:
 
 def test_the_line_is_told_as_it_stands_now() -> None:
     """The reader wants the figure that ended the run, not that of half a minute before."""
-    watch = Watch(10)
+    watch = AbortWatch(10)
     assert watch.look(0, [BROKEN]) is None
     worse = SloLine("response.p95", 500, 9000.0, "fail", 2000, 90)
     assert watch.look(10, [worse]) is worse
@@ -64,7 +64,7 @@ def test_the_line_is_told_as_it_stands_now() -> None:
 
 def test_only_the_objectives_that_were_named_can_end_a_run() -> None:
     """The others are for the verdict."""
-    watch = Watch(10, ["errors"])
+    watch = AbortWatch(10, ["errors"])
     assert watch.look(0, [BROKEN]) is None
     assert watch.look(50, [BROKEN]) is None
     assert watch.look(60, [BROKEN, ERRORS]) is None
@@ -76,7 +76,7 @@ def test_it_ends_at_the_first_look_after_a_grace_of_nothing_but_broken(
     lines: list[SloLine],
 ) -> None:
     """By a plain reading of the whole past: eleven looks in a row, a second apart."""
-    watch = Watch(10)
+    watch = AbortWatch(10)
     for now, line in enumerate(lines):
         unbroken = now >= 10 and all(past is BROKEN for past in lines[now - 10 : now + 1])
         assert (watch.look(now, [line]) is not None) is unbroken

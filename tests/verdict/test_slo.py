@@ -15,7 +15,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope
 from loadkit.profile.metrics import RATIOS, MetricError
-from loadkit.soak.drift import Drift, Figure
+from loadkit.soak.drift import Drift, DriftFigure
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Tally
 from loadkit.verdict.slo import SloLine, judge
@@ -292,9 +292,9 @@ class TestCounts:
         assert line("sessions.peak_concurrent", 2, measured).actual == 2
 
 
-def figure(percent: float, low: float, high: float) -> Figure:
+def figure(percent: float, low: float, high: float) -> DriftFigure:
     """A figure that drifts by so many percent an hour, and what else does not matter here."""
-    return Figure(
+    return DriftFigure(
         "ms", 100, percent, percent, (low, high), 0.5, "no", None, None, None,
         100, 100, 100, 100, 0, None, 1, 96,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from loadkit.errors import RemoteError
 from loadkit.figures import Count, Phase, Wait
 from loadkit.net.http.rest import Api
 from loadkit.net.http.token import expired, expiry
-from loadkit.net.interfaces import Itinerary, Recorder, Setting
+from loadkit.net.interfaces import RecorderLike, SessionContext, SessionPlan
 from loadkit.security import redaction
 
 __all__ = ["Entry", "count_status", "enter", "refreshed"]
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
         Args:
             cursor: the sequence after which events are wanted; 0 for all.
-            style: how it is written; see `Setting.cursor`.
+            style: how it is written; see `SessionContext.cursor`.
         """
         query = {"access_token": self.token, "session_id": self.session_id}
         if cursor:
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
         return perf_counter() + wait if wait > 0 else inf
 
 
-def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
+def refreshed(setting: SessionContext, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
     """Take a new token for a session that goes on; it is held as a secret, and the old one is not.
 
     Raises:
@@ -74,7 +74,7 @@ def refreshed(setting: Setting, entry: Entry, waits: Callable[[Wait], object]) -
 
 
 def enter(
-    setting: Setting, due: float, waits: Callable[[Wait], object], itinerary: Itinerary
+    setting: SessionContext, due: float, waits: Callable[[Wait], object], plan: SessionPlan
 ) -> Entry:
     """Ask for a token and for a session.
 
@@ -82,7 +82,7 @@ def enter(
         setting: whom to ask, and where the figures go.
         due: when the plan wanted it to begin (seconds, monotonic).
         waits: told of each call, before it is made.
-        itinerary: of who comes.
+        plan: of who comes.
 
     Raises:
         RemoteError: it was refused, or did not come about, however often it was tried.
@@ -97,9 +97,9 @@ def enter(
     def session() -> str:
         return api.create_session(
             token,
-            streaming=itinerary.streaming,
+            streaming=plan.streaming,
             platform=setting.platform,
-            device=itinerary.device,
+            device=plan.device,
         )
 
     api = Api(setting.target, setting.credentials, retrying=refused)
@@ -131,7 +131,7 @@ def enter(
     return Entry(token, session_id, api.correlation_id)
 
 
-def count_status(recorder: Recorder, error: RemoteError) -> None:
+def count_status(recorder: RecorderLike, error: RemoteError) -> None:
     """Count with which HTTP status something was refused."""
     if error.status is not None:
         recorder.count_named("refused", str(error.status))

@@ -22,7 +22,7 @@ from loadkit.network import DIRECT, Network, Proxy
 from loadkit.security.redaction import spare
 from loadkit.security.textfile import clipped
 
-__all__ = ["Address", "Connection", "Place", "Target", "Way"]
+__all__ = ["Address", "OpenConnection", "Place", "Target", "Way"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _LONGEST_NAME: Final = 253  # RFC 1035, 2.3.4, without its closing dot
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class Connection(NamedTuple):
+class OpenConnection(NamedTuple):
     """A connection to a target.
 
     Attributes:
@@ -188,7 +188,7 @@ class Target:
     def __str__(self) -> str:
         return f"{self.origin}{self.prefix}"
 
-    def connect(self) -> Connection:
+    def connect(self) -> OpenConnection:
         """Open a connection, with TLS where the target has it.
 
         The addresses are taken in turn. One that refuses is followed by the next: a name such as
@@ -211,7 +211,7 @@ class Target:
                 failure = RemoteError(failure.kind, f"{self.proxy}: {failure.detail}")
             raise failure from error
         lost_s = self._learn(reached) if len(addresses) > 1 else 0.0
-        return Connection(self._secured(reached.sock), lost_s)
+        return OpenConnection(self._secured(reached.sock), lost_s)
 
     def _in_turn(self, addresses: tuple[Address, ...]) -> tuple[Address, ...]:
         first = next(self._turns) % len(addresses)

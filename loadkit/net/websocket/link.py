@@ -20,11 +20,11 @@ from loadkit.net.failures import translate
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.flood_allowance import EVENT, Allowance
 from loadkit.net.websocket.frames import Inbox, Traffic, masked
-from loadkit.net.websocket.stream import Stream
-from loadkit.net.websocket.upgrade import Upgraded, forget, upgrade
+from loadkit.net.websocket.stream import ByteStream
+from loadkit.net.websocket.upgrade import Upgrade, forget, upgrade
 from loadkit.protocol import Event, EventType, Flaw, decode
 
-__all__ = ["Closed", "Link", "Traffic"]
+__all__ = ["CloseInfo", "Link", "Traffic"]
 
 MESSAGE_LIMIT: Final = 1 << 20  # bytes; what a client takes when the server announces nothing
 _MOST_BLOCKS: Final = 72  # read after the time is over, or off a broken connection: a whole message
@@ -35,7 +35,7 @@ _MASKS: Final = Random()
 _OPEN: Final = State.OPEN
 
 
-class Closed(NamedTuple):
+class CloseInfo(NamedTuple):
     """How a link ended.
 
     Attributes:
@@ -80,12 +80,12 @@ class Link:
         self,
         sock: Any,
         secure: bool,
-        opened: Upgraded,
+        opened: Upgrade,
         traffic: Traffic,
         allowance: Allowance,
         max_size: int,
     ) -> None:
-        self._stream = Stream(sock, secure=secure, opened_at=opened.stamp, allowance=allowance)
+        self._stream = ByteStream(sock, secure=secure, opened_at=opened.stamp, allowance=allowance)
         self._protocol = opened.protocol
         self._deflate = opened.deflate
         self._traffic = traffic
@@ -95,7 +95,7 @@ class Link:
         self._left = False  # by us
         self.opened_at = opened.stamp
         self.lost_s = 0.0
-        self.closed: Closed | None = None
+        self.closed: CloseInfo | None = None
         # What arrived while nobody was receiving, here together with the 101.
         self._pending = self._inbox.take(opened.rest) or None
         self._answer()
@@ -167,7 +167,7 @@ class Link:
 
     @property
     def stamp(self) -> float:
-        """When the last messages arrived; see `Stream.stamp`."""
+        """When the last messages arrived; see `ByteStream.stamp`."""
         return self._stream.stamp
 
     def receive(self, until: float | None) -> list[bytes | Flaw]:
@@ -330,7 +330,7 @@ class Link:
         self._left = True
 
     def _next_block(self, until: float | None) -> bytes | None:
-        """What is to be taken next: of what was read, else what there is; as `Stream.read`."""
+        """What is to be taken next: of what was read, else what there is; as `ByteStream.read`."""
         if self._inbox.rest:
             self._stream.give_way()
             return self._inbox.rest
@@ -409,11 +409,11 @@ class Link:
             forget(self._protocol)
         return sock
 
-    def _verdict(self) -> Closed:
+    def _verdict(self) -> CloseInfo:
         sent, received = self._protocol.close_sent, self._protocol.close_rcvd
         # Echoing a close, the protocol takes the very object it received for the one it sent.
         if sent is not None and sent is not received and not self._left:
-            return Closed(sent.code, sent.reason, clean=False)
+            return CloseInfo(sent.code, sent.reason, clean=False)
         if received is not None:
-            return Closed(received.code, received.reason, clean=True)
-        return Closed(CloseCode.ABNORMAL_CLOSURE, "", clean=False)
+            return CloseInfo(received.code, received.reason, clean=True)
+        return CloseInfo(CloseCode.ABNORMAL_CLOSURE, "", clean=False)

@@ -16,7 +16,7 @@ from gevent.socket import wait
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
 from loadkit.net.websocket.timestamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 
-__all__ = ["Stream"]
+__all__ = ["ByteStream"]
 
 _BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
 # One for all streams, as nothing gives way between a read and the copy of what came. A new block
@@ -32,7 +32,7 @@ _MOST_AT_ONCE: Final = 4  # blocks read in a row before others have their turn
 _ARRIVALS: Final = ArrivalClock()  # one for all: a step of the wall clock concerns them all
 
 
-class Stream:
+class ByteStream:
     """A connected socket.
 
     Args:

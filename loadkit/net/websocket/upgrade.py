@@ -22,7 +22,7 @@ from loadkit.net.http.target import Target
 from loadkit.net.websocket.deflate import Deflate, Offer
 from loadkit.security.escaping import one_line
 
-__all__ = ["Upgraded", "forget", "upgrade"]
+__all__ = ["Upgrade", "forget", "upgrade"]
 
 _NO_SIZE: Final = re.compile(r"invalid [a-z ]+: (?![0-9a-fA-F]+$)")  # it calls large ones so, too
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
@@ -32,7 +32,7 @@ _PROTOCOL_LOG: Final = logging.getLogger(f"{__name__}.protocol")
 _PROTOCOL_LOG.setLevel(logging.ERROR)
 
 
-class Upgraded(NamedTuple):
+class Upgrade(NamedTuple):
     """What a handshake leaves behind.
 
     Attributes:
@@ -56,7 +56,7 @@ def upgrade(
     max_size: int,
     user_agent: str | None,
     compression: Compression | None,
-) -> Upgraded:
+) -> Upgrade:
     """Ask for a WebSocket. The caller bounds the wait and closes the socket.
 
     Args:
@@ -117,7 +117,7 @@ def upgrade(
     protocol.extensions = handshake.extensions
     agreed = [each for each in handshake.extensions if isinstance(each, Deflate)]
     rest = bytes(answer.partition(b"\r\n\r\n")[2])
-    return Upgraded(protocol, rest, stamp, agreed[0] if agreed else None)
+    return Upgrade(protocol, rest, stamp, agreed[0] if agreed else None)
 
 
 def forget(protocol: Protocol) -> None:

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from loadkit.simulator.app.rest_api import PATIENCE, error
 
-__all__ = ["Connection", "told"]
+__all__ = ["HttpConnection", "told"]
 
 _log = logging.getLogger(__name__)
 
 _WORDS: Final = {400: "malformed request", 504: "timed out"}
 
 
-class Connection(web.RequestHandler):
+class HttpConnection(web.RequestHandler):
     """See `aiohttp.web.RequestHandler`."""
 
     def __init__(self, server: web.Server, **options: Any) -> None:

@@ -4,10 +4,10 @@ import asyncio
 
 from loadkit.simulator.clock import Clock
 
-__all__ = ["Witness"]
+__all__ = ["ConnectionObserver"]
 
 
-class Witness(asyncio.Protocol):
+class ConnectionObserver(asyncio.Protocol):
     """Stands before the protocol of an open connection and lets everything through.
 
     Args:

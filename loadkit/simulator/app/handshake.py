@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, web
 
-__all__ = ["Handshake", "Upgraded", "objection"]
+__all__ = ["AcceptedUpgrade", "Handshake", "objection"]
 
 VERSION: Final = "13"
 _KEY, _VERSION = "Sec-WebSocket-Key", "Sec-WebSocket-Version"
@@ -53,7 +53,7 @@ def objection(request: web.Request) -> Objection | None:
     return None
 
 
-class Upgraded(web.StreamResponse):
+class AcceptedUpgrade(web.StreamResponse):
     """The answer to an opening handshake. What follows it is none of aiohttp's business."""
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -68,7 +68,7 @@ class Handshake(NamedTuple):
         window_bits: the agreed `server_max_window_bits`, 0 without compression.
     """
 
-    answer: Upgraded
+    answer: AcceptedUpgrade
     window_bits: int
 
     @classmethod
@@ -86,7 +86,7 @@ class Handshake(NamedTuple):
             if bits:
                 headers[_EXTENSIONS] = _taken(offer, bits)
                 break
-        answer = Upgraded(status=101, headers=headers)
+        answer = AcceptedUpgrade(status=101, headers=headers)
         answer.force_close()
         return cls(answer, bits)
 

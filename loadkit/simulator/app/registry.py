@@ -3,8 +3,8 @@
 import logging
 from typing import Final
 
-from loadkit.simulator.session.session import NOBODY, Announced, Session
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.session.session import NOBODY, Announced, ServerSession
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["Registry"]
 
@@ -21,10 +21,10 @@ class Registry:
         most: how many are kept; see `make_room`.
     """
 
-    def __init__(self, setting: Setting, most: int = MOST) -> None:
+    def __init__(self, setting: SharedState, most: int = MOST) -> None:
         self._setting, self._most = setting, most
-        self._sessions: dict[str, Session] = {}
-        self._spare: dict[str, Session] = {}
+        self._sessions: dict[str, ServerSession] = {}
+        self._spare: dict[str, ServerSession] = {}
         self._made = self._dropped = 0
 
     def __len__(self) -> int:
@@ -51,10 +51,10 @@ class Registry:
         self._forget(session)
         return True
 
-    def create(self, owner: str, *, streaming: bool, client: Announced = NOBODY) -> Session:
+    def create(self, owner: str, *, streaming: bool, client: Announced = NOBODY) -> ServerSession:
         """A new session that belongs to the token with identity `owner`."""
         self._made += 1
-        session = Session(
+        session = ServerSession(
             owner,
             streaming=streaming,
             # A name of its own: what it draws does not depend on the others' timing.
@@ -67,11 +67,11 @@ class Registry:
         self._setting.drift.created()
         return session
 
-    def find(self, session_id: str) -> Session | None:
+    def find(self, session_id: str) -> ServerSession | None:
         """The session, or None when there is none or it is over."""
         return self._sessions.get(session_id)
 
-    def met(self, session: Session) -> None:
+    def met(self, session: ServerSession) -> None:
         """A socket has come for a session."""
         if session.ended is None:
             self._spare.pop(session.id, None)
@@ -83,7 +83,7 @@ class Registry:
         self._sessions.clear()
         self._spare.clear()
 
-    def _ended(self, session: Session) -> None:
+    def _ended(self, session: ServerSession) -> None:
         dials = self._setting.dials
         linger = dials.ended_session_linger_seconds
         if session.interrupted:  # its client has yet to hear of the end, and not by a 404
@@ -94,6 +94,6 @@ class Registry:
         else:
             self._forget(session)
 
-    def _forget(self, session: Session) -> None:
+    def _forget(self, session: ServerSession) -> None:
         self._sessions.pop(session.id, None)
         self._spare.pop(session.id, None)

@@ -14,11 +14,11 @@ from aiohttp.typedefs import Handler, Middleware
 
 from loadkit.protocol import SIMULATOR
 from loadkit.simulator.app.registry import Registry
-from loadkit.simulator.app.tokens import Credentials, Tokens
+from loadkit.simulator.app.tokens import ConnectorCredentials, Tokens
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.session.session import Announced
-from loadkit.simulator.shared import LONGEST_ID, Setting
-from loadkit.simulator.token_bucket import Bucket
+from loadkit.simulator.shared import LONGEST_ID, SharedState
+from loadkit.simulator.token_bucket import TokenBucket
 
 __all__ = [
     "PATIENCE",
@@ -76,7 +76,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error(refusal.status, refusal.reason, {"Allow": allowed} if allowed else None)
 
 
-def under_incidents(setting: Setting) -> Middleware:
+def under_incidents(setting: SharedState) -> Middleware:
     """What an incident does to every call of either kind, and to the upgrade."""
     incidents = setting.incidents
 
@@ -103,7 +103,11 @@ class Rest:
     """`POST /api/v1/access-token` and `POST /api/v1/sessions`."""
 
     def __init__(
-        self, setting: Setting, credentials: Credentials, tokens: Tokens, registry: Registry
+        self,
+        setting: SharedState,
+        credentials: ConnectorCredentials,
+        tokens: Tokens,
+        registry: Registry,
     ) -> None:
         self._setting, self._credentials = setting, credentials
         self._tokens, self._registry = tokens, registry
@@ -111,8 +115,8 @@ class Rest:
         limits, clock = setting.dials.rate_limit, setting.clock
         self._told = _turned(setting.dials)
         self._buckets = {
-            _TOKEN: Bucket(limits.tokens_per_second, clock),
-            _SESSION: Bucket(limits.sessions_per_second, clock),
+            _TOKEN: TokenBucket(limits.tokens_per_second, clock),
+            _SESSION: TokenBucket(limits.sessions_per_second, clock),
         }
 
     async def access_token(self, request: web.Request) -> web.Response:

@@ -15,16 +15,16 @@ from aiohttp import web
 from loadkit.errors import UsageError
 from loadkit.machine import lifeline
 from loadkit.output import never_wait, say
-from loadkit.simulator.app.connection import Connection, told
+from loadkit.simulator.app.connection import HttpConnection, told
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.rest_api import Rest, correlate, errors_as_json, under_incidents
-from loadkit.simulator.app.tokens import Credentials, Tokens
+from loadkit.simulator.app.tokens import ConnectorCredentials, Tokens
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.app.websocket_endpoint import SocketEndpoint
 from loadkit.simulator.clock import LoopClock, Timer
 from loadkit.simulator.dials import Dials
-from loadkit.simulator.faults.incidents import Incident
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.faults.incidents import ServerIncident
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["Simulator", "serve"]
 
@@ -64,16 +64,16 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
         truth: Path | None = None,
-        credentials: Credentials | None = None,
+        credentials: ConnectorCredentials | None = None,
     ) -> None:
         self._dials, self._host, self._port, self._path = dials, host, port, truth
-        self._credentials = credentials or Credentials.from_environment()
+        self._credentials = credentials or ConnectorCredentials.from_environment()
 
     async def __aenter__(self) -> Self:
         dials = self._dials
         clock = LoopClock(asyncio.get_running_loop())
         self._truth = TruthLog(self._path)
-        self._setting = setting = Setting.of(dials, clock, self._truth)
+        self._setting = setting = SharedState.of(dials, clock, self._truth)
         tokens = Tokens(dials.token_lifetime_seconds)
         self._registry = Registry(setting)
         self._sockets = SocketEndpoint(setting, tokens, self._registry)
@@ -125,7 +125,7 @@ class Simulator:
         self._flushing.cancel()
         self._truth.close()
 
-    def befall(self, incident: Incident) -> None:
+    def befall(self, incident: ServerIncident) -> None:
         """See `House.befall`."""
         if incident.kind == "freeze":
             self._truth.flush()
@@ -135,7 +135,7 @@ class Simulator:
         elif incident.kind == "restart":
             self._restarting = asyncio.create_task(self._go_down(forget=incident.forget))
 
-    def recover(self, incident: Incident) -> None:
+    def recover(self, incident: ServerIncident) -> None:
         """See `House.recover`."""
         if incident.kind == "restart":
             self._restarting = asyncio.create_task(self._come_up())
@@ -165,7 +165,7 @@ class Simulator:
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None
         return await loop.create_server(
-            lambda: Connection(server, loop=loop), self._host, self._port, backlog=_BACKLOG
+            lambda: HttpConnection(server, loop=loop), self._host, self._port, backlog=_BACKLOG
         )
 
     def _flush(self) -> None:

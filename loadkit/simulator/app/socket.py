@@ -5,7 +5,7 @@ import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Final
 
-from loadkit.simulator.app.connection_observer import Witness
+from loadkit.simulator.app.connection_observer import ConnectionObserver
 from loadkit.simulator.app.frame_reader import (
     BINARY,
     CLOSE,
@@ -18,8 +18,8 @@ from loadkit.simulator.app.frame_reader import (
 )
 from loadkit.simulator.app.frame_writer import Frame, close_frame, ping_frame, pong_frame
 from loadkit.simulator.clock import Timer
-from loadkit.simulator.session.session import Session
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.session.session import ServerSession
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["Socket"]
 
@@ -54,9 +54,9 @@ class Socket:
     def __init__(
         self,
         number: int,
-        session: Session,
+        session: ServerSession,
         transport: asyncio.Transport,
-        setting: Setting,
+        setting: SharedState,
         window_bits: int,
     ) -> None:
         self.number = number
@@ -67,7 +67,7 @@ class Socket:
         self.frozen = False
         self._session, self._transport = session, transport
         self._dials, self._clock = setting.dials, setting.clock
-        self._witness = Witness(transport, self._clock)
+        self._witness = ConnectionObserver(transport, self._clock)
         self._window_bits = window_bits  # 0 when no compression was agreed
         limit = self._dials.max_message_size_bytes
         self._reader: FrameReader | None = FrameReader(limit, deflate=bool(window_bits))

@@ -12,7 +12,7 @@ import jwt
 __all__ = [
     "DEFAULT_CONNECTOR_TOKEN",
     "DEFAULT_HOST_IDENTIFIER",
-    "Credentials",
+    "ConnectorCredentials",
     "Issued",
     "Tokens",
 ]
@@ -26,7 +26,7 @@ _SCHEME: Final = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _ALGORITHM: Final = "HS256"
 
 
-class Credentials(NamedTuple):
+class ConnectorCredentials(NamedTuple):
     """The one connector that is registered with this server."""
 
     connector_token: str = DEFAULT_CONNECTOR_TOKEN
@@ -36,7 +36,7 @@ class Credentials(NamedTuple):
         return f"Credentials(host={self.host!r})"  # the token must not reach a log
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Credentials":
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ConnectorCredentials":
         """Take POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER; unset or empty is the default."""
         return cls(
             environ.get("POLY_CONNECTOR_TOKEN") or DEFAULT_CONNECTOR_TOKEN,

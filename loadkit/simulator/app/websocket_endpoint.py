@@ -12,8 +12,8 @@ from loadkit.simulator.app.rest_api import UNAVAILABLE, error
 from loadkit.simulator.app.socket import Socket
 from loadkit.simulator.app.tokens import Tokens
 from loadkit.simulator.session.event_log import parse_cursor
-from loadkit.simulator.session.session import Session
-from loadkit.simulator.shared import Setting
+from loadkit.simulator.session.session import ServerSession
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["SocketEndpoint"]
 
@@ -25,17 +25,17 @@ _MALFORMED: Final = "invalid connection parameters"
 class SocketEndpoint:
     """`GET /ws`."""
 
-    def __init__(self, setting: Setting, tokens: Tokens, registry: Registry) -> None:
+    def __init__(self, setting: SharedState, tokens: Tokens, registry: Registry) -> None:
         self._setting, self._tokens, self._registry = setting, tokens, registry
         self._faults = setting.faults("ws")
         self._made = 0
-        self._open: dict[Socket, Session] = {}
+        self._open: dict[Socket, ServerSession] = {}
         self._stopping = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Upgrade a request that may be, and serve the socket until it is closed."""
         found = self._find(request)
-        if isinstance(found, Session):
+        if isinstance(found, ServerSession):
             fault = self._faults.draw(_FAULTS)
             if fault is not None:
                 refusal = await self._befall(fault, found)
@@ -81,7 +81,7 @@ class SocketEndpoint:
             session.sever(socket)
             socket.abort()
 
-    def _find(self, request: web.Request) -> Session | web.Response:
+    def _find(self, request: web.Request) -> ServerSession | web.Response:
         session_id, token = _one(request, "session_id"), _one(request, "access_token")
         if not session_id or not token:
             return self._refuse(session_id, 400, _MALFORMED)
@@ -113,7 +113,7 @@ class SocketEndpoint:
         self._setting.refused("ws", status, session_id)
         return error(status, text, headers)
 
-    async def _befall(self, fault: str, session: Session) -> web.Response | None:
+    async def _befall(self, fault: str, session: ServerSession) -> web.Response | None:
         """Let a fault befall an upgrade; the answer when it is refused."""
         self._faults.note(fault, session_id=session.id)
         if fault == "refused_upgrade":
@@ -121,7 +121,7 @@ class SocketEndpoint:
         await asyncio.sleep(self._setting.dials.faults.slow_upgrade_delay.sample(self._faults.rng))
         return None
 
-    async def _serve(self, session: Session, socket: Socket, request: web.Request) -> None:
+    async def _serve(self, session: ServerSession, socket: Socket, request: web.Request) -> None:
         self._open[socket] = session
         self._registry.met(session)
         try:

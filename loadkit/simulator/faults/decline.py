@@ -7,7 +7,7 @@ from loadkit.config.units import Duration
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 
-__all__ = ["Drift", "DriftDials"]
+__all__ = ["Decline", "DriftDials"]
 
 _HOUR = 3600.0  # seconds
 
@@ -41,7 +41,7 @@ class DriftDials(Table):
     )
 
 
-class Drift:
+class Decline:
     """How far the decline of one server has come."""
 
     def __init__(self, dials: DriftDials, clock: Clock, truth: TruthLog) -> None:

@@ -11,10 +11,10 @@ from loadkit.config.units import Duration
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock, Timer
 
-__all__ = ["House", "Incident", "IncidentPlan", "Incidents"]
+__all__ = ["IncidentPlan", "IncidentSchedule", "IncidentTarget", "ServerIncident"]
 
 
-class Incident(Table):
+class ServerIncident(Table):
     """One thing that befalls the server.
 
     Attributes:
@@ -36,7 +36,7 @@ class Incident(Table):
         return self
 
 
-def _apart(incidents: tuple[Incident, ...]) -> tuple[Incident, ...]:
+def _apart(incidents: tuple[ServerIncident, ...]) -> tuple[ServerIncident, ...]:
     in_order = tuple(sorted(incidents, key=lambda one: one.at))
     for one, following in pairwise(in_order):
         if one.at + one.duration > following.at:
@@ -47,39 +47,39 @@ def _apart(incidents: tuple[Incident, ...]) -> tuple[Incident, ...]:
     return in_order
 
 
-IncidentPlan = Annotated[tuple[Incident, ...], Field(strict=False), AfterValidator(_apart)]
+IncidentPlan = Annotated[tuple[ServerIncident, ...], Field(strict=False), AfterValidator(_apart)]
 """Incidents in the order in which they come, none before the last one is over."""
 
 
-class House(Protocol):
+class IncidentTarget(Protocol):
     """What an incident befalls."""
 
-    def befall(self, incident: Incident) -> None:
+    def befall(self, incident: ServerIncident) -> None:
         """It begins."""
 
-    def recover(self, incident: Incident) -> None:
+    def recover(self, incident: ServerIncident) -> None:
         """It is over."""
 
 
-class Incidents:
+class IncidentSchedule:
     """The incidents of one server, each at its time.
 
     Attributes:
         now: the one that is under way; None mostly.
     """
 
-    def __init__(self, plan: Sequence[Incident], clock: Clock, truth: TruthLog) -> None:
+    def __init__(self, plan: Sequence[ServerIncident], clock: Clock, truth: TruthLog) -> None:
         self._plan, self._clock, self._truth = plan, clock, truth
         self._timers: list[Timer] = []
         self._until = 0.0
-        self.now: Incident | None = None
+        self.now: ServerIncident | None = None
 
     @property
     def left(self) -> float:
         """Seconds until the one that is under way is over; 0 where there is none."""
         return max(0.0, self._until - self._clock.now()) if self.now is not None else 0.0
 
-    def start(self, house: House) -> None:
+    def start(self, house: IncidentTarget) -> None:
         """The server listens: from now on times count."""
         for incident in self._plan:
             self._arrange(incident.at, self._begin, incident, house)
@@ -89,21 +89,23 @@ class Incidents:
         for timer in self._timers:
             timer.cancel()
 
-    def _arrange(self, delay: float, then: "_Step", incident: Incident, house: House) -> None:
+    def _arrange(
+        self, delay: float, then: "_Step", incident: ServerIncident, house: IncidentTarget
+    ) -> None:
         self._timers.append(self._clock.later(delay, lambda: then(incident, house)))
 
-    def _begin(self, incident: Incident, house: House) -> None:
+    def _begin(self, incident: ServerIncident, house: IncidentTarget) -> None:
         now = self._clock.now()
         self.now, self._until = incident, now + incident.duration
         self._truth.record("incident_begin", incident=incident.kind, at=now)
         self._arrange(incident.duration, self._end, incident, house)
         house.befall(incident)
 
-    def _end(self, incident: Incident, house: House) -> None:
+    def _end(self, incident: ServerIncident, house: IncidentTarget) -> None:
         self.now = None
         self._truth.record("incident_end", incident=incident.kind, at=self._clock.now())
         house.recover(incident)
 
 
 class _Step(Protocol):
-    def __call__(self, incident: Incident, house: House, /) -> None: ...
+    def __call__(self, incident: ServerIncident, house: IncidentTarget, /) -> None: ...

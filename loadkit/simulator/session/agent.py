@@ -14,9 +14,9 @@ from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.agent_pool import Grant, Pool
 from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.script import Player, Script
-from loadkit.simulator.session.turn import Turn
+from loadkit.simulator.session.turn import ServerTurn
 
-__all__ = ["Agent", "Room"]
+__all__ = ["Agent", "AgentRoom"]
 
 LONGEST_LINE: Final = 1000
 """Messages of one session that may wait to be answered."""
@@ -25,38 +25,38 @@ LONGEST_LINE: Final = 1000
 _GREETS_AGAIN: Final = 0.7  # share of returns with a word of greeting; it may and need not
 
 
-class Room(Protocol):
+class AgentRoom(Protocol):
     """What an agent sees of its session."""
 
     streaming: bool
 
     def emit(
-        self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
+        self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
     ) -> None:
         """Send an event to every socket and note it on the turn; `lasting` journals it."""
 
-    def complain(self, text: str, turn: Turn) -> None:
+    def complain(self, text: str, turn: ServerTurn) -> None:
         """Send a SYSTEM_MESSAGE about the turn to every socket."""
 
     def new_message_id(self) -> str:
         """A name for a message, unique within the session."""
 
-    def struck(self, fault: str, turn: Turn) -> None:
+    def struck(self, fault: str, turn: ServerTurn) -> None:
         """A fault of an utterance is complete."""
 
     def slowness(self) -> float:
         """What every wait is multiplied by now."""
 
-    def refers(self, turn: Turn) -> bool:
+    def refers(self, turn: ServerTurn) -> bool:
         """Whether the turn asks for a person, and may."""
 
-    def refer(self, turn: Turn) -> bool:
+    def refer(self, turn: ServerTurn) -> bool:
         """Begin the hand-off. Returns whether the agent has to leave."""
 
-    def leave_to_human(self, turn: Turn) -> None:
+    def leave_to_human(self, turn: ServerTurn) -> None:
         """A message that the agent, who left, did not get to."""
 
-    def settled(self, turn: Turn, outcome: str) -> None:
+    def settled(self, turn: ServerTurn, outcome: str) -> None:
         """The turn is over; docs/simulator.md lists the outcomes."""
 
     def finish(self) -> None:
@@ -94,7 +94,7 @@ class Agent:
 
     def __init__(
         self,
-        room: Room,
+        room: AgentRoom,
         dials: Dials,
         rng: Random,
         clock: Clock,
@@ -106,13 +106,13 @@ class Agent:
         self._clock, self._pool, self._faults, self._habits = clock, pool, faults, habits
         self._stream_error = dials.stream_error
         self._player = Player(clock)
-        self._waiting: deque[Turn] = deque()
-        self._turn: Turn | None = None
+        self._waiting: deque[ServerTurn] = deque()
+        self._turn: ServerTurn | None = None
         self._grant: Grant | None = None
         self._slowness = 1.0
         self._previous: str | None = None
 
-    def take(self, turn: Turn) -> None:
+    def take(self, turn: ServerTurn) -> None:
         """Put a turn in line; when that or the pool is full the user is told at once."""
         if len(self._waiting) >= LONGEST_LINE:
             self._refuse(turn)
@@ -125,7 +125,7 @@ class Agent:
         if self._turn is None:
             self._player.stop()
 
-    def come_back(self, turns: Iterable[Turn]) -> None:
+    def come_back(self, turns: Iterable[ServerTurn]) -> None:
         """A live agent hands the user back, with messages that it did not get to."""
         self._waiting.extend(turns)
         self._slowness = self._room.slowness()
@@ -162,13 +162,13 @@ class Agent:
             else:
                 self._refuse(turn)
 
-    def _decline(self, turn: Turn, wait: float) -> Script:
+    def _decline(self, turn: ServerTurn, wait: float) -> Script:
         yield wait
         self._turn = None
         self._refuse(turn)
         self._next()
 
-    def _refuse(self, turn: Turn) -> None:
+    def _refuse(self, turn: ServerTurn) -> None:
         self._room.complain(UNABLE_TO_START if turn.kind == "join" else HIGH_LOAD, turn)
         self._room.settled(turn, "refused")
 
@@ -183,7 +183,7 @@ class Agent:
         else:
             self._player.play(self._answer(turn))
 
-    def _greet(self, turn: Turn) -> Script:
+    def _greet(self, turn: ServerTurn) -> Script:
         dials, rng = self._dials, self._rng
         yield dials.join.sample(rng) * self._slowness
         self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
@@ -191,11 +191,11 @@ class Agent:
             turn, texts.greeting(rng, rich=dials.rich_greeting), dials.greeting.sample(rng)
         )
 
-    def _answer(self, turn: Turn) -> Script:
+    def _answer(self, turn: ServerTurn) -> Script:
         reply = texts.reply(turn.text, self._dials, self._rng)
         yield from self._say(turn, reply, self._dials.first_response.sample(self._rng))
 
-    def _refer(self, turn: Turn) -> Script:
+    def _refer(self, turn: ServerTurn) -> Script:
         yield self._dials.thinking.sample(self._rng) * self._slowness
         leaves = self._room.refer(turn)
         self._let_go(turn, "handoff")
@@ -205,7 +205,7 @@ class Agent:
         else:
             self._next()
 
-    def _say(self, turn: Turn, reply: texts.Reply, wait: float) -> Script:
+    def _say(self, turn: ServerTurn, reply: texts.Reply, wait: float) -> Script:
         thinking = self._dials.thinking.sample(self._rng)
         yield thinking * self._slowness
         self._room.emit(EventType.POLY_AGENT_THINKING, {}, turn, lasting=False)
@@ -244,7 +244,7 @@ class Agent:
     def _return(self) -> Script:
         """The agent is there again, and says so more often than not."""
         dials, rng = self._dials, self._rng
-        self._turn = turn = Turn("return", self._clock.now())
+        self._turn = turn = ServerTurn("return", self._clock.now())
         yield dials.join.sample(rng) * self._slowness
         self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
         if self._habits.has(_GREETS_AGAIN):
@@ -254,11 +254,11 @@ class Agent:
 
     def _add(self, kind: str, reply: texts.Reply) -> Script:
         """Say what nobody has asked for; a message that comes meanwhile waits for its end."""
-        self._turn = turn = Turn(kind, self._clock.now())
+        self._turn = turn = ServerTurn(kind, self._clock.now())
         yield from self._utter(turn, reply)
         self._said(turn)
 
-    def _utter(self, turn: Turn, reply: texts.Reply) -> Script:
+    def _utter(self, turn: ServerTurn, reply: texts.Reply) -> Script:
         room, name = self._room, self._room.new_message_id()
         self._previous = name
         for part in utterances.compose(
@@ -267,7 +267,7 @@ class Agent:
             yield part.wait * self._slowness
             room.emit(part.kind, part.payload, turn)
 
-    def _said(self, turn: Turn) -> None:
+    def _said(self, turn: ServerTurn) -> None:
         self._turn = None
         self._room.settled(turn, "said")
         self._next()
@@ -275,7 +275,9 @@ class Agent:
     def _introduction(self) -> dict[str, Any]:
         return {"agent_name": self._dials.name, "agent_avatar_url": self._dials.avatar_url}
 
-    def _breaks_off(self, turn: Turn, reply: texts.Reply, parts: list[utterances.Part]) -> bool:
+    def _breaks_off(
+        self, turn: ServerTurn, reply: texts.Reply, parts: list[utterances.Part]
+    ) -> bool:
         """Whether a stream ends in the middle; nothing bears a fault besides."""
         return (
             self._room.streaming
@@ -286,7 +288,7 @@ class Agent:
             and self._habits.has(self._stream_error)
         )
 
-    def _parts(self, turn: Turn, reply: texts.Reply) -> list[utterances.Part]:
+    def _parts(self, turn: ServerTurn, reply: texts.Reply) -> list[utterances.Part]:
         room, dials, name = self._room, self._dials, self._room.new_message_id()
         parts = utterances.compose(reply, name, dials, self._rng, streaming=room.streaming)
         if (
@@ -306,7 +308,7 @@ class Agent:
             self._previous = parts[0].payload["message_id"]
         return parts
 
-    def _let_go(self, turn: Turn, outcome: str) -> None:
+    def _let_go(self, turn: ServerTurn, outcome: str) -> None:
         assert self._grant is not None
         self._grant.release()
         self._turn = self._grant = None

@@ -6,7 +6,7 @@ from loadkit.protocol.types import EventType
 from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
-from loadkit.simulator.session.event_log import Journal
+from loadkit.simulator.session.event_log import SessionLog
 from loadkit.simulator.session.events import batch, encode
 from loadkit.simulator.session.turn import Sent
 
@@ -47,7 +47,7 @@ class Channel:
     def __init__(self, session_id: str, dials: Dials, clock: Clock) -> None:
         self._dials, self._stamp, self._clock = dials.history, dials.timestamps, clock
         self._prefix, self._events = session_id[:24], 0
-        self.journal = Journal()
+        self.journal = SessionLog()
         self.outlets: list[Outlet] = []
 
     def send(

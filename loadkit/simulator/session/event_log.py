@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from typing import Final
 
-__all__ = ["Journal", "parse_cursor"]
+__all__ = ["SessionLog", "parse_cursor"]
 
 _LONGEST: Final = 18  # digits; no journal gets there, and int() of thousands of them is slow
 
@@ -16,7 +16,7 @@ def parse_cursor(text: str | None) -> int:
     return int(digits)
 
 
-class Journal:
+class SessionLog:
     """The session's lasting events. Sequences start at 1 and rise by 1, but for skipped ones.
 
     Attributes:

@@ -14,9 +14,9 @@ from loadkit.simulator.faults.error_texts import About
 from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.agent_pool import Grant, Pool
 from loadkit.simulator.session.script import Player, Script
-from loadkit.simulator.session.turn import Turn
+from loadkit.simulator.session.turn import ServerTurn
 
-__all__ = ["Hall", "Handoff"]
+__all__ = ["HandoffRoom", "LiveHandoff"]
 
 _PEOPLE: Final = ("Alex", "Robin", "Sam", "Kim")
 _FAILED: Final = "NO_AGENTS_AVAILABLE"
@@ -27,36 +27,36 @@ _LEFT_FOR_HUMAN: Final = "HANDOFF"
 _JUMP: Final = 3  # places that a queue out of order falls back
 
 
-class Hall(Protocol):
+class HandoffRoom(Protocol):
     """What a hand-off sees of its session."""
 
     streaming: bool
 
     def emit(
-        self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
+        self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
     ) -> None:
         """Send an event to every socket and note it on the turn; `lasting` journals it."""
 
     def new_message_id(self) -> str:
         """A name for a message, unique within the session."""
 
-    def errs(self, about: About, turn: Turn) -> bool:
+    def errs(self, about: About, turn: ServerTurn) -> bool:
         """Tell of an error, if there is one. Returns whether; what it was about is settled."""
 
-    def settled(self, turn: Turn, outcome: str) -> None:
+    def settled(self, turn: ServerTurn, outcome: str) -> None:
         """A message to the live agent is over: `answered`, `unheard` or `cut_off`."""
 
-    def handed_off(self, story: Turn, outcome: str, stamps: dict[str, Any]) -> None:
+    def handed_off(self, story: ServerTurn, outcome: str, stamps: dict[str, Any]) -> None:
         """The hand-off is over."""
 
-    def hand_back(self, turns: Iterable[Turn]) -> None:
+    def hand_back(self, turns: Iterable[ServerTurn]) -> None:
         """The agent is to come back, and to see to messages that nobody got to."""
 
     def finish(self) -> None:
         """End the session naturally."""
 
 
-class Handoff:
+class LiveHandoff:
     """One request for a person, from the trigger to its end.
 
     Args:
@@ -74,7 +74,7 @@ class Handoff:
 
     def __init__(
         self,
-        hall: Hall,
+        hall: HandoffRoom,
         dials: HandoffDials,
         agent: AgentDials,
         rng: Random,
@@ -86,18 +86,18 @@ class Handoff:
         self._clock, self._people, self._faults = clock, people, faults
         self._player = Player(clock)
         self._grant: Grant | None = None
-        self._story = Turn("handoff", clock.now())
+        self._story = ServerTurn("handoff", clock.now())
         self._stamps: dict[str, Any] = {"accepted": None, "joined": None, "left": None}
         self._heard: list[dict[str, Any]] = []
-        self._waiting: deque[Turn] = deque()
-        self._turn: Turn | None = None
+        self._waiting: deque[ServerTurn] = deque()
+        self._turn: ServerTurn | None = None
         self._left = 0  # messages that the live agent will still answer
         self._transferred = self._between = False  # to another live agent, who is not there yet
         self._upside_down = self._early = False  # the ways to be out of order
         self.took_over = self.over = False
         self._name = rng.choice(_PEOPLE)
 
-    def begin(self, trigger: Turn, mode: str) -> None:
+    def begin(self, trigger: ServerTurn, mode: str) -> None:
         """Say that it was triggered, and set it going.
 
         Args:
@@ -124,7 +124,7 @@ class Handoff:
             case _:
                 self._player.play(self._fail(EventType.HANDOFF_FAILED, _FAILED))
 
-    def hear(self, turn: Turn) -> None:
+    def hear(self, turn: ServerTurn) -> None:
         """A message to whoever is there after the agent: nobody yet, or the live agent."""
         turn.kind = "live_turn"
         self._heard.append(

@@ -19,14 +19,14 @@ from loadkit.simulator.session.agent import Agent
 from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
 from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
 from loadkit.simulator.session.habits import Habits, receipts_of
-from loadkit.simulator.session.handoff import Handoff
+from loadkit.simulator.session.handoff import LiveHandoff
 from loadkit.simulator.session.optional_fields import vary
 from loadkit.simulator.session.texts import wants_human
-from loadkit.simulator.session.turn import Sent, Turn
-from loadkit.simulator.shared import Setting
-from loadkit.simulator.token_bucket import Bucket
+from loadkit.simulator.session.turn import Sent, ServerTurn
+from loadkit.simulator.shared import SharedState
+from loadkit.simulator.token_bucket import TokenBucket
 
-__all__ = ["NOBODY", "Announced", "Reason", "Session"]
+__all__ = ["NOBODY", "Announced", "Reason", "ServerSession"]
 
 MOST_JOURNALED: Final = 64 * 1024 * 1024
 """Bytes of history after which nothing more is heard of a session but its end."""
@@ -50,7 +50,7 @@ class Announced(NamedTuple):
 NOBODY: Final = Announced()
 
 
-class Session:
+class ServerSession:
     """A conversation from its creation to SESSION_END.
 
     Args:
@@ -72,9 +72,9 @@ class Session:
         *,
         streaming: bool,
         name: str,
-        setting: Setting,
+        setting: SharedState,
         client: Announced,
-        on_end: "Callable[[Session], None]",
+        on_end: "Callable[[ServerSession], None]",
     ) -> None:
         self.id = str(uuid4())
         self.owner, self.streaming = owner, streaming
@@ -93,9 +93,9 @@ class Session:
         self._habits = Habits(f"{dials.seed}/{name}")
         self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, self._habits)
         limit = dials.rate_limit.messages_per_second
-        self._bucket = Bucket(limit, clock) if limit else None
+        self._bucket = TokenBucket(limit, clock) if limit else None
         self._joined = False
-        self._handoff: Handoff | None = None
+        self._handoff: LiveHandoff | None = None
         self._handoffs = self._messages = 0
         self._born = self._heard = clock.now()
         self._severed = self._cut = False
@@ -228,23 +228,23 @@ class Session:
                 journaled=len(self._channel.journal),
             )
 
-    # What its agents do (`agent.Room`, `handoff.Hall`).
+    # What its agents do (`agent.AgentRoom`, `handoff.HandoffRoom`).
 
     def emit(
-        self, kind: EventType, payload: dict[str, Any], turn: Turn, *, lasting: bool = True
+        self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
     ) -> None:
         """See `Room.emit`."""
         payload = self._varied(kind, payload)
         turn.events.append(self._channel.send(kind, payload, lasting=lasting))
         self._receipts(kind, payload)
 
-    def complain(self, text: str, turn: Turn) -> None:
+    def complain(self, text: str, turn: ServerTurn) -> None:
         """See `Room.complain`."""
         payload = system_message(text)
         sent = self._channel.send(EventType.SYSTEM_MESSAGE, payload, turn.custom, lasting=False)
         turn.events.append({**sent, "text": text})
 
-    def errs(self, about: About, turn: Turn) -> bool:
+    def errs(self, about: About, turn: ServerTurn) -> bool:
         """See `Hall.errs`."""
         dials = self._dials.errors
         name = error_texts.draw(dials, about, self._habits)
@@ -264,7 +264,7 @@ class Session:
         self._messages += 1
         return f"msg_{self.id[:8]}{self.id[9:13]}{self._messages:012x}"
 
-    def struck(self, fault: str, turn: Turn) -> None:
+    def struck(self, fault: str, turn: ServerTurn) -> None:
         """See `Room.struck`."""
         if fault != "mid_stream_drop" or self._channel.sever():
             self._faults.note(fault, message_id=turn.message_id)
@@ -273,26 +273,26 @@ class Session:
         """See `Room.slowness`."""
         return self._setting.drift.slowness(self._born)
 
-    def refers(self, turn: Turn) -> bool:
+    def refers(self, turn: ServerTurn) -> bool:
         """See `Room.refers`: one hand-off at a time."""
         return (self._handoff is None or self._handoff.over) and wants_human(turn.text)
 
-    def refer(self, turn: Turn) -> bool:
+    def refer(self, turn: ServerTurn) -> bool:
         """See `Room.refer`."""
         dials, setting = self._dials.handoff, self._setting
-        self._handoff = handoff = Handoff(
+        self._handoff = handoff = LiveHandoff(
             self, dials, self._dials.agent, self._rng, self._clock, setting.people, self._faults
         )
         self._handoffs += 1
         handoff.begin(turn, "fail" if self._handoffs <= dials.fail_first else dials.mode)
         return handoff.took_over
 
-    def leave_to_human(self, turn: Turn) -> None:
+    def leave_to_human(self, turn: ServerTurn) -> None:
         """See `Room.leave_to_human`."""
         assert self._handoff is not None
         self._handoff.hear(turn)
 
-    def settled(self, turn: Turn, outcome: str) -> None:
+    def settled(self, turn: ServerTurn, outcome: str) -> None:
         """See `Room.settled`."""
         if turn.kind == "join" and outcome == "refused":
             self._joined = False  # the client is asked to try again, so it must be able to
@@ -306,7 +306,7 @@ class Session:
             events=turn.events,
         )
 
-    def handed_off(self, story: Turn, outcome: str, stamps: dict[str, Any]) -> None:
+    def handed_off(self, story: ServerTurn, outcome: str, stamps: dict[str, Any]) -> None:
         """See `Hall.handed_off`."""
         self._truth.record(
             "handoff",
@@ -317,7 +317,7 @@ class Session:
             events=story.events,
         )
 
-    def hand_back(self, turns: Iterable[Turn]) -> None:
+    def hand_back(self, turns: Iterable[ServerTurn]) -> None:
         """See `Hall.hand_back`."""
         for turn in turns:
             turn.kind = "turn"
@@ -352,7 +352,7 @@ class Session:
         return self._channel.journal.size >= MOST_JOURNALED
 
     def _join(self, event: ClientEvent, now: float) -> None:
-        turn = Turn("join", now, custom=event.custom)
+        turn = ServerTurn("join", now, custom=event.custom)
         turn.events.append(self._channel.send(event.type, event.payload, event.custom))
         if self._joined:
             self.settled(turn, "repeated")
@@ -368,7 +368,9 @@ class Session:
             )
             return
         name = self.new_message_id()
-        turn = Turn("turn", now, text=event.payload["text"], custom=event.custom, message_id=name)
+        turn = ServerTurn(
+            "turn", now, text=event.payload["text"], custom=event.custom, message_id=name
+        )
         payload = {**event.payload, "message_id": name}
         echo, fault = self._channel.echo(outlet, payload, event.custom)
         if echo is not None:
@@ -392,7 +394,7 @@ class Session:
         elif not self.errs(About.REQUEST if self.refers(turn) else About.MESSAGE, turn):
             self._agent.take(turn)
 
-    def _turn_away(self, turn: Turn, text: str) -> None:
+    def _turn_away(self, turn: ServerTurn, text: str) -> None:
         self.complain(text, turn)
         self.settled(turn, "refused")
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-__all__ = ["Sent", "Turn"]
+__all__ = ["Sent", "ServerTurn"]
 
 Sent = dict[str, Any]
 """One event as the truth log tells it: `type`, `sequence`, `at`, `sockets`."""
 
 
-class Turn:
+class ServerTurn:
     """A join, a message, or a request for a person.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Final
 from loadkit.errors import UsageError
 from loadkit.profile.profile import profile_below, profile_folders, profile_names
 
-__all__ = ["Form", "Said"]
+__all__ = ["Form", "FormAnswer"]
 
 LONGEST_NAME: Final = 4096
 """Characters of a profile's name, which may be a path: what Linux takes. To look for one of 200,000
@@ -18,7 +18,7 @@ DISABLED: Final = frozenset({"user_count", "spawn_rate", "run_time"})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class FormAnswer:
     """What a form came to.
 
     Attributes:
@@ -53,7 +53,7 @@ class Form:
         """The names to choose from."""
         return [name for name, _ in profile_names(profile_folders())]
 
-    def read(self, fields: Mapping[str, str], host: str) -> Said:
+    def read(self, fields: Mapping[str, str], host: str) -> FormAnswer:
         """Take what may be said from what was sent.
 
         Locust takes every option of its command line from there, files to be written included.
@@ -75,4 +75,4 @@ class Form:
         profile = name if name == self._first else str(profile_below(name, self._folders))
         # Locust drops these two from it, and what is left is to be what was checked.
         url = (fields.get("host") or host).replace("<", "").replace(">", "")
-        return Said(url, name, profile)
+        return FormAnswer(url, name, profile)

@@ -13,7 +13,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.exceptions import HTTPException
 
 from loadkit.errors import LoadkitError
-from loadkit.swarm.run_controller import Conductor
+from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.web.form import Form
 from loadkit.swarm.web.same_origin import SameOrigin
 from loadkit.swarm.web.server import Handler
@@ -26,7 +26,7 @@ CHANGE: Final = "locust.update_user"  # and to `/user`, which sets any attribute
 LONGEST_FORM: Final = 1 << 20  # bytes; werkzeug would keep as many as come on the disk
 
 
-def install_web(web_ui: WebUI, conductor: Conductor) -> None:
+def install_web(web_ui: WebUI, controller: RunController) -> None:
     """Offer the profiles in the form's own Profile field; refuse a start that cannot work.
 
     Whoever is not logged in, where that is asked for, and whoever comes from another site's page,
@@ -52,7 +52,7 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
     def start_alone() -> Response:
         runner: Any = environment.runner
         # It begins a moment after the answer, and is known of by its shape until then.
-        if not conductor.wait_until_idle(LAST_RUN_ENDS) or runner.shape_greenlet is not None:
+        if not controller.wait_until_idle(LAST_RUN_ENDS) or runner.shape_greenlet is not None:
             message = "a run is under way: stop it before you start another"
             return jsonify({"success": False, "message": message})
         before = options.profile, options.capacity
@@ -61,7 +61,7 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
             options.profile = said.profile
             # Locust reads it only after this; a profile that cannot be searched is told here.
             options.capacity = request.form.get("capacity", str(options.capacity)).lower() == "true"
-            conductor.check(said.host)
+            controller.check(said.host)
         except LoadkitError as error:
             options.profile, options.capacity = before
             return jsonify({"success": False, "message": str(error)})
@@ -74,7 +74,7 @@ def install_web(web_ui: WebUI, conductor: Conductor) -> None:
 
     def on_test_stopping(**_: Any) -> None:
         if has_request_context():  # whoever ends the run does so from within a request
-            conductor.stopped_by("Stop in the web UI")
+            controller.stopped_by("Stop in the web UI")
 
     def change() -> Response:
         text = "what users do, and where, is said by the profile: choose another one, or edit it\n"

@@ -13,7 +13,7 @@ from loadkit.profile.arrivals import Arrivals, ClassDraw
 from loadkit.profile.tables import Load, Mix, Stage
 from loadkit.swarm.worker.precise_sleep import Alarm
 
-__all__ = ["Gate", "share_of_cap"]
+__all__ = ["ArrivalGate", "share_of_cap"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def share_of_cap(cap: int, index: int, workers: int) -> int:
     return cap // workers + (index < cap % workers)
 
 
-class Gate:
+class ArrivalGate:
     """Begins sessions when the plan says, whatever became of those before.
 
     The first `deal` opens it. Overdue arrivals are all let in at once, each with the moment at

@@ -20,21 +20,21 @@ from loadkit.fleet import Fleet
 from loadkit.machine.resources import ran_out
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import Itinerary, Mishap
+from loadkit.net.interfaces import SessionPlan, SocketFault
 from loadkit.net.websocket.link import Traffic
 from loadkit.network import Network
 from loadkit.people.person import Person
-from loadkit.profile.chaos import Chaos, Mishaps, in_storm
+from loadkit.profile.chaos import Chaos, ChaosPlan, in_storm
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Outing
+from loadkit.profile.scenario import SessionKind
 from loadkit.security.credentials import Credentials
 from loadkit.stats.random_streams import person_rng
-from loadkit.swarm.worker.arrival_gate import Gate
+from loadkit.swarm.worker.arrival_gate import ArrivalGate
 from loadkit.swarm.worker.blame import Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.worker.locust_recorder import SwarmRecorder
 from loadkit.swarm.worker.self_probes import Probes
-from loadkit.swarm.workers.assignment import Deal
+from loadkit.swarm.workers.assignment import Assignment
 
 __all__ = ["Worker"]
 
@@ -80,7 +80,7 @@ class Worker:
         self._drivers: dict[Driver, tuple[str, str]] = {}  # with their user class and their client
         self._spread = count()
         self._jitter = Random()
-        self._gate: Gate | None = None
+        self._gate: ArrivalGate | None = None
         self._winding_down = self._hurried = False
         self.ready = Event()
         self.profile: Profile | None = None
@@ -97,7 +97,7 @@ class Worker:
         self.blame.texts_hidden = profile.results.texts == "hidden"
         self.profile = profile
 
-    def take(self, deal: Deal, name: int = 0) -> None:
+    def take(self, deal: Assignment, name: int = 0) -> None:
         """Begin with a share of the run, or go on with another one.
 
         Args:
@@ -111,7 +111,7 @@ class Worker:
         if self._gate is not None:
             self._gate.deal(deal.index, deal.workers, deal.since_s, deal.load_stages())
 
-    def _begin(self, deal: Deal, name: int) -> None:
+    def _begin(self, deal: Assignment, name: int) -> None:
         profile = self.profile
         assert profile is not None
         first, step = (LATE * (name + 1), 1) if deal.late else (deal.index, deal.workers)
@@ -132,7 +132,9 @@ class Worker:
             cls.__name__: cls for cls in self._environment.user_classes
         }
         if profile.load.model == "open":
-            self._gate = Gate(profile.load, profile.mix, self._visit, self.recorder, self._began)
+            self._gate = ArrivalGate(
+                profile.load, profile.mix, self._visit, self.recorder, self._began
+            )
         self._sweeper = calm()
         self._probes = Probes(self.recorder)
         self._probes.start()
@@ -218,20 +220,22 @@ class Worker:
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
-    def planned(self, user: Any) -> Outing:
+    def planned(self, user: Any) -> SessionKind:
         """Ask a user for its next session.
 
         Raises:
             OwnCodeError: that is none of this run.
         """
         try:
-            outing = user.plan()
+            session_kind = user.plan()
         except SystemExit as error:
             raise OwnCodeError(f"it calls sys.exit({error.code})") from error
-        if not isinstance(outing, Outing) or outing.name not in self._names:
+        if not isinstance(session_kind, SessionKind) or session_kind.name not in self._names:
             names = ", ".join(self._names)
-            raise OwnCodeError(f"it returns {outing!r}: return an Outing of one of {names}")
-        return outing
+            raise OwnCodeError(
+                f"it returns {session_kind!r}: return an SessionKind of one of {names}"
+            )
+        return session_kind
 
     def _ran_out(self, text: str, _: str) -> None:
         """This machine has no file, port or memory left: the run is worth nothing any more."""
@@ -250,7 +254,9 @@ class Worker:
             self._told.add(kind)
             self._tell(text, trace)
 
-    def converse(self, due: float, outing: Outing, number: int, *, first: bool = False) -> Finish:
+    def converse(
+        self, due: float, session_kind: SessionKind, number: int, *, first: bool = False
+    ) -> Finish:
         """Live one session; a fault of this tool stops the run.
 
         Args:
@@ -261,16 +267,18 @@ class Worker:
         profile = self.profile
         if profile is None or self._winding_down:
             raise gevent.GreenletExit  # the run is over
-        name, seed = outing.name, profile.load.seed
+        name, seed = session_kind.name, profile.load.seed
         member = self._fleet.member(name, number)
         midway = first and profile.load.stagger
-        person = Person.of(profile, person_rng(seed, name, number), outing.errand, midway=midway)
-        itinerary = Itinerary(
-            streaming=outing.streaming,
-            mishaps=Mishaps.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
+        person = Person.of(
+            profile, person_rng(seed, name, number), session_kind.errand, midway=midway
+        )
+        itinerary = SessionPlan(
+            streaming=session_kind.streaming,
+            faults=ChaosPlan.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
             storms=self._storms(member.chaos, f"{name}-{number}"),
-            tabs=outing.tabs,
-            restarts=outing.restarts,
+            tabs=session_kind.tabs,
+            restarts=session_kind.restarts,
             socket_age=person.age_s,
             device=member.device,
         )
@@ -299,27 +307,27 @@ class Worker:
             if (unmade := unmade_by(user)) is not None:
                 raise unmade
             at = "plan"
-            outing = self.planned(user)
+            session_kind = self.planned(user)
         except (Exception, SystemExit) as error:
             self.blame.take(error, f"{name}.{at}")
             return
-        finish, renewals = self.converse(due, outing, number), 0
+        finish, renewals = self.converse(due, session_kind, number), 0
         while finish.renew and renewals < RENEW_LIMIT:
             renewals += 1
             gevent.sleep(RENEW_AFTER)
             self.recorder.count(Count.SESSIONS_RENEWED)
-            finish = self.converse(perf_counter(), outing, number)
+            finish = self.converse(perf_counter(), session_kind, number)
 
-    def _storms(self, chaos: Chaos, session: str) -> tuple[tuple[float, Mishap], ...]:
+    def _storms(self, chaos: Chaos, session: str) -> tuple[tuple[float, SocketFault], ...]:
         """The storms to come that hit a session."""
         profile = self.profile
         assert profile is not None
         now, found = perf_counter(), []
         for index, storm in enumerate(chaos.storms):
             at = self._began + storm.at
-            mishap = in_storm(chaos, index, session, profile.load.seed)
-            if at > now and mishap is not None:
-                found.append((at, mishap))
+            fault = in_storm(chaos, index, session, profile.load.seed)
+            if at > now and fault is not None:
+                found.append((at, fault))
         return tuple(sorted(found, key=lambda due: due[0]))
 
     def next_number(self, name: str) -> int:

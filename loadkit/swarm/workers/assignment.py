@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from loadkit.profile.tables import Stage
 
-__all__ = ["Deal"]
+__all__ = ["Assignment"]
 
 
 @dataclass(frozen=True, slots=True)
-class Deal:
+class Assignment:
     """One worker's share of a run.
 
     Attributes:

@@ -10,9 +10,9 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from loadkit.stats.number_format import plural
-from loadkit.swarm.workers.replacements import Reserve
+from loadkit.swarm.workers.replacements import Replacements
 
-__all__ = ["Muster", "Word", "wait_for_workers"]
+__all__ = ["FirstWorkers", "Word", "wait_for_workers"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Word(NamedTuple):
     last: bool
 
 
-class Muster:
+class FirstWorkers:
     """Whether there is anything to say of the wait.
 
     Args:
@@ -68,7 +68,7 @@ class Muster:
 
 def wait_for_workers(
     environment: Environment,
-    reserve: Reserve,
+    reserve: Replacements,
     waits: Callable[[], bool],
     give_up: Callable[[str], None],
 ) -> None:
@@ -82,11 +82,13 @@ def wait_for_workers(
     runner, options = environment.runner, environment.parsed_options
     assert isinstance(runner, MasterRunner)
     assert options is not None
-    muster = Muster(options.expect_workers, options.expect_workers_max_wait or 0)
+    first_workers = FirstWorkers(options.expect_workers, options.expect_workers_max_wait or 0)
     options.expect_workers_max_wait = 0
     since = perf_counter()
     while waits():
-        word = muster.look(perf_counter() - since, len(runner.clients.ready), reserve.replace())
+        word = first_workers.look(
+            perf_counter() - since, len(runner.clients.ready), reserve.replace()
+        )
         if word is not None and word.last:
             give_up(word.text)
         elif word is not None:

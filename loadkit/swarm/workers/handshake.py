@@ -7,11 +7,11 @@ from typing import Any, Self
 
 from loadkit.profile.profile import Profile
 
-__all__ = ["Hello", "objection"]
+__all__ = ["WorkerHello", "objection"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class WorkerHello:
     """How a worker introduces itself.
 
     Attributes:
@@ -36,7 +36,7 @@ class Hello:
         return cls(data.get("version", "of long ago"), classes, data.get("profile"))
 
 
-def objection(worker: str, hello: Hello | None, version: str, asked: Profile) -> str | None:
+def objection(worker: str, hello: WorkerHello | None, version: str, asked: Profile) -> str | None:
     """Say why a worker cannot take part.
 
     Args:

@@ -7,12 +7,12 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING
 
 from loadkit.verdict.run_facts import Absence, Loss
 
-__all__ = ["Roster"]
+__all__ = ["Membership"]
 
 _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 is still in time
 
 
-class Roster:
+class Membership:
     """The workers of one run.
 
     Attributes:

@@ -16,13 +16,13 @@ from loadkit import __version__
 from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Stage
-from loadkit.swarm.workers.assignment import Deal
-from loadkit.swarm.workers.handshake import Hello, objection
-from loadkit.swarm.workers.membership import Roster
+from loadkit.swarm.workers.assignment import Assignment
+from loadkit.swarm.workers.handshake import WorkerHello, objection
+from loadkit.swarm.workers.membership import Membership
 from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.verdict.run_facts import Absence, Loss
 
-__all__ = ["Crew"]
+__all__ = ["WorkerPool"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ ALL_AT_ONCE: Final = 100.0  # users a second, of a spawn rate that plays no part
 NEVER_FORGOTTEN: Final = -30  # heartbeats; see `_hold_on_to`
 
 
-class Crew:
+class WorkerPool:
     """The workers of a master, over one run after the other.
 
     Locust takes every worker that connects and hands it users at once. Here it hears of a worker
@@ -46,12 +46,12 @@ class Crew:
         profile: gives the profile that is to be run.
 
     Attributes:
-        roster: of the run under way, or of the last one.
+        membership: of the run under way, or of the last one.
     """
 
     def __init__(self, runner: MasterRunner, profile: Callable[[], Profile]) -> None:
         self._runner, self._profile = runner, profile
-        self._hellos: dict[str, Hello] = {}
+        self._hellos: dict[str, WorkerHello] = {}
         self._waiting: dict[str, tuple[float, Message]] = {}  # for a hello: since when
         self._handed_over = Event()
         self._take = runner.handle_message
@@ -70,7 +70,7 @@ class Crew:
         """
         self._run, self._anew = run, dealt_out_anew
         self._stages: list[dict[str, Any]] | None = None
-        self.roster = Roster()
+        self.membership = Membership()
         self._finished: set[str] = set()
         self._until = inf
         self._heard: dict[str, tuple[float, int]] = {}  # last report: when, and sessions then
@@ -104,7 +104,7 @@ class Crew:
             now, since: seconds of the run.
         """
         self._stages = [stage.model_dump() for stage in stages]
-        here = self.roster.present
+        here = self.membership.present
         for index, worker in enumerate(here):
             self._deal(worker, index, len(here), now, since)
 
@@ -136,7 +136,7 @@ class Crew:
         self._until = perf_counter() + limit + patience
         self._runner.send_message(FINISH, {"run": self._run, "at_once": False, "drain": patience})
         while perf_counter() < self._until and any(
-            client.id in self.roster.present
+            client.id in self.membership.present
             and client.id not in self._finished
             and client.state != STATE_MISSING
             for client in self._runner.clients.all
@@ -151,19 +151,19 @@ class Crew:
 
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""
-        silent = [worker for worker in self.roster.present if worker not in self._finished]
-        if len(silent) == len(self.roster.present) and self.roster.absence is None:
-            self.roster.absences.append(Absence(self._last_word(at_s)))
+        silent = [worker for worker in self.membership.present if worker not in self._finished]
+        if len(silent) == len(self.membership.present) and self.membership.absence is None:
+            self.membership.absences.append(Absence(self._last_word(at_s)))
         late = [Loss(worker, round(at_s, 1), self._live_on(worker)) for worker in silent]
-        return [*self.roster.lost.values(), *late]
+        return [*self.membership.lost.values(), *late]
 
     def _deal_out(self, now: float) -> None:
-        before = list(self.roster.present)
+        before = list(self.membership.present)
         there = {each.id: (each.state, each.heartbeat) for each in self._runner.clients.all}
-        changed = self.roster.look(now, there, self._live_on, self._finished)
-        here, absence = self.roster.present, self.roster.absence
+        changed = self.membership.look(now, there, self._live_on, self._finished)
+        here, absence = self.membership.present, self.membership.absence
         if not here and absence is None:
-            self.roster.absences.append(Absence(self._last_word(0.0)))
+            self.membership.absences.append(Absence(self._last_word(0.0)))
         elif here and absence is not None:
             absence.to_s = round(now, 1)
             # Locust does not hand out anew what was asked for meanwhile.
@@ -175,7 +175,7 @@ class Crew:
                 self._deal(worker, index, len(here), now, now + DEAL_AHEAD if now else 0.0)
 
     def _deal(self, worker: str, index: int, workers: int, now: float, since: float) -> None:
-        deal = Deal(self._run, now, index, workers, since, late=now > 0, stages=self._stages)
+        deal = Assignment(self._run, now, index, workers, since, late=now > 0, stages=self._stages)
         self._runner.send_message(DEAL, deal.to_wire(), worker)
 
     @staticmethod
@@ -210,7 +210,7 @@ class Crew:
         worker = msg.node_id
         if not isinstance(msg.data, dict):
             return  # of no version of ours
-        self._hellos[worker] = Hello.from_wire(msg.data)
+        self._hellos[worker] = WorkerHello.from_wire(msg.data)
         _, ready = self._waiting.pop(worker, (0.0, None))
         if self._check(worker) and ready is not None:
             self._take(worker, ready)
@@ -236,7 +236,7 @@ class Crew:
 
     def _refuse(self, worker: str, why: str) -> None:
         logger.error("%s", why)
-        self.roster.refuse(worker, why)
+        self.membership.refuse(worker, why)
         client = self._runner.clients.get(worker)
         if client is not None:
             del self._runner.clients[worker]

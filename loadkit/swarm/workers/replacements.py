@@ -18,7 +18,7 @@ from loadkit.machine import lifeline
 from loadkit.stats.number_format import plural
 from loadkit.verdict.run_facts import Absence
 
-__all__ = ["Reserve"]
+__all__ = ["Replacements"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ STOPS: Final = 5.0
 """Seconds that such a worker gets to end with its master."""
 
 
-class Reserve:
+class Replacements:
     """Looks after a run that has no worker.
 
     Args:

@@ -2,7 +2,7 @@
 
 Locust's own end of a run drops what workers send after "quit". So each interval carries a number,
 is acknowledged, and is sent again while it is not; at the end the worker says how many there were
-and waits for the acknowledgements, and the master waits for every worker (`Conductor.drain`).
+and waits for the acknowledgements, and the master waits for every worker (`RunController.drain`).
 """
 
 import logging
@@ -14,7 +14,7 @@ from gevent.event import Event
 from locust.exception import RPCError
 from locust.runners import WorkerRunner
 
-from loadkit.swarm.workers.handshake import Hello
+from loadkit.swarm.workers.handshake import WorkerHello
 
 __all__ = [
     "ACK",
@@ -28,12 +28,12 @@ __all__ = [
     "OWN_CODE",
     "PROFILE",
     "SORRY",
-    "Courier",
+    "ReportSender",
 ]
 
 logger = logging.getLogger(__name__)
 
-HELLO: Final = "loadkit.hello"  # worker → master: a `Hello`, as it connects
+HELLO: Final = "loadkit.hello"  # worker → master: a `WorkerHello`, as it connects
 LEAVE: Final = "loadkit.leave"  # master → worker: {"text"}: you cannot take part, this is why
 SORRY: Final = "loadkit.sorry"  # worker → master: {"text"}: I cannot take part, this is why
 PROFILE: Final = "loadkit.profile"  # master → worker: {"run", "profile"}, once, as it may be long
@@ -49,7 +49,7 @@ AGAIN_AFTER: Final = 3  # newer intervals before one without an acknowledgement 
 PATIENCE: Final = 10.0  # seconds for the last acknowledgements
 
 
-class Courier:
+class ReportSender:
     """A worker's side."""
 
     def __init__(self, runner: WorkerRunner) -> None:
@@ -62,7 +62,7 @@ class Courier:
         self._receiver: object = None  # the greenlet that takes the master's messages
         runner.register_message(ACK, self._acknowledged)
 
-    def hello(self, hello: Hello) -> None:
+    def hello(self, hello: WorkerHello) -> None:
         """Say who this is."""
         self._runner.send_message(HELLO, hello.to_wire())
 
