@@ -313,7 +313,7 @@ class Peer:
                 self._connected(wire)
             if wire.is_open and self._context is not None:
                 wire.sock = self._context.wrap_socket(wire.sock, server_side=True)
-            while wire.is_open:
+            while wire.is_open and not self.stopped:
                 path = wire.read_request().split(" ")[1].partition("?")[0]
                 name = path.rpartition("/")[2]
                 self._scripts[name](wire)
