@@ -3,10 +3,9 @@
 import sys
 
 from loadkit import output
+from loadkit.exit_codes import ExitCode
 
 __all__ = ["main"]
-
-INTERRUPTED = 130  # exit code
 
 
 def main() -> int:
@@ -18,7 +17,7 @@ def main() -> int:
         return cli.main()
     except KeyboardInterrupt:  # a command that has nothing to end in order
         output.remark("stopped by Ctrl-C")
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loadkit import __version__, flags
-from loadkit.errors import LoadkitError, TargetError, UsageError
+from loadkit.errors import LoadkitError, UsageError
+from loadkit.exit_codes import ExitCode, of_error
 from loadkit.machine.resources import ran_out
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
@@ -16,7 +17,6 @@ from loadkit.report.screen import Screen
 
 __all__ = ["main"]
 
-CUT, USAGE, UNREACHABLE, FAULT_OF_OURS = 1, 2, 4, 70  # exit codes
 _TOLD = 20  # lines of what was damaged
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
@@ -49,22 +49,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     if flaw := flags.flaw(sys.argv[1:] if argv is None else argv):
         complain(flaw)
-        return USAGE
+        return ExitCode.USAGE
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
     except LoadkitError as error:
         complain(str(error))
-        return UNREACHABLE if isinstance(error, TargetError) else USAGE
+        return of_error(error)
     except Exception as error:
         if ran_out(error):
             complain(f"this machine has no file, port or memory left for it: {error!r}")
-            return USAGE
+            return ExitCode.USAGE
         complain(
             f"a fault of loadkit itself, please report it with this traceback: {error!r}\n"
             f"{traceback.format_exc()}"
         )
-        return FAULT_OF_OURS
+        return ExitCode.FAULT_OF_OURS
     return code
 
 
@@ -181,7 +181,7 @@ def _status(arguments: argparse.Namespace) -> int:
     left_out: list[str] = []
     state, lines = status(arguments.folder, left_out)
     say("\n".join(lines))
-    return _whole(CUT if state == "cut" else 0, left_out)
+    return _whole(ExitCode.FAILED if state == "cut" else ExitCode.OK, left_out)
 
 
 def _whole(code: int, left_out: Sequence[str]) -> int:

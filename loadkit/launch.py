@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from loadkit.config.mistakes import ConfigError, Key
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.exit_codes import of_signal
 from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.net.http.target import Target
@@ -110,7 +111,7 @@ def launch(
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.
         if signals.received:
-            return 128 + signals.received[0]
+            return of_signal(signals.received[0])
         # Nor does any reach it as it imports, where Python may swallow what a signal raises:
         # it is kept until Locust's process has a handler for it.
         taken = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -301,8 +302,8 @@ class _Signals:
         finally:
             _reap(locust.pid)
         if self.received:
-            return 128 + self.received[0]
-        return code if code >= 0 else 128 - code
+            return of_signal(self.received[0])
+        return code if code >= 0 else of_signal(-code)
 
     def _take(self, number: int, _: object) -> None:
         if number == signal.SIGHUP:

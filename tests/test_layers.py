@@ -14,6 +14,7 @@ FLOORS = (
     "loadkit",  # the package itself: its version
     *(
         "errors",
+        "exit_codes",
         "figures",
         "actions",
         "security",

@@ -13,6 +13,7 @@ from rich.text import Text
 from loadkit.capacity.curve import analysed, headline, told_of_curve
 from loadkit.capacity.pace import held_step, own_pace, time_scale
 from loadkit.capacity.stored import SCHEMA, read
+from loadkit.exit_codes import ExitCode
 from loadkit.profile.metrics import Metric
 from loadkit.report.latency import shown
 from loadkit.results.run_folder import write_text
@@ -72,11 +73,12 @@ def exit_code(found: Document) -> int:
     """0 if a capacity is named and confirmed, 3 if the generator was the limit, else 1."""
     result = found["capacity"]
     if result is None:
-        return 1
+        return ExitCode.FAILED
     if result["limit"] == "generator":
-        return 3
+        return ExitCode.INVALID
     named = result["verdict"] in ("found", "policy") or result["limit"] == "ceiling"
-    return 0 if named and result["confirmed"] and result["load"] is not None else 1
+    confirmed = named and result["confirmed"] and result["load"] is not None
+    return ExitCode.OK if confirmed else ExitCode.FAILED
 
 
 def sentence(found: Document) -> str:

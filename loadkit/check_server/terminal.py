@@ -11,6 +11,7 @@ from rich.text import Text
 
 from loadkit.check_server.checkup import check_server
 from loadkit.check_server.table import CheckRow, CheckVerdict
+from loadkit.exit_codes import ExitCode
 from loadkit.net.interrupts import raise_interrupts_quietly
 from loadkit.network import Network
 from loadkit.output import remark, say
@@ -52,7 +53,8 @@ def check(
     raise_interrupts_quietly()
     announce = remark if as_json else say
     rows = check_server(url, credentials, announce, network, production=production, handoff=handoff)
-    code = 1 if any(row.verdict is CheckVerdict.WRONG for row in rows) else 0
+    is_wrong = any(row.verdict is CheckVerdict.WRONG for row in rows)
+    code = ExitCode.FAILED if is_wrong else ExitCode.OK
     if as_json:
         say(document(rows, url, code))
     else:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loadkit.exit_codes import ExitCode
 from loadkit.net.interrupts import raise_interrupts_quietly
 from loadkit.net.preflight.reachability import look
 from loadkit.network import DIRECT, Network
@@ -87,7 +88,8 @@ def doctor(
     facts = collect()
     findings = seen + examine(facts, users=users, workers=workers)
     render(findings, bounds(facts, workers, users), users, facts, console)
-    return 1 if any(finding.level == "bad" for finding in findings) else 0
+    is_bad = any(finding.level == "bad" for finding in findings)
+    return ExitCode.FAILED if is_bad else ExitCode.OK
 
 
 def bounds(facts: Facts, workers: int, users: int | None = None) -> list[Bound]:

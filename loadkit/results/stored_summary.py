@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from loadkit.errors import UsageError
+from loadkit.exit_codes import OF_A_RUN
 from loadkit.results.checked import (
     Amount,
     Count,
@@ -83,12 +84,9 @@ _UNMEASURED: Final = StatsStored.model_construct(set())
 _Phases = Annotated[dict[Name, StatsStored], Field(max_length=100)]
 
 
-_CODES: Final = (0, 1, 2, 3, 70)
-
-
 def _of_a_verdict(code: int) -> int:
-    if code not in _CODES:
-        raise ValueError(f"should be one of {', '.join(map(str, _CODES))}")
+    if code not in OF_A_RUN:
+        raise ValueError(f"should be one of {', '.join(map(str, OF_A_RUN))}")
     return code
 
 

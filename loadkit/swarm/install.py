@@ -17,6 +17,7 @@ from locust.web import WebUI
 
 from loadkit import __version__
 from loadkit.errors import LoadkitError, LocalError, UsageError
+from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.network import Network, asked, words
@@ -49,7 +50,6 @@ __all__ = ["install"]
 
 logger = logging.getLogger(__name__)
 
-USAGE: Final = 2  # exit code
 MASTER_STOPS_US: Final = 30.0  # seconds a worker that was interrupted waits for its master's word
 
 
@@ -184,7 +184,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     def give_up(text: str) -> None:
         logger.critical("this worker cannot take part: %s", text)
         complain(text)
-        environment.process_exit_code = USAGE
+        environment.process_exit_code = ExitCode.USAGE
         gevent.spawn_later(1.0, runner.quit)  # what was said to the master goes out first
 
     def on_test_start(**_: Any) -> None:

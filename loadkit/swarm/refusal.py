@@ -6,28 +6,27 @@ from typing import Final, NoReturn
 
 import psutil
 
-from loadkit.errors import LoadkitError, TargetError, UsageError
+from loadkit.errors import LoadkitError, UsageError
+from loadkit.exit_codes import ExitCode, of_error
 from loadkit.output import complain
 from loadkit.security.textfile import clipped
-from loadkit.verdict.verdict import FAULT_OF_OURS
 
 __all__ = ["FAULTY", "crash", "refuse_to_start", "uncaught"]
 
-USAGE, UNREACHABLE = 2, 4  # exit codes
 FAULTY: Final = "a fault of loadkit itself, please report it with this traceback: %s\n%s"
 
 
 def refuse_to_start(error: LoadkitError) -> NoReturn:
     """Say why, and end it all: nothing else tells workers that `--processes` forked."""
     complain(str(error))
-    _end(UNREACHABLE if isinstance(error, TargetError) else USAGE)
+    _end(of_error(error))
 
 
 def crash(error: Exception) -> NoReturn:
     """Say that this tool is at fault, and end it all."""
     trace = "".join(traceback.format_exception(error))
     complain(FAULTY % (f"{type(error).__name__}: {error}", trace))
-    _end(FAULT_OF_OURS)
+    _end(ExitCode.FAULT_OF_OURS)
 
 
 def uncaught(kind: type[BaseException], error: BaseException, trace: object) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from loadkit.capacity import document
 from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.errors import Failure
+from loadkit.exit_codes import ExitCode
 from loadkit.figures import Count
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
@@ -27,7 +28,7 @@ from loadkit.verdict.abort import AbortWatch
 from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
-from loadkit.verdict.verdict import FAULT_OF_OURS, USAGE, of_search
+from loadkit.verdict.verdict import of_search
 
 __all__ = ["Run"]
 
@@ -223,7 +224,10 @@ class Run:
         )
         summary = summarise(self.ledger, self._spec, facts, self._chronicle)
         found = None if self.survey is None else self.survey.result()
-        if found is not None and summary.verdict.exit_code not in (USAGE, FAULT_OF_OURS):
+        if found is not None and summary.verdict.exit_code not in (
+            ExitCode.USAGE,
+            ExitCode.FAULT_OF_OURS,
+        ):
             verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
         self.summary, self.found = summary, found

@@ -16,6 +16,7 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner
 
 from loadkit.errors import LoadkitError, UsageError
+from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
@@ -38,13 +39,12 @@ from loadkit.swarm.refusal import FAULTY
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.selection import Selection
-from loadkit.swarm.signals import USAGE, Stage, cut_off
+from loadkit.swarm.signals import Stage, cut_off
 from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.workers.assignment import Assignment
 from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.replacements import Replacements
 from loadkit.swarm.workers.report_sender import FAULT, INTERVAL, LAST, OWN_CODE
-from loadkit.verdict.verdict import FAULT_OF_OURS
 
 if TYPE_CHECKING:
     from loadkit.swarm.worker.worker import Worker
@@ -203,10 +203,12 @@ class RunController:
         """What the last run came to; None before one is over."""
         run = self._run
         if self._fault is not None:
-            return FAULT_OF_OURS
+            return ExitCode.FAULT_OF_OURS
         if run is None or run.summary is None:
             return None
-        return run.summary.verdict.exit_code or (0 if run.unwritten is None else USAGE)
+        return run.summary.verdict.exit_code or (
+            ExitCode.OK if run.unwritten is None else ExitCode.USAGE
+        )
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no run is under way. Returns whether that came about."""
@@ -288,7 +290,7 @@ class RunController:
             self._fault = text
             logger.critical(FAULTY, text, trace)
             if self._run is None:
-                gevent.kill(self._main, SystemExit(FAULT_OF_OURS))
+                gevent.kill(self._main, SystemExit(ExitCode.FAULT_OF_OURS))
                 return
             self._run.fault = text
             self._give_up(f"a fault of loadkit itself: {text}")

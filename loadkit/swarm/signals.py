@@ -14,6 +14,7 @@ from gevent.monkey import get_original
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner, Runner
 
+from loadkit.exit_codes import ExitCode, of_signal
 from loadkit.machine import lifeline
 from loadkit.output import complain
 from loadkit.swarm.workers.first_workers import wait_for_workers
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from loadkit.swarm.run_controller import RunController
 
 __all__ = [
-    "USAGE",
     "Stage",
     "cut_off",
     "install_exit",
@@ -35,7 +35,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-USAGE, INVALID = 2, 3  # exit codes
 NATIVE_THREAD: Final = get_original("_thread", "start_new_thread")  # a greenlet else
 OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
 WORKERS_END: Final = 1.0  # seconds that workers get once all is over and they have been told
@@ -104,7 +103,7 @@ def install_exit(environment: Environment, controller: "RunController") -> None:
         if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
             web_ui.greenlet.kill(block=False)
         elif way == "leave":
-            leave(128 + by_signal[0])
+            leave(of_signal(by_signal[0]))
         elif way == "stop":
             controller.stop()
 
@@ -118,7 +117,7 @@ def install_exit(environment: Environment, controller: "RunController") -> None:
 
     def give_up(why: str) -> None:
         complain(why)
-        leave(INVALID)
+        leave(ExitCode.INVALID)
 
     def waits() -> bool:
         return controller.stage == "before" and not controller.withdrawn
@@ -128,7 +127,7 @@ def install_exit(environment: Environment, controller: "RunController") -> None:
         if controller.stage == "writing":
             gevent.sleep(WRITTEN_WITHIN)
         logger.critical("it does not end in order: `loadkit report` makes the results")
-        os._exit(128 + by_signal[0])
+        os._exit(of_signal(by_signal[0]))
 
     # A Ctrl-C without a handler is an exception in whatever code runs at that moment, and some
     # of it goes on all the same.
@@ -145,7 +144,7 @@ def install_exit(environment: Environment, controller: "RunController") -> None:
     def on_quitting(environment: Environment, **_: Any) -> None:
         controller.hurry()  # a run that goes on is ended by Locust in a moment
         if by_signal:
-            environment.process_exit_code = 128 + by_signal[0]
+            environment.process_exit_code = of_signal(by_signal[0])
         elif web_ui is None and controller.exit_code is not None:
             environment.process_exit_code = controller.exit_code
 

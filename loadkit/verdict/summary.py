@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from loadkit.errors import Failure
+from loadkit.exit_codes import ExitCode
 from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, by_client, throughput
@@ -16,7 +17,7 @@ from loadkit.stats.number_format import plural
 from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
-from loadkit.verdict.verdict import FAULT_OF_OURS, USAGE, Verdict, decide
+from loadkit.verdict.verdict import Verdict, decide
 
 __all__ = ["SCHEMA", "Stats", "Summary", "summarise"]
 
@@ -261,9 +262,9 @@ def summarise(
     drift = Drift() if analysis is None else analysis.drift(facts.duration_s, ledger.ages)
     overruled = None
     if facts.fault is not None or Failure.INTERNAL in errors:
-        overruled = FAULT_OF_OURS
+        overruled = ExitCode.FAULT_OF_OURS
     elif Failure.OWN_CODE in errors and not sessions["started"]:
-        overruled = USAGE
+        overruled = ExitCode.USAGE
     slo = judge(spec.limits, ledger, drift)
     failed = {
         "error": sum(errors.values()),

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 
+from loadkit.exit_codes import ExitCode
 from loadkit.stats.number_format import plural
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.validity import Level, Validity
 
-__all__ = ["FAULT_OF_OURS", "USAGE", "Verdict", "decide", "of_search"]
+__all__ = ["Verdict", "decide", "of_search"]
 
-_EXIT_HOLDS, _EXIT_BROKEN, _EXIT_INVALID = 0, 1, 3
-USAGE, FAULT_OF_OURS = 2, 70  # exit codes; the last as in BSD's sysexits.h, EX_SOFTWARE
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -111,9 +110,9 @@ def decide(
         if broken:
             what = ", ".join(plural(n, noun) for noun, n in failed.items() if n)
             reasons.append(Reason(ReasonKind.FAILED, what))
-    code = _EXIT_BROKEN if broken else _EXIT_HOLDS
+    code: int = ExitCode.FAILED if broken else ExitCode.OK
     if validity.level == "invalid":
-        code = _EXIT_INVALID
+        code = ExitCode.INVALID
     code = code if overruled is None else overruled
     return Verdict(outcome, validity.level, tuple(reasons), code, strict)
 
@@ -125,7 +124,7 @@ def of_search(sentence: str, exit_code: int) -> Verdict:
         sentence: what it came to.
         exit_code: 3 if the generator was the limit.
     """
-    if exit_code == _EXIT_INVALID:
+    if exit_code == ExitCode.INVALID:
         reason = Reason(ReasonKind.SEARCH_INVALID, sentence)
         return Verdict("none", "invalid", (reason,), exit_code)
     return Verdict("none", "valid", (Reason(ReasonKind.SEARCH, sentence),), exit_code)
