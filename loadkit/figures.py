@@ -4,7 +4,9 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 __all__ = [
+    "CLIENTS",
     "COMPLETED",
+    "DELIVERED_SHARE",
     "NAMED",
     "NOWHERE",
     "VIOLATED",
@@ -16,6 +18,10 @@ __all__ = [
     "State",
     "Wait",
 ]
+
+DELIVERED_SHARE: Final = 0.95
+"""The share of the load asked for from which on it counts as delivered: of users and sessions, and
+of the users that there are at any second."""
 
 
 class Phase(StrEnum):
@@ -79,6 +85,10 @@ class Client(StrEnum):
     IOS = "ios"
     WEB = "web"
     WEB_CONTEXT = "web-context"  # a page that hands the agent a context of its own
+
+
+CLIENTS: Final = frozenset[str](Client)
+"""Their names, which no user class may have."""
 
 
 class State(StrEnum):

@@ -23,7 +23,7 @@ from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.net.http.target import Target
 from loadkit.net.preflight.permit import permit
-from loadkit.network import DIRECT, Network
+from loadkit.network import DIRECT, LOOPBACK, Network
 from loadkit.output import never_wait, say
 from loadkit.profile.profile import Profile, load_profile, profile_folders
 from loadkit.readiness.room import Room, check
@@ -32,7 +32,6 @@ from loadkit.security.redaction import remember
 
 __all__ = ["launch"]
 
-LOOPBACK: Final = "127.0.0.1"
 SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
 SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL
 _HERE: Final = Path(__file__).parent

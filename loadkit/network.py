@@ -15,7 +15,10 @@ from urllib.parse import unquote, urlsplit
 from loadkit.errors import UsageError
 from loadkit.security.redaction import remember
 
-__all__ = ["DIRECT", "Network", "Proxy", "add_options", "asked", "words"]
+__all__ = ["DIRECT", "LOOPBACK", "Network", "Proxy", "add_options", "asked", "words"]
+
+LOOPBACK: Final = "127.0.0.1"
+"""Where what this machine alone is to reach listens."""
 
 _PREFIX: Final = "network_"  # of the options in their namespace
 _FLAGS: Final[dict[str, dict[str, Any]]] = {

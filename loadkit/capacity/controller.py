@@ -12,6 +12,7 @@ from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
 from loadkit.errors import UsageError
+from loadkit.figures import DELIVERED_SHARE
 from loadkit.measure.timeline import Row
 from loadkit.profile.arrivals import Arrivals
 from loadkit.profile.metrics import Metric
@@ -37,9 +38,6 @@ _AT_MOST: Final = 3
 
 _DRAINED: Final = 0.05
 """Of the load that was too much, the sessions that may be left when a rest ends."""
-
-_SHORT: Final = 0.95
-"""A look with less than this share of the users that were asked for counts as undelivered."""
 
 Phase = Literal["rest", "ramp", "settle", "measure", "over"]
 
@@ -281,7 +279,7 @@ class SearchController:
     def _assess(self, step: Step, measured: Stretch) -> Validity:
         users = [users for at, users in self._users if measured.start <= at <= measured.end]
         looks = max(1, len(users))
-        short = sum(each < _SHORT * step.load for each in users)
+        short = sum(each < DELIVERED_SHARE * step.load for each in users)
         facts = RunFacts(
             duration_s=measured.seconds,
             asked_users=None if self._open else step.load,

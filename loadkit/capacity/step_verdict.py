@@ -7,13 +7,13 @@ from loadkit.capacity.evidence import Outcome, Step, Verdict, margin
 from loadkit.capacity.settling import BATCHES, WINDOW, batch_interval, settled
 from loadkit.capacity.step import Stretch
 from loadkit.errors import Failure
-from loadkit.figures import Count
+from loadkit.figures import DELIVERED_SHARE, Count
 from loadkit.measure.timeline import Row
 from loadkit.profile.metrics import RATIOS, Metric
 from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import share_between
 from loadkit.verdict.slo import Figures, SloLine, judge
-from loadkit.verdict.validity import DELIVERED_SHARE, Validity
+from loadkit.verdict.validity import Validity
 
 __all__ = ["HOPELESS", "POLICY_SHARE", "at_rest", "conclude", "enough", "hopeless", "written_down"]
 

@@ -1,14 +1,12 @@
 """How much a run got through a second, and how each user class and each client fared in it."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from loadkit.figures import Client, Count, Ending, Phase
+from loadkit.figures import CLIENTS, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 
 __all__ = ["by_class", "by_client", "throughput"]
-
-_CLIENTS: Final = frozenset[str](Client)
 
 
 def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, float]:
@@ -35,12 +33,12 @@ def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, 
 
 def by_class(ledger: Ledger) -> dict[str, dict[str, Any]]:
     """Return the figures of each user class that had a session, as plain values, by its name."""
-    return _by_name(ledger, lambda name: name not in _CLIENTS)
+    return _by_name(ledger, lambda name: name not in CLIENTS)
 
 
 def by_client(ledger: Ledger) -> dict[str, dict[str, Any]]:
     """Return those of each kind of client; none where all had the same."""
-    found = _by_name(ledger, lambda name: name in _CLIENTS)
+    found = _by_name(ledger, lambda name: name in CLIENTS)
     return found if len(found) > 1 else {}
 
 

@@ -32,14 +32,15 @@ GAUGES: Final = (
     "loop_lag_ms",
     "schedule_delay_ms",
     "cpu_percent",
-    "machine_cpu_percent",
     "rss_mb",
+    "machine_cpu_percent",
     "gc_pause_ms",
     "files_percent",
     "ports_percent",
     "ending_lag_ms",
 )
-"""The generator's own figures, by the names under which they are shown. `ending_lag_ms` is the
+"""The generator's own figures, by the names under which they are shown, in
+the order of `summary.json`. `ending_lag_ms` is the
 event loop's lag once the load was over, while its sessions were ended: it bends no figure."""
 
 _PROBE_MICROSECONDS: Final = round(PROBE_EVERY * 1e6)

@@ -13,12 +13,12 @@ from loadkit.output import say
 from loadkit.planner.inputs import Carried, PlanInput, read_inputs
 from loadkit.planner.reconnect_storm import BIN, ReconnectStorm
 from loadkit.planner.sizing import Plan, make_plan
+from loadkit.report.load import FILLED
 from loadkit.stats.number_format import number
 
 __all__ = ["chart", "plan", "render"]
 
 _WIDTH, _HEIGHT, _DECADES = 60, 4, 4  # of a chart: columns, lines, powers of ten
-_BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 _STYLES: Final = {"given": "bold", "measured": "green", "assumed": "yellow"}
 _UNITS: Final = {
     "sessions_per_core": "sessions",
@@ -87,7 +87,7 @@ def chart(rates: Sequence[float], seconds: float) -> list[str]:
         # Whatever came at all can be seen.
         eighths.append(max(1 if most > 0 else 0, round(share * 8 * _HEIGHT)))
     return [
-        "".join(_BLOCKS[min(8, max(0, level - 8 * line))] for level in eighths)
+        "".join(FILLED[min(8, max(0, level - 8 * line))] for level in eighths)
         for line in reversed(range(_HEIGHT))
     ]
 

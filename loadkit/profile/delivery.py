@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
+from loadkit.figures import DELIVERED_SHARE
 from loadkit.profile.arrivals import unit_process
 from loadkit.profile.stages import ArrivalRate, users_at
 from loadkit.profile.tables import Load
 
 __all__ = ["Delivery"]
-
-SHORT_OF: Final = 0.95
-"""A second with less than this share of the users that were asked for is one of too little load."""
 
 AHEAD: Final = 1.5
 """Seconds by which users are moved before the stages ask for it, at most: to where they are to be
@@ -54,7 +52,7 @@ class Delivery:
         since, self._looked_at = elapsed_s - self._looked_at, elapsed_s
         # Of a ramp the lowest end: what has just been asked for may be on its way, and those who
         # are to leave may be gone.
-        if users < SHORT_OF * min(wanted):
+        if users < DELIVERED_SHARE * min(wanted):
             self.undelivered_s += since
         self.asked = max(self.asked, wanted[-1])
         self.reached = max(self.reached, users)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from loadkit.errors import Failure, UsageError
-from loadkit.figures import Client, Count, Ending, Phase
+from loadkit.figures import CLIENTS, Count, Ending, Phase
 
 __all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError"]
 
@@ -76,7 +76,6 @@ _COUNTS: Final = frozenset(
     ]
 )
 _SCHEDULE: Final = "from_schedule."
-_CLIENTS: Final = frozenset[str](Client)
 _PHASES: Final = frozenset(phase.value for phase in Phase)
 _FAMILIES: Final = frozenset(
     {name.partition(".")[0] for name in _COUNTS} | {_SCHEDULE[:-1], "drift"}
@@ -149,14 +148,14 @@ class Metric:
         """
         head, _, rest = text.partition(".")
         known = head in _FAMILIES or head in _PHASES
-        if known or not rest or not (head.isidentifier() or head in _CLIENTS):
+        if known or not rest or not (head.isidentifier() or head in CLIENTS):
             return cls._of(text, None, text)
         try:
             metric = cls._of(text, head, rest)
         except MetricError as error:
             # Behind a class, which begins with a capital letter (PEP 8), is where the mistake is;
             # else it is more likely the phase or the family that is misspelt.
-            if (head[0].isupper() or head in _CLIENTS) and not _is_statistic(rest):
+            if (head[0].isupper() or head in CLIENTS) and not _is_statistic(rest):
                 raise
             raise MetricError(f"no metric is called {text!r}", text, _EVERY) from error
         if metric.name in _OF_THE_RUN or metric.from_schedule:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -11,13 +11,11 @@ from loadkit.config.magnitude import checked
 from loadkit.config.suggest import did_you_mean
 from loadkit.config.table import Table
 from loadkit.config.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
-from loadkit.figures import Client
+from loadkit.figures import CLIENTS
 from loadkit.profile.metrics import Metric, MetricError
 from loadkit.profile.tables import known_class
 
 __all__ = ["Abort", "Limit"]
-
-_CLIENTS: Final = frozenset[str](Client)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Limit:
         except MetricError as error:
             mend = did_you_mean(error.word, error.options)
             raise ValueError(f"{error}{mend}") from error
-        if metric.scope in _CLIENTS:
+        if metric.scope in CLIENTS:
             _has_client(metric.scope, info)
         elif metric.scope is not None:
             _has_users(known_class(metric.scope, info), info)

@@ -10,6 +10,7 @@ from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Stats, Summary
 
 __all__ = [
+    "NOTABLE",
     "TOO_FEW",
     "WAITS",
     "LatencyRow",
@@ -27,7 +28,7 @@ TOO_FEW: Final = "–"
 
 HEADLINE: Final = "response"
 
-_NOTABLE: Final = 1.05
+NOTABLE: Final = 1.05
 """A figure counted from the schedule is shown when it is over 5 % above the plain one."""
 
 
@@ -102,7 +103,7 @@ def figure(stats: Stats, name: str) -> str:
 def shifted(latency: Stats, from_schedule: Stats, columns: Sequence[str]) -> bool:
     """Tell whether counting from the due time changes a column that is shown by more than 5 %."""
     return bool(latency and from_schedule) and any(
-        max(from_schedule[name], latency[name]) > _NOTABLE * min(from_schedule[name], latency[name])
+        max(from_schedule[name], latency[name]) > NOTABLE * min(from_schedule[name], latency[name])
         for name in columns
         if name != "count" and supported(latency, name)
     )

@@ -6,12 +6,12 @@ from typing import Final
 from loadkit.stats.number_format import number
 from loadkit.verdict.summary import Summary
 
-__all__ = ["drawn"]
+__all__ = ["FILLED", "drawn"]
 
 WIDTH: Final = 58  # columns of the chart itself
 HEIGHT: Final = 6  # lines of it
 
-_FILLED: Final = " ▁▂▃▄▅▆▇█"
+FILLED: Final = " ▁▂▃▄▅▆▇█"
 _ASKED: Final = "─"
 _MARK: Final = "▲"
 _EIGHTHS: Final = 8
@@ -71,7 +71,7 @@ def _canvas(asked: Sequence[float], delivered: Sequence[float], highest: float) 
             if filled <= 0 and wanted and wanted_at == line:
                 text += _ASKED
             else:
-                text += _FILLED[min(max(filled, 0), _EIGHTHS)]
+                text += FILLED[min(max(filled, 0), _EIGHTHS)]
         lines.append(text)
     return lines
 

@@ -11,12 +11,12 @@ from typing import Final
 from loadkit.errors import UsageError
 from loadkit.security.redaction import remember
 
-__all__ = ["HOST_VARIABLE", "TOKEN_VARIABLE", "WORKER_KEY_VARIABLE", "Credentials"]
+__all__ = ["HEADER_VALUE", "HOST_VARIABLE", "TOKEN_VARIABLE", "WORKER_KEY_VARIABLE", "Credentials"]
 
 TOKEN_VARIABLE: Final = "POLY_CONNECTOR_TOKEN"
 HOST_VARIABLE: Final = "POLY_HOST_IDENTIFIER"
 WORKER_KEY_VARIABLE: Final = "LOADKIT_WORKER_KEY"  # what a master knows its workers by
-_HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
+HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Credentials:
             ("connector token (POLY_CONNECTOR_TOKEN)", self.connector_token),
             ("host identifier (POLY_HOST_IDENTIFIER)", self.host_identifier),
         ):
-            if not _HEADER_VALUE.fullmatch(value):
+            if not HEADER_VALUE.fullmatch(value):
                 raise UsageError(
                     f"the {name} is empty or holds a blank or a character outside ASCII; "
                     "set it to the very text that the connector was registered with"

@@ -7,6 +7,7 @@ from math import sqrt
 from statistics import fmean, median
 from typing import Any, Final
 
+from loadkit.figures import DELIVERED_SHARE
 from loadkit.measure.load_curve import Delivered
 from loadkit.measure.timeline import Row
 from loadkit.soak.baseline import SURE, Baseline, unlikely
@@ -18,9 +19,6 @@ __all__ = ["Incidents"]
 
 LISTED: Final = 100
 """Incidents that are told one by one; more are only counted."""
-
-DELIVERED_SHARE: Final = 0.95
-"""The share of the load asked for from which on it counts as delivered."""
 
 LEARNT: Final = 30  # rows from which the usual number of failures is taken first
 WINDOWS: Final = (1, 2, 4, 8, 16)  # rows that are looked at together: a burst, or a slow trouble

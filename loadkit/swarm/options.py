@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from loadkit import flags, network
 from loadkit.errors import UsageError
+from loadkit.network import LOOPBACK
 from loadkit.output import guard
 from loadkit.profile.profile import Profile, load_profile, profile_folders
 from loadkit.security.credentials import WORKER_KEY_VARIABLE
@@ -21,7 +22,6 @@ from loadkit.swarm.signals import tie_workers
 __all__ = ["add_options", "default_profile", "read_profile"]
 
 
-LOOPBACK: Final = "127.0.0.1"
 LISTENS: Final = {
     "master_bind_host": f"Where to await workers; beyond loopback with {WORKER_KEY_VARIABLE}.",
     "web_host": "Address to serve the web UI at; '*' is all that this machine has.",

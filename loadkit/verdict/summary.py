@@ -9,6 +9,7 @@ from loadkit.exit_codes import ExitCode
 from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, by_client, throughput
+from loadkit.measure.recorder import GAUGES
 from loadkit.protocol.expectations import EXPECTED, smallest
 from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
@@ -26,18 +27,6 @@ SCHEMA: Final = "loadkit.summary/1"
 
 Stats = Mapping[str, float]
 """`count`, `min`, `mean`, `p50`, `p90`, `p95`, `p99`, `p999`, `max`; empty where unmeasured."""
-
-_GENERATOR: Final = (
-    "loop_lag_ms",
-    "schedule_delay_ms",
-    "cpu_percent",
-    "rss_mb",
-    "machine_cpu_percent",
-    "gc_pause_ms",
-    "files_percent",
-    "ports_percent",
-    "ending_lag_ms",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +235,7 @@ def summarise(
     }
     violations, errors = ledger.under("violations"), ledger.under("errors")
     figures = {
-        name: ledger.generator[name].stats() if name in ledger.generator else {}
-        for name in _GENERATOR
+        name: ledger.generator[name].stats() if name in ledger.generator else {} for name in GAUGES
     }
     if "master_rss_mb" in ledger.generator:
         figures["master_rss_mb"] = ledger.generator["master_rss_mb"].stats()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from loadkit.errors import Failure
-from loadkit.figures import Count
+from loadkit.figures import DELIVERED_SHARE, Count
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, percent, plural
@@ -16,7 +16,6 @@ from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.run_facts import Absence, Cut, RunFacts
 
 __all__ = [
-    "DELIVERED_SHARE",
     "FLOOD_S",
     "FLOOD_SHARE",
     "GC_PAUSE_SUSPECT_MS",
@@ -63,9 +62,6 @@ GC_PAUSE_SUSPECT_MS: Final = 100.0
 LIMIT_SUSPECT_PERCENT: Final = 90.0
 """Open files and ports, of what the machine allows, at most. The next step of the load may fail,
 and what fails then looks like the target's fault."""
-
-DELIVERED_SHARE: Final = 0.95
-"""The share of the load asked for that has to be delivered."""
 
 UNDELIVERED_SUSPECT_S: Final = 2.0
 """Seconds with clearly fewer users than asked for. A stage that steps up needs a moment to start

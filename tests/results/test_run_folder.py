@@ -13,6 +13,8 @@ import pytest
 from rich.console import Console
 
 from loadkit.errors import UsageError
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.recorder import GAUGES, Recorder
 from loadkit.report.terminal import render
 from loadkit.results import run_folder
 from loadkit.results.run_folder import (
@@ -22,6 +24,8 @@ from loadkit.results.run_folder import (
     write,
     write_text,
 )
+from loadkit.verdict.summary import summarise
+from tests.verdict.known import asked_and_known
 
 NOON = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
 
@@ -143,6 +147,19 @@ def test_a_run_of_the_first_version_can_be_shown_again(tmp_path: Path, make: Any
     assert "✓  response.p95  872 ms ≤ 2,500 ms\n" in re.sub(" +\n", "\n", stream.getvalue())
     write(tmp_path, read, {}, {})
     assert load_summary(tmp_path) == read
+
+
+def test_every_gauge_of_the_generator_is_read_again(tmp_path: Path) -> None:
+    """What the recorder takes is what the summary has, and what is read of it."""
+    recorder, ledger = Recorder(), Ledger()
+    for name in GAUGES:
+        recorder.gauge(name, 1.0)
+    ledger.add("w", 1, recorder.take(1.0))
+    summary = summarise(ledger, *asked_and_known())
+    write(tmp_path, summary, {}, {})
+    read = load_summary(tmp_path).generator
+    assert [name for name in read if name in GAUGES] == list(GAUGES)
+    assert all(read[name] == summary.generator[name] for name in GAUGES)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The two REST calls that a virtual user makes before its first WebSocket."""
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from loadkit.net.http.retry import retry_delay
 from loadkit.net.http.target import Target
 from loadkit.net.http.token import flaw
 from loadkit.protocol import SIMULATOR
-from loadkit.security.credentials import Credentials
+from loadkit.security.credentials import HEADER_VALUE, Credentials
 from loadkit.security.redaction import note
 
 __all__ = ["Api"]
@@ -31,7 +30,6 @@ __all__ = ["Api"]
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
 )
-_HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 class Api:
@@ -142,7 +140,7 @@ class Api:
             RemoteError: as `access_token` does.
             LocalError: the token cannot stand in a header.
         """
-        if not _HEADER_VALUE.fullmatch(token):
+        if not HEADER_VALUE.fullmatch(token):
             raise LocalError("the access token given cannot stand in an HTTP header")
         wishes = {"streaming_enabled": streaming, "platform": platform}
         body = orjson.dumps(wishes if device is None else wishes | {"device_type": device})
@@ -259,6 +257,6 @@ def _field(answer: Answer, name: str) -> str:
     # What is encoded is no JSON: so nobody looks at its headers who need not.
     value = (_object(answer.body) or _object(answer.plain_body)).get(name)
     # It goes into headers and URLs from here, so it has to fit there.
-    if type(value) is str and _HEADER_VALUE.fullmatch(value):
+    if type(value) is str and HEADER_VALUE.fullmatch(value):
         return value
     raise RemoteError(Failure.HTTP_BAD_ANSWER, f"no usable {name!r}", status=answer.status)

@@ -14,14 +14,14 @@ from loadkit.errors import Failure, RemoteError
 from loadkit.net.http.target import Target
 from loadkit.net.preflight.certificate import Certificate, shown_by
 
-__all__ = ["Cause", "clock_word", "diagnose"]
+__all__ = ["IS_IT_RUNNING", "Cause", "clock_word", "diagnose"]
 
 PROBE: Final = 2.0  # seconds for a further look at a target
 CLOCK_OFF: Final = 30.0
 """Seconds by which two clocks may differ without a word: Date has whole seconds, the answer takes
 some, and the vendor's clients allow 5 s where they compare a token's expiry."""
 
-_RUNNING: Final = "check the address and that the server is running"
+IS_IT_RUNNING: Final = "check the address and that the server is running"
 _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER", "PACKET_LENGTH", "EOF")
 _OLD_TLS: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS")
@@ -70,7 +70,7 @@ def diagnose(target: Target, error: RemoteError | None, seconds: float) -> Cause
         return Cause(told, "check the address: what answers there is no Messaging API")
     if error is not None and error.kind is Failure.TOKEN_MALFORMED and "set it" in error.detail:
         return Cause(told, "timedatectl shows the clock, and whether it is kept by NTP")
-    return Cause(told, _RUNNING)
+    return Cause(told, IS_IT_RUNNING)
 
 
 def clock_word(target: Target, ahead_s: float | None) -> str | None:
@@ -108,7 +108,7 @@ def _refused(target: Target, error: RemoteError, status: int) -> Cause:
         return Cause(f"lets nobody in just now: {error}", "wait, or have its limit raised")
     if 400 <= status < 500:
         return Cause(f"does not take the request: {error}", f"check the address; {_CREDENTIALS}")
-    return Cause(f"cannot be used: {error}", _RUNNING)
+    return Cause(f"cannot be used: {error}", IS_IT_RUNNING)
 
 
 def _lost(error: RemoteError | None) -> bool:

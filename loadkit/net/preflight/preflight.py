@@ -8,7 +8,7 @@ import gevent
 from loadkit.errors import RemoteError, TargetError, UsageError
 from loadkit.net.http.rest import Api
 from loadkit.net.http.target import Target
-from loadkit.net.preflight.diagnosis import clock_word, diagnose
+from loadkit.net.preflight.diagnosis import IS_IT_RUNNING, clock_word, diagnose
 from loadkit.net.preflight.identity import identify
 from loadkit.net.preflight.permit import outside
 from loadkit.network import DIRECT, Network
@@ -17,7 +17,6 @@ from loadkit.security.credentials import Credentials
 __all__ = ["introduced", "preflight"]
 
 LIMIT: Final = 5.0  # seconds for it all, the retries of a target that is just starting included
-_RUNNING: Final = "check the address and that the server is running"
 
 
 def preflight(
@@ -79,5 +78,5 @@ def introduced(target: Target, credentials: Credentials) -> dict[str, Any]:
         return identify(target, credentials)
     except RemoteError as error:
         raise TargetError(
-            f"{target.origin} gives a token, but no session: {error}; {_RUNNING}"
+            f"{target.origin} gives a token, but no session: {error}; {IS_IT_RUNNING}"
         ) from error

@@ -13,6 +13,7 @@ __all__ = [
     "BINARY",
     "CLOSE",
     "CONTINUATION",
+    "NO_CODE",
     "PING",
     "PONG",
     "TEXT",
@@ -31,7 +32,7 @@ PONG: Final = 10
 _PROTOCOL_ERROR: Final = 1002
 _NOT_UTF8: Final = 1007
 _TOO_BIG: Final = 1009
-_NO_CODE: Final = 1005
+NO_CODE: Final = 1005
 _CONTROL: Final = 8  # the bit that control opcodes have
 _LONGEST_CONTROL: Final = 125
 _OPCODES: Final = frozenset({0, 1, 2, 8, 9, 10})
@@ -202,7 +203,7 @@ def read_close(payload: bytes) -> int:
         FrameError: the payload is none that a close frame may have (sections 5.5.1 and 7.4).
     """
     if not payload:
-        return _NO_CODE
+        return NO_CODE
     code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 0
     if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code < 5000):
         raise FrameError(_PROTOCOL_ERROR, "a close code that may not be sent")

@@ -9,6 +9,7 @@ from loadkit.simulator.app.connection_observer import ConnectionObserver
 from loadkit.simulator.app.frame_reader import (
     BINARY,
     CLOSE,
+    NO_CODE,
     PING,
     PONG,
     TEXT,
@@ -21,7 +22,7 @@ from loadkit.simulator.clock import Timer
 from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["Socket"]
+__all__ = ["GOING_AWAY", "Socket"]
 
 TURN: Final = 32
 """Frames that are read of one socket before the others have their turn."""
@@ -29,9 +30,8 @@ UNREAD_PONGS: Final = 10_000
 """Pongs that a client may leave unread. They are counted, as each is two bytes on the wire and some
 fifty in memory."""
 
-_GOING_AWAY: Final = 1001
+GOING_AWAY: Final = 1001
 _UNSUPPORTED_DATA: Final = 1003
-_NO_CODE: Final = 1005
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: RST instead of FIN
 
 
@@ -194,7 +194,7 @@ class Socket:
         if opcode == TEXT:
             self.received += 1
             # What was under way when a socket went for its age is heard, and in the replay.
-            if self.server_code in (None, _GOING_AWAY):
+            if self.server_code in (None, GOING_AWAY):
                 self._session.hear(self, payload, self._witness.read_at)
         elif opcode == BINARY:
             self.close(_UNSUPPORTED_DATA)
@@ -223,7 +223,7 @@ class Socket:
         self.client_code = code
         self.how = self.how or ("close_frame" if self.server_code is None else "server")
         if self.server_code is None and not self._transport.is_closing():
-            self._transport.write(close_frame(None if code == _NO_CODE else code))
+            self._transport.write(close_frame(None if code == NO_CODE else code))
         self._transport.close()
 
     def _pong(self, ping: bytes | None) -> None:
@@ -270,7 +270,7 @@ class Socket:
         """The socket is as old as one may get; what its session says now is in the replay."""
         if self.server_code is None and not self.frozen:
             self._session.sever(self)
-            self.close(_GOING_AWAY)
+            self.close(GOING_AWAY)
 
     def _control(self, frame: bytes) -> None:
         if self.server_code is None and not self.frozen and not self._transport.is_closing():

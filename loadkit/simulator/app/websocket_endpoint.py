@@ -9,7 +9,7 @@ from aiohttp import web
 from loadkit.simulator.app.handshake import Handshake, objection
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.rest_api import UNAVAILABLE, error
-from loadkit.simulator.app.socket import Socket
+from loadkit.simulator.app.socket import GOING_AWAY, Socket
 from loadkit.simulator.app.tokens import Tokens
 from loadkit.simulator.session.event_log import parse_cursor
 from loadkit.simulator.session.session import ServerSession
@@ -17,7 +17,6 @@ from loadkit.simulator.shared import SharedState
 
 __all__ = ["SocketEndpoint"]
 
-_GOING_AWAY: Final = 1001
 _FAULTS: Final = ("refused_upgrade", "slow_upgrade")
 _MALFORMED: Final = "invalid connection parameters"
 
@@ -62,7 +61,7 @@ class SocketEndpoint:
         """Close every socket with 1001, and cut those that have not gone after `grace` seconds."""
         self._stopping = True
         for socket in self._open:
-            socket.close(_GOING_AWAY)
+            socket.close(GOING_AWAY)
         until = self._setting.clock.now() + grace
         while self._open and self._setting.clock.now() < until:
             await asyncio.sleep(0.01)
@@ -127,7 +126,7 @@ class SocketEndpoint:
         try:
             session.attach(socket, parse_cursor(_one(request, "cursor")))
             if self._stopping:  # it was in the middle of its upgrade when we began to stop
-                socket.close(_GOING_AWAY)
+                socket.close(GOING_AWAY)
             protocol = request.protocol
             protocol.keep_alive(False)
             protocol.set_parser(socket)  # type: ignore[arg-type]  # all that it asks of one

@@ -31,9 +31,11 @@ from loadkit.errors import LoadkitError
 from loadkit.machine.resources import ran_out
 from loadkit.security.escaping import printed
 
-__all__ = ["Blame", "OwnCodeError", "own_frames", "unmade_by"]
+__all__ = ["LONGEST_PAUSE", "Blame", "OwnCodeError", "own_frames", "unmade_by"]
 
-LONGEST_PAUSE: Final = 10.0  # seconds between two tries of a class that keeps failing
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two tries of what keeps failing, sessions or a class: the SDK's flat poll."""
+
 _OURS: Final = str(Path(__file__).parents[2])
 _OTHERS: Final = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 _LOCUSTS: Final = ("_state", "_greenlet", "_group", "_taskset_instance")

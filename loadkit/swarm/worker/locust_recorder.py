@@ -17,6 +17,7 @@ from locust.stats import StatsEntry, bucket_response_time
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.recorder import Recorder
+from loadkit.report.latency import NOTABLE
 from loadkit.stats.histogram import Tally
 from loadkit.stats.number_format import FROM_DUE
 from loadkit.swarm.worker.hidden_texts import (
@@ -28,7 +29,6 @@ from loadkit.swarm.worker.hidden_texts import (
 __all__ = ["SwarmRecorder"]
 
 METHOD: Final = "chat"
-NOTABLE: Final = 1.05  # as in the reports
 _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
 _SESSION, _VIOLATION = "session", "violation"  # the rows of all that fails besides a turn
 

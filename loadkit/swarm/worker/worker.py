@@ -30,7 +30,7 @@ from loadkit.profile.scenario import SessionKind
 from loadkit.security.credentials import Credentials
 from loadkit.stats.random_streams import person_rng
 from loadkit.swarm.worker.arrival_gate import ArrivalGate
-from loadkit.swarm.worker.blame import Blame, OwnCodeError, Tell, unmade_by
+from loadkit.swarm.worker.blame import LONGEST_PAUSE, Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.worker.locust_recorder import SwarmRecorder
 from loadkit.swarm.worker.self_probes import Probes
@@ -46,7 +46,6 @@ LATE: Final = 10_000_000  # where the numbers of the sessions of a worker that c
 SPREAD: Final = 1.0  # seconds over which the users of one spawn message start: see `first_due`
 RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the server lost (SDK)
 RENEW_LIMIT: Final = 3  # in a row
-LONGEST_PAUSE: Final = 10.0  # seconds between sessions that keep failing: the SDK's flat poll
 JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
 LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
 ASK_AGAIN: Final = 0.1  # seconds between two looks at whether anybody still waits
