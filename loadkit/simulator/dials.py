@@ -81,6 +81,11 @@ class AgentDials(Table):
         default=0.2, description="share of replies that carry response_suggestions"
     )
     attachment_rate: Ratio = Field(default=0.05, description="share of replies with an attachment")
+    call_action_rate: Ratio = Field(
+        default=0.0,
+        description="share of replies that are `chat_call_actions` and nothing else, in a whole"
+        " message also where replies stream",
+    )
     end_conversation_rate: Ratio = Field(
         default=0.0,
         description="share of replies with `end_conversation: true`, after which the session ends"
@@ -291,8 +296,8 @@ class Dials(Table):
     )
     survey: Ratio = Field(
         default=0.0,
-        description="share of sessions with SHOW_CSAT_REQUEST right before or right after"
-        " SESSION_END",
+        description="share of sessions with SHOW_CSAT_REQUEST, and in half of them CSAT_RESPONSE,"
+        " right before or right after SESSION_END",
     )
     receipts: Ratio = Field(
         default=0.0,

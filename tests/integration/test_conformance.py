@@ -185,6 +185,7 @@ HABITS = (
     "agent.nudge=20ms",
     "agent.end_conversation_rate=0.06",
     "agent.chunk_spaces=stripped",
+    "agent.call_action_rate=0.05",
     "receipts=0.3",
     "survey=0.5",
     "end_without_event=0.9",
@@ -239,6 +240,8 @@ def assert_not_blamed(interval: dict[str, Any], truth: Path) -> None:
     # A person who hangs up does not hear what crosses that.
     assert counts["events.follow_up"] == pytest.approx(said, rel=0.25)
     ends = [record for record in records if record["kind"] == "session_end"]
+    surveys = sum(end["surveys"] for end in ends)
+    assert 0.5 * surveys < counts["events.survey"]
     assert {end["sequence"] is None for end in ends} == {True, False}
     assert min(counts["events.receipt"], counts["events.survey"]) > 0
 

@@ -222,17 +222,45 @@ def test_an_end_that_nobody_hears_is_journaled() -> None:
     assert (back.types[-1], back.closed) == ("SESSION_END", 1000)
 
 
-def test_a_survey_comes_right_before_the_end_or_right_after_it() -> None:
-    places = set()
-    for seed in range(20):
-        world = World("survey=1", f"seed={seed}")
+def test_a_survey_comes_right_before_the_end_or_right_after_it_and_may_be_answered(
+    tmp_path: Path,
+) -> None:
+    asked, answered = ["SHOW_CSAT_REQUEST"], ["SHOW_CSAT_REQUEST", "CSAT_RESPONSE"]
+    ways = set()
+    for seed in range(30):
+        path = tmp_path / f"{seed}.jsonl"
+        world = World("survey=1", f"seed={seed}", truth=path)
         session, ear = world.greeted()
+        before = len(ear.events)
         session.hear(ear, says("end the convo"))
         world.clock.advance(60)
-        assert sorted(ear.types[-2:]) == ["SESSION_END", "SHOW_CSAT_REQUEST"]
-        assert ear.closed == 1000
-        places.add(ear.types[-1])
-    assert places == {"SESSION_END", "SHOW_CSAT_REQUEST"}
+        last = ear.types[before + len(["USER_MESSAGE", *ANSWER]) :]
+        survey = [name for name in last if name != "SESSION_END"]
+        assert (survey in (asked, answered), ear.closed) == (True, 1000)
+        assert last in (["SESSION_END", *survey], [*survey, "SESSION_END"])
+        ways.add((len(survey), last[-1] == "SESSION_END"))
+        assert [end["surveys"] for end in records(world, path, "session_end")] == [len(survey)]
+    assert ways == {(1, True), (1, False), (2, True), (2, False)}
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("fields", [0, 0.5, 1])
+def test_a_reply_may_be_a_number_to_call_and_nothing_else(streaming: bool, fields: float) -> None:
+    """Chunks have no such field, so it is a whole message, and no fault of an answer befalls it."""
+    world = World(
+        "agent.call_action_rate=1",
+        f"optional_fields={fields}",
+        "faults.wrong_chunk_index=1",
+        "faults.unasked_streaming=1",
+    )
+    session, ear = world.greeted(streaming=streaming)
+    session.hear(ear, says("Where is my parcel?"))
+    world.clock.advance(60)
+    assert ear.types[-3:] == ["USER_MESSAGE", *ANSWER]
+    said = ear.last("POLY_AGENT_MESSAGE")["payload"]
+    assert (said["text"], said["attachments"], said["response_suggestions"]) == ("", [], [])
+    (call,) = said["chat_call_actions"]
+    assert call["contact_number"]
 
 
 @pytest.mark.parametrize("streaming", [False, True])

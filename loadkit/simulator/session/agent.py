@@ -291,9 +291,8 @@ class Agent:
     def _parts(self, turn: ServerTurn, reply: texts.Reply) -> list[utterances.Part]:
         room, dials, name = self._room, self._dials, self._room.new_message_id()
         parts = utterances.compose(reply, name, dials, self._rng, streaming=room.streaming)
-        if (
-            self._faults.on and not reply.ends
-        ):  # the last words: whatever befell them would befall the end too
+        # Of the last words the end would bear it too; a message without a text is made for itself.
+        if self._faults.on and reply.text and not reply.ends:
             parts = utterances.flawed(
                 reply,
                 parts,

@@ -51,11 +51,12 @@ def vary(kind: EventType, payload: dict[str, Any], habits: Habits, rate: float) 
     fields = _OPTIONAL.get(kind)
     if fields is None:
         return payload
+    only = "chat_call_actions" if not payload.get("text") else None  # what is left is said
     sent = {
         name: value
         for name, value in payload.items()
         if not (name in fields.usual and habits.has(rate))
-        and not (name in fields.unusual and not habits.has(rate))
+        and not (name in fields.unusual and name != only and not habits.has(rate))
     }
     match kind:
         case EventType.HANDOFF_QUEUE_STATUS if "position_in_queue" in sent and habits.has(rate):

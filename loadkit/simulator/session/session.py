@@ -193,22 +193,23 @@ class ServerSession:
             return
         self._stop()
         survey = self._habits.has(self._dials.survey)
+        surveys = 0
         if survey and (silent or self._habits.share() < 0.5):
-            self._ask_how_it_was()
-            survey = False
+            surveys, survey = self._ask_how_it_was(), False
         if silent:
             at, sockets = self._clock.now(), len(self._channel.outlets)
             sent: Sent = {"sequence": None, "at": at, "sockets": sockets}
         else:
             sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
         if survey:
-            self._ask_how_it_was()
+            surveys = self._ask_how_it_was()
         self.ended = reason
         self._truth.record(
             "session_end",
             session_id=self.id,
             reason=reason,
             sequence=sent["sequence"],
+            surveys=surveys,
             at=sent["at"],
             sockets=sent["sockets"],
             journaled=len(self._channel.journal),
@@ -336,8 +337,13 @@ class ServerSession:
     def _varied(self, kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
         return vary(kind, payload, self._habits, self._dials.optional_fields)
 
-    def _ask_how_it_was(self) -> None:
-        self._channel.send(EventType.SHOW_CSAT_REQUEST, {}, lasting=False)
+    def _ask_how_it_was(self) -> int:
+        """Returns how many events that were: it may have been answered elsewhere already."""
+        events = [EventType.SHOW_CSAT_REQUEST, EventType.CSAT_RESPONSE]
+        told = events if self._habits.share() < 0.5 else events[:1]
+        for kind in told:
+            self._channel.send(kind, {}, lasting=False)
+        return len(told)
 
     def _receipts(self, kind: EventType, payload: dict[str, Any]) -> None:
         """That a message was received, and that it was read."""

@@ -144,7 +144,7 @@ class Reply(NamedTuple):
     """One utterance of the agent.
 
     Attributes:
-        text: the whole text.
+        text: the whole text; empty where there is a number to call and nothing else.
         attachments: as they stand in the payload.
         suggestions: as `response_suggestions` stands in the payload.
         ends: the agent closes the conversation after it.
@@ -170,6 +170,9 @@ def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
     rate = dials.end_conversation_rate
     if END_WORDS in lowered or (rate > 0 and rng.random() < rate):
         return Reply(FAREWELL, [], [], ends=True)
+    rate = dials.call_action_rate
+    if rate > 0 and rng.random() < rate:
+        return Reply("", [], [])
     texts = next(
         (texts for words, texts in _TOPICS if any(w in lowered for w in words)), _OTHERWISE
     )

@@ -42,7 +42,7 @@ def compose(
         rng: what these are drawn from.
         streaming: in chunks, not whole.
     """
-    if not streaming:
+    if not streaming or not reply.text:  # chunks have no number to call
         return [_whole(reply, name, dials)]
     texts = talk.split(reply.text, rng.randint(dials.chunks.min, dials.chunks.max))
     if dials.chunk_spaces == "stripped":
