@@ -1,5 +1,7 @@
 """The only package that knows Locust. Importing it changes nothing: `install` does."""
 
+from loadkit.profile.scenario import Errand
+from loadkit.security.redaction import remember
 from loadkit.swarm.install import install
 from loadkit.swarm.options import add_options
 from loadkit.swarm.shape import ProfileShape
@@ -19,6 +21,7 @@ __all__ = [
     "AbandoningChat",
     "ChatUser",
     "CompleteChat",
+    "Errand",
     "FlakyNetworkChat",
     "HandoffChat",
     "IdleChat",
@@ -28,4 +31,5 @@ __all__ = [
     "StreamingChat",
     "add_options",
     "install",
+    "remember",
 ]

@@ -1,6 +1,8 @@
 """What docs/user-classes.md shows is what it says: its own code is run."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -52,6 +54,15 @@ def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_
     assert told["counts"]["tabs.opened"] > 0
     assert told["counts"]["sessions.cold_resumes"] > 0
     assert told["turns"]["sent"] == len(truth.of("turn")) > 8
+
+
+def test_names_are_found_where_locustfiles_of_before_import_them() -> None:
+    """In this order, in which a sorter of imports has them."""
+    code = (
+        "from loadkit.plan.errand import Errand; from loadkit.redaction import remember;"
+        "import loadkit.swarm as swarm; assert (swarm.Errand, swarm.remember) == (Errand, remember)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_a_class_that_is_in_no_file_is_told_before_any_load(tmp_path: Path) -> None:

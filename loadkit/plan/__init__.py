@@ -1,0 +1,1 @@
+"""Kept for locustfiles that import from here: it is in `loadkit.swarm` now."""
