@@ -1,9 +1,11 @@
 """Locust's web UI with our profiles in it, by HTTP alone: what its page asks for."""
 
+import contextlib
 import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import (
@@ -15,7 +17,6 @@ from processes import (
     profile,
     simulator,
     started,
-    summary,
 )
 from web_ui import Ui
 
@@ -26,16 +27,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture
-def ui(server: Simulator, tmp_path: Path) -> Iterator[Ui]:
-    path = profile(tmp_path, seconds=4)
-    port, out = free_port(), tmp_path / "out"
+@contextlib.contextmanager
+def served(folder: Path, server: Simulator) -> Iterator[Ui]:
+    path = profile(folder, seconds=3)
+    port, out = free_port(), folder / "out"
     command = [LOADKIT, "ui", path, "--port", str(port), "--host", server.url, "--workers", "1"]
-    with started([*command, "--out", out], tmp_path, SECRETS) as process:
+    with started([*command, "--out", out], folder, SECRETS) as process:
         yield Ui(process, port, out)
 
 
-def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def ui(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """One for all that ask it one after the other, the last of whom ends it."""
+    with served(tmp_path_factory.mktemp("ui"), server) as running:
+        yield running
+
+
+def told_last(ui: Ui) -> dict[str, Any]:
+    """The summary of the last run."""
+    content: dict[str, Any] = json.loads((ui.folders()[-1] / "summary.json").read_text())
+    return content
+
+
+def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator) -> None:
     page = ui.page()
     assert '"smoke"' in page  # offered in the form's Profile field
     assert TOKEN not in page
@@ -45,14 +59,14 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path:
     assert refused["success"] is False
     assert "there is no profile 'smoek'; did you mean 'smoke'?" in refused["message"]
 
-    wrong = profile(tmp_path, name="wrong", more="tiem_scale = 1")
+    wrong = profile(ui.out.parent, name="wrong", more="tiem_scale = 1")
     refused = ui.post("/swarm", profile=str(wrong), host=server.url)
     assert refused["success"] is False
     assert "unknown key 'tiem_scale'" in refused["message"]
     assert ui.state() == "ready"
 
     for number in (1, 2):  # the second time everything starts from zero again
-        form = {"profile": str(tmp_path / "tiny.toml"), "host": server.url}
+        form = {"profile": str(ui.out.with_name("tiny.toml")), "host": server.url}
         assert ui.post("/swarm", **form)["success"] is True
         ui.until(lambda count=number: len(ui.folders()) == count, "running")
         ui.until(ui.is_written, "over")  # by its profile
@@ -68,23 +82,20 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator, tmp_path:
     rows = ui.rows()
     assert rows["Aggregated"] == rows["response"]  # the headline alone makes the total
     assert all(rows[phase] for phase in ("echo", "greeting", "connect", "token"))
-
-    ui.process.send(signal.SIGINT)
-    ended = ui.process.finish()
-    assert ended.code == 130
-    doubts = ended.output.count("conversation.patience (1m) is no shorter than those 4s")
+    doubts = ui.process.output.count("conversation.patience (1m) is no shorter than those 3s")
     assert doubts == 2  # once a run
 
 
 def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
-    ui: Ui, server: Simulator, tmp_path: Path
+    server: Simulator, tmp_path: Path
 ) -> None:
     path = profile(tmp_path, name="long", seconds=600)
-    assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
-    ui.until(lambda: ui.rows().get("response"), "answering")
-    ui.process.send(signal.SIGINT)
-    assert ui.process.finish().code == 130
-    told = summary(ui.out)
+    with served(tmp_path, server) as ui:
+        assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
+        ui.until(lambda: ui.rows().get("response"), "answering")
+        ui.process.send(signal.SIGINT)
+        assert ui.process.finish().code == 130
+    told = told_last(ui)
     assert told["turns"]["answered"] > 0
     assert told["sessions"]["ended"]["cut_off"] > 0
     assert told["generator"]["workers"] == 1
@@ -93,17 +104,18 @@ def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
 
 
 def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
-    ui: Ui, server: Simulator, tmp_path: Path
+    ui: Ui, server: Simulator
 ) -> None:
-    path = profile(tmp_path, name="long", seconds=600)
+    path, before = profile(ui.out.parent, name="long", seconds=600), len(ui.folders())
     assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
+    ui.until(lambda: len(ui.folders()) > before, "under way")
     ui.until(lambda: ui.rows().get("response"), "answering")
     refused = ui.post("/swarm", profile=str(path), host=server.url)
     assert refused["success"] is False
     assert "a run is under way" in refused["message"]
     assert ui.post("/stop")["success"] is True
     ui.until(ui.is_written, "written")
-    told = summary(ui.out)
+    told = told_last(ui)
     assert told["turns"]["answered"] > 0
     assert told["latency_ms"]["response"]["count"] == told["turns"]["answered"]
     assert told["stopped_early"].endswith(" of 600 s, by Stop in the web UI")
@@ -115,21 +127,25 @@ def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
     assert f"{stranger} may not have the connector token" in refused["message"]
 
 
-def test_a_capacity_search_is_an_option_of_the_form(
-    ui: Ui, server: Simulator, tmp_path: Path
-) -> None:
+def test_a_capacity_search_is_an_option_of_the_form(ui: Ui, server: Simulator) -> None:
     """It is offered, refused where there is no service level, and runs in place of the stages."""
     assert '"capacity"' in ui.page()
-    form = {"profile": str(tmp_path / "tiny.toml"), "host": server.url, "capacity": "true"}
+    form = {"profile": str(ui.out.with_name("tiny.toml")), "host": server.url, "capacity": "true"}
     refused = ui.post("/swarm", **form)
     assert refused["success"] is False
     assert '"response.p95" = "2.5s"' in refused["message"]
 
     more = '[slo]\n"response.p50" = "5s"\n[results]\ninterval = "100ms"\n[capacity]\nstart = 4'
     more += '\nceiling = 4\nramp = "100ms"\nmeasure = "500ms"\nhold = "500ms"'
-    searched = profile(tmp_path, name="searched", more=more, seconds=600)
+    searched = profile(ui.out.parent, name="searched", more=more, seconds=600)
+    before = len(ui.folders())
     assert ui.post("/swarm", **form | {"profile": str(searched)})["success"] is True
-    ui.until(lambda: ui.folders() and ui.is_written(), "over")  # by its own end
+    ui.until(lambda: len(ui.folders()) > before and ui.is_written(), "over")  # by its own end
     told = json.loads((ui.folders()[-1] / "capacity.json").read_text())
     assert told["capacity"]["limit"] == "ceiling"
     assert told["capacity"]["load"] == 4
+
+
+def test_a_signal_while_nothing_runs_ends_everything(ui: Ui) -> None:
+    ui.process.send(signal.SIGINT)
+    assert ui.process.finish().code == 130
