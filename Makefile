@@ -13,7 +13,7 @@ test: $(READY)
 	@$(MAKE) --no-print-directory -j 2 unit integration
 
 unit: $(READY)
-	@nice $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
+	@nice -n 5 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
 
 integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the

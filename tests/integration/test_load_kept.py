@@ -36,7 +36,7 @@ def expiring(folder: Path, stages: str = "") -> Run:
 
 
 def staggered(folder: Path) -> Run:
-    path = profile(folder, users=15, seconds=5, turns="{ min = 8, max = 8 }", pause="0s")
+    path = profile(folder, users=15, seconds=8, turns="{ min = 8, max = 8 }", pause="0s")
     text = path.read_text().replace("time_scale = 0.02", "time_scale = 0.005")
     path.write_text(text.replace("[load]\n", "[load]\nstagger = true\n"))
     return of(path, folder, "agent.suggestion_rate=0")

@@ -125,7 +125,7 @@ def ended(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     )
     mixed = "\n".join(f"{name} = 1" for name in (*ALL, "CompleteChat"))
     cases: dict[str, Callable[[Path], Ended]] = {
-        "mixed": lambda own: attempt(own, url, mixed, whole=True),
+        "mixed": lambda own: attempt(own, url, mixed, seconds=6, whole=True),
         "nobody": lambda own: attempt(own, url, "BadPlan = 1\nBadInit = 1", load=arriving),
         "plain arrivals": lambda own: attempt(own, url, "Plain = 1", load=arriving),
         "fixed": lambda own: attempt(own, url, "CompleteChat = 1", FIXED),

@@ -24,62 +24,62 @@ PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
 # are not what is tested here; the share of the turns lost is for runs with many.
 SHORT: dict[str, dict[str, str]] = {
     "app-release": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '5s', users = 40 }]",
         "conversation.time_scale": "0.05",
         "chaos.storms.0.at": "1500ms",
         "chaos.storms.1.at": "3s",
     },
     "capacity": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '2s', users = 20 }]",
-        "conversation.time_scale": "0.02",
-    },
-    "ci": {
         "load.stages": "[{ duration = '1s', users = 20 }, { duration = '3s', users = 20 }]",
         "conversation.time_scale": "0.02",
     },
+    "ci": {
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
+        "conversation.time_scale": "0.02",
+    },
     "conversation-mix": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '3s', users = 40 }]",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
         "conversation.time_scale": "0.02",
     },
     "flaky-network": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]",
         "conversation.time_scale": "0.02",
         "chaos.per_turn": "0.5",
         "chaos.stall_for": "200ms",
     },
     "handoff-surge": {
         "load.stages": "[{ duration = '1s', users = 8 }, { duration = '1s', users = 8 },"
-        " { duration = '1s', users = 40 }, { duration = '2s', users = 40 }]",
+        " { duration = '1s', users = 40 }, { duration = '3s', users = 40 }]",
         "conversation.time_scale": "0.02",
     },
     "idle-fleet": {
-        "load.stages": "[{ duration = '1s', users = 60 }, { duration = '4s', users = 60 }]",
+        "load.stages": "[{ duration = '1s', users = 60 }, { duration = '5s', users = 60 }]",
         "conversation.time_scale": "0.05",
     },
     "open-arrivals": {
         "load.stages": "[{ duration = '1s', arrivals_per_second = 8 },"
-        " { duration = '3s', arrivals_per_second = 8 }]",
+        " { duration = '4s', arrivals_per_second = 8 }]",
         "conversation.time_scale": "0.02",
     },
     "reconnect-storm": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '5s', users = 40 }]",
         "conversation.time_scale": "0.05",
         "chaos.storms.0.at": "1500ms",
         "chaos.storms.1.at": "3s",
     },
     "soak": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '3s', users = 30 }]",
+        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '4s', users = 30 }]",
         "conversation.time_scale": "0.02",
         "chaos.stall_for": "200ms",
     },
     "soak-short": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '3s', users = 30 }]",
+        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '4s', users = 30 }]",
         "conversation.time_scale": "0.05",
         "chaos.stall_for": "200ms",
         "connection.recycle": "1s",
     },
     "smoke": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '2s', users = 20 }]",
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '3s', users = 20 }]",
         "conversation.time_scale": "0.02",
     },
 }
