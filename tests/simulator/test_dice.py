@@ -191,6 +191,17 @@ def test_what_is_lost_on_one_resume_is_not_lost_on_the_sockets_that_stayed() -> 
     assert sequences == list(range(1, len(sequences) + 1))
 
 
+@pytest.mark.parametrize("fault", RESUME)
+def test_no_replay_goes_on_behind_the_end(fault: str) -> None:
+    """That would be a fault of another kind."""
+    world = World(f"faults.{fault}=1")
+    session, ear = world.greeted()
+    session.hear(ear, END)
+    back = world.connect(session, 3)
+    assert back.events[0]["sequence"] == 4
+    assert back.types[-1] == "SESSION_END"
+
+
 @pytest.mark.parametrize("fault", BREAKING)
 def test_a_broken_socket_resumes_without_a_trace(tmp_path: Path, fault: str) -> None:
     visit = Visit(tmp_path, f"faults.{fault}=0.5", streaming=True)

@@ -37,12 +37,12 @@ class FlawedChannel(Channel):
         interrupted: a socket was broken by a fault and none has come since.
     """
 
-    __slots__ = ("_greeted", "faults", "interrupted")
+    __slots__ = ("_ended", "_greeted", "faults", "interrupted")
 
     def __init__(self, session_id: str, dials: Dials, clock: Clock, faults: Faults) -> None:
         super().__init__(session_id, dials, clock)
         self.faults = faults
-        self.interrupted = self._greeted = False
+        self.interrupted = self._greeted = self._ended = False
 
     def send(
         self,
@@ -53,6 +53,7 @@ class FlawedChannel(Channel):
         lasting: bool = True,
     ) -> Sent:
         """See `Channel.send`."""
+        self._ended = self._ended or kind is EventType.SESSION_END
         if not lasting or not self.outlets:
             return super().send(kind, payload, custom, lasting=lasting)
         fault = self.faults.draw(_AT_END if kind is EventType.SESSION_END else _EVENT)
@@ -125,6 +126,8 @@ class FlawedChannel(Channel):
         self.interrupted = False
         names = _ON_RESUME if cursor > 0 else () if self._greeted else _ON_START
         self._greeted = True
+        if self._ended:  # what is added would follow SESSION_END, which is another fault
+            return super()._history(cursor)
         fault = self.faults.draw(names)
         if fault is None or cursor > self.journal.last:
             return super()._history(cursor)
