@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.name: path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/*.md"))}
+PATHS = {path.name: path for path in (*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/*.md"))}
+PAGES = {name: path.read_text() for name, path in PATHS.items()}
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
@@ -35,6 +36,22 @@ def test_a_make_target_that_is_named_exists(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_link_to_a_page_leads_to_it(page: str) -> None:
-    folder = ROOT if page == "README.md" else ROOT / "docs"
     for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", PAGES[page]):
-        assert (folder / target).exists(), f"{page} has a link to {target}"
+        assert (PATHS[page].parent / target).exists(), f"{page} has a link to {target}"
+
+
+def test_the_map_names_what_is_there() -> None:
+    """Every package and every module of it; a module's package may be left out where it is clear."""
+    named = re.findall(r"`((?:[a-z_]+/)*)([a-z_]+\.py)?`", PAGES["ARCHITECTURE.md"])
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loadkit").rglob("*.py")}
+    there |= {"loadkit/locustfile.py", *(f"tests/{path.name}" for path in ROOT.glob("tests/*.py"))}
+    places = {f"/{path}" for path in there}
+    lacking = {
+        f"{folder}{file}"
+        for folder, file in named
+        if (folder or file) and not any(f"/{folder}{file}" in place for place in places)
+    }
+    assert lacking == set()
+    packages = {path.parent.name for path in (ROOT / "loadkit").glob("*/*/__init__.py")}
+    packages |= {path.parent.name for path in (ROOT / "loadkit").glob("*/__init__.py")} - {"plan"}
+    assert {name for name in packages if f"{name}/`" not in PAGES["ARCHITECTURE.md"]} == set()
