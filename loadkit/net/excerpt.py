@@ -24,7 +24,7 @@ LONGEST_LINE: Final = 380  # characters, the stamp included: the rest would be c
 LONGEST_TEXT: Final = 60  # characters that are told of each text where a frame is longer
 MOST_OF_A_LIST: Final = 3  # elements that are told then
 DEEPEST: Final = 6  # and how deep
-MOST_EVENTS: Final = 10_000  # of a batch that are looked at
+MOST_EVENTS: Final = 1_000  # of a batch that are looked at; a right one has 256 at most
 
 
 class Noted(NamedTuple):

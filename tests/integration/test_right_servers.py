@@ -137,6 +137,12 @@ THERE = event("LIVE_AGENT_JOINED", {"agent_id": "7", "agent_name": "Bo"})
 LEFT = event("LIVE_AGENT_LEFT", {"agent_id": "7", "reason": "done"})
 BACK = event("POLY_AGENT_JOINED", {"agent_name": "Ada"})
 QUEUES = (TRIGGERED, GONE, ACCEPTED, QUEUED, PLACE)
+STEPS = (
+    "POLY_AGENT_TRIGGERED_HANDOFF",
+    "POLY_AGENT_LEFT",
+    "HANDOFF_ACCEPTED",
+    "LIVE_AGENT_JOINED",
+)
 RECEIPTS = [
     event(f"{who}_{what}_MESSAGE", {"message_id": "m"})
     for who in ("USER", "POLY_AGENT", "LIVE_AGENT")
@@ -289,6 +295,53 @@ RIGHT: dict[str, Row] = {
     "a heartbeat without an id": Row(
         once(text('{"type": "EVENT_TYPE_HEARTBEAT", "payload": {}}'), says), TURN
     ),
+    "half a character in the agent's name": Row(
+        handed(
+            *QUEUES, THERE, then=humans(LEFT, event("POLY_AGENT_JOINED", {"agent_name": "\ud83d"}))
+        ),
+        {"handoffs.handed_back": 1, "events.lone_surrogate": 1},
+        session_kind=HUMAN,
+    ),
+    "a nudge after a silence": Row(
+        once(says, pause(0.2), lambda wire: says(wire, "Are you still there?")),
+        TURN | {"events.follow_up": 1, "turns.followed_up": 1},
+    ),
+    "receipts and unknown fields after the end": Row(
+        once(
+            says,
+            event("SESSION_END", {"reason": "REASON_NATURAL_END", "tomorrow": [{}]}),
+            *RECEIPTS,
+            then=closes,
+        ),
+        {"turns.answered": 1, "events.receipt": 6},
+        ending="natural_end",
+    ),
+    "unknown fields in every step of a hand-off": Row(
+        handed(
+            *(event(kind, {"tomorrow": {"a": [1]}}) for kind in STEPS),
+            then=humans(event("LIVE_AGENT_LEFT", {"tomorrow": None}), over),
+        ),
+        {"handoffs.joined": 1},
+        session_kind=HUMAN,
+        ending="natural_end",
+    ),
+    "a queue without a word of how long": Row(
+        handed(TRIGGERED, GONE, QUEUED, QUEUED, THERE, then=humans(LEFT, over)),
+        {"handoffs.joined": 1},
+        session_kind=HUMAN,
+        ending="natural_end",
+    ),
+    "numbers beyond 64 bits": Row(
+        each(lambda wire: says(wire, much=2**70, more=1e300, tiny=-(2**64))), TURN
+    ),
+    "a key twice": Row(
+        # as long as before, which the head of the frame says
+        each(lambda wire: says(wire, text2="And so?").replace(b'"text2": "A', b'"text" : "A')),
+        TURN,
+    ),
+    "depth that a browser reads": Row(
+        each(lambda wire: says(wire, tomorrow=json.loads("[" * 200 + "]" * 200))), TURN
+    ),
     "a transient event with a number": Row(each(event("POLY_AGENT_THINKING"), says), TURN),
 }
 
@@ -319,6 +372,12 @@ def twice(kind: str) -> Part:
 WRONG: dict[str, Wrong] = {
     "no JSON": Wrong(once(text("{"), says), "malformed_json"),
     "NaN": Wrong(once(text('{"type": NaN}'), says), "malformed_json"),
+    "a byte order mark": Wrong(
+        once(lambda wire: frame(TEXT, b"\xef\xbb\xbf{}"), says), "malformed_json"
+    ),
+    "half an object": Wrong(
+        once(text('{"type": "EVENT_TYPE_HEARTBEAT", "payload": 7'), says), "malformed_json"
+    ),
     "no id": Wrong(
         once(broken({"type": "EVENT_TYPE_LANGUAGE_CHANGED", "payload": {}}), says),
         "malformed_envelope",
@@ -406,13 +465,17 @@ def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
 
 # How many frames show it, where that is not two; and what the wrong one says.
 ALONE = {
-    **dict.fromkeys(("no JSON", "NaN", "no id", "a type of its own"), 1),
+    **dict.fromkeys(
+        ("no JSON", "NaN", "a byte order mark", "half an object", "no id", "a type of its own"), 1
+    ),
     **dict.fromkeys(("chunks that nobody asked for", "a reason of its own"), 1),
     "a hole in a stream": 1,  # its first chunk is not there
 }
 WORD = {
     "no JSON": "{",
     "NaN": '{"type": NaN}',
+    "a byte order mark": "{}",
+    "half an object": '"payload": 7',
     "a type of its own": "WEATHER_REPORT",
     "a hole in a stream": '"chunk_index": 2',
     "an agent that joins twice": "POLY_AGENT_JOINED",
