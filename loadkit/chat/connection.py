@@ -4,7 +4,6 @@ It dies and comes back while the conversation (`loadkit.chat.conversation`) live
 `LINKS` at the end says what moves it where; what has no row makes no sense there.
 """
 
-import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -36,7 +35,7 @@ from loadkit.chat.inputs import (
     kind_of,
 )
 from loadkit.chat.policy import Policy
-from loadkit.chat.reconnect import POLL, UNKNOWN, AfterLoss, backoff, on_close, on_refusal
+from loadkit.chat.reconnect import UNKNOWN, AfterLoss, Attempts, on_close, on_refusal
 from loadkit.chat.states import NEVER, Link
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
@@ -50,7 +49,6 @@ NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has 
 BEHIND: Final = 2.0  # seconds without a batch although the replay is known to be incomplete
 LONGEST_REPLAY: Final = 60.0  # seconds; ours: a history that goes on after it is taken as it comes
 GOING_AWAY: Final = 1001  # the close code of a socket that is replaced, by the vendor's iOS SDK
-_LIMIT: Final = 10  # attempts in a row where the server names no limit
 
 _FINDINGS: Final = {
     1002: Failure.PROTOCOL_ERROR,
@@ -67,7 +65,7 @@ class ClientSocket:
         link: where the socket stands.
         deadline: when `ELAPSED` has something to do there.
         journal: what came over it; `journal.known` makes the next socket a resume.
-        attempt: connects in a row that did not lead to a complete history.
+        attempts: connects in a row that did not lead to a complete history.
         lost_at: since when the history has been behind; None while it is complete.
         reach: the sequence up to which a replay is known to go, until it has: that of a session
             whose process knows nothing of it (a cold resume).
@@ -76,12 +74,11 @@ class ClientSocket:
 
     __slots__ = (
         "age",
-        "attempt",
+        "attempts",
         "deadline",
         "heard_at",
         "heartbeat",
         "journal",
-        "limit",
         "link",
         "lost_at",
         "opened_at",
@@ -93,12 +90,10 @@ class ClientSocket:
     )
 
     def __init__(self, policy: Policy, rng: Random, *, age: float = 0.0) -> None:
-        limit = policy.max_reconnect_attempts
         self.policy, self.rng, self.age = policy, rng, age
-        self.limit = _LIMIT if limit is None else limit
         self.stale_at = NEVER  # when the socket is old enough to be replaced
         self.journal, self.heartbeat = EventLog(), Heartbeat()
-        self.attempt = 0
+        self.attempts = Attempts(policy, rng)
         self.reach: int | None = None
         self.lost_at: float | None = None
         self.opened_at = self.heard_at = 0.0
@@ -131,21 +126,12 @@ class ClientSocket:
         """Whether something may come over it."""
         return self.link is Link.LIVE or self.link is Link.REPLAYING
 
-    def capabilities(self, now: float, payload: dict[str, Any], *, limit: bool) -> None:
-        """Read SESSION_START; whatever is absent or nonsense keeps its default.
-
-        Args:
-            now: when it came.
-            payload: the event's.
-            limit: whether to take the server's `max_reconnect_attempts`.
-        """
+    def capabilities(self, now: float, payload: dict[str, Any]) -> None:
+        """Read SESSION_START; whatever is absent or nonsense keeps its default."""
         given = payload.get("capabilities")
         if type(given) is not dict:
             return
-        attempts = given.get("max_reconnect_attempts")
-        if limit and type(attempts) is int and attempts >= 0:
-            no_limit = attempts == 0 and self.policy.zero_is_no_limit
-            self.limit = sys.maxsize if no_limit else attempts
+        self.attempts.announced(given.get("max_reconnect_attempts"))
         every = given.get("heartbeat_interval_seconds")
         if isinstance(every, (int, float)) and not isinstance(every, bool):
             self.heartbeat.change(every, self.opened_at, now)
@@ -210,7 +196,7 @@ class ClientSocket:
         return self._let_go(now, out)
 
     def _caught_up(self, now: float, out: list[Effect]) -> None:
-        self.attempt = 0
+        self.attempts.made = 0
         self.heartbeat.due = max(self.heartbeat.due, now)  # one that a long replay held up
         self._enter(Link.LIVE, min(self.heartbeat.due, self.stale_at))
         if self.replayed_at is not None:
@@ -291,16 +277,11 @@ class ClientSocket:
         self, now: float, verdict: AfterLoss, why: str, out: list[Effect], *, at_least: float = 0.0
     ) -> Finish | None:
         self.heartbeat.stop()
-        if self.attempt >= self.limit:
-            out.append(Failed(Failure.GAVE_UP, f"after {self.attempt} attempts: {why}"))
+        wait = self.attempts.wait(verdict)
+        if wait is None:
+            out.append(Failed(Failure.GAVE_UP, f"after {self.attempts.made} attempts: {why}"))
             out.append(Counted(Count.DISCONNECTS_GAVE_UP))
             return self._give_up()
-        self.attempt += 1
-        wait = (
-            POLL
-            if verdict is AfterLoss.POLL
-            else backoff(self.attempt, self.rng.random(), sdk=self.policy.reconnect == "sdk")
-        )
         self._enter(Link.BACKOFF, now + max(wait, at_least))
         return None
 

@@ -37,7 +37,6 @@ class EventLog:
     """
 
     __slots__ = (
-        "_again",
         "_begun",
         "_holes",
         "_message_ids",
@@ -52,7 +51,6 @@ class EventLog:
         self.cursor = 0
         self.known = False
         self._resumed_at = 0  # the cursor when the present socket was opened
-        self._again = False  # and whether that makes it replay what was seen
         self._resumed = False  # the present socket goes on with a known session
         self._begun = False  # and has told of its start
         self._recent: dict[int, None] = {}  # hashes of ids, the oldest first
@@ -62,8 +60,12 @@ class EventLog:
     def opened(self) -> None:
         """A socket is open; its replay begins after the cursor."""
         self._resumed_at = self.cursor
-        self._again = self.known and not self.cursor
         self._resumed, self._begun = self.known, False
+
+    @property
+    def _starts_over(self) -> bool:
+        """Whether the present socket replays what was seen, as none of that bore a number."""
+        return self._resumed and not self._resumed_at
 
     def begins(self, event: Event, replaying: bool) -> bool:
         """Whether a SESSION_START that was taken has its place.
@@ -72,21 +74,20 @@ class EventLog:
         a thing of the socket, which bears no number, or because it replays everything.
         """
         first, self._begun = not self._begun, True
-        in_replay = replaying and (event.sequence is None or self._again)
+        in_replay = replaying and (event.sequence is None or self._starts_over)
         return first and (in_replay or not self._resumed)
 
     def take(self, event: Event, replaying: bool, out: list[Effect]) -> bool:
         """Check an event's place. Returns False for one that is to be ignored."""
         kind, sequence = event.type, event.sequence
-        if event.id is not None and kind is not EventType.HEARTBEAT and not self._is_new(event):
-            if replaying and self._again:
+        if event.id is not None and kind is not EventType.HEARTBEAT:
+            identity, recent = hash(event.id), self._recent
+            if identity in recent:
+                self._repeated(event, replaying, out)
                 return False
-            out.append(Counted(Count.EVENTS_DUPLICATED))
-            old = replaying and sequence is not None and sequence <= self._resumed_at
-            out.append(
-                Violation(Wrong.REPLAY_BEFORE_CURSOR if old else Wrong.EVENT_REPEATED, _name(event))
-            )
-            return False
+            recent[identity] = None
+            if len(recent) > RECENT:
+                del recent[next(iter(recent))]
         if kind is EventType.SESSION_START and not self.known:
             self.known = True
             self.cursor = max(sequence or 0, 0)  # wherever the server begins to count
@@ -128,14 +129,15 @@ class EventLog:
             out.extend(Violation(Wrong.SEQUENCE_GAP, f"{number}") for number in self._holes)
             self._holes = None
 
-    def _is_new(self, event: Event) -> bool:
-        identity = hash(event.id)
-        if identity in self._recent:
-            return False
-        self._recent[identity] = None
-        if len(self._recent) > RECENT:
-            del self._recent[next(iter(self._recent))]
-        return True
+    def _repeated(self, event: Event, replaying: bool, out: list[Effect]) -> None:
+        """An id came once more."""
+        if replaying and self._starts_over:
+            return
+        sequence = event.sequence
+        old = replaying and sequence is not None and sequence <= self._resumed_at
+        wrong = Wrong.REPLAY_BEFORE_CURSOR if old else Wrong.EVENT_REPEATED
+        out.append(Counted(Count.EVENTS_DUPLICATED))
+        out.append(Violation(wrong, _name(event)))
 
     def _skip(self, sequence: int, replaying: bool, event: Event, out: list[Effect]) -> None:
         """Numbers were left out before this one."""

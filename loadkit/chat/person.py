@@ -80,7 +80,7 @@ def cut(chat: Conversation, now: float, happening: Signal, out: list[Effect]) ->
         if chat.talk is not Talk.LEAVING:
             out.append(Send(END_SESSION))
         chat.finish(now, Finish(Ending.CUT_OFF, close=1000), out)
-    elif chat.connection.attempt > 1:  # not a session that was simply still running
+    elif chat.connection.attempts.made > 1:  # not a session that was simply still running
         chat.abandon_turns(now, out)
         out.append(Failed(Failure.CONNECTION_LOST, "still disconnected when the run ended"))
         chat.finish(now, Finish(Ending.FAILED), out)

@@ -1,9 +1,13 @@
 """What a lost socket means, and when to try again."""
 
+import sys
 from enum import Enum, auto
-from typing import Final
+from random import Random
+from typing import Any, Final
 
-__all__ = ["POLL", "UNKNOWN", "AfterLoss", "backoff", "on_close", "on_refusal"]
+from loadkit.chat.policy import Policy
+
+__all__ = ["POLL", "UNKNOWN", "AfterLoss", "Attempts", "backoff", "on_close", "on_refusal"]
 
 POLL: Final = 10.0
 """Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
@@ -11,6 +15,7 @@ POLL: Final = 10.0
 UNKNOWN: Final = (401, 404)
 """Status of an upgrade that is refused as the session, or its token, is not known (any more)."""
 
+_LIMIT: Final = 10  # attempts in a row where the server names no limit
 _FIRST, _CEILING, _JITTER = 1.0, 30.0, 0.2
 
 
@@ -60,3 +65,34 @@ def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:
         return POLL
     base = min(_FIRST * 2.0 ** min(attempt - 1, 10), _CEILING)
     return base * (1 - _JITTER + 2 * _JITTER * chance)
+
+
+class Attempts:
+    """Connects in a row that did not lead to a complete history.
+
+    Attributes:
+        made: how many.
+        limit: how many there may be.
+    """
+
+    __slots__ = ("_policy", "_rng", "limit", "made")
+
+    def __init__(self, policy: Policy, rng: Random) -> None:
+        self._policy, self._rng = policy, rng
+        limit = policy.max_reconnect_attempts
+        self.made, self.limit = 0, _LIMIT if limit is None else limit
+
+    def announced(self, limit: Any) -> None:
+        """The server names a limit, which the client may have one of its own in place of."""
+        if self._policy.max_reconnect_attempts is None and type(limit) is int and limit >= 0:
+            no_limit = limit == 0 and self._policy.zero_is_no_limit
+            self.limit = sys.maxsize if no_limit else limit
+
+    def wait(self, verdict: AfterLoss) -> float | None:
+        """Seconds until the next one, which counts from now on; None for no more of them."""
+        if self.made >= self.limit:
+            return None
+        self.made += 1
+        if verdict is AfterLoss.POLL:
+            return POLL
+        return backoff(self.made, self._rng.random(), sdk=self._policy.reconnect == "sdk")

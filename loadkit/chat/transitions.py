@@ -40,8 +40,7 @@ def session_start(chat: Conversation, now: float, event: Event, out: list[Effect
     if not connection.journal.begins(event, connection.link is Link.REPLAYING):
         out.append(Violation(Wrong.SESSION_START_REPEATED, f"while {chat.talk.name}"))
         return
-    take_limit = chat.policy.max_reconnect_attempts is None
-    connection.capabilities(now, event.payload, limit=take_limit)
+    connection.capabilities(now, event.payload)
 
 
 def beat_echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:

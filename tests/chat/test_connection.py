@@ -58,9 +58,9 @@ UP_TO = {
 def state(one: ClientSocket) -> dict[str, Any]:
     return {
         name: repr(getattr(part, name))
-        for part in (one, one.journal, one.heartbeat)
+        for part in (one, one.journal, one.heartbeat, one.attempts)
         for name in type(part).__slots__
-        if name not in ("rng", "journal", "heartbeat")
+        if name not in ("rng", "_rng", "journal", "heartbeat", "attempts")
     }
 
 
@@ -113,7 +113,7 @@ def test_a_socket_that_we_broke_is_opened_again(link: Link) -> None:
     out: list[Effect] = []
     assert one.step(5.0, FORCED, out) is None
     assert counts(out) == {"disconnects.forced": 1}
-    assert (one.link, one.attempt) == (Link.BACKOFF, 1)
+    assert (one.link, one.attempts.made) == (Link.BACKOFF, 1)
     assert 5.8 <= one.deadline <= 6.2
 
 
@@ -167,14 +167,14 @@ def test_a_replay_that_is_known_to_go_on_is_not_complete_with_a_small_batch() ->
 )
 def test_nonsense_for_the_number_of_attempts_keeps_ten(capabilities: Any, limit: int) -> None:
     one = connection(*UP_TO[Link.REPLAYING])
-    one.capabilities(0.1, {"capabilities": capabilities}, limit=True)
-    assert one.limit == limit
+    one.capabilities(0.1, {"capabilities": capabilities})
+    assert one.attempts.limit == limit
 
 
 def test_the_profile_s_number_of_attempts_comes_before_the_server_s() -> None:
-    one = connection(*UP_TO[Link.REPLAYING])
-    one.capabilities(0.1, {"capabilities": {"max_reconnect_attempts": 3}}, limit=False)
-    assert one.limit == 10
+    one = ClientSocket(Policy(max_reconnect_attempts=7), Random(1))
+    one.capabilities(0.1, {"capabilities": {"max_reconnect_attempts": 3}})
+    assert one.attempts.limit == 7
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_nonsense_for_the_heartbeat_interval_keeps_thirty_seconds(
     interval: Any, every: float
 ) -> None:
     one = connection(*UP_TO[Link.REPLAYING])
-    one.capabilities(0.1, {"capabilities": {"heartbeat_interval_seconds": interval}}, limit=True)
+    one.capabilities(0.1, {"capabilities": {"heartbeat_interval_seconds": interval}})
     assert one.heartbeat.every == every
     assert one.heartbeat.due == (every or NEVER)
 
@@ -222,7 +222,7 @@ class TestRecycling:
         out: list[Effect] = []
         assert one.step(20.0, ELAPSED, out) is None
         assert out == [Counted(Count.DISCONNECTS_RECYCLED), Hangup(4002)]
-        assert (one.link, one.attempt) == (Link.BACKOFF, 1)
+        assert (one.link, one.attempts.made) == (Link.BACKOFF, 1)
         assert 20.8 <= one.deadline <= 21.2
 
     def test_the_next_socket_is_young_again(self) -> None:

@@ -177,14 +177,15 @@ def session_at(link: Link, talk: Talk) -> Session:
 
 def state(session: Session) -> dict[str, str]:
     parts: list[Any] = [session, session.connection, session.connection.journal, session.turn]
-    parts += [session.connection.heartbeat, session.answers, session.handoff]
+    connection = session.connection
+    parts += [connection.heartbeat, connection.attempts, session.answers, session.handoff]
     return {
         f"{type(part).__name__}.{name}": repr(getattr(part, name))
         for part in parts
         if part is not None
         for kind in type(part).__mro__
         for name in getattr(kind, "__slots__", ())
-        if name not in ("rng", "connection", "journal", "heartbeat", "turn", "answers", "handoff")
+        if not isinstance(getattr(part, name), (*map(type, parts), Random))
     }
 
 

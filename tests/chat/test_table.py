@@ -158,7 +158,7 @@ def sessions() -> Iterator[Session]:
 
 def last_attempt(session: Session) -> None:
     """Without its socket it is lost."""
-    session.connection.limit = 0
+    session.connection.attempts.limit = 0
 
 
 def nothing_is_owed(session: Session) -> None:
