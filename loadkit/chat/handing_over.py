@@ -12,6 +12,9 @@ from loadkit.chat.violations import Wrong
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
 
+GREETS_WITHIN: Final = 3.0
+"""Seconds that a person waits for a word of an agent who is there again, and need not greet. Ours:
+whoever speaks at once would take the greeting for the answer."""
 FAREWELL: Final = 1.0  # seconds after CLIENT_HANDOFF_REQUIRED in which the agent should leave
 
 
@@ -107,7 +110,7 @@ def handed_back(chat: Conversation, now: float, event: Event, out: list[Effect])
     """The human has left and the agent is there again. It may greet, and need not."""
     out.append(Counted(Count.HANDOFFS_HANDED_BACK))
     chat.turn = None
-    chat.enter(Talk.AGENT_BACK, now + chat.policy.handshake)
+    chat.enter(Talk.AGENT_BACK, now + GREETS_WITHIN)
 
 
 def transferred(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:

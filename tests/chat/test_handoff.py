@@ -254,8 +254,10 @@ def test_the_human_may_hand_back_to_the_agent_which_greets() -> None:
 
 
 def test_an_agent_that_is_back_need_not_greet() -> None:
-    session = left_session(handshake=5.0)
-    out = feed(session, (31.0, joined(11)), (35.0, beat()), (36.0, ELAPSED))
+    session = left_session()
+    out = feed(session, (31.0, joined(11)), (33.5, beat()), (33.9, ELAPSED))
+    assert cues(out) == []
+    out = feed(session, (34.0, ELAPSED))
     assert (violations(out), failures(out), cues(out)) == ([], [], ["agent_back"])
     assert session.talk is Talk.READY
 
