@@ -41,7 +41,7 @@ def test_a_link_to_a_page_leads_to_it(page: str) -> None:
 
 
 def test_the_map_names_what_is_there() -> None:
-    """Every package and every module of it; a module's package may be left out where it is clear."""
+    """Every package and every module of it; a package may be left out where it is clear."""
     named = re.findall(r"`((?:[a-z_]+/)*)([a-z_]+\.py)?`", PAGES["ARCHITECTURE.md"])
     there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loadkit").rglob("*.py")}
     there |= {"loadkit/locustfile.py", *(f"tests/{path.name}" for path in ROOT.glob("tests/*.py"))}
