@@ -6,9 +6,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PATHS = {path.name: path for path in (*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/*.md"))}
-PAGES = {name: path.read_text() for name, path in PATHS.items()}
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in sorted(
+        [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "results/README.md"]
+    )
+}
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+FILE = re.compile(r"`((?:loadkit|tests|bench|fuzz|profiles|docs)/[\w/.-]+)`")
+DECISIONS = "docs/decisions/README.md"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -20,9 +26,21 @@ def test_a_test_that_is_named_exists(page: str) -> None:
         assert not function or re.search(rf"\bdef {function}\(", path.read_text()), function
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_file_or_a_package_that_is_named_exists(page: str) -> None:
+    """From the top of the checkout."""
+    assert [name for name in FILE.findall(PAGES[page]) if not (ROOT / name).exists()] == []
+
+
+def test_each_decision_is_in_the_list() -> None:
+    """And the list has no other."""
+    there = {path.name for path in (ROOT / "docs/decisions").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\| \[[^]]+\]\(([\w-]+\.md)\)", PAGES[DECISIONS])) == there
+
+
 def test_each_promise_of_security_has_its_test() -> None:
     """Every row of the table names one at least."""
-    _, _, rest = PAGES["security.md"].partition("## How each promise is held")
+    _, _, rest = PAGES["docs/security.md"].partition("## How each promise is held")
     rows = [line for line in rest.splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 5
     assert [row for row in rows if not TEST.search(row.rpartition(" | ")[2])] == []
@@ -35,13 +53,23 @@ def test_a_make_target_that_is_named_exists(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_link_to_a_page_leads_to_it(page: str) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]*)?\)", PAGES[page]):
-        assert (PATHS[page].parent / target).exists(), f"{page} has a link to {target}"
+def test_a_link_leads_to_a_page_and_to_a_title_of_it(page: str) -> None:
+    """As GitHub makes anchors of titles."""
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([\w-]+))?\)", PAGES[page]):
+        there = (ROOT / page).parent / target if target else ROOT / page
+        assert there.exists(), f"{page} has a link to {target}"
+        if anchor:
+            assert anchor in anchors(there.read_text()), f"{page} has a link to {target}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """Those of a page's titles."""
+    titles = re.findall(r"(?m)^#+ (.*)$", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text))
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_map_names_what_is_there() -> None:
-    """Every package and every module of it; a package may be left out where it is clear."""
+    """Every package and module; a module's package may be left out where it is clear."""
     named = re.findall(r"`((?:[a-z_]+/)*)([a-z_]+\.py)?`", PAGES["ARCHITECTURE.md"])
     there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loadkit").rglob("*.py")}
     there |= {"loadkit/locustfile.py", *(f"tests/{path.name}" for path in ROOT.glob("tests/*.py"))}
