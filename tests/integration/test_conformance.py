@@ -199,14 +199,17 @@ HABITS = (
     "pong_timeout_seconds=30",
     "heartbeat_interval_seconds=1",
 )
+LONG_LIVED = ("agent.end_conversation_rate=0.01", "errors={ rate = 0.03, ends = 0.1 }")
 FLEET = dict.fromkeys(("reference", "android", "ios", "web", "web-context"), 1.0)
 EVERYBODY = (
     [WHOLE] * 8 + [STREAMED] * 8 + [HUMAN] * 6 + [FLAKY] * 3 + [RESUMING] * 3 + [TABS] * 2 + [IDLE]
 )
 
 
-def right_server(truth: Path, after: str, size: int, turns: int, within: float) -> dict[str, Any]:
-    with simulator(*FAST, *HABITS, f"handoff.after={after}", truth=truth) as server:
+def right_server(
+    truth: Path, after: str, size: int, turns: int, within: float, *settings: str
+) -> dict[str, Any]:
+    with simulator(*FAST, *HABITS, f"handoff.after={after}", *settings, truth=truth) as server:
         plan = profile(
             clients=FLEET,
             conversation={"turns": {"min": turns, "max": turns + 2}, "patience": 5.0},
@@ -263,6 +266,6 @@ def test_whatever_a_right_server_does_no_client_blames_it(
 @pytest.mark.parametrize("after", ["bot", "transfer"])
 def test_no_client_blames_a_right_server_in_ten_thousand_turns(after: str, tmp_path: Path) -> None:
     truth = tmp_path / "truth.jsonl"
-    interval = right_server(truth, after, size=14, turns=48, within=300.0)
+    interval = right_server(truth, after, 14, 48, 300.0, *LONG_LIVED)
     assert_not_blamed(interval, truth)
     assert interval["counts"]["turns.sent"] >= 10_000
