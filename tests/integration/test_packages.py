@@ -19,7 +19,8 @@ from loadkit import __version__
 pytestmark = pytest.mark.slow
 
 RUBBISH = re.compile(
-    r"(^|/)(__pycache__|results|dist|\.venv|\.git|\.hypothesis|\.\w+_cache|\.env)(/|$)"
+    r"(^|/)(__pycache__|dist|\.venv|\.git|\.hypothesis|\.\w+_cache|\.env)(/|$)"
+    r"|^results/(?!README\.md$)"
     r"|\.(pyc|so|hlog|log|sqlite|pem|key|p12)$"
 )
 
