@@ -50,6 +50,9 @@ wire, a conversation does not know who talks, and Locust is loaded in processes 
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 """(module, module) that breaks the table, with the reason. Empty is best."""
 
+CIRCLES = {frozenset({"loadkit.measure.recorder", "loadkit.measure.scope"})}
+"""Modules that import each other. Empty is best."""
+
 HOMES = {
     "locust": {"swarm", "locustfile"},
     "aiohttp": {"simulator"},
@@ -136,6 +139,31 @@ def test_a_module_has_its_place_in_the_table() -> None:
 def test_a_module_imports_only_what_stands_below_it() -> None:
     """But for the exceptions, each of which is still needed."""
     assert set().union(*map(upward, MODULES)) == EXCEPTIONS.keys()
+
+
+def circles(knows: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Modules that know each other, directly or round a corner."""
+    knows = {name: others.copy() for name, others in knows.items()}
+    for middle in knows:  # Warshall's closure
+        for others in knows.values():
+            if middle in others:
+                others |= knows[middle]
+    in_one = {name: {other for other in knows[name] if name in knows[other]} for name in knows}
+    return {frozenset(others) for others in in_one.values() if others}
+
+
+def test_no_modules_import_each_other() -> None:
+    """Nor round a corner, nor for their types alone."""
+    names = set(map(name_of, MODULES))
+    knows = {name_of(path): imports_of(path) & names for path in MODULES}
+    assert circles(knows) == CIRCLES
+
+
+def test_a_circle_is_found_however_long_it_is() -> None:
+    """And what merely leads there is none."""
+    knows = {"a": {"b"}, "b": {"c"}, "c": {"d", "b"}, "d": {"a"}, "e": {"a"}, "f": set[str]()}
+    assert circles(knows) == {frozenset("abcd")}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
 
 
 def test_a_library_is_imported_only_at_its_home() -> None:

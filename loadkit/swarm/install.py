@@ -29,15 +29,10 @@ from loadkit.swarm.locust_internals.dispatcher import SteadyDispatcher
 from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
 from loadkit.swarm.locust_internals.patches import mend_locust
 from loadkit.swarm.options import default_profile, read_profile
+from loadkit.swarm.process import cut_off, is_on_its_own, take_interrupts, tie_to_parent
 from loadkit.swarm.refusal import crash, refuse_to_start
 from loadkit.swarm.run_controller import RunController
-from loadkit.swarm.signals import (
-    cut_off,
-    install_exit,
-    is_on_its_own,
-    take_interrupts,
-    tie_to_parent,
-)
+from loadkit.swarm.signals import install_exit
 from loadkit.swarm.web.prometheus import serve_metrics
 from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame

@@ -16,8 +16,8 @@ from loadkit.output import guard
 from loadkit.profile.profile import Profile, load_profile, profile_folders
 from loadkit.security.credentials import WORKER_KEY_VARIABLE
 from loadkit.swarm.locust_internals.worker_port import secure_worker_port
+from loadkit.swarm.process import tie_workers
 from loadkit.swarm.refusal import uncaught
-from loadkit.swarm.signals import tie_workers
 
 __all__ = ["add_options", "default_profile", "read_profile"]
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import gevent
 import psutil
@@ -34,20 +34,18 @@ from loadkit.results.run_folder import results_folder
 from loadkit.security.credentials import Credentials
 from loadkit.swarm.closing import tell
 from loadkit.swarm.locust_internals.patches import measure_from
+from loadkit.swarm.process import Stage, cut_off
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.refusal import FAULTY
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.selection import Selection
-from loadkit.swarm.signals import Stage, cut_off
 from loadkit.swarm.web.prometheus import Live
+from loadkit.swarm.worker.worker import Worker
 from loadkit.swarm.workers.assignment import Assignment
 from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.replacements import Replacements
 from loadkit.swarm.workers.report_sender import FAULT, INTERVAL, LAST, OWN_CODE
-
-if TYPE_CHECKING:
-    from loadkit.swarm.worker.worker import Worker
 
 __all__ = ["RunController"]
 

@@ -4,71 +4,28 @@ import atexit
 import logging
 import os
 import signal
-import sys
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import gevent
 import psutil
-from gevent.monkey import get_original
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP, MasterRunner, Runner
+from locust.runners import MasterRunner
 
 from loadkit.exit_codes import ExitCode, of_signal
 from loadkit.machine import lifeline
 from loadkit.output import complain
+from loadkit.swarm.process import Stage, take_interrupts, tie_to_parent
+from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.workers.first_workers import wait_for_workers
 
-if TYPE_CHECKING:
-    from loadkit.swarm.run_controller import RunController
-
-__all__ = [
-    "Stage",
-    "cut_off",
-    "install_exit",
-    "is_on_its_own",
-    "take_interrupts",
-    "tie_to_parent",
-    "tie_workers",
-    "way_out",
-]
+__all__ = ["install_exit", "way_out"]
 
 logger = logging.getLogger(__name__)
 
-NATIVE_THREAD: Final = get_original("_thread", "start_new_thread")  # a greenlet else
 OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
 WORKERS_END: Final = 1.0  # seconds that workers get once all is over and they have been told
 WRITTEN_WITHIN: Final = 30.0  # more of them, where only the results are still to be written
-
-Stage = Literal["before", "under way", "ending", "writing"]
-"""Where a process that leads stands: no run has begun, one goes on, its users leave, or it is all
-handed over."""
-
-
-def tie_workers() -> None:
-    """Have the workers that this process forks end with it. May be called many times."""
-    lifeline.tie_forks(
-        # On its own there is a master elsewhere, to hand over to.
-        lambda: lifeline.LEADER_ENDS if is_on_its_own() else lifeline.WORKER_ENDS,
-        NATIVE_THREAD,
-    )
-
-
-def tie_to_parent(within: float) -> None:
-    """Have this process end, within so many seconds, with the one that started it, if ours did."""
-    lifeline.watch(within, thread=NATIVE_THREAD)
-
-
-def is_on_its_own() -> bool:
-    """Whether this worker was started as such; one that a master forked has the master's words."""
-    if lifeline.is_tied():
-        return False  # started again in the place of one that was forked
-    return "--worker" in sys.argv or "LOCUST_MODE_WORKER" in os.environ
-
-
-def take_interrupts() -> None:
-    """Take a Ctrl-C from here on, and now the one that was kept since `loadkit.launch`."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", "stop", "wait"]:
@@ -84,7 +41,7 @@ def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", 
     return "stop" if stage == "under way" else "wait"
 
 
-def install_exit(environment: Environment, controller: "RunController") -> None:
+def install_exit(environment: Environment, controller: RunController) -> None:
     """The exit code of a process that leads, and its end by a signal."""
     by_signal: list[int] = []
     web_ui = environment.web_ui
@@ -172,10 +129,3 @@ def _named(number: int) -> str:
         return "the end of the process that had started it"
     name = signal.Signals(number).name
     return f"Ctrl-C ({name})" if number == signal.SIGINT else name
-
-
-def cut_off(runner: Runner) -> None:
-    """Wait for no user of this process any more, were it in the midst of that."""
-    runner.environment.stop_timeout = 0.0
-    if runner.state == STATE_CLEANUP:
-        runner.user_greenlets.kill(block=False)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from loadkit.swarm.signals import Stage, way_out
+from loadkit.swarm.process import Stage
+from loadkit.swarm.signals import way_out
 
 STAGES: list[Stage] = ["before", "under way", "ending", "writing"]
 
