@@ -66,8 +66,15 @@ class Carried:
         return f"{number(self.turns_per_second)} turns/s"
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        raise ValueError(f"should be a number, not {clipped(text)!r}") from None
+
+
 def _number(text: str) -> float:
-    value = float(text.replace(",", "").replace("_", ""))
+    value = _float(text)
     if not (math.isfinite(value) and value > 0):
         raise ValueError("should be above 0")
     return float(checked(value))
@@ -86,7 +93,7 @@ def _duration(text: str) -> float:
 
 
 def _ratio(text: str) -> float:
-    return parse_ratio(text if text.endswith("%") else float(text))
+    return parse_ratio(text if text.endswith("%") else _float(text))
 
 
 def _at_least_one(text: str) -> float:
@@ -173,10 +180,7 @@ def read_inputs(
             elif default is not None:
                 figures[name] = PlanInput(parse(default), default, origin, source)
         except (ValueError, MetricError) as error:
-            reason = str(error)
-            if "could not convert" in reason:
-                reason = f"should be a number, not {clipped(text or '')!r}"
-            mistakes.append(f"{_flag(name)} {clipped(text or '')}: {reason}")
+            mistakes.append(f"{_flag(name)} {clipped(text or '')}: {error}")
     if "sessions_per_hour" in figures and "concurrent" in figures:
         mistakes.append("--sessions-per-hour and --concurrent are two ways to say one: give one")
     if capacity is not None and "capacity" in figures:

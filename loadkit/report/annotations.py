@@ -8,7 +8,6 @@ Sources of the forms and of their escaping:
     any other          the form of compilers, `file:line: error: text` (GNU coding standards)
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -120,12 +119,7 @@ _OF_THE_RUN: Final = (
 def _of(
     reason: Reason, level: Literal["error", "warning"], title: str, source: Source | None
 ) -> _Problem:
-    return _Problem(level, title, str(reason), _bare(str(reason)), *_place(source))
-
-
-def _bare(text: str) -> str:
-    """A reason without its figures, which differ from run to run."""
-    return re.sub(r"\d[\d.,]*", "", text)
+    return _Problem(level, title, str(reason), reason.kind, *_place(source))
 
 
 def _place(source: Source | None, metric: str | None = None) -> tuple[str | None, int | None]:

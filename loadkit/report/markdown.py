@@ -5,7 +5,7 @@ from typing import Final
 
 from loadkit.report import classes, drift, incidents, load
 from loadkit.report.latency import WAITS, note, rows, shown, waits
-from loadkit.report.verdict import broke, in_doubt, verdict_line, word
+from loadkit.report.verdict import broke, in_doubt, verdict_text, word
 from loadkit.report.violated import hit
 from loadkit.security.escaping import block, code, markdown
 from loadkit.stats.number_format import ENDINGS, number
@@ -32,10 +32,9 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
 
 
 def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
-    verdict = verdict_line(summary).removeprefix(word(summary)).strip()
     yield f"# {word(summary)}: {markdown(summary.profile)}"
     yield ""
-    yield markdown(verdict)
+    yield markdown(verdict_text(summary))
     yield ""
     yield (
         f"{code(summary.target or '')} · {markdown(summary.started_at)} · "
@@ -165,12 +164,11 @@ def _objective(line: SloLine) -> tuple[str, ...]:
         actual = "too few samples"
     elif line.is_of_few:
         actual = f"> {number(line.limit)}"
-    interval = line.confidence.removeprefix("95 % CI ")
     return (
         f"{line.metric}, {line.unit}" if line.unit else line.metric,
         number(line.limit),
         actual,
-        interval,
+        line.span,
         "" if line.samples is None else number(line.samples),
         "" if line.needed is None else number(line.needed),
         _MARKS[line.status],

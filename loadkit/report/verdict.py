@@ -6,7 +6,7 @@ from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["broke", "in_doubt", "verdict_line", "word"]
+__all__ = ["broke", "in_doubt", "verdict_line", "verdict_text", "word"]
 
 
 def word(summary: Summary) -> str:
@@ -34,7 +34,12 @@ def in_doubt(summary: Summary) -> list[Reason]:
 
 
 def verdict_line(summary: Summary) -> str:
-    """Return the verdict, what carried it, how much was done, and whether to believe it."""
+    """Return the verdict, and what it rests on."""
+    return f"{word(summary)}  {verdict_text(summary)}"
+
+
+def verdict_text(summary: Summary) -> str:
+    """Return what carried the verdict, how much was done, and whether to believe it."""
     turns, sessions = summary.turns, summary.sessions["started"]
     done = (
         f"{plural(sessions, 'session')}, {plural(turns['sent'], 'turn')}, "
@@ -42,13 +47,12 @@ def verdict_line(summary: Summary) -> str:
     )
     if turns.get("open"):
         done += f", {number(turns['open'])} open"
-    name = word(summary)
     undecided = sum(line.status == "undecided" for line in summary.slo)
     parts = [_headline(summary), *([f"{undecided} undecided"] if undecided else []), done]
-    if name != "INVALID":
+    if word(summary) != "INVALID":
         parts.append(summary.verdict.validity)
     parts += summary.notes
-    return f"{name}  {' · '.join(parts)}"
+    return " · ".join(parts)
 
 
 def _headline(summary: Summary) -> str:

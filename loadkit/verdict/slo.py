@@ -131,11 +131,16 @@ class SloLine:
 
     @property
     def confidence(self) -> str:
-        """The interval in words; empty where there is none."""
+        """How sure the actual value is: `95 % CI 790–830`; empty where that is not known."""
+        return f"95 % CI {self.span}" if self.span else ""
+
+    @property
+    def span(self) -> str:
+        """The interval: `790–830`; empty where there is none."""
         if self.interval is None:
             return ""
         low, high = map(number, self.interval)
-        return f"95 % CI {low} to {high}" if self.interval[0] < 0 else f"95 % CI {low}–{high}"
+        return f"{low} to {high}" if self.interval[0] < 0 else f"{low}–{high}"
 
     @property
     def _share(self) -> str:

@@ -73,14 +73,15 @@ def diagnose(target: Target, error: RemoteError | None, seconds: float) -> Cause
     return Cause(told, IS_IT_RUNNING)
 
 
-def clock_word(target: Target, ahead_s: float | None) -> str | None:
+def clock_word(target: Target, ahead_s: float | None) -> Cause | None:
     """Say that two clocks differ by more than a token bears; None where they do not."""
     if ahead_s is None or abs(ahead_s) <= CLOCK_OFF:
         return None
     which = "ahead of" if ahead_s > 0 else "behind"
-    return (
+    return Cause(
         f"this machine's clock is {abs(ahead_s):,.0f} s {which} that of {target.host} (Date): "
-        "tokens and certificates may seem expired, or not valid yet; set the one that is wrong"
+        "tokens and certificates may seem expired, or not valid yet",
+        "set the one that is wrong",
     )
 
 

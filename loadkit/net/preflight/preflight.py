@@ -60,7 +60,7 @@ def preflight(
         limit.close()
         api.close()
     if word := clock_word(target, api.clock_ahead_s):
-        announce(f"warning: {word}")
+        announce(f"warning: {'; '.join(word)}")
     return target
 
 

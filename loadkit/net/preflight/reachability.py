@@ -71,8 +71,7 @@ def _certificate(target: Target) -> Iterator[Seen]:
         yield Seen("warn" if soon else "ok", "certificate", text, fix)
     word = clock_word(target, ahead_s)
     if word is not None:
-        text, _, fix = word.partition("; ")
-        yield Seen("warn", "time of day", text, fix)
+        yield Seen("warn", "time of day", word.what, word.fix)
     elif ahead_s is not None:
         yield Seen("ok", "time of day", "as the target has it")
 
