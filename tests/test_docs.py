@@ -72,7 +72,8 @@ def test_the_map_names_what_is_there() -> None:
     """Every package and module; a module's package may be left out where it is clear."""
     named = re.findall(r"`((?:[a-z_]+/)*)([a-z_]+\.py)?`", PAGES["ARCHITECTURE.md"])
     there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loadkit").rglob("*.py")}
-    there |= {"loadkit/locustfile.py", *(f"tests/{path.name}" for path in ROOT.glob("tests/*.py"))}
+    tests = (ROOT / "tests").rglob("test_*.py")
+    there |= {"loadkit/locustfile.py", *(path.relative_to(ROOT).as_posix() for path in tests)}
     places = {f"/{path}" for path in there}
     lacking = {
         f"{folder}{file}"

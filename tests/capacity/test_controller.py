@@ -186,6 +186,20 @@ def test_a_worker_that_goes_away_is_told_in_that_step_alone() -> None:
     assert at[0]["began_s"] <= 60 <= at[0]["measured_to_s"] + 3
 
 
+def test_a_step_in_which_the_users_own_code_failed_says_nothing_of_the_target() -> None:
+    """As a run: what the code was to do was not asked of it."""
+
+    def failing(second: int, load: float) -> Row:
+        counts = {f"errors.{Failure.OWN_CODE}": 1}
+        return row(float(second), Target(4000.0).answers(load), counts=counts, live=int(load))
+
+    clock = Clock(profile(), failing).run()
+    result = clock.search.result
+    assert result is not None
+    assert result.limit == "generator"
+    assert clock.search.steps[0]["outcome"]["why"].startswith("your own code failed (")
+
+
 def test_a_rule_of_the_targets_is_policy() -> None:
     """It answers quickly whom it lets in."""
 

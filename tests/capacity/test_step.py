@@ -51,6 +51,7 @@ def test_all_rows_together_are_the_ledger(every: list[list[float]]) -> None:
     assert plain(whole.from_schedule) == plain(ledger.from_schedule)
     assert plain(whole.generator) == plain(ledger.generator)
     assert +whole.counts == +ledger.counts
+    assert whole.workers == ledger.workers == 2
     for name, scope in ledger.scopes.items():
         assert plain(whole.scopes[name].latency) == plain(scope.latency)
         assert +whole.scopes[name].counts == +scope.counts
