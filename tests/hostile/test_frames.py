@@ -25,20 +25,9 @@ from loadkit.net.websocket.flood_allowance import Allowance
 from loadkit.net.websocket.link import Link, Traffic
 from loadkit.network import Network
 from loadkit.security.credentials import Credentials
+from tests.rfc6455 import BINARY, CONT, PING, PONG, TEXT, frame
 
-from .peer import (
-    BINARY,
-    CONT,
-    PING,
-    PONG,
-    TEXT,
-    Wire,
-    converse,
-    frame,
-    greet,
-    peer,
-    reply,
-)
+from .peer import Wire, converse, greet, peer, reply
 
 ENDS = 120.0  # seconds in which anything here ends, on the busiest machine
 STARVES = 5.0  # seconds without a turn, which only a loop that gives no way takes
