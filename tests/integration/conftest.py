@@ -1,6 +1,9 @@
 """For tests with real processes, several files of which run at once."""
 
+from collections.abc import Iterator
+
 import pytest
+from processes import Simulator, simulator
 
 LONGEST = (
     "test_figures",
@@ -34,3 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort by file, and leave each file's own order as it is."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """A simulator of its own for the tests of a file."""
+    with simulator(tmp_path_factory.mktemp("server")) as running:
+        yield running

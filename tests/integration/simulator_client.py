@@ -32,6 +32,12 @@ QUICK = (
 PATIENCE = 10.0  # seconds before a test gives up; nothing waits for it to pass
 
 
+def records_of(truth: Path, kind: str) -> list[dict[str, Any]]:
+    """The records of a kind in a truth log; all are there once the server has stopped."""
+    records = (json.loads(line) for line in truth.read_text().splitlines())
+    return [record for record in records if record["kind"] == kind]
+
+
 class Answer(NamedTuple):
     status: int
     headers: dict[str, str]

@@ -4,7 +4,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,11 @@ from processes import (
     free_port,
     profile,
     run,
-    simulator,
     simulator_process,
     started,
     summary,
     unless_busy,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running
 
 
 def doors(path: Path, url: str, out: Path) -> list[list[str | Path]]:

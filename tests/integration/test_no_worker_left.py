@@ -2,7 +2,7 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,6 @@ from processes import (
     Finished,
     Simulator,
     profile,
-    simulator,
     started,
     summary,
     timeline,
@@ -42,12 +41,6 @@ class Ended(NamedTuple):
     def absences(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.told["generator"]["without_workers"]
         return found
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running
 
 
 def killed(folder: Path, url: str, workers: int, *, arriving: bool = False) -> Ended:

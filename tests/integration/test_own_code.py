@@ -1,7 +1,7 @@
 """What breaks in the user's own code is told as that, and what breaks in this tool as that."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ from processes import (
     profile,
     results,
     run,
-    simulator,
 )
 
 import loadkit
@@ -108,12 +107,6 @@ def attempt(
         command = [LOADKIT, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
         command += ["--out", out]
     return Ended(run(command, folder, SECRETS), out)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from simulator_client import (
     RawSocket,
     events_until,
     receive,
+    records_of,
     says,
     simulator,
     types,
@@ -34,16 +35,10 @@ def truth(tmp_path: Path) -> Path:
     return tmp_path / "truth.jsonl"
 
 
-def told(truth: Path, kind: str) -> list[dict[str, Any]]:
-    """The records of a kind; all are there once the server has stopped."""
-    records = (json.loads(line) for line in truth.read_text().splitlines())
-    return [record for record in records if record["kind"] == kind]
-
-
 def wait_for(truth: Path, kind: str) -> dict[str, Any]:
     """The first record of a kind, while the server is running."""
     until = time.monotonic() + 10
-    while not (found := told(truth, kind)):
+    while not (found := records_of(truth, kind)):
         assert time.monotonic() < until
         time.sleep(0.02)
     return found[0]
@@ -84,9 +79,12 @@ def test_a_reset_is_a_reset_and_the_answer_is_in_the_replay(truth: Path) -> None
         with client.connect(place, "4") as again:
             heard = events_until(again, "POLY_AGENT_MESSAGE")
             assert [e["sequence"] for e in heard if e["sequence"]] == [5, 6]
-    (fault,) = told(truth, "fault")
+    (fault,) = records_of(truth, "fault")
     assert (fault["fault"], fault["socket"]) == ("reset", 1)
-    assert [record["how"] for record in told(truth, "socket_close")] == ["fault", "close_frame"]
+    assert [record["how"] for record in records_of(truth, "socket_close")] == [
+        "fault",
+        "close_frame",
+    ]
 
 
 def test_a_half_open_socket_is_silent_and_neither_closed_nor_counted(truth: Path) -> None:
@@ -105,8 +103,8 @@ def test_a_half_open_socket_is_silent_and_neither_closed_nor_counted(truth: Path
                 assert types(events_until(again, "POLY_AGENT_MESSAGE")) == ["POLY_AGENT_MESSAGE"]
                 again.send(END)
                 events_until(again, "SESSION_END")
-    assert [record["fault"] for record in told(truth, "fault")] == ["half_open"]
-    closes = [(record["socket"], record["how"]) for record in told(truth, "socket_close")]
+    assert [record["fault"] for record in records_of(truth, "fault")] == ["half_open"]
+    closes = [(record["socket"], record["how"]) for record in records_of(truth, "socket_close")]
     assert closes == [(2, "server"), (1, "fault")]
 
 
@@ -141,7 +139,10 @@ def test_a_drop_in_mid_stream_is_an_end_without_a_close_after_some_chunks(truth:
             while not chunks[-1]["is_complete"]:
                 chunks.append(events_until(again, "POLY_AGENT_MESSAGE_CHUNK")[-1]["payload"])
         assert [chunk["chunk_index"] for chunk in chunks] == [1, 2, 3, 4, 5]
-    assert [record["how"] for record in told(truth, "socket_close")] == ["fault", "close_frame"]
+    assert [record["how"] for record in records_of(truth, "socket_close")] == [
+        "fault",
+        "close_frame",
+    ]
 
 
 def test_a_binary_frame_comes_beside_the_event() -> None:
@@ -220,16 +221,16 @@ def test_a_silent_socket_is_cut_though_its_session_lives_on_another(truth: Path)
         place = client.place()
         with RawSocket(client, place) as silent, client.connect(place) as link:
             until = time.monotonic() + 10
-            while not told(truth, "socket_close"):
+            while not records_of(truth, "socket_close"):
                 link.send(HEARTBEAT)
                 assert time.monotonic() < until
                 time.sleep(0.05)
-            (record,) = told(truth, "socket_close")
+            (record,) = records_of(truth, "socket_close")
             assert (record["socket"], record["how"]) == (1, "half_open")
             silent.receive()
             assert silent.at_end()
             assert receive(link)
-    assert told(truth, "session_end") == []
+    assert records_of(truth, "session_end") == []
 
 
 def test_pings_come_at_their_interval_and_an_answer_keeps_the_socket(truth: Path) -> None:
@@ -276,14 +277,14 @@ def test_a_rest_call_can_fail_and_the_truth_counts_it(
         assert answer.status == status
         assert answer.headers.get("retry-after") == ("1" if status == 429 else None)
         assert answer.body["message"]
-    (record,) = told(truth, "fault")
+    (record,) = records_of(truth, "fault")
     assert (record["fault"], record["call"], record["session_id"]) == (fault, call, None)
 
 
 def test_rest_faults_come_as_often_as_the_truth_tells(truth: Path) -> None:
     with simulator("faults.server_error=0.3", "faults.rate_limited=0.3", truth=truth) as client:
         statuses = [client.request("POST", ACCESS, CREDENTIALS, "{}").status for _ in range(40)]
-    names = [record["fault"] for record in told(truth, "fault")]
+    names = [record["fault"] for record in records_of(truth, "fault")]
     assert statuses.count(500) == names.count("server_error") > 0
     assert statuses.count(429) == names.count("rate_limited") > 0
     assert statuses.count(200) == 40 - len(names)
@@ -305,7 +306,7 @@ def test_calls_over_their_limit_are_told_when_to_come_back(limited: Client, trut
     headers = {"Authorization": f"Bearer {token}"}
     assert limited.request("POST", SESSIONS, headers, "{}").status == 429
     wait_for(truth, "rate_limited")
-    calls = [record["call"] for record in told(truth, "rate_limited")]
+    calls = [record["call"] for record in records_of(truth, "rate_limited")]
     assert calls == ["access-token", "sessions"]
 
 
@@ -319,7 +320,7 @@ def test_an_upgrade_can_be_refused_and_the_session_is_still_there(truth: Path) -
     refused = statuses.count(503)
     assert 0 < refused < 10
     assert statuses.count(101) == 10 - refused
-    records = told(truth, "fault")
+    records = records_of(truth, "fault")
     assert [record["fault"] for record in records] == ["refused_upgrade"] * refused
     assert {record["session_id"] for record in records} == {place[0]}
 
@@ -332,7 +333,7 @@ def test_an_upgrade_can_be_slow(truth: Path) -> None:
         with client.connect(place) as link:
             assert time.monotonic() - started >= 0.19
             receive(link)
-    assert [record["fault"] for record in told(truth, "fault")] == ["slow_upgrade"]
+    assert [record["fault"] for record in records_of(truth, "fault")] == ["slow_upgrade"]
 
 
 def test_a_hand_off_over_real_sockets(truth: Path) -> None:
@@ -357,6 +358,6 @@ def test_a_hand_off_over_real_sockets(truth: Path) -> None:
             "LIVE_AGENT_LEFT",
             "SESSION_END",
         ]
-    (record,) = told(truth, "handoff")
+    (record,) = records_of(truth, "handoff")
     assert record["joined"] - record["accepted"] >= 0.045  # timers are rounded to a millisecond
     assert record["outcome"] == "left"

@@ -3,7 +3,6 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from simulator_client import (
@@ -15,6 +14,7 @@ from simulator_client import (
     Client,
     RawSocket,
     events_until,
+    records_of,
     says,
     simulator,
     types,
@@ -30,19 +30,13 @@ def truth(tmp_path: Path) -> Path:
     return tmp_path / "truth.jsonl"
 
 
-def told(truth: Path, kind: str) -> list[dict[str, Any]]:
-    """The records of a kind, once the server has stopped."""
-    records = (json.loads(line) for line in truth.read_text().splitlines())
-    return [record for record in records if record["kind"] == kind]
-
-
 def incident(kind: str, at: float, duration: float, more: str = "") -> str:
     return f'incidents=[{{at={at}, duration={duration}, kind="{kind}"{more}}}]'
 
 
 def spans(truth: Path) -> list[float]:
     """How long each incident lasted."""
-    begins, ends = told(truth, "incident_begin"), told(truth, "incident_end")
+    begins, ends = records_of(truth, "incident_begin"), records_of(truth, "incident_end")
     return [end["at"] - begin["at"] for begin, end in zip(begins, ends, strict=True)]
 
 
@@ -94,7 +88,7 @@ def test_upgrades_are_refused_and_nothing_else_is(truth: Path) -> None:
         place = client.place()
         statuses = knock_until(client, place, 101)
     assert set(statuses[:-1]) == {503}
-    refused = told(truth, "refused")
+    refused = records_of(truth, "refused")
     assert [(one["call"], one["status"]) for one in refused] == [("ws", 503)] * len(statuses[:-1])
     assert {one["session_id"] for one in refused} == {place[0]}
     assert spans(truth) == [pytest.approx(1.5, abs=0.5)]
@@ -111,7 +105,7 @@ def test_every_call_is_told_when_the_limit_will_be_over(truth: Path) -> None:
             assert link.headers["retry-after"] in ("1", "2")
         knock_until(client, ("any", "thing"), 401)
         assert knock(client, client.place()) == 101
-    calls = [one["call"] for one in told(truth, "refused") if one["status"] == 429]
+    calls = [one["call"] for one in records_of(truth, "refused") if one["status"] == 429]
     assert calls[:2] == ["access-token", "ws"]
 
 
@@ -139,7 +133,7 @@ def test_half_open_sockets_stay_dead_and_new_ones_live_after_it(truth: Path) -> 
             link.send(HEARTBEAT.encode())
             with pytest.raises(TimeoutError):
                 link.socket.recv(1)
-    closes = {one["socket"]: one["how"] for one in told(truth, "socket_close")}
+    closes = {one["socket"]: one["how"] for one in records_of(truth, "socket_close")}
     assert closes[1] == "fault"
 
 
@@ -161,8 +155,8 @@ def test_a_restart_cuts_everybody_and_comes_back_on_the_same_port(
                 assert types(events_until(again, "SESSION_END"))[-1] == "SESSION_END"
         assert knock(client, client.place()) == 101
     # The last one that was created is cut when the simulator stops.
-    assert len(told(truth, "session_cut")) == 1 + forget
-    assert told(truth, "socket_close")[0]["how"] == "server"
+    assert len(records_of(truth, "session_cut")) == 1 + forget
+    assert records_of(truth, "socket_close")[0]["how"] == "server"
 
 
 def test_a_leak_ends_in_refusals_of_new_sessions_and_sockets(truth: Path) -> None:
@@ -174,8 +168,8 @@ def test_a_leak_ends_in_refusals_of_new_sessions_and_sockets(truth: Path) -> Non
         answer = client.request("POST", "/api/v1/sessions", headers, "{}")
         assert (answer.status, answer.body["message"]) == (500, "Failed to create session")
         assert knock(client, first) == 503
-    assert [one["sessions"] for one in told(truth, "spent")] == [2]
-    assert [(one["call"], one["status"]) for one in told(truth, "refused")] == [
+    assert [one["sessions"] for one in records_of(truth, "spent")] == [2]
+    assert [(one["call"], one["status"]) for one in records_of(truth, "refused")] == [
         ("sessions", 500),
         ("ws", 503),
     ]

@@ -15,16 +15,9 @@ from processes import (
     Simulator,
     free_port,
     profile,
-    simulator,
     started,
 )
 from web_ui import Ui
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running
 
 
 @contextlib.contextmanager
