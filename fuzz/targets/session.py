@@ -7,7 +7,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fuzz.target import Target
-from loadkit.chat.connection import Link
 from loadkit.chat.effects import Counted, Effect, Finish, Send, Unfinished, YourTurn
 from loadkit.chat.inputs import (
     CUT,
@@ -23,8 +22,9 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import Policy, Talk
+from loadkit.chat.policy import Policy
 from loadkit.chat.session import Session
+from loadkit.chat.states import Link, Talk
 from loadkit.errors import Failure
 from loadkit.protocol import Event, EventType, Flaw, FlawKind, decode
 
