@@ -16,10 +16,14 @@ from loadkit.measure.timeline import Row
 from loadkit.results.line_file import LineFile
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["HISTOGRAMS", "TIMELINE", "Series", "columns"]
+__all__ = ["HISTOGRAMS", "LOST", "OPEN", "SCHEDULE", "TIMELINE", "Series", "columns"]
 
 TIMELINE: Final = "timeline.csv"
 HISTOGRAMS: Final = "latency.hlog"
+
+SCHEDULE, LOST, OPEN = "from_schedule.", "lost.", "open."
+"""How the tag of a phase begins that is of latencies from the schedule, or of waits that were lost
+or are open."""
 
 PHASES: Final = (
     Phase.RESPONSE,
@@ -267,9 +271,9 @@ def _histogram_lines(row: Row) -> Iterator[str]:
     """
     every = {
         **row.latency,
-        **{f"from_schedule.{key}": d for key, d in row.from_schedule.items()},
-        **{f"lost.{key}": Distribution.of(pairs) for key, pairs in row.unseen.items()},
-        **{f"open.{key}": Distribution.of(ages) for key, ages in row.waiting.latency.items()},
+        **{f"{SCHEDULE}{key}": d for key, d in row.from_schedule.items()},
+        **{f"{LOST}{key}": Distribution.of(pairs) for key, pairs in row.unseen.items()},
+        **{f"{OPEN}{key}": Distribution.of(ages) for key, ages in row.waiting.latency.items()},
     }
     for tag, found in sorted(every.items()):
         if found.count:

@@ -18,7 +18,7 @@ from loadkit.results.journal import JOURNAL, hold
 from loadkit.results.rebuild import needed
 from loadkit.results.replay import Replay
 from loadkit.results.run_folder import load_summary
-from loadkit.results.series import HISTOGRAMS
+from loadkit.results.series import HISTOGRAMS, LOST
 from loadkit.security.textfile import UnreadableError, clipped
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, plural
@@ -163,7 +163,7 @@ def _before(path: Path, since: float, until: float) -> Iterator[Distribution]:
         tag, start, _, _, histogram = line.decode().removeprefix("Tag=").split(",")
         if not float(start) >= since:
             return
-        if float(start) < round(until, 3) and tag in (Phase.RESPONSE, f"lost.{Phase.RESPONSE}"):
+        if float(start) < round(until, 3) and tag in (Phase.RESPONSE, f"{LOST}{Phase.RESPONSE}"):
             one = Distribution.decode(histogram.rstrip("\n"))
             yield one if tag == Phase.RESPONSE else Distribution.of({}, one.counts)
 

@@ -13,7 +13,7 @@ from loadkit.measure.open_waits import Waiting
 from loadkit.measure.timeline import Row, Standing
 from loadkit.results.completion import LONGEST_LINE
 from loadkit.results.line_file import forwards
-from loadkit.results.series import HISTOGRAMS, RETRIED, TIMELINE
+from loadkit.results.series import HISTOGRAMS, LOST, OPEN, RETRIED, SCHEDULE, TIMELINE
 from loadkit.security.textfile import UnreadableError, clipped, open_file
 from loadkit.stats.distribution import Distribution
 
@@ -33,9 +33,7 @@ _COUNTS: Final[Mapping[str, str]] = {
 }
 """Column → the count that it holds."""
 
-_SCHEDULE: Final = "from_schedule."
-_LOST, _OPEN = "lost.", "open."
-_TAGS: Final = frozenset(f"{of}{phase}" for phase in Phase for of in ("", _SCHEDULE, _LOST, _OPEN))
+_TAGS: Final = frozenset(f"{of}{phase}" for phase in Phase for of in ("", SCHEDULE, LOST, OPEN))
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
@@ -119,12 +117,12 @@ def _row(
     waiting.turns = _count(line, "turns_open")
     latency: dict[str, Distribution] = {}
     for tag, found in tagged.items():
-        if tag.startswith(_OPEN):
-            waiting.latency[tag.removeprefix(_OPEN)] = Counter(found.counts)
-        elif tag.startswith(_LOST):
-            at = latency.setdefault(tag.removeprefix(_LOST), Distribution())
+        if tag.startswith(OPEN):
+            waiting.latency[tag.removeprefix(OPEN)] = Counter(found.counts)
+        elif tag.startswith(LOST):
+            at = latency.setdefault(tag.removeprefix(LOST), Distribution())
             at.lost = Counter(found.counts)
-        elif not tag.startswith(_SCHEDULE):
+        elif not tag.startswith(SCHEDULE):
             latency.setdefault(tag, Distribution()).add(found.to_wire())
     for phase in {**waiting_before.latency, **waiting.latency}:
         at = latency.setdefault(phase, Distribution())
