@@ -18,6 +18,7 @@ FLOORS = (
         "figures",
         "actions",
         "security",
+        "codec",
         "config",
         "flags",
         "output",

@@ -117,4 +117,4 @@ class Stretch:
 
 def _merge(mine: dict[str, Distribution], theirs: Mapping[str, Distribution]) -> None:
     for key, found in theirs.items():
-        mine.setdefault(key, Distribution()).add(found.to_wire())
+        mine.setdefault(key, Distribution()).merge(found)

@@ -1,8 +1,9 @@
 """How many sessions ran at once, over all workers, second by second."""
 
-from collections.abc import Mapping
 from math import floor
-from typing import Any, Final
+from typing import Final
+
+from loadkit.measure.state import ConcurrencyState
 
 __all__ = ["Concurrency"]
 
@@ -38,20 +39,20 @@ class Concurrency:
             for second in [second for second in self._seconds if second <= oldest]:
                 self._highest = max(self._highest, sum(self._seconds.pop(second).values()))
 
-    def state(self) -> dict[str, Any]:
-        """Return what is known now as plain types, for `restore`."""
+    def state(self) -> ConcurrencyState:
+        """Return what is known now, for `restore`."""
         oldest = max(self._seconds, default=0) - RECENT
         highest = max(
             (sum(peaks.values()) for second, peaks in self._seconds.items() if second < oldest),
             default=0,
         )
-        recent = [[s, dict(peaks)] for s, peaks in self._seconds.items() if s >= oldest]
-        return {"highest": max(self._highest, highest), "seconds": recent}
+        recent = tuple((s, dict(peaks)) for s, peaks in self._seconds.items() if s >= oldest)
+        return ConcurrencyState(highest=max(self._highest, highest), seconds=recent)
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: ConcurrencyState) -> None:
         """Go on from what `state` gave."""
-        self._highest = state["highest"]
-        self._seconds = {second: dict(peaks) for second, peaks in state["seconds"]}
+        self._highest = state.highest
+        self._seconds = {second: dict(peaks) for second, peaks in state.seconds}
 
     @property
     def peak(self) -> int:

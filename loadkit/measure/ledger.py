@@ -1,28 +1,28 @@
 """What the master knows: every interval of every worker, each taken once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import inf
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from loadkit.figures import VIOLATED, Count, Phase
 from loadkit.measure.age_bands import AGES
 from loadkit.measure.concurrency import Concurrency
+from loadkit.measure.interval import Interval, Tables
+from loadkit.measure.occurrence import Occurrences
 from loadkit.measure.open_waits import NOTHING, Waiting
 from loadkit.measure.scope import Scope
+from loadkit.measure.state import LedgerBooks, StatePart
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.word_counts import folded, merge
 from loadkit.stats.distribution import Distribution
+from loadkit.stats.histogram import Histogram
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
-Key = TypeVar("Key", str, int)
-
 SATURATED_CPU_PERCENT: Final = 90.0
 """From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
-
-MOST_EVIDENCE: Final = 30
-"""Examples of each kind of error or violation, with where it happened, of all workers together."""
 
 _IN_SUMMARY: Final = frozenset(
     {
@@ -57,10 +57,10 @@ class _Arrivals:
             self._after.remove(self._before)
             self._before += 1
 
-    def state(self) -> list[Any]:
-        return [self._before, sorted(self._after), self.last]
+    def state(self) -> tuple[int, tuple[int, ...], int]:
+        return self._before, tuple(sorted(self._after)), self.last
 
-    def restore(self, state: list[Any]) -> None:
+    def restore(self, state: tuple[int, tuple[int, ...], int]) -> None:
         self._before, self._after, self.last = state[0], set(state[1]), state[2]
 
     def missing(self) -> int:
@@ -77,15 +77,14 @@ class Ledger:
         latency: by phase, end - sent; in microseconds. What workers said last of the waits that
             are open is among it.
         from_schedule: by phase, end - due, for what had a due time.
-        generator: by the names of `loadkit.measure.recorder.GAUGES`, and `master_rss_mb`.
+        generator: by the names of `loadkit.measure.interval.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
             (`loadkit.measure.age_bands`); all classes, or none.
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
             `violations.*`.
-        evidence: the first errors and violations of each kind, at most `MOST_EVIDENCE` of it:
-            where and when they happened, and the frames that led to a violation.
+        evidence: the first errors and violations of each kind.
     """
 
     def __init__(self, timeline: Timeline | None = None) -> None:
@@ -100,23 +99,21 @@ class Ledger:
         self._offsets: dict[str, float] = {}
         self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
         self._examples: dict[str, tuple[int, str, str]] = {}
-        self.evidence: list[dict[str, Any]] = []
+        self.evidence = Occurrences()
         self._concurrency = Concurrency()
         self._frames: dict[str, Counter[str]] = {}
         self._live: dict[str, tuple[int, int]] = {}
-        self._waiting: dict[str, dict[str, Waiting]] = {}  # by worker; "" is of all its sessions
+        self._waiting: dict[str, Mapping[str, Waiting]] = {}  # by worker; "" is of all its sessions
         self._busy: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
-    def add(
-        self, worker: str, seq: int, interval: Mapping[str, Any], at: float | None = None
-    ) -> bool:
+    def add(self, worker: str, seq: int, interval: Interval, at: float | None = None) -> bool:
         """Take one interval.
 
         Args:
             worker: who measured it.
             seq: its number within that worker, counting up from 1 (a first 0 is taken too, but
                 its loss cannot be seen).
-            interval: what `Recorder.take` returned.
+            interval: what it measured.
             at: when it arrived, in seconds of the run on the master's clock; None takes the run
                 to begin when the worker's warm-up ends, and the way here to take no time.
 
@@ -127,25 +124,27 @@ class Ledger:
         if seq in arrivals:
             return False
         self._merge(interval)
-        self.session_seconds += interval["session_seconds"]
-        merge(self.counts, interval["counts"])
-        for key, text in interval["examples"].items():
+        for name, scope in interval.scopes.items():
+            self._scope(name).add(scope)
+        self.session_seconds += interval.session_seconds
+        merge(self.counts, interval.counts)
+        for key, text in interval.examples.items():
             # The earliest interval's text, not the first to arrive: the order must not matter.
             self._examples[key] = min(
                 self._examples.get(key, (seq, worker, text)), (seq, worker, text)
             )
-        for found in interval["evidence"]:
-            self._keep({**found, "worker": worker})
+        for found in interval.evidence:
+            self.evidence.add(replace(found, worker=worker))
         start, end = self._in_run(worker, interval, at)
-        self._concurrency.add(worker, start, end, interval["peak"])
+        self._concurrency.add(worker, start, end, interval.peak)
         if self._timeline is not None:
             self._timeline.add(worker, interval, start, end)
         self._frames.setdefault(worker, Counter())
-        self._frames[worker] |= Counter(interval["frames"])  # totals: the latest is the largest
+        self._frames[worker] |= Counter(interval.frames)  # totals: the latest is the largest
         if seq >= self._live.get(worker, (-1, 0))[0]:
-            self._live[worker] = seq, interval["live"]
+            self._live[worker] = seq, interval.live
             self._look_again(worker, interval)
-        self._weigh_cpu(worker, interval["generator"].get("cpu_percent"))
+        self._weigh_cpu(worker, interval.generator.get("cpu_percent"))
         arrivals.add(seq)
         return True
 
@@ -164,72 +163,65 @@ class Ledger:
         gaps = {worker: arrivals.missing() for worker, arrivals in self._arrivals.items()}
         return {worker: many for worker, many in gaps.items() if many}
 
-    def state(self) -> Iterator[dict[str, Any]]:
-        """Return all that is known now, for `restore`: parts of plain types, which JSON carries.
+    def state(self) -> Iterator[StatePart]:
+        """Return all that is known now, for `restore`.
 
-        They are of this moment, however late they are asked for: the copies are made at once (some
-        10 µs for each thousand buckets), each part is put into plain types when its turn comes.
+        It is of this moment, however late it is asked for: the copies are made at once, some 10 µs
+        for each thousand buckets.
         """
-        tables = [
-            (name, key, one.copy()) for name, mine in self._tables() for key, one in mine.items()
+        books = LedgerBooks(
+            counts=self.counts.copy(),
+            session_seconds=self.session_seconds,
+            offsets=dict(self._offsets),
+            arrivals={worker: each.state() for worker, each in self._arrivals.items()},
+            examples=dict(self._examples),
+            evidence=tuple(self.evidence),
+            concurrency=self._concurrency.state(),
+            frames={worker: dict(each) for worker, each in self._frames.items()},
+            live=dict(self._live),
+            waiting=dict(self._waiting),
+            busy={worker: (full, every) for worker, (full, every) in self._busy.items()},
+        )
+        parts = [
+            StatePart(books=books),
+            *(StatePart(latency={key: one.copy()}) for key, one in self.latency.items()),
+            *(StatePart(from_schedule={k: one.copy()}) for k, one in self.from_schedule.items()),
+            *(StatePart(generator={key: one.copy()}) for key, one in self.generator.items()),
+            *(StatePart(ages={age: one.copy()}) for age, one in self.ages.items() if one),
+            *(StatePart(scopes={name: one.known()}) for name, one in self.scopes.items()),
         ]
-        tables += [("ages", str(age), one.copy()) for age, one in self.ages.items() if one]
-        scopes = [(name, scope.copy()) for name, scope in self.scopes.items()]
-        books = {
-            "counts": dict(self.counts),
-            "session_seconds": self.session_seconds,
-            "offsets": dict(self._offsets),
-            "arrivals": {worker: each.state() for worker, each in self._arrivals.items()},
-            "examples": dict(self._examples),
-            "evidence": list(self.evidence),
-            "concurrency": self._concurrency.state(),
-            "frames": {worker: dict(each) for worker, each in self._frames.items()},
-            "live": dict(self._live),
-            "waiting": {
-                worker: {name: one.to_wire() for name, one in scopes.items()}
-                for worker, scopes in self._waiting.items()
-            },
-            "busy": {worker: list(each) for worker, each in self._busy.items()},
-        }
-        rows = iter(()) if self._timeline is None else self._timeline.state()
+        if self._timeline is not None:
+            parts += (StatePart(timeline=part) for part in self._timeline.state())
+        return iter(parts)
 
-        def parts() -> Iterator[dict[str, Any]]:
-            yield {"books": books}
-            yield from ({name: {key: one.to_wire()}} for name, key, one in tables)
-            yield from ({"scopes": {name: scope.to_wire()}} for name, scope in scopes)
-            yield from ({"timeline": part} for part in rows)
-
-        return parts()
-
-    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
-        """Go on from what `state` gave; this ledger and its timeline are to be empty.
+    def restore(self, part: StatePart) -> None:
+        """Take a part of what `state` gave; this ledger and its timeline are to begin empty.
 
         Raises:
-            KeyError, TypeError, ValueError: it is no such state.
+            ValueError: it is not the next one.
         """
-        for part in state:
-            self._merge(part)
-            if (books := part.get("books")) is not None:
-                self._restore_books(books)
-            if (of_timeline := part.get("timeline")) is not None and self._timeline is not None:
-                self._timeline.restore(of_timeline)
+        self._merge(part)
+        for name, scope in part.scopes.items():
+            self._scope(name).add(scope)
+        if part.books is not None:
+            self._restore_books(part.books)
+        if part.timeline is not None and self._timeline is not None:
+            self._timeline.restore(part.timeline)
 
-    def _restore_books(self, books: Mapping[str, Any]) -> None:
-        self.counts.update(books["counts"])
-        self.session_seconds = books["session_seconds"]
-        self._offsets = dict(books["offsets"])
-        for worker, arrivals in books["arrivals"].items():
+    def _restore_books(self, books: LedgerBooks) -> None:
+        self.counts.update(books.counts)
+        self.session_seconds = books.session_seconds
+        self._offsets = dict(books.offsets)
+        for worker, arrivals in books.arrivals.items():
             self._arrivals[worker].restore(arrivals)
-        self._examples = {key: (*example,) for key, example in books["examples"].items()}
-        self.evidence = list(books["evidence"])
-        self._concurrency.restore(books["concurrency"])
-        self._frames = {worker: Counter(frames) for worker, frames in books["frames"].items()}
-        self._live = {worker: (*live,) for worker, live in books["live"].items()}
-        self._waiting = {
-            worker: {name: Waiting.from_wire(one) for name, one in scopes.items()}
-            for worker, scopes in books["waiting"].items()
-        }
-        self._busy.update((worker, [*each]) for worker, each in books["busy"].items())
+        self._examples = dict(books.examples)
+        for found in books.evidence:
+            self.evidence.add(found)
+        self._concurrency.restore(books.concurrency)
+        self._frames = {worker: Counter(frames) for worker, frames in books.frames.items()}
+        self._live = dict(books.live)
+        self._waiting = dict(books.waiting)
+        self._busy.update((worker, [*each]) for worker, each in books.busy.items())
 
     @property
     def workers(self) -> int:
@@ -311,40 +303,30 @@ class Ledger:
         }
         return {phase: stats for phase, stats in found.items() if stats}
 
-    def _tables(self) -> tuple[tuple[str, dict[str, Distribution]], ...]:
-        return (
-            ("latency", self.latency),
-            ("from_schedule", self.from_schedule),
-            ("generator", self.generator),
-        )
-
-    def _merge(self, taken: Mapping[str, Any]) -> None:
-        """Add the distributions of an interval, or of a part of a state."""
-        for name, mine in self._tables():
-            for key, wire in taken.get(name, {}).items():
-                _at(mine, key).add(wire)
-        for age, wire in taken.get("ages", {}).items():
+    def _merge(self, tables: Tables) -> None:
+        """Add the histograms of an interval, or of a part of a state."""
+        for mine, theirs in (
+            (self.latency, tables.latency),
+            (self.from_schedule, tables.from_schedule),
+            (self.generator, tables.generator),
+        ):
+            for key, found in theirs.items():
+                _at(mine, key).merge(found)
+        for age, found in tables.ages.items():
             if not self.ages:  # all at once: sessions of a class may first be there after hours
                 self.ages = {number: Distribution.lasting() for number in range(len(AGES))}
-            self.ages[int(age)].add(wire)
-        for name, scope in taken.get("scopes", {}).items():
-            if name not in self.scopes:
-                self.scopes[name] = Scope(Distribution.lasting)
-            self.scopes[name].add(scope)
+            self.ages[age].merge(found)
 
-    def _keep(self, found: dict[str, Any]) -> None:
-        """Keep an example with where it happened, unless there are enough earlier ones."""
-        same = [one for one in self.evidence if _kind(one) == _kind(found)]
-        self.evidence.append(found)
-        if len(same) >= MOST_EVIDENCE:
-            # By time and not by arrival: the order must not matter.
-            self.evidence.remove(max([*same, found], key=_order))
+    def _scope(self, name: str) -> Scope:
+        if name not in self.scopes:
+            self.scopes[name] = Scope(Distribution.lasting)
+        return self.scopes[name]
 
-    def _look_again(self, worker: str, interval: Mapping[str, Any]) -> None:
+    def _look_again(self, worker: str, interval: Interval) -> None:
         """Take what a worker's sessions wait for now in the place of what it said last."""
         before = self._waiting.get(worker, {})
-        now = {"": Waiting.from_wire(interval["waiting"])} | {
-            name: Waiting.from_wire(scope["waiting"]) for name, scope in interval["scopes"].items()
+        now = {"": interval.waiting} | {
+            name: scope.waiting for name, scope in interval.scopes.items()
         }
         self._waiting[worker] = now
         was, is_now = before.get("", NOTHING), now[""]
@@ -359,9 +341,7 @@ class Ledger:
             if name:
                 self.scopes[name].look_again(before.get(name, NOTHING), waiting)
 
-    def _in_run(
-        self, worker: str, interval: Mapping[str, Any], at: float | None
-    ) -> tuple[float, float]:
+    def _in_run(self, worker: str, interval: Interval, at: float | None) -> tuple[float, float]:
         """Return an interval's stamps in seconds of the run on the master's clock.
 
         The monotonic clocks of two machines share no zero. A report is on its way for a time
@@ -369,28 +349,18 @@ class Ledger:
         the one nearest to that of the two clocks.
         """
         if at is None:
-            at = interval["to"] - interval["measure_from"]
-        offset = min(at - interval["to"], self._offsets.get(worker, inf))
+            at = interval.end - interval.measure_from
+        offset = min(at - interval.end, self._offsets.get(worker, inf))
         self._offsets[worker] = offset
-        return interval["from"] + offset, interval["to"] + offset
+        return interval.start + offset, interval.end + offset
 
-    def _weigh_cpu(self, worker: str, wire: dict[str, Any] | None) -> None:
-        samples = sum(wire["counts"][1::2]) if wire else 0
-        if wire and samples:
-            mean_percent = wire["total"] / samples / 1000
-            self._busy[worker][0] += mean_percent >= SATURATED_CPU_PERCENT
+    def _weigh_cpu(self, worker: str, cpu: Histogram | None) -> None:
+        if cpu is not None and (percent := cpu.mean) is not None:
+            self._busy[worker][0] += percent >= SATURATED_CPU_PERCENT
             self._busy[worker][1] += 1
 
 
-def _kind(found: Mapping[str, Any]) -> tuple[Any, Any]:
-    return found.get("of"), found.get("kind")
-
-
-def _order(found: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(found.get(key)) for key in ("at", "worker", "session", "detail"))
-
-
-def _at(mine: dict[Key, Distribution], key: Key) -> Distribution:
+def _at(mine: dict[str, Distribution], key: str) -> Distribution:
     """The distribution of a table under a key, made when it is first asked for."""
     if key not in mine:
         mine[key] = Distribution.lasting()

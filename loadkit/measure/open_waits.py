@@ -1,24 +1,29 @@
 """What sessions wait for at a moment: how many waits are open, and how long they have lasted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from itertools import chain
-from typing import Any, Final, Self
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Self
 
-from loadkit.figures import Wait
-from loadkit.stats.histogram import bucket_of
+from pydantic import AfterValidator
 
-__all__ = ["NOTHING", "STALE_MS", "Waiting"]
+from loadkit.codec import Count, Name, known, whole
+from loadkit.figures import Phase, Wait
+from loadkit.stats.hdr_index import PAIRS, bucket_of
+
+__all__ = ["NOTHING", "STALE_MS", "Awaited", "PhaseName", "Waiting"]
 
 STALE_MS: Final = 10_000.0
 """From here on a turn that is open may well be a lost one, whatever the patience: the vendor's
 Android client gives a message up that was not heard of for ten seconds."""
 
-Ages = dict[str, Counter[int]]
+PhaseName = Annotated[Name, known(frozenset(map(str, Phase)), "phase")]
+Ages = dict[PhaseName, Annotated[Counter[int], PAIRS, AfterValidator(Counter)]]
 
 
+@dataclass(slots=True)
 class Waiting:
-    """Open waits by how long they have lasted: in microseconds, as a `Tally` has its values.
+    """Open waits by how long they have lasted: in microseconds, as a `Histogram` has its values.
 
     Attributes:
         turns: how many turns are open. A turn of which this side cannot hear the end is among
@@ -27,12 +32,9 @@ class Waiting:
             they were due.
     """
 
-    __slots__ = ("from_schedule", "latency", "turns")
-
-    def __init__(self) -> None:
-        self.turns = 0
-        self.latency: Ages = {}
-        self.from_schedule: Ages = {}
+    turns: Count = 0
+    latency: Ages = field(default_factory=dict)
+    from_schedule: Ages = field(default_factory=dict)
 
     def see(self, now: float, waits: Iterable[Wait], turns: int) -> None:
         """Add what one session waits for; stamps in seconds on the same clock as `now`."""
@@ -52,22 +54,6 @@ class Waiting:
             for phase, ages in theirs.items():
                 mine.setdefault(phase, Counter()).update(ages)
 
-    def to_wire(self) -> dict[str, Any]:
-        """Return it as plain types; pairs are one flat list, as a map's keys may turn to text."""
-        return {
-            "turns": self.turns,
-            "latency": _flat(self.latency),
-            "from_schedule": _flat(self.from_schedule),
-        }
-
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """Undo `to_wire`."""
-        found = cls()
-        found.turns = wire["turns"]
-        found.latency, found.from_schedule = _ages(wire["latency"]), _ages(wire["from_schedule"])
-        return found
-
     @classmethod
     def of_all(cls, several: "Iterable[Waiting]") -> Self:
         """Add up what several groups of sessions wait for."""
@@ -81,20 +67,12 @@ class Waiting:
         return max((max(ages) for ages in self.latency.values() if ages), default=0) / 1e6
 
 
+Awaited = Annotated[Waiting, whole("turns", "latency", "from_schedule")]
+"""What is read of it: it says all of itself."""
+
 NOTHING: Final = Waiting()
 """Of sessions that wait for nothing; not to be added to."""
 
 
 def _add(table: Ages, phase: str, seconds: float) -> None:
     table.setdefault(phase, Counter())[bucket_of(round(seconds * 1e6))] += 1
-
-
-def _flat(table: Ages) -> dict[str, list[int]]:
-    return {phase: list(chain.from_iterable(ages.items())) for phase, ages in table.items()}
-
-
-def _ages(wire: Mapping[str, list[int]]) -> Ages:
-    return {
-        phase: Counter(dict(zip(pairs[::2], pairs[1::2], strict=True)))
-        for phase, pairs in wire.items()
-    }

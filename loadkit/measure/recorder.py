@@ -3,18 +3,20 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
 from loadkit.measure.age_bands import age_class
+from loadkit.measure.interval import GAUGES, Interval
+from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped
 from loadkit.measure.word_counts import Names
 from loadkit.security.escaping import one_line
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
-__all__ = ["EXAMPLE_LENGTH", "GAUGES", "PROBE_EVERY", "Recorder"]
+__all__ = ["EXAMPLE_LENGTH", "PROBE_EVERY", "Recorder"]
 
 EXAMPLE_LENGTH: Final = 200
 """How much is kept of the first text of each kind of error or violation, in characters."""
@@ -27,21 +29,6 @@ FRAME_LENGTH: Final = 400
 
 PROBE_EVERY: Final = 0.1
 """Seconds between two looks at the event loop's lag."""
-
-GAUGES: Final = (
-    "loop_lag_ms",
-    "schedule_delay_ms",
-    "cpu_percent",
-    "rss_mb",
-    "machine_cpu_percent",
-    "gc_pause_ms",
-    "files_percent",
-    "ports_percent",
-    "ending_lag_ms",
-)
-"""The generator's own figures, by the names under which they are shown, in
-the order of `summary.json`. `ending_lag_ms` is the
-event loop's lag once the load was over, while its sessions were ended: it bends no figure."""
 
 _PROBE_MICROSECONDS: Final = round(PROBE_EVERY * 1e6)
 
@@ -99,15 +86,15 @@ class Recorder:
         self._open()
 
     def _open(self) -> None:
-        # A tally for every phase beforehand costs less than asking whether there is one.
-        self._latency = {phase: Tally() for phase in Phase}
-        self._from_schedule = {phase: Tally() for phase in Phase}
-        self._generator = {name: Tally() for name in GAUGES}
-        self._ages: defaultdict[int, Tally] = defaultdict(Tally)
+        # One for every phase beforehand costs less than asking whether there is one.
+        self._latency = {phase: Histogram() for phase in Phase}
+        self._from_schedule = {phase: Histogram() for phase in Phase}
+        self._generator = {name: Histogram() for name in GAUGES}
+        self._ages: defaultdict[int, Histogram] = defaultdict(Histogram)
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
-        self._evidence: list[dict[str, Any]] = []
+        self._evidence: list[Occurrence] = []
         self._peak = self.live
         self._session_seconds = 0.0
 
@@ -259,10 +246,10 @@ class Recorder:
         """
         if at is None or at >= self.measure_from:
             lag = round(seconds * 1e6)
-            tally = self._generator["ending_lag_ms" if self.is_ending else "loop_lag_ms"]
-            tally.record_whole(lag)
+            found = self._generator["ending_lag_ms" if self.is_ending else "loop_lag_ms"]
+            found.record_whole(lag)
             for missed in range(lag - _PROBE_MICROSECONDS, 0, -_PROBE_MICROSECONDS):
-                tally.record_whole(missed)
+                found.record_whole(missed)
 
     def gauge(self, name: str, value: float, at: float | None = None) -> None:
         """Record one of the generator's own figures.
@@ -275,50 +262,46 @@ class Recorder:
         if not self.is_ending and (at is None or at >= self.measure_from):
             self._generator[name].record_whole(round(value * 1000))
 
-    def take(self, now: float) -> dict[str, Any]:
+    def take(self, now: float) -> Interval:
         """Close the interval at `now` and start the next.
 
         Returns:
-            Everything since the last take, as plain types that msgpack and JSON carry alike.
-            `from` and `to` are stamps on this worker's clock; without a clock the first
-            interval, having no previous take, has `from` equal to `to`. `session_seconds` is
-            the integral of live sessions over the interval. `frames` are totals, `live`,
-            `states` and `waiting` are of this moment, the rest is of the interval alone.
+            Everything since the last take.
         """
         self._live_on(now)
         self._close()
-        interval = {
-            "from": now if self._taken_at is None else self._taken_at,
-            "to": now,
-            "measure_from": self.measure_from,
-            "latency": _wire(self._latency),
-            "from_schedule": _wire(self._from_schedule),
-            "generator": _wire(self._generator),
-            "ages": _wire(self._ages),
-            "counts": {str(key): count for key, count in self._counts.items()},
-            "scopes": {name: scope.take() for name, scope in self._scopes.items()},
-            "examples": self._examples,
-            "evidence": self._evidence,
-            "live": self.live,
-            "peak": self._peak,
-            "session_seconds": self._session_seconds,
-            "states": dict(self.states),
-            "waiting": self._waiting.to_wire(),
-            "frames": {
+        interval = Interval(
+            start=now if self._taken_at is None else self._taken_at,
+            end=now,
+            measure_from=self.measure_from,
+            latency=_used(self._latency),
+            from_schedule=_used(self._from_schedule),
+            generator=_used(self._generator),
+            ages=self._ages,
+            counts={str(key): count for key, count in self._counts.items()},
+            scopes={name: scope.take() for name, scope in self._scopes.items()},
+            examples=self._examples,
+            evidence=tuple(self._evidence),
+            live=self.live,
+            peak=self._peak,
+            session_seconds=self._session_seconds,
+            states=dict(self.states),
+            waiting=self._waiting,
+            frames={
                 "sent": self.frames_sent,
                 "received": self.frames_received,
                 "bytes_sent": self.bytes_sent,
                 "bytes_received": self.bytes_received,
             },
-        }
+        )
         self._taken_at, self._waiting = now, Waiting()
         self._open()
         return interval
 
     def _close(self) -> None:
         """Nothing more comes for the interval: complete what was put off while it ran."""
-        for tally in self._ages.values():
-            self._latency[Phase.RESPONSE].add(tally.to_wire())
+        for found in self._ages.values():
+            self._latency[Phase.RESPONSE].merge(found)
 
     def _live_on(self, now: float | None = None) -> None:
         """Add what was lived since the number of live sessions last changed."""
@@ -332,7 +315,7 @@ class Recorder:
 
     def _count_with_example(
         self,
-        of: str,
+        of: Literal["errors", "violations"],
         kind: str,
         detail: str,
         origin: Origin,
@@ -345,16 +328,22 @@ class Recorder:
             self._examples[key] = one_line(detail, EXAMPLE_LENGTH)
         if self._kept[key] < EVIDENCE:
             self._kept[key] += 1
-            found: dict[str, Any] = {"of": of, "kind": str(kind)}
-            if self._wall is not None:
-                at = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-                found["at"] = at.replace("+00:00", "Z")
-            where = {name: one_line(text) for name, text in origin._asdict().items()}
-            found |= {"detail": one_line(detail, EXAMPLE_LENGTH), **where}
-            if frames := [one_line(frame, FRAME_LENGTH) for frame in transcript()]:
-                found["frames"] = frames
-            self._evidence.append(found)
+            self._evidence.append(
+                Occurrence(
+                    of=of,
+                    kind=str(kind),
+                    at="" if self._wall is None else _to_the_millisecond(self._wall()),
+                    detail=one_line(detail, EXAMPLE_LENGTH),
+                    frames=tuple(one_line(frame, FRAME_LENGTH) for frame in transcript()),
+                    **{name: one_line(text) for name, text in origin._asdict().items()},
+                )
+            )
 
 
-def _wire(tallies: dict[Any, Tally]) -> dict[str, Any]:
-    return {str(key): tally.to_wire() for key, tally in tallies.items() if tally}
+def _to_the_millisecond(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
+
+
+def _used(found: Mapping[Any, Histogram]) -> dict[str, Histogram]:
+    return {str(key): each for key, each in found.items() if each}

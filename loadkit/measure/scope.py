@@ -2,15 +2,16 @@
 master."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
+from loadkit.measure.interval import ScopeFigures, ScopeInterval
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.word_counts import merge
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 if TYPE_CHECKING:
     from loadkit.measure.recorder import Recorder
@@ -36,11 +37,11 @@ class Scope:
         self.latency: dict[str, Distribution] = {}
         self.counts: Counter[str] = Counter()
 
-    def add(self, taken: Mapping[str, Any]) -> None:
-        """Merge what `Scoped.take` gave."""
-        for phase, wire in taken["latency"].items():
-            self._at(phase).add(wire)
-        merge(self.counts, taken["counts"])
+    def add(self, more: ScopeFigures) -> None:
+        """Merge what a worker kept, or what was known before."""
+        for phase, found in more.latency.items():
+            self._at(phase).merge(found)
+        merge(self.counts, more.counts)
 
     def look_again(self, before: Waiting, now: Waiting) -> None:
         """What some sessions waited for is looked at again; see `Distribution.look_again`."""
@@ -60,17 +61,10 @@ class Scope:
             self.latency[phase] = self._new()
         return self.latency[phase]
 
-    def copy(self) -> "Scope":
-        """Return it as it is now: what is added later changes one of the two alone."""
-        twin = Scope()
-        twin.latency = {phase: one.copy() for phase, one in self.latency.items()}
-        twin.counts = self.counts.copy()
-        return twin
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return it as plain types, for `add`."""
-        latency = {phase: one.to_wire() for phase, one in self.latency.items()}
-        return {"latency": latency, "counts": dict(self.counts)}
+    def known(self) -> ScopeFigures:
+        """Return it as it is now: what is added later does not change that."""
+        latency = {phase: one.copy() for phase, one in self.latency.items()}
+        return ScopeFigures(latency=latency, counts=self.counts.copy())
 
 
 class Apart:
@@ -87,7 +81,7 @@ class Apart:
         self._open()
 
     def _open(self) -> None:
-        self.latency: defaultdict[str, Tally] = defaultdict(Tally)
+        self.latency: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.waiting = Waiting()
 
@@ -99,13 +93,13 @@ class Apart:
         """See `Recorder.see_waiting`."""
         self.waiting.see(now, [wait for wait in waits if self.keeps(wait.phase)], turns)
 
-    def take(self) -> dict[str, Any]:
-        """Return what was recorded since the last call, as plain types, and start afresh."""
-        taken = {
-            "latency": {str(phase): tally.to_wire() for phase, tally in self.latency.items()},
-            "counts": {str(key): count for key, count in self.counts.items()},
-            "waiting": self.waiting.to_wire(),
-        }
+    def take(self) -> ScopeInterval:
+        """Return what was recorded since the last call, and start afresh."""
+        taken = ScopeInterval(
+            latency={str(phase): found for phase, found in self.latency.items()},
+            counts={str(key): count for key, count in self.counts.items()},
+            waiting=self.waiting,
+        )
         self._open()
         return taken
 

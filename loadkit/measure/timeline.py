@@ -1,13 +1,15 @@
 """The run cut into rows: what all workers measured in each second, or in whatever is asked for."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from math import floor, inf
-from typing import Any, Final
+from typing import Final
 
+from loadkit.measure.interval import Interval
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Scope
+from loadkit.measure.state import RowState, Standing, TimelineBooks, TimelineState
 from loadkit.stats.distribution import Distribution
 
 __all__ = ["PATIENCE", "Row", "Timeline"]
@@ -22,18 +24,6 @@ SETTLE: Final = 1.0
 """Seconds that a row stays open whoever has reported: there may be workers not heard of yet."""
 
 _SAME_ROW: Final = 0.75  # rows; half of one would send jitter at a border to and fro
-
-
-@dataclass(slots=True)
-class Standing:
-    """What a worker last said of the moment: sessions by state, all sessions, its memory, and what
-    its sessions waited for, by user class and ("") in all."""
-
-    until: float
-    states: Mapping[str, int]
-    live: int
-    rss_mb: float | None
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,53 +99,37 @@ class Row:
         """Sessions in a state at the end of the row."""
         return sum(worker.states.get(state, 0) for worker in self.standing.values())
 
-    def merge(self, taken: Mapping[str, Any]) -> None:
-        """Add the distributions and counts of an interval, or of a row that was put away."""
-        for name, mine in self.tables():
-            for key, wire in taken[name].items():
-                mine.setdefault(key, Distribution()).add(wire)
-        for age, wire in taken["ages"].items():
-            self.ages.setdefault(int(age), Distribution()).add(wire)
-        for name, scope in taken["scopes"].items():
+    def merge(self, taken: Interval | RowState) -> None:
+        """Add the histograms and counts of an interval, or of a row that was put away."""
+        for mine, theirs in (
+            (self.latency, taken.latency),
+            (self.from_schedule, taken.from_schedule),
+            (self.generator, taken.generator),
+        ):
+            for key, found in theirs.items():
+                mine.setdefault(key, Distribution()).merge(found)
+        for age, found in taken.ages.items():
+            self.ages.setdefault(age, Distribution()).merge(found)
+        for name, scope in taken.scopes.items():
             self.scopes.setdefault(name, Scope()).add(scope)
-        self.counts.update(taken["counts"])
-        self.session_seconds += taken["session_seconds"]
+        self.counts.update(taken.counts)
+        self.session_seconds += taken.session_seconds
 
-    def copy(self) -> "Row":
-        """Return it as it is now: what is added later changes one of the two alone."""
-        return replace(
-            self,
+    def state(self, number: int) -> RowState:
+        """Return what an open row holds now, for `Timeline.restore`."""
+        return RowState(
+            row=number,
             latency={key: one.copy() for key, one in self.latency.items()},
             from_schedule={key: one.copy() for key, one in self.from_schedule.items()},
             generator={key: one.copy() for key, one in self.generator.items()},
             ages={age: one.copy() for age, one in self.ages.items()},
-            scopes={name: scope.copy() for name, scope in self.scopes.items()},
-            cpu={worker: list(means) for worker, means in self.cpu.items()},
+            asked=self.asked,
+            scopes={name: scope.known() for name, scope in self.scopes.items()},
+            cpu={worker: tuple(means) for worker, means in self.cpu.items()},
             counts=self.counts.copy(),
             frames=self.frames.copy(),
+            session_seconds=self.session_seconds,
             reported=dict(self.reported),
-        )
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return what an open row holds as plain types, for `Timeline.restore`."""
-        return {
-            **{name: {k: one.to_wire() for k, one in mine.items()} for name, mine in self.tables()},
-            "ages": {str(age): one.to_wire() for age, one in self.ages.items()},
-            "asked": dict(self.asked),
-            "scopes": {name: scope.to_wire() for name, scope in self.scopes.items()},
-            "cpu": self.cpu,
-            "counts": dict(self.counts),
-            "frames": dict(self.frames),
-            "session_seconds": self.session_seconds,
-            "reported": _plain(self.reported),
-        }
-
-    def tables(self) -> tuple[tuple[str, dict[str, Distribution]], ...]:
-        """Return its distributions, by name."""
-        return (
-            ("latency", self.latency),
-            ("from_schedule", self.from_schedule),
-            ("generator", self.generator),
         )
 
 
@@ -197,8 +171,8 @@ class Timeline:
         self._workers: dict[str, _Worker] = {}
         self._standing: dict[str, Standing] = {}
 
-    def add(self, worker: str, interval: Mapping[str, Any], start: float, end: float) -> None:
-        """Take what `Recorder.take` gave of a worker.
+    def add(self, worker: str, interval: Interval, start: float, end: float) -> None:
+        """Take what a worker measured.
 
         Args:
             worker: who measured it.
@@ -210,23 +184,20 @@ class Timeline:
         known.until = max(known.until, end)
         row = self._row(place)
         row.merge(interval)
-        cpu = interval["generator"].get("cpu_percent")
-        if cpu and (samples := sum(cpu["counts"][1::2])):
-            row.cpu.setdefault(worker, []).append(cpu["total"] / samples / 1000)
-        totals = Counter(interval["frames"])
+        cpu = interval.generator.get("cpu_percent")
+        if cpu is not None and (percent := cpu.mean) is not None:
+            row.cpu.setdefault(worker, []).append(percent)
+        totals = Counter(interval.frames)
         row.frames += totals - known.frames  # which leaves out what is not positive
         known.frames |= totals
-        memory = interval["generator"].get("rss_mb")
+        memory = interval.generator.get("rss_mb")
         stands = Standing(
             end,
-            interval["states"],
-            interval["live"],
-            memory["max"] / 1000 if memory else None,
-            {"": Waiting.from_wire(interval["waiting"])}
-            | {
-                name: Waiting.from_wire(scope["waiting"])
-                for name, scope in interval["scopes"].items()
-            },
+            interval.states,
+            interval.live,
+            memory.max / 1000 if memory is not None else None,
+            {"": interval.waiting}
+            | {name: scope.waiting for name, scope in interval.scopes.items()},
         )
         _keep_latest(row.reported, worker, stands)
 
@@ -254,44 +225,40 @@ class Timeline:
             rows[-1].length = min(max(until - rows[-1].start, 0.001), self.interval)
         return rows
 
-    def state(self) -> Iterator[dict[str, Any]]:
-        """Return all that is known now, for `restore`; see `Ledger.state`."""
-        books = {
-            "next": self._next,
-            "workers": {
-                name: [worker.row, worker.until, dict(worker.frames)]
+    def state(self) -> list[TimelineState | RowState]:
+        """Return all that is known now, for `restore`."""
+        books = TimelineBooks(
+            next=self._next,
+            workers={
+                name: (worker.row, worker.until, dict(worker.frames))
                 for name, worker in self._workers.items()
             },
-            "standing": _plain(self._standing),
-        }
-        rows = [(number, row.copy()) for number, row in self._rows.items()]
+            standing=dict(self._standing),
+        )
+        rows = (row.state(number) for number, row in self._rows.items())
+        return [TimelineState(books), *rows]
 
-        def parts() -> Iterator[dict[str, Any]]:
-            yield {"books": books}
-            yield from ({"row": number, **row.to_wire()} for number, row in rows)
-
-        return parts()
-
-    def restore(self, part: Mapping[str, Any]) -> None:
+    def restore(self, part: TimelineState | RowState) -> None:
         """Take a part of what `state` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: it is none, or not the next one.
+            ValueError: it is not the next one.
         """
-        if (books := part.get("books")) is not None:
+        if isinstance(part, TimelineState):
             if self._rows or self._next:
                 raise ValueError("what all rows have in common comes first, and once")
-            self._next = books["next"]
-            self._standing = _standing(books["standing"])
-            for name, (row, until, frames) in books["workers"].items():
+            books = part.books
+            self._next, self._standing = books.next, dict(books.standing)
+            for name, (row, until, frames) in books.workers.items():
                 self._workers[name] = _Worker(row, until, Counter(frames))
             return
-        if part["row"] < self._next:
-            raise ValueError(f"row {part['row']} is closed already")
-        found = self._row(part["row"])
+        if part.row < self._next:
+            raise ValueError(f"row {part.row} is closed already")
+        found = self._row(part.row)
         found.merge(part)
-        found.asked, found.cpu = part["asked"], part["cpu"]
-        found.frames, found.reported = Counter(part["frames"]), _standing(part["reported"])
+        found.asked, found.reported = part.asked, dict(part.reported)
+        found.cpu = {worker: list(means) for worker, means in part.cpu.items()}
+        found.frames = Counter(part.frames)
 
     def _place(self, worker: _Worker, start: float, end: float) -> int:
         """The number of the row that an interval belongs to."""
@@ -359,32 +326,6 @@ def _under_way(row: Row, before: Mapping[str, Standing]) -> None:
             for phase in {**old, **new}:
                 at = mine.setdefault(phase, Distribution())
                 at.under_way(old.get(phase, {}), new.get(phase, {}))
-
-
-def _plain(standing: Mapping[str, Standing]) -> dict[str, list[Any]]:
-    return {
-        worker: [
-            each.until,
-            dict(each.states),
-            each.live,
-            each.rss_mb,
-            {name: one.to_wire() for name, one in each.waiting.items()},
-        ]
-        for worker, each in standing.items()
-    }
-
-
-def _standing(plain: Mapping[str, list[Any]]) -> dict[str, Standing]:
-    return {
-        worker: Standing(
-            until,
-            states,
-            live,
-            rss_mb,
-            {name: Waiting.from_wire(one) for name, one in waiting.items()},
-        )
-        for worker, (until, states, live, rss_mb, waiting) in plain.items()
-    }
 
 
 def _keep_latest(standing: dict[str, Standing], worker: str, stands: Standing) -> None:

@@ -3,11 +3,9 @@
 The kinds are those of `loadkit.chat.violations.Wrong` and `loadkit.protocol.FlawKind`.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-__all__ = ["EXPECTED", "NEEDED", "WRONG", "left_out", "smallest"]
+__all__ = ["EXPECTED", "NEEDED", "WRONG", "left_out"]
 
 EXPECTED: Final = {
     "malformed_json": "Every text frame is one JSON object, as JSON.parse reads it.",
@@ -65,51 +63,3 @@ NEEDED: Final = "▹ "
 def left_out(frames: int) -> str:
     """The line in the place of so many frames."""
     return f"… {frames:,} {'frame' if frames == 1 else 'frames'}"
-
-
-def smallest(kind: str, evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the evidence that shows a violation in the fewest frames, cut down to those.
-
-    Args:
-        kind: of violation.
-        evidence: as of `loadkit.measure.ledger.Ledger`.
-
-    Returns:
-        `detail`, `session` and `frames`; nothing where there is no evidence.
-    """
-    found = [one for one in evidence if one["of"] == "violations" and one["kind"] == kind]
-    if not found:
-        return {}
-    cut = [{**one, "frames": _cut(one.get("frames", ()))} for one in found]
-    least = min(cut, key=_size)
-    return {key: least[key] for key in ("detail", "session", "frames") if least.get(key)}
-
-
-def _cut(lines: Sequence[str]) -> list[str]:
-    """The lines that are marked, and how many frames were left out before each, and at the end.
-
-    Where none is marked, all of them.
-    """
-    cut, without = list[str](), 0
-    for line in lines:
-        if line.startswith((WRONG, NEEDED)):
-            if without:
-                cut.append(left_out(without))
-            cut.append(line if line.startswith(WRONG) else line.replace(NEEDED, "  ", 1))
-            without = 0
-        elif counted := _LEFT_OUT.fullmatch(line):
-            without += int(counted[1].replace(",", ""))
-        else:
-            without += 1
-    if not cut:
-        return [*lines]
-    return [*cut, left_out(without)] if without else cut
-
-
-_LEFT_OUT: Final = re.compile(r"… ([0-9,]+) frames?")
-
-
-def _size(one: Mapping[str, Any]) -> tuple[bool, int, int, str]:
-    """What has no frames shows nothing; of equals the earlier."""
-    frames = [line for line in one["frames"] if not _LEFT_OUT.fullmatch(line)]
-    return not frames, len(frames), sum(map(len, frames)), str(one.get("at"))

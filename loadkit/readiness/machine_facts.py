@@ -23,7 +23,7 @@ from loadkit.machine.resources import (
 from loadkit.protocol.decode import decode
 from loadkit.protocol.encode import user_message
 from loadkit.security.credentials import Credentials
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 __all__ = ["Facts", "calibrate", "collect", "number_in"]
 
@@ -123,13 +123,13 @@ def calibrate() -> float:
     One message is encoded, its echo, a thinking event and an answer are decoded, three latencies
     recorded. It is CPU time and the best of several, so that other load changes little.
     """
-    tally = Tally()
+    histogram = Histogram()
 
     def exchange() -> None:
         user_message("Where is my order?", "9d5c-0d4a3f1f2b11")
         for frame in FRAMES:
             decode(frame)
-            tally.record(0.0123)
+            histogram.record(0.0123)
 
     return _best(exchange, 1_000)
 

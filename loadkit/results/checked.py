@@ -3,7 +3,6 @@
 A folder of results may be a stranger's, half written, edited, or damaged by its disk.
 """
 
-import json
 import re
 from collections.abc import Collection
 from datetime import datetime
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
+from loadkit.codec import Amount, Count, Flag, Line, Name, Number, Seconds, Text, told
 from loadkit.errors import UsageError
 from loadkit.profile.metrics import Metric
-from loadkit.security.textfile import UnreadableError, clipped, parse_json, read_text
+from loadkit.security.textfile import UnreadableError, parse_json, read_text
 
 __all__ = [
     "MOST_BYTES",
@@ -46,15 +45,7 @@ _HALVES: Final = re.compile("[\ud800-\udfff]")
 _TOLD: Final = 5
 """Mistakes that are named one by one."""
 
-Number = Annotated[float, Field(ge=-1e15, le=1e15)]
-Amount = Annotated[float, Field(ge=0, le=1e15)]
-Seconds = Annotated[float, Field(ge=0, le=1e9)]
-Count = Annotated[int, Field(ge=0, le=10**15)]
-Name = Annotated[str, Field(max_length=1_000)]
-Line = Annotated[str, Field(max_length=100_000)]
-Text = Annotated[str, Field(max_length=1_000_000)]
 Counts = Annotated[dict[Name, Count], Field(max_length=1_000)]
-Flag = bool
 
 
 def _moment(text: str) -> str:
@@ -146,15 +137,3 @@ def checked(
     left_out += (f"{what}: left out: {mistake}" for mistake in mistakes)
     gone = {each["loc"][0] for each in wrong}
     return checked(model, {key: data[key] for key in data if key not in gone}, what)
-
-
-def told(error: ErrorDetails) -> str:
-    """Say what is wrong with a value: where it is, what it should be, what it is."""
-    where = ".".join(clipped(str(part)) for part in error["loc"] if part != "[key]")
-    if error["type"] == "missing":
-        return f"{where} is missing"
-    says = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    value = error["input"]
-    if isinstance(value, str | int | float | None):
-        says += f", not {clipped(json.dumps(value))}"
-    return f"{where}: {says}" if where else says

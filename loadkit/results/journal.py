@@ -13,18 +13,23 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import orjson
+from pydantic import Field
 
+from loadkit.codec import Codec, Name, Seconds
 from loadkit.errors import UsageError
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.state import PART, StatePart
 from loadkit.results.file_lock import grows, lock
 from loadkit.results.line_file import LineFile
 from loadkit.security.textfile import open_file
 
-__all__ = ["GROWTH", "JOURNAL", "SCHEMA", "RunJournal", "hold"]
+__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Noted", "RunJournal", "hold"]
 
 JOURNAL: Final = "journal.jsonl"
 SCHEMA: Final = "loadkit.journal/2"
@@ -34,6 +39,19 @@ GROWTH: Final = 1_000_000
 a second to read again. The first few take memory that stays taken, so they are to come early."""
 
 _LONGEST_HEAD: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An interval that the ledger has taken: of whom, its number, and when it came."""
+
+    worker: Name
+    seq: Annotated[int, Field(strict=True, ge=0, le=10**9)]
+    at: Seconds
+    of: Interval
+
+
+NOTED: Final = Codec[Noted](Noted)
 
 
 class RunJournal:
@@ -60,18 +78,19 @@ class RunJournal:
         self._meanwhile: list[bytes] | None = None
         self._file: LineFile | None = None
         self._renew_at = 0
+        NOTED.prepare()
         self.renew(Ledger())
 
-    def add(self, worker: str, seq: int, at: float, interval: Mapping[str, Any]) -> None:
+    def add(self, worker: str, seq: int, at: float, interval: Interval) -> None:
         """Note an interval that the ledger has taken."""
-        self._append({"interval": {"worker": worker, "seq": seq, "at": at, "of": interval}})
+        self._append(b'{"interval":%b}\n' % NOTED.json(Noted(worker, seq, at, interval)))
 
     def tick(self, at: float, standing: Mapping[str, Any]) -> None:
         """Note what else is known at a second of the run, before the rows of that second go out."""
         told = {"at": at, **standing}
         new = {key: value for key, value in told.items() if self._known.get(key) != value}
         self._known |= new
-        self._append({"tick": new})
+        self._append(_line({"tick": new}))
 
     def renew(self, ledger: Ledger) -> None:
         """Begin a new file with what the ledger holds, if this one has grown enough.
@@ -95,12 +114,12 @@ class RunJournal:
         finally:
             self._meanwhile = None
 
-    def _write(self, draft: LineFile, state: Iterable[Mapping[str, Any]]) -> None:
+    def _write(self, draft: LineFile, state: Iterable[StatePart]) -> None:
         draft.append(b"")  # it is there now
         draft.append(_line({"head": {**self._head, "locked": lock(draft) is True}}))
         draft.append(_line({"known": self._known}))
         for part in state:
-            draft.append(_line({"state": part}))
+            draft.append(b'{"state":%b}\n' % PART.json(part))
             self._pause()
         self._renew_at = draft.size + GROWTH
         draft.append(b"".join(self._meanwhile or ()))
@@ -141,10 +160,9 @@ class RunJournal:
                     self._path.write_bytes(kept)
             raise
 
-    def _append(self, record: Mapping[str, Any]) -> None:
+    def _append(self, line: bytes) -> None:
         if self._file is None or self.failed is not None:
             return
-        line = _line(record)
         if self._meanwhile is not None:
             self._meanwhile.append(line)
         try:

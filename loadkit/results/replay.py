@@ -5,18 +5,17 @@ from dataclasses import replace
 from datetime import datetime
 from math import ceil
 from pathlib import Path
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.state import StatePart, TimelineState
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import JOURNAL
+from loadkit.results.journal import JOURNAL, Noted
 from loadkit.results.line_file import whole
-from loadkit.results.stored_journal import TAIL, head, record
+from loadkit.results.stored_journal import TAIL, Record, Tick, head, record
 from loadkit.security.textfile import clipped
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
@@ -50,7 +49,7 @@ class Replay:
 
     Attributes:
         head: what the journal begins with.
-        standing: what the last tick knew.
+        users: how many were at work, by the last tick.
         started: the wall clock's time at second 0 of the run.
         ledger: as it was.
         at_s: the second of the run up to which the journal goes.
@@ -64,9 +63,11 @@ class Replay:
 
     def __init__(self, folder: Path) -> None:
         self._path = path = folder / JOURNAL
-        self.standing: dict[str, Any] = {}
-        self.at_s = 0.0
+        self.users = 0
+        self.at_s = self._told_at = 0.0
         self.damaged: list[str] = []
+        self._load: Load | None = None
+        self._facts = RunFacts()
         self._delivery: Delivery | None = None
         self._furthest = 0  # the last row that there has been anything of
         self._scopes: set[str] = set()
@@ -104,7 +105,7 @@ class Replay:
                 if in_tail and kind not in TAIL:
                     raise ValueError(f"comes too late for a line of {kind}")
                 self._bound(kind, content)
-            except (*_DAMAGED, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 if not (in_tail or begins_as_tail):
                     raise self._error(number, error) from error
                 in_tail = True
@@ -130,38 +131,38 @@ class Replay:
             "be made of what comes after: take it from a copy"
         )
 
-    def _bound(self, kind: str, content: Mapping[str, Any]) -> None:
+    def _bound(self, kind: str, content: Record) -> None:
         """Refuse a line that asks for more rows, or for more memory, than any run does.
 
         Raises:
             ValueError: it does.
         """
-        if kind == "known":
-            self._furthest = int(content.get("at", 0.0) / self.timeline.interval)
-            return
-        row = self._furthest
-        scopes: Mapping[str, Any] = {}
-        if kind in TAIL:
-            row = ceil(content.get("at", 0.0) / self.timeline.interval)
-            scopes = content.get("of", {}).get("scopes", {})
-        elif kind == "state":
-            part = content.get("timeline", {})
-            places = [part["row"]] if "row" in part else []
-            if (books := part.get("books")) is not None:
-                places.append(books["next"])
-                places += (one[0] for one in books["workers"].values() if one[0] is not None)
+        row, scopes = self._furthest, set[str]()
+        if isinstance(content, StatePart):
+            part, scopes = content.timeline, {*content.scopes}
+            places: list[int] = []
+            if isinstance(part, TimelineState):
+                rows = (row for row, _, _ in part.books.workers.values() if row is not None)
+                places += [part.books.next, *rows]
                 if min(places) < self._furthest - GAP:
                     raise ValueError(f"row {min(places):,} is long over")
+            elif part is not None:
+                places, scopes = [part.row], scopes | {*part.scopes}
             row = max([row, *places])
-            scopes = {**content.get("scopes", {}), **part.get("scopes", {})}
-        if len(self._scopes | scopes.keys()) > _MOST_SCOPES:
+        elif kind == "known":
+            self._furthest = int((content.at or 0.0) / self.timeline.interval)
+            return
+        else:
+            row = ceil((content.at or 0.0) / self.timeline.interval)
+            scopes = {*content.of.scopes} if isinstance(content, Noted) else scopes
+        if len(self._scopes | scopes) > _MOST_SCOPES:
             raise ValueError(f"there are more than {_MOST_SCOPES} user classes")
         if row - self._furthest > GAP:
             raise ValueError(f"it is {row - self._furthest:,} rows after the one before")
         self._most_rows -= max(0, row - self._furthest)
         if self._most_rows < 0:
             raise ValueError("it goes on for longer than the run can have lasted")
-        self._scopes |= scopes.keys()
+        self._scopes |= scopes
         self._furthest = max(self._furthest, row)
 
     def summary(self, cut: Cut | None, analysis: RunAnalysis | None = None) -> Summary:
@@ -183,7 +184,7 @@ class Replay:
         if delivery.expected_sessions(self.at_s) > _MOST_ARRIVALS:
             raise ValueError("more arrivals were asked for than any run can have")
         facts = replace(
-            RunFacts.from_dict(self.standing.get("besides", {})),
+            self._facts,
             duration_s=self.at_s,
             asked_sessions=delivery.asked_sessions(self.at_s),
             cut=cut,
@@ -198,34 +199,38 @@ class Replay:
     @property
     def asked_s(self) -> float:
         """How long the run was to last, in seconds."""
-        return self._load.duration_s
+        return 0.0 if self._load is None else self._load.duration_s
 
     @property
     def warmup_s(self) -> float:
         """How long it was to warm up, in seconds."""
-        return self._load.warmup
-
-    @property
-    def _load(self) -> Load:
-        return Load.model_validate_json(orjson.dumps(self.standing["load"]))
+        return 0.0 if self._load is None else self._load.warmup
 
     def asked_at(self, second: float) -> Mapping[str, float]:
         """Return the load asked for at a second of the run; see `Delivery.asked_at`."""
         return {} if self._delivery is None else self._delivery.asked_at(second)
 
-    def _take(self, kind: str, content: Any) -> Iterator[Row]:
-        match kind:
-            case "state":
-                self.ledger.restore([content])
-            case "interval":
-                self.at_s = max(self.at_s, content["at"])
-                self.ledger.add(content["worker"], content["seq"], content["of"], content["at"])
-            case "known" | "tick":
-                self.standing |= content
-                self.at_s = max(self.at_s, self.standing["at"])
-                if "load" in content and self._delivery is None:
-                    self._delivery = Delivery(self._load)
-                elif "load" in content and self._delivery is not None:
-                    self._delivery.follow(self._load)
-                if kind == "tick":
-                    yield from self.timeline.closed(self.standing["at"])
+    def _take(self, kind: str, content: Record) -> Iterator[Row]:
+        if isinstance(content, StatePart):
+            self.ledger.restore(content)
+        elif isinstance(content, Noted):
+            self.at_s = max(self.at_s, content.at)
+            self.ledger.add(content.worker, content.seq, content.of, content.at)
+        else:
+            self._tell(content)
+            if kind == "tick":
+                yield from self.timeline.closed(self._told_at)
+
+    def _tell(self, tick: Tick) -> None:
+        if tick.at is not None:
+            self._told_at = tick.at
+        self.at_s = max(self.at_s, self._told_at)
+        if tick.users is not None:
+            self.users = tick.users
+        self._facts = tick.facts or self._facts
+        if tick.load is not None:
+            self._load = tick.load
+            if self._delivery is None:
+                self._delivery = Delivery(self._load)
+            else:
+                self._delivery.follow(self._load)

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadkit.errors import UsageError
+from loadkit.measure.occurrence import OCCURRENCE, Occurrence
 from loadkit.report import junit, markdown
 from loadkit.results.line_file import NO_LINK
 from loadkit.results.stored_summary import read, read_examples
@@ -75,7 +76,7 @@ def write(
     summary: Summary,
     run_info: Mapping[str, Any],
     examples: Mapping[str, str],
-    evidence: Sequence[Mapping[str, Any]] = (),
+    evidence: Iterable[Occurrence] = (),
     lead: str = "",
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
@@ -116,8 +117,8 @@ def write(
         raise _unwritable(folder, last, tuple(failed)) from last
 
 
-def _lines(evidence: Sequence[Mapping[str, Any]], of: str) -> str:
-    chosen = (found for found in evidence if found["of"] == of)
+def _lines(evidence: Iterable[Occurrence], of: str) -> str:
+    chosen = (OCCURRENCE.encode(found) for found in evidence if found.of == of)
     told = ({key: value for key, value in found.items() if key != "of"} for found in chosen)
     return "".join(in_json(json.dumps(found, ensure_ascii=False)) + "\n" for found in told)
 

@@ -82,7 +82,7 @@ def _told(
     for row in replay.rows():
         rows = [each for each in rows if each.start > row.start - LAST] + [row]
     left_out += replay.damaged
-    summary, standing, ledger = replay.summary(None), replay.standing, replay.ledger
+    summary, ledger = replay.summary(None), replay.ledger
     yield _line(
         state,
         f"{summary.profile} → {summary.target}, since {summary.started_at}, "
@@ -91,7 +91,7 @@ def _told(
     )
     asked = replay.asked_at(replay.at_s)
     if "users" in asked:
-        load = f"{number(standing.get('users', 0))} of {plural(asked['users'], 'user')} asked for"
+        load = f"{number(replay.users)} of {plural(asked['users'], 'user')} asked for"
     else:
         load = f"{number(asked.get('arrivals_per_second', 0))} arrivals/s asked for"
     refused = ledger.counts[Count.ARRIVALS_REFUSED]
@@ -138,12 +138,12 @@ def _last_minute(folder: Path, rows: list[Row], replay: Replay, left_out: list[s
         if row.start >= since and Phase.RESPONSE in row.latency:
             ended = row.latency[Phase.RESPONSE].copy()
             ended.lost, ended.open, ended.entered = row.unseen.get(Phase.RESPONSE, {}), {}, {}
-            found.add(ended.to_wire())
+            found.merge(ended)
     first = rows[0].start if rows else replay.at_s
     path = folder / HISTOGRAMS
     try:
         for one in _before(path, since, first):
-            found.add(one.to_wire())
+            found.merge(one)
     except OSError as error:
         left_out.append(f"cannot read {path}: {error.strerror}")
     except ValueError as error:
@@ -165,7 +165,7 @@ def _before(path: Path, since: float, until: float) -> Iterator[Distribution]:
             return
         if float(start) < round(until, 3) and tag in (Phase.RESPONSE, f"{LOST}{Phase.RESPONSE}"):
             one = Distribution.decode(histogram.rstrip("\n"))
-            yield one if tag == Phase.RESPONSE else Distribution.of({}, one.counts)
+            yield one if tag == Phase.RESPONSE else Distribution.of({}, dict(one.counts.items()))
 
 
 def _percentiles(stats: Stats) -> str:

@@ -10,7 +10,8 @@ from typing import Final
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase, State
 from loadkit.measure.open_waits import Waiting
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 from loadkit.results.completion import LONGEST_LINE
 from loadkit.results.line_file import forwards
 from loadkit.results.series import HISTOGRAMS, LOST, OPEN, RETRIED, SCHEDULE, TIMELINE
@@ -123,7 +124,7 @@ def _row(
             at = latency.setdefault(tag.removeprefix(LOST), Distribution())
             at.lost = Counter(found.counts)
         elif not tag.startswith(SCHEDULE):
-            latency.setdefault(tag, Distribution()).add(found.to_wire())
+            latency.setdefault(tag, Distribution()).merge(found)
     for phase in {**waiting_before.latency, **waiting.latency}:
         at = latency.setdefault(phase, Distribution())
         at.under_way(waiting_before.latency.get(phase, {}), waiting.latency.get(phase, {}))

@@ -28,7 +28,7 @@ def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None
     whole = Distribution()
     for row in rows:
         if row is not None and row:
-            whole.add(row.to_wire())
+            whole.merge(row)
     if not whole.enough(_P95):
         return None
     p95, interval = whole.percentile(_P95), whole.interval(_P95)

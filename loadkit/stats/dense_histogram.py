@@ -6,13 +6,13 @@ thousands, each hour some more.
 Only whoever leads loads this module: numpy takes 10 MB, which a worker should not pay for.
 """
 
-from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadkit.stats.hdr_index import SUB_BUCKET_BITS, index_of, lowest_at
+from loadkit.stats.hdr_index import SUB_BUCKET_BITS, BucketCounts, index_of, lowest_at
 
 __all__ = ["DenseHistogram", "Hit"]
 
@@ -48,14 +48,10 @@ class DenseHistogram(Mapping[int, int]):
     def __setitem__(self, lowest: int, count: int) -> None:
         self._counts[index_of(lowest)] = count
 
-    def add(self, pairs: Sequence[int]) -> None:
-        """Count more.
-
-        Args:
-            pairs: lowest value, count, lowest value, count …; no bucket comes twice.
-        """
-        lowest, counts = np.array(pairs, np.int64).reshape(-1, 2).T
-        self._counts[_indices(lowest)] += counts.astype(np.uint32)
+    def add(self, more: BucketCounts) -> None:
+        """Count more, by lowest value."""
+        lowest = np.fromiter(more.keys(), np.int64, len(more))
+        self._counts[_indices(lowest)] += np.fromiter(more.values(), np.uint32, len(more))
 
     def items(self) -> ItemsView[int, int]:
         """The buckets that were hit, in order."""
@@ -81,8 +77,14 @@ class Hit:
     def __init__(self, hit: NDArray[np.uint16], counts: NDArray[np.unsignedinteger[Any]]) -> None:
         self._hit, self._counts = hit, counts
 
+    def __len__(self) -> int:
+        return len(self._hit)
+
+    def keys(self) -> Iterator[int]:
+        return map(lowest_at, self._hit.tolist())
+
     def items(self) -> Iterator[tuple[int, int]]:
-        return zip(map(lowest_at, self._hit.tolist()), self._counts.tolist(), strict=True)
+        return zip(self.keys(), self.values(), strict=True)
 
     def values(self) -> list[int]:
         found: list[int] = self._counts.tolist()

@@ -7,14 +7,21 @@ Percentiles take waits that were given up, or are open, for what they are: at le
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from hdrh.histogram import HdrHistogram
 
 from loadkit.stats.hdr_codec import DIGITS, counters
-from loadkit.stats.hdr_index import SUB_BUCKET_BITS, index_of, lowest_at
-from loadkit.stats.histogram import HIGHEST, NONE, UNSEEN, Tally, bucket_of
+from loadkit.stats.hdr_index import (
+    HIGHEST,
+    SUB_BUCKET_BITS,
+    BucketCounts,
+    bucket_of,
+    index_of,
+    lowest_at,
+)
+from loadkit.stats.histogram import NONE, UNSEEN, Histogram
 from loadkit.stats.order_statistics import needed, ranks
 
 if TYPE_CHECKING:
@@ -39,8 +46,8 @@ class Estimate(NamedTuple):
     at_least: bool = False
 
 
-class Distribution(Tally):
-    """What the master knows of one quantity, from every worker: tallies merged, and read.
+class Distribution(Histogram):
+    """What the master knows of one quantity, from every worker: histograms merged, and read.
 
     Its size hangs on which of the 20,601 buckets were ever hit, never on how many samples
     there were.
@@ -63,38 +70,43 @@ class Distribution(Tally):
         found.counts = DenseHistogram(HIGHEST)
         return found
 
-    def add(self, wire: Mapping[str, Any]) -> None:
+    def merge(self, other: Histogram) -> None:
         self._curve_now = None
-        super().add(wire)
+        super().merge(other)
 
-    def _take(self, name: str, pairs: Sequence[int]) -> None:
+    def _take(self, name: str, more: Mapping[int, int]) -> None:
         self._curve_now = None
-        super()._take(name, pairs)
+        super()._take(name, more)
 
     def record_whole(self, value: int) -> None:
         self._curve_now = None
         super().record_whole(value)
 
     @classmethod
-    def of(cls, counts: Mapping[int, int], lost: Mapping[int, int] = NONE) -> "Distribution":
+    def of(
+        cls, counts: Mapping[int, int] | BucketCounts, lost: Mapping[int, int] = NONE
+    ) -> "Distribution":
         """Return one with so many waits bucket by bucket, where no more is known of them."""
         found = cls()
-        found.counts = defaultdict(int, counts)
+        found.counts = defaultdict(int, counts.items())
         found.lost = lost
         found.total = sum(value * count for value, count in counts.items())
-        found.min, found.max = min(counts, default=found.min), max(counts, default=found.max)
+        found.min, found.max = (
+            min(counts.keys(), default=found.min),
+            max(counts.keys(), default=found.max),
+        )
         return found
 
-    def _count(self, pairs: Sequence[int]) -> None:
+    def _count(self, more: BucketCounts) -> None:
         if isinstance(self.counts, dict):
-            super()._count(pairs)
+            super()._count(more)
         else:
-            self.counts.add(pairs)
+            cast("DenseHistogram", self.counts).add(more)
 
     def copy(self) -> "Distribution":
         """Return it as it is now; a lasting one's copy is to be read only."""
         twin = Distribution()
-        twin.counts = self.counts.copy()  # type: ignore[assignment]  # which suffices to read
+        twin.counts = self.counts.copy()  # of a lasting one what suffices to read
         for name in ("total", "min", "max", "negative", "overflow", *UNSEEN):
             setattr(twin, name, getattr(self, name))  # what is unseen is replaced, never changed
         return twin
@@ -111,8 +123,8 @@ class Distribution(Tally):
 
     def under_way(self, at_begin: Mapping[int, int], at_end: Mapping[int, int]) -> None:
         """Say which waits were under way at the begin and at the end of this stretch."""
-        self._take("entered", list(chain.from_iterable(at_begin.items())))
-        self._take("open", list(chain.from_iterable(at_end.items())))
+        self._take("entered", at_begin)
+        self._take("open", at_end)
 
     def stats(self) -> dict[str, float]:
         """Return the figures of a report, in the unit shown: milliseconds for a duration.
@@ -353,7 +365,7 @@ class Distribution(Tally):
         return round(middle / 1000, 3)
 
 
-def _beyond(counts: "Mapping[int, int] | DenseHistogram", bucket: int) -> int:
+def _beyond(counts: Mapping[int, int] | BucketCounts, bucket: int) -> int:
     return sum(count for lowest, count in counts.items() if lowest > bucket)
 
 

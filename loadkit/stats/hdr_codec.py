@@ -12,16 +12,12 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from loadkit.stats.hdr_index import index_of
-from loadkit.stats.histogram import HIGHEST
+from loadkit.stats.hdr_index import HIGHEST, MOST_COUNT, index_of
 
-__all__ = ["DIGITS", "MOST_COUNT", "counters"]
+__all__ = ["DIGITS", "counters"]
 
 DIGITS: Final = 3
 """Significant digits of all histograms here."""
-
-MOST_COUNT: Final = 2**32 - 1
-"""What a counter can hold, as of `loadkit.stats.dense_histogram`."""
 
 _OUTER: Final = struct.Struct(">II")  # cookie, bytes that follow
 _INNER: Final = struct.Struct(">IIIIQQd")  # cookie, bytes of counters, …, digits, lowest, …

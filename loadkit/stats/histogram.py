@@ -1,30 +1,26 @@
-"""What a worker counts of one quantity: a histogram of three significant digits.
+"""What is counted of one quantity: a histogram of three significant digits.
 
 It knows waits whose end was seen, and others of which only that they lasted at least so long: those
 that were given up, and those that are open.
 
 It holds whole thousandths of the unit that is shown: microseconds for milliseconds, and in the
 same way 0.001 % for percent and kilobytes for megabytes. A figure is kept as the lowest value
-that an HdrHistogram of three digits counts as equal to it, so a tally crosses the wire as pairs
-of (value, count), merges into any other without loss, and becomes an HdrHistogram at any time
-(`loadkit.stats.distribution`).
+that an HdrHistogram of three digits counts as equal to it, so one merges into
+any other without loss, and becomes an HdrHistogram at any time (`loadkit.stats.distribution`).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Final
 
-from loadkit.stats.hdr_index import SUB_BUCKET_BITS
+from pydantic import AfterValidator, Field
 
-if TYPE_CHECKING:
-    from loadkit.stats.dense_histogram import DenseHistogram
+from loadkit.codec import OPTIONAL, Count, whole
+from loadkit.stats.hdr_index import HIGHEST, PAIRS, SUB_BUCKET_BITS, BucketCounts, bucket_of
 
-__all__ = ["HIGHEST", "NONE", "UNSEEN", "Tally", "bucket_of", "pairs_of"]
-
-HIGHEST: Final = 600_000_000
-"""The longest duration that is a sample: ten minutes in microseconds."""
+__all__ = ["NONE", "UNSEEN", "Histogram", "Measured"]
 
 NONE: Final[Mapping[int, int]] = MappingProxyType({})
 """No waits."""
@@ -32,9 +28,13 @@ NONE: Final[Mapping[int, int]] = MappingProxyType({})
 UNSEEN: Final = ("lost", "open", "entered")
 """The attributes that hold waits of which one end was not seen."""
 
+_Value = Annotated[int, Field(strict=True, ge=-1, le=HIGHEST + 1)]
+_Waits = Annotated[Mapping[int, int], PAIRS, OPTIONAL]
 
-class Tally:
-    """What one worker counts of one quantity within one interval. Only ever increments.
+
+@dataclass(slots=True)
+class Histogram:
+    """What was counted of one quantity. Only ever increments.
 
     Attributes:
         counts: value (the lowest that is equivalent at three digits) → how often.
@@ -49,26 +49,17 @@ class Tally:
             with how long they had lasted then; none of those that began before the run count.
     """
 
-    __slots__ = (
-        "counts",
-        "entered",
-        "lost",
-        "max",
-        "min",
-        "negative",
-        "open",
-        "overflow",
-        "total",
+    counts: Annotated[BucketCounts, PAIRS] = field(
+        default_factory=lambda: defaultdict[int, int](int)
     )
-
-    def __init__(self) -> None:
-        self.counts: defaultdict[int, int] | DenseHistogram = defaultdict(int)
-        self.lost = self.open = self.entered = NONE
-        self.total = 0
-        self.min = HIGHEST + 1
-        self.max = -1
-        self.negative = 0
-        self.overflow = 0
+    total: Annotated[int, Field(strict=True, ge=0, le=10**18)] = 0
+    min: _Value = HIGHEST + 1
+    max: _Value = -1
+    negative: Count = 0
+    overflow: Count = 0
+    lost: _Waits = field(default_factory=lambda: NONE)
+    open: _Waits = field(default_factory=lambda: NONE)
+    entered: _Waits = field(default_factory=lambda: NONE)
 
     def __bool__(self) -> bool:
         return bool(self.counts or self.lost or self.open) or self.negative > 0 or self.overflow > 0
@@ -83,6 +74,12 @@ class Tally:
         """How many waits began: with those that were given up, and those that are open."""
         unseen = sum(self.lost.values()) + sum(self.open.values())
         return self.count + unseen - sum(self.entered.values())
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of its samples in the unit shown; None where there are none."""
+        count = self.count
+        return self.total / count / 1000 if count else None
 
     def record(self, seconds: float) -> None:
         """Take one duration in seconds, rounded to the microsecond."""
@@ -111,45 +108,31 @@ class Tally:
             seconds: how long it had lasted.
             lost: whether it was given up; else it was open when nobody looked on any further.
         """
-        pairs = (bucket_of(round(seconds * 1e6)), 1)
-        self._take("lost" if lost else "open", pairs)
+        self._take("lost" if lost else "open", {bucket_of(round(seconds * 1e6)): 1})
 
-    def to_wire(self) -> dict[str, Any]:
-        """Return it as plain types; pairs are one flat list, as a map's keys may turn to text."""
-        return {
-            "counts": list(chain.from_iterable(self.counts.items())),
-            "total": self.total,
-            "min": self.min,
-            "max": self.max,
-            "negative": self.negative,
-            "overflow": self.overflow,
-            **{
-                name: list(chain.from_iterable(found.items()))
-                for name in UNSEEN
-                if (found := getattr(self, name))
-            },
-        }
-
-    def add(self, wire: Mapping[str, Any]) -> None:
-        """Merge what `Tally.to_wire` gave. The order of merging does not matter."""
-        self._count(wire["counts"])
-        self.total += wire["total"]
-        self.min = min(self.min, wire["min"])
-        self.max = max(self.max, wire["max"])
-        self.negative += wire["negative"]
-        self.overflow += wire["overflow"]
+    def merge(self, other: "Histogram") -> None:
+        """Add what another one counted; that stays as it is. The order does not matter."""
+        self._count(other.counts)
+        self.total += other.total
+        self.min = min(self.min, other.min)
+        self.max = max(self.max, other.max)
+        self.negative += other.negative
+        self.overflow += other.overflow
         for name in UNSEEN:
-            if name in wire:
-                self._take(name, wire[name])
+            if more := getattr(other, name):
+                self._take(name, more)
 
-    def _count(self, pairs: Sequence[int]) -> None:
-        for value, count in pairs_of(pairs):
-            self.counts[value] += count
+    def _count(self, more: BucketCounts) -> None:
+        counts = self.counts
+        if not counts:
+            self.counts = defaultdict(int, more.items())
+            return
+        for value, count in more.items():
+            counts[value] += count
 
-    def _take(self, name: str, pairs: Sequence[int]) -> None:
+    def _take(self, name: str, more: Mapping[int, int]) -> None:
         found = Counter(getattr(self, name))
-        for value, count in pairs_of(pairs):
-            found[value] += count
+        found.update(more)
         setattr(self, name, found)
         if self.entered and self.open:
             # Where one stretch follows another, what was open at the end of the first is what
@@ -159,13 +142,15 @@ class Tally:
                 self.open, self.entered = Counter(self.open) - both, Counter(self.entered) - both
 
 
-def bucket_of(value: int) -> int:
-    """The lowest value that three digits count as equal to `value`, from 0 to `HIGHEST`."""
-    value = min(max(0, value), HIGHEST)
-    shift = max(0, value.bit_length() - SUB_BUCKET_BITS)
-    return value >> shift << shift
+def _spans(found: Histogram) -> Histogram:
+    if found.counts and not 0 <= found.min <= found.max <= HIGHEST:
+        raise ValueError("min and max do not fit its counts")
+    return found
 
 
-def pairs_of(flat: Sequence[int]) -> Iterator[tuple[int, int]]:
-    numbers = iter(flat)
-    return zip(numbers, numbers, strict=True)
+Measured = Annotated[
+    Histogram,
+    whole("counts", "total", "min", "max", "negative", "overflow"),
+    AfterValidator(_spans),
+]
+"""One that is read: it says all of itself, and does not contradict itself."""

@@ -28,6 +28,16 @@ from loadkit.swarm.contradictions import check_options
 from loadkit.swarm.locust_internals.dispatcher import SteadyDispatcher
 from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
 from loadkit.swarm.locust_internals.patches import mend_locust
+from loadkit.swarm.messages import (
+    VERSION,
+    Assignment,
+    Finish,
+    Leave,
+    RunProfile,
+    WorkerHello,
+    listen,
+    send,
+)
 from loadkit.swarm.options import default_profile, read_profile
 from loadkit.swarm.process import cut_off, is_on_its_own, take_interrupts, tie_to_parent
 from loadkit.swarm.refusal import crash, refuse_to_start
@@ -37,9 +47,7 @@ from loadkit.swarm.web.prometheus import serve_metrics
 from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame
 from loadkit.swarm.worker.worker import Worker
-from loadkit.swarm.workers.assignment import Assignment
-from loadkit.swarm.workers.handshake import WorkerHello
-from loadkit.swarm.workers.report_sender import DEAL, FINISH, LEAVE, PATIENCE, PROFILE, ReportSender
+from loadkit.swarm.workers.report_sender import PATIENCE, ReportSender
 
 __all__ = ["install"]
 
@@ -142,18 +150,19 @@ def _install_leader(
     network = asked(options)  # a form may write into the options themselves
     options.enable_rebalancing = True  # else the users of a lost worker are gone with it
 
-    handed: dict[str, str] = {}
+    handed: RunProfile | None = None
 
     def on_test_start(**_: Any) -> None:
+        nonlocal handed
         # Locust's spawn messages carry the options to the workers, late ones included.
         options.loadkit_run = run = controller.start()
-        handed.update(run=run, profile=controller.as_run().to_json())
+        handed = RunProfile(run, controller.as_run().to_json())
         options.loadkit_network = network
-        runner.send_message(PROFILE, handed)
+        send(runner, handed)
 
     def on_connect(client_id: str, **_: Any) -> None:
-        if handed:  # before Locust has this one spawn users
-            runner.send_message(PROFILE, handed, client_id)
+        if handed is not None:  # before Locust has this one spawn users
+            send(runner, handed, client_id)
         controller.greet(client_id)
 
     events.test_start.add_listener(on_test_start)
@@ -172,7 +181,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     worker.blame.watch_locust()
     worker.blame.watch_users(environment, worker.ready.wait)
     dealt = Assignment("")
-    handed: dict[str, str] = {}
+    handed = RunProfile("", "")
     handed_over = Event()
     handed_over.set()
 
@@ -186,9 +195,9 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         handed_over.clear()
         sender.begin(options.loadkit_run)
         try:
-            if handed.get("run") != options.loadkit_run:
+            if handed.run != options.loadkit_run:
                 raise LocalError("the master has sent no profile for this run")
-            profile = Profile.from_json(handed["profile"])
+            profile = Profile.from_json(handed.profile)
             network = Network.of(options.loadkit_network, os.environ)
             worker.prepare(profile, environment.host or "", network)
         except LoadkitError as error:
@@ -198,12 +207,13 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if dealt.run == options.loadkit_run:
             worker.take(dealt, runner.worker_index)
 
-    def on_profile(environment: Environment, msg: Any) -> None:
-        handed.update(msg.data)
+    def on_profile(_: str, profile: RunProfile) -> None:
+        nonlocal handed
+        handed = profile
 
-    def on_deal(environment: Environment, msg: Any) -> None:
+    def on_deal(_: str, deal: Assignment) -> None:
         nonlocal dealt
-        dealt = Assignment.from_wire(msg.data)
+        dealt = deal
         if worker.profile is not None and dealt.run == options.loadkit_run:
             worker.take(dealt, runner.worker_index)
 
@@ -220,12 +230,12 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if users:
             data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
 
-    def on_finish(environment: Environment, msg: Any) -> None:
-        if msg.data["at_once"]:
+    def on_finish(_: str, finish: Finish) -> None:
+        if finish.at_once:
             worker.hurry()
             cut_off(runner)
         # With a time-out for stopping, users come to the end of what they do by themselves.
-        alone = bool(environment.stop_timeout) or worker.wind_down(msg.data["drain"])
+        alone = bool(environment.stop_timeout) or worker.wind_down(finish.drain)
         if alone and runner.state != STATE_CLEANUP:
             runner.stop()
 
@@ -240,10 +250,10 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             runner.stop()
         handed_over.wait(PATIENCE)
 
-    runner.register_message(FINISH, on_finish, concurrent=True)  # acks come in meanwhile
-    runner.register_message(PROFILE, on_profile)
-    runner.register_message(DEAL, on_deal)
-    runner.register_message(LEAVE, lambda environment, msg: give_up(msg.data["text"]))
+    listen(runner, Finish, on_finish, concurrent=True)  # acks come in meanwhile
+    listen(runner, RunProfile, on_profile)
+    listen(runner, Assignment, on_deal)
+    listen(runner, Leave, lambda _, leave: give_up(leave.text))
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)
@@ -281,7 +291,7 @@ def _introduction(environment: Environment) -> WorkerHello:
             )
     except LoadkitError as error:
         refuse_to_start(error)
-    return WorkerHello(__version__, classes, own)
+    return WorkerHello(__version__, classes, own, VERSION)
 
 
 def _install_alone(environment: Environment, controller: RunController, network: Network) -> None:

@@ -12,6 +12,7 @@ from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.errors import Failure
 from loadkit.exit_codes import ExitCode
 from loadkit.figures import Count
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.http.target import Way
@@ -21,6 +22,7 @@ from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.results.run_folder import write
 from loadkit.soak.run_analysis import RunAnalysis
+from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import number
 from loadkit.swarm.run_files import RunFiles, run_info
 from loadkit.swarm.workers.membership import Membership
@@ -91,7 +93,7 @@ class Run:
         abort = profile.abort
         self._watch = None if abort is None else AbortWatch(abort.grace, abort.metrics)
         self.survey: CapacityAdapter | None = None
-        self.generator: dict[str, dict[str, Any]] = {}
+        self.generator: dict[str, dict[str, Histogram]] = {}
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
         self.unwritten: str | None = None
@@ -141,7 +143,7 @@ class Run:
         """Another load is asked for."""
         self._delivery.follow(load)
 
-    def add(self, worker: str, seq: int, interval: dict[str, Any]) -> bool:
+    def add(self, worker: str, seq: int, interval: Interval) -> bool:
         """Take an interval of a worker. Returns whether it is one that was not there yet."""
         now = self.elapsed_s
         if not self.ledger.add(worker, seq, interval, now):
@@ -149,7 +151,7 @@ class Run:
         if self.summary is None:
             self.folder.note(worker, seq, now, interval)
         # What a report leaves out, open files for one, stands as it was.
-        self.generator.setdefault(worker, {}).update(interval["generator"])
+        self.generator.setdefault(worker, {}).update(interval.generator)
         return True
 
     def look(self, now: float, users: int, membership: Membership | None) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import Final
 
 import gevent
 import psutil
@@ -18,6 +18,7 @@ from locust.runners import STATE_CLEANUP, MasterRunner
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.http.target import Target
@@ -34,6 +35,7 @@ from loadkit.results.run_folder import results_folder
 from loadkit.security.credentials import Credentials
 from loadkit.swarm.closing import tell
 from loadkit.swarm.locust_internals.patches import measure_from
+from loadkit.swarm.messages import Assignment, Fault, Last, OwnCode, Report, listen
 from loadkit.swarm.process import Stage, cut_off
 from loadkit.swarm.progress import Progress
 from loadkit.swarm.refusal import FAULTY
@@ -42,10 +44,8 @@ from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.selection import Selection
 from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
-from loadkit.swarm.workers.assignment import Assignment
 from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.replacements import Replacements
-from loadkit.swarm.workers.report_sender import FAULT, INTERVAL, LAST, OWN_CODE
 
 __all__ = ["RunController"]
 
@@ -98,10 +98,10 @@ class RunController:
             self.pool = WorkerPool(runner, self._chosen.profile)
             assert environment.parsed_options is not None
             self.reserve = Replacements(environment.parsed_options, self._give_up)
-            runner.register_message(INTERVAL, self._on_interval)
-            runner.register_message(LAST, self._on_last)
-            runner.register_message(FAULT, self._on_fault)
-            runner.register_message(OWN_CODE, self._on_own_code)
+            listen(runner, Report, self._on_report)
+            listen(runner, Last, self._on_last)
+            listen(runner, Fault, self._on_fault)
+            listen(runner, OwnCode, self._on_own_code)
             gevent.spawn(self._mind, self.pool)
 
     # --- before -------------------------------------------------------------------------------
@@ -273,14 +273,13 @@ class RunController:
         if self.pool is not None:
             self.pool.follow(load.stages, run.elapsed_s, since)
         elif self.lone is not None:
-            stages = [stage.model_dump() for stage in load.stages]
-            self.lone.take(Assignment(run.name, run.elapsed_s, since_s=since, stages=stages))
+            self.lone.take(Assignment(run.name, run.elapsed_s, since_s=since, stages=load.stages))
 
-    def add(self, worker: str, seq: int, interval: dict[str, Any]) -> None:
+    def add(self, worker: str, seq: int, interval: Interval) -> None:
         """Take an interval of a worker."""
         run = self._run
         if run is not None and run.add(worker, seq, interval) and self.pool is not None:
-            self.pool.hear(worker, run.elapsed_s, interval["live"])
+            self.pool.hear(worker, run.elapsed_s, interval.live)
 
     def fault(self, text: str, trace: str) -> None:
         """This tool itself failed: the figures are worth nothing, stop."""
@@ -405,30 +404,30 @@ class RunController:
 
     # --- messages of workers ------------------------------------------------------------------
 
-    def _on_interval(self, environment: Any, msg: Any) -> None:
+    def _on_report(self, worker: str, report: Report) -> None:
         assert self.pool is not None
-        if self._is_of_run(msg) and msg.node_id not in self.pool.membership.refused:
-            self.add(msg.node_id, msg.data["seq"], msg.data["interval"])
-        self.pool.acknowledge(msg)
+        if self._is_under_way(report.run) and worker not in self.pool.membership.refused:
+            self.add(worker, report.seq, report.interval)
+        self.pool.acknowledge(worker, report)
 
-    def _on_last(self, environment: Any, msg: Any) -> None:
+    def _on_last(self, worker: str, last: Last) -> None:
         assert self.pool is not None
-        if self._is_of_run(msg) and msg.node_id not in self.pool.membership.refused:
+        if self._is_under_way(last.run) and worker not in self.pool.membership.refused:
             assert self._run is not None
-            self._run.ledger.expect(msg.node_id, msg.data["seq"])
-            self.pool.has_finished(msg.node_id)
+            self._run.ledger.expect(worker, last.seq)
+            self.pool.has_finished(worker)
 
-    def _on_fault(self, environment: Any, msg: Any) -> None:
-        if self._is_of_run(msg):
-            self.fault(msg.data["text"], msg.data["trace"])
+    def _on_fault(self, _: str, fault: Fault) -> None:
+        if self._is_under_way(fault.run):
+            self.fault(fault.text, fault.trace)
 
-    def _on_own_code(self, environment: Any, msg: Any) -> None:
-        if self._is_of_run(msg):
-            self.own_code(msg.data["text"], msg.data["trace"])
+    def _on_own_code(self, _: str, failed: OwnCode) -> None:
+        if self._is_under_way(failed.run):
+            self.own_code(failed.text, failed.trace)
 
-    def _is_of_run(self, msg: Any) -> bool:
-        """Whether it is not of a run before this one."""
-        return self._run is not None and msg.data["run"] == self._run.name
+    def _is_under_way(self, run: str) -> bool:
+        """Whether it is not a run before this one."""
+        return self._run is not None and run == self._run.name
 
     # --- after --------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import psutil
 
 from loadkit.errors import UsageError
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
 from loadkit.output import Log
@@ -74,7 +75,7 @@ class RunFiles:
         self._series = Series(self.path, started, pause)
         self._journal = RunJournal(self.path, {"started": started.isoformat(), **head}, pause)
 
-    def note(self, worker: str, seq: int, at: float, interval: Mapping[str, Any]) -> None:
+    def note(self, worker: str, seq: int, at: float, interval: Interval) -> None:
         """Write down an interval as it comes in."""
         if self._journal is not None:
             self._journal.add(worker, seq, at, interval)

@@ -7,14 +7,15 @@ from typing import Any, Final
 from loadkit.errors import Failure
 from loadkit.exit_codes import ExitCode
 from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
+from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.rates import by_class, by_client, throughput
-from loadkit.measure.recorder import GAUGES
-from loadkit.protocol.expectations import EXPECTED, smallest
+from loadkit.protocol.expectations import EXPECTED
 from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import plural
+from loadkit.verdict.example import smallest
 from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess

@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from loadkit.figures import Count, Phase
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 __all__ = ["distribution", "row", "rows"]
 
 
 def distribution(values: Sequence[float]) -> Distribution:
     """Of seconds."""
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for value in values:
         tally.record(value)
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found
 
 

@@ -1,6 +1,7 @@
 """Rows added up, held against the ledger's sums over the same intervals."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def filled(every: list[list[float]], cpu: tuple[float, ...] = (50.0,)) -> tuple[
             if len(waits) > 3:
                 scoped.fail(Failure.UNANSWERED, "never")
             recorder.gauge("cpu_percent", percent)
-            interval = recorder.take(float(second)) | {"from": second - 1.0}
+            interval = replace(recorder.take(float(second)), start=second - 1.0)
             ledger.add(f"worker {worker}", second, interval, float(second))
     return ledger, timeline.finish()
 

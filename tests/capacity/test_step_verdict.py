@@ -9,7 +9,7 @@ from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import POLICY_SHARE, at_rest, conclude, enough, hopeless
 from loadkit.errors import Failure
 from loadkit.figures import Count
-from loadkit.stats.histogram import bucket_of
+from loadkit.stats.hdr_index import bucket_of
 from loadkit.verdict.validity import Validity
 
 from .rows import row, rows

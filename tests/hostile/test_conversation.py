@@ -446,7 +446,7 @@ def lived(
         gevent.sleep(0.02)
         beside.kill()
     assert late < LONGEST_GAP
-    counts: dict[str, Any] = recorder.take(0.0)["counts"]
+    counts: dict[str, Any] = recorder.take(0.0).counts
     return counts
 
 

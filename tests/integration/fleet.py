@@ -114,6 +114,6 @@ def under(interval: dict[str, Any], prefix: str) -> dict[str, int]:
     """The counts whose key starts so, without the start."""
     return {
         key.removeprefix(f"{prefix}."): count
-        for key, count in interval["counts"].items()
+        for key, count in interval.counts.items()
         if key.startswith(f"{prefix}.")
     }

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from fleet import SessionKind, drive, profile, under
 
 from loadkit.profile.scenario import Errand
-from loadkit.protocol.expectations import smallest
+from loadkit.verdict.example import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
 
 TAB = SessionKind("MultiTabChat", Errand.IDLE, tabs=1)
@@ -123,7 +123,7 @@ def test_a_tab_that_is_sent_away_comes_back_behind_its_last_event() -> None:
     assert "cursor" not in own
     assert "cursor" not in first
     assert second["cursor"] == ["seq:4"]
-    assert interval["counts"]["tabs.opened"] == interval["counts"]["tabs.reopened"] == 1
+    assert interval.counts["tabs.opened"] == interval.counts["tabs.reopened"] == 1
     assert under(interval, "ended") == {"user_end": 1}
     assert under(interval, "errors") == under(interval, "violations") == {}
 
@@ -146,8 +146,8 @@ def test_a_tab_comes_back_with_the_token_that_its_session_has_by_then() -> None:
     tokens = [query["access_token"] for query in server.queries]
     assert len(tokens) == 4  # the session's own, its tab, and both again
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
-    assert interval["counts"]["disconnects.refreshed"] == 1
-    assert interval["counts"]["tabs.reopened"] == 1
+    assert interval.counts["disconnects.refreshed"] == 1
+    assert interval.counts["tabs.reopened"] == 1
     assert under(interval, "errors") == under(interval, "violations") == {}
 
 
@@ -163,12 +163,12 @@ def test_what_only_a_tab_sees_is_shown_by_its_own_frames() -> None:
     interval = live(server, stays(seconds=2.0))
     found = {"event_repeated": 1, "malformed_json": 1}
     assert under(interval, "violations") == under(interval, "violated") == found
-    first, again = smallest("event_repeated", interval["evidence"])["frames"]
+    first, again = smallest("event_repeated", interval.evidence)["frames"]
     assert " ←tab[4/4] {" in first
     assert again.startswith("► ")
     assert " ←tab {" in again
     assert all("POLY_AGENT_MESSAGE-4" in line for line in (first, again))
-    left_out, line = smallest("malformed_json", interval["evidence"])["frames"]
+    left_out, line = smallest("malformed_json", interval.evidence)["frames"]
     assert left_out == "… 2 frames"
     assert line.startswith("► ")
     assert line.endswith(" ←tab {nothing")
@@ -186,7 +186,7 @@ def test_what_a_tab_never_got_is_shown_by_what_the_session_got() -> None:
     assert under(interval, "violations") == {"event_lost": 1}
     lines = [
         line
-        for line in smallest("event_lost", interval["evidence"])["frames"]
+        for line in smallest("event_lost", interval.evidence)["frames"]
         if not line.startswith("… ")
     ]
     missing, last = lines  # the tab was not there before

@@ -66,7 +66,7 @@ class Fleet(NamedTuple):
         ]
 
     def count(self, key: str) -> int:
-        number: int = self.interval["counts"].get(key, 0)
+        number: int = self.interval.counts.get(key, 0)
         return number
 
     def sockets(self) -> dict[str, list[Socket]]:
@@ -143,7 +143,7 @@ def struck(request: pytest.FixtureRequest, fleets: dict[tuple[str, str], Fleet])
 def survived(fleet: Fleet) -> None:
     """Every session went on as itself to its proper end, and missed nothing."""
     interval = fleet.interval
-    assert not under(interval, "violations"), interval["examples"]
+    assert not under(interval, "violations"), interval.examples
     assert fleet.count("disconnects.events_lost") == fleet.count("disconnects.gave_up") == 0
     assert fleet.count("disconnects.unexpected") == fleet.count("disconnects.events_duplicated")
     assert fleet.count("disconnects.unexpected") == 0
@@ -279,7 +279,7 @@ class TestAVisitorWhoClosesTheBrowser:
         }
         quiet = ("idle_timeout_seconds=1", "close_timeout_seconds=0.2", *dials)
         fleet = live(truth, [GONE] * self.SIZE, plan(abandon=abandon), *quiet)
-        assert fleet.interval["counts"]["ended.abandoned"] == self.SIZE
+        assert fleet.interval.counts["ended.abandoned"] == self.SIZE
         assert not under(fleet.interval, "violations")
         assert not under(fleet.interval, "errors")
         first = [sockets[0].closed for sockets in fleet.sockets().values()]

@@ -78,7 +78,7 @@ def test_a_session_may_be_cut_off_wherever_it_waits(
     assert executioner.killed > len(EVERYBODY) * WAITS / 3
     assert sum(ended.values()) == len(EVERYBODY) * WAITS
     assert ended["cut_off"] > len(EVERYBODY) * WAITS / 3
-    assert not under(interval, "violations"), interval["examples"]
+    assert not under(interval, "violations"), interval.examples
     assert not caplog.records  # of the simulator, whose clients are gone
     # What a socket that is broken on purpose may cost is told by test_chaos.
     assert under(interval, "errors").keys() <= {"unacknowledged", "connection_lost"}

@@ -20,7 +20,8 @@ from processes import (
 from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
-import json, os, pathlib
+import os, pathlib
+from loadkit.measure.interval import INTERVAL
 from loadkit.swarm.workers.report_sender import ReportSender
 
 deliver = ReportSender.deliver
@@ -28,8 +29,8 @@ deliver = ReportSender.deliver
 def kept(self, interval):
     run = pathlib.Path(os.environ["OWN_RECORDS"]) / self._run[:19]
     run.mkdir(exist_ok=True)
-    with (run / f"{os.getpid()}.jsonl").open("a") as file:
-        file.write(json.dumps(interval) + "\\n")
+    with (run / f"{os.getpid()}.jsonl").open("ab") as file:
+        file.write(INTERVAL.json(interval) + b"\\n")
     deliver(self, interval)
 
 ReportSender.deliver = kept

@@ -61,7 +61,7 @@ def test_the_old_session_goes_on_with_a_new_token() -> None:
     assert first["session_id"] == second["session_id"]
     assert first["access_token"] != second["access_token"]
     assert server.codes == [1001]
-    assert interval["counts"]["disconnects.refreshed"] == 1
+    assert interval.counts["disconnects.refreshed"] == 1
     assert under(interval, "ended") == {"user_end": 1}
     assert under(interval, "errors") == under(interval, "violations") == {}
 
@@ -69,7 +69,7 @@ def test_the_old_session_goes_on_with_a_new_token() -> None:
 def test_a_server_that_binds_a_session_to_its_token_refuses_the_new_one() -> None:
     with simulator(f"token_lifetime_seconds={LIVES}") as server:
         interval = drive(server.url, TOKEN, HOST, [IDLE], idler("ios"))
-    assert interval["counts"]["refused.401"] == 1
+    assert interval.counts["refused.401"] == 1
     assert under(interval, "errors") == {"session_lost": 1}
 
 
@@ -78,4 +78,4 @@ def test_no_other_client_asks_for_a_new_one(client: str) -> None:
     with peer(token=grant_short, upgrade=converse) as target:
         interval = drive(target.url, "connector", "host", [IDLE], idler(client))
     assert under(interval, "ended") == {"user_end": 1}
-    assert "disconnects.refreshed" not in interval["counts"]
+    assert "disconnects.refreshed" not in interval.counts

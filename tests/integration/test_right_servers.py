@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 from fleet import HUMAN, STREAMED, WHOLE, SessionKind, drive, profile, under
 
-from loadkit.protocol.expectations import smallest
-from tests.hostile.peer import Wire, greet, peer, reply
-from tests.rfc6455 import TEXT, close_frame, frame
+from loadkit.verdict.example import smallest
+from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
 Event = dict[str, Any]
 Part = Callable[[Wire], bytes]
@@ -449,7 +448,7 @@ def test_what_a_right_server_may_do_is_counted_and_is_no_violation(row: str) -> 
     assert under(interval, "violations") == {}
     assert tuple(under(interval, "errors")) == failed
     assert under(interval, "ended") == {ending: 1}
-    assert {key: interval["counts"].get(key, 0) for key in counted} == counted
+    assert {key: interval.counts.get(key, 0) for key in counted} == counted
 
 
 @pytest.mark.parametrize("row", WRONG)
@@ -457,7 +456,7 @@ def test_what_a_wrong_server_does_is_found_as_just_that(row: str) -> None:
     play, violation, session_kind = WRONG[row]
     interval = outcome(play, session_kind)
     assert under(interval, "violations") == under(interval, "violated") == {violation: 1}
-    frames = smallest(violation, interval["evidence"])["frames"]
+    frames = smallest(violation, interval.evidence)["frames"]
     (marked,) = [line for line in frames if line.startswith("► ")]
     assert ALONE.get(row, 2) == sum(not line.startswith("… ") for line in frames)
     assert WORD.get(row, "EVENT_TYPE_") in marked

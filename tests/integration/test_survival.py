@@ -27,7 +27,7 @@ class Fleet(NamedTuple):
         ]
 
     def count(self, key: str) -> int:
-        number: int = self.interval["counts"].get(key, 0)
+        number: int = self.interval.counts.get(key, 0)
         return number
 
 
@@ -104,7 +104,7 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
 
 def survived(fleet: Fleet, *tolerated: str) -> None:
     """Every session came to its proper end as itself, and missed nothing."""
-    assert under(fleet.interval, "violations").keys() <= {*tolerated}, fleet.interval["examples"]
+    assert under(fleet.interval, "violations").keys() <= {*tolerated}, fleet.interval.examples
     assert fleet.count("disconnects.events_lost") == fleet.count("disconnects.gave_up") == 0
     assert under(fleet.interval, "ended") == {"user_end": SIZE}
     assert len(fleet.of("session")) == SIZE

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
+from loadkit.measure.interval import GAUGES, Interval
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.recorder import GAUGES, Recorder
+from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope
+from loadkit.measure.state import PART
 from loadkit.measure.timeline import Row, Timeline
 
 Act = Callable[[Recorder], None]
@@ -85,7 +87,7 @@ def test_many_workers_are_the_same_as_one_that_saw_everything(
     """Reports of four workers, shuffled and doubled, add up to those of a single one."""
     workers = [Recorder(watched=frozenset({"Watched"})) for _ in range(4)]
     alone = Recorder(watched=frozenset({"Watched"}))
-    sent: list[tuple[str, int, dict[str, Any]]] = []
+    sent: list[tuple[str, int, Interval]] = []
     taken = [0] * 4
 
     def take(number: int, now: float) -> None:
@@ -112,7 +114,7 @@ def test_many_workers_are_the_same_as_one_that_saw_everything(
     assert ledger.peak_concurrent >= truth.live
 
 
-def interval(act: Act = lambda r: None, now: float = 1.0) -> dict[str, Any]:
+def interval(act: Act = lambda r: None, now: float = 1.0) -> Interval:
     recorder = Recorder()
     act(recorder)
     return recorder.take(now)
@@ -254,7 +256,7 @@ def everything(ledger: Ledger, rows: list[Row]) -> list[Any]:
         ledger.missing(),
         ledger.saturated_share,
         ledger.workers,
-        ledger.evidence,
+        list(ledger.evidence),
         [_plain(row) for row in rows],
     ]
 
@@ -262,7 +264,10 @@ def everything(ledger: Ledger, rows: list[Row]) -> list[Any]:
 def _plain(row: Row) -> list[Any]:
     return [
         (row.start, row.length, row.asked, row.session_seconds, row.live, row.rss_mb),
-        {n: {k: one.stats() for k, one in sorted(of.items())} for n, of in row.tables()},
+        [
+            {key: one.stats() for key, one in sorted(of.items())}
+            for of in (row.latency, row.from_schedule, row.generator)
+        ],
         {name: _all_stats(scope) for name, scope in sorted(row.scopes.items())},
         (row.counts, +row.frames, sorted(row.cpu.items()), sorted(row.reported)),
     ]
@@ -279,6 +284,9 @@ def test_a_state_goes_on_as_if_nothing_had_been(
 ) -> None:
     """Put away at any moment, carried by JSON and taken up again, down to every row."""
     workers = [Recorder(watched=frozenset({"Watched"})) for _ in range(3)]
+    for worker in workers:
+        for _ in script:
+            worker.session_started()  # as many as may end
     taken = [0] * 3
     reports = []
     for at, (number, act) in enumerate(script, start=1):
@@ -300,9 +308,10 @@ def test_a_state_goes_on_as_if_nothing_had_been(
             parts = ledger.state()
             for late in reports[index : index + 3]:
                 ledger.add(*late)  # what comes in while the parts are written is in none of them
-            state = [json.loads(json.dumps(part)) for part in parts]
+            state = [PART.decode(json.loads(PART.json(part))) for part in parts]
             ledger, timeline = new()
-            ledger.restore(state)
+            for part in state:
+                ledger.restore(part)
         if report is not None:
             whole.add(*report)
             ledger.add(*report)
@@ -318,7 +327,7 @@ def test_a_state_goes_on_as_if_nothing_had_been(
 # --- waits that are open --------------------------------------------------------------------------
 
 
-def waiting_since(recorder: Recorder, now: float, *stamps: float) -> dict[str, Any]:
+def waiting_since(recorder: Recorder, now: float, *stamps: float) -> Interval:
     """An interval at whose end turns have been open since those stamps."""
     for sent in stamps:
         recorder.see_waiting("CompleteChat", now, [Wait(Phase.RESPONSE, None, sent)], [sent])
@@ -376,7 +385,8 @@ def test_a_ledger_goes_on_with_the_waits_that_it_knew() -> None:
     """Restored from its state, it knows which of them to take back."""
     recorder, ledger, again = Recorder(), Ledger(), Ledger()
     ledger.add("w", 1, waiting_since(recorder, 3.0, 1.0))
-    again.restore(json.loads(json.dumps(list(ledger.state()))))
+    for part in ledger.state():
+        again.restore(PART.decode(json.loads(PART.json(part))))
     assert again.waits() == ledger.waits()
     again.add("w", 2, waiting_since(recorder, 4.0))
     assert again.waits() == {}

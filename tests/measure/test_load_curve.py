@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from loadkit.figures import Count, Ending, State
 from loadkit.measure.load_curve import POINTS, Delivered, LoadCurve, asked, connected
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 
 
 def closed(start: float, users: float, live: int, *, away: int = 0, length: float = 1.0) -> Row:

@@ -2,10 +2,10 @@
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.interval import ScopeInterval
+from loadkit.measure.open_waits import NOTHING
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope, Scoped
-
-NOBODY_WAITS = {"turns": 0, "latency": {}, "from_schedule": {}}
 
 
 def watched(measure_from: float = 0.0) -> tuple[Recorder, Scoped]:
@@ -30,17 +30,17 @@ def test_a_class_is_recorded_for_all_and_apart() -> None:
     one_of_each(scoped)
     one_of_each(recorder)
     taken = recorder.take(20.0)
-    apart = taken["scopes"]["HandoffChat"]
-    assert apart["counts"] == {
+    apart = taken.scopes["HandoffChat"]
+    assert apart.counts == {
         "sessions.started": 1,
         "turns.sent": 2,
         "errors.unanswered": 1,
         "violations.gap": 1,
         "ended.failed": 1,
     }
-    assert taken["counts"] == {key: 2 * count for key, count in apart["counts"].items()}
-    assert apart["latency"]["response"]["counts"][1::2] == [1]
-    assert taken["latency"]["response"]["counts"][1::2] == [2]
+    assert taken.counts == {key: 2 * count for key, count in apart.counts.items()}
+    assert apart.latency["response"].count == 1
+    assert taken.latency["response"].count == 2
 
 
 def test_the_age_of_its_sessions_counts_with_those_of_all() -> None:
@@ -48,7 +48,7 @@ def test_the_age_of_its_sessions_counts_with_those_of_all() -> None:
     recorder, scoped = watched()
     scoped.sample(Phase.RESPONSE, None, sent=40.0, end=41.0, since=0.0)
     taken = recorder.take(50.0)
-    assert taken["ages"]["2"]["counts"][1::2] == [1]
+    assert taken.ages[2].count == 1
 
 
 def test_the_warm_up_is_left_out_of_a_class_too() -> None:
@@ -56,9 +56,8 @@ def test_the_warm_up_is_left_out_of_a_class_too() -> None:
     recorder, scoped = watched(measure_from=10.0)
     scoped.sample(Phase.RESPONSE, None, sent=9.0, end=11.0)
     scoped.count(Count.TURNS_SENT, since=9.0)
-    assert recorder.take(20.0)["scopes"] == {
-        "HandoffChat": {"latency": {}, "counts": {}, "waiting": NOBODY_WAITS}
-    }
+    nothing = ScopeInterval(latency={}, counts={}, waiting=NOTHING)
+    assert recorder.take(20.0).scopes == {"HandoffChat": nothing}
 
 
 def test_a_class_gives_nothing_out_twice() -> None:
@@ -67,8 +66,8 @@ def test_a_class_gives_nothing_out_twice() -> None:
     one_of_each(scoped)
     recorder.take(1.0)
     scoped.count(Count.TURNS_SENT)
-    again = recorder.take(2.0)["scopes"]["HandoffChat"]
-    assert again == {"latency": {}, "counts": {"turns.sent": 1}, "waiting": NOBODY_WAITS}
+    again = recorder.take(2.0).scopes["HandoffChat"]
+    assert again == ScopeInterval(latency={}, counts={"turns.sent": 1}, waiting=NOTHING)
 
 
 def test_the_master_adds_the_intervals_of_a_class_up() -> None:
@@ -78,6 +77,6 @@ def test_the_master_adds_the_intervals_of_a_class_up() -> None:
         recorder, scoped = watched()
         scoped.sample(Phase.RESPONSE, None, 1.0, 1.0 + took)
         scoped.count(Count.TURNS_SENT)
-        scope.add(recorder.take(5.0)["scopes"]["HandoffChat"])
+        scope.add(recorder.take(5.0).scopes["HandoffChat"])
     assert scope.counts == {"turns.sent": 2}
     assert scope.latency["response"].stats()["mean"] == 1000.0

@@ -4,6 +4,7 @@ import gc
 import random
 import sys
 from collections import Counter
+from dataclasses import replace
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from loadkit.capacity.step import Stretch
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
@@ -27,12 +29,12 @@ class Clocked:
         self.zero = self.now = zero
         self.recorder = Recorder(clock=lambda: self.now)
 
-    def take(self, at: float) -> dict[str, Any]:
+    def take(self, at: float) -> Interval:
         self.now = self.zero + at
         return self.recorder.take(self.now)
 
 
-def seconds_of(length: int, zero: float = 0.0, phase: float = 0.0) -> list[dict[str, Any]]:
+def seconds_of(length: int, zero: float = 0.0, phase: float = 0.0) -> list[Interval]:
     """A worker's reports of one turn a second, each of a second, `phase` after the run's own."""
     worker, reports = Clocked(zero + phase), []
     for second in range(1, length + 1):
@@ -89,7 +91,7 @@ def test_rows_add_up_to_the_run_exactly(
     ledger = Ledger(timeline)
     workers = [Clocked(zero) for zero in (0.0, 1e6, 123.4)]
     ends, numbers = [0.0] * 3, [0] * 3
-    arrivals: list[tuple[float, str, int, dict[str, Any]]] = []
+    arrivals: list[tuple[float, str, int, Interval]] = []
     for number, lasts, delay, durations, sessions in script:
         ends[number] += lasts
         numbers[number] += 1
@@ -339,7 +341,7 @@ def test_memory_does_not_grow_with_the_run() -> None:
     ledger = Ledger(timeline)
     sizes, rows = [], 0
     for second in range(1, 3_601):
-        report = reports[second % 100] | {"from": second - 1.0, "to": float(second)}
+        report = replace(reports[second % 100], start=second - 1.0, end=float(second))
         for worker in ("a", "b"):
             ledger.add(worker, second, report, float(second))
         rows += len(timeline.closed(float(second)))

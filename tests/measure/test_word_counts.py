@@ -7,8 +7,10 @@ from collections import Counter
 import pytest
 
 from loadkit.figures import NAMED, Origin
-from loadkit.measure.ledger import MOST_EVIDENCE, Ledger
+from loadkit.measure.ledger import Ledger
+from loadkit.measure.occurrence import MOST_KEPT, OCCURRENCE
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.state import PART
 from loadkit.measure.word_counts import (
     LONGEST_NAME,
     MOST_KEYS,
@@ -34,7 +36,7 @@ def test_a_worker_counts_the_first_fifty_words_by_name_and_the_rest_as_other(fam
     for number in range(200):
         recorder.count_named(family, f"w{number}")
     recorder.count_named(family, "w0")
-    named = names_of(recorder.take(1.0)["counts"], family)
+    named = names_of(recorder.take(1.0).counts, family)
     expected = {f"w{number}": 1 for number in range(MOST_NAMES)} | {"w0": 2, OTHER: 150}
     assert named == expected
 
@@ -45,7 +47,7 @@ def test_a_worker_names_the_same_words_as_long_as_it_lives() -> None:
     for interval in range(10):
         for number in range(100):
             recorder.count_named(QUEUE, f"w{interval}-{number}")
-        names |= names_of(recorder.take(float(interval))["counts"]).keys()
+        names |= names_of(recorder.take(float(interval)).counts).keys()
     assert len(names) == MOST_NAMES + 1
 
 
@@ -63,7 +65,7 @@ def test_a_worker_names_the_same_words_as_long_as_it_lives() -> None:
 def test_a_name_is_short_and_in_one_line(word: str, name: str) -> None:
     recorder = Recorder()
     assert recorder.count_named(QUEUE, word) == f"{QUEUE}.{name}"
-    assert names_of(recorder.take(1.0)["counts"]) == {name: 1}
+    assert names_of(recorder.take(1.0).counts) == {name: 1}
 
 
 def test_a_user_class_of_its_own_counts_under_the_same_names() -> None:
@@ -72,8 +74,8 @@ def test_a_user_class_of_its_own_counts_under_the_same_names() -> None:
         recorder.scoped("Other").count_named(QUEUE, f"w{number}")
     recorder.scoped("Chat").count_named(QUEUE, "late")
     taken = recorder.take(1.0)
-    assert names_of(taken["scopes"]["Chat"]["counts"]) == {OTHER: 1}
-    assert sum(names_of(taken["counts"]).values()) == MOST_NAMES + 1
+    assert names_of(taken.scopes["Chat"].counts) == {OTHER: 1}
+    assert sum(names_of(taken.counts).values()) == MOST_NAMES + 1
 
 
 def test_twenty_workers_give_fifty_words_and_other_in_whatever_order_they_come() -> None:
@@ -115,7 +117,7 @@ def test_what_hostile_words_leave_of_a_run_is_small() -> None:
     assert len(ledger.others) == len(NAMED) * (MOST_NAMES + 1)
     assert sum(ledger.others.values()) == WORKERS * 1_000 * len(NAMED)
     assert len(json.dumps(ledger.others)) < 20_000
-    assert len(json.dumps(list(ledger.state()))) < 500_000
+    assert sum(len(PART.json(part)) for part in ledger.state()) < 500_000
 
 
 def test_workers_without_end_fill_no_memory() -> None:
@@ -143,15 +145,16 @@ def test_examples_of_a_kind_are_so_many_whoever_saw_them_and_the_earliest() -> N
             recorder = Recorder(wall=lambda worker=worker: 1e9 + worker)  # type: ignore[misc]
             recorder.violate("gap", "d" * 1_000_000, transcript=lambda: ["f" * 3_000] * 2)
             ledger.add(f"w{worker}", 1, recorder.take(1.0))
-        assert len(json.dumps(ledger.evidence)) < MOST_EVIDENCE * 5_000
-        return sorted(one["worker"] for one in ledger.evidence)
+        assert sum(len(OCCURRENCE.json(one)) for one in ledger.evidence) < MOST_KEPT * 5_000
+        return sorted(one.worker for one in ledger.evidence)
 
-    first = sorted(f"w{number}" for number in range(MOST_EVIDENCE))
-    everyone = list(range(3 * MOST_EVIDENCE))
+    first = sorted(f"w{number}" for number in range(MOST_KEPT))
+    everyone = list(range(3 * MOST_KEPT))
     assert seen(everyone) == seen(everyone[::-1]) == first
 
 
 def test_where_something_happened_is_told_in_short_whatever_the_server_calls_it() -> None:
     recorder = Recorder()
     recorder.violate("gap", "why", Origin("Chat", "s" * 1_000_000, "c" * 1_000_000))
-    assert len(json.dumps(recorder.take(1.0)["evidence"])) < 1_000
+    (found,) = recorder.take(1.0).evidence
+    assert len(OCCURRENCE.json(found)) < 1_000

@@ -8,8 +8,9 @@ import pytest
 from loadkit.chat.inputs import START, Opened
 from loadkit.measure.recorder import FRAME_LENGTH
 from loadkit.net.excerpt import LOOKED_AT
-from loadkit.protocol.expectations import EXPECTED, smallest
+from loadkit.protocol.expectations import EXPECTED
 from loadkit.security import redaction
+from loadkit.verdict.example import smallest
 
 from .violated import ASKED, JOINED, NUMBERED, ROWS, Visit, batch, chunk, event, read, told_in
 
@@ -39,7 +40,7 @@ def test_an_event_of_a_batch_has_a_line_of_its_own() -> None:
     """However long the batch is, and though both that show it are in it."""
     many = [event("LANGUAGE_CHANGED", number, language_code="x" * 500) for number in range(2, 200)]
     visit = Visit().do(START, Opened(), batch(event("SESSION_START", 1), *many, many[-2], many[-1]))
-    kept = visit.recorder.take(9.0)["evidence"]
+    kept = visit.recorder.take(9.0).evidence
     for one, place, number in zip(kept, ("[198/201]", "[199/201]"), (198, 199), strict=True):
         first, second = smallest("event_repeated", [one])["frames"]
         assert first.startswith(f"  3.000000 ←{place} ")

@@ -16,7 +16,7 @@ def test_a_session_counts_once_for_each_kind_however_often_it_is_hit() -> None:
     tab = Frames(one)
     for frames, violation in ((one, GAP), (tab, GAP), (one, UNKNOWN), (other, GAP)):
         frames.violated(recorder, violation, NOWHERE)
-    assert recorder.take(2.0)["counts"] == {
+    assert recorder.take(2.0).counts == {
         "violations.sequence_gap": 3,
         "violated.sequence_gap": 2,
         "violations.unknown_type": 1,

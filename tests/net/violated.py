@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder
 from loadkit.net.transcript import Frames
 from loadkit.protocol import Flaw, FlawKind, decode
-from loadkit.protocol.expectations import smallest
+from loadkit.verdict.example import smallest
 
 Step = Any  # a frame, a flaw, an input, or the text that the person says
 SYSTEM, JOIN = "SYSTEM_MESSAGE", "REQUEST_POLY_AGENT_JOIN"
@@ -62,9 +63,10 @@ class Visit:
 
     def shown(self, kind: str, told: Callable[[str], str] = str) -> list[str]:
         """What the report shows of it, with each line as it is `told`."""
-        evidence = self.recorder.take(self.now)["evidence"]
-        for one in evidence:
-            one["frames"] = [*map(told, one["frames"])]
+        evidence = [
+            replace(one, frames=tuple(map(told, one.frames)))
+            for one in self.recorder.take(self.now).evidence
+        ]
         found: list[str] = smallest(kind, evidence)["frames"]
         return found
 

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 from loadkit.report.incidents import told
 from loadkit.report.markdown import document
 from loadkit.report.terminal import render
 from loadkit.soak.incidents import LISTED, Incidents
 from loadkit.stats.distribution import Distribution
 from loadkit.verdict.summary import Summary
-
-NONE_LEFT_OUT = {"negative": 0, "overflow": 0}
 
 
 def incident(**other: Any) -> dict[str, Any]:
@@ -138,7 +137,8 @@ def test_a_summary_with_incidents_survives_its_file(make: Any) -> None:
 def test_what_is_found_has_the_keys_that_are_told(make: Any) -> None:
     """The accumulator and the words agree."""
     incidents, waits = Incidents(), Distribution()
-    waits.add({"counts": [500, 9], "total": 4500, "min": 500, "max": 500} | NONE_LEFT_OUT)
+    for _ in range(9):
+        waits.record_whole(500)
     for at in range(90):
         down = 60 <= at < 70
         live = 10 if down else 100

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 
 from loadkit.figures import Count
+from loadkit.measure.interval import INTERVAL, Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.state import PART
 from loadkit.results import file_lock
 from loadkit.results import journal as module
-from loadkit.results.journal import JOURNAL, RunJournal, hold
+from loadkit.results.journal import JOURNAL, NOTED, RunJournal, hold
 from loadkit.results.line_file import LineFile
 
 HEAD = {"interval": 1.0}
 
 
-def interval(turns: int = 1) -> dict[str, Any]:
+def interval(turns: int = 1) -> Interval:
     recorder = Recorder()
     recorder.count(Count.TURNS_SENT, turns)
     return recorder.take(1.0)
@@ -48,7 +50,8 @@ def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
     report = interval()
     journal.add("w", 7, 1.5, report)
     kind, content = records(tmp_path)[-1]
-    assert (kind, content) == ("interval", {"worker": "w", "seq": 7, "at": 1.5, "of": report})
+    of = INTERVAL.encode(report)
+    assert (kind, content) == ("interval", {"worker": "w", "seq": 7, "at": 1.5, "of": of})
     journal.close()
 
 
@@ -80,10 +83,12 @@ def test_a_new_file_takes_the_place_of_one_that_has_grown(
     began = records(tmp_path)
     assert began[1] == ("known", {"at": began[1][1]["users"], "users": began[1][1]["users"]})
     restored = Ledger()
-    restored.restore([content for kind, content in began if kind == "state"])
     for kind, content in began:
-        if kind == "interval":
-            assert restored.add(content["worker"], content["seq"], content["of"], content["at"])
+        if kind == "state":
+            restored.restore(PART.decode(content))
+        elif kind == "interval":
+            noted = NOTED.decode(content)
+            assert restored.add(noted.worker, noted.seq, noted.of, noted.at)
     assert restored.counts[Count.TURNS_SENT] == 199
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
     journal.close()

@@ -13,8 +13,10 @@ import pytest
 from rich.console import Console
 
 from loadkit.errors import UsageError
+from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.recorder import GAUGES, Recorder
+from loadkit.measure.occurrence import Occurrence
+from loadkit.measure.recorder import Recorder
 from loadkit.report.terminal import render
 from loadkit.results import run_folder
 from loadkit.results.run_folder import (
@@ -109,14 +111,15 @@ def test_the_first_of_each_kind_are_written_with_where_they_happened(
     """Violations and errors each have a file, a JSON object a line."""
     where = {"session": "s", "user_class": "HandoffChat", "worker": "w", "at": "2026-01-01T00:00Z"}
     evidence = [
-        {"of": "errors", "kind": "unanswered", **where},
-        {"of": "violations", "kind": "gap", "frames": ["{}"], **where},
+        Occurrence(of="errors", kind="unanswered", **where),
+        Occurrence(of="violations", kind="gap", frames=("{}",), **where),
     ]
     write(tmp_path, make(), {}, {}, evidence)
     errors, violations = (
         [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
         for name in ("errors", "violations")
     )
+    where |= {"detail": "", "correlation_id": "", "client": ""}
     assert errors == [{"kind": "unanswered", **where}]
     assert violations == [{"kind": "gap", "frames": ["{}"], **where}]
 
@@ -270,7 +273,7 @@ def test_a_disk_that_is_really_full_is_a_usage_error(
     opened = os.open
     monkeypatch.setattr(os, "open", lambda path, *_: opened("/dev/full", os.O_WRONLY))
     with pytest.raises(UsageError, match=r"run\.json, junit\.xml, .*No space left"):
-        write(tmp_path, make(), {}, {}, [{"of": "violations", "kind": "gap", "frames": []}])
+        write(tmp_path, make(), {}, {}, [Occurrence(of="violations", kind="gap")])
     assert list(tmp_path.iterdir()) == []
 
 

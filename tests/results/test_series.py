@@ -15,12 +15,13 @@ from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from loadkit.figures import Count, Ending, Phase
+from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.recorder import GAUGES, Recorder
+from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.results.series import HISTOGRAMS, TIMELINE, Series, columns
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import HIGHEST
+from loadkit.stats.hdr_index import HIGHEST
 
 STARTED = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from loadkit.results.journal import JOURNAL
 from loadkit.results.rebuild import rebuild
 from loadkit.results.status import status
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import number
 
 from .master import Hand, Master
@@ -35,10 +35,10 @@ def lived(folder: Path, seconds: int) -> tuple[Master, list[float]]:
 
 
 def percentile(answers: list[float], share: float) -> float:
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for each in answers:
         tally.record(each)
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found.percentile(int(share * 1000))
 
 

@@ -317,8 +317,8 @@ def by_age(*, old: float, later: float = 1.0, seconds: int = 400) -> tuple[Drift
         now[0] = second + 1.0
         interval = recorder.take(now[0])
         timeline.add("w", interval, float(second), second + 1.0)
-        for number, wire in interval["ages"].items():
-            ages.setdefault(int(number), Distribution()).add(wire)
+        for number, found in interval.ages.items():
+            ages.setdefault(number, Distribution()).merge(found)
     windows.add(*timeline.finish())
     return analyse(windows.steady(), ages), timeline
 

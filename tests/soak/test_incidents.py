@@ -3,6 +3,7 @@
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -11,23 +12,24 @@ import pytest
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, State
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 from loadkit.profile.stages import users_at
 from loadkit.profile.tables import Load
 from loadkit.soak.incident import DISCONNECTED, FORCED
 from loadkit.soak.incidents import CALM, LISTED, Incidents
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 USERS = 100
 Fault = Callable[[int], Mapping[str, Any]]
 
 
 def answers(rng: Random, number: int, slowest: float) -> Distribution:
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for _ in range(number):
         tally.record(rng.uniform(0, slowest))
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found
 
 
@@ -60,7 +62,8 @@ def second(
         worker: Standing(at + length, {State.READY: mine}, mine, None)
         for worker, mine in zip(workers, lives, strict=True)
     }
-    standing[workers[0]].states = {State.READY: lives[0] - away, State.RECONNECTING: away}
+    states = {State.READY: lives[0] - away, State.RECONNECTING: away}
+    standing[workers[0]] = replace(standing[workers[0]], states=states)
     return Row(
         at,
         length,
@@ -315,7 +318,7 @@ class TestSlowAnswers:
         for at in range(600):
             row = second(float(at), rng=source)
             slow = answers(source, int(rng.poisson(3)), 10.0)
-            row.latency["response"].add(slow.to_wire())
+            row.latency["response"].merge(slow)
             incidents.add(row)
         assert incidents.to_dicts() == ()
 
@@ -334,11 +337,11 @@ class TestSlowAnswers:
         rng = np.random.default_rng(int(10 * rate))
         incidents, level = Incidents(), 0.0
         for at in range(2400):
-            tally, found = Tally(), Distribution()
+            tally, found = Histogram(), Distribution()
             level = 0.9 * level + rng.normal(0, 0.09)
             for latency in rng.lognormal(level - 0.5, 0.6, rng.poisson(rate)):
                 tally.record(latency)
-            found.add(tally.to_wire())
+            found.merge(tally)
             row = second(float(at), answered=tally.count)
             row.latency["response"] = found
             incidents.add(row)

@@ -7,15 +7,15 @@ import pytest
 
 from loadkit.soak.recovery_time import SLACK, RecoveryTime, usual_p95
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 
 def answers(values: list[float]) -> Distribution:
     """Of seconds."""
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for value in values:
         tally.record(value)
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found
 
 

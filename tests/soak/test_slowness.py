@@ -6,17 +6,17 @@ import pytest
 
 from loadkit.soak.slowness import CROWDED, Slow, Slowness
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 
 SESSIONS = 20
 BEHIND = 3.0  # nats
 
 
 def answers(seconds: Iterable[float]) -> Distribution:
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for one in seconds:
         tally.record(one)
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found
 
 

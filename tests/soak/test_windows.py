@@ -9,18 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
-from loadkit.measure.timeline import Row, Standing
+from loadkit.measure.state import Standing
+from loadkit.measure.timeline import Row
 from loadkit.soak.windows import Window, Windows, joined
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.stats.sketch import Sketches
 
 
 def distribution(seconds: list[float]) -> Distribution:
-    tally, found = Tally(), Distribution()
+    tally, found = Histogram(), Distribution()
     for value in seconds:
         tally.record(value)
-    found.add(tally.to_wire())
+    found.merge(tally)
     return found
 
 

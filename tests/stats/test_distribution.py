@@ -1,6 +1,5 @@
 """What the master reads of merged tallies, held against sorted lists of everything."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil
@@ -12,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from loadkit.stats.distribution import PERCENTILES, Distribution
-from loadkit.stats.histogram import HIGHEST, Tally, bucket_of
+from loadkit.stats.hdr_index import HIGHEST, bucket_of
+from loadkit.stats.histogram import Histogram
 
 # Every order of magnitude alike: plain integers would nearly all be above a minute.
 microseconds = st.integers(0, 29).flatmap(
@@ -21,17 +21,17 @@ microseconds = st.integers(0, 29).flatmap(
 samples = st.lists(microseconds, min_size=1, max_size=300)
 
 
-def tally_of(values: list[int]) -> Tally:
-    tally = Tally()
+def tally_of(values: list[int]) -> Histogram:
+    tally = Histogram()
     for value in values:
         tally.record_whole(value)
     return tally
 
 
-def distribution_of(*tallies: Tally) -> Distribution:
+def distribution_of(*tallies: Histogram) -> Distribution:
     distribution = Distribution()
     for tally in tallies:
-        distribution.add(json.loads(json.dumps(tally.to_wire())))
+        distribution.merge(tally)
     return distribution
 
 
@@ -193,7 +193,7 @@ def waits(
     still: Sequence[float] = (),
 ) -> Distribution:
     """Waits by how long they lasted, in seconds."""
-    tally = Tally()
+    tally = Histogram()
     for seconds in ended:
         tally.record(seconds)
     for seconds in lost:
@@ -267,7 +267,7 @@ def test_stretches_that_follow_each_other_are_the_whole_put_together(
     ends = (150, 300, 900)
     parts, before = [], 0
     for end in ends:
-        part, begin_open, end_open = Tally(), Counter[int](), Counter[int]()
+        part, begin_open, end_open = Histogram(), Counter[int](), Counter[int]()
         for since, lasts in lives:
             if before < since + lasts <= end:
                 part.record_whole(1000 * lasts)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.hdr_codec import MOST_COUNT, counters
-from loadkit.stats.histogram import HIGHEST
+from loadkit.stats.hdr_codec import counters
+from loadkit.stats.hdr_index import HIGHEST, MOST_COUNT
 
 
 def written(values: list[tuple[int, int]]) -> str:

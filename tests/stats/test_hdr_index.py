@@ -1,7 +1,6 @@
 """Where each bucket lies: without a gap, and there and back."""
 
-from loadkit.stats.hdr_index import index_of, lowest_at
-from loadkit.stats.histogram import HIGHEST
+from loadkit.stats.hdr_index import HIGHEST, index_of, lowest_at
 
 
 def every_bucket() -> list[int]:

@@ -1,14 +1,13 @@
 """What a worker counts, value by value."""
 
-import json
-
 import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import HIGHEST, Tally, bucket_of
+from loadkit.stats.hdr_index import HIGHEST, bucket_of
+from loadkit.stats.histogram import Histogram
 
 # Every order of magnitude alike: plain integers would nearly all be above a minute.
 microseconds = st.integers(0, 29).flatmap(
@@ -17,17 +16,17 @@ microseconds = st.integers(0, 29).flatmap(
 samples = st.lists(microseconds, min_size=1, max_size=300)
 
 
-def tally_of(values: list[int]) -> Tally:
-    tally = Tally()
+def tally_of(values: list[int]) -> Histogram:
+    tally = Histogram()
     for value in values:
         tally.record_whole(value)
     return tally
 
 
-def distribution_of(*tallies: Tally) -> Distribution:
+def distribution_of(*tallies: Histogram) -> Distribution:
     distribution = Distribution()
     for tally in tallies:
-        distribution.add(json.loads(json.dumps(tally.to_wire())))
+        distribution.merge(tally)
     return distribution
 
 
@@ -41,7 +40,7 @@ def test_a_tally_keeps_the_lowest_value_hdr_histogram_counts_as_equal(value: int
 
 def test_what_is_no_sample_is_counted_apart() -> None:
     """A duration below zero or above ten minutes touches no figure but its own counter."""
-    tally = Tally()
+    tally = Histogram()
     for seconds in (-0.001, 600.000001, 0.5):
         tally.record(seconds)
     distribution = distribution_of(tally)
@@ -56,37 +55,30 @@ def test_ten_minutes_sharp_is_a_sample() -> None:
 
 def test_a_duration_is_rounded_to_the_microsecond() -> None:
     """Seconds become whole microseconds, the nearest."""
-    tally = Tally()
+    tally = Histogram()
     tally.record(0.0000016)
     assert dict(tally.counts) == {2: 1}
 
 
-@pytest.mark.parametrize(("tally", "truth"), [(Tally(), False), (tally_of([-1]), True)])
-def test_a_tally_is_true_once_anything_happened(tally: Tally, truth: bool) -> None:
+@pytest.mark.parametrize(("tally", "truth"), [(Histogram(), False), (tally_of([-1]), True)])
+def test_a_tally_is_true_once_anything_happened(tally: Histogram, truth: bool) -> None:
     """A negative duration is no sample and yet has to reach the master."""
     assert bool(tally) is truth
 
 
 def test_a_wait_without_an_end_is_no_sample() -> None:
     """How long it lasted is kept, by what became of it."""
-    tally = Tally()
+    tally = Histogram()
     tally.unfinished(60.0, lost=True)
     tally.unfinished(0.25, lost=False)
     tally.unfinished(0.25, lost=False)
     assert (tally.count, tally.waits, bool(tally)) == (0, 3, True)
-    assert tally.to_wire()["lost"] == [bucket_of(60_000_000), 1]
-    assert tally.to_wire()["open"] == [bucket_of(250_000), 2]
-
-
-def test_a_tally_of_samples_alone_says_nothing_of_waits_without_an_end() -> None:
-    """Most are: not a byte more goes over the wire."""
-    assert tally_of([5]).to_wire().keys() == {
-        *("counts", "total", "min", "max", "negative", "overflow"),
-    }
+    assert tally.lost == {bucket_of(60_000_000): 1}
+    assert tally.open == {bucket_of(250_000): 2}
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 0.0])
 def test_a_wait_is_no_shorter_than_nothing(seconds: float) -> None:
-    tally = Tally()
+    tally = Histogram()
     tally.unfinished(seconds, lost=False)
     assert dict(tally.open) == {0: 1}

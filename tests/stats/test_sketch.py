@@ -8,17 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.figures import Phase
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.stats.sketch import ROOM, Sketch, Sketches
 
 
 def sketch(waits: list[float]) -> Sketch:
     """Of seconds, as a timeline counts them."""
-    tally = Tally()
+    tally = Histogram()
     for wait in waits:
         tally.record(wait)
-    counts = tally.to_wire()["counts"]
-    return Sketch(zip(counts[::2], counts[1::2], strict=True))
+    return Sketch(tally.counts.items())
 
 
 def percentile_of(waits: list[float], per_mille: int) -> float:

@@ -114,7 +114,7 @@ def test_names_that_a_target_made_up_are_counted_as_one() -> None:
     recorder = SwarmRecorder(environment, 0.0, texts_hidden=True)
     for word in (SAID, "other"):
         recorder.count_named("handoffs.client.reason", word)
-    assert recorder.take(1.0)["counts"] == {"handoffs.client.reason.hidden": 2}
+    assert recorder.take(1.0).counts == {"handoffs.client.reason.hidden": 2}
 
 
 @given(st.data())

@@ -84,8 +84,8 @@ def test_what_locust_shows_is_recorded_for_the_summary_too(environment: Environm
     recorder.fail(Failure.UNANSWERED, "why")
     recorder.violate("unexpected_event", "what")
     taken = recorder.take(2.0)
-    assert set(taken["latency"]) == {"response"}
-    assert taken["counts"] == {"errors.unanswered": 1, "violations.unexpected_event": 1}
+    assert set(taken.latency) == {"response"}
+    assert taken.counts == {"errors.unanswered": 1, "violations.unexpected_event": 1}
 
 
 def test_a_watched_class_is_in_locusts_table_as_any_other(environment: Environment) -> None:
@@ -101,7 +101,7 @@ def test_sessions_are_timed_by_the_workers_own_clock(environment: Environment) -
     recorder = SwarmRecorder(environment, measure_from=0.0)
     recorder.session_started()
     taken = recorder.take(time.perf_counter())
-    assert 0 < taken["session_seconds"] <= taken["to"] - taken["from"]
+    assert 0 < taken.session_seconds <= taken.end - taken.start
 
 
 def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(
@@ -158,6 +158,6 @@ def test_responses_of_every_class_are_kept_apart(environment: Environment) -> No
     for name in ("HandoffChat", "IdleChat"):
         for phase in (Phase.RESPONSE, Phase.ECHO):
             recorder.scoped(name).sample(phase, None, 1.0, 1.25)
-    scopes = recorder.take(2.0)["scopes"]
-    assert set(scopes["HandoffChat"]["latency"]) == {"response", "echo"}
-    assert set(scopes["IdleChat"]["latency"]) == {"response"}
+    scopes = recorder.take(2.0).scopes
+    assert set(scopes["HandoffChat"].latency) == {"response", "echo"}
+    assert set(scopes["IdleChat"].latency) == {"response"}

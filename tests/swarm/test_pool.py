@@ -11,12 +11,22 @@ from locust.runners import STATE_INIT, STATE_MISSING, STATE_RUNNING, WorkerNode
 
 from loadkit import __version__
 from loadkit.errors import UsageError
+from loadkit.measure.recorder import Recorder
 from loadkit.profile.profile import Profile, load_profile
+from loadkit.swarm.messages import (
+    VERSION,
+    Ack,
+    Assignment,
+    Finish,
+    Leave,
+    Report,
+    Sorry,
+    WorkerHello,
+    decode,
+    encode,
+)
 from loadkit.swarm.workers import pool
-from loadkit.swarm.workers.assignment import Assignment
-from loadkit.swarm.workers.handshake import WorkerHello
 from loadkit.swarm.workers.pool import WorkerPool
-from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.verdict.run_facts import Absence
 
 
@@ -47,7 +57,7 @@ class Runner:
     def start(self, users: int, spawn_rate: float) -> None:
         self.started.append(users)
 
-    def register_message(self, kind: str, listener: Any) -> None:
+    def register_message(self, kind: str, listener: Any, concurrent: bool = False) -> None:
         self.listeners[kind] = listener
 
     def send_message(self, kind: str, data: Any = None, worker: str | None = None) -> None:
@@ -72,7 +82,8 @@ class Runner:
         self.listeners[kind](environment=None, msg=Message(kind, data, worker))
 
     def says_hello(self, worker: str, version: str = __version__) -> None:
-        self.says(worker, HELLO, WorkerHello(version, ("CompleteChat",)).to_wire())
+        hello = WorkerHello(version, ("CompleteChat",), messages=VERSION)
+        self.says(worker, WorkerHello.KIND, encode(hello))
 
     def quits(self, worker: str) -> None:
         self.handle_message(worker, Message("quit", None, worker))
@@ -80,6 +91,11 @@ class Runner:
     def joins(self, worker: str) -> None:
         self.connects(worker)
         self.says_hello(worker)
+
+    def dealt(self) -> dict[str | None, Assignment]:
+        """The last share that each was given."""
+        told = self.told(Assignment.KIND)
+        return {worker: decode(Assignment, data) for worker, data in told.items()}
 
     def told(self, kind: str) -> dict[str | None, Any]:
         """The last thing of a kind that each was told."""
@@ -115,7 +131,9 @@ class TestWhoConnects:
         runner.says_hello("a")
         assert runner.ready == ["a"]
 
-    @pytest.mark.parametrize("kind", ["heartbeat", "stats", "spawning", "exception", "quit", SORRY])
+    @pytest.mark.parametrize(
+        "kind", ["heartbeat", "stats", "spawning", "exception", "quit", Sorry.KIND]
+    )
     def test_is_not_heard_before_it_has_said_hello(
         self, a_crew: WorkerPool, runner: Runner, kind: str
     ) -> None:
@@ -130,7 +148,7 @@ class TestWhoConnects:
     ) -> None:
         """What is in no shape of ours is of nobody who can take part."""
         runner.connects("a")
-        runner.says("a", HELLO, data)
+        runner.says("a", WorkerHello.KIND, data)
         assert (runner.ready, a_crew.membership.refused) == ([], {})
 
     def test_is_let_in_at_once_the_next_time(self, a_crew: WorkerPool, runner: Runner) -> None:
@@ -145,7 +163,7 @@ class TestWhoConnects:
         runner.connects("a")
         runner.says_hello("a", version="0.0.1")
         assert runner.ready == []
-        assert "a runs loadkit 0.0.1" in runner.told(LEAVE)["a"]["text"]
+        assert "a runs loadkit 0.0.1" in runner.told(Leave.KIND)["a"]["text"]
         assert list(a_crew.membership.refused) == ["a"]
 
     def test_is_sent_away_in_locusts_words_if_it_never_says_hello(
@@ -197,7 +215,10 @@ class TestARun:
         for worker in "ab":
             runner.joins(worker)
         a_crew.begin("run", dealt_out_anew=True)
-        deals = {worker: Assignment.from_wire(data) for worker, data in runner.told(DEAL).items()}
+        deals = {
+            worker: decode(Assignment, data)
+            for worker, data in runner.told(Assignment.KIND).items()
+        }
         assert deals == {"a": Assignment("run", 0, 0, 2), "b": Assignment("run", 0, 1, 2)}
 
     @pytest.mark.parametrize(("anew", "told"), [(True, {"a", "b", "c"}), (False, {"c"})])
@@ -210,7 +231,10 @@ class TestARun:
         runner.said.clear()
         runner.joins("c")
         a_crew.look(4.0)
-        deals = {worker: Assignment.from_wire(data) for worker, data in runner.told(DEAL).items()}
+        deals = {
+            worker: decode(Assignment, data)
+            for worker, data in runner.told(Assignment.KIND).items()
+        }
         assert set(deals) == told
         assert deals["c"] == Assignment("run", 4.0, 2, 3, 4.0 + pool.DEAL_AHEAD, late=True)
 
@@ -221,8 +245,8 @@ class TestARun:
         runner.joins("a")
         object.__setattr__(profile, "mix", {"CompleteChat": 1, "HandoffChat": 1})
         a_crew.begin("run", dealt_out_anew=False)
-        assert "has no user class HandoffChat" in runner.told(LEAVE)["a"]["text"]
-        assert (list(runner.clients), runner.told(DEAL)) == ([], {})
+        assert "has no user class HandoffChat" in runner.told(Leave.KIND)["a"]["text"]
+        assert (list(runner.clients), runner.told(Assignment.KIND)) == ([], {})
 
     def test_goes_on_without_a_worker_that_gives_up_by_itself(
         self, a_crew: WorkerPool, runner: Runner
@@ -231,7 +255,7 @@ class TestARun:
         runner.joins("a")
         runner.joins("b")
         a_crew.begin("run", dealt_out_anew=False)
-        runner.says("a", SORRY, {"text": "a cannot take part: no token"})
+        runner.says("a", Sorry.KIND, {"text": "a cannot take part: no token"})
         a_crew.look(1.0)
         assert a_crew.membership.present == ["b"]
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
@@ -282,7 +306,7 @@ class TestARun:
         runner.clients["b"].state = STATE_MISSING
         a_crew.has_finished("a")
         a_crew.drain(60.0)  # returns at once
-        assert runner.told(FINISH) == {None: {"run": "run", "at_once": False, "drain": 0.0}}
+        assert runner.told(Finish.KIND) == {None: {"run": "run", "at_once": False, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["b"]
 
     def test_in_a_hurry_waits_for_nobodys_sessions(
@@ -297,12 +321,12 @@ class TestARun:
         a_crew.hurry(0.0)
         draining.join(5)
         assert draining.dead
-        assert runner.told(FINISH) == {None: {"run": "run", "at_once": True, "drain": 0.0}}
+        assert runner.told(Finish.KIND) == {None: {"run": "run", "at_once": True, "drain": 0.0}}
         assert [loss.worker for loss in a_crew.losses(9.0)] == ["a"]
 
     def test_acknowledges_each_report(self, a_crew: WorkerPool, runner: Runner) -> None:
-        a_crew.acknowledge(Message("x", {"run": "run", "seq": 3, "interval": {}}, "a"))
-        assert runner.told(ACK) == {"a": {"run": "run", "seq": 3}}
+        a_crew.acknowledge("a", Report("run", 3, Recorder().take(1.0)))
+        assert runner.told(Ack.KIND) == {"a": {"run": "run", "seq": 3}}
 
 
 class TestARunWithoutWorkers:
@@ -334,7 +358,7 @@ class TestARunWithoutWorkers:
     ) -> None:
         runner.joins("a")
         a_crew.begin("run", dealt_out_anew=False)
-        runner.says("a", SORRY, {"text": "a cannot take part: no token"})
+        runner.says("a", Sorry.KIND, {"text": "a cannot take part: no token"})
         a_crew.look(1.0)
         assert a_crew.membership.absence == Absence(0.0)
 

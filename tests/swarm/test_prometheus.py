@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from itertools import pairwise
-from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +15,7 @@ from loadkit.figures import Ending, Phase, Wait
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.protocol.decode import FlawKind
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.swarm.web.prometheus import BOUNDS, Live, LiveFigures
 
 SECRET = "eyJhbGciOi.a-token-that-nobody-may-see"
@@ -49,12 +48,12 @@ def ledger(*recorders: Recorder) -> Ledger:
     return ledger
 
 
-def gauge(*values: float) -> dict[str, Any]:
+def gauge(*values: float) -> Histogram:
     """An interval's figure as it comes from a worker."""
-    tally = Tally()
+    tally = Histogram()
     for one in values:
         tally.record_whole(round(one * 1000))
-    return tally.to_wire()
+    return tally
 
 
 @settings(max_examples=50, deadline=None)

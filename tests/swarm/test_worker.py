@@ -58,7 +58,7 @@ def test_the_pause_before_the_next_session(
     worker: Worker, finish: Finish, failures: int, seconds: float
 ) -> None:
     assert pause(worker, finish, failures) == pytest.approx(seconds, abs=0.01)
-    counts = worker.recorder.take(0.0)["counts"]
+    counts = worker.recorder.take(0.0).counts
     assert counts.get(Count.SESSIONS_RENEWED, 0) == (1 if finish.renew else 0)
 
 

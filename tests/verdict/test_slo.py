@@ -17,17 +17,17 @@ from loadkit.measure.scope import Scope
 from loadkit.profile.metrics import RATIOS, MetricError
 from loadkit.soak.drift import Drift, DriftFigure
 from loadkit.stats.distribution import Distribution
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.verdict.slo import SloLine, judge
 
 
 def distribution(milliseconds: Iterable[float]) -> Distribution:
     """The samples as the master holds them."""
-    tally = Tally()
+    tally = Histogram()
     for value in milliseconds:
         tally.record(value / 1000)
     merged = Distribution()
-    merged.add(tally.to_wire())
+    merged.merge(tally)
     return merged
 
 
@@ -54,7 +54,7 @@ def hanging(
     answered_ms: list[float], open_ms: list[float], lost_ms: list[float] | None = None
 ) -> Ledger:
     """A ledger of responses of which some never came."""
-    made, tally = ledger(), Tally()
+    made, tally = ledger(), Histogram()
     for value in answered_ms:
         tally.record(value / 1000)
     for value in open_ms:
@@ -62,7 +62,7 @@ def hanging(
     for value in lost_ms or []:
         tally.unfinished(value / 1000, lost=True)
     made.latency["response"] = Distribution()
-    made.latency["response"].add(tally.to_wire())
+    made.latency["response"].merge(tally)
     return made
 
 

@@ -36,7 +36,7 @@ from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.protocol.decode import FlawKind
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.swarm.web.server import Handler, Paced
 
 __all__ = ["BOUNDS", "Live", "LiveFigures", "serve_metrics"]
@@ -70,7 +70,7 @@ class Live:
         users_asked: how many users the profile asks for now.
         users: how many there are.
         workers: how many workers are in each of Locust's states.
-        generator: by worker, the latest figures of `Recorder.take`'s `"generator"`.
+        generator: by worker, what it said of itself last.
     """
 
     ledger: Ledger
@@ -79,7 +79,7 @@ class Live:
     users_asked: float = 0
     users: int = 0
     workers: Mapping[str, int] = field(default_factory=dict)
-    generator: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    generator: Mapping[str, Mapping[str, Histogram]] = field(default_factory=dict)
 
 
 def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1") -> WSGIServer:
@@ -298,29 +298,27 @@ def _generator(live: Live) -> Iterator[Metric]:
     yield GaugeMetricFamily("loadkit_master_resident_memory_bytes", text, memory)
 
 
-def _means(latest: Mapping[str, Mapping[str, Any]], figure: str) -> Iterator[float]:
+def _means(latest: Mapping[str, Mapping[str, Histogram]], figure: str) -> Iterator[float]:
     """Yield the mean of a figure in each worker's latest interval, in the unit shown."""
     for figures in latest.values():
-        wire = figures.get(figure)
-        samples = sum(wire["counts"][1::2]) if wire else 0
-        if wire and samples:
-            yield wire["total"] / samples / 1000
+        if figure in figures and (mean := figures[figure].mean) is not None:
+            yield mean
 
 
-def _histogram(tally: Tally) -> tuple[list[tuple[str, float]], float]:
+def _histogram(found: Histogram) -> tuple[list[tuple[str, float]], float]:
     """Return the cumulative buckets and the sum in seconds of microseconds.
 
     A sample on the border counts below it, with all that three digits cannot tell from it.
     """
     within = Counter[int]()
-    for lowest, count in tally.counts.items():
+    for lowest, count in found.counts.items():
         within[bisect_left(_MICROSECONDS, lowest)] += count
     buckets: list[tuple[str, float]] = []
     below = 0
     for index, bound in enumerate(BOUNDS):
         below += within[index]
         buckets.append((str(bound), below))
-    return [*buckets, ("+Inf", below)], tally.total / 1e6
+    return [*buckets, ("+Inf", below)], found.total / 1e6
 
 
 def _closed(found: Mapping[str, int], kinds: frozenset[str]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.report.latency import NOTABLE
-from loadkit.stats.histogram import Tally
+from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import FROM_DUE
 from loadkit.swarm.worker.hidden_texts import (
     detail_without_words,
@@ -80,15 +80,15 @@ class SwarmRecorder(Recorder):
         Locust's own `log` costs more than all else that is done about a sample.
         """
         super()._close()
-        for phase, tally in self._latency.items():
-            if tally.count and phase is not Phase.RESPONSE:
+        for phase, found in self._latency.items():
+            if found.count and phase is not Phase.RESPONSE:
                 row = self._stats.get(phase.value, METHOD)
-                row.extend(_entry(self._stats, phase.value, tally))
+                row.extend(_entry(self._stats, phase.value, found))
             due = self._from_schedule[phase]
             if due.count:
-                self._show_from_due(phase, tally, due)
+                self._show_from_due(phase, found, due)
 
-    def _show_from_due(self, phase: Phase, sent: Tally, due: Tally) -> None:
+    def _show_from_due(self, phase: Phase, sent: Histogram, due: Histogram) -> None:
         """A row of what counts from the schedule, once the means differ by over 5 %."""
         name, known = f"{phase} {FROM_DUE}", self._from_due[phase]
         entry = _entry(self._stats, name, due)
@@ -161,15 +161,15 @@ class _FromDue:
     shown: bool = False
 
 
-def _entry(stats: Any, name: str, tally: Tally) -> Any:
-    """A tally as Locust would have logged it now."""
+def _entry(stats: Any, name: str, found: Histogram) -> Any:
+    """A histogram as Locust would have logged it now."""
     entry: Any = StatsEntry(stats, name, METHOD)
     now = time.time()
-    entry.num_requests = tally.count
-    entry.num_reqs_per_sec[int(now)] = tally.count
+    entry.num_requests = found.count
+    entry.num_reqs_per_sec[int(now)] = found.count
     entry.last_request_timestamp = now
-    entry.total_response_time = tally.total / 1000
-    entry.min_response_time, entry.max_response_time = tally.min / 1000, tally.max / 1000
-    for microseconds, count in tally.counts.items():
+    entry.total_response_time = found.total / 1000
+    entry.min_response_time, entry.max_response_time = found.min / 1000, found.max / 1000
+    for microseconds, count in found.counts.items():
         entry.response_times[bucket_response_time(microseconds / 1000)] += count
     return entry

@@ -18,6 +18,7 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, State
 from loadkit.fleet import Fleet
 from loadkit.machine.resources import ran_out
+from loadkit.measure.interval import Interval
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
 from loadkit.net.interfaces import SessionPlan, SocketFault
@@ -29,12 +30,12 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.scenario import SessionKind
 from loadkit.security.credentials import Credentials
 from loadkit.stats.random_streams import person_rng
+from loadkit.swarm.messages import Assignment
 from loadkit.swarm.worker.arrival_gate import ArrivalGate
 from loadkit.swarm.worker.blame import LONGEST_PAUSE, Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
 from loadkit.swarm.worker.locust_recorder import SwarmRecorder
 from loadkit.swarm.worker.self_probes import Probes
-from loadkit.swarm.workers.assignment import Assignment
 
 __all__ = ["Worker"]
 
@@ -54,14 +55,14 @@ ENDED_EVERY: Final = 0.01  # seconds from one lot of them to the next
 GOODBYES: Final = 2.5  # seconds until the last closing handshake is over: two each at most
 GOLDEN: Final = 0.6180339887498949
 
-Deliver = Callable[[dict[str, Any]], None]
+Deliver = Callable[[Interval], None]
 
 
 class Worker:
     """One process' part of a run: its users' sessions, its recorder, its reports.
 
     Args:
-        deliver: takes each interval, as `Recorder.take` gives it, to the master.
+        deliver: takes each interval to the master.
         tell: told of the first exception of each kind in the user's own code.
         fault: told when this tool itself is at fault; the run must stop.
 
@@ -108,7 +109,7 @@ class Worker:
         if not self.ready.is_set():
             self._begin(deal, name)
         if self._gate is not None:
-            self._gate.deal(deal.index, deal.workers, deal.since_s, deal.load_stages())
+            self._gate.deal(deal.index, deal.workers, deal.since_s, deal.stages)
 
     def _begin(self, deal: Assignment, name: int) -> None:
         profile = self.profile

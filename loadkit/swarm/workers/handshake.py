@@ -1,39 +1,12 @@
 """Whether a worker may take part in a run: it must do just what the master believes it does."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 from loadkit.profile.profile import Profile
+from loadkit.swarm.messages import VERSION, WorkerHello
 
-__all__ = ["WorkerHello", "objection"]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerHello:
-    """How a worker introduces itself.
-
-    Attributes:
-        version: of this tool.
-        classes: its user classes.
-        profile: the outline of the profile that it was itself started with, as JSON; None where it
-            was not, and takes what it gets.
-    """
-
-    version: str
-    classes: tuple[str, ...]
-    profile: str | None = None
-
-    def to_wire(self) -> dict[str, Any]:
-        """Return it as plain types."""
-        return asdict(self)
-
-    @classmethod
-    def from_wire(cls, data: Mapping[str, Any]) -> Self:
-        """Undo `to_wire`; another version may say more, or less."""
-        classes = tuple(data.get("classes", ()))
-        return cls(data.get("version", "of long ago"), classes, data.get("profile"))
+__all__ = ["objection"]
 
 
 def objection(worker: str, hello: WorkerHello | None, version: str, asked: Profile) -> str | None:
@@ -56,6 +29,11 @@ def objection(worker: str, hello: WorkerHello | None, version: str, asked: Profi
         return (
             f"{worker} runs loadkit {hello.version}, the master {version}: "
             "install the same version on both"
+        )
+    if hello.messages != VERSION:
+        return (
+            f"{worker} speaks version {hello.messages} of the messages between workers and master, "
+            f"the master version {VERSION}: install the same loadkit on both"
         )
     if hello.profile is not None and (difference := _other_profile(hello.profile, asked)):
         return (

@@ -16,10 +16,19 @@ from loadkit import __version__
 from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Stage
-from loadkit.swarm.workers.assignment import Assignment
-from loadkit.swarm.workers.handshake import WorkerHello, objection
+from loadkit.swarm.messages import (
+    Ack,
+    Assignment,
+    Finish,
+    Leave,
+    Report,
+    Sorry,
+    WorkerHello,
+    listen,
+    send,
+)
+from loadkit.swarm.workers.handshake import objection
 from loadkit.swarm.workers.membership import Membership
-from loadkit.swarm.workers.report_sender import ACK, DEAL, FINISH, HELLO, LEAVE, SORRY
 from loadkit.verdict.run_facts import Absence, Loss
 
 __all__ = ["WorkerPool"]
@@ -29,7 +38,7 @@ logger = logging.getLogger(__name__)
 DEAL_AHEAD: Final = 0.5  # seconds that the word of a new deal gets to reach every worker
 HELLO_WITHIN: Final = 5.0  # seconds from its connection in which a worker must say what it runs
 SILENT: Final = 2.5  # seconds without a report; a worker that is silent is taken to do nothing
-BEFORE_HELLO: Final = frozenset({HELLO, "locustfile"})
+BEFORE_HELLO: Final = frozenset({WorkerHello.KIND, "locustfile"})
 """What is heard of somebody who has not said hello; the second is Locust's, for `-f -`."""
 ALL_AT_ONCE: Final = 100.0  # users a second, of a spawn rate that plays no part
 NEVER_FORGOTTEN: Final = -30  # heartbeats; see `_hold_on_to`
@@ -56,8 +65,8 @@ class WorkerPool:
         self._handed_over = Event()
         self._take = runner.handle_message
         runner.handle_message = self._receive  # type: ignore[method-assign, assignment]
-        runner.register_message(HELLO, self._on_hello)
-        runner.register_message(SORRY, self._on_sorry)
+        listen(runner, WorkerHello, self._on_hello)
+        listen(runner, Sorry, lambda worker, sorry: self._refuse(worker, sorry.text))
         self.begin("", dealt_out_anew=False)
 
     def begin(self, run: str, *, dealt_out_anew: bool) -> None:
@@ -69,7 +78,7 @@ class WorkerPool:
                 model). In the closed one Locust moves users instead.
         """
         self._run, self._anew = run, dealt_out_anew
-        self._stages: list[dict[str, Any]] | None = None
+        self._stages: tuple[Stage, ...] | None = None
         self.membership = Membership()
         self._finished: set[str] = set()
         self._until = inf
@@ -103,7 +112,7 @@ class WorkerPool:
             stages: all of them; they are what they were up to `since`.
             now, since: seconds of the run.
         """
-        self._stages = [stage.model_dump() for stage in stages]
+        self._stages = tuple(stages)
         here = self.membership.present
         for index, worker in enumerate(here):
             self._deal(worker, index, len(here), now, since)
@@ -121,10 +130,9 @@ class WorkerPool:
         self._finished.add(worker)
         self._handed_over.set()
 
-    def acknowledge(self, msg: Any) -> None:
+    def acknowledge(self, worker: str, report: Report) -> None:
         """Tell a worker that its report is here."""
-        data = {"run": msg.data["run"], "seq": msg.data["seq"]}
-        self._runner.send_message(ACK, data, msg.node_id)
+        send(self._runner, Ack(report.run, report.seq), worker)
 
     def drain(self, limit: float, patience: float = 0.0) -> None:
         """Have every worker stop its users and hand over the rest.
@@ -134,7 +142,7 @@ class WorkerPool:
             patience: seconds that users may still wait for what they are owed.
         """
         self._until = perf_counter() + limit + patience
-        self._runner.send_message(FINISH, {"run": self._run, "at_once": False, "drain": patience})
+        send(self._runner, Finish(self._run, at_once=False, drain=patience))
         while perf_counter() < self._until and any(
             client.id in self.membership.present
             and client.id not in self._finished
@@ -147,7 +155,7 @@ class WorkerPool:
     def hurry(self, limit: float) -> None:
         """Have sessions cut off that a stop would wait for; from now on wait `limit` s at most."""
         self._until = min(self._until, perf_counter() + limit)
-        self._runner.send_message(FINISH, {"run": self._run, "at_once": True, "drain": 0.0})
+        send(self._runner, Finish(self._run, at_once=True, drain=0.0))
 
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""
@@ -176,7 +184,7 @@ class WorkerPool:
 
     def _deal(self, worker: str, index: int, workers: int, now: float, since: float) -> None:
         deal = Assignment(self._run, now, index, workers, since, late=now > 0, stages=self._stages)
-        self._runner.send_message(DEAL, deal.to_wire(), worker)
+        send(self._runner, deal, worker)
 
     @staticmethod
     def _hold_on_to(clients: Sequence[Any]) -> None:
@@ -206,11 +214,8 @@ class WorkerPool:
                 self._take(worker, msg)
         # What else comes is of nobody who takes part.
 
-    def _on_hello(self, environment: Any, msg: Any) -> None:
-        worker = msg.node_id
-        if not isinstance(msg.data, dict):
-            return  # of no version of ours
-        self._hellos[worker] = WorkerHello.from_wire(msg.data)
+    def _on_hello(self, worker: str, hello: WorkerHello) -> None:
+        self._hellos[worker] = hello
         _, ready = self._waiting.pop(worker, (0.0, None))
         if self._check(worker) and ready is not None:
             self._take(worker, ready)
@@ -226,13 +231,10 @@ class WorkerPool:
             return True
         self._refuse(worker, why)
         if hello is not None:
-            self._runner.send_message(LEAVE, {"text": why}, worker)
+            send(self._runner, Leave(why), worker)
         else:  # it does not know our words, but Locust's
             self._runner.server.send_to_client(Message("quit", None, worker))
         return False
-
-    def _on_sorry(self, environment: Any, msg: Any) -> None:
-        self._refuse(msg.node_id, msg.data["text"])
 
     def _refuse(self, worker: str, why: str) -> None:
         logger.error("%s", why)

@@ -7,43 +7,31 @@ and waits for the acknowledgements, and the master waits for every worker (`RunC
 
 import logging
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import gevent
 from gevent.event import Event
 from locust.exception import RPCError
 from locust.runners import WorkerRunner
 
-from loadkit.swarm.workers.handshake import WorkerHello
+from loadkit.measure.interval import Interval
+from loadkit.swarm.messages import (
+    Ack,
+    Fault,
+    Last,
+    Message,
+    OwnCode,
+    Report,
+    Sorry,
+    WorkerHello,
+    listen,
+    prepare,
+    send,
+)
 
-__all__ = [
-    "ACK",
-    "DEAL",
-    "FAULT",
-    "FINISH",
-    "HELLO",
-    "INTERVAL",
-    "LAST",
-    "LEAVE",
-    "OWN_CODE",
-    "PROFILE",
-    "SORRY",
-    "ReportSender",
-]
+__all__ = ["ReportSender"]
 
 logger = logging.getLogger(__name__)
-
-HELLO: Final = "loadkit.hello"  # worker → master: a `WorkerHello`, as it connects
-LEAVE: Final = "loadkit.leave"  # master → worker: {"text"}: you cannot take part, this is why
-SORRY: Final = "loadkit.sorry"  # worker → master: {"text"}: I cannot take part, this is why
-PROFILE: Final = "loadkit.profile"  # master → worker: {"run", "profile"}, once, as it may be long
-DEAL: Final = "loadkit.deal"  # master → worker: a `Deal`
-INTERVAL: Final = "loadkit.interval"  # worker → master: {"run", "seq", "interval"}
-LAST: Final = "loadkit.last"  # worker → master: {"run", "seq"}: there is no higher number
-ACK: Final = "loadkit.ack"  # master → worker: {"run", "seq"}
-FINISH: Final = "loadkit.finish"  # master → workers: stop the users, hand over the rest
-FAULT: Final = "loadkit.fault"  # worker → master: {"run", "text", "trace"}: we are at fault, stop
-OWN_CODE: Final = "loadkit.own_code"  # worker → master: the same: the user's own code is at fault
 
 AGAIN_AFTER: Final = 3  # newer intervals before one without an acknowledgement is sent again
 PATIENCE: Final = 10.0  # seconds for the last acknowledgements
@@ -56,32 +44,33 @@ class ReportSender:
         self._runner = runner
         self._run = ""
         self._seq = 0
-        self._open: dict[int, dict[str, Any]] = {}
+        self._open: dict[int, Report] = {}
         self._settled = Event()
         self._abandoned = False
         self._receiver: object = None  # the greenlet that takes the master's messages
-        runner.register_message(ACK, self._acknowledged)
+        prepare(Report)
+        listen(runner, Ack, self._acknowledged)
 
     def hello(self, hello: WorkerHello) -> None:
         """Say who this is."""
-        self._runner.send_message(HELLO, hello.to_wire())
+        send(self._runner, hello)
 
     def sorry(self, text: str) -> None:
         """Say why this worker cannot take part."""
-        self._runner.send_message(SORRY, {"text": text})
+        send(self._runner, Sorry(text))
 
     def begin(self, run: str) -> None:
         """A new run: numbers start again."""
         self._run, self._seq = run, 0
         self._open.clear()
 
-    def deliver(self, interval: dict[str, Any]) -> None:
+    def deliver(self, interval: Interval) -> None:
         """Send an interval, and again what was not acknowledged for a while."""
         self._seq += 1
-        self._open[self._seq] = interval
+        self._open[self._seq] = Report(self._run, self._seq, interval)
         for seq, waiting in self._open.items():
             if seq == self._seq or self._seq - seq > AGAIN_AFTER:
-                self._send(INTERVAL, seq=seq, interval=waiting)
+                self._send(waiting)
 
     def abandon(self) -> None:
         """The master is gone: there is nobody to wait for."""
@@ -90,33 +79,33 @@ class ReportSender:
 
     def settle(self) -> None:
         """Say which interval was the last; wait until the master has them all."""
-        self._send(LAST, seq=self._seq)
+        self._send(Last(self._run, self._seq))
         if gevent.getcurrent() is self._receiver:
             return  # the master has said "quit", and what it says next would never be read
         until = perf_counter() + PATIENCE
         while self._open and not self._abandoned and perf_counter() < until:
             self._settled.clear()
             if not self._settled.wait(1.0):
-                for seq, waiting in self._open.items():
-                    self._send(INTERVAL, seq=seq, interval=waiting)
+                for waiting in self._open.values():
+                    self._send(waiting)
 
     def fault(self, text: str, trace: str) -> None:
         """Tell the master that this tool itself failed."""
-        self._send(FAULT, text=text, trace=trace)
+        self._send(Fault(self._run, text, trace))
 
     def own_code(self, text: str, trace: str) -> None:
         """Tell the master that the user's own code failed, in a way that is new."""
-        self._send(OWN_CODE, text=text, trace=trace)
+        self._send(OwnCode(self._run, text, trace))
 
-    def _send(self, kind: str, **data: Any) -> None:
+    def _send(self, message: Message) -> None:
         try:
-            self._runner.send_message(kind, {"run": self._run, **data})
+            send(self._runner, message)
         except RPCError as error:
             # Whoever sends must live on: what got no acknowledgement is sent again.
             logger.warning("the master cannot be reached: %s", error)
 
-    def _acknowledged(self, environment: Any, msg: Any) -> None:
+    def _acknowledged(self, _: str, ack: Ack) -> None:
         self._receiver = gevent.getcurrent()
-        if msg.data["run"] == self._run:
-            self._open.pop(msg.data["seq"], None)
+        if ack.run == self._run:
+            self._open.pop(ack.seq, None)
             self._settled.set()

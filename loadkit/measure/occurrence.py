@@ -1,0 +1,65 @@
+"""Errors and violations that are kept with where and when they happened: the first of each kind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from loadkit.codec import OPTIONAL, Codec, Line, Name
+
+__all__ = ["MOST_KEPT", "OCCURRENCE", "Occurrence", "Occurrences"]
+
+MOST_KEPT: Final = 30
+"""Of each kind of error or violation, of all workers together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """One error or violation.
+
+    Attributes:
+        of: what it is.
+        kind: of error, or of violation.
+        at: the wall clock's time, to the millisecond; empty where that is not known.
+        detail: in words, without secrets.
+        user_class, session, correlation_id, client: see `loadkit.figures.Origin`.
+        frames: those that led to a violation, without secrets.
+        worker: who saw it; empty before the master knows it.
+    """
+
+    of: Literal["errors", "violations"]
+    kind: Name
+    at: Annotated[Name, OPTIONAL] = ""
+    detail: Line = ""
+    user_class: Name = ""
+    session: Line = ""
+    correlation_id: Line = ""
+    client: Name = ""
+    frames: Annotated[tuple[Line, ...], Field(max_length=1_000), OPTIONAL] = ()
+    worker: Annotated[Name, OPTIONAL] = ""
+
+
+OCCURRENCE: Final = Codec[Occurrence](Occurrence)
+
+
+class Occurrences:
+    """Some of each kind, whatever the order in which they come: the earliest ones."""
+
+    def __init__(self) -> None:
+        self._found: list[Occurrence] = []
+
+    def __iter__(self) -> Iterator[Occurrence]:
+        return iter(self._found)
+
+    def add(self, found: Occurrence) -> None:
+        """Keep one, unless there are enough earlier ones of its kind."""
+        same = [one for one in self._found if (one.of, one.kind) == (found.of, found.kind)]
+        self._found.append(found)
+        if len(same) >= MOST_KEPT:
+            self._found.remove(max([*same, found], key=_order))
+
+
+def _order(found: Occurrence) -> tuple[str, ...]:
+    """By time and not by arrival: the order of reports must not matter."""
+    return found.at, found.worker, found.session, found.detail
