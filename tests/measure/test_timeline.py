@@ -1,11 +1,8 @@
 """The run cut into rows, held against the ledger's sums over the whole run."""
 
-import gc
 import random
-import sys
 from collections import Counter
 from dataclasses import replace
-from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.stats.distribution import Distribution
+from tests.sizes import size_of
 
 
 class Clocked:
@@ -313,18 +311,6 @@ def test_a_row_knows_the_load_that_was_asked_for_in_its_middle() -> None:
     timeline = Timeline(2.0, asked=lambda second: {"users": 10 * second})
     timeline.add("a", seconds_of(1)[0], 2.5, 3.5)
     assert [row.asked for row in timeline.finish()] == [{"users": 10.0}, {"users": 30.0}]
-
-
-def size_of(what: object) -> int:
-    """The bytes of everything that hangs on an object."""
-    seen: dict[int, object] = {}
-    waiting = [what]
-    while waiting:
-        one = waiting.pop()
-        if id(one) not in seen and not isinstance(one, type | ModuleType | FunctionType):
-            seen[id(one)] = one
-            waiting += gc.get_referents(one)
-    return sum(map(sys.getsizeof, seen.values()))
 
 
 def test_memory_does_not_grow_with_the_run() -> None:

@@ -14,6 +14,7 @@ from loadkit.stats.dense_histogram import DenseHistogram
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_index import HIGHEST
 from loadkit.stats.histogram import Histogram
+from tests.stats.samples import every_bucket
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,13 +27,6 @@ def lowest_of(value: int) -> int:
     tally.record_whole(value)
     (lowest,) = tally.counts
     return lowest
-
-
-def every_bucket() -> list[int]:
-    found = [0]
-    while (following := found[-1] + (1 << max(0, found[-1].bit_length() - 11))) <= HIGHEST:
-        found.append(following)
-    return found
 
 
 @given(st.lists(values, max_size=80), st.lists(values, max_size=80))

@@ -13,26 +13,7 @@ from scipy.stats import binom
 from loadkit.stats.distribution import PERCENTILES, Distribution
 from loadkit.stats.hdr_index import HIGHEST, bucket_of
 from loadkit.stats.histogram import Histogram
-
-# Every order of magnitude alike: plain integers would nearly all be above a minute.
-microseconds = st.integers(0, 29).flatmap(
-    lambda bits: st.integers(0, min(HIGHEST, 2 ** (bits + 1) - 1))
-)
-samples = st.lists(microseconds, min_size=1, max_size=300)
-
-
-def tally_of(values: list[int]) -> Histogram:
-    tally = Histogram()
-    for value in values:
-        tally.record_whole(value)
-    return tally
-
-
-def distribution_of(*tallies: Histogram) -> Distribution:
-    distribution = Distribution()
-    for tally in tallies:
-        distribution.merge(tally)
-    return distribution
+from tests.stats.samples import distribution_of, microseconds, samples, tally_of
 
 
 @settings(deadline=None)  # a busy machine is no fault

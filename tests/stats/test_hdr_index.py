@@ -1,13 +1,7 @@
 """Where each bucket lies: without a gap, and there and back."""
 
-from loadkit.stats.hdr_index import HIGHEST, index_of, lowest_at
-
-
-def every_bucket() -> list[int]:
-    found = [0]
-    while (following := found[-1] + (1 << max(0, found[-1].bit_length() - 11))) <= HIGHEST:
-        found.append(following)
-    return found
+from loadkit.stats.hdr_index import index_of, lowest_at
+from tests.stats.samples import every_bucket
 
 
 def test_places_are_numbered_without_a_gap() -> None:

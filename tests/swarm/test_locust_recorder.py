@@ -10,8 +10,7 @@ from locust.stats import setup_distributed_stats_event_listeners
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 from loadkit.swarm.worker.locust_recorder import METHOD, SwarmRecorder
-
-from .sizes import size_of
+from tests.sizes import size_of
 
 
 @pytest.fixture

@@ -25,8 +25,7 @@ from loadkit.swarm.locust_internals.memory import (
     forget_copies,
     trim_heap,
 )
-
-from .sizes import size_of
+from tests.sizes import size_of
 
 HOUR = 3_600
 ROWS = ("response", "echo", "heartbeat")
