@@ -24,7 +24,7 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.policy import Policy
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure
 from loadkit.protocol import Event, EventType, Flaw, FlawKind, decode
 
@@ -99,7 +99,7 @@ class Story:
                     (event,) = decode(frame)  # a truth of a kind: what we write can be read
                     if isinstance(event, Event) and event.type is EventType.USER_MESSAGE:
                         self.said.append(event.local_id or "")
-        assert self.over == (self.session.talk is Talk.OVER)
+        assert self.over == (self.session.state is ChatState.OVER)
         sums = self.sums
         rest = sums["turns.sent"] - sums["turns.answered"] - sums["turns.lost"]
         assert rest == sums["turns.open"] + len(self.session.open_turns()), "the sums are off"
@@ -110,9 +110,9 @@ class Story:
         """One thing that may happen now."""
         dice, session = self.dice, self.session
         self.now += dice.of(STEPS)
-        what, link = dice.roll() % 16, session.connection.link
-        is_open = link in (Link.REPLAYING, Link.LIVE)
-        if link is Link.CONNECTING and what < 12:
+        what, link = dice.roll() % 16, session.connection.state
+        is_open = link in (SocketState.REPLAYING, SocketState.LIVE)
+        if link is SocketState.CONNECTING and what < 12:
             kind = dice.of((Failure.CONNECT_REFUSED, Failure.TOKEN_EXPIRED))
             refused = Refused(kind, "", dice.of((None, 401, 404, 429, 503)), dice.of((None, 5.0)))
             self.happen(Opened() if what < 9 else refused)
@@ -127,7 +127,9 @@ class Story:
             self.happen(Closed(dice.of(CODES)))
         elif what == 11 and session.breakable:
             self.happen(FORCED)
-        elif what == 12 and self.greeted and dice.roll() < 20 and session.talk is not Talk.OVER:
+        elif (
+            what == 12 and self.greeted and dice.roll() < 20 and session.state is not ChatState.OVER
+        ):
             self.happen(VANISHED)
         elif what == 13 and is_open:
             self.happen(Flaw(dice.of(list(FlawKind)), "odd"))

@@ -1,7 +1,7 @@
 """The socket's half of a session: open, replay, live, lost, again.
 
 It dies and comes back while the conversation (`loadkit.chat.conversation`) lives on. The table
-`LINKS` at the end says what moves it where; what has no row makes no sense there.
+`SOCKET_ROWS` at the end says what moves it where; what has no row makes no sense there.
 """
 
 from collections.abc import Callable
@@ -36,12 +36,12 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.policy import Policy
 from loadkit.chat.reconnect import UNKNOWN, AfterLoss, Attempts, on_close, on_refusal
-from loadkit.chat.states import NEVER, Link
+from loadkit.chat.states import NEVER, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
 
-__all__ = ["LINKS", "ClientSocket"]
+__all__ = ["SOCKET_ROWS", "ClientSocket"]
 
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
@@ -62,7 +62,7 @@ class ClientSocket:
     """The socket machine. Stamps are seconds on the monotonic clock.
 
     Attributes:
-        link: where the socket stands.
+        state: where the socket stands.
         deadline: when `ELAPSED` has something to do there.
         journal: what came over it; `journal.known` makes the next socket a resume.
         attempts: connects in a row that did not lead to a complete history.
@@ -79,7 +79,6 @@ class ClientSocket:
         "heard_at",
         "heartbeat",
         "journal",
-        "link",
         "lost_at",
         "opened_at",
         "policy",
@@ -87,6 +86,7 @@ class ClientSocket:
         "replayed_at",
         "rng",
         "stale_at",
+        "state",
     )
 
     def __init__(self, policy: Policy, rng: Random, *, age: float = 0.0) -> None:
@@ -98,11 +98,11 @@ class ClientSocket:
         self.lost_at: float | None = None
         self.opened_at = self.heard_at = 0.0
         self.replayed_at: float | None = None  # when the last batch of the history came
-        self._enter(Link.GONE)
+        self._enter(SocketState.GONE)
 
-    def _enter(self, link: Link, until: float = NEVER) -> None:
-        """Stand at `link` until then. Nothing else writes either."""
-        self.link, self.deadline = link, until
+    def _enter(self, state: SocketState, until: float = NEVER) -> None:
+        """Stand at `state` until then. Nothing else writes either."""
+        self.state, self.deadline = state, until
 
     def step(self, now: float, happening: Event | Input, out: list[Effect]) -> Finish | None:
         """Have the row take what happens.
@@ -116,15 +116,15 @@ class ClientSocket:
         if happening is ELAPSED and now < self.deadline:
             return None
         kind = happening.type if isinstance(happening, Event) else kind_of(happening)
-        row = LINKS[self.link].get(kind)
+        row = SOCKET_ROWS[self.state].get(kind)
         if row is None:
-            raise LocalError(f"{happening} while the socket is {self.link.name}")
+            raise LocalError(f"{happening} while the socket is {self.state.name}")
         return row[0](self, now, happening, out)
 
     @property
     def is_open(self) -> bool:
         """Whether something may come over it."""
-        return self.link is Link.LIVE or self.link is Link.REPLAYING
+        return self.state is SocketState.LIVE or self.state is SocketState.REPLAYING
 
     def capabilities(self, now: float, payload: dict[str, Any]) -> None:
         """Read SESSION_START; whatever is absent or nonsense keeps its default."""
@@ -147,23 +147,23 @@ class ClientSocket:
 
     def _go_on(self) -> None:
         """When something is to be done about a live socket may have changed."""
-        if self.link is Link.LIVE:
-            self._enter(Link.LIVE, min(self.heartbeat.due, self.stale_at))
+        if self.state is SocketState.LIVE:
+            self._enter(SocketState.LIVE, min(self.heartbeat.due, self.stale_at))
 
     def end(self) -> None:
         """The session is over."""
-        self._enter(Link.GONE)
+        self._enter(SocketState.GONE)
 
     # --- it opens, and catches up -----------------------------------------------------------------
 
     def _connect(self, now: float, happening: Input, out: list[Effect]) -> None:
-        self._enter(Link.CONNECTING)
+        self._enter(SocketState.CONNECTING)
         out.append(Connect(self.journal.cursor))
 
     def _opened(self, now: float, happening: Opened, out: list[Effect]) -> None:
         self.opened_at, self.replayed_at = now, None
         nothing_comes = NOTHING_NEW if self.journal.known else self.policy.handshake
-        self._enter(Link.REPLAYING, now + nothing_comes)
+        self._enter(SocketState.REPLAYING, now + nothing_comes)
         self.journal.opened()
         self.heartbeat.start(now)
         recycle = self.policy.recycle
@@ -181,9 +181,9 @@ class ClientSocket:
         # However much there is, it does not hold up the session for ever.
         latest = self.opened_at + (LONGEST_REPLAY if known else self.policy.handshake)
         if batch.payload["size"] >= FULL_BATCH:
-            self._enter(Link.REPLAYING, min(now + SILENCE, latest))
+            self._enter(SocketState.REPLAYING, min(now + SILENCE, latest))
         elif known and self.reach is not None and self.journal.cursor < self.reach:
-            self._enter(Link.REPLAYING, min(now + BEHIND, latest))
+            self._enter(SocketState.REPLAYING, min(now + BEHIND, latest))
         elif known:
             self._caught_up(now, out)
 
@@ -198,7 +198,7 @@ class ClientSocket:
     def _caught_up(self, now: float, out: list[Effect]) -> None:
         self.attempts.made = 0
         self.heartbeat.due = max(self.heartbeat.due, now)  # one that a long replay held up
-        self._enter(Link.LIVE, min(self.heartbeat.due, self.stale_at))
+        self._enter(SocketState.LIVE, min(self.heartbeat.due, self.stale_at))
         if self.replayed_at is not None:
             out.append(Sample(Phase.HISTORY, None, self.opened_at, self.replayed_at))
         if self.lost_at is not None:
@@ -251,7 +251,7 @@ class ClientSocket:
         return self._lost(now, AfterLoss.RESUME, "broken on purpose", out)
 
     def _no_history(self, now: float, out: list[Effect], *, lost: bool) -> None:
-        if self.link is Link.REPLAYING:
+        if self.state is SocketState.REPLAYING:
             out.append(Unfinished(Phase.HISTORY, None, self.opened_at, now, lost))
 
     def _refused(self, now: float, refusal: Refused, out: list[Effect]) -> Finish | None:
@@ -282,45 +282,47 @@ class ClientSocket:
             out.append(Failed(Failure.GAVE_UP, f"after {self.attempts.made} attempts: {why}"))
             out.append(Counted(Count.DISCONNECTS_GAVE_UP))
             return self._give_up()
-        self._enter(Link.BACKOFF, now + max(wait, at_least))
+        self._enter(SocketState.BACKOFF, now + max(wait, at_least))
         return None
 
     def _give_up(self, *, renew: bool = False) -> Finish:
-        self._enter(Link.GONE)
+        self._enter(SocketState.GONE)
         return Finish(Ending.FAILED, renew=renew)
 
 
-_Row = tuple[Callable[[ClientSocket, float, Any, list[Effect]], Finish | None], frozenset[Link]]
+_Row = tuple[
+    Callable[[ClientSocket, float, Any, list[Effect]], Finish | None], frozenset[SocketState]
+]
 
 
-def _to(handler: Callable[..., Finish | None], *links: Link) -> _Row:
+def _to(handler: Callable[..., Finish | None], *states: SocketState) -> _Row:
     """What takes a happening, and the states other than the present one to which it may lead."""
-    return handler, frozenset(links)
+    return handler, frozenset(states)
 
 
 _C = ClientSocket
-_CLOSED: Final = _to(_C._closed, Link.BACKOFF, Link.GONE)
-_FORCED: Final = _to(_C._forced, Link.BACKOFF, Link.GONE)
+_CLOSED: Final = _to(_C._closed, SocketState.BACKOFF, SocketState.GONE)
+_FORCED: Final = _to(_C._forced, SocketState.BACKOFF, SocketState.GONE)
 
-LINKS: Final[dict[Link, dict[Happening, _Row]]] = {
-    Link.GONE: {START: _to(_C._connect, Link.CONNECTING)},
-    Link.CONNECTING: {
-        Opened: _to(_C._opened, Link.REPLAYING),
-        Refused: _to(_C._refused, Link.BACKOFF, Link.GONE),
+SOCKET_ROWS: Final[dict[SocketState, dict[Happening, _Row]]] = {
+    SocketState.GONE: {START: _to(_C._connect, SocketState.CONNECTING)},
+    SocketState.CONNECTING: {
+        Opened: _to(_C._opened, SocketState.REPLAYING),
+        Refused: _to(_C._refused, SocketState.BACKOFF, SocketState.GONE),
         FORCED: _FORCED,
     },
-    Link.REPLAYING: {
-        EventType.EVENT_BATCH: _to(_C._batch, Link.LIVE),
-        ELAPSED: _to(_C._silent, Link.LIVE, Link.BACKOFF, Link.GONE),
+    SocketState.REPLAYING: {
+        EventType.EVENT_BATCH: _to(_C._batch, SocketState.LIVE),
+        ELAPSED: _to(_C._silent, SocketState.LIVE, SocketState.BACKOFF, SocketState.GONE),
         Closed: _CLOSED,
         FORCED: _FORCED,
     },
-    Link.LIVE: {
-        ELAPSED: _to(_C._due, Link.BACKOFF, Link.GONE),
-        REPLACED: _to(_C._replaced, Link.BACKOFF, Link.GONE),
+    SocketState.LIVE: {
+        ELAPSED: _to(_C._due, SocketState.BACKOFF, SocketState.GONE),
+        REPLACED: _to(_C._replaced, SocketState.BACKOFF, SocketState.GONE),
         Closed: _CLOSED,
         FORCED: _FORCED,
     },
-    Link.BACKOFF: {ELAPSED: _to(_C._connect, Link.CONNECTING)},
+    SocketState.BACKOFF: {ELAPSED: _to(_C._connect, SocketState.CONNECTING)},
 }
-"""`LINKS[link][happening]` → what takes it, and the states to which that may lead."""
+"""`SOCKET_ROWS[state][happening]` → what takes it, and the states to which that may lead."""

@@ -14,7 +14,7 @@ from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send, Unfinish
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Happening, Input, Leave, Say, kind_of
 from loadkit.chat.policy import RESENDING, Policy
-from loadkit.chat.states import NEVER, Link, Talk
+from loadkit.chat.states import NEVER, ChatState, SocketState
 from loadkit.chat.turn import Outcome, Turn
 from loadkit.chat.waits import of_the_far_side, of_the_socket, of_turn
 from loadkit.errors import Failure, LocalError
@@ -28,7 +28,7 @@ class Conversation:
 
     Attributes:
         rows: what happens where, and where it may lead: `loadkit.chat.table.ROWS`.
-        talk: where it stands.
+        state: where it stands.
         owed_by: until when what is owed there has to come (seconds, monotonic).
         turn: the last thing asked, answered or not.
         following: messages that were sent ahead of the answer to `turn`: answered after it.
@@ -48,9 +48,9 @@ class Conversation:
         "pending",
         "policy",
         "rejoins",
+        "state",
         "streaming",
         "surveyed",
-        "talk",
         "turn",
     )
 
@@ -69,11 +69,11 @@ class Conversation:
         self.rejoins = 0
         self.ending: Ending | None = None
         self.surveyed = False
-        self.enter(Talk.NEW)
+        self.enter(ChatState.NEW)
 
-    def enter(self, talk: Talk, until: float = NEVER) -> None:
-        """Stand at `talk`, where something is owed until then. Nothing else writes either."""
-        self.talk, self.owed_by = talk, until
+    def enter(self, state: ChatState, until: float = NEVER) -> None:
+        """Stand at `state`, where something is owed until then. Nothing else writes either."""
+        self.state, self.owed_by = state, until
 
     def take(self, now: float, happening: Input, out: list[Effect]) -> None:
         """Have the row take what is no event.
@@ -81,18 +81,18 @@ class Conversation:
         Raises:
             LocalError: there is none: it makes no sense here.
         """
-        row = self.rows[self.talk].get(kind_of(happening))
+        row = self.rows[self.state].get(kind_of(happening))
         if row is None:
-            raise LocalError(f"{happening} while {self.talk.name}")
+            raise LocalError(f"{happening} while {self.state.name}")
         row[0](self, now, happening, out)
 
     # --- what is owed -----------------------------------------------------------------------------
 
-    def owe(self, talk: Talk, turn: Turn, out: list[Effect]) -> None:
+    def owe(self, state: ChatState, turn: Turn, out: list[Effect]) -> None:
         """Send what opens a turn; from now on the far side owes its answer."""
         self.turn = turn
-        leaving = talk is Talk.LEAVING
-        self.enter(talk, turn.sent + self.policy.handshake if leaving else self._due(turn))
+        leaving = state is ChatState.LEAVING
+        self.enter(state, turn.sent + self.policy.handshake if leaving else self._due(turn))
         out.append(Send(turn.frame))
 
     def _due(self, turn: Turn) -> float:
@@ -103,13 +103,13 @@ class Conversation:
     def waits(self) -> Iterator[Wait]:
         """Everything that is waited for now: the socket, the agent, each answer."""
         yield from of_the_socket(self.connection)
-        yield from of_the_far_side(self.talk, self.turn, self.handoff)
+        yield from of_the_far_side(self.state, self.turn, self.handoff)
         for turn in self.open_turns():
             yield from self._waits_for(turn)
 
     def _waits_for(self, turn: Turn) -> Iterator[Wait]:
         begun = turn is self.turn and self.answers.stream is not None
-        return of_turn(self.talk, turn, in_chunks=self.streaming and not begun)
+        return of_turn(self.state, turn, in_chunks=self.streaming and not begun)
 
     @property
     def asked(self) -> Turn:
@@ -135,7 +135,7 @@ class Conversation:
             # A thought without an echo is an echo that is missing, not a message that got lost.
             turns = sorted(self.open_turns(), key=lambda turn: not (turn.echoed or turn.thought))
             self.turn, *self.following = turns
-        self.enter(self.talk, self._due(self.asked))
+        self.enter(self.state, self._due(self.asked))
 
     def resend(self, now: float, turn: Turn, out: list[Effect]) -> None:
         """Send a message again that was not echoed; if that was done often enough, it is lost."""
@@ -150,7 +150,7 @@ class Conversation:
             self.lose(now, turn, Failure.UNACKNOWLEDGED, out)
             return
         if turn is self.turn:
-            self.enter(self.talk, self._due(turn))
+            self.enter(self.state, self._due(turn))
 
     # --- what becomes of it -----------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ class Conversation:
         turn.outcome = Outcome.ANSWERED
         self.rejoins = 0  # they are counted in a row
         out.append(Counted(Count.TURNS_ANSWERED, turn.sent))
-        if self.connection.link is Link.REPLAYING:
+        if self.connection.state is SocketState.REPLAYING:
             out.append(Counted(Count.TURNS_ANSWERED_BY_REPLAY, turn.sent))
         self.answers.late += turn.resends  # each may be answered too
 
@@ -168,15 +168,15 @@ class Conversation:
         if not self.following:
             return False
         self.turn = self.following.pop(0)
-        self.enter(self.talk, self._due(self.turn))
+        self.enter(self.state, self._due(self.turn))
         return True
 
     def your_turn(
         self, heard: str, cue: Cue, out: list[Effect], offered: tuple[str, ...] = ()
     ) -> None:
         """Nothing is owed: the person goes on, with whom they talked to."""
-        human = self.talk is Talk.WITH_HUMAN or self.talk is Talk.WAITING_HUMAN
-        self.enter(Talk.WITH_HUMAN if human else Talk.READY)
+        human = self.state is ChatState.WITH_HUMAN or self.state is ChatState.WAITING_HUMAN
+        self.enter(ChatState.WITH_HUMAN if human else ChatState.READY)
         if not self.has_left:
             out.append(YourTurn(heard, cue, offered))
 
@@ -226,7 +226,7 @@ class Conversation:
 
     def give_up(self, now: float, out: list[Effect]) -> None:
         """Nobody waits any more for whatever is owed besides answers."""
-        self.unfinished(now, of_the_far_side(self.talk, self.turn, self.handoff), out)
+        self.unfinished(now, of_the_far_side(self.state, self.turn, self.handoff), out)
 
     def unfinished(
         self, now: float, waits: Iterable[Wait], out: list[Effect], *, lost: bool = True
@@ -241,7 +241,7 @@ class Conversation:
         self.turn = None
         self.following.clear()
         self.connection.journal.settle(out)
-        self.enter(Talk.OVER)
+        self.enter(ChatState.OVER)
         self.connection.end()
         out.append(finish)
 
@@ -249,7 +249,7 @@ class Conversation:
 Handler = Callable[[Conversation, float, Any, list[Effect]], None]
 """What a row does: with the conversation, at a time, about what happened; adds effects."""
 
-Row = tuple[Handler, frozenset[Talk]]
+Row = tuple[Handler, frozenset[ChatState]]
 """That, and the states other than the present one to which it may lead."""
 
-Rows = Mapping[Talk, Mapping[Happening, Row]]
+Rows = Mapping[ChatState, Mapping[Happening, Row]]

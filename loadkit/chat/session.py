@@ -21,7 +21,7 @@ from loadkit.chat.effects import (
 from loadkit.chat.inputs import Input
 from loadkit.chat.moments import moment_of
 from loadkit.chat.policy import Policy
-from loadkit.chat.states import UNDER_WAY, Link, Talk
+from loadkit.chat.states import UNDER_WAY, ChatState, SocketState
 from loadkit.chat.table import ROWS
 from loadkit.chat.transitions import unexpected
 from loadkit.figures import State
@@ -78,10 +78,10 @@ class Session(Conversation):
         if isinstance(happening, Event):
             connection, kind = self.connection, happening.type
             connection.heard_at = now
-            if connection.journal.take(happening, connection.link is Link.REPLAYING, out):
+            if connection.journal.take(happening, connection.state is SocketState.REPLAYING, out):
                 if kind in MESSAGES:
                     self.answers.heard(happening)
-                row = self.rows[self.talk].get(kind)
+                row = self.rows[self.state].get(kind)
                 handler = unexpected if row is None else row[0]
                 if connection.reach is None:
                     handler(self, now, happening, out)
@@ -126,7 +126,7 @@ class Session(Conversation):
         if self.ending is not None:
             return self.owed_by
         connection, by = self.connection, self.owed_by
-        if connection.link is Link.LIVE and by < connection.deadline:
+        if connection.state is SocketState.LIVE and by < connection.deadline:
             return by
         return connection.deadline
 
@@ -141,15 +141,17 @@ class Session(Conversation):
 
         Asked of all sessions each second, so it looks nothing up.
         """
-        if self.connection.link is not Link.LIVE:
+        if self.connection.state is not SocketState.LIVE:
             return None
-        talk = self.talk
-        if talk is Talk.READY:
+        state = self.state
+        if state is ChatState.READY:
             return State.READY
-        return State.WITH_HUMAN if talk is Talk.WITH_HUMAN else None
+        return State.WITH_HUMAN if state is ChatState.WITH_HUMAN else None
 
     @property
     def breakable(self) -> bool:
         """Whether there is a socket, or one is being opened, whose loss would mean something."""
         connection = self.connection
-        return self.talk in UNDER_WAY and (connection.is_open or connection.link is Link.CONNECTING)
+        return self.state in UNDER_WAY and (
+            connection.is_open or connection.state is SocketState.CONNECTING
+        )

@@ -3,13 +3,13 @@
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["NEVER", "UNDER_WAY", "Link", "Talk"]
+__all__ = ["NEVER", "UNDER_WAY", "ChatState", "SocketState"]
 
 NEVER: Final = float("inf")
 """The deadline of a state in which nothing is owed."""
 
 
-class Talk(Enum):
+class ChatState(Enum):
     """Where the conversation stands."""
 
     NEW = auto()  # no join was asked for
@@ -30,7 +30,7 @@ class Talk(Enum):
     __hash__ = object.__hash__  # a row is looked up for each event; an enum's own takes longer
 
 
-class Link(Enum):
+class SocketState(Enum):
     """Where the socket stands."""
 
     CONNECTING = auto()
@@ -42,5 +42,5 @@ class Link(Enum):
     __hash__ = object.__hash__
 
 
-UNDER_WAY: Final = frozenset(Talk) - {Talk.ELSEWHERE, Talk.ENDED, Talk.OVER}
+UNDER_WAY: Final = frozenset(ChatState) - {ChatState.ELSEWHERE, ChatState.ENDED, ChatState.OVER}
 """Where a conversation goes on, and the loss of its socket means something."""

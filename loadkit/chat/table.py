@@ -8,7 +8,14 @@ but where its row says.
 from collections.abc import Iterable
 from typing import Final
 
-from loadkit.chat import ending, handing_over, person, transitions, upkeep
+from loadkit.chat import (
+    handoff_events,
+    session_end,
+    socket_events,
+    timeouts,
+    transitions,
+    user_actions,
+)
 from loadkit.chat.conversation import Handler, Row
 from loadkit.chat.inputs import (
     CAUGHT_UP,
@@ -27,7 +34,7 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.states import UNDER_WAY, Talk
+from loadkit.chat.states import UNDER_WAY, ChatState
 from loadkit.protocol import EventType
 from loadkit.protocol.types import SURVEYS
 
@@ -35,10 +42,10 @@ __all__ = ["ROWS"]
 
 _Rows = dict[Happening, Row]
 _E = EventType
-_T = Talk
+_T = ChatState
 
 
-def _to(handler: Handler, *states: Talk) -> Row:
+def _to(handler: Handler, *states: ChatState) -> Row:
     """What takes a happening, and the states other than the present one to which it may lead."""
     return handler, frozenset(states)
 
@@ -56,20 +63,20 @@ def _nothing(*_: object) -> None:
 _IGNORED: Final = _all((Say, Typing, Leave, ELAPSED, REPLACED), _nothing)
 _UNDER_WAY: Final[_Rows] = {
     **_IGNORED,
-    START: _to(upkeep.of_the_socket),  # its machine knows when
-    Opened: _to(upkeep.of_the_socket),
-    Refused: _to(upkeep.of_the_socket, _T.OVER),
-    FORCED: _to(upkeep.of_the_socket, _T.OVER),
-    Closed: _to(upkeep.closed, _T.OVER),
-    ELAPSED: _to(upkeep.elapsed, _T.OVER),
-    CAUGHT_UP: _to(upkeep.still_owed),
-    Leave: _to(person.leave, _T.LEAVING),
-    CUT: _to(person.cut, _T.OVER),
-    VANISHED: _to(person.vanished, _T.OVER),
+    START: _to(socket_events.of_the_socket),  # its machine knows when
+    Opened: _to(socket_events.of_the_socket),
+    Refused: _to(socket_events.of_the_socket, _T.OVER),
+    FORCED: _to(socket_events.of_the_socket, _T.OVER),
+    Closed: _to(socket_events.closed, _T.OVER),
+    ELAPSED: _to(socket_events.elapsed, _T.OVER),
+    CAUGHT_UP: _to(socket_events.still_owed),
+    Leave: _to(user_actions.leave, _T.LEAVING),
+    CUT: _to(user_actions.cut, _T.OVER),
+    VANISHED: _to(user_actions.vanished, _T.OVER),
 }
 _TALKING: Final[_Rows] = {
-    Typing: _to(person.typing),
-    REPLACED: _to(upkeep.replaced, _T.OVER),
+    Typing: _to(user_actions.typing),
+    REPLACED: _to(socket_events.replaced, _T.OVER),
 }
 
 # --- what the server tells ------------------------------------------------------------------------
@@ -80,9 +87,9 @@ _ANYWHERE: Final[_Rows] = {
     **_all(SURVEYS, transitions.survey),
     _E.SYSTEM_MESSAGE: _to(transitions.system),
     _E.UNKNOWN: _to(transitions.unknown),
-    _E.EVENT_BATCH: _to(upkeep.batch),
+    _E.EVENT_BATCH: _to(socket_events.batch),
     _E.SESSION_START: _to(transitions.session_start),
-    _E.SESSION_END: _to(ending.ended, _T.ENDED),
+    _E.SESSION_END: _to(session_end.ended, _T.ENDED),
     _E.HEARTBEAT: _to(transitions.beat_echo),
 }
 _AGENT: Final = (_E.POLY_AGENT_THINKING, _E.POLY_AGENT_MESSAGE, _E.POLY_AGENT_MESSAGE_CHUNK)
@@ -100,47 +107,47 @@ _GREETING: Final[_Rows] = {
     _E.POLY_AGENT_THINKING: _to(transitions.heard),
     _E.POLY_AGENT_MESSAGE: _to(transitions.greeting, _T.READY),
     _E.POLY_AGENT_MESSAGE_CHUNK: _to(transitions.greeting_chunk, _T.READY, _T.OVER),
-    _E.SESSION_END: _to(ending.ended_ungreeted, _T.ENDED),
+    _E.SESSION_END: _to(session_end.ended_ungreeted, _T.ENDED),
 }
 _STEPS: Final[_Rows] = {
-    _E.POLY_AGENT_LEFT: _to(handing_over.agent_left),
-    _E.HANDOFF_ACCEPTED: _to(handing_over.accepted),
-    _E.HANDOFF_QUEUE_STATUS: _to(handing_over.queue_status),
+    _E.POLY_AGENT_LEFT: _to(handoff_events.agent_left),
+    _E.HANDOFF_ACCEPTED: _to(handoff_events.accepted),
+    _E.HANDOFF_QUEUE_STATUS: _to(handoff_events.queue_status),
 }
 _NO_HUMAN: Final = (_E.HANDOFF_FAILED, _E.HANDOFF_TIMEOUT)
 _TO_CLIENT: Final[_Rows] = {
-    _E.CLIENT_HANDOFF_REQUIRED: _to(handing_over.to_client, _T.ELSEWHERE),
+    _E.CLIENT_HANDOFF_REQUIRED: _to(handoff_events.to_client, _T.ELSEWHERE),
 }
 _HUMAN_JOINS: Final[_Rows] = {
-    _E.LIVE_AGENT_JOINED: _to(handing_over.human_joined, _T.WITH_HUMAN),
+    _E.LIVE_AGENT_JOINED: _to(handoff_events.human_joined, _T.WITH_HUMAN),
 }
 _WITH_AGENT: Final[_Rows] = {
     **_STEPS,
     **_TO_CLIENT,
     **_HUMAN_JOINS,
-    **_all(_NO_HUMAN, handing_over.no_human_any_more),
+    **_all(_NO_HUMAN, handoff_events.no_human_any_more),
     # A join that was sent again is echoed again, however far the conversation got meanwhile.
     _E.REQUEST_POLY_AGENT_JOIN: _to(transitions.tolerated),
     _E.POLY_AGENT_JOINED: _to(transitions.joined_again),
-    _E.POLY_AGENT_TRIGGERED_HANDOFF: _to(handing_over.triggered, _T.QUEUED),
+    _E.POLY_AGENT_TRIGGERED_HANDOFF: _to(handoff_events.triggered, _T.QUEUED),
 }
 _AGENT_IS_GONE: Final[_Rows] = {
-    **_all(_AGENT, handing_over.bot_after_left),
+    **_all(_AGENT, handoff_events.bot_after_left),
     _E.USER_MESSAGE: _to(transitions.echo),
 }
 _HUMAN: Final[_Rows] = {
     **_AGENT_IS_GONE,
     **_STEPS,  # late: the human's coming was the violation
     _E.LIVE_AGENT_TYPING: _to(transitions.tolerated),
-    _E.LIVE_AGENT_LEFT: _to(handing_over.human_left, _T.LEFT),
+    _E.LIVE_AGENT_LEFT: _to(handoff_events.human_left, _T.LEFT),
 }
 _OF_A_HUMAN: Final = (_E.LIVE_AGENT_TYPING, _E.LIVE_AGENT_MESSAGE, _E.LIVE_AGENT_LEFT)
 # Nothing belongs to a conversation that is at its end. A heartbeat's echo and the end of a replay
 # may cross it, and a survey follow.
 _AT_THE_END: Final[_Rows] = {
     **_IGNORED,
-    CUT: _to(ending.close, _T.OVER),
-    VANISHED: _to(person.vanished, _T.OVER),
+    CUT: _to(session_end.close, _T.OVER),
+    VANISHED: _to(user_actions.vanished, _T.OVER),
     _E.HEARTBEAT: _to(transitions.beat_echo),
     _E.EVENT_BATCH: _to(transitions.tolerated),
     **_all(SURVEYS, transitions.survey),
@@ -148,109 +155,109 @@ _AT_THE_END: Final[_Rows] = {
 
 # --- the machine ----------------------------------------------------------------------------------
 
-_ROWS: Final[dict[Talk, _Rows]] = {
+_ROWS: Final[dict[ChatState, _Rows]] = {
     _T.NEW: {
-        CAUGHT_UP: _to(upkeep.join_in_time),
-        OVERDUE: _to(upkeep.join, _T.JOINING),
+        CAUGHT_UP: _to(socket_events.join_in_time),
+        OVERDUE: _to(timeouts.join, _T.JOINING),
         _E.REQUEST_POLY_AGENT_JOIN: _to(transitions.join_echo, _T.JOINING),
         _E.POLY_AGENT_JOINED: _to(transitions.joined, _T.GREETING),
     },
     _T.JOINING: {
-        CAUGHT_UP: _to(upkeep.ask_again),
-        OVERDUE: _to(upkeep.no_join, _T.OVER),
+        CAUGHT_UP: _to(socket_events.ask_again),
+        OVERDUE: _to(timeouts.no_join, _T.OVER),
         **_all(_AGENT, transitions.ahead_of_agent),
         **_JOIN,
         _E.POLY_AGENT_JOINED: _to(transitions.joined, _T.GREETING),
         _E.SYSTEM_MESSAGE: _to(transitions.refused_join),
-        _E.SESSION_END: _to(ending.ended_unjoined, _T.ENDED),
+        _E.SESSION_END: _to(session_end.ended_unjoined, _T.ENDED),
     },
-    _T.GREETING: {**_GREETING, OVERDUE: _to(upkeep.no_greeting, _T.OVER)},
+    _T.GREETING: {**_GREETING, OVERDUE: _to(timeouts.no_greeting, _T.OVER)},
     _T.READY: {
         **_TALKING,
-        Say: _to(person.say, _T.WAITING),
+        Say: _to(user_actions.say, _T.WAITING),
         **_UNASKED,
         **_WITH_AGENT,
     },
     _T.WAITING: {
         **_TALKING,
-        Say: _to(person.say_more),
-        CAUGHT_UP: _to(upkeep.say_again, _T.READY),
-        OVERDUE: _to(upkeep.no_answer, _T.READY),
+        Say: _to(user_actions.say_more),
+        CAUGHT_UP: _to(socket_events.say_again, _T.READY),
+        OVERDUE: _to(timeouts.no_answer, _T.READY),
         **_WITH_AGENT,
         _E.USER_MESSAGE: _to(transitions.echo),
         _E.POLY_AGENT_THINKING: _to(transitions.thinking),
         _E.POLY_AGENT_MESSAGE: _to(transitions.answer, _T.READY),
         _E.POLY_AGENT_MESSAGE_CHUNK: _to(transitions.answer_chunk, _T.READY),
         _E.SYSTEM_MESSAGE: _to(transitions.refused_message, _T.READY, _T.JOINING),
-        _E.SESSION_END: _to(ending.ended_unanswered, _T.ENDED),
+        _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),
     },
     _T.QUEUED: {
-        OVERDUE: _to(upkeep.no_human_came, _T.READY),
+        OVERDUE: _to(timeouts.no_human_came, _T.READY),
         **_AGENT_IS_GONE,
         **_STEPS,
         **_TO_CLIENT,
         **_HUMAN_JOINS,
-        **dict.fromkeys(_NO_HUMAN, _to(handing_over.no_human, _T.READY)),
+        **dict.fromkeys(_NO_HUMAN, _to(handoff_events.no_human, _T.READY)),
         _E.SYSTEM_MESSAGE: _to(transitions.not_connected, _T.READY),
     },
     _T.WITH_HUMAN: {
         **_TALKING,
-        Say: _to(person.say, _T.WAITING_HUMAN),
+        Say: _to(user_actions.say, _T.WAITING_HUMAN),
         **_HUMAN,
         _E.LIVE_AGENT_MESSAGE: _to(transitions.tolerated),
     },
     _T.WAITING_HUMAN: {
         **_TALKING,
-        Say: _to(person.say_more),
-        CAUGHT_UP: _to(upkeep.say_again, _T.WITH_HUMAN),
-        OVERDUE: _to(upkeep.no_answer, _T.WITH_HUMAN),
+        Say: _to(user_actions.say_more),
+        CAUGHT_UP: _to(socket_events.say_again, _T.WITH_HUMAN),
+        OVERDUE: _to(timeouts.no_answer, _T.WITH_HUMAN),
         **_HUMAN,
         _E.LIVE_AGENT_MESSAGE: _to(transitions.human_answer, _T.WITH_HUMAN),
         _E.LIVE_AGENT_TYPING: _to(transitions.human_types),
         _E.SYSTEM_MESSAGE: _to(transitions.refused_to_human, _T.WITH_HUMAN),
-        _E.SESSION_END: _to(ending.ended_unanswered, _T.ENDED),
+        _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),
     },
     _T.LEFT: {
         Leave: _to(_nothing),
-        OVERDUE: _to(upkeep.no_end, _T.OVER),
+        OVERDUE: _to(timeouts.no_end, _T.OVER),
         **_AGENT_IS_GONE,
         **_STEPS,
         **_TO_CLIENT,
         **_all(_NO_HUMAN, _nothing),
         _E.LIVE_AGENT_TYPING: _to(transitions.tolerated),
-        _E.LIVE_AGENT_JOINED: _to(handing_over.transferred, _T.WITH_HUMAN),
-        _E.POLY_AGENT_JOINED: _to(handing_over.handed_back, _T.AGENT_BACK),
+        _E.LIVE_AGENT_JOINED: _to(handoff_events.transferred, _T.WITH_HUMAN),
+        _E.POLY_AGENT_JOINED: _to(handoff_events.handed_back, _T.AGENT_BACK),
     },
-    _T.AGENT_BACK: {**_GREETING, OVERDUE: _to(upkeep.agent_is_silent, _T.READY)},
+    _T.AGENT_BACK: {**_GREETING, OVERDUE: _to(timeouts.agent_is_silent, _T.READY)},
     # Whatever was under way when the person left may cross the leave.
     _T.LEAVING: {
         Leave: _to(_nothing),
-        CAUGHT_UP: _to(upkeep.ask_again),
-        OVERDUE: _to(upkeep.no_end, _T.OVER),
+        CAUGHT_UP: _to(socket_events.ask_again),
+        OVERDUE: _to(timeouts.no_end, _T.OVER),
         **_UNASKED,
         **_all(_WITH_AGENT, transitions.tolerated),
         **_all(_OF_A_HUMAN, transitions.tolerated),
         _E.USER_END_SESSION: _to(transitions.heard),
-        _E.SESSION_END: _to(ending.ended_as_asked, _T.ENDED),
+        _E.SESSION_END: _to(session_end.ended_as_asked, _T.ENDED),
     },
     _T.ELSEWHERE: {
         **_all(EventType, transitions.tolerated),
         **_AT_THE_END,
-        ELAPSED: _to(ending.clock_elsewhere, _T.OVER),
-        Closed: _to(ending.go, _T.OVER),
-        _E.POLY_AGENT_LEFT: _to(ending.close, _T.OVER),
+        ELAPSED: _to(session_end.clock_elsewhere, _T.OVER),
+        Closed: _to(session_end.go, _T.OVER),
+        _E.POLY_AGENT_LEFT: _to(session_end.close, _T.OVER),
     },
     _T.ENDED: {
-        **_all(EventType, ending.after_end),
+        **_all(EventType, session_end.after_end),
         **_AT_THE_END,
-        ELAPSED: _to(ending.clock_after_end, _T.OVER),
-        Closed: _to(ending.closed_after_end, _T.OVER),
+        ELAPSED: _to(session_end.clock_after_end, _T.OVER),
+        Closed: _to(session_end.closed_after_end, _T.OVER),
     },
     _T.OVER: _all((Typing, ELAPSED, REPLACED), _nothing),
 }
 
-ROWS: Final[dict[Talk, _Rows]] = {
-    talk: {**_UNDER_WAY, **_ANYWHERE, **rows} if talk in UNDER_WAY else rows
-    for talk, rows in _ROWS.items()
+ROWS: Final[dict[ChatState, _Rows]] = {
+    state: {**_UNDER_WAY, **_ANYWHERE, **rows} if state in UNDER_WAY else rows
+    for state, rows in _ROWS.items()
 }
 """What happens where. A happening may lead through further rows, each of which says so itself."""

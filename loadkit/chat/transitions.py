@@ -1,4 +1,4 @@
-"""What a server's events do to a conversation; a hand-off's are in `loadkit.chat.handing_over`.
+"""What a server's events do to a conversation; a hand-off's are in `loadkit.chat.handoff_events`.
 
 An event does the same whether it arrives live or in a replay, so a reply that lands in a replay
 answers its turn like any other.
@@ -10,7 +10,7 @@ from loadkit.actions import Cue
 from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
 from loadkit.chat.turn import Outcome, Turn
 from loadkit.chat.violations import Wrong, told
@@ -37,8 +37,8 @@ _REFUSALS: Final = {
 def session_start(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """What the server can do."""
     connection = chat.connection
-    if not connection.journal.begins(event, connection.link is Link.REPLAYING):
-        out.append(Violation(Wrong.SESSION_START_REPEATED, f"while {chat.talk.name}"))
+    if not connection.journal.begins(event, connection.state is SocketState.REPLAYING):
+        out.append(Violation(Wrong.SESSION_START_REPEATED, f"while {chat.state.name}"))
         return
     connection.capabilities(now, event.payload)
 
@@ -55,7 +55,7 @@ def unknown(chat: Conversation, now: float, event: Event, out: list[Effect]) -> 
 
 def unexpected(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """An event that has no place here: it breaks the protocol, and changes nothing."""
-    detail = f"{event.type.removeprefix('EVENT_TYPE_')} while {chat.talk.name}"
+    detail = f"{event.type.removeprefix('EVENT_TYPE_')} while {chat.state.name}"
     out.append(Violation(Wrong.UNEXPECTED_EVENT, detail))
 
 
@@ -87,7 +87,7 @@ def join_echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -
     if chat.connection.reach is None:
         unexpected(chat, now, event, out)
     else:
-        chat.enter(Talk.JOINING, now + chat.policy.patience)
+        chat.enter(ChatState.JOINING, now + chat.policy.patience)
 
 
 def joined(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -95,12 +95,12 @@ def joined(chat: Conversation, now: float, event: Event, out: list[Effect]) -> N
     if chat.turn is not None:
         out.append(Sample(Phase.JOIN, None, chat.turn.sent, now))
         chat.turn.echoed = True  # or at least heard: no need to ask again
-    chat.enter(Talk.GREETING, now + chat.policy.patience)
+    chat.enter(ChatState.GREETING, now + chat.policy.patience)
 
 
 def joined_again(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """Who has joined joins once more: its greeting will come again as well."""
-    out.append(Violation(Wrong.SECOND_GREETING, f"POLY_AGENT_JOINED while {chat.talk.name}"))
+    out.append(Violation(Wrong.SECOND_GREETING, f"POLY_AGENT_JOINED while {chat.state.name}"))
 
 
 def heard(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -152,7 +152,7 @@ def refused_message(chat: Conversation, now: float, event: Event, out: list[Effe
     if about is Family.NO_CONVERSATION and _may_rejoin(chat, out):
         chat.abandon_turns(now, out)
         out.append(Failed(kind))
-        chat.owe(Talk.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
+        chat.owe(ChatState.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
     else:
         chat.lose(now, turn, kind, out, cue, refused=True)
 
@@ -180,7 +180,7 @@ def echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> Non
     """The server has a message."""
     turn = chat.said(event.local_id)
     if turn is None:
-        nobody = Violation(Wrong.ECHO_TO_NOBODY, f"while {chat.talk.name}")
+        nobody = Violation(Wrong.ECHO_TO_NOBODY, f"while {chat.state.name}")
         out.append(Counted("events.late_echo") if chat.answers.late else nobody)
         return
     if turn.echoed:
@@ -237,7 +237,7 @@ def _greeted(chat: Conversation, now: float, said: str, event: Event, out: list[
         out.append(Sample(Phase.GREETING, None, chat.turn.sent, now))
     # After a refusal the person says it again; the greeting was only in its way.
     cue = Cue.OVERLOADED if chat.rejoins and chat.handoff is None else Cue.GREETED
-    if chat.talk is Talk.AGENT_BACK:
+    if chat.state is ChatState.AGENT_BACK:
         chat.handoff, cue = None, Cue.AGENT_BACK
     chat.your_turn(said, cue, out, suggestions(event.payload))
 
@@ -323,7 +323,7 @@ def _stream(chat: Conversation, now: float, event: Event, out: list[Effect]) -> 
         if not chat.streaming:
             out.append(Violation(Wrong.UNASKED_STREAMING))
         chat.connection.journal.message(event.payload.get("message_id"), out)
-    elif before is not None and chat.connection.link is Link.LIVE:
+    elif before is not None and chat.connection.state is SocketState.LIVE:
         # a replay's pace says nothing about the agent's
         out.append(Sample(Phase.CHUNK_GAP, None, stream.last_at, now))
     stream.last_at = now

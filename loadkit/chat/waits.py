@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from loadkit.chat.connection import ClientSocket
 from loadkit.chat.handoff import Handoff
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.turn import Turn
 from loadkit.figures import Phase, Wait
 
@@ -19,33 +19,33 @@ def of_the_socket(connection: ClientSocket) -> Iterator[Wait]:
     """The next socket, and its history."""
     if connection.lost_at is not None:
         yield Wait(Phase.RECONNECT, None, connection.lost_at)
-    if connection.link is Link.REPLAYING:
+    if connection.state is SocketState.REPLAYING:
         yield Wait(Phase.HISTORY, None, connection.opened_at)
 
 
-def of_the_far_side(talk: Talk, turn: Turn | None, handoff: Handoff | None) -> Iterator[Wait]:
+def of_the_far_side(state: ChatState, turn: Turn | None, handoff: Handoff | None) -> Iterator[Wait]:
     """The join, the greeting, the human, the end: what is owed besides answers."""
-    if talk is Talk.QUEUED and handoff is not None:
+    if state is ChatState.QUEUED and handoff is not None:
         yield Wait(Phase.HANDOFF_WAIT, None, handoff.at)
     if turn is None:
         return
-    if talk is Talk.JOINING:
+    if state is ChatState.JOINING:
         yield Wait(Phase.JOIN, None, turn.sent)
-    if talk is Talk.JOINING or talk is Talk.GREETING:
+    if state is ChatState.JOINING or state is ChatState.GREETING:
         yield Wait(Phase.GREETING, None, turn.sent)
-    elif talk is Talk.LEAVING:
+    elif state is ChatState.LEAVING:
         yield Wait(Phase.END, turn.due, turn.sent)
 
 
-def of_turn(talk: Talk, turn: Turn, *, in_chunks: bool) -> Iterator[Wait]:
+def of_turn(state: ChatState, turn: Turn, *, in_chunks: bool) -> Iterator[Wait]:
     """The answer to a message, its first chunk, and its echo.
 
     Args:
-        talk: where the conversation stands: who is to answer.
+        state: where the conversation stands: who is to answer.
         turn: the message.
         in_chunks: whether the answer may come so, and has not begun to.
     """
-    by_human = talk is Talk.WAITING_HUMAN
+    by_human = state is ChatState.WAITING_HUMAN
     yield Wait(Phase.LIVE_RESPONSE if by_human else Phase.RESPONSE, turn.due, turn.sent)
     if not turn.echoed:
         yield Wait(Phase.ECHO, None, turn.sent)

@@ -15,7 +15,7 @@ from loadkit.chat.answers import (
 from loadkit.chat.effects import Violation
 from loadkit.chat.inputs import ELAPSED, Leave, Say
 from loadkit.chat.session import Session
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Phase
@@ -156,7 +156,7 @@ def test_messages_are_answered_in_order_and_the_person_hears_when_all_are() -> N
     session, first, second = two_said()
     out = feed(session, (10.6, echo(first, 5)), (10.7, echo(second, 6)), (10.8, thinking()))
     out += feed(session, (12.0, message("One.", 7)))
-    assert (heard(out), session.talk) == ([], Talk.WAITING)
+    assert (heard(out), session.state) == ([], ChatState.WAITING)
     out += feed(session, (12.5, thinking()), (15.0, message("Two.", 8)))
     assert durations(out, Phase.ECHO) == [0.6, 0.2]
     assert durations(out, Phase.THINKING) == [0.8, 2.0]

@@ -7,7 +7,7 @@ import pytest
 from loadkit.chat.effects import Connect, Finish, YourTurn
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened, Say
 from loadkit.chat.session import Session
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event
@@ -77,37 +77,37 @@ def recalled(
 @pytest.mark.parametrize(
     ("history", "talk"),
     [
-        ([start()], Talk.JOINING),  # asked for only now
-        ([start(), event(JOIN)], Talk.JOINING),
-        ([start(), event(JOIN), joined()], Talk.GREETING),
-        (GREETED, Talk.READY),
-        ([*GREETED, *ASKED], Talk.READY),
-        ([*GREETED, *TURN], Talk.READY),
-        ([*GREETED, *STREAMED, *TURN], Talk.READY),
-        ([*GREETED, event(JOIN)], Talk.READY),  # a second one is a no-op
-        ([*GREETED, *HANDOFF], Talk.QUEUED),
-        ([*GREETED, *HUMAN], Talk.WITH_HUMAN),
-        ([*GREETED, *HUMAN, *ASKED], Talk.WITH_HUMAN),
-        ([*GREETED, *HUMAN, *ASKED, human_says("Hi.")], Talk.WITH_HUMAN),
-        ([*GREETED, *FAILED], Talk.READY),
-        ([*GREETED, *FAILED, *TURN, *HUMAN], Talk.WITH_HUMAN),
-        ([*GREETED, event("POLY_AGENT_TRIGGERED_HANDOFF"), message("Wait.")], Talk.QUEUED),
-        ([*GREETED, *ASKED, event(JOIN), joined(), message("Hello!")], Talk.READY),
-        ([*GREETED, *HUMAN, *ASKED, event("LIVE_AGENT_LEFT")], Talk.LEFT),
-        ([*GREETED, event("LANGUAGE_CHANGED")], Talk.READY),
-        ([*GREETED, *TURN, ended("REASON_NATURAL_END")], Talk.ENDED),
-        ([*GREETED, event("USER_END_SESSION"), ended()], Talk.ENDED),
+        ([start()], ChatState.JOINING),  # asked for only now
+        ([start(), event(JOIN)], ChatState.JOINING),
+        ([start(), event(JOIN), joined()], ChatState.GREETING),
+        (GREETED, ChatState.READY),
+        ([*GREETED, *ASKED], ChatState.READY),
+        ([*GREETED, *TURN], ChatState.READY),
+        ([*GREETED, *STREAMED, *TURN], ChatState.READY),
+        ([*GREETED, event(JOIN)], ChatState.READY),  # a second one is a no-op
+        ([*GREETED, *HANDOFF], ChatState.QUEUED),
+        ([*GREETED, *HUMAN], ChatState.WITH_HUMAN),
+        ([*GREETED, *HUMAN, *ASKED], ChatState.WITH_HUMAN),
+        ([*GREETED, *HUMAN, *ASKED, human_says("Hi.")], ChatState.WITH_HUMAN),
+        ([*GREETED, *FAILED], ChatState.READY),
+        ([*GREETED, *FAILED, *TURN, *HUMAN], ChatState.WITH_HUMAN),
+        ([*GREETED, event("POLY_AGENT_TRIGGERED_HANDOFF"), message("Wait.")], ChatState.QUEUED),
+        ([*GREETED, *ASKED, event(JOIN), joined(), message("Hello!")], ChatState.READY),
+        ([*GREETED, *HUMAN, *ASKED, event("LIVE_AGENT_LEFT")], ChatState.LEFT),
+        ([*GREETED, event("LANGUAGE_CHANGED")], ChatState.READY),
+        ([*GREETED, *TURN, ended("REASON_NATURAL_END")], ChatState.ENDED),
+        ([*GREETED, event("USER_END_SESSION"), ended()], ChatState.ENDED),
     ],
 )
 @pytest.mark.parametrize("size", [256, 2])
 def test_the_journal_says_where_the_conversation_stands(
-    history: list[Event], talk: Talk, size: int
+    history: list[Event], talk: ChatState, size: int
 ) -> None:
     session, out = recalled(*history, size=size)
-    assert (session.talk, violations(out)) == (talk, [])
+    assert (session.state, violations(out)) == (talk, [])
     asked = [JOIN] if len(history) == 1 else []
     assert sent(out) == asked
-    told = [YourTurn("")] if talk in (Talk.READY, Talk.WITH_HUMAN) else []
+    told = [YourTurn("")] if talk in (ChatState.READY, ChatState.WITH_HUMAN) else []
     assert only(out, YourTurn) == told, "the driver knows what the person has heard last"
 
 
@@ -130,7 +130,7 @@ def test_a_history_that_does_not_reach_as_far_as_it_did_has_lost_something() -> 
     assert violations(out) == []
     out = feed(session, (DUE, ELAPSED))
     assert violations(out) == ["event_lost"]
-    assert session.talk is Talk.READY
+    assert session.state is ChatState.READY
 
 
 def test_the_turns_go_on_as_ever() -> None:
@@ -163,7 +163,7 @@ def test_what_came_while_there_was_no_process_is_counted_and_nothing_else() -> N
     session, out = recalled(*GREETED, *TURN, event("LANGUAGE_CHANGED"), *HANDOFF[1:], since=3)
     assert counts(out)["handoffs.triggered"] == 1
     assert "events.language_changed" not in counts(out)
-    assert (violations(out), session.talk) == ([], Talk.QUEUED)
+    assert (violations(out), session.state) == ([], ChatState.QUEUED)
 
 
 def test_a_farewell_that_is_recalled_makes_the_close_behind_it_a_natural_end() -> None:
@@ -188,7 +188,7 @@ def test_what_was_owed_to_the_old_process_is_not_waited_for_for_ever(
     session, out = recalled(*history)
     for _ in range(10):
         out += feed(session, (DUE, ELAPSED))
-        if session.talk is Talk.OVER:
+        if session.state is ChatState.OVER:
             break
     assert failure in failures(out)
 

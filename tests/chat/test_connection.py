@@ -9,7 +9,7 @@ from loadkit.chat.connection import ClientSocket
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Refused
 from loadkit.chat.policy import Policy
-from loadkit.chat.states import NEVER, Link
+from loadkit.chat.states import NEVER, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 
@@ -29,29 +29,34 @@ from .helpers import (
 )
 
 
-def connection(*links: Link, recycle: float = 0.0, age: float = 0.0) -> ClientSocket:
+def connection(*links: SocketState, recycle: float = 0.0, age: float = 0.0) -> ClientSocket:
     """A connection that has come as far as the last of `links`."""
     one = ClientSocket(Policy(recycle=recycle), Random(1), age=age)
     for link in links:
-        if link is Link.CONNECTING:
+        if link is SocketState.CONNECTING:
             one.step(0.0, START, [])
-        elif link is Link.REPLAYING:
+        elif link is SocketState.REPLAYING:
             one.step(0.0, Opened(), [])
-        elif link is Link.LIVE:
+        elif link is SocketState.LIVE:
             one.journal.take(start(), True, [])
             one.step(0.1, batch(1), [])
-        elif link is Link.BACKOFF:
+        elif link is SocketState.BACKOFF:
             one.step(1.0, Closed(1006), [])
-        assert one.link is link
+        assert one.state is link
     return one
 
 
 UP_TO = {
-    Link.GONE: (),
-    Link.CONNECTING: (Link.CONNECTING,),
-    Link.REPLAYING: (Link.CONNECTING, Link.REPLAYING),
-    Link.LIVE: (Link.CONNECTING, Link.REPLAYING, Link.LIVE),
-    Link.BACKOFF: (Link.CONNECTING, Link.REPLAYING, Link.LIVE, Link.BACKOFF),
+    SocketState.GONE: (),
+    SocketState.CONNECTING: (SocketState.CONNECTING,),
+    SocketState.REPLAYING: (SocketState.CONNECTING, SocketState.REPLAYING),
+    SocketState.LIVE: (SocketState.CONNECTING, SocketState.REPLAYING, SocketState.LIVE),
+    SocketState.BACKOFF: (
+        SocketState.CONNECTING,
+        SocketState.REPLAYING,
+        SocketState.LIVE,
+        SocketState.BACKOFF,
+    ),
 }
 
 
@@ -64,8 +69,10 @@ def state(one: ClientSocket) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("link", [link for link in Link if link is not Link.CONNECTING])
-def test_only_a_connecting_socket_can_open_or_be_refused(link: Link) -> None:
+@pytest.mark.parametrize(
+    "link", [link for link in SocketState if link is not SocketState.CONNECTING]
+)
+def test_only_a_connecting_socket_can_open_or_be_refused(link: SocketState) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
@@ -75,8 +82,8 @@ def test_only_a_connecting_socket_can_open_or_be_refused(link: Link) -> None:
     assert state(one) == before
 
 
-@pytest.mark.parametrize("link", [Link.GONE, Link.CONNECTING, Link.BACKOFF])
-def test_only_an_open_socket_can_close(link: Link) -> None:
+@pytest.mark.parametrize("link", [SocketState.GONE, SocketState.CONNECTING, SocketState.BACKOFF])
+def test_only_an_open_socket_can_close(link: SocketState) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
@@ -84,8 +91,8 @@ def test_only_an_open_socket_can_close(link: Link) -> None:
     assert state(one) == before
 
 
-@pytest.mark.parametrize("link", list(Link))
-def test_nothing_elapses_ahead_of_the_deadline(link: Link) -> None:
+@pytest.mark.parametrize("link", list(SocketState))
+def test_nothing_elapses_ahead_of_the_deadline(link: SocketState) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     out: list[Effect] = []
@@ -96,29 +103,29 @@ def test_nothing_elapses_ahead_of_the_deadline(link: Link) -> None:
 
 def test_a_socket_waits_for_nothing_while_it_connects_or_is_gone() -> None:
     assert connection().deadline == NEVER
-    assert connection(Link.CONNECTING).deadline == NEVER
+    assert connection(SocketState.CONNECTING).deadline == NEVER
 
 
 def test_a_connect_names_the_cursor() -> None:
-    one = connection(*UP_TO[Link.BACKOFF])
+    one = connection(*UP_TO[SocketState.BACKOFF])
     out: list[Effect] = []
     one.journal.cursor = 7
     one.step(one.deadline, ELAPSED, out)
     assert out == [Connect(7)]
 
 
-@pytest.mark.parametrize("link", [Link.CONNECTING, Link.REPLAYING, Link.LIVE])
-def test_a_socket_that_we_broke_is_opened_again(link: Link) -> None:
+@pytest.mark.parametrize("link", [SocketState.CONNECTING, SocketState.REPLAYING, SocketState.LIVE])
+def test_a_socket_that_we_broke_is_opened_again(link: SocketState) -> None:
     one = connection(*UP_TO[link])
     out: list[Effect] = []
     assert one.step(5.0, FORCED, out) is None
     assert counts(out) == {"disconnects.forced": 1}
-    assert (one.link, one.attempts.made) == (Link.BACKOFF, 1)
+    assert (one.state, one.attempts.made) == (SocketState.BACKOFF, 1)
     assert 5.8 <= one.deadline <= 6.2
 
 
-@pytest.mark.parametrize("link", [Link.GONE, Link.BACKOFF])
-def test_only_a_socket_that_is_there_can_be_broken(link: Link) -> None:
+@pytest.mark.parametrize("link", [SocketState.GONE, SocketState.BACKOFF])
+def test_only_a_socket_that_is_there_can_be_broken(link: SocketState) -> None:
     one = connection(*UP_TO[link])
     before = state(one)
     with pytest.raises(LocalError):
@@ -138,15 +145,15 @@ def test_the_sdk_polls_every_ten_seconds_after_a_first_second() -> None:
 
 
 def test_a_replay_that_is_known_to_go_on_is_not_complete_with_a_small_batch() -> None:
-    one = connection(*UP_TO[Link.REPLAYING])
+    one = connection(*UP_TO[SocketState.REPLAYING])
     one.reach = 3
     one.journal.take(start(), True, [])
     one.step(0.1, batch(1), [])
-    assert one.link is Link.REPLAYING
+    assert one.state is SocketState.REPLAYING
     assert one.deadline == pytest.approx(2.1)
     one.journal.cursor = 3
     one.step(0.2, batch(2), [])
-    assert one.link is Link.LIVE
+    assert one.state is SocketState.LIVE
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,7 @@ def test_a_replay_that_is_known_to_go_on_is_not_complete_with_a_small_batch() ->
     ],
 )
 def test_nonsense_for_the_number_of_attempts_keeps_ten(capabilities: Any, limit: int) -> None:
-    one = connection(*UP_TO[Link.REPLAYING])
+    one = connection(*UP_TO[SocketState.REPLAYING])
     one.capabilities(0.1, {"capabilities": capabilities})
     assert one.attempts.limit == limit
 
@@ -198,14 +205,14 @@ def test_the_profile_s_number_of_attempts_comes_before_the_server_s() -> None:
 def test_nonsense_for_the_heartbeat_interval_keeps_thirty_seconds(
     interval: Any, every: float
 ) -> None:
-    one = connection(*UP_TO[Link.REPLAYING])
+    one = connection(*UP_TO[SocketState.REPLAYING])
     one.capabilities(0.1, {"capabilities": {"heartbeat_interval_seconds": interval}})
     assert one.heartbeat.every == every
     assert one.heartbeat.due == (every or NEVER)
 
 
 def test_history_lasts_from_the_upgrade_to_the_last_batch() -> None:
-    one = connection(*UP_TO[Link.REPLAYING])
+    one = connection(*UP_TO[SocketState.REPLAYING])
     out: list[Effect] = []
     one.journal.take(start(), True, out)
     one.step(0.3, batch(1), out)
@@ -217,17 +224,17 @@ class TestRecycling:
 
     def test_an_old_socket_is_closed_with_4002_and_opened_again_a_second_later(self) -> None:
         """It is a count of its own, neither forced nor unexpected."""
-        one = connection(*UP_TO[Link.LIVE], recycle=20.0)
+        one = connection(*UP_TO[SocketState.LIVE], recycle=20.0)
         assert one.deadline == 20.0
         out: list[Effect] = []
         assert one.step(20.0, ELAPSED, out) is None
         assert out == [Counted(Count.DISCONNECTS_RECYCLED), Hangup(4002)]
-        assert (one.link, one.attempts.made) == (Link.BACKOFF, 1)
+        assert (one.state, one.attempts.made) == (SocketState.BACKOFF, 1)
         assert 20.8 <= one.deadline <= 21.2
 
     def test_the_next_socket_is_young_again(self) -> None:
         """Its age counts from its own upgrade, and the outage ends as any other does."""
-        one = connection(*UP_TO[Link.LIVE], recycle=20.0)
+        one = connection(*UP_TO[SocketState.LIVE], recycle=20.0)
         out: list[Effect] = []
         one.step(20.0, ELAPSED, out)
         one.step(one.deadline, ELAPSED, out)
@@ -239,7 +246,7 @@ class TestRecycling:
 
     def test_heartbeats_go_on_meanwhile_as_they_were(self) -> None:
         """A beat that is due sooner comes first, and the age stays what it is."""
-        one = connection(*UP_TO[Link.LIVE], recycle=100.0)
+        one = connection(*UP_TO[SocketState.LIVE], recycle=100.0)
         out: list[Effect] = []
         one.step(30.0, ELAPSED, out)
         assert [type(effect) for effect in out] == [Sample, Send]
@@ -252,7 +259,7 @@ class TestRecycling:
     @pytest.mark.parametrize(("age", "at"), [(0.0, 20.0), (5.0, 15.0), (20.0, 20.0), (47.0, 13.0)])
     def test_the_first_socket_may_be_taken_for_an_older_one(self, age: float, at: float) -> None:
         """Of a session that has been under way for long the socket is not the first one."""
-        one = connection(*UP_TO[Link.LIVE], recycle=20.0, age=age)
+        one = connection(*UP_TO[SocketState.LIVE], recycle=20.0, age=age)
         assert one.deadline == at
         one.step(at, ELAPSED, [])
         one.step(one.deadline, ELAPSED, [])
@@ -262,11 +269,11 @@ class TestRecycling:
 
     def test_without_a_limit_a_socket_grows_as_old_as_it_may(self) -> None:
         """Nought is never."""
-        assert connection(*UP_TO[Link.LIVE]).stale_at == NEVER
+        assert connection(*UP_TO[SocketState.LIVE]).stale_at == NEVER
 
     def test_a_replay_that_takes_long_is_not_cut_short(self) -> None:
         """The socket is replaced once the history is complete, not before."""
-        one = connection(*UP_TO[Link.REPLAYING], recycle=5.0)
+        one = connection(*UP_TO[SocketState.REPLAYING], recycle=5.0)
         one.journal.take(start(), True, [])
         out: list[Effect] = []
         one.step(6.0, batch(1), out)
@@ -285,7 +292,7 @@ class TestARefusal:
         self, asked: float | None, least: float
     ) -> None:
         """The back-off stands where it is the longer one."""
-        one = connection(*UP_TO[Link.CONNECTING])
+        one = connection(*UP_TO[SocketState.CONNECTING])
         out: list[Effect] = []
         assert one.step(100.0, Refused(Failure.RATE_LIMITED, "slow down", 429, asked), out) is None
         assert failures(out) == [Failure.RATE_LIMITED]
@@ -293,7 +300,7 @@ class TestARefusal:
 
     def test_of_a_token_that_is_too_old_ends_the_session_under_its_own_name(self) -> None:
         """The session is bound to its token: only a new one of each helps."""
-        one = connection(*UP_TO[Link.CONNECTING])
+        one = connection(*UP_TO[SocketState.CONNECTING])
         out: list[Effect] = []
         end = one.step(5.0, Refused(Failure.TOKEN_EXPIRED, "authentication failed", 401), out)
         assert end is not None

@@ -20,7 +20,7 @@ from loadkit.chat.inputs import (
     Typing,
 )
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event
@@ -156,11 +156,11 @@ def test_the_end_of_one_who_left_may_land_in_a_replay() -> None:
 def test_the_server_has_five_seconds_to_close_and_then_we_do() -> None:
     session = live_session()
     feed(session, (21.0, ended()))
-    assert (session.talk, session.deadline) == (Talk.ENDED, 26.0)
+    assert (session.state, session.deadline) == (ChatState.ENDED, 26.0)
     assert feed(session, (25.9, ELAPSED)) == []
     out = feed(session, (26.0, ELAPSED))
     assert (violations(out), finish(out)) == (["not_closed"], Finish(Ending.USER_END, close=1000))
-    assert (session.talk, session.connection.link) == (Talk.OVER, Link.GONE)
+    assert (session.state, session.connection.state) == (ChatState.OVER, SocketState.GONE)
     assert session.deadline == float("inf")
 
 

@@ -7,7 +7,7 @@ import pytest
 from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import ELAPSED, Closed, Leave, Opened, Say, Typing
 from loadkit.chat.session import Session
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 from loadkit.protocol import Event
@@ -62,7 +62,7 @@ def test_a_hand_off_answers_the_message_that_asked_for_it() -> None:
     out = feed(session, (11.0, event("POLY_AGENT_TRIGGERED_HANDOFF", 6)))
     assert counts(out) == {"handoffs.triggered": 1, "turns.answered": 1}
     assert (heard(out), samples(out, Phase.RESPONSE)) == ([], []), "nobody has said anything yet"
-    assert session.talk is Talk.QUEUED
+    assert session.state is ChatState.QUEUED
 
 
 def test_the_wait_for_a_human_is_timed_from_the_trigger() -> None:
@@ -77,7 +77,7 @@ def test_the_wait_for_a_human_is_timed_from_the_trigger() -> None:
     assert samples(out, Phase.HANDOFF_WAIT) == [Sample(Phase.HANDOFF_WAIT, None, 11.0, 15.0)]
     assert (cues(out), violations(out)) == (["human_joined"], [])
     assert counts(out) == {"handoffs.joined": 1}
-    assert session.talk is Talk.WITH_HUMAN
+    assert session.state is ChatState.WITH_HUMAN
 
 
 def test_an_agent_may_hand_over_of_its_own_accord() -> None:
@@ -101,7 +101,7 @@ def test_patience_with_a_queue_ends_too() -> None:
     assert session.deadline == 26.0
     out = feed(session, (26.0, ELAPSED))
     assert (counts(out), cues(out)) == ({"handoffs.gave_up": 1}, ["no_human"])
-    assert session.talk is Talk.READY
+    assert session.state is ChatState.READY
 
 
 def test_a_human_who_comes_after_all_takes_over_and_what_was_said_meanwhile_is_lost() -> None:
@@ -112,7 +112,7 @@ def test_a_human_who_comes_after_all_takes_over_and_what_was_said_meanwhile_is_l
     out += feed(session, (28.0, event("LIVE_AGENT_JOINED", 10)))
     assert counts(out)["turns.lost"] == counts(out)["handoffs.joined"] == 1
     assert (cues(out), violations(out)) == (["human_joined"], [])
-    assert (session.talk, session.open_turns()) == (Talk.WITH_HUMAN, [])
+    assert (session.state, session.open_turns()) == (ChatState.WITH_HUMAN, [])
 
 
 @pytest.mark.parametrize("kind", ["HANDOFF_FAILED", "HANDOFF_TIMEOUT"])
@@ -121,7 +121,7 @@ def test_a_queue_that_ends_after_the_patience_with_it_is_no_news(kind: str) -> N
     feed(session, (26.0, ELAPSED))
     feed(session, (27.0, Say("bot?", due=27.0)))
     out = feed(session, (28.0, event(kind, 9)))
-    assert (cues(out), violations(out), session.talk) == ([], [], Talk.WAITING)
+    assert (cues(out), violations(out), session.state) == ([], [], ChatState.WAITING)
 
 
 def test_what_was_said_behind_the_request_is_left_to_the_human() -> None:
@@ -166,7 +166,7 @@ def test_a_turn_with_a_human_is_timed_as_such() -> None:
     assert samples(out, Phase.LIVE_RESPONSE) == [Sample(Phase.LIVE_RESPONSE, 16.9, 17.0, 20.0)]
     assert samples(out, Phase.RESPONSE) == samples(out, Phase.THINKING) == []
     assert (cues(out), heard(out), violations(out)) == (["answered"], ["Hello."], [])
-    assert session.talk is Talk.WITH_HUMAN
+    assert session.state is ChatState.WITH_HUMAN
 
 
 def test_a_human_may_speak_unasked() -> None:
@@ -192,7 +192,7 @@ def test_a_human_may_type_and_think_better_of_it() -> None:
     session = asking_session(patience=5.0)
     out = feed(session, (17.5, typing()), (18.0, typing("STOPPED")), (22.0, ELAPSED))
     assert (violations(out), failures(out)) == ([], [Failure.UNANSWERED])
-    assert (cues(out), session.talk) == (["silence"], Talk.WITH_HUMAN)
+    assert (cues(out), session.state) == (["silence"], ChatState.WITH_HUMAN)
 
 
 def test_two_messages_to_a_human_are_answered_in_order() -> None:
@@ -208,7 +208,7 @@ def test_two_messages_to_a_human_are_answered_in_order() -> None:
 def test_when_the_human_leaves_the_server_ends_the_session() -> None:
     session = human_session()
     out = feed(session, (30.0, event("LIVE_AGENT_LEFT", 10)))
-    assert session.talk is Talk.LEFT
+    assert session.state is ChatState.LEFT
     out += feed(session, (30.1, ended("REASON_NATURAL_END", 11)), (30.2, Closed(1000)))
     assert finish(out) == Finish(Ending.NATURAL_END)
     assert (violations(out), failures(out), cues(out)) == ([], [], [])
@@ -259,7 +259,7 @@ def test_an_agent_that_is_back_need_not_greet() -> None:
     assert cues(out) == []
     out = feed(session, (34.0, ELAPSED))
     assert (violations(out), failures(out), cues(out)) == ([], [], ["agent_back"])
-    assert session.talk is Talk.READY
+    assert session.state is ChatState.READY
 
 
 def test_an_agent_that_is_back_may_hand_over_once_more() -> None:
@@ -283,7 +283,7 @@ def test_one_human_may_leave_for_another() -> None:
         session, (30.5, event("HANDOFF_QUEUE_STATUS")), (33.0, event("LIVE_AGENT_JOINED", 11))
     )
     assert (violations(out), counts(out)["handoffs.transferred"]) == ([], 1)
-    assert (cues(out), session.talk) == (["human_joined"], Talk.WITH_HUMAN)
+    assert (cues(out), session.state) == (["human_joined"], ChatState.WITH_HUMAN)
 
 
 @pytest.mark.parametrize("early", [message("Hi"), chunk(1, "Hi", last=True)])
@@ -389,11 +389,11 @@ def test_a_socket_lost_on_the_way_elsewhere_is_missed_by_nobody(code: int) -> No
 @pytest.mark.parametrize("make", [live_session, waiting_session])
 def test_a_step_without_a_trigger_is_one_violation(make: Any, kind: str) -> None:
     session = make()
-    talk = session.talk
+    talk = session.state
     out = feed(session, (20.0, event(kind)))
     assert violations(out) == ["handoff_out_of_order"]
     if kind not in ("CLIENT_HANDOFF_REQUIRED", "LIVE_AGENT_JOINED"):
-        assert (session.talk, cues(out), counts(out)) == (talk, [], {})
+        assert (session.state, cues(out), counts(out)) == (talk, [], {})
 
 
 def test_a_human_ahead_of_the_acceptance_is_one_violation_and_the_late_acceptance_none() -> None:
@@ -444,10 +444,10 @@ def test_nobody_is_sent_back_in_a_queue(places: list[Any], found: list[str]) -> 
 @pytest.mark.parametrize("make", [queued_session, human_session, asking_session])
 def test_an_agent_that_left_is_silent(make: Any) -> None:
     session = make()
-    talk = session.talk
+    talk = session.state
     out = feed(session, (20.0, chunk(1, "Still ")), (20.1, chunk(2, "here!", last=True)))
     assert (violations(out), cues(out)) == (["bot_after_left"], [])
-    assert session.talk is talk
+    assert session.state is talk
 
 
 def test_an_agent_that_is_still_there_may_have_a_last_word() -> None:
@@ -506,7 +506,7 @@ def test_a_human_who_cannot_be_connected_is_told_once(after: list[Event]) -> Non
 def test_words_about_an_earlier_hand_off_end_no_other() -> None:
     session = queued_session()
     out = feed(session, (12.0, system(NOT_CONNECTED, "another's")))
-    assert (counts(out), session.talk) == ({"system.handoff_error": 1}, Talk.QUEUED)
+    assert (counts(out), session.state) == ({"system.handoff_error": 1}, ChatState.QUEUED)
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def test_a_message_that_does_not_reach_the_human_is_lost_and_the_next_may(
     session = asking_session()
     out = feed(session, (17.2, system(text)))
     assert (failures(out), cues(out), sent(out)) == ([kind], [cue], [])
-    assert session.talk is Talk.WITH_HUMAN
+    assert session.state is ChatState.WITH_HUMAN
     said = feed(session, (20.0, Say("hi?", due=20.0)))
     out = feed(session, (20.1, echo(said, 11)), (22.0, human_says("Hello.", 12)))
     assert (durations(out, Phase.LIVE_RESPONSE), violations(out)) == ([2.0], [])

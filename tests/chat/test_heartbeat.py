@@ -8,7 +8,7 @@ from loadkit.chat.effects import Drop, Sample
 from loadkit.chat.heartbeat import Open
 from loadkit.chat.inputs import ELAPSED, Closed, Opened
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link
+from loadkit.chat.states import SocketState
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 
@@ -117,20 +117,20 @@ def test_two_intervals_without_any_sign_of_life_give_the_socket_up() -> None:
     assert failures(out) == [Failure.HEARTBEAT_UNANSWERED]
     assert only(out, Drop) == [Drop()]
     assert counts(out) == {"disconnects.unexpected": 1}
-    assert session.connection.link is Link.BACKOFF
+    assert session.connection.state is SocketState.BACKOFF
 
 
 def test_one_unanswered_heartbeat_is_not_enough() -> None:
     session = live_session(EVERY_15)
     out = beats(session, 15.0, 30.0)
-    assert (failures(out), session.connection.link) == ([], Link.LIVE)
+    assert (failures(out), session.connection.state) == ([], SocketState.LIVE)
 
 
 def test_an_answered_heartbeat_begins_the_count_anew() -> None:
     session = live_session(EVERY_15)
     feed(session, (15.0, ELAPSED), (30.0, ELAPSED), (30.1, beat()), (45.0, ELAPSED))
     out = feed(session, (60.0, ELAPSED))
-    assert (failures(out), session.connection.link) == ([], Link.LIVE)
+    assert (failures(out), session.connection.state) == ([], SocketState.LIVE)
 
 
 @pytest.mark.parametrize("sign", [thinking(), event("SESSION_IDLE_WARNING")])
@@ -141,7 +141,7 @@ def test_a_socket_that_speaks_is_not_half_open_though_its_heartbeats_are_unanswe
     feed(session, (15.0, ELAPSED), (20.0, sign), (30.0, ELAPSED))
     out = feed(session, (45.0, ELAPSED))
     assert (failures(out), violations(out)) == ([], ["heartbeat_not_echoed"])
-    assert (sent(out), session.connection.link) == (["HEARTBEAT"], Link.LIVE)
+    assert (sent(out), session.connection.state) == (["HEARTBEAT"], SocketState.LIVE)
 
 
 # --- a heartbeat without an echo ------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_each_heartbeat_without_an_echo_is_one_violation_as_long_as_anything_els
         out = feed(session, (at, ELAPSED), (at + 1.0, event("SESSION_IDLE_WARNING")))
         found.append(violations(out))
     assert found == [[], []] + [["heartbeat_not_echoed"]] * 8, "two intervals after it was sent"
-    assert session.connection.link is Link.LIVE
+    assert session.connection.state is SocketState.LIVE
     assert session.connection.heartbeat.open is Open.TWO
 
 

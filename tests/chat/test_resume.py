@@ -5,7 +5,7 @@ import pytest
 from loadkit.chat.effects import Connect, Hangup, Sample
 from loadkit.chat.inputs import ELAPSED, START, Closed, Leave, Opened, Refused, Say, Typing
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure
 from loadkit.figures import Phase
 
@@ -47,7 +47,7 @@ REFUSED = Refused(Failure.CONNECT_REFUSED, "nobody listens")
 def drop(session: Session, at: float = 20.0) -> None:
     """Lose the socket and open another one, a second or so later."""
     feed(session, (at, Closed(1006)), (DUE, ELAPSED), (at + 2.0, Opened()))
-    assert session.connection.link is Link.REPLAYING
+    assert session.connection.state is SocketState.REPLAYING
 
 
 # --- what a lost socket means -------------------------------------------------------------------
@@ -335,7 +335,7 @@ def test_a_message_lost_with_the_socket_is_lost_by_default() -> None:
     out = feed(session, (22.1, batch(0)))
     assert failures(out) == [Failure.UNACKNOWLEDGED]
     assert counts(out)["turns.lost"] == 1
-    assert (heard(out), sent(out), session.talk) == ([""], [], Talk.READY)
+    assert (heard(out), sent(out), session.state) == ([""], [], ChatState.READY)
 
 
 def test_a_message_lost_with_the_socket_is_sent_again_if_the_policy_says_so() -> None:
@@ -403,10 +403,10 @@ def test_a_stream_that_the_drop_cut_goes_on_in_the_replay() -> None:
 def test_patience_that_ends_during_an_outage_loses_the_turn_at_its_end() -> None:
     session = waiting_session(patience=11.0)
     drop(session)
-    assert session.talk is Talk.WAITING
+    assert session.state is ChatState.WAITING
     out = feed(session, (22.1, batch(0)))
     assert failures(out) == [Failure.UNANSWERED]
-    assert (heard(out), session.talk) == ([""], Talk.READY)
+    assert (heard(out), session.state) == ([""], ChatState.READY)
 
 
 def test_an_answer_in_the_replay_comes_before_the_end_of_patience() -> None:
@@ -416,18 +416,22 @@ def test_an_answer_in_the_replay_comes_before_the_end_of_patience() -> None:
     assert (failures(out), heard(out)) == ([], ["Yes?"])
 
 
-@pytest.mark.parametrize("talk", [Talk.JOINING, Talk.GREETING, Talk.WAITING, Talk.LEAVING])
+@pytest.mark.parametrize(
+    "talk", [ChatState.JOINING, ChatState.GREETING, ChatState.WAITING, ChatState.LEAVING]
+)
 def test_a_server_that_drops_every_socket_at_once_cannot_hold_a_session_for_ever(
-    talk: Talk,
+    talk: ChatState,
 ) -> None:
-    session = joining_session() if talk in (Talk.JOINING, Talk.GREETING) else waiting_session()
-    if talk is Talk.GREETING:
+    session = (
+        joining_session() if talk in (ChatState.JOINING, ChatState.GREETING) else waiting_session()
+    )
+    if talk is ChatState.GREETING:
         feed(session, (0.2, joined(2)))
-    elif talk is Talk.LEAVING:
+    elif talk is ChatState.LEAVING:
         feed(session, (12.0, Leave(due=12.0)))
-    assert session.talk is talk
+    assert session.state is talk
     at = 20.0
-    while session.talk is talk:
+    while session.state is talk:
         assert at < 200.0, "patience never ends"
         out = feed(session, (at, Closed(1011)), (at + 2.0, ELAPSED), (at + 2.1, Opened()))
         out += feed(session, (at + 2.2, batch(0)))
@@ -464,7 +468,7 @@ def test_leaving_while_the_socket_is_away_is_done_once_the_history_is_complete()
     feed(session, (20.0, Closed(1006)), (20.5, Leave(due=20.5)))
     feed(session, (DUE, ELAPSED), (22.0, Opened()))
     out = feed(session, (22.1, batch(0)))
-    assert (sent(out), session.talk) == (["USER_END_SESSION"], Talk.LEAVING)
+    assert (sent(out), session.state) == (["USER_END_SESSION"], ChatState.LEAVING)
 
 
 def test_who_left_during_the_outage_is_not_asked_again_when_the_replay_answers() -> None:
@@ -553,10 +557,10 @@ def test_a_history_without_an_end_does_not_hold_a_session_up() -> None:
     session = live_session()
     feed(session, (20.0, Closed(1006)), (DUE, ELAPSED), (22.0, Opened()))
     now, sequence = 22.0, 4
-    while session.connection.link is Link.REPLAYING and now < 200.0:
+    while session.connection.state is SocketState.REPLAYING and now < 200.0:
         now, sequence = now + 0.1, sequence + 1
         feed(session, (now, event("LANGUAGE_CHANGED", sequence)), (now, batch(256)))
         if now >= session.deadline:
             feed(session, (now, ELAPSED))
-    assert session.connection.link is Link.LIVE
+    assert session.connection.state is SocketState.LIVE
     assert 82.0 <= now < 82.2

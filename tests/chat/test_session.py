@@ -46,7 +46,7 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.policy import RESENDING, Policy
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import NAMED, Ending, Phase
 from loadkit.protocol import Event, EventType, Flaw, FlawKind
@@ -131,47 +131,50 @@ def over_session() -> Session:
     return session
 
 
-AT_TALK: dict[Talk, Callable[[], Session]] = {
-    Talk.NEW: opened_session,
-    Talk.JOINING: joining_session,
-    Talk.GREETING: greeting_session,
-    Talk.READY: live_session,
-    Talk.WAITING: waiting_session,
-    Talk.QUEUED: queued_session,
-    Talk.WITH_HUMAN: human_session,
-    Talk.WAITING_HUMAN: asking_session,
-    Talk.LEFT: left_session,
-    Talk.AGENT_BACK: agent_back_session,
-    Talk.LEAVING: leaving_session,
-    Talk.ELSEWHERE: elsewhere_session,
-    Talk.ENDED: ended_session,
-    Talk.OVER: over_session,
+AT_TALK: dict[ChatState, Callable[[], Session]] = {
+    ChatState.NEW: opened_session,
+    ChatState.JOINING: joining_session,
+    ChatState.GREETING: greeting_session,
+    ChatState.READY: live_session,
+    ChatState.WAITING: waiting_session,
+    ChatState.QUEUED: queued_session,
+    ChatState.WITH_HUMAN: human_session,
+    ChatState.WAITING_HUMAN: asking_session,
+    ChatState.LEFT: left_session,
+    ChatState.AGENT_BACK: agent_back_session,
+    ChatState.LEAVING: leaving_session,
+    ChatState.ELSEWHERE: elsewhere_session,
+    ChatState.ENDED: ended_session,
+    ChatState.OVER: over_session,
 }
-AT_THE_END = {Talk.ENDED: END, Talk.ELSEWHERE: ELSEWHERE}
-UNDER_WAY = [talk for talk in Talk if talk not in (*AT_THE_END, Talk.OVER)]
+AT_THE_END = {ChatState.ENDED: END, ChatState.ELSEWHERE: ELSEWHERE}
+UNDER_WAY = [talk for talk in ChatState if talk not in (*AT_THE_END, ChatState.OVER)]
 REACHABLE = [
-    *((Link.GONE, talk) for talk in (Talk.NEW, Talk.OVER)),
-    *product([Link.CONNECTING, Link.REPLAYING, Link.BACKOFF], UNDER_WAY),
-    *((Link.LIVE, talk) for talk in UNDER_WAY if talk is not Talk.NEW),
-    *product([Link.REPLAYING, Link.LIVE], AT_THE_END),
+    *((SocketState.GONE, talk) for talk in (ChatState.NEW, ChatState.OVER)),
+    *product([SocketState.CONNECTING, SocketState.REPLAYING, SocketState.BACKOFF], UNDER_WAY),
+    *((SocketState.LIVE, talk) for talk in UNDER_WAY if talk is not ChatState.NEW),
+    *product([SocketState.REPLAYING, SocketState.LIVE], AT_THE_END),
 ]
 
 
-def session_at(link: Link, talk: Talk) -> Session:
+def session_at(link: SocketState, talk: ChatState) -> Session:
     """A session in one of the states it can reach."""
-    if (link, talk) == (Link.GONE, Talk.NEW):
+    if (link, talk) == (SocketState.GONE, ChatState.NEW):
         return new_session()
-    ends = talk in AT_THE_END and link is Link.REPLAYING
+    ends = talk in AT_THE_END and link is SocketState.REPLAYING
     session = live_session() if ends else AT_TALK[talk]()
-    if session.connection.link is not link:
+    if session.connection.state is not link:
         feed(session, (20.0, Closed(1006)))
-    if link in (Link.CONNECTING, Link.REPLAYING) and session.connection.link is Link.BACKOFF:
+    if (
+        link in (SocketState.CONNECTING, SocketState.REPLAYING)
+        and session.connection.state is SocketState.BACKOFF
+    ):
         feed(session, (DUE, ELAPSED))
-        if link is Link.REPLAYING:
+        if link is SocketState.REPLAYING:
             feed(session, (22.0, Opened()))
     if ends:
         feed(session, (22.1, AT_THE_END[talk]))
-    assert (session.connection.link, session.talk) == (link, talk)
+    assert (session.connection.state, session.state) == (link, talk)
     return session
 
 
@@ -272,7 +275,7 @@ class Failing(list[str]):
 
 
 @EVERYWHERE
-def test_no_event_can_crash_a_session(link: Link, talk: Talk) -> None:
+def test_no_event_can_crash_a_session(link: SocketState, talk: ChatState) -> None:
     """Of any type, whatever it carries."""
     failing = Failing()
     for kind in EventType:
@@ -285,34 +288,34 @@ def test_no_event_can_crash_a_session(link: Link, talk: Talk) -> None:
 
 
 def survives(session: Session, happening: Event) -> None:
-    under_way = session.talk not in (Talk.NEW, Talk.OVER)
+    under_way = session.state not in (ChatState.NEW, ChatState.OVER)
     well_formed(session.step(25.0, happening), 25.0)
     if under_way:
         assert session.connection.journal.cursor >= (happening.sequence or 0)
-    over = session.talk is Talk.OVER
-    assert over or session.connection.link is not Link.LIVE or session.deadline > 0
+    over = session.state is ChatState.OVER
+    assert over or session.connection.state is not SocketState.LIVE or session.deadline > 0
 
 
 @EVERYWHERE
-def test_a_flaw_is_a_violation_and_moves_nothing(link: Link, talk: Talk) -> None:
+def test_a_flaw_is_a_violation_and_moves_nothing(link: SocketState, talk: ChatState) -> None:
     """Of whatever kind."""
     failing = Failing()
     for kind in FlawKind:
         session = session_at(link, talk)
-        before = (session.connection.link, session.talk, session.deadline)
+        before = (session.connection.state, session.state, session.deadline)
         with failing.case(kind):
             assert session.step(25.0, Flaw(kind, "why")) == [Violation(kind, "why")]
-            assert (session.connection.link, session.talk, session.deadline) == before
+            assert (session.connection.state, session.state, session.deadline) == before
     assert not failing, str(failing)
 
 
-@pytest.mark.parametrize("talk", [talk for talk in UNDER_WAY if talk is not Talk.NEW])
-def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: Talk) -> None:
+@pytest.mark.parametrize("talk", [talk for talk in UNDER_WAY if talk is not ChatState.NEW])
+def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: ChatState) -> None:
     session = AT_TALK[talk]()
     unknown = Event(EventType.UNKNOWN, "an-id", None, {"type": "EVENT_TYPE_OF_TOMORROW"})
     out = feed(session, (25.0, unknown))
     assert out == [Violation("unknown_type", "EVENT_TYPE_OF_TOMORROW")]
-    assert session.talk is talk
+    assert session.state is talk
 
 
 @pytest.mark.parametrize(
@@ -333,31 +336,31 @@ def test_an_unknown_type_is_a_violation_that_names_it_and_is_never_fatal(talk: T
 )
 def test_what_needs_no_answer_is_tolerated(kind: str) -> None:
     for made in UNDER_WAY:
-        if made is Talk.NEW:
+        if made is ChatState.NEW:
             continue
         session = AT_TALK[made]()
-        talk = session.talk
+        talk = session.state
         assert violations(feed(session, (25.0, event(kind)))) == []
-        assert session.talk is talk
+        assert session.state is talk
 
 
 # --- what the tool must not ask -------------------------------------------------------------------
 
 SAY, LEAVE = Say("hi", due=25.0), Leave(due=25.0)
-UP = {Link.REPLAYING, Link.LIVE}
+UP = {SocketState.REPLAYING, SocketState.LIVE}
 
 
-def makes_sense(happening: Input, link: Link, talk: Talk) -> bool:
-    if talk is Talk.OVER:
+def makes_sense(happening: Input, link: SocketState, talk: ChatState) -> bool:
+    if talk is ChatState.OVER:
         return isinstance(happening, Typing)  # which is nothing to anyone
     if isinstance(happening, (Opened, Refused)):
-        return link is Link.CONNECTING
+        return link is SocketState.CONNECTING
     if isinstance(happening, Closed):
         return link in UP
     if happening is FORCED:
-        return talk not in AT_THE_END and link in UP | {Link.CONNECTING}
+        return talk not in AT_THE_END and link in UP | {SocketState.CONNECTING}
     if happening is START:
-        return (link, talk) == (Link.GONE, Talk.NEW)
+        return (link, talk) == (SocketState.GONE, ChatState.NEW)
     return True  # a person does not see everything that the session knows
 
 
@@ -368,7 +371,9 @@ HAPPENINGS: list[Input] = [
 
 
 @EVERYWHERE
-def test_what_makes_no_sense_is_our_own_mistake_and_changes_nothing(link: Link, talk: Talk) -> None:
+def test_what_makes_no_sense_is_our_own_mistake_and_changes_nothing(
+    link: SocketState, talk: ChatState
+) -> None:
     """And what makes sense does no harm."""
     failing = Failing()
     for happening in HAPPENINGS:
@@ -388,7 +393,9 @@ def test_what_makes_no_sense_is_our_own_mistake_and_changes_nothing(link: Link, 
 
 
 @EVERYWHERE
-def test_the_clock_ahead_of_the_deadline_changes_nothing(link: Link, talk: Talk) -> None:
+def test_the_clock_ahead_of_the_deadline_changes_nothing(
+    link: SocketState, talk: ChatState
+) -> None:
     session = session_at(link, talk)
     before = state(session)
     assert session.step(min(session.deadline, 1e9) - 0.01, ELAPSED) == []
@@ -396,24 +403,27 @@ def test_the_clock_ahead_of_the_deadline_changes_nothing(link: Link, talk: Talk)
 
 
 @EVERYWHERE
-def test_whatever_is_waited_for_comes_to_its_end(link: Link, talk: Talk) -> None:
+def test_whatever_is_waited_for_comes_to_its_end(link: SocketState, talk: ChatState) -> None:
     """Nothing but the clock, and sockets that open and say nothing."""
     session = session_at(link, talk)
-    if link is Link.GONE:
+    if link is SocketState.GONE:
         assert session.deadline == float("inf")
         return
-    now, kept = 25.0, (Talk.READY, Talk.WITH_HUMAN)
+    now, kept = 25.0, (ChatState.READY, ChatState.WITH_HUMAN)
     for _ in range(500):
-        if session.talk in (*kept, Talk.OVER) and session.connection.link is Link.LIVE:
+        if (
+            session.state in (*kept, ChatState.OVER)
+            and session.connection.state is SocketState.LIVE
+        ):
             break
-        if session.connection.link is Link.CONNECTING:
+        if session.connection.state is SocketState.CONNECTING:
             feed(session, (now, Opened()))
-        if session.talk is Talk.OVER:
+        if session.state is ChatState.OVER:
             break
         assert session.deadline < now + 1e4, "it waits for ever"
         now = max(now, session.deadline)
         feed(session, (now, ELAPSED))
-    assert session.talk in (*kept, Talk.OVER)
+    assert session.state in (*kept, ChatState.OVER)
 
 
 # --- any story ------------------------------------------------------------------------------------
@@ -516,15 +526,15 @@ class Story:
             self.said.append(local_id(out))
         self.greeted = self.greeted or bool(only(out, YourTurn))
         self.over = finish(out) is not None
-        assert self.over == (self.session.talk is Talk.OVER)
+        assert self.over == (self.session.state is ChatState.OVER)
 
     def move(self, move: Any) -> None:
         self.now += self.data.draw(st.sampled_from([0.0, 0.01, 1.0, 7.0]))
-        link = self.session.connection.link
-        is_open = link in (Link.REPLAYING, Link.LIVE)
+        link = self.session.connection.state
+        is_open = link in (SocketState.REPLAYING, SocketState.LIVE)
         if move == "elapse":
             self.elapse()
-        elif move == "socket" and link is Link.CONNECTING:
+        elif move == "socket" and link is SocketState.CONNECTING:
             refused = Refused(Failure.CONNECT_REFUSED, "", self.data.draw(st.none() | st.just(503)))
             self.happen(self.data.draw(st.sampled_from([Opened(), refused])))
         elif move == "lose" and is_open:
@@ -615,7 +625,7 @@ def test_a_session_with_a_silent_server_always_comes_to_its_end(
     now, over = 0.0, False
     session.step(now, START)
     for _ in range(200):
-        if session.connection.link is Link.CONNECTING:
+        if session.connection.state is SocketState.CONNECTING:
             session.step(now, Opened())
             if not session.connection.journal.known:
                 session.step(now, event("SESSION_START", 1, **capabilities))

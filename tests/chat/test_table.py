@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat import ending, handing_over, person, transitions, upkeep
-from loadkit.chat.connection import LINKS
+from loadkit.chat import (
+    handoff_events,
+    session_end,
+    socket_events,
+    timeouts,
+    transitions,
+    user_actions,
+)
+from loadkit.chat.connection import SOCKET_ROWS
 from loadkit.chat.inputs import (
     CUT,
     ELAPSED,
@@ -26,7 +33,7 @@ from loadkit.chat.inputs import (
     Typing,
 )
 from loadkit.chat.session import Session
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.stream import LONGEST
 from loadkit.chat.table import ROWS
 from loadkit.errors import Failure, LocalError
@@ -45,6 +52,7 @@ from .helpers import (
 from .test_session import REACHABLE, session_at
 from .watched import declared, watched
 
+HANDLERS = (handoff_events, session_end, socket_events, timeouts, transitions, user_actions)
 CHAT = Path(inspect.getfile(transitions)).parent
 SOMETHING: dict[str, Any] = {"message_id": "m", "text": "Yes?", "chunk_index": 1}
 PAYLOADS: list[dict[str, Any]] = [
@@ -73,15 +81,15 @@ INPUTS: list[Any] = [
 
 def test_every_state_has_its_rows() -> None:
     """Of a conversation, and of a socket."""
-    assert set(ROWS) == set(Talk)
-    assert set(LINKS) == set(Link)
+    assert set(ROWS) == set(ChatState)
+    assert set(SOCKET_ROWS) == set(SocketState)
 
 
-@pytest.mark.parametrize("talk", [talk for talk in Talk if talk is not Talk.OVER])
+@pytest.mark.parametrize("talk", [talk for talk in ChatState if talk is not ChatState.OVER])
 @pytest.mark.parametrize(
     "kind", [EventType.EVENT_BATCH, EventType.HEARTBEAT, EventType.SESSION_END, EventType.UNKNOWN]
 )
-def test_what_may_come_at_any_time_has_a_row_everywhere(talk: Talk, kind: EventType) -> None:
+def test_what_may_come_at_any_time_has_a_row_everywhere(talk: ChatState, kind: EventType) -> None:
     """Until the session is over."""
     assert kind in ROWS[talk]
 
@@ -90,7 +98,14 @@ def test_every_handler_has_its_row() -> None:
     """But what is done about an event without one."""
     public = {
         function
-        for module in (ending, handing_over, person, transitions, upkeep)
+        for module in (
+            handoff_events,
+            session_end,
+            socket_events,
+            timeouts,
+            transitions,
+            user_actions,
+        )
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
@@ -162,9 +177,10 @@ def last_attempt(session: Session) -> None:
 
 
 def nothing_is_owed(session: Session) -> None:
-    """Or not for long."""
+    """Or not for long, and without its socket it is lost."""
+    last_attempt(session)
     if session.ending is None:
-        session.enter(session.talk, 1e6)
+        session.enter(session.state, 1e6)
 
 
 def once(happening: Any) -> Callable[[Session], None]:
@@ -188,7 +204,7 @@ def test_the_tables_allow_what_happens_and_nothing_else() -> None:
     circumstances: list[Callable[[Session], None]] = [
         lambda session: None,
         last_attempt,
-        lambda session: (last_attempt(session), nothing_is_owed(session))[0],
+        nothing_is_owed,
     ]
     with watched() as (talks, links):
         feed(new_session(), (0.0, START), (0.1, FORCED))
@@ -198,4 +214,4 @@ def test_the_tables_allow_what_happens_and_nothing_else() -> None:
                     circumstance(session)
                     way(session)
     assert declared(ROWS) - talks.made == set(), "that a row says, and nothing leads to"
-    assert declared(LINKS) - links.made == set()
+    assert declared(SOCKET_ROWS) - links.made == set()

@@ -8,7 +8,7 @@ import pytest
 from loadkit.chat.effects import Finish
 from loadkit.chat.inputs import CUT, ELAPSED, Closed, Opened, Say
 from loadkit.chat.session import Session
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 
@@ -69,7 +69,7 @@ def test_a_message_that_is_refused_is_lost_at_once(
     out = feed(session, (10.1, echo(said, 5)), (10.2, refusal))
     assert (failures(out), cues(out), violations(out)) == ([kind], [cue], [])
     assert counts(out)["turns.lost"] == 1
-    assert session.talk is Talk.READY
+    assert session.state is ChatState.READY
 
 
 def test_an_error_that_the_end_follows_is_one_failure_and_a_natural_end() -> None:
@@ -96,7 +96,7 @@ def test_a_refusal_names_the_message_that_is_refused() -> None:
     session = waiting_session()
     said = feed(session, (10.5, Say("and", due=10.5)))
     out = feed(session, (10.6, echo(said, 6)), (10.7, system(HIGH_LOAD, local_id(said))))
-    assert (counts(out)["turns.lost"], cues(out), session.talk) == (1, [], Talk.WAITING)
+    assert (counts(out)["turns.lost"], cues(out), session.state) == (1, [], ChatState.WAITING)
     out = feed(session, (12.0, message("Yes?", 7)))
     assert (durations(out, Phase.RESPONSE), heard(out)) == ([2.0], ["Yes?"])
 
@@ -105,7 +105,7 @@ def test_a_refusal_of_another_s_message_is_none_of_ours() -> None:
     session = waiting_session()
     out = feed(session, (10.2, system(HIGH_LOAD, "another's")))
     assert counts(out) == {"system.high_load": 1}
-    assert session.talk is Talk.WAITING
+    assert session.state is ChatState.WAITING
 
 
 def test_a_refusal_in_mid_stream_does_not_hide_the_first_chunk_of_the_next_answer() -> None:
@@ -122,10 +122,10 @@ def test_words_about_nothing_that_was_asked_are_counted(
     make: Callable[[], Session], text: Any
 ) -> None:
     session = make()
-    talk = session.talk
+    talk = session.state
     out = feed(session, (20.0, system(text)))
     assert [key.split(".")[0] for key in counts(out)] == ["system"]
-    assert (len(out), session.talk) == (1, talk)
+    assert (len(out), session.state) == (1, talk)
 
 
 # --- the conversation is gone ---------------------------------------------------------------------
@@ -160,7 +160,7 @@ def test_messages_that_follow_one_without_a_conversation_are_lost_with_it() -> N
     assert (sent(out), violations(out)) == ([], [])
     late = [thinking(), message("For whom?")]
     assert violations(feed(session, *((10.6, event) for event in late))) == []
-    assert session.talk is Talk.JOINING
+    assert session.state is ChatState.JOINING
 
 
 def test_a_follow_up_that_was_begun_may_be_said_to_its_end_after_the_refusal() -> None:
@@ -236,7 +236,7 @@ def test_of_two_messages_only_the_one_without_an_echo_is_lost_with_the_socket() 
     session = waiting_session()
     feed(session, (19.9, Say("two", 19.9)), (20.0, Closed(1006)))
     out = resume(session)
-    assert (counts(out)["turns.lost"], cues(out), session.talk) == (1, [], Talk.WAITING)
+    assert (counts(out)["turns.lost"], cues(out), session.state) == (1, [], ChatState.WAITING)
     out = feed(session, (23.0, message("One.", 6)))
     assert (heard(out), violations(out)) == (["One."], [])
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import CUT, ELAPSED, VANISHED, Closed, Leave, Opened, Say, Typing
 from loadkit.chat.session import Session
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.chat.stream import LONGEST, MOST_CHUNKS
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
@@ -78,7 +78,7 @@ def test_a_greeting_without_thinking_is_no_violation() -> None:
 def test_thinking_or_a_greeting_ahead_of_the_agent_is_a_violation(early: Happening) -> None:
     session = joining_session()
     out = feed(session, (0.5, early))
-    assert (violations(out), session.talk) == (["unexpected_event"], Talk.JOINING)
+    assert (violations(out), session.state) == (["unexpected_event"], ChatState.JOINING)
 
 
 def test_a_greeting_may_have_a_second_part() -> None:
@@ -154,7 +154,7 @@ def test_every_phase_of_a_turn_is_timed_from_the_send() -> None:
         Sample(Phase.RESPONSE, 4.9, 5.0, 7.0),
     ]
     assert counts(said + out) == {"turns.sent": 1, "turns.answered": 1}
-    assert (heard(out), session.talk) == (["Yes?"], Talk.READY)
+    assert (heard(out), session.state) == (["Yes?"], ChatState.READY)
 
 
 def test_a_streamed_answer_is_timed_by_first_chunk_gaps_and_last_chunk() -> None:
@@ -200,7 +200,7 @@ def test_a_turn_has_one_first_chunk_whatever_the_message_ids_do() -> None:
 def test_only_true_completes_a_stream(flag: Any) -> None:
     session = waiting_session()
     out = feed(session, (11.0, chunk(1, "a", last=flag)))
-    assert (heard(out), session.talk) == ([], Talk.WAITING)
+    assert (heard(out), session.state) == ([], ChatState.WAITING)
 
 
 def test_a_whole_message_on_top_of_its_chunks_is_a_violation() -> None:
@@ -254,7 +254,7 @@ def test_a_message_ahead_of_the_echo_is_a_follow_up_to_the_turn_before() -> None
     out = feed(session, (11.0, message("Yes?")))
     assert (violations(out), heard(out)) == ([], [])
     assert counts(out) == {"events.follow_up": 1, "turns.followed_up": 1}
-    assert session.talk is Talk.WAITING
+    assert session.state is ChatState.WAITING
     out = feed(session, (11.1, echo(said)), (12.0, message("Yes!")))
     assert (violations(out), heard(out)) == ([], ["Yes!"])
 
@@ -286,7 +286,7 @@ def test_an_answer_that_does_not_come_within_the_patience_is_lost_and_the_person
     out = feed(session, (70.0, ELAPSED))
     assert failures(out) == [Failure.UNANSWERED]
     assert counts(out) == {"turns.lost": 1}
-    assert (heard(out), session.talk) == ([""], Talk.READY)
+    assert (heard(out), session.state) == ([""], ChatState.READY)
 
 
 def test_a_message_without_an_echo_is_lost_as_unacknowledged_when_patience_ends() -> None:
@@ -386,7 +386,7 @@ def test_what_follows_a_complete_answer_is_a_follow_up(unprompted: Happening) ->
     at = session.answers.answered_at
     assert at is not None
     out = feed(session, (at + 2.0, thinking()), (at + 2.5, unprompted))
-    assert (violations(out), heard(out), session.talk) == ([], [], Talk.READY)
+    assert (violations(out), heard(out), session.state) == ([], [], ChatState.READY)
     assert counts(out) == {"events.follow_up": 1, "turns.followed_up": 1}
     assert durations(out, Phase.FOLLOW_UP) == [2.5]
 
@@ -569,7 +569,11 @@ def test_a_streamed_answer_without_an_end_is_a_turn_lost_and_the_person_goes_on(
     endless = [(11.0, chunk(index, "x")) for index in range(1, MOST_CHUNKS + 2)]
     out = feed(session, *endless)
     assert failures(out) == [Failure.ANSWER_TOO_BIG]
-    assert (counts(out)["turns.lost"], cues(out), session.talk) == (1, ["silence"], Talk.READY)
+    assert (counts(out)["turns.lost"], cues(out), session.state) == (
+        1,
+        ["silence"],
+        ChatState.READY,
+    )
     assert violations(out) == []
     # What the server adds belongs to what was given up, and is not kept.
     out = feed(session, *((12.0, chunk(index, "x")) for index in range(MOST_CHUNKS + 2, 12_000)))

@@ -96,7 +96,7 @@ class Outcome:
 
     def add(self, visit: Visit) -> None:
         assert visit.finished is not None, (
-            f"{visit.session.talk} and {visit.session.connection.link} for ever"
+            f"{visit.session.state} and {visit.session.connection.state} for ever"
         )
         assert visit.open == visit.counts["turns.open"] + len(visit.session.open_turns())
         self.counts += visit.counts

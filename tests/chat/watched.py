@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from loadkit.chat import connection
-from loadkit.chat.connection import LINKS, ClientSocket
+from loadkit.chat.connection import SOCKET_ROWS, ClientSocket
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.session import Session
-from loadkit.chat.states import NEVER, Link, Talk
+from loadkit.chat.states import NEVER, ChatState, SocketState
 from loadkit.chat.table import ROWS
 
 Move = tuple[Any, Any, Any]  # a state, what happened there, and the state to which that led
@@ -64,20 +64,20 @@ class Machine:
 @contextmanager
 def watched() -> Iterator[tuple[Machine, Machine]]:
     """Watch all sessions meanwhile: conversations and sockets."""
-    talks, links = Machine(ROWS), Machine(LINKS)
+    talks, links = Machine(ROWS), Machine(SOCKET_ROWS)
     enter, enter_link = Conversation.enter, ClientSocket._enter
 
-    def enters(self: Conversation, talk: Talk, until: float = NEVER) -> None:
+    def enters(self: Conversation, talk: ChatState, until: float = NEVER) -> None:
         talks.enters(talk)
         enter(self, talk, until)
 
-    def enters_link(self: ClientSocket, link: Link, until: float = NEVER) -> None:
+    def enters_link(self: ClientSocket, link: SocketState, until: float = NEVER) -> None:
         links.enters(link)
         enter_link(self, link, until)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "rows", talks.rows)
-        patch.setattr(connection, "LINKS", links.rows)
+        patch.setattr(connection, "SOCKET_ROWS", links.rows)
         patch.setattr(Conversation, "enter", enters)
         patch.setattr(ClientSocket, "_enter", enters_link)
         yield talks, links

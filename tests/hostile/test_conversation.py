@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.actions import ActionKind, Cue, UserAction
-from loadkit.chat import ending
+from loadkit.chat import session_end
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.policy import Policy
 from loadkit.measure.recorder import Recorder
@@ -458,7 +458,7 @@ def never_closes(wire: Wire) -> None:
 
 
 def test_a_server_that_never_closes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ending, "TO_CLOSE", 0.3)
+    monkeypatch.setattr(session_end, "TO_CLOSE", 0.3)
     counts = lived(never_closes)
     assert (counts["violations.not_closed"], counts["ended.user_end"]) == (1, 1)
 

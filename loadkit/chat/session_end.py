@@ -5,7 +5,7 @@ from typing import Final
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Effect, Failed, Finish, Sample, Violation
 from loadkit.chat.inputs import Closed, Signal
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.chat.transitions import BESIDE, tolerated
 from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure
@@ -32,7 +32,7 @@ def ended(chat: Conversation, now: float, event: Event, out: list[Effect]) -> No
     elif ending is Ending.ABANDONED:
         out.append(Failed(Failure.SESSION_ABANDONED, "while this client was connected"))
     chat.ending = ending
-    chat.enter(Talk.ENDED, now + TO_CLOSE)
+    chat.enter(ChatState.ENDED, now + TO_CLOSE)
 
 
 def ended_as_asked(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -89,7 +89,7 @@ def clock_after_end(chat: Conversation, now: float, happening: Signal, out: list
     if now < chat.owed_by:
         return
     if now > chat.owed_by + TO_CLOSE:  # this side was away: the close may lie there unread
-        chat.enter(Talk.ENDED, now + TO_CLOSE)
+        chat.enter(ChatState.ENDED, now + TO_CLOSE)
         return
     if not chat.surveyed:
         out.append(Violation(Wrong.NOT_CLOSED, f"{TO_CLOSE:g} s after SESSION_END"))

@@ -5,7 +5,7 @@ from typing import Final
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
 from loadkit.chat.inputs import Leave, Say, Signal, Typing
-from loadkit.chat.states import Link, Talk
+from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.turn import Turn, new_id
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
@@ -13,7 +13,7 @@ from loadkit.protocol.encode import END_SESSION, TYPING_STARTED, TYPING_STOPPED,
 
 __all__ = ["cut", "leave", "say", "say_more", "typing", "vanished"]
 
-_UNGREETED: Final = frozenset({Talk.JOINING, Talk.GREETING, Talk.AGENT_BACK})
+_UNGREETED: Final = frozenset({ChatState.JOINING, ChatState.GREETING, ChatState.AGENT_BACK})
 
 
 def say(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
@@ -21,7 +21,9 @@ def say(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
     if _is_away(chat, say):
         return
     turn = _message(chat, now, say, out)
-    chat.owe(Talk.WAITING if chat.talk is Talk.READY else Talk.WAITING_HUMAN, turn, out)
+    chat.owe(
+        ChatState.WAITING if chat.state is ChatState.READY else ChatState.WAITING_HUMAN, turn, out
+    )
 
 
 def say_more(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
@@ -35,7 +37,7 @@ def say_more(chat: Conversation, now: float, say: Say, out: list[Effect]) -> Non
 
 def _is_away(chat: Conversation, say: Say) -> bool:
     """Whether the socket is away; keeps what is said for when it is back."""
-    if chat.connection.link is Link.LIVE:
+    if chat.connection.state is SocketState.LIVE:
         return False
     if not chat.has_left:
         chat.pending.append(say)
@@ -52,20 +54,20 @@ def _message(chat: Conversation, now: float, say: Say, out: list[Effect]) -> Tur
 
 def typing(chat: Conversation, now: float, typing: Typing, out: list[Effect]) -> None:
     """They press keys, or stop."""
-    if chat.connection.link is Link.LIVE:
+    if chat.connection.state is SocketState.LIVE:
         out.append(Send(TYPING_STARTED if typing.started else TYPING_STOPPED))
 
 
 def leave(chat: Conversation, now: float, leave: Leave, out: list[Effect]) -> None:
     """They click "leave", whatever is owed to them."""
-    if chat.connection.link is not Link.LIVE:
+    if chat.connection.state is not SocketState.LIVE:
         chat.pending = [leave]
         return
     chat.abandon_turns(now, out)
     chat.give_up(now, out)
-    if chat.talk in _UNGREETED:
+    if chat.state in _UNGREETED:
         chat.answers.given_up(1)  # the greeting, which may come all the same
-    chat.owe(Talk.LEAVING, Turn(END_SESSION, now, leave.due), out)
+    chat.owe(ChatState.LEAVING, Turn(END_SESSION, now, leave.due), out)
     chat.connection.outlasts()
 
 
@@ -77,7 +79,7 @@ def vanished(chat: Conversation, now: float, happening: Signal, out: list[Effect
 def cut(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
     """The run was told to stop."""
     if chat.connection.is_open:
-        if chat.talk is not Talk.LEAVING:
+        if chat.state is not ChatState.LEAVING:
             out.append(Send(END_SESSION))
         chat.finish(now, Finish(Ending.CUT_OFF, close=1000), out)
     elif chat.connection.attempts.made > 1:  # not a session that was simply still running

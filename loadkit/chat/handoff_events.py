@@ -7,7 +7,7 @@ from loadkit.chat.answers import completes
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Sample, Violation
 from loadkit.chat.handoff import Handoff
-from loadkit.chat.states import Talk
+from loadkit.chat.states import ChatState
 from loadkit.chat.violations import Wrong
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
@@ -27,7 +27,7 @@ def triggered(chat: Conversation, now: float, event: Event, out: list[Effect]) -
     chat.following.clear()
     chat.handoff = Handoff(now)
     chat.answers.interrupted()
-    chat.enter(Talk.QUEUED, now + chat.policy.queue_patience)
+    chat.enter(ChatState.QUEUED, now + chat.policy.queue_patience)
 
 
 def agent_left(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -62,7 +62,7 @@ def to_client(chat: Conversation, now: float, event: Event, out: list[Effect]) -
     chat.abandon_turns(now, out)
     chat.handoff.to_client(event.payload, out)
     chat.ending = Ending.CLIENT_HANDOFF
-    chat.enter(Talk.ELSEWHERE, now + FAREWELL)
+    chat.enter(ChatState.ELSEWHERE, now + FAREWELL)
 
 
 def no_human(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -95,14 +95,14 @@ def human_joined(chat: Conversation, now: float, event: Event, out: list[Effect]
         out.append(Sample(Phase.HANDOFF_WAIT, None, chat.handoff.at, now))
     chat.handoff.human_joined(out)
     chat.abandon_turns(now, out)  # said to the agent, after the person gave up on the human
-    chat.enter(Talk.WITH_HUMAN)
+    chat.enter(ChatState.WITH_HUMAN)
     chat.your_turn("", Cue.HUMAN_JOINED, out)
 
 
 def human_left(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """The human has gone: the end is next, or the agent, or another human."""
     chat.abandon_turns(now, out)
-    chat.enter(Talk.LEFT, now + chat.policy.patience)
+    chat.enter(ChatState.LEFT, now + chat.policy.patience)
     chat.connection.outlasts()  # nearly always the end is next
 
 
@@ -110,13 +110,13 @@ def handed_back(chat: Conversation, now: float, event: Event, out: list[Effect])
     """The human has left and the agent is there again. It may greet, and need not."""
     out.append(Counted(Count.HANDOFFS_HANDED_BACK))
     chat.turn = None
-    chat.enter(Talk.AGENT_BACK, now + GREETS_WITHIN)
+    chat.enter(ChatState.AGENT_BACK, now + GREETS_WITHIN)
 
 
 def transferred(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """The human has left and the next one is there."""
     out.append(Counted(Count.HANDOFFS_TRANSFERRED))
-    chat.enter(Talk.WITH_HUMAN)
+    chat.enter(ChatState.WITH_HUMAN)
     chat.your_turn("", Cue.HUMAN_JOINED, out)
 
 
@@ -124,7 +124,7 @@ def bot_after_left(chat: Conversation, now: float, event: Event, out: list[Effec
     """The agent speaks after a hand-off: while it is still there, that is its last word."""
     if chat.handoff is not None and chat.handoff.agent_left:
         if completes(event):
-            out.append(Violation(Wrong.BOT_AFTER_LEFT, f"while {chat.talk.name}"))
+            out.append(Violation(Wrong.BOT_AFTER_LEFT, f"while {chat.state.name}"))
     else:
         chat.answers.take(event)
         out.append(Counted("events.agent_beside_handoff"))

@@ -1,0 +1,64 @@
+"""What is done once something that is owed has not come in its time."""
+
+from loadkit.actions import Cue
+from loadkit.chat.conversation import Conversation
+from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
+from loadkit.chat.inputs import Signal
+from loadkit.chat.states import ChatState
+from loadkit.chat.turn import Turn
+from loadkit.errors import Failure
+from loadkit.figures import Count, Ending
+from loadkit.protocol.encode import END_SESSION, JOIN
+
+
+def join(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """Ask for the agent."""
+    chat.owe(ChatState.JOINING, Turn(JOIN, now), out)
+
+
+def no_join(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The agent has not joined."""
+    _missing(chat, now, Failure.JOIN_MISSING, out)
+
+
+def no_greeting(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The agent has not greeted."""
+    _missing(chat, now, Failure.GREETING_MISSING, out)
+
+
+def no_end(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The session was to end."""
+    _missing(chat, now, Failure.END_MISSING, out)
+
+
+def _missing(chat: Conversation, now: float, failure: Failure, out: list[Effect]) -> None:
+    out.append(Failed(failure))
+    if chat.state is not ChatState.LEAVING:
+        out.append(Send(END_SESSION))  # or the server keeps the session until its idle limit
+    chat.finish(now, Finish(Ending.FAILED, close=1000), out)
+
+
+def no_answer(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """No answer has come, or no echo: say it again, or give it up."""
+    turn = chat.asked
+    if now < turn.sent + chat.policy.patience:
+        chat.resend(now, turn, out)
+        return
+    kind = Failure.UNANSWERED if turn.echoed else Failure.UNACKNOWLEDGED
+    # An answer may be late. A human may type and think better of it.
+    thinking = turn.thought and chat.state is ChatState.WAITING and chat.answers.stream is None
+    chat.answers.thinking = thinking
+    chat.lose(now, turn, kind, out)
+
+
+def agent_is_silent(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The agent is back from the human, and says nothing: no greeting is owed."""
+    chat.handoff = None
+    chat.your_turn("", Cue.AGENT_BACK, out)
+
+
+def no_human_came(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The person gives up on the queue."""
+    chat.give_up(now, out)
+    out.append(Counted(Count.HANDOFFS_GAVE_UP))
+    chat.your_turn("", Cue.NO_HUMAN, out)
