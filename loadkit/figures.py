@@ -1,7 +1,11 @@
-"""The closed lists of what is measured: phases (timed) and endings and counts (counted)."""
+"""The closed lists of what is measured, phases (timed) and endings and counts (counted), and where
+it goes."""
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+from loadkit.errors import Failure
 
 __all__ = [
     "CLIENTS",
@@ -15,7 +19,9 @@ __all__ = [
     "Ending",
     "Origin",
     "Phase",
+    "RecorderLike",
     "State",
+    "Transcript",
     "Wait",
 ]
 
@@ -167,3 +173,31 @@ VIOLATED: Final = "violated"
 """The family under which the sessions are counted that a kind of violation has hit."""
 
 NOWHERE: Final = Origin()
+
+
+Transcript = Callable[[], Sequence[str]]
+"""Makes the frames around something, once somebody wants them."""
+
+
+class RecorderLike(Protocol):
+    """Where the figures go; `loadkit.measure.recorder` is the real one."""
+
+    def sample(
+        self,
+        phase: Phase,
+        due: float | None,
+        sent: float,
+        end: float,
+        since: float | None = None,
+    ) -> None: ...
+    def unfinished(
+        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
+    ) -> None: ...
+    def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
+    def count_named(self, family: str, word: str) -> str: ...
+    def fail(self, kind: Failure, detail: str, origin: Origin) -> None: ...
+    def violate(
+        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
+    ) -> None: ...
+    def session_started(self) -> None: ...
+    def session_ended(self, ending: Ending) -> None: ...

@@ -3,18 +3,15 @@ master."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
+from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, RecorderLike, Transcript, Wait
 from loadkit.measure.interval import ScopeFigures, ScopeInterval
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.word_counts import merge
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
-
-if TYPE_CHECKING:
-    from loadkit.measure.recorder import Recorder
 
 __all__ = ["Apart", "Scope", "Scoped"]
 
@@ -104,6 +101,12 @@ class Apart:
         return taken
 
 
+class Measuring(RecorderLike, Protocol):
+    """A worker's recorder, which leaves the warm-up out."""
+
+    measure_from: float
+
+
 class Scoped:
     """Records for a worker's recorder, and apart for whom a session belongs to.
 
@@ -116,7 +119,7 @@ class Scoped:
 
     __slots__ = ("_every", "_parts")
 
-    def __init__(self, every: "Recorder", parts: Sequence[Apart]) -> None:
+    def __init__(self, every: Measuring, parts: Sequence[Apart]) -> None:
         self._every, self._parts = every, tuple(parts)
 
     def sample(
@@ -161,7 +164,7 @@ class Scoped:
         kind: str,
         detail: str,
         origin: Origin = NOWHERE,
-        transcript: Callable[[], Sequence[str]] = tuple,
+        transcript: Transcript = tuple,
     ) -> None:
         self._every.violate(kind, detail, origin, transcript)
         self._count(f"violations.{kind}")

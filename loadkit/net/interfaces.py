@@ -1,6 +1,6 @@
-"""What a driver asks of its surroundings: who talks, where the figures go, what goes wrong."""
+"""What a driver asks of its surroundings: who talks, what goes wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol
@@ -8,8 +8,7 @@ from typing import Literal, Protocol
 from loadkit.actions import Cue, UserAction
 from loadkit.chat.personas import PERSONAS, Compression, Persona
 from loadkit.chat.policy import Policy
-from loadkit.errors import Failure
-from loadkit.figures import Client, Ending, Origin, Phase
+from loadkit.figures import Client, RecorderLike
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
@@ -17,14 +16,10 @@ from loadkit.security.credentials import Credentials
 __all__ = [
     "FaultPlan",
     "PersonLike",
-    "RecorderLike",
     "SessionContext",
     "SessionPlan",
     "SocketFault",
-    "Transcript",
 ]
-
-Transcript = Callable[[], Sequence[str]]
 
 
 class PersonLike(Protocol):
@@ -37,30 +32,6 @@ class PersonLike(Protocol):
     def react(
         self, at: float, heard: str, cue: Cue = Cue.ANSWERED, suggestions: Sequence[str] = ()
     ) -> list[UserAction]: ...
-
-
-class RecorderLike(Protocol):
-    """Where the figures go; `loadkit.measure.recorder` is the real one."""
-
-    def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        since: float | None = None,
-    ) -> None: ...
-    def unfinished(
-        self, phase: Phase, due: float | None, sent: float, until: float, lost: bool
-    ) -> None: ...
-    def count(self, key: str, n: int = 1, since: float | None = None) -> None: ...
-    def count_named(self, family: str, word: str) -> str: ...
-    def fail(self, kind: Failure, detail: str, origin: Origin) -> None: ...
-    def violate(
-        self, kind: str, detail: str, origin: Origin, transcript: Transcript = tuple
-    ) -> None: ...
-    def session_started(self) -> None: ...
-    def session_ended(self, ending: Ending) -> None: ...
 
 
 class SocketFault(Protocol):

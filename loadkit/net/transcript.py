@@ -4,9 +4,8 @@ from collections import deque
 from typing import Final
 
 from loadkit.chat.effects import Violation
-from loadkit.figures import VIOLATED, Origin
+from loadkit.figures import VIOLATED, Origin, RecorderLike
 from loadkit.net.excerpt import Noted, excerpt, kept
-from loadkit.net.interfaces import RecorderLike
 from loadkit.protocol import Event, EventType, Flaw
 
 __all__ = ["Frames"]

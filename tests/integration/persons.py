@@ -10,10 +10,10 @@ from loadkit.actions import ActionKind, UserAction
 from loadkit.chat.personas import Compression
 from loadkit.chat.policy import Policy
 from loadkit.errors import Failure
-from loadkit.figures import Ending, Origin, Phase
+from loadkit.figures import Ending, Origin, Phase, Transcript
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
-from loadkit.net.interfaces import SessionContext, SessionPlan, Transcript
+from loadkit.net.interfaces import SessionContext, SessionPlan
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from loadkit.errors import RemoteError
-from loadkit.figures import Count, Phase, Wait
+from loadkit.figures import Count, Phase, RecorderLike, Wait
 from loadkit.net.http.rest import Api
 from loadkit.net.http.token import expired, expiry
-from loadkit.net.interfaces import RecorderLike, SessionContext, SessionPlan
+from loadkit.net.interfaces import SessionContext, SessionPlan
 from loadkit.security import redaction
 
 __all__ = ["Entry", "count_status", "enter", "refreshed"]
