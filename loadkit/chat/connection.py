@@ -41,7 +41,7 @@ from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
 
-__all__ = ["SOCKET_ROWS", "ClientSocket"]
+__all__ = ["GOING_AWAY", "SOCKET_ROWS", "ClientSocket"]
 
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete

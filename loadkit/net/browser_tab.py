@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import gevent
 
+from loadkit.chat.connection import GOING_AWAY
 from loadkit.chat.effects import Counted, Effect, Keep, Violation
 from loadkit.chat.event_log import EventLog
 from loadkit.chat.heartbeat import SHORTEST_BEAT
@@ -24,7 +25,6 @@ AFTER: Final = 0.5  # seconds between the openings of further tabs
 BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
 AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does
 CLEAN: Final = 1000
-GOING_AWAY: Final = 1001
 LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is over
 
 

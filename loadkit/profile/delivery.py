@@ -8,7 +8,7 @@ from loadkit.profile.arrivals import unit_process
 from loadkit.profile.stages import ArrivalRate, users_at
 from loadkit.profile.tables import Load
 
-__all__ = ["Delivery"]
+__all__ = ["AHEAD", "Delivery"]
 
 AHEAD: Final = 1.5
 """Seconds by which users are moved before the stages ask for it, at most: to where they are to be

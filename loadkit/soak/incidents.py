@@ -10,10 +10,11 @@ from typing import Any, Final
 from loadkit.figures import DELIVERED_SHARE
 from loadkit.measure.load_curve import Delivered
 from loadkit.measure.timeline import Row
+from loadkit.profile.delivery import AHEAD
 from loadkit.soak.baseline import SURE, Baseline, unlikely
 from loadkit.soak.incident import FORCED, Incident, Moment
 from loadkit.soak.recovery_time import RecoveryTime
-from loadkit.soak.slowness import Slowness
+from loadkit.soak.slowness import CLEARLY, Slowness
 
 __all__ = ["Incidents"]
 
@@ -23,13 +24,11 @@ LISTED: Final = 100
 LEARNT: Final = 30  # rows from which the usual number of failures is taken first
 WINDOWS: Final = (1, 2, 4, 8, 16)  # rows that are looked at together: a burst, or a slow trouble
 FEWEST: Final = 5  # failures; fewer in a window are none's incident
-CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is not yet important
 CALM: Final = 5  # rows in a row without trouble that end an incident,
 CALM_SECONDS: Final = 3.0  # if they last so long: clients come back after one second, and two more
 SHORT: Final = 3  # rows in a row with too little load that begin one
 BETWEEN: Final = 0.01  # of the users may be between two sessions, even if none was so far
 ARRIVALS: Final = 6.0  # so many wanted, hardly any come: in an incident that says enough
-AHEAD: Final = 1.5  # seconds by which users are moved before the stages ask for it, at most
 SETTLES: Final = 5.0  # seconds that sessions get to begin after the load asked for went up
 STEADY: Final = 1.25  # times; where sessions come and go more than this, answers are not compared
 SETTLED: Final = 8  # rows over which they are to be steady

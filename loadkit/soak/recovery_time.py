@@ -7,13 +7,13 @@ from typing import Any, Final
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["RecoveryTime", "usual_p95"]
+__all__ = ["SHARE", "RecoveryTime", "usual_p95"]
 
 SLACK: Final = 1.1
 """Times what it was: up to here the p95 counts as what it was before."""
 
 _P95: Final = 950
-_SHARE: Final = 0.05  # of the answers that may lie above the p95
+SHARE: Final = 0.05  # of the answers lie above a p95, whatever it is
 _LONGEST: Final = 600  # rows that are looked at together, where answers are rare
 
 
@@ -75,7 +75,7 @@ class RecoveryTime:
             every -= self._rows.popleft()[1]
         if every < enough:
             return
-        if sum(above for _, _, above in self._rows) > _SHARE * every:
+        if sum(above for _, _, above in self._rows) > SHARE * every:
             self._since = None
         elif self._since is None:
             self._since = self._rows[0][0]

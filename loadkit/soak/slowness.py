@@ -6,13 +6,12 @@ from statistics import fmean
 from typing import Final, NamedTuple
 
 from loadkit.soak.baseline import Baseline
-from loadkit.soak.recovery_time import usual_p95
+from loadkit.soak.recovery_time import SHARE, usual_p95
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["Slow", "Slowness"]
+__all__ = ["CLEARLY", "Slow", "Slowness"]
 
-CLEARLY: Final = 2.0  # times the usual p95, as its 95 % interval allows
-SHARE: Final = 0.05  # of the answers are beyond a p95, whatever it is
+CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is not yet important
 CROWDED: Final = 1.25  # times the usual sessions, from where on slow answers are the load's doing
 KEPT: Final = 60  # rows that say what is usual
 LOOKED_UP: Final = 10  # rows after which that is looked up again

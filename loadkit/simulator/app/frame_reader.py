@@ -16,6 +16,7 @@ __all__ = [
     "NO_CODE",
     "PING",
     "PONG",
+    "TAIL",
     "TEXT",
     "FrameError",
     "FrameReader",
@@ -36,7 +37,7 @@ NO_CODE: Final = 1005
 _CONTROL: Final = 8  # the bit that control opcodes have
 _LONGEST_CONTROL: Final = 125
 _OPCODES: Final = frozenset({0, 1, 2, 8, 9, 10})
-_TAIL: Final = b"\x00\x00\xff\xff"  # left out by the sender (RFC 7692, section 7.2.1)
+TAIL: Final = b"\x00\x00\xff\xff"  # left out by the sender (RFC 7692, section 7.2.1)
 
 
 class FrameError(Exception):
@@ -186,7 +187,7 @@ class FrameReader:
         inflate = self._inflate
         assert inflate is not None
         try:
-            whole = inflate.decompress(payload + _TAIL, self._limit + 1)
+            whole = inflate.decompress(payload + TAIL, self._limit + 1)
         except zlib.error as error:
             raise FrameError(_PROTOCOL_ERROR, "a message that cannot be decompressed") from error
         if len(whole) > self._limit:

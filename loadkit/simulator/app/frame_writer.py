@@ -9,6 +9,8 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
+from loadkit.simulator.app.frame_reader import TAIL
+
 __all__ = ["Frame", "close_frame", "ping_frame", "pong_frame"]
 
 _TEXT: Final = 0x81  # FIN + opcode 1
@@ -17,7 +19,6 @@ _CLOSE: Final = 0x88  # FIN + opcode 8
 _PING: Final = 0x89
 _PONG: Final = 0x8A
 _COMPRESSED: Final = 0x40  # RSV1 (RFC 7692, section 6)
-_TAIL: Final = b"\x00\x00\xff\xff"  # left out by the sender (RFC 7692, section 7.2.1)
 
 
 class Frame:
@@ -52,7 +53,7 @@ class Frame:
             # whatever was agreed, and only then do all sockets get the same bytes.
             deflate = _compressor(window_bits)
             body = deflate.compress(self._payload) + deflate.flush(zlib.Z_FULL_FLUSH)
-            body = body.removesuffix(_TAIL)
+            body = body.removesuffix(TAIL)
             self._deflated[window_bits] = _framed(self._first | _COMPRESSED, body)
         return self._deflated[window_bits]
 
