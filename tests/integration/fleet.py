@@ -9,6 +9,7 @@ import gevent
 
 from loadkit.figures import State
 from loadkit.fleet import Fleet
+from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
@@ -55,7 +56,7 @@ def drive(
     within: float = 60.0,
     cut_off_once: State | None = None,
     spawned: Callable[[gevent.Greenlet], None] = lambda _: None,
-) -> dict[str, Any]:
+) -> Interval:
     """Live the sessions, all at once, and give what was recorded as one interval.
 
     Args:
@@ -110,7 +111,7 @@ def drive(
     return recorder.take(perf_counter())
 
 
-def under(interval: dict[str, Any], prefix: str) -> dict[str, int]:
+def under(interval: Interval, prefix: str) -> dict[str, int]:
     """The counts whose key starts so, without the start."""
     return {
         key.removeprefix(f"{prefix}."): count

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fleet import SessionKind, drive, profile, under
 
+from loadkit.measure.interval import Interval
 from loadkit.profile.scenario import Errand
 from loadkit.verdict.example import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
@@ -97,7 +98,7 @@ def stays(client: str = "reference", seconds: float = 4.0) -> Any:
     )
 
 
-def live(server: Server, plan: Any, **scripts: Any) -> dict[str, Any]:
+def live(server: Server, plan: Any, **scripts: Any) -> Interval:
     with peer(upgrade=server, **scripts) as target:
         return drive(target.url, "connector", "host", [TAB], plan, within=30.0)
 

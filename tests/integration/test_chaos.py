@@ -12,6 +12,7 @@ import pytest
 from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
+from loadkit.measure.interval import Interval
 from loadkit.profile.profile import Profile
 
 FAST = (
@@ -54,7 +55,7 @@ class Socket(NamedTuple):
 class Fleet(NamedTuple):
     """What some sessions counted, and what the server wrote down about them."""
 
-    interval: dict[str, Any]
+    interval: Interval
     records: list[dict[str, Any]]
     size: int
 
@@ -100,7 +101,7 @@ def plan(**tables: Any) -> Profile:
     return profile(conversation=conversation, **tables)
 
 
-def seen(interval: dict[str, Any], truth: Path, size: int) -> Fleet:
+def seen(interval: Interval, truth: Path, size: int) -> Fleet:
     records = [json.loads(line) for line in truth.read_text().splitlines()]
     return Fleet(interval, records, size)
 

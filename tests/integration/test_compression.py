@@ -12,6 +12,7 @@ from processes import HOST, TOKEN, Truth, simulator
 
 from loadkit.chat.personas import PERSONAS, Compression
 from loadkit.figures import Client, Count
+from loadkit.measure.interval import Interval
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Link, Traffic
 from tests.hostile.peer import Wire, peer
@@ -128,9 +129,7 @@ def test_a_server_that_does_not_agree_is_spoken_to_plainly(compression: Compress
     assert not any(deflated for deflated, _ in heard)
 
 
-def lived(
-    folder: Path, client: str, agrees: bool, chaos: dict[str, Any]
-) -> tuple[dict[str, Any], Truth]:
+def lived(folder: Path, client: str, agrees: bool, chaos: dict[str, Any]) -> tuple[Interval, Truth]:
     """Whole sessions of one client against a simulator that agrees to compress, or does not."""
     plan = profile(clients={client: 1}, conversation={"patience": 30.0}, chaos=chaos)
     dials = ["handoff.wait=20ms", "handoff.live_response=5ms", "handoff.queue_interval=5ms"]
@@ -152,7 +151,7 @@ def test_whole_sessions_are_the_same_with_it_and_without(
     told, truth = lived(tmp_path, client, agrees, chaos)
     assert not under(told, "violations")
     assert not under(told, "errors")
-    counts = told["counts"]
+    counts = told.counts
     assert counts[Count.TURNS_ANSWERED] == counts[Count.TURNS_SENT] > 0
     assert counts[Count.DISCONNECTS_RECONNECTED] > 0
     sockets = len(truth.of("socket_open")) - counts["tabs.opened"] - counts.get("tabs.reopened", 0)
@@ -165,8 +164,8 @@ def test_what_is_compressed_takes_fewer_bytes_both_ways(tmp_path: Path) -> None:
     for agrees in (True, False):
         with simulator(tmp_path, f"compression={str(agrees).lower()}") as server:
             told = drive(server.url, TOKEN, HOST, [WHOLE] * 5, profile(clients={"web": 1}))
-        assert told["counts"][Count.TURNS_ANSWERED] > 10
-        sizes[agrees] = [told["frames"][each] for each in ("bytes_sent", "bytes_received")]
+        assert told.counts[Count.TURNS_ANSWERED] > 10
+        sizes[agrees] = [told.frames[each] for each in ("bytes_sent", "bytes_received")]
     (sent, received), (plainly_sent, plainly_received) = sizes[True], sizes[False]
     assert sent < 0.6 * plainly_sent
     assert received < 0.9 * plainly_received
@@ -180,7 +179,7 @@ def test_the_profile_decides_whether_it_is_offered(tmp_path: Path) -> None:
             for asked in (True, False):
                 plan = profile(clients={client: 1}, connection={"deflate": asked})
                 told = drive(server.url, TOKEN, HOST, [WHOLE], plan)
-                agreed[client, asked] = told["counts"].get(Count.COMPRESSED, 0)
+                agreed[client, asked] = told.counts.get(Count.COMPRESSED, 0)
     assert agreed == {
         ("reference", True): 1,
         ("reference", False): 0,

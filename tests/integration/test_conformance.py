@@ -22,6 +22,7 @@ from fleet import (
 )
 from simulator_client import HOST, TOKEN, simulator
 
+from loadkit.measure.interval import Interval
 from loadkit.protocol.system_texts import family
 from loadkit.simulator.faults.dials import FaultDials
 
@@ -116,7 +117,7 @@ def faults(truth: Path) -> Counter[str]:
 
 def outcome(
     truth: Path, session_kinds: Sequence[SessionKind], *settings: str, **tables: Any
-) -> dict[str, Any]:
+) -> Interval:
     with simulator(*FAST, *settings, truth=truth) as server:
         return drive(server.url, TOKEN, HOST, session_kinds, profile(**tables))
 
@@ -208,7 +209,7 @@ EVERYBODY = (
 
 def right_server(
     truth: Path, after: str, size: int, turns: int, within: float, *settings: str
-) -> dict[str, Any]:
+) -> Interval:
     with simulator(*FAST, *HABITS, f"handoff.after={after}", *settings, truth=truth) as server:
         plan = profile(
             clients=FLEET,
@@ -221,7 +222,7 @@ def right_server(
         return drive(server.url, TOKEN, HOST, EVERYBODY * size, plan, within=within)
 
 
-def assert_not_blamed(interval: dict[str, Any], truth: Path) -> None:
+def assert_not_blamed(interval: Interval, truth: Path) -> None:
     counts = interval.counts
     assert under(interval, "violations") == {}
     assert set(under(interval, "ended")) == {"user_end", "natural_end"}

@@ -98,9 +98,9 @@ def fleet(folder: Path) -> Books:
     with simulator(*QUICK, truth=truth) as server:
         lived = drive(server.url, TOKEN, HOST, session_kinds, plan(6000.0))
         cut = drive(server.url, TOKEN, HOST, patient, plan(1e6), cut_off_once=State.READY)
-    counts, frames = Counter(lived["counts"]), Counter(lived["frames"])
-    counts.update(cut["counts"])
-    frames.update(cut["frames"])
+    counts, frames = Counter(lived.counts), Counter(lived.frames)
+    counts.update(cut.counts)
+    frames.update(cut.frames)
     assert counts["sessions.started"] == len(session_kinds) + len(patient)
     assert counts["ended.cut_off"] == len(patient)
     assert counts["tabs.opened"] == 12, counts

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from fleet import HUMAN, STREAMED, WHOLE, SessionKind, drive, profile, under
 
+from loadkit.measure.interval import Interval
 from loadkit.verdict.example import smallest
 from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
@@ -435,7 +436,7 @@ WRONG: dict[str, Wrong] = {
 }
 
 
-def outcome(play: Play, session_kind: SessionKind) -> dict[str, Any]:
+def outcome(play: Play, session_kind: SessionKind) -> Interval:
     with peer(upgrade=play) as server:
         plan = profile(conversation={"turns": {"min": 3, "max": 3}}, handoff={"live_turns": 2})
         return drive(server.url, "connector", "host", [session_kind], plan, within=30.0)

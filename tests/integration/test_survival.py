@@ -8,6 +8,8 @@ import pytest
 from fleet import IDLE, WHOLE, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
+from loadkit.measure.interval import Interval
+
 SIZE = 12  # sessions of a fleet
 OLD = ("token_lifetime_seconds=6",)
 AT = 3.5  # seconds from the server's start to the incident
@@ -16,7 +18,7 @@ AT = 3.5  # seconds from the server's start to the incident
 class Fleet(NamedTuple):
     """What the sessions counted, and what the server wrote down."""
 
-    interval: dict[str, Any]
+    interval: Interval
     records: list[dict[str, Any]]
 
     def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
