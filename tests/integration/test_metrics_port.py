@@ -43,7 +43,7 @@ def run(name):
     ledger = Ledger()
     for number in range(3):
         ledger.add(f"w{number}", 1, worker(number))
-    return Live(ledger, "smoke", name, 50, 50, {"running": 3}, {"w0": worker(0)["generator"]})
+    return Live(ledger, "smoke", name, 50, 50, {"running": 3}, {"w0": worker(0).generator})
 
 live = run("first")
 server = serve_metrics(0, lambda: live)
