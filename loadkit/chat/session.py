@@ -21,9 +21,9 @@ from loadkit.chat.effects import (
 from loadkit.chat.inputs import Input
 from loadkit.chat.moments import moment_of
 from loadkit.chat.policy import Policy
+from loadkit.chat.session_events import unexpected
 from loadkit.chat.states import UNDER_WAY, ChatState, SocketState
 from loadkit.chat.table import ROWS
-from loadkit.chat.transitions import unexpected
 from loadkit.figures import State
 from loadkit.protocol import Event, EventType, Flaw
 

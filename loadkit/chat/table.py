@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from loadkit.chat import (
+    answer_events,
     handoff_events,
     session_end,
+    session_events,
     socket_events,
+    system_messages,
     timeouts,
-    transitions,
     user_actions,
 )
 from loadkit.chat.conversation import Handler, Row
@@ -82,31 +84,31 @@ _TALKING: Final[_Rows] = {
 # --- what the server tells ------------------------------------------------------------------------
 
 _ANYWHERE: Final[_Rows] = {
-    **_all((_E.SESSION_IDLE_WARNING, _E.LANGUAGE_CHANGED), transitions.tolerated),
-    **_all(transitions.BESIDE, transitions.tolerated),
-    **_all(SURVEYS, transitions.survey),
-    _E.SYSTEM_MESSAGE: _to(transitions.system),
-    _E.UNKNOWN: _to(transitions.unknown),
+    **_all((_E.SESSION_IDLE_WARNING, _E.LANGUAGE_CHANGED), session_events.tolerated),
+    **_all(session_events.BESIDE, session_events.tolerated),
+    **_all(SURVEYS, session_events.survey),
+    _E.SYSTEM_MESSAGE: _to(system_messages.system),
+    _E.UNKNOWN: _to(session_events.unknown),
     _E.EVENT_BATCH: _to(socket_events.batch),
-    _E.SESSION_START: _to(transitions.session_start),
+    _E.SESSION_START: _to(session_events.session_start),
     _E.SESSION_END: _to(session_end.ended, _T.ENDED),
-    _E.HEARTBEAT: _to(transitions.beat_echo),
+    _E.HEARTBEAT: _to(session_events.beat_echo),
 }
 _AGENT: Final = (_E.POLY_AGENT_THINKING, _E.POLY_AGENT_MESSAGE, _E.POLY_AGENT_MESSAGE_CHUNK)
 _UNASKED: Final[_Rows] = {
-    _E.USER_MESSAGE: _to(transitions.echo),
-    **_all(_AGENT, transitions.unprompted),
+    _E.USER_MESSAGE: _to(answer_events.echo),
+    **_all(_AGENT, answer_events.unprompted),
 }
 # After a refusal there are messages, and what becomes of them, ahead of the join.
 _JOIN: Final[_Rows] = {
-    _E.REQUEST_POLY_AGENT_JOIN: _to(transitions.heard),
-    _E.USER_MESSAGE: _to(transitions.echo),
+    _E.REQUEST_POLY_AGENT_JOIN: _to(session_events.heard),
+    _E.USER_MESSAGE: _to(answer_events.echo),
 }
 _GREETING: Final[_Rows] = {
     **_JOIN,
-    _E.POLY_AGENT_THINKING: _to(transitions.heard),
-    _E.POLY_AGENT_MESSAGE: _to(transitions.greeting, _T.READY),
-    _E.POLY_AGENT_MESSAGE_CHUNK: _to(transitions.greeting_chunk, _T.READY, _T.OVER),
+    _E.POLY_AGENT_THINKING: _to(session_events.heard),
+    _E.POLY_AGENT_MESSAGE: _to(answer_events.greeting, _T.READY),
+    _E.POLY_AGENT_MESSAGE_CHUNK: _to(answer_events.greeting_chunk, _T.READY, _T.OVER),
     _E.SESSION_END: _to(session_end.ended_ungreeted, _T.ENDED),
 }
 _STEPS: Final[_Rows] = {
@@ -127,18 +129,18 @@ _WITH_AGENT: Final[_Rows] = {
     **_HUMAN_JOINS,
     **_all(_NO_HUMAN, handoff_events.no_human_any_more),
     # A join that was sent again is echoed again, however far the conversation got meanwhile.
-    _E.REQUEST_POLY_AGENT_JOIN: _to(transitions.tolerated),
-    _E.POLY_AGENT_JOINED: _to(transitions.joined_again),
+    _E.REQUEST_POLY_AGENT_JOIN: _to(session_events.tolerated),
+    _E.POLY_AGENT_JOINED: _to(session_events.joined_again),
     _E.POLY_AGENT_TRIGGERED_HANDOFF: _to(handoff_events.triggered, _T.QUEUED),
 }
 _AGENT_IS_GONE: Final[_Rows] = {
     **_all(_AGENT, handoff_events.bot_after_left),
-    _E.USER_MESSAGE: _to(transitions.echo),
+    _E.USER_MESSAGE: _to(answer_events.echo),
 }
 _HUMAN: Final[_Rows] = {
     **_AGENT_IS_GONE,
     **_STEPS,  # late: the human's coming was the violation
-    _E.LIVE_AGENT_TYPING: _to(transitions.tolerated),
+    _E.LIVE_AGENT_TYPING: _to(session_events.tolerated),
     _E.LIVE_AGENT_LEFT: _to(handoff_events.human_left, _T.LEFT),
 }
 _OF_A_HUMAN: Final = (_E.LIVE_AGENT_TYPING, _E.LIVE_AGENT_MESSAGE, _E.LIVE_AGENT_LEFT)
@@ -148,9 +150,9 @@ _AT_THE_END: Final[_Rows] = {
     **_IGNORED,
     CUT: _to(session_end.close, _T.OVER),
     VANISHED: _to(user_actions.vanished, _T.OVER),
-    _E.HEARTBEAT: _to(transitions.beat_echo),
-    _E.EVENT_BATCH: _to(transitions.tolerated),
-    **_all(SURVEYS, transitions.survey),
+    _E.HEARTBEAT: _to(session_events.beat_echo),
+    _E.EVENT_BATCH: _to(session_events.tolerated),
+    **_all(SURVEYS, session_events.survey),
 }
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -159,16 +161,16 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
     _T.NEW: {
         CAUGHT_UP: _to(socket_events.join_in_time),
         OVERDUE: _to(timeouts.join, _T.JOINING),
-        _E.REQUEST_POLY_AGENT_JOIN: _to(transitions.join_echo, _T.JOINING),
-        _E.POLY_AGENT_JOINED: _to(transitions.joined, _T.GREETING),
+        _E.REQUEST_POLY_AGENT_JOIN: _to(session_events.join_echo, _T.JOINING),
+        _E.POLY_AGENT_JOINED: _to(session_events.joined, _T.GREETING),
     },
     _T.JOINING: {
         CAUGHT_UP: _to(socket_events.ask_again),
         OVERDUE: _to(timeouts.no_join, _T.OVER),
-        **_all(_AGENT, transitions.ahead_of_agent),
+        **_all(_AGENT, answer_events.ahead_of_agent),
         **_JOIN,
-        _E.POLY_AGENT_JOINED: _to(transitions.joined, _T.GREETING),
-        _E.SYSTEM_MESSAGE: _to(transitions.refused_join),
+        _E.POLY_AGENT_JOINED: _to(session_events.joined, _T.GREETING),
+        _E.SYSTEM_MESSAGE: _to(system_messages.refused_join),
         _E.SESSION_END: _to(session_end.ended_unjoined, _T.ENDED),
     },
     _T.GREETING: {**_GREETING, OVERDUE: _to(timeouts.no_greeting, _T.OVER)},
@@ -184,11 +186,11 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         CAUGHT_UP: _to(socket_events.say_again, _T.READY),
         OVERDUE: _to(timeouts.no_answer, _T.READY),
         **_WITH_AGENT,
-        _E.USER_MESSAGE: _to(transitions.echo),
-        _E.POLY_AGENT_THINKING: _to(transitions.thinking),
-        _E.POLY_AGENT_MESSAGE: _to(transitions.answer, _T.READY),
-        _E.POLY_AGENT_MESSAGE_CHUNK: _to(transitions.answer_chunk, _T.READY),
-        _E.SYSTEM_MESSAGE: _to(transitions.refused_message, _T.READY, _T.JOINING),
+        _E.USER_MESSAGE: _to(answer_events.echo),
+        _E.POLY_AGENT_THINKING: _to(answer_events.thinking),
+        _E.POLY_AGENT_MESSAGE: _to(answer_events.answer, _T.READY),
+        _E.POLY_AGENT_MESSAGE_CHUNK: _to(answer_events.answer_chunk, _T.READY),
+        _E.SYSTEM_MESSAGE: _to(system_messages.refused_message, _T.READY, _T.JOINING),
         _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),
     },
     _T.QUEUED: {
@@ -198,13 +200,13 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         **_TO_CLIENT,
         **_HUMAN_JOINS,
         **dict.fromkeys(_NO_HUMAN, _to(handoff_events.no_human, _T.READY)),
-        _E.SYSTEM_MESSAGE: _to(transitions.not_connected, _T.READY),
+        _E.SYSTEM_MESSAGE: _to(system_messages.not_connected, _T.READY),
     },
     _T.WITH_HUMAN: {
         **_TALKING,
         Say: _to(user_actions.say, _T.WAITING_HUMAN),
         **_HUMAN,
-        _E.LIVE_AGENT_MESSAGE: _to(transitions.tolerated),
+        _E.LIVE_AGENT_MESSAGE: _to(session_events.tolerated),
     },
     _T.WAITING_HUMAN: {
         **_TALKING,
@@ -212,9 +214,9 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         CAUGHT_UP: _to(socket_events.say_again, _T.WITH_HUMAN),
         OVERDUE: _to(timeouts.no_answer, _T.WITH_HUMAN),
         **_HUMAN,
-        _E.LIVE_AGENT_MESSAGE: _to(transitions.human_answer, _T.WITH_HUMAN),
-        _E.LIVE_AGENT_TYPING: _to(transitions.human_types),
-        _E.SYSTEM_MESSAGE: _to(transitions.refused_to_human, _T.WITH_HUMAN),
+        _E.LIVE_AGENT_MESSAGE: _to(answer_events.human_answer, _T.WITH_HUMAN),
+        _E.LIVE_AGENT_TYPING: _to(answer_events.human_types),
+        _E.SYSTEM_MESSAGE: _to(system_messages.refused_to_human, _T.WITH_HUMAN),
         _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),
     },
     _T.LEFT: {
@@ -224,7 +226,7 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         **_STEPS,
         **_TO_CLIENT,
         **_all(_NO_HUMAN, _nothing),
-        _E.LIVE_AGENT_TYPING: _to(transitions.tolerated),
+        _E.LIVE_AGENT_TYPING: _to(session_events.tolerated),
         _E.LIVE_AGENT_JOINED: _to(handoff_events.transferred, _T.WITH_HUMAN),
         _E.POLY_AGENT_JOINED: _to(handoff_events.handed_back, _T.AGENT_BACK),
     },
@@ -235,13 +237,13 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         CAUGHT_UP: _to(socket_events.ask_again),
         OVERDUE: _to(timeouts.no_end, _T.OVER),
         **_UNASKED,
-        **_all(_WITH_AGENT, transitions.tolerated),
-        **_all(_OF_A_HUMAN, transitions.tolerated),
-        _E.USER_END_SESSION: _to(transitions.heard),
+        **_all(_WITH_AGENT, session_events.tolerated),
+        **_all(_OF_A_HUMAN, session_events.tolerated),
+        _E.USER_END_SESSION: _to(session_events.heard),
         _E.SESSION_END: _to(session_end.ended_as_asked, _T.ENDED),
     },
     _T.ELSEWHERE: {
-        **_all(EventType, transitions.tolerated),
+        **_all(EventType, session_events.tolerated),
         **_AT_THE_END,
         ELAPSED: _to(session_end.clock_elsewhere, _T.OVER),
         Closed: _to(session_end.go, _T.OVER),

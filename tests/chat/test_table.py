@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from loadkit.chat import (
+    answer_events,
     handoff_events,
     session_end,
+    session_events,
     socket_events,
+    system_messages,
     timeouts,
-    transitions,
     user_actions,
 )
 from loadkit.chat.connection import SOCKET_ROWS
@@ -52,8 +54,17 @@ from .helpers import (
 from .test_session import REACHABLE, session_at
 from .watched import declared, watched
 
-HANDLERS = (handoff_events, session_end, socket_events, timeouts, transitions, user_actions)
-CHAT = Path(inspect.getfile(transitions)).parent
+HANDLERS = (
+    answer_events,
+    handoff_events,
+    session_end,
+    socket_events,
+    system_messages,
+    timeouts,
+    session_events,
+    user_actions,
+)
+CHAT = Path(inspect.getfile(session_events)).parent
 SOMETHING: dict[str, Any] = {"message_id": "m", "text": "Yes?", "chunk_index": 1}
 PAYLOADS: list[dict[str, Any]] = [
     SOMETHING | {"is_complete": True, "reason": "REASON_NATURAL_END"},
@@ -103,14 +114,14 @@ def test_every_handler_has_its_row() -> None:
             session_end,
             socket_events,
             timeouts,
-            transitions,
+            session_events,
             user_actions,
         )
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
     used = {handler for rows in ROWS.values() for handler, _ in rows.values()}
-    assert public - used == {transitions.unexpected}
+    assert public - used == {session_events.unexpected}
 
 
 @pytest.mark.parametrize(

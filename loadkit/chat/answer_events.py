@@ -1,8 +1,4 @@
-"""What a server's events do to a conversation; a hand-off's are in `loadkit.chat.handoff_events`.
-
-An event does the same whether it arrives live or in a replay, so a reply that lands in a replay
-answers its turn like any other.
-"""
+"""What was said, and what the far side makes of it: echoes, thoughts, greetings, answers."""
 
 from typing import Final
 
@@ -10,170 +6,20 @@ from loadkit.actions import Cue
 from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
+from loadkit.chat.session_events import tolerated, unexpected
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
 from loadkit.chat.turn import Outcome, Turn
-from loadkit.chat.violations import Wrong, told
+from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
-from loadkit.protocol import Event, EventType
-from loadkit.protocol.encode import END_SESSION, JOIN
-from loadkit.protocol.system_texts import Family, family
-from loadkit.protocol.types import RECEIPTS, SURVEYS
+from loadkit.protocol import Event
+from loadkit.protocol.encode import END_SESSION
 
 TOO_BIG: Final = f"a streamed answer of over {LONGEST:,} characters or {MOST_CHUNKS:,} chunks"
 
-_REFUSALS: Final = {
-    Family.HIGH_LOAD: (Failure.OVERLOADED, Cue.OVERLOADED),
-    Family.NO_CONVERSATION: (Failure.NO_CONVERSATION, Cue.OVERLOADED),
-    Family.AGENT_ERROR: (Failure.AGENT_ERROR, Cue.SILENCE),
-    Family.SESSION_ERROR: (Failure.SESSION_ERROR, Cue.SILENCE),
-    Family.HANDOFF_ERROR: (Failure.HANDOFF_ERROR, Cue.NO_HUMAN),
-}
-
-# --- of the socket and the session ----------------------------------------------------------------
-
-
-def session_start(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """What the server can do."""
-    connection = chat.connection
-    if not connection.journal.begins(event, connection.state is SocketState.REPLAYING):
-        out.append(Violation(Wrong.SESSION_START_REPEATED, f"while {chat.state.name}"))
-        return
-    connection.capabilities(now, event.payload)
-
-
-def beat_echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """A heartbeat came back."""
-    chat.connection.heartbeat.echoed(now, out)
-
-
-def unknown(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """An event of a type that this version does not know."""
-    out.append(Violation(Wrong.UNKNOWN_TYPE, told(event.payload.get("type"))))
-
-
-def unexpected(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """An event that has no place here: it breaks the protocol, and changes nothing."""
-    detail = f"{event.type.removeprefix('EVENT_TYPE_')} while {chat.state.name}"
-    out.append(Violation(Wrong.UNEXPECTED_EVENT, detail))
-
-
-def tolerated(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """An event that needs no answer."""
-    name = BESIDE.get(event.type) or event.type.removeprefix("EVENT_TYPE_").lower()
-    out.append(Counted(f"events.{name}"))
-
-
-BESIDE: Final = {
-    **dict.fromkeys(RECEIPTS, "receipt"),
-    **dict.fromkeys(SURVEYS, "survey"),
-    EventType.LONE_SURROGATE: "lone_surrogate",
-}
-"""What belongs to no conversation: who has received or read what, and what is asked about it."""
-
-
-def survey(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """How was it? May come around the end and after it; the socket stays open for the answer."""
-    chat.surveyed = True
-    tolerated(chat, now, event, out)
-
-
-# --- the agent joins ------------------------------------------------------------------------------
-
-
-def join_echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """A join that this process has not asked for: in a cold resume the one before it has."""
-    if chat.connection.reach is None:
-        unexpected(chat, now, event, out)
-    else:
-        chat.enter(ChatState.JOINING, now + chat.policy.patience)
-
-
-def joined(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The agent is there; its greeting is owed."""
-    if chat.turn is not None:
-        out.append(Sample(Phase.JOIN, None, chat.turn.sent, now))
-        chat.turn.echoed = True  # or at least heard: no need to ask again
-    chat.enter(ChatState.GREETING, now + chat.policy.patience)
-
-
-def joined_again(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """Who has joined joins once more: its greeting will come again as well."""
-    out.append(Violation(Wrong.SECOND_GREETING, f"POLY_AGENT_JOINED while {chat.state.name}"))
-
-
-def heard(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The echo of the join or of the end, or that the agent thinks of a greeting."""
-    if chat.turn is not None:
-        chat.turn.echoed = True
-
-
-def refused_join(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do while the join is owed."""
-    if _system(event, out) is not Family.NO_CONVERSATION or event.local_id is not None:
-        return
-    if _may_rejoin(chat, out):
-        out.append(Send(JOIN))
-    elif chat.rejoins == chat.policy.rejoins:
-        chat.rejoins += 1  # told once
-        out.append(Counted(Count.JOINS_GIVEN_UP))
-
-
-def _may_rejoin(chat: Conversation, out: list[Effect]) -> bool:
-    if chat.rejoins >= chat.policy.rejoins:
-        return False
-    chat.rejoins += 1
-    out.append(Counted(Count.JOINS_AGAIN))
-    return True
-
-
-def system(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do, and nothing was asked."""
-    _system(event, out)
-
-
-def _system(event: Event, out: list[Effect]) -> Family:
-    about = family(event.payload.get("message"))
-    out.append(Counted(f"system.{about}"))
-    return about
-
 
 # --- what was said, and the answers to it ---------------------------------------------------------
-
-
-def refused_message(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do while an answer is owed."""
-    about = _system(event, out)
-    turn = chat.turn if event.local_id is None else chat.said(event.local_id)
-    if about not in _REFUSALS or turn is None or not turn.is_open:
-        return
-    kind, cue = _REFUSALS[about]
-    if about is Family.NO_CONVERSATION and _may_rejoin(chat, out):
-        chat.abandon_turns(now, out)
-        out.append(Failed(kind))
-        chat.owe(ChatState.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
-    else:
-        chat.lose(now, turn, kind, out, cue, refused=True)
-
-
-def refused_to_human(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The same while a human's answer is owed: their next message may reach them."""
-    about = _system(event, out)
-    turn = chat.turn if event.local_id is None else chat.said(event.local_id)
-    if about in _REFUSALS and turn is not None and turn.is_open:
-        cue = Cue.OVERLOADED if about is Family.HIGH_LOAD else Cue.SILENCE
-        chat.lose(now, turn, _REFUSALS[about][0], out, cue, refused=True)
-
-
-def not_connected(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words that no human is to be had; the event may follow, and need not."""
-    if _system(event, out) is not Family.HANDOFF_ERROR:
-        return
-    if event.local_id is None or chat.said(event.local_id) is not None:
-        out.append(Failed(Failure.HANDOFF_ERROR))
-        chat.give_up(now, out)
-        chat.your_turn("", Cue.NO_HUMAN, out)
 
 
 def echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
