@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
@@ -25,11 +26,13 @@ from loadkit.errors import UsageError
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.state import PART, StatePart
+from loadkit.profile.tables import Load
 from loadkit.results.file_lock import grows, lock
 from loadkit.results.line_file import LineFile
 from loadkit.security.textfile import open_file
+from loadkit.verdict.run_facts import RunFacts, RunSpec
 
-__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Noted", "RunJournal", "hold"]
+__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Head", "Noted", "RunJournal", "hold"]
 
 JOURNAL: Final = "journal.jsonl"
 SCHEMA: Final = "loadkit.journal/2"
@@ -54,12 +57,29 @@ class Noted:
 NOTED: Final = Codec[Noted](Noted)
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a journal begins with.
+
+    Attributes:
+        started: the wall clock's time at second 0 of the run.
+        interval: seconds that a row of its timeline lasts.
+        spec: what was asked for.
+        run: what `run.json` will say of the run.
+    """
+
+    started: datetime
+    interval: float
+    spec: RunSpec
+    run: Mapping[str, Any]
+
+
 class RunJournal:
     """Writes the journal of a run. Locked while it is open: so others know that the run goes on.
 
     Args:
         folder: the run's folder.
-        head: what the run is: plain types.
+        head: what the run is.
         pause: called between two parts of a new file, to let others run; what comes in meanwhile
             loses nothing, and neither does what raises from it.
 
@@ -67,12 +87,16 @@ class RunJournal:
         failed: why it could not be written, in words; None while all is well.
     """
 
-    def __init__(
-        self, folder: Path, head: Mapping[str, Any], pause: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, folder: Path, head: Head, pause: Callable[[], None] = lambda: None) -> None:
         self.failed: str | None = None
         self._path = folder / JOURNAL
-        self._head = {"schema": SCHEMA, **head}
+        self._head = {
+            "schema": SCHEMA,
+            "started": head.started.isoformat(),
+            "interval": head.interval,
+            "what": head.spec.to_dict(),
+            "run": head.run,
+        }
         self._pause = pause
         self._known: dict[str, Any] = {"at": 0.0}  # by the ticks so far
         self._meanwhile: list[bytes] | None = None
@@ -85,9 +109,21 @@ class RunJournal:
         """Note an interval that the ledger has taken."""
         self._append(b'{"interval":%b}\n' % NOTED.json(Noted(worker, seq, at, interval)))
 
-    def tick(self, at: float, standing: Mapping[str, Any]) -> None:
-        """Note what else is known at a second of the run, before the rows of that second go out."""
-        told = {"at": at, **standing}
+    def tick(self, at: float, users: int, load: Load, facts: RunFacts) -> None:
+        """Note what else is known at a second of the run, before the rows of that second go out.
+
+        Args:
+            at: the second.
+            users: how many are at work.
+            load: the load that is asked for.
+            facts: what became of the run so far.
+        """
+        told = {
+            "at": at,
+            "users": users,
+            "load": load.model_dump(mode="json"),
+            "besides": facts.to_dict(),
+        }
         new = {key: value for key, value in told.items() if self._known.get(key) != value}
         self._known |= new
         self._append(_line({"tick": new}))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -80,10 +79,10 @@ class Replay:
             raise UsageError(
                 f"{path} is no journal of this version: line 1: {clipped(str(error))}"
             ) from error
-        self.started = datetime.fromisoformat(self.head["started"])
+        self.started = self.head.started
         self._lines = lines[1:]
         self._most_rows = GAP + _ROWS_A_LINE * len(lines)
-        self.timeline = Timeline(self.head["interval"], self.asked_at)
+        self.timeline = Timeline(self.head.interval, self.asked_at)
         self.ledger = Ledger(self.timeline)
 
     def rows(self) -> Iterator[Row]:
@@ -194,7 +193,7 @@ class Replay:
     @property
     def spec(self) -> RunSpec:
         """What was asked for."""
-        return RunSpec.from_dict(self.head["what"])
+        return self.head.spec
 
     @property
     def asked_s(self) -> float:

@@ -5,6 +5,7 @@ again what the journal tells: none may be larger than a run can be.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -27,10 +28,10 @@ from loadkit.results.checked import (
     Stored,
     Text,
 )
-from loadkit.results.journal import NOTED, SCHEMA, Noted
+from loadkit.results.journal import NOTED, SCHEMA, Head, Noted
 from loadkit.results.stored_summary import AbsenceStored, Lost
 from loadkit.security.textfile import parse_json
-from loadkit.verdict.run_facts import RunFacts
+from loadkit.verdict.run_facts import RunFacts, RunSpec
 
 __all__ = ["TAIL", "Record", "Tick", "head", "record"]
 
@@ -131,7 +132,7 @@ _LINES: Final[dict[str, Callable[[object], Record]]] = {
 }
 
 
-def head(line: bytes) -> dict[str, Any]:
+def head(line: bytes) -> Head:
     """Return what a journal begins with.
 
     Raises:
@@ -142,7 +143,9 @@ def head(line: bytes) -> dict[str, Any]:
     content = data.get("head") if isinstance(data, dict) else None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise ValueError(f"it does not begin as {SCHEMA}")
-    return _HEAD.decode(content).plain()
+    found = _HEAD.decode(content)
+    spec = RunSpec.from_dict(found.what.plain())
+    return Head(datetime.fromisoformat(found.started), found.interval, spec, found.run)
 
 
 def record(line: bytes) -> tuple[str, Record]:

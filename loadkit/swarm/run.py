@@ -20,6 +20,7 @@ from loadkit.profile.delivery import Delivery
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
+from loadkit.results.journal import Head
 from loadkit.results.run_folder import write
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.histogram import Histogram
@@ -110,13 +111,10 @@ class Run:
 
     def begin(self) -> None:
         """It begins now: before the first user."""
-        head = {
-            "interval": self.profile.results.interval,
-            "what": self._spec.to_dict(),
-            "run": self._info(),
-        }
-        self.folder.begin(self._started, self._pause, head)
-        self.folder.look(0.0, [], self._standing(0, None), self.ledger)
+        interval = self.profile.results.interval
+        head = Head(self._started, interval, self._spec, self._info())
+        self.folder.begin(head, self._pause)
+        self.folder.look(0.0, [], 0, self.load, self._facts(None), self.ledger)
         self._began = self._clock()
 
     @property
@@ -164,7 +162,7 @@ class Run:
         """
         rows = self._timeline.closed(now)
         self._delivery.look(now, users)
-        self.folder.look(now, rows, self._standing(users, membership), self.ledger)
+        self.folder.look(now, rows, users, self.load, self._facts(membership), self.ledger)
         if self.survey is not None:
             self.survey.look(now, rows, users, list(membership.lost.values()) if membership else [])
         else:
@@ -305,8 +303,3 @@ class Run:
         of = f"of {number(asked)} s" if self.survey is None else "s, the search being under way"
         by = self._stopped_by or "Locust, or code of the locustfile"
         return f"after {number(round(self.duration_s, 1))} {of}, by {by}"
-
-    def _standing(self, users: int, membership: Membership | None) -> dict[str, Any]:
-        """What the journal is told once a second."""
-        load = self.load.model_dump(mode="json")
-        return {"users": users, "load": load, "besides": self._facts(membership).to_dict()}

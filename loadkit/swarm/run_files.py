@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from importlib.metadata import version
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -20,9 +19,11 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
 from loadkit.output import Log
 from loadkit.profile.profile import Profile
-from loadkit.results.journal import RunJournal
+from loadkit.profile.tables import Load
+from loadkit.results.journal import Head, RunJournal
 from loadkit.results.run_folder import withdraw
 from loadkit.results.series import Series
+from loadkit.verdict.run_facts import RunFacts
 
 __all__ = ["RunFiles", "run_info"]
 
@@ -52,13 +53,12 @@ class RunFiles:
         self._journal: RunJournal | None = None
         self._told: set[str] = set()
 
-    def begin(self, started: datetime, pause: Callable[[], None], head: Mapping[str, Any]) -> None:
+    def begin(self, head: Head, pause: Callable[[], None]) -> None:
         """The run begins.
 
         Args:
-            started: the wall clock's time; a label.
-            pause: called between two lines of a file, to let others run.
             head: what the journal begins with.
+            pause: called between two lines of a file, to let others run.
         """
         self._log = _LogFile(
             self.path / "loadkit.log",
@@ -72,8 +72,8 @@ class RunFiles:
         form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._log.setFormatter(Log(form))
         logging.getLogger().addHandler(self._log)
-        self._series = Series(self.path, started, pause)
-        self._journal = RunJournal(self.path, {"started": started.isoformat(), **head}, pause)
+        self._series = Series(self.path, head.started, pause)
+        self._journal = RunJournal(self.path, head, pause)
 
     def note(self, worker: str, seq: int, at: float, interval: Interval) -> None:
         """Write down an interval as it comes in."""
@@ -81,18 +81,24 @@ class RunFiles:
             self._journal.add(worker, seq, at, interval)
 
     def look(
-        self, at: float, rows: Sequence[Row], standing: Mapping[str, Any], ledger: Ledger
+        self,
+        at: float,
+        rows: Sequence[Row],
+        users: int,
+        load: Load,
+        facts: RunFacts,
+        ledger: Ledger,
     ) -> None:
         """Once a second: write down what is new.
 
         Args:
             at: second of the run.
             rows: those that the ledger's timeline has closed by then.
-            standing: what the summary will tell besides the ledger, by plain types.
+            users, load, facts: see `RunJournal.tick`.
             ledger: as of now.
         """
         if self._journal is not None:
-            self._journal.tick(at, standing)
+            self._journal.tick(at, users, load, facts)
             self.write_rows(rows)
             self._journal.renew(ledger)
             self._tell(self._journal.failed)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Phase, Wait
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import RunJournal
+from loadkit.results.journal import Head, RunJournal
 from loadkit.results.series import Series
 from loadkit.verdict.run_facts import Cut, Loss, RunFacts, RunSpec
 from loadkit.verdict.summary import Summary, summarise
@@ -49,17 +49,12 @@ class Master:
         self.timeline = Timeline(1.0, self.delivery.asked_at)
         self.ledger = Ledger(self.timeline)
         self._load, self._spec = load, replace(SPEC, limits=tuple(limits))
-        head = {
-            "started": STARTED.isoformat(),
-            "interval": 1.0,
-            "what": self._spec.to_dict(),
-            "run": {"target": SPEC.target},
-        }
+        head = Head(STARTED, 1.0, self._spec, {"target": SPEC.target})
         self.series = Series(folder, STARTED)
         self.journal = RunJournal(folder, head)
         self.tick(0.0)
 
-    def add(self, worker: str, seq: int, interval: dict[str, Any], at: float) -> None:
+    def add(self, worker: str, seq: int, interval: Interval, at: float) -> None:
         if self.ledger.add(worker, seq, interval, at):
             self.journal.add(worker, seq, at, interval)
 
@@ -67,8 +62,7 @@ class Master:
         rows = self.timeline.closed(at)
         self.delivery.look(at, users)
         self.at_s = at
-        standing = {"load": self._load.model_dump(mode="json"), "besides": self.facts().to_dict()}
-        self.journal.tick(at, {"users": users, **standing})
+        self.journal.tick(at, users, self._load, self.facts())
         self.series.write(rows)
         self.journal.renew(self.ledger)
 
@@ -105,7 +99,7 @@ class Hand:
         self.recorder.session_started()
         self.taken = 0
 
-    def report(self, at: float, took: float) -> tuple[int, dict[str, Any]]:
+    def report(self, at: float, took: float) -> tuple[int, Interval]:
         """A turn that took some time, and what is known by a second of the run."""
         self.recorder.sample(Phase.RESPONSE, 0.5, 0.6, 0.6 + took)
         self.recorder.sample(Phase.ECHO, None, 0.6, 0.6 + took / 100)

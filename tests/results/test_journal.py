@@ -2,6 +2,7 @@
 
 import errno
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from loadkit.measure.interval import INTERVAL, Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.state import PART
+from loadkit.profile.tables import Load
 from loadkit.results import file_lock
 from loadkit.results import journal as module
-from loadkit.results.journal import JOURNAL, NOTED, RunJournal, hold
+from loadkit.results.journal import JOURNAL, NOTED, Head, RunJournal, hold
 from loadkit.results.line_file import LineFile
+from loadkit.verdict.run_facts import RunFacts, RunSpec
 
-HEAD = {"interval": 1.0}
+SPEC = RunSpec("tiny", "2026-11-22T15:06:54Z", "http://127.0.0.1:8100", (("response.p50", 900.0),))
+HEAD = Head(datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC), 1.0, SPEC, {"target": SPEC.target})
+LOAD = Load.model_validate({"stages": [{"duration": 4.0, "users": 8}]})
 
 
 def interval(turns: int = 1) -> Interval:
@@ -38,8 +43,19 @@ def kinds(folder: Path) -> list[str]:
 def test_it_begins_with_what_the_run_is(tmp_path: Path) -> None:
     """And with all that is known at that moment, be it nothing."""
     journal = RunJournal(tmp_path, HEAD)
-    head = {"schema": "loadkit.journal/2", "interval": 1.0, "locked": True}
-    assert records(tmp_path)[0] == ("head", head)
+    kind, head = records(tmp_path)[0]
+    what = head.pop("what")
+    assert (kind, head) == (
+        "head",
+        {
+            "schema": "loadkit.journal/2",
+            "started": "2026-11-22T15:06:54+00:00",
+            "interval": 1.0,
+            "run": {"target": "http://127.0.0.1:8100"},
+            "locked": True,
+        },
+    )
+    assert (what["profile"], what["limits"]) == ("tiny", [["response.p50", 900.0]])
     assert kinds(tmp_path) == ["head", "known", "state"]
     journal.close()
 
@@ -58,12 +74,14 @@ def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
 def test_a_tick_tells_what_has_changed(tmp_path: Path) -> None:
     """What was said is not said again."""
     journal = RunJournal(tmp_path, HEAD)
-    journal.tick(1.0, {"users": 5, "load": {"model": "closed"}})
-    journal.tick(2.0, {"users": 6, "load": {"model": "closed"}})
-    assert [content for kind, content in records(tmp_path) if kind == "tick"] == [
-        {"at": 1.0, "users": 5, "load": {"model": "closed"}},
-        {"at": 2.0, "users": 6},
-    ]
+    journal.tick(1.0, 5, LOAD, RunFacts())
+    journal.tick(2.0, 6, LOAD, RunFacts())
+    journal.tick(3.0, 6, LOAD, RunFacts(heartbeats_lost=2))
+    first, second, third = [content for kind, content in records(tmp_path) if kind == "tick"]
+    assert first.keys() == {"at", "users", "load", "besides"}
+    assert first["load"]["stages"][0]["users"] == 8
+    assert second == {"at": 2.0, "users": 6}
+    assert third == {"at": 3.0, "besides": first["besides"] | {"heartbeats_lost": 2}}
     journal.close()
 
 
@@ -76,12 +94,13 @@ def test_a_new_file_takes_the_place_of_one_that_has_grown(
     for seq in range(1, 200):
         ledger.add("w", seq, interval(), float(seq))
         journal.add("w", seq, float(seq), interval())
-        journal.tick(float(seq), {"users": seq})
+        journal.tick(float(seq), seq, LOAD, RunFacts())
         journal.renew(ledger)
         sizes.append((tmp_path / JOURNAL).stat().st_size)
     assert max(sizes[100:]) <= max(sizes[:100]) + 100  # longer numbers
     began = records(tmp_path)
-    assert began[1] == ("known", {"at": began[1][1]["users"], "users": began[1][1]["users"]})
+    kind, known = began[1]
+    assert (kind, known["at"]) == ("known", known["users"])
     restored = Ledger()
     for kind, content in began:
         if kind == "state":
@@ -146,7 +165,7 @@ def test_a_full_disk_ends_it_and_nothing_else(
 
     monkeypatch.setattr(LineFile, "append", full)
     journal.add("w", 2, 2.0, interval())
-    journal.tick(2.0, {})
+    journal.tick(2.0, 1, LOAD, RunFacts())
     journal.renew(Ledger())
     assert journal.failed is not None
     assert f"cannot write {tmp_path / JOURNAL}: No space left on device" in journal.failed
@@ -208,7 +227,7 @@ def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
 
     def pause(seconds: float) -> None:
         for second in writes:
-            journal.tick(float(second), {"users": second})
+            journal.tick(float(second), second, LOAD, RunFacts())
 
     monkeypatch.setattr(module, "grows", lambda path: file_lock.grows(path, pause))
     with hold(tmp_path / JOURNAL) as over:

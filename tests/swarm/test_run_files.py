@@ -10,17 +10,26 @@ import pytest
 
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
+from loadkit.profile.tables import Load
+from loadkit.results.journal import Head
 from loadkit.results.line_file import LineFile
 from loadkit.swarm import run_files as module
 from loadkit.swarm.run_files import RunFiles
+from loadkit.verdict.run_facts import RunFacts, RunSpec
 
-STARTED = datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC)
+HEAD = Head(
+    datetime(2026, 11, 22, 15, 6, 54, tzinfo=UTC),
+    1.0,
+    RunSpec("p", "2026-11-22T15:06:54Z", "t"),
+    {},
+)
+LOAD = Load.model_validate({"stages": [{"duration": 4.0, "users": 8}]})
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[RunFiles]:
     begun = RunFiles(tmp_path)
-    begun.begin(STARTED, lambda: None, {})
+    begun.begin(HEAD, lambda: None)
     yield begun
     begun.finish(lambda _: None)
 
@@ -79,7 +88,7 @@ def test_a_full_disk_is_told_once_of_each_file(
     with monkeypatch.context() as patch:
         patch.setattr(LineFile, "append", full)
         for second in range(3):
-            folder.look(float(second), [], {"users": second}, Ledger())
+            folder.look(float(second), [], second, LOAD, RunFacts(), Ledger())
     assert [record.message.count("journal.jsonl: No space") for record in caplog.records] == [1]
 
 
@@ -88,7 +97,7 @@ def test_the_log_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "LOG_BYTES", 1000)
     monkeypatch.setattr(module, "LOG_FILES", 3)
     folder = RunFiles(tmp_path)
-    folder.begin(STARTED, lambda: None, {})
+    folder.begin(HEAD, lambda: None)
     for number in range(500):
         logging.getLogger("loadkit.test").warning("line %d", number)
     folder.finish(lambda _: None)
@@ -103,7 +112,7 @@ def test_a_log_without_room_is_silent(tmp_path: Path, capsys: pytest.CaptureFixt
     """Else each line would be told to have failed; and the end of the run would, too."""
     (tmp_path / "loadkit.log").symlink_to("/dev/full")
     folder = RunFiles(tmp_path)
-    folder.begin(STARTED, lambda: None, {})
+    folder.begin(HEAD, lambda: None)
     logging.getLogger("loadkit.test").warning("a word")
     assert folder.finish(lambda _: None) is None
     assert "No space" not in capsys.readouterr().err
