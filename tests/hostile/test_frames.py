@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, NamedTuple
 
 import gevent
@@ -30,7 +30,7 @@ from tests.rfc6455 import BINARY, CONT, PING, PONG, TEXT, frame
 from .peer import Wire, converse, greet, peer, reply
 
 ENDS = 120.0  # seconds in which anything here ends, on the busiest machine
-STARVES = 5.0  # seconds without a turn, which only a loop that gives no way takes
+STARVES = 5.0  # of the processor's seconds without a turn: a loop that gives no way takes them
 MEMORY = 96 << 20  # bytes: its allowance is 64 MiB, and a test notes every flaw
 BYTES = 200 << 20  # that may have been sent it when it is cut off, on the busiest machine
 SOUND = 3  # sessions beside it
@@ -86,7 +86,7 @@ class Loop:
     """What a worker does beside a hostile connection.
 
     Attributes:
-        longest: seconds that nothing else had its turn.
+        longest: seconds of this thread's processor time in which nothing else had its turn.
         peak: bytes that were held at most.
     """
 
@@ -94,10 +94,10 @@ class Loop:
         self.longest, self.peak = 0.0, 0
 
     def _tick(self) -> None:
-        at = perf_counter()
+        at = thread_time()
         while True:
             gevent.sleep(0.005)
-            self.longest, at = max(self.longest, perf_counter() - at), perf_counter()
+            self.longest, at = max(self.longest, thread_time() - at), thread_time()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from loadkit.swarm.workers.replacements import Replacements
@@ -14,9 +15,14 @@ SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
-def forked() -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Two children of this process, as if it had forked its workers."""
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Two children of this process, as if it had forked its workers.
+
+    Whatever else this process has started, for other tests, is none of them.
+    """
     children = [subprocess.Popen(SLEEPS) for _ in range(2)]
+    workers = [psutil.Process(child.pid) for child in children]
+    monkeypatch.setattr(psutil.Process, "children", lambda self: workers)
     yield children
     for child in children:
         child.kill()
