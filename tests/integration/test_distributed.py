@@ -54,6 +54,12 @@ class Changes(NamedTuple):
         return self.rows[self.until - rows : self.until]
 
 
+def three_are_settled(rows: list[dict[str, str]]) -> bool:
+    """Whether three workers are there; where users are asked for, with nobody's on the way."""
+    moving = any(row["asked_users"] and int(row["sessions_started"]) for row in rows)
+    return [row["workers"] for row in rows] == ["3", "3"] and not moving
+
+
 def with_changes(folder: Path, path: Path) -> Changes:
     """Run a profile on two workers; a third comes later, and then the first is killed."""
     with simulator(folder) as server, Fleet(folder, server.url, path, expected=2) as fleet:
@@ -61,7 +67,7 @@ def with_changes(folder: Path, path: Path) -> Changes:
         fleet.wait_for_second(1)
         fleet.worker()
         fleet.master.wait_for(
-            lambda: [row["workers"] for row in fleet.rows()][-2:] == ["3", "3"], "the third came"
+            lambda: three_are_settled(fleet.rows()[-2:]), "the third came, and had its share"
         )
         rows = fleet.rows()
         died_at = time.time() - datetime.fromisoformat(rows[0]["utc"]).timestamp()
@@ -126,7 +132,9 @@ class TestWhenWorkersChange:
         (lost,) = changes.summary["generator"]["workers_lost"]
         found = [one for one in changes.summary["incidents"] if one["workers_gone"]]
         (incident,) = [one for one in found if lost["worker"] in one["workers_gone"]]
-        assert changes.died_at - 1 <= incident["begin_s"] <= changes.died_at + 6  # whole rows
+        # Whole rows; on a busy machine one may be open already.
+        assert incident["begin_s"] <= changes.died_at + 6
+        assert incident["end_s"] is None or incident["end_s"] >= changes.died_at - 1
         # There is none where the run was too young to know what load is usual.
         assert incident.get("load_back_s", 0.0) is not None
 
@@ -193,10 +201,10 @@ def say_nonsense(port: int) -> None:
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("refused")
-    path = profile(folder, users=8, seconds=16)
-    other = profile(folder, name="other", users=8, seconds=16)
+    path = profile(folder, users=8, seconds=600)
+    other = profile(folder, name="other", users=8, seconds=600)
     (folder / "elsewhere").mkdir()
-    edited = profile(folder / "elsewhere", users=8, seconds=16, pause="700ms")
+    edited = profile(folder / "elsewhere", users=8, seconds=600, pause="700ms")
     old = folder / "old.py"
     old.write_text(f'import loadkit\nloadkit.__version__ = "0.0.9"\n{LOCUSTFILE.read_text()}')
     lacking = folder / "lacking.py"
@@ -223,6 +231,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         }
         same = fleet.worker("--profile", path)
         ended = {name: worker.finish() for name, worker in workers.items()}
+        # It goes on until each of them has been answered, whenever that is.
+        fleet.master.wait_for(
+            lambda: fleet.rows() and fleet.rows()[-1]["workers"] == "2", "it took one more"
+        )
+        fleet.master.send(signal.SIGTERM)
         master = fleet.master.finish()
         yield {
             **ended,
@@ -267,9 +280,10 @@ class TestAWorkerThatCannotTakePart:
     def test_is_named_in_the_summary(self, fleet: dict[str, Any]) -> None:
         """The run goes on without them, and says so."""
         assert len(fleet["summary"]["generator"]["workers_refused"]) == 4
-        assert fleet["summary"]["verdict"]["validity"] != "valid"
+        reasons = " ".join(fleet["summary"]["verdict"]["reasons"])
+        assert "4 workers not let in" in reasons
         assert fleet["summary"]["generator"]["workers_lost"] == []
-        assert fleet["master"].code == unless_busy(0, fleet["summary"]), fleet["master"].output
+        assert fleet["master"].code == 143, fleet["master"].output
 
 
 def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
