@@ -1,5 +1,6 @@
 """What can be wrong is told before any load; a run that is stopped keeps its results."""
 
+import json
 import re
 import signal
 import socket
@@ -98,7 +99,8 @@ class TestBeforeAnyLoad:
         assert run(doors(path, nobody, tmp_path / "out")[0], tmp_path).code == 2
         started_up = time.monotonic()
         ended = run(doors(path, nobody, tmp_path / "out")[0], tmp_path, SECRETS)
-        assert time.monotonic() - started_up < 10 + 2 * (started_up - began)
+        # Ten seconds on a machine where all else takes two.
+        assert time.monotonic() - started_up < 5 * max(2.0, started_up - began)
         assert ended.code == 4
         assert f"{nobody} cannot be used: connect_refused" in ended.output
         assert not (tmp_path / "out").exists()
@@ -112,11 +114,13 @@ class TestBeforeAnyLoad:
             silent.settimeout(PATIENCE)
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
             command = doors(profile(tmp_path), url, tmp_path / "out")[0]
+            launched = time.monotonic()
             with started(command, tmp_path, SECRETS) as process:
                 call, _ = silent.accept()
                 began = time.monotonic()
                 ended = process.finish()
-                assert time.monotonic() - began < 10
+                # Of its own it waits for five: the rest is an end, at most as slow as its start.
+                assert time.monotonic() - began < 10 + (began - launched)
                 call.close()
         assert ended.code == 4
         assert "cannot be used: no token within 5 s" in ended.output
@@ -199,17 +203,22 @@ class TestBeforeAnyLoad:
         assert "is not a summary of loadkit" in ended.output
 
 
+def talking(truth: Path) -> int:
+    """Sessions in which something has been answered."""
+    lines = [line for line in truth.read_bytes().splitlines() if b'"outcome":"answered"' in line]
+    return len({json.loads(line)["session_id"] for line in lines})
+
+
 def test_a_server_that_dies_fails_the_run_which_goes_on_to_its_end(tmp_path: Path) -> None:
-    path = profile(tmp_path, seconds=4, turns="{ min = 1000, max = 1000 }")
+    path = profile(tmp_path, seconds=7, turns="{ min = 1000, max = 1000 }")
     with simulator_process(tmp_path) as server:
         command = doors(path, server.url, tmp_path / "out")[2]
         with started(command, tmp_path, SECRETS) as process:
-            process.wait_for(lambda: b'"socket_open"' in server.truth.read_bytes(), "connected")
-            time.sleep(1)  # for all of them to be in the middle of their talk
+            process.wait_for(lambda: talking(server.truth) == 6, "all of them talked")
             server.process.send(signal.SIGKILL)
             ended = process.finish()
     told = summary(tmp_path / "out")
-    assert told["duration_s"] > 3.5
+    assert told["duration_s"] > 6.5
     assert told["disconnects"]["unexpected"] == 6
     assert told["disconnects"]["reconnected"] == 0
     assert told["errors"]["connect_refused"] >= 6
