@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from loadkit.codec import Amount, Codec, Count, Line, Name, Stamp, known
+from loadkit.codec import Amount, Count, Line, Name, Stamp, known
 from loadkit.measure.age_bands import AGES
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, PhaseName
@@ -18,7 +18,6 @@ from loadkit.stats.histogram import Measured
 
 __all__ = [
     "GAUGES",
-    "INTERVAL",
     "Ages",
     "Counts",
     "Frames",
@@ -139,6 +138,3 @@ class Interval(Tables):
     states: Counts
     waiting: Awaited
     frames: Frames
-
-
-INTERVAL: Final = Codec[Interval](Interval)

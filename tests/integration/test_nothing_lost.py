@@ -21,16 +21,19 @@ from web_ui import Ui
 
 KEEPS_ITS_OWN_RECORD = """
 import os, pathlib
-from loadkit.measure.interval import INTERVAL
+from loadkit.codec import Codec
+from loadkit.measure.interval import Interval
 from loadkit.swarm.workers.report_sender import ReportSender
 
 deliver = ReportSender.deliver
+
+CODEC = Codec(Interval)
 
 def kept(self, interval):
     run = pathlib.Path(os.environ["OWN_RECORDS"]) / self._run[:19]
     run.mkdir(exist_ok=True)
     with (run / f"{os.getpid()}.jsonl").open("ab") as file:
-        file.write(INTERVAL.json(interval) + b"\\n")
+        file.write(CODEC.json(interval) + b"\\n")
     deliver(self, interval)
 
 ReportSender.deliver = kept

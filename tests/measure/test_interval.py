@@ -9,11 +9,14 @@ from typing import Any
 import msgpack
 import pytest
 
+from loadkit.codec import Codec
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, Phase, Wait
-from loadkit.measure.interval import GAUGES, INTERVAL, Interval
+from loadkit.measure.interval import GAUGES, Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
+
+INTERVAL = Codec[Interval](Interval)
 
 
 def an_interval(seed: int = 1) -> Interval:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from loadkit.codec import Codec
 from loadkit.figures import Count
-from loadkit.measure.interval import INTERVAL, Interval
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.state import PART
@@ -66,7 +67,7 @@ def test_an_interval_is_there_as_soon_as_it_is_noted(tmp_path: Path) -> None:
     report = interval()
     journal.add("w", 7, 1.5, report)
     kind, content = records(tmp_path)[-1]
-    of = INTERVAL.encode(report)
+    of = Codec[Interval](Interval).encode(report)
     assert (kind, content) == ("interval", {"worker": "w", "seq": 7, "at": 1.5, "of": of})
     journal.close()
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import gevent
 
-from loadkit.measure.interval import INTERVAL, Interval
+from loadkit.codec import Codec
+from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.swarm.messages import Ack, Fault, Last, OwnCode, Report
 from loadkit.swarm.workers import report_sender as module
 from loadkit.swarm.workers.report_sender import ReportSender
+
+INTERVAL = Codec[Interval](Interval)
 
 
 class Runner:
