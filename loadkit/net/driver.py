@@ -202,6 +202,8 @@ class Driver:
             ending = ending and Ending.FAILED
             raise
         finally:
+            if ending is not None:  # before anything that waits: it may be killed once more
+                recorder.session_ended(ending)
             if self._link is not None:
                 self._link.drop()
             for tab in self._tabs:
@@ -210,8 +212,6 @@ class Driver:
             self._faults.close_half_open()
             if self._entry is not None:
                 redaction.release(self._entry.token)
-            if ending is not None:
-                recorder.session_ended(ending)
 
     def _live(self) -> Finish:
         acts = self._acts
@@ -336,8 +336,15 @@ class Driver:
 
     def _feed(self, now: float, happening: Event | Flaw | Input) -> None:
         session = self._session
-        for effect in session.step(now, happening):
-            self._perform(now, effect, happening)
+        effects = iter(session.step(now, happening))
+        try:
+            for effect in effects:
+                self._perform(now, effect, happening)
+        except gevent.GreenletExit:  # while it wrote; the session counts on the rest all the same
+            self._hushed = True
+            for effect in (Drop(), *effects):  # half a frame cannot be gone on with
+                self._perform(now, effect, happening)
+            raise
         if self._plan.faults is not None and session is self._session and self._finish is None:
             fault = self._faults.at(session.moment)
             if fault is not None:
@@ -403,13 +410,10 @@ class Driver:
             return
         if turn.cue in SOMEBODY_ELSE:
             self._acts.clear()
-        elif any(act.kind is ActionKind.LEAVE for act in self._acts):
-            # An answer ends the wait that a leave would have cut short.
-            rest = [act for act in self._acts if act.kind is not ActionKind.LEAVE]
-            self._acts.clear()
-            self._acts.extend(rest)
-        acts = self._person.react(now, turn.heard, turn.cue, turn.suggestions)
-        self._acts.extend(acts)
+        # An answer ends the wait that a leave would have cut short.
+        for act in [act for act in self._acts if act.kind is ActionKind.LEAVE]:
+            self._acts.remove(act)
+        self._acts.extend(acts := self._person.react(now, turn.heard, turn.cue, turn.suggestions))
         said = next((act.due for act in acts if act.kind is ActionKind.SAY), None)
         if said is not None:
             self._faults.turn(now, said + self._waited)
@@ -482,8 +486,7 @@ class Driver:
             self._setting.recorder.fail(Failure.FRAME_FLOOD, FLOODED, self._origin())
 
     def _origin(self) -> Origin:
-        session = "" if self._entry is None else self._entry.session_id
-        setting = self._setting
+        session, setting = "" if self._entry is None else self._entry.session_id, self._setting
         return Origin(setting.user_class, session, self._correlation_id, setting.client)
 
     def _cut(self) -> Ending:

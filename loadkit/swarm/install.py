@@ -184,6 +184,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     handed = RunProfile("", "")
     handed_over = Event()
     handed_over.set()
+    handing_over = False
 
     def give_up(text: str) -> None:
         logger.critical("this worker cannot take part: %s", text)
@@ -218,11 +219,18 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             worker.take(dealt, runner.worker_index)
 
     def on_test_stop(**_: Any) -> None:
-        if worker.stop():
-            # Locust's next report may be three seconds away, and then count for the next run.
-            runner._send_stats()
-            sender.settle()
-        handed_over.set()
+        nonlocal handing_over
+        if handing_over:
+            return  # Locust may stop from two greenlets at a time; the first sees to it
+        handing_over = True
+        try:
+            if worker.stop():
+                # Locust's next report may be three seconds away, and then count for the next run.
+                runner._send_stats()
+                sender.settle()
+        finally:
+            handing_over = False
+            handed_over.set()
 
     def on_report(client_id: str, data: dict[str, Any]) -> None:
         # In the open model sessions are no users of Locust's; its page shows them all the same.

@@ -109,6 +109,7 @@ def driver(
     *,
     streaming: bool = False,
     restarts: int = 0,
+    tabs: int = 0,
     compression: Compression | None = None,
     **policy: Any,
 ) -> Driver:
@@ -121,4 +122,5 @@ def driver(
         rng=Random(7),
         compression=compression,
     )
-    return Driver(setting, person, SessionPlan(streaming=streaming, restarts=restarts))
+    plan = SessionPlan(streaming=streaming, restarts=restarts, tabs=tabs)
+    return Driver(setting, person, plan)

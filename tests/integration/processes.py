@@ -313,7 +313,19 @@ def timeline(parent: Path) -> list[dict[str, str]]:
 def summary(parent: Path) -> dict[str, Any]:
     """The summary of the one run below `parent`."""
     content: dict[str, Any] = json.loads((results(parent) / "summary.json").read_text())
+    _adds_up(content)
     return content
+
+
+def _adds_up(told: dict[str, Any]) -> None:
+    """Whoever began has ended, unless the results say what of the run they miss."""
+    misses = "cut" in told or told["generator"].get("workers_lost")
+    sessions, turns = told["sessions"], told["turns"]
+    verdict = told["verdict"]
+    if misses or verdict["exit_code"] == 70 or "never arrived" in str(verdict["reasons"]):
+        return
+    assert sessions["started"] == sum(sessions["ended"].values()), sessions
+    assert turns["sent"] == turns["answered"] + turns["lost"] + turns["open"], turns
 
 
 def unless_busy(code: int, told: dict[str, Any]) -> int:

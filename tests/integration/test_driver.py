@@ -11,6 +11,7 @@ from time import perf_counter, time
 from typing import Any
 
 import gevent
+import gevent.event
 import gevent.server
 import gevent.socket
 import pytest
@@ -19,6 +20,8 @@ from processes import Simulator, simulator
 
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Origin, Phase
+from loadkit.net.browser_tab import Tab
+from loadkit.net.websocket.link import Link
 
 SOON = 10.0  # seconds: far more than anything here takes
 
@@ -259,6 +262,35 @@ class TestACut:
         assert notes.endings == [Ending.CUT_OFF]
         assert not notes.failures
         assert len(truth.of("socket_open")) == len(truth.of("socket_close", client_code=1000)) == 1
+
+    @pytest.mark.parametrize(
+        "waits_in", [(Link, "send"), (Tab, "finish")], ids=["while it writes", "behind its tab"]
+    )
+    def test_twice_at_whatever_point_it_waits_ends_it_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_in: tuple[type, str]
+    ) -> None:
+        """Each message has one end, and so has the session."""
+        notes, waiting = Notes(), gevent.event.Event()
+
+        def wait(*_: Any, **__: Any) -> None:
+            waiting.set()
+            gevent.sleep(SOON)
+
+        with simulator(tmp_path, "agent.first_response=30s") as server:
+            life = driver(server.url, Script("Where is my order?"), notes, tabs=1)
+            session = gevent.spawn(life.run, perf_counter())
+            until(lambda: notes.of(Phase.ECHO))
+            monkeypatch.setattr(*waits_in, wait)
+            session.kill(block=False)
+            assert waiting.wait(SOON)
+            session.kill(timeout=SOON)
+            monkeypatch.undo()
+            for tab in life._tabs:
+                if tab._greenlet is not None:
+                    tab.finish(0, ended=False)
+        assert (notes.started, notes.endings) == (1, [Ending.CUT_OFF])
+        assert notes.counts[Count.TURNS_SENT] == notes.counts[Count.TURNS_OPEN] == 1
+        assert [(phase, lost) for phase, _, lost in notes.waits] == [(Phase.RESPONSE, False)]
 
     def test_before_there_is_a_session_is_neither_failure_nor_completion(self) -> None:
         notes = Notes()

@@ -2,17 +2,26 @@
 
 from itertools import pairwise
 from math import inf
+from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from locust.env import Environment
+from locust.event import Events
 
 from loadkit.chat.effects import Finish
-from loadkit.figures import Count, Ending
+from loadkit.figures import Count, Ending, State
+from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
+from loadkit.network import Network
+from loadkit.profile.profile import Profile, load_profile
+from loadkit.swarm.users import CompleteChat
+from loadkit.swarm.worker import worker as worker_module
 from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, SessionKind, Worker
+from loadkit.swarm.workers.assignment import Assignment
 
 
 @pytest.fixture
@@ -171,3 +180,108 @@ def test_nobody_begins_a_session_any_more(ending: Worker) -> None:
     ending.wind_down(0.0)
     with pytest.raises(gevent.GreenletExit):
         ending.converse(0.0, SessionKind("CompleteChat"), 0)
+
+
+# --- every session that was begun is handed over with its end -------------------------------------
+
+
+class Parting:
+    """A driver whose session lasts until it is cut off, and then says goodbye for a while."""
+
+    rest, state = None, State.READY
+    goodbye = 0.05
+
+    def __init__(self, setting: Any, person: Any, itinerary: Any) -> None:
+        self.recorder = setting.recorder
+
+    def run(self, due: float) -> Finish:
+        self.greenlet = gevent.getcurrent()
+        self.recorder.session_started()
+        self.recorder.count(Count.TURNS_SENT)
+        try:
+            gevent.sleep(60.0)
+        except gevent.GreenletExit:
+            gevent.sleep(self.goodbye)
+            raise
+        finally:
+            self.recorder.count(Count.TURNS_OPEN)
+            self.recorder.session_ended(Ending.CUT_OFF)
+        return Finish(Ending.USER_END)
+
+    def waits(self, now: float) -> tuple[list[Any], list[float]]:
+        return [], []
+
+    def cut(self) -> None:
+        self.greenlet.kill(block=False)
+
+
+class WithUsers:
+    """A process of Locust's with three users, each in the midst of a session."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.environment = Environment(events=Events(), user_classes=[CompleteChat])
+        self.runner = self.environment.create_local_runner()
+        self.intervals: list[Interval] = []
+        self.faults: list[str] = []
+        told: Any = print
+        self.worker = Worker(
+            self.environment,
+            self.intervals.append,
+            told,
+            lambda text, trace: self.faults.append(text),
+        )
+        self.environment.loadkit = self.worker  # type: ignore[attr-defined]
+        self.environment.events.test_stop.add_listener(lambda **_: self.worker.stop())
+        self.worker.prepare(profile, "http://127.0.0.1:1", Network())
+        self.worker.take(Assignment("run"))
+        self.runner.start(3, spawn_rate=100)
+        while self.worker.recorder.live < 3:
+            gevent.sleep(0.01)
+
+    def booked(self, key: str) -> int:
+        return sum(interval.counts.get(key, 0) for interval in self.intervals)
+
+
+@pytest.fixture
+def with_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WithUsers:
+    monkeypatch.setenv("POLY_CONNECTOR_TOKEN", "a-connector-token")
+    monkeypatch.setenv("POLY_HOST_IDENTIFIER", "shop.example")
+    monkeypatch.setattr(worker_module, "Driver", Parting)
+    monkeypatch.setattr(Worker, "first_due", lambda _: perf_counter())
+    path = tmp_path / "three.toml"
+    path.write_text(
+        "# Three.\n[load]\nstages = [{duration='1m', users=3}]\n[mix]\nCompleteChat=1\n"
+    )
+    return WithUsers(load_profile(str(path)))
+
+
+def test_users_that_are_killed_already_when_locust_stops_have_their_end_counted(
+    with_users: WithUsers,
+) -> None:
+    """A signal and the master's word come at once: Locust waits for nobody whom it kills twice."""
+    with_users.runner.user_greenlets.kill(block=False)  # as `cut_off` does
+    with_users.runner.stop()
+    assert with_users.booked("sessions.started") == with_users.booked("ended.cut_off") == 3
+    assert with_users.booked(Count.TURNS_SENT) == with_users.booked(Count.TURNS_OPEN) == 3
+    assert with_users.faults == []
+
+
+def test_whoever_came_while_locust_stopped_is_ended_too(
+    with_users: WithUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust stops those users whom it knew when it began to."""
+    monkeypatch.setattr(worker_module, "GOODBYES", 0.1)
+    with_users.worker.stop()
+    assert with_users.booked("sessions.started") == with_users.booked("ended.cut_off") == 3
+    assert with_users.faults == []
+
+
+def test_sessions_that_cannot_be_ended_are_told_of(
+    with_users: WithUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures that miss them are not handed over as if they were whole."""
+    monkeypatch.setattr(worker_module, "GOODBYES", 0.1)
+    monkeypatch.setattr(Parting, "cut", lambda self: None)
+    with_users.worker.stop()
+    assert with_users.faults == ["3 sessions were killed twice and have not ended"]
+    with_users.runner.user_greenlets.kill()

@@ -202,10 +202,26 @@ class Worker:
             self._reporter.kill()
             self._follower.kill()
             self._broom.kill()
+            self._await_endings()
             self._take()
         self.profile = None
         self._winding_down = self._hurried = False
         return was_ready
+
+    def _await_endings(self) -> None:
+        """Have every session that was begun counted as ended too.
+
+        Locust waits for no user whom it is killing already, as when a signal and the master's word
+        come at once; and one may have come in the meantime whom nobody has killed yet.
+        """
+        for _ in range(2):  # to say goodbye, then without
+            until = perf_counter() + GOODBYES
+            while self._drivers and perf_counter() < until:
+                gevent.sleep(ENDED_EVERY)
+            for driver in self._drivers:
+                driver.cut()
+        if self.recorder.live:
+            self._fault(f"{self.recorder.live} sessions were killed twice and have not ended", "")
 
     def users(self) -> Mapping[str, int]:
         """Sessions in the open model, by user class, as Locust's table of users has them."""
