@@ -18,10 +18,10 @@ from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.network import Network
 from loadkit.profile.profile import Profile, load_profile
+from loadkit.swarm.messages import Assignment
 from loadkit.swarm.users import CompleteChat
 from loadkit.swarm.worker import worker as worker_module
 from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, SessionKind, Worker
-from loadkit.swarm.workers.assignment import Assignment
 
 
 @pytest.fixture
