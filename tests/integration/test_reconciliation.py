@@ -27,7 +27,7 @@ QUICK = (
     "handoff.queue_interval=10ms",
     "handoff.live_idle=1s",
     "heartbeat_interval_seconds=1",
-    "idle_timeout_seconds=3",
+    "idle_timeout_seconds=8",  # as long as a machine may stand still while all of them begin
     "close_timeout_seconds=3",
     "ended_session_linger_seconds=30",
 )
@@ -86,7 +86,7 @@ def fleet(folder: Path) -> Books:
             conversation={"turns": {"min": 2, "max": 4}, "patience": 5.0},
             handoff={"on_failure": "retry"},
             idle={"duration": {"median": idle, "sigma": 0.0}},
-            abandon={"silent": 0.5, "comes_back": 0.5, "away": {"median": 3500.0, "sigma": 0.0}},
+            abandon={"silent": 0.5, "comes_back": 0.5, "away": {"median": 9000.0, "sigma": 0.0}},
         )
 
     session_kinds = [WHOLE] * 12 + [STREAMED] * 12 + [HUMAN] * 10 + [FLAKY] * 20
@@ -96,7 +96,7 @@ def fleet(folder: Path) -> Books:
     patient = [IDLE] * 4
     truth = folder / "truth"
     with simulator(*QUICK, truth=truth) as server:
-        lived = drive(server.url, TOKEN, HOST, session_kinds, plan(6000.0))
+        lived = drive(server.url, TOKEN, HOST, session_kinds, plan(12000.0))
         cut = drive(server.url, TOKEN, HOST, patient, plan(1e6), cut_off_once=State.READY)
     counts, frames = Counter(lived.counts), Counter(lived.frames)
     counts.update(cut.counts)
