@@ -68,9 +68,9 @@ class CapacityAdapter:
         """Where it stands, in a few words."""
         return self._search.state
 
-    def look(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss]) -> None:
+    def advance(self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss]) -> None:
         """Take what is new; see `SearchController.look`."""
-        self._search.look(now, rows, users, lost)
+        self._search.advance(now, rows, users, lost)
 
     def result(self) -> dict[str, Any]:
         """Return what it came to, be it over or not, with all that follows from its steps."""

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from loadkit.capacity.document import SCHEMA
-from loadkit.capacity.evidence import Outcome
+from loadkit.capacity.evidence import StepOutcome
 from loadkit.capacity.load_schedule import LoadSchedule
-from loadkit.capacity.search import CapacityResult, Search, Step
+from loadkit.capacity.search import CapacityResult, LoadStep, Search
 from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
@@ -127,7 +127,7 @@ class SearchController:
         self._search = Search(self._settings, whole=not self._open)
         self.steps: list[dict[str, Any]] = [dict(step) for step in earlier]
         for step in self.steps:
-            self._search.record(Outcome.from_dict(step["outcome"]))
+            self._search.record(StepOutcome.from_dict(step["outcome"]))
         self._course = LoadSchedule(profile.load)
         self._phase: Phase = "over"
         self._began = self._until = 0.0
@@ -165,7 +165,7 @@ class SearchController:
         }[self._phase]
         return f"step {due.number}: {due.load:,g}{unit} ({due.kind}), {words}"
 
-    def look(
+    def advance(
         self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss] = ()
     ) -> None:
         """Take what is new; to be called about once a second.
@@ -237,20 +237,20 @@ class SearchController:
     def _rest(self, now: float, rows: Sequence[Row]) -> None:
         """Without load, until the time is over and what was begun has come to its end."""
         step = self._search.next()
-        assert isinstance(step, Step)
+        assert isinstance(step, LoadStep)
         self._live = rows[-1].live if rows else self._live
         drained = self._live <= _DRAINED * self._peak
         if now >= self._until and (drained or now >= self._until + self._settings.settle):
             self._ramp(step, now + AHEAD)
 
-    def _ramp(self, step: Step, since: float) -> None:
+    def _ramp(self, step: LoadStep, since: float) -> None:
         self._phase, self._until = "ramp", since + self._settings.ramp
         self._lost_before = self._lost
         self._users = []
         self._course.go(since, step.load, self._settings.ramp)
         self._ask(self._course.load, since)
 
-    def _end(self, step: Step, now: float) -> None:
+    def _end(self, step: LoadStep, now: float) -> None:
         """Judge the step, write it down, go on."""
         measured = self._measured
         self._live = self._peak = max(1, measured.peak_concurrent)
@@ -268,7 +268,7 @@ class SearchController:
         self._save()
         self._begin(now)
 
-    def _is_measured(self, step: Step) -> bool:
+    def _is_measured(self, step: LoadStep) -> bool:
         seconds = self._measured.seconds
         return seconds >= step.measure_s and (
             seconds >= _AT_MOST * step.measure_s
@@ -276,7 +276,7 @@ class SearchController:
             or hopeless(self._measured, self._limits)
         )
 
-    def _assess(self, step: Step, measured: Stretch) -> Validity:
+    def _assess(self, step: LoadStep, measured: Stretch) -> Validity:
         users = [users for at, users in self._users if measured.start <= at <= measured.end]
         looks = max(1, len(users))
         short = sum(each < DELIVERED_SHARE * step.load for each in users)

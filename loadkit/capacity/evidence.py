@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-__all__ = ["Evidence", "Outcome", "Step", "Verdict", "margin"]
+__all__ = ["Evidence", "LoadStep", "StepOutcome", "Verdict", "margin"]
 
 Verdict = Literal["held", "broken", "generator", "policy", "undecided"]
 """How a step ended. `held`, `broken`: the service level was kept, or was not. `generator`: the run
@@ -22,7 +22,7 @@ def margin(actual: float, limit: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LoadStep:
     """A load to put on.
 
     Attributes:
@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepOutcome:
     """How one step ended.
 
     Attributes:
@@ -109,10 +109,10 @@ class Evidence:
     """
 
     def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[StepOutcome] = []
         self._explained: set[int] = set()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: StepOutcome) -> None:
         """Take the outcome of the next step."""
         self.outcomes.append(outcome)
 
@@ -156,7 +156,7 @@ class Evidence:
         high = min((load for load in breaks if load > max(holds, default=0.0)), default=None)
         return low, high
 
-    def _counted(self) -> Iterator[Outcome]:
+    def _counted(self) -> Iterator[StepOutcome]:
         return (each for n, each in enumerate(self.outcomes) if n not in self._explained)
 
     def _clear_holds(self) -> list[float]:

@@ -9,12 +9,12 @@ from collections.abc import Generator
 from math import sqrt
 from typing import Final, Literal
 
-from loadkit.capacity.evidence import Evidence, Outcome, Step, Verdict
+from loadkit.capacity.evidence import Evidence, LoadStep, StepOutcome, Verdict
 from loadkit.capacity.result import Answer, CapacityResult, Ceiling
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
 
-__all__ = ["CapacityResult", "Search", "Step"]
+__all__ = ["CapacityResult", "LoadStep", "Search"]
 
 _STRETCHES: Final = (1, 2, 4)
 """How long a step is measured, in turn, while there are too few samples or it does not settle."""
@@ -41,10 +41,10 @@ class _OutOfTimeError(Exception):
     """The budget has no room for the next step."""
 
 
-_Course = Generator[Step, Outcome, Verdict]
+_Course = Generator[LoadStep, StepOutcome, Verdict]
 """A part of the search that ends with a verdict on one load."""
 
-_Part = Generator[Step, Outcome, None]
+_Part = Generator[LoadStep, StepOutcome, None]
 
 
 class Search:
@@ -70,18 +70,18 @@ class Search:
         self._high: float | None = None  # and not held
         self._notes: list[str] = []
         self._course = self._whole_course()
-        self._due: Step | CapacityResult = next(self._course)
+        self._due: LoadStep | CapacityResult = next(self._course)
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[StepOutcome, ...]:
         """What was recorded, in order: all that `record` needs to get here again."""
         return tuple(self._evidence.outcomes)
 
-    def next(self) -> Step | CapacityResult:
+    def next(self) -> LoadStep | CapacityResult:
         """The step that is to be done now; the result when there is none any more."""
         return self._due
 
-    def record(self, outcome: Outcome) -> None:
+    def record(self, outcome: StepOutcome) -> None:
         """Take the outcome of the step that was due.
 
         Raises:
@@ -103,7 +103,7 @@ class Search:
 
     # The whole course
 
-    def _whole_course(self) -> Generator[Step, Outcome, CapacityResult]:
+    def _whole_course(self) -> Generator[LoadStep, StepOutcome, CapacityResult]:
         ended: Ceiling | None = None
         try:
             yield from self._grow()
@@ -157,7 +157,7 @@ class Search:
             if verdict == "undecided":  # lower still, there are even fewer samples
                 return
 
-    def _recovered(self, load: float) -> Generator[Step, Outcome, bool]:
+    def _recovered(self, load: float) -> Generator[LoadStep, StepOutcome, bool]:
         """Whether a load that held before the overload holds after it, given rest enough."""
         if (yield from self._probe(load)) == "held":
             return True
@@ -217,7 +217,7 @@ class Search:
                 return
             self._low, factor = load, min(factor * factor, self._settings.growth)
 
-    def _confirm(self) -> Generator[Step, Outcome, bool]:
+    def _confirm(self) -> Generator[LoadStep, StepOutcome, bool]:
         """Hold the answer for long; where it breaks, go down and hold again."""
         jumps, length = 0, False
         while self._low is not None:
@@ -256,7 +256,7 @@ class Search:
         for stretch in _STRETCHES:
             outcomes = self._evidence.outcomes
             rest = self._rest if outcomes and outcomes[-1].strained else 0.0
-            step = Step(load, kind, len(outcomes) + 1, rest, stretch * least)
+            step = LoadStep(load, kind, len(outcomes) + 1, rest, stretch * least)
             needs = rest + settings.ramp + step.measure_s
             if kind == "probe":  # what was found is worth little without its confirmation
                 needs += self._rest + settings.ramp + settings.hold

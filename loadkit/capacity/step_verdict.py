@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from loadkit.capacity.evidence import Outcome, Step, Verdict, margin
+from loadkit.capacity.evidence import LoadStep, StepOutcome, Verdict, margin
 from loadkit.capacity.settling import BATCHES, WINDOW, batch_interval, settled
 from loadkit.capacity.step import Stretch
 from loadkit.errors import Failure
@@ -96,7 +96,7 @@ def conclude(
     *,
     at_rest: bool,
     seconds: float,
-) -> tuple[Outcome, tuple[SloLine, ...]]:
+) -> tuple[StepOutcome, tuple[SloLine, ...]]:
     """Say how a step ended.
 
     The generator comes first: where it was the limit, nothing else can be told. Then the target's
@@ -130,7 +130,7 @@ def conclude(
             _, inside, ends = min(ranked, key=lambda each: each[0])
     if not why and of:
         why = str(min(of, key=lambda each: margin(each[0].actual or 0, each[0].limit) or 1)[0])
-    return Outcome(load, verdict, inside, ends, at_rest, round(seconds, 1), why), lines
+    return StepOutcome(load, verdict, inside, ends, at_rest, round(seconds, 1), why), lines
 
 
 def _verdict(rows: Stretch, lines: Sequence[SloLine], validity: Validity) -> tuple[Verdict, str]:
@@ -196,8 +196,8 @@ def _margins_of_share(metric: Metric, limit: float, rows: Stretch) -> tuple[floa
 
 
 def written_down(
-    step: Step,
-    outcome: Outcome,
+    step: LoadStep,
+    outcome: StepOutcome,
     measured: Stretch,
     lines: Sequence[SloLine],
     validity: Validity,

@@ -55,7 +55,7 @@ class _Capacity(Stored):
 
 
 class _Outcome(Stored):
-    """As of `loadkit.capacity.evidence.Outcome`."""
+    """As of `loadkit.capacity.evidence.StepOutcome`."""
 
     load: _Load
     verdict: Literal["held", "broken", "generator", "policy", "undecided"]

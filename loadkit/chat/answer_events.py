@@ -3,13 +3,13 @@
 from typing import Final
 
 from loadkit.actions import Cue
-from loadkit.chat.answers import completes, suggestions, text_of
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
 from loadkit.chat.session_events import tolerated, unexpected
 from loadkit.chat.states import ChatState, SocketState
-from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
-from loadkit.chat.turn import Outcome, Turn
+from loadkit.chat.turns.answers import completes, suggestions, text_of
+from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
+from loadkit.chat.turns.turn import Outcome, Turn
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait

@@ -8,15 +8,15 @@ from random import Random
 from typing import Any, ClassVar
 
 from loadkit.actions import Cue
-from loadkit.chat.answers import Answers
-from loadkit.chat.connection import ClientSocket
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send, Unfinished, YourTurn
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Happening, Input, Leave, Say, kind_of
 from loadkit.chat.policy import RESENDING, Policy
+from loadkit.chat.socket.connection import ClientSocket
 from loadkit.chat.states import NEVER, ChatState, SocketState
-from loadkit.chat.turn import Outcome, Turn
-from loadkit.chat.waits import of_the_far_side, of_the_socket, of_turn
+from loadkit.chat.turns.answers import Answers
+from loadkit.chat.turns.turn import Outcome, Turn
+from loadkit.chat.turns.waits import of_the_far_side, of_the_socket, of_turn
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Wait
 

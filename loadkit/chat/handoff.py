@@ -10,7 +10,7 @@ from loadkit.figures import Count
 __all__ = ["Handoff"]
 
 
-class Step(Enum):
+class HandoffStep(Enum):
     """How far a hand-off has come."""
 
     TRIGGERED = auto()
@@ -32,20 +32,20 @@ class Handoff:
     def __init__(self, at: float) -> None:
         self.at = at
         self.agent_left = False
-        self._step = Step.TRIGGERED
+        self._step = HandoffStep.TRIGGERED
         self._position: int | None = None
 
     def accepted(self, out: list[Effect]) -> None:
         """HANDOFF_ACCEPTED."""
-        if self._step is Step.JOINED:
+        if self._step is HandoffStep.JOINED:
             self._out_of_order(out, "HANDOFF_ACCEPTED after the human had joined")
         self._accept()
 
     def _accept(self) -> None:
-        if self._step is Step.TRIGGERED:
-            self._step = Step.ACCEPTED
-        elif self._step is Step.JOINED_UNACCEPTED:
-            self._step = Step.JOINED
+        if self._step is HandoffStep.TRIGGERED:
+            self._step = HandoffStep.ACCEPTED
+        elif self._step is HandoffStep.JOINED_UNACCEPTED:
+            self._step = HandoffStep.JOINED
 
     def queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
         """HANDOFF_QUEUE_STATUS: nobody is sent back in a queue."""
@@ -60,11 +60,11 @@ class Handoff:
 
     def human_joined(self, out: list[Effect]) -> None:
         """LIVE_AGENT_JOINED."""
-        if self._step is Step.TRIGGERED or self._step is Step.JOINED_UNACCEPTED:
+        if self._step is HandoffStep.TRIGGERED or self._step is HandoffStep.JOINED_UNACCEPTED:
             self._out_of_order(out, "a human before HANDOFF_ACCEPTED")
-            self._step = Step.JOINED_UNACCEPTED
+            self._step = HandoffStep.JOINED_UNACCEPTED
         else:
-            self._step = Step.JOINED
+            self._step = HandoffStep.JOINED
         out.append(Counted(Count.HANDOFFS_JOINED))
 
     def _out_of_order(self, out: list[Effect], text: str) -> None:

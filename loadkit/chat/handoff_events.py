@@ -3,11 +3,11 @@
 from typing import Final
 
 from loadkit.actions import Cue
-from loadkit.chat.answers import completes
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Sample, Violation
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.states import ChatState
+from loadkit.chat.turns.answers import completes
 from loadkit.chat.violations import Wrong
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType

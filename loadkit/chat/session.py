@@ -7,7 +7,6 @@ in a replay, or in the journal that a new process reads of a session that it kno
 from random import Random
 from typing import Final
 
-from loadkit.chat.answers import MESSAGES
 from loadkit.chat.conversation import Conversation, Handler
 from loadkit.chat.effects import (
     Counted,
@@ -24,6 +23,7 @@ from loadkit.chat.policy import Policy
 from loadkit.chat.session_events import unexpected
 from loadkit.chat.states import UNDER_WAY, ChatState, SocketState
 from loadkit.chat.table import ROWS
+from loadkit.chat.turns.answers import MESSAGES
 from loadkit.figures import State
 from loadkit.protocol import Event, EventType, Flaw
 

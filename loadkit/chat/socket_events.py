@@ -1,7 +1,7 @@
 """What becomes of a conversation as its socket is opened, lost and replaced.
 
-What happens to the socket goes to its own machine (`loadkit.chat.connection`); here is what the
-conversation makes of it, and what goes on once the history is complete.
+What happens to the socket goes to its own machine (`loadkit.chat.socket.connection`); here is what
+the conversation makes of it, and what goes on once the history is complete.
 """
 
 from dataclasses import replace
@@ -10,7 +10,7 @@ from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Effect, Finish, Send, Violation, YourTurn
 from loadkit.chat.inputs import CAUGHT_UP, OVERDUE, Closed, Input, Leave, Signal
 from loadkit.chat.states import ChatState, SocketState
-from loadkit.chat.turn import Outcome
+from loadkit.chat.turns.turn import Outcome
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Ending

@@ -6,7 +6,7 @@ from loadkit.actions import Cue
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Send
 from loadkit.chat.states import ChatState
-from loadkit.chat.turn import Turn
+from loadkit.chat.turns.turn import Turn
 from loadkit.errors import Failure
 from loadkit.figures import Count
 from loadkit.protocol import Event

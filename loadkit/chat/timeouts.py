@@ -5,7 +5,7 @@ from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
 from loadkit.chat.inputs import Signal
 from loadkit.chat.states import ChatState
-from loadkit.chat.turn import Turn
+from loadkit.chat.turns.turn import Turn
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
 from loadkit.protocol.encode import END_SESSION, JOIN

@@ -6,7 +6,7 @@ from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
 from loadkit.chat.inputs import Leave, Say, Signal, Typing
 from loadkit.chat.states import ChatState, SocketState
-from loadkit.chat.turn import Turn, new_id
+from loadkit.chat.turns.turn import Turn, new_id
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
 from loadkit.protocol.encode import END_SESSION, TYPING_STARTED, TYPING_STOPPED, user_message

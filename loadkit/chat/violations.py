@@ -11,7 +11,7 @@ LONGEST_TOLD: Final = 200  # characters
 class Wrong(StrEnum):
     """A breach of the protocol by the server; the value is the key in `violations.*`."""
 
-    # the journal: `loadkit.chat.event_log`
+    # the journal: `loadkit.chat.socket.event_log`
     SESSION_START_REPEATED = "session_start_repeated"  # where no replay owes it
     EVENT_BEFORE_START = "event_before_start"
     EVENT_AFTER_END = "event_after_end"
@@ -41,7 +41,7 @@ class Wrong(StrEnum):
     QUEUE_POSITION_ROSE = "queue_position_rose"
     BOT_AFTER_LEFT = "bot_after_left"
 
-    # the socket: `loadkit.chat.heartbeat` and `loadkit.chat.session_end`
+    # the socket: `loadkit.chat.socket.heartbeat` and `loadkit.chat.session_end`
     HEARTBEAT_NOT_ECHOED = "heartbeat_not_echoed"
     WRONG_CLOSE_CODE = "wrong_close_code"  # not 1000 after SESSION_END
     NOT_CLOSED = "not_closed"  # SESSION_END, and no close after it

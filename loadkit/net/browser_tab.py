@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import gevent
 
-from loadkit.chat.connection import GOING_AWAY
 from loadkit.chat.effects import Counted, Effect, Keep, Violation
-from loadkit.chat.event_log import EventLog
-from loadkit.chat.heartbeat import SHORTEST_BEAT
+from loadkit.chat.socket.connection import GOING_AWAY
+from loadkit.chat.socket.event_log import EventLog
+from loadkit.chat.socket.heartbeat import SHORTEST_BEAT
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin

@@ -13,7 +13,7 @@ from loadkit.protocol import Event, EventType, Flaw, decode, lenient_json
 from loadkit.protocol.expectations import NEEDED, WRONG, left_out
 from loadkit.security.redaction import redact
 
-__all__ = ["LOOKED_AT", "Noted", "excerpt", "kept"]
+__all__ = ["LOOKED_AT", "NotedFrame", "excerpt", "kept"]
 
 LOOKED_AT: Final = 1 << 14
 """Bytes kept of the beginning of each frame: more than is told."""
@@ -27,7 +27,7 @@ DEEPEST: Final = 6  # and how deep
 MOST_EVENTS: Final = 1_000  # of a batch that are looked at; a right one has 256 at most
 
 
-class Noted(NamedTuple):
+class NotedFrame(NamedTuple):
     """A frame that is remembered.
 
     Attributes:
@@ -60,7 +60,7 @@ class _Part(NamedTuple):
     """
 
     at: int
-    noted: Noted
+    noted: NotedFrame
     place: str
     event: Mapping[str, Any]
 
@@ -88,7 +88,7 @@ class _Part(NamedTuple):
 
 def excerpt(
     violation: Violation,
-    noted: Sequence[Noted],
+    noted: Sequence[NotedFrame],
     happening: object,
     recent: int,
     since: float,
@@ -109,7 +109,9 @@ def excerpt(
     kind, sent = violation.kind, violation.sent
     if sent is not None and all((each.stamp, each.frame) != sent for each in noted):
         number = max((each.number for each in noted if each.stamp < sent[0]), default=0)
-        noted = sorted([*noted, Noted(number, sent[0], "→", sent[1])], key=lambda each: each.stamp)
+        noted = sorted(
+            [*noted, NotedFrame(number, sent[0], "→", sent[1])], key=lambda each: each.stamp
+        )
     parts = [*_parts(noted)]
     wrong = _wrong(violation, parts, happening)
     needed = [] if wrong is None else [wrong]
@@ -132,7 +134,7 @@ def excerpt(
 
 
 def _lines(
-    noted: Sequence[Noted],
+    noted: Sequence[NotedFrame],
     wrong: _Part | None,
     needed: Sequence[_Part],
     recent: int,
@@ -285,7 +287,7 @@ _HIGHEST: Final = frozenset(
 # --- reading, and telling
 
 
-def _parts(noted: Sequence[Noted]) -> Iterator[_Part]:
+def _parts(noted: Sequence[NotedFrame]) -> Iterator[_Part]:
     at = 0
     for each in noted:
         frame = _read(each.frame)
@@ -338,7 +340,7 @@ _FIELD: Final = re.compile(
 )
 
 
-def _raw(noted: Noted) -> str:
+def _raw(noted: NotedFrame) -> str:
     return noted.frame.decode(errors="replace")
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from loadkit.chat.effects import Violation
 from loadkit.figures import VIOLATED, Origin, RecorderLike
-from loadkit.net.excerpt import Noted, excerpt, kept
+from loadkit.net.excerpt import NotedFrame, excerpt, kept
 from loadkit.protocol import Event, EventType, Flaw
 
 __all__ = ["Frames"]
@@ -25,7 +25,7 @@ _LANDMARKS: Final = frozenset(
 )
 """What is held against an event long afterwards: the frame with the last of each is kept."""
 
-_Plain = tuple[int, float, str, bytes]  # as `Noted`, in a fifth of the time
+_Plain = tuple[int, float, str, bytes]  # as `NotedFrame`, in a fifth of the time
 _MESSAGE: Final = b'{"type":"EVENT_TYPE_USER_MESSAGE"'
 
 
@@ -99,9 +99,9 @@ class Frames:
         since = self.since if self._of is None else self._of.since
         return excerpt(violation, noted, happening, REMEMBERED, since)
 
-    def _noted(self) -> list[Noted]:
+    def _noted(self) -> list[NotedFrame]:
         every = {each[0]: each for each in (*self._landmarks.values(), *self._kept, *self._last)}
-        noted = [Noted._make(every[number]) for number in sorted(every)]
+        noted = [NotedFrame._make(every[number]) for number in sorted(every)]
         if self._whole is not None:
             came = max(at for at, each in enumerate(noted) if each.way[0] == "←")
             noted[came] = noted[came]._replace(frame=self._whole)

@@ -11,7 +11,7 @@ from loadkit.people.writing import TypedTurn, Writer, halves
 from loadkit.profile.dialogue import Repertoire
 from loadkit.profile.profile import Profile
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
-from loadkit.profile.tables import Conversation
+from loadkit.profile.tables import ConversationTable
 from loadkit.profile.user_model import UserModel
 from loadkit.stats.random_streams import RandomStream, lognormal, person_rng
 
@@ -105,7 +105,7 @@ class Person:
     def __init__(
         self,
         human: UserModel,
-        conversation: Conversation,
+        conversation: ConversationTable,
         dialogues: Repertoire,
         rng: random.Random,
         errand: Errand = Errand.CHAT,
@@ -168,7 +168,9 @@ class Person:
         self._busy = -math.inf  # when the last thing that is under way is done
         self._bye = math.inf  # when the person leaves, once that is decided
 
-    def _skip(self, u: _Birth, conversation: Conversation, idle: Idle, abandon: Abandon) -> int:
+    def _skip(
+        self, u: _Birth, conversation: ConversationTable, idle: Idle, abandon: Abandon
+    ) -> int:
         """Be found in the midst of the session. Returns how many lines were said before."""
         if self._errand is Errand.IDLE:
             waited = wait_found(u.length, u.place, idle.duration)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from loadkit.chat.reconnect import backoff
+from loadkit.chat.socket.reconnect import backoff
 
 __all__ = ["ATTEMPTS", "BIN", "POLICIES", "BackoffPolicy", "ReconnectStorm", "simulate"]
 
@@ -94,7 +94,7 @@ POLICIES: Final = (
 )
 """The vendor's SDKs; the reference's advice; and full jitter (M. Brooker, "Exponential Backoff And
 Jitter", AWS Architecture Blog, 2015) with the reference's base and ceiling. The first two draw as
-virtual users do, by `loadkit.chat.reconnect.backoff`."""
+virtual users do, by `loadkit.chat.socket.reconnect.backoff`."""
 
 
 def simulate(policy: BackoffPolicy, sessions: int, upgrades_per_second: float) -> ReconnectStorm:

@@ -44,7 +44,7 @@ class Delivery:
             return {"arrivals_per_second": self._rate.at(elapsed_s)}
         return {"users": users_at(self._load.stages, elapsed_s) or 0}
 
-    def look(self, elapsed_s: float, users: int) -> None:
+    def observe(self, elapsed_s: float, users: int) -> None:
         """Take how many users there are at a second of the run."""
         if self._load.model == "open":
             return

@@ -28,7 +28,7 @@ from loadkit.profile.tables import (
     AllowHosts,
     Clients,
     ConnectionTable,
-    Conversation,
+    ConversationTable,
     Load,
     Mix,
 )
@@ -52,7 +52,7 @@ class _Tables(Table):
     load: Load
     mix: Mix
     clients: Clients = Field(default={Client.REFERENCE: 1.0})
-    conversation: Conversation = Conversation()
+    conversation: ConversationTable = ConversationTable()
     human: UserModel = UserModel()
     handoff: HandoffTable = HandoffTable()
     idle: Idle = Idle()

@@ -30,7 +30,7 @@ __all__ = [
     "AllowHosts",
     "Clients",
     "ConnectionTable",
-    "Conversation",
+    "ConversationTable",
     "Load",
     "Mix",
     "Platform",
@@ -276,7 +276,7 @@ class Columns(Table):
     speaker: str | None = None
 
 
-class Conversation(Table):
+class ConversationTable(Table):
     """What a session is made of.
 
     Attributes:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from loadkit.exit_codes import ExitCode
 from loadkit.net.interrupts import raise_interrupts_quietly
-from loadkit.net.preflight.reachability import look
+from loadkit.net.preflight.reachability import probe
 from loadkit.network import DIRECT, Network
 from loadkit.readiness.machine_facts import Facts, collect
 from loadkit.readiness.room import Bound, Room
@@ -84,7 +84,7 @@ def doctor(
         UsageError: the target's URL, or what the network has, cannot be used.
     """
     raise_interrupts_quietly()
-    seen = [] if host is None else [Finding(*each) for each in look(host, network)]
+    seen = [] if host is None else [Finding(*each) for each in probe(host, network)]
     facts = collect()
     findings = seen + examine(facts, users=users, workers=workers)
     render(findings, bounds(facts, workers, users), users, facts, console)

@@ -32,7 +32,7 @@ from loadkit.results.line_file import LineFile
 from loadkit.security.textfile import open_file
 from loadkit.verdict.run_facts import RunFacts, RunSpec
 
-__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Head", "Noted", "RunJournal", "hold"]
+__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Head", "NotedLine", "RunJournal", "hold"]
 
 JOURNAL: Final = "journal.jsonl"
 SCHEMA: Final = "loadkit.journal/2"
@@ -45,7 +45,7 @@ _LONGEST_HEAD: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class NotedLine:
     """An interval that the ledger has taken: of whom, its number, and when it came."""
 
     worker: Name
@@ -54,7 +54,7 @@ class Noted:
     of: Interval
 
 
-NOTED: Final = Codec[Noted](Noted)
+NOTED: Final = Codec[NotedLine](NotedLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class RunJournal:
 
     def add(self, worker: str, seq: int, at: float, interval: Interval) -> None:
         """Note an interval that the ledger has taken."""
-        self._append(b'{"interval":%b}\n' % NOTED.json(Noted(worker, seq, at, interval)))
+        self._append(b'{"interval":%b}\n' % NOTED.json(NotedLine(worker, seq, at, interval)))
 
     def tick(self, at: float, users: int, load: Load, facts: RunFacts) -> None:
         """Note what else is known at a second of the run, before the rows of that second go out.

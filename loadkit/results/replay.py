@@ -12,7 +12,7 @@ from loadkit.measure.state import StatePart, TimelineState
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import JOURNAL, Noted
+from loadkit.results.journal import JOURNAL, NotedLine
 from loadkit.results.line_file import whole
 from loadkit.results.stored_journal import TAIL, Record, Tick, head, record
 from loadkit.security.textfile import clipped
@@ -153,7 +153,7 @@ class Replay:
             return
         else:
             row = ceil((content.at or 0.0) / self.timeline.interval)
-            scopes = {*content.of.scopes} if isinstance(content, Noted) else scopes
+            scopes = {*content.of.scopes} if isinstance(content, NotedLine) else scopes
         if len(self._scopes | scopes) > _MOST_SCOPES:
             raise ValueError(f"there are more than {_MOST_SCOPES} user classes")
         if row - self._furthest > GAP:
@@ -212,7 +212,7 @@ class Replay:
     def _take(self, kind: str, content: Record) -> Iterator[Row]:
         if isinstance(content, StatePart):
             self.ledger.restore(content)
-        elif isinstance(content, Noted):
+        elif isinstance(content, NotedLine):
             self.at_s = max(self.at_s, content.at)
             self.ledger.add(content.worker, content.seq, content.of, content.at)
         else:

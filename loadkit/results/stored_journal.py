@@ -28,7 +28,7 @@ from loadkit.results.checked import (
     Stored,
     Text,
 )
-from loadkit.results.journal import NOTED, SCHEMA, Head, Noted
+from loadkit.results.journal import NOTED, SCHEMA, Head, NotedLine
 from loadkit.results.stored_summary import AbsenceStored, Lost
 from loadkit.security.textfile import parse_json
 from loadkit.verdict.run_facts import RunFacts, RunSpec
@@ -44,7 +44,7 @@ TAIL: Final = ("interval", "tick")
 _MOST_LOAD: Final = 1e9  # users, arrivals a second, and seconds of all stages
 
 
-def _noted(plain: object) -> Noted:
+def _noted(plain: object) -> NotedLine:
     noted = NOTED.decode(plain)
     seconds = noted.of.end - noted.of.start
     if not -1.0 <= seconds <= LONGEST:
@@ -122,7 +122,7 @@ class _Head(Stored):
 
 _HEAD: Final = Codec[_Head](_Head)
 
-Record = Tick | StatePart | Noted
+Record = Tick | StatePart | NotedLine
 
 _LINES: Final[dict[str, Callable[[object], Record]]] = {
     "known": Codec[Tick](Tick).decode,

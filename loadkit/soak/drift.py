@@ -156,7 +156,7 @@ def analyse(steady: Sequence[Window], ages: Mapping[int, Distribution]) -> Drift
 
     every = list(metric_series(steady))
     trends = [
-        trend.look(
+        trend.trend_of(
             [(window.start - begins) / 3600 for window in course.windows],
             [course.value(window) for window in course.windows],
             counted=course.counted,

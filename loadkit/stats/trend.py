@@ -18,7 +18,7 @@ from scipy import ndimage, special, stats
 
 from loadkit.stats.effective_sample_size import FEW, inflation, of_student, student, walk
 
-__all__ = ["LEAST", "Shape", "Trend", "holm", "look", "rising", "shift"]
+__all__ = ["LEAST", "Shape", "Trend", "holm", "rising", "shift", "trend_of"]
 
 LEAST: Final = 20
 """Values below which nothing can be told. Mann and Kendall's normal approximation is good beyond
@@ -77,7 +77,7 @@ class Trend:
         return float((found + likely) / told * (self.high - self.low) / 2)
 
 
-def look(times: Sequence[float], values: Sequence[float], *, counted: bool = False) -> Trend:
+def trend_of(times: Sequence[float], values: Sequence[float], *, counted: bool = False) -> Trend:
     """Look at a series.
 
     Args:

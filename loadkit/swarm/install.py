@@ -31,8 +31,8 @@ from loadkit.swarm.locust_internals.patches import mend_locust
 from loadkit.swarm.messages import (
     VERSION,
     Assignment,
-    Finish,
-    Leave,
+    FinishMessage,
+    LeaveMessage,
     RunProfile,
     WorkerHello,
     listen,
@@ -238,7 +238,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if users:
             data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
 
-    def on_finish(_: str, finish: Finish) -> None:
+    def on_finish(_: str, finish: FinishMessage) -> None:
         if finish.at_once:
             worker.hurry()
             cut_off(runner)
@@ -258,10 +258,10 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             runner.stop()
         handed_over.wait(PATIENCE)
 
-    listen(runner, Finish, on_finish, concurrent=True)  # acks come in meanwhile
+    listen(runner, FinishMessage, on_finish, concurrent=True)  # acks come in meanwhile
     listen(runner, RunProfile, on_profile)
     listen(runner, Assignment, on_deal)
-    listen(runner, Leave, lambda _, leave: give_up(leave.text))
+    listen(runner, LeaveMessage, lambda _, leave: give_up(leave.text))
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_start.add_listener(on_test_start)
     environment.events.test_stop.add_listener(on_test_stop)

@@ -20,9 +20,9 @@ __all__ = [
     "Ack",
     "Assignment",
     "Fault",
-    "Finish",
+    "FinishMessage",
     "Last",
-    "Leave",
+    "LeaveMessage",
     "OwnCode",
     "Report",
     "RunProfile",
@@ -64,7 +64,7 @@ class WorkerHello:
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class LeaveMessage:
     """Master → worker: you cannot take part, this is why."""
 
     KIND: ClassVar = "loadkit.leave"
@@ -142,7 +142,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class FinishMessage:
     """Master → workers: stop the users, hand over the rest.
 
     Attributes:
@@ -178,14 +178,14 @@ class OwnCode:
 
 Message = (
     WorkerHello
-    | Leave
+    | LeaveMessage
     | Sorry
     | RunProfile
     | Assignment
     | Report
     | Last
     | Ack
-    | Finish
+    | FinishMessage
     | Fault
     | OwnCode
 )

@@ -60,7 +60,7 @@ class Run:
         profile: the same.
         folder: the same.
         ledger: what was measured.
-        survey: the capacity search that asks for the load; None where the profile's stages do.
+        adapter: the capacity search that asks for the load; None where the profile's stages do.
         generator: by worker, what it said of itself last.
         summary: what it came to, once it is over.
         found: what the capacity search came to, by the keys of `capacity.json`, likewise.
@@ -93,7 +93,7 @@ class Run:
         self._chronicle = RunAnalysis(profile.load.warmup, self._delivery.asked_at)
         abort = profile.abort
         self._watch = None if abort is None else AbortWatch(abort.grace, abort.metrics)
-        self.survey: CapacityAdapter | None = None
+        self.adapter: CapacityAdapter | None = None
         self.generator: dict[str, dict[str, Histogram]] = {}
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
@@ -104,17 +104,17 @@ class Run:
         self._stopped_by: str | None = None
         self._began = self._ended = 0.0
 
-    def search(self, survey: CapacityAdapter) -> None:
+    def search(self, adapter: CapacityAdapter) -> None:
         """Have a capacity search ask for the load, from the beginning on."""
-        self.survey = survey
-        survey.begin(self.folder.path, self._head)
+        self.adapter = adapter
+        adapter.begin(self.folder.path, self._head)
 
     def begin(self) -> None:
         """It begins now: before the first user."""
         interval = self.profile.results.interval
         head = Head(self._started, interval, self._spec, self._info())
         self.folder.begin(head, self._pause)
-        self.folder.look(0.0, [], 0, self.load, self._facts(None), self.ledger)
+        self.folder.write_second(0.0, [], 0, self.load, self._facts(None), self.ledger)
         self._began = self._clock()
 
     @property
@@ -130,7 +130,7 @@ class Run:
     @property
     def load(self) -> Load:
         """What is asked for."""
-        return self.profile.load if self.survey is None else self.survey.load
+        return self.profile.load if self.adapter is None else self.adapter.load
 
     @property
     def asked_users(self) -> float:
@@ -152,7 +152,7 @@ class Run:
         self.generator.setdefault(worker, {}).update(interval.generator)
         return True
 
-    def look(self, now: float, users: int, membership: Membership | None) -> None:
+    def tick(self, now: float, users: int, membership: Membership | None) -> None:
         """Take stock and write it down; to be called once a second.
 
         Args:
@@ -161,10 +161,12 @@ class Run:
             membership: the workers so far; None for a process that is alone.
         """
         rows = self._timeline.closed(now)
-        self._delivery.look(now, users)
-        self.folder.look(now, rows, users, self.load, self._facts(membership), self.ledger)
-        if self.survey is not None:
-            self.survey.look(now, rows, users, list(membership.lost.values()) if membership else [])
+        self._delivery.observe(now, users)
+        self.folder.write_second(now, rows, users, self.load, self._facts(membership), self.ledger)
+        if self.adapter is not None:
+            self.adapter.advance(
+                now, rows, users, list(membership.lost.values()) if membership else []
+            )
         else:
             # What is closed while the run drains may lie before its end, and belongs to it.
             self._chronicle.add(rows, self.duration_s if self._ended else None)
@@ -190,7 +192,7 @@ class Run:
         for limit in self.profile.slo:
             lines += judge([(limit.metric, limit.limit)], self.ledger)
             self._pause()  # a line takes some milliseconds, and a lone process also loads
-        broken, abort = self._watch.look(now, lines), self.profile.abort
+        broken, abort = self._watch.lasting_breach(now, lines), self.profile.abort
         if broken is None or abort is None:
             return False
         self._aborted = f"ended after {now:,.0f} s: {broken} for {abort.grace:,g} s ([abort])"
@@ -214,7 +216,7 @@ class Run:
         self.end()
         rows = self._timeline.finish()
         self.folder.write_rows(rows)
-        if self.survey is None:
+        if self.adapter is None:
             self._chronicle.add(rows, self.duration_s)
         facts = replace(
             self._facts(membership),
@@ -223,7 +225,7 @@ class Run:
             workers_lost=tuple(losses),
         )
         summary = summarise(self.ledger, self._spec, facts, self._chronicle)
-        found = None if self.survey is None else self.survey.result()
+        found = None if self.adapter is None else self.adapter.result()
         if found is not None and summary.verdict.exit_code not in (
             ExitCode.USAGE,
             ExitCode.FAULT_OF_OURS,
@@ -246,7 +248,7 @@ class Run:
     @property
     def _spec(self) -> RunSpec:
         """What is run; it stays the same from the start on."""
-        searches = self.survey is not None
+        searches = self.adapter is not None
         limits = () if searches else self.profile.slo
         return RunSpec(
             self.profile.name,
@@ -300,6 +302,6 @@ class Run:
         asked = self.load.duration_s
         if not self._ended or self._aborted is not None or self.duration_s > asked - EARLY:
             return None
-        of = f"of {number(asked)} s" if self.survey is None else "s, the search being under way"
+        of = f"of {number(asked)} s" if self.adapter is None else "s, the search being under way"
         by = self._stopped_by or "Locust, or code of the locustfile"
         return f"after {number(round(self.duration_s, 1))} {of}, by {by}"

@@ -67,7 +67,7 @@ class RunController:
         withdrawn: there will be no run.
         lone: the part of this process that loads, where there are no workers.
         pool: the workers; None where there are none.
-        reserve: starts them again, likewise.
+        replacements: starts them again, likewise.
     """
 
     def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
@@ -93,11 +93,11 @@ class RunController:
         self.lone: Worker | None = None
         runner = environment.runner
         self.pool: WorkerPool | None = None
-        self.reserve: Replacements | None = None
+        self.replacements: Replacements | None = None
         if isinstance(runner, MasterRunner):
             self.pool = WorkerPool(runner, self._chosen.profile)
             assert environment.parsed_options is not None
-            self.reserve = Replacements(environment.parsed_options, self._give_up)
+            self.replacements = Replacements(environment.parsed_options, self._give_up)
             listen(runner, Report, self._on_report)
             listen(runner, Last, self._on_last)
             listen(runner, Fault, self._on_fault)
@@ -112,8 +112,8 @@ class RunController:
         Raises:
             UsageError: no profile is named, or it holds mistakes.
         """
-        survey = None if self._run is None else self._run.survey
-        return self._chosen.profile().load if survey is None else survey.load
+        adapter = None if self._run is None else self._run.adapter
+        return self._chosen.profile().load if adapter is None else adapter.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
@@ -125,7 +125,7 @@ class RunController:
         Raises:
             UsageError, TargetError
         """
-        self._chosen.survey()
+        self._chosen.adapter()
         self.permit(url)
         credentials = Credentials.of(os.environ)
         target = preflight(url, credentials, self._announce, self._network)
@@ -250,9 +250,9 @@ class RunController:
                 say(f"warning: {doubt}")
             else:  # Locust's page shows the log
                 logger.warning("%s", doubt)
-        survey = self._chosen.survey(self._ask)
-        if survey is not None:
-            run.search(survey)
+        adapter = self._chosen.adapter(self._ask)
+        if adapter is not None:
+            run.search(adapter)
         run.begin()
         measure_from(self._environment.stats, time() + profile.load.warmup)
         self._idle.clear()
@@ -368,15 +368,19 @@ class RunController:
                 users, membership = self.pool.users_at_work(now), self.pool.membership
                 if now >= run.profile.load.warmup:
                     run.ledger.lead(self._process.memory_info().rss / 1e6)
-            run.look(now, users, membership)
-            if self.reserve is not None and self.pool is not None and self.pool.membership.absence:
-                self.reserve.look(self.pool.membership.absence, now)
+            run.tick(now, users, membership)
+            if (
+                self.replacements is not None
+                and self.pool is not None
+                and self.pool.membership.absence
+            ):
+                self.replacements.restart_lost(self.pool.membership.absence, now)
             if run.nobody_starts(now):
                 self._give_up("failures of your own code: nobody could start")
             if run.is_hopeless(now):
                 gevent.spawn(self.stop)
-            if self._headless and run.survey is not None:
-                self._told.say_step(now, run.survey.state)
+            if self._headless and run.adapter is not None:
+                self._told.say_step(now, run.adapter.state)
             elif self._headless:
                 limits = [(each.metric, each.limit) for each in run.profile.slo]
                 self._told.say(now, run.profile.duration_s, self._user_count, run.ledger, limits)
@@ -387,7 +391,7 @@ class RunController:
 
     def _look_after_workers(self) -> None:
         if self.pool is not None and self._run is not None and self.stage == "under way":
-            self.pool.look(self._run.elapsed_s)
+            self.pool.supervise(self._run.elapsed_s)
 
     @staticmethod
     def _mind(pool: WorkerPool) -> None:

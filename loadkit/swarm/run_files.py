@@ -80,7 +80,7 @@ class RunFiles:
         if self._journal is not None:
             self._journal.add(worker, seq, at, interval)
 
-    def look(
+    def write_second(
         self,
         at: float,
         rows: Sequence[Row],

@@ -57,9 +57,9 @@ class Selection:
             UsageError: the earlier search was of something else.
         """
         self._subject = None
-        if self.survey() is not None:
+        if self.adapter() is not None:
             self._subject = subject(self.profile(), url, identity())
-            self.survey()
+            self.adapter()
 
     def doubts(self) -> tuple[Doubt, ...]:
         """What the run of the profile, or a step of its search, will hardly be able to tell.
@@ -75,7 +75,7 @@ class Selection:
             self._doubts = tuple(of(profile, lived))
         return self._doubts
 
-    def survey(self, *ask: Callable[[Load, float], None]) -> CapacityAdapter | None:
+    def adapter(self, *ask: Callable[[Load, float], None]) -> CapacityAdapter | None:
         """A new search, or an earlier one to go on with; None where the profile has its stages.
 
         Args:

@@ -93,8 +93,8 @@ def install_exit(environment: Environment, controller: RunController) -> None:
         ours = web_ui is None or number != signal.SIGTERM
         gevent.signal_handler(number, on_signal if ours else take_note, number)
     take_interrupts()
-    if web_ui is None and controller.reserve is not None:
-        gevent.spawn(wait_for_workers, environment, controller.reserve, waits, give_up)
+    if web_ui is None and controller.replacements is not None:
+        gevent.spawn(wait_for_workers, environment, controller.replacements, waits, give_up)
     tie_to_parent(lifeline.LEADER_ENDS)
     atexit.register(_leave_nobody)
 

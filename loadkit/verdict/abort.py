@@ -23,7 +23,7 @@ class AbortWatch:
         self._metrics = frozenset(metrics)
         self._since: dict[str, float] = {}
 
-    def look(self, now: float, lines: Iterable[SloLine]) -> SloLine | None:
+    def lasting_breach(self, now: float, lines: Iterable[SloLine]) -> SloLine | None:
         """Take the objectives as they stand.
 
         Args:

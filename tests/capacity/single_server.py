@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from loadkit.capacity.evidence import Outcome, margin
-from loadkit.capacity.search import Step
+from loadkit.capacity.evidence import StepOutcome, margin
+from loadkit.capacity.search import LoadStep
 from loadkit.capacity.settling import BATCHES, batch_interval
 
 from .systems import Target
@@ -26,7 +26,7 @@ def mm1_capacity(service_rate: float, limit_s: float) -> float:
 def mm1(service_rate: float, limit_s: float, rng: np.random.Generator) -> Target:
     """A target that serves one at a time, first come first served, from an empty queue on."""
 
-    def target(step: Step) -> Outcome:
+    def target(step: LoadStep) -> StepOutcome:
         count = int(step.load * (WARM_UP_S + step.measure_s))
         gaps = rng.exponential(1 / step.load, count)
         service = rng.exponential(1 / service_rate, count)
@@ -40,6 +40,6 @@ def mm1(service_rate: float, limit_s: float, rng: np.random.Generator) -> Target
         actual = float(np.quantile(kept, PERCENTILE))
         margins = (1 - high / limit_s, 1 - low / limit_s)
         verdict = "held" if actual <= limit_s else "broken"
-        return Outcome(step.load, verdict, margin(actual, limit_s), margins)
+        return StepOutcome(step.load, verdict, margin(actual, limit_s), margins)
 
     return target

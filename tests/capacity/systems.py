@@ -5,12 +5,12 @@ from functools import cache
 
 from numpy.random import Generator
 
-from loadkit.capacity.evidence import Outcome, Verdict
-from loadkit.capacity.search import CapacityResult, Search, Step
+from loadkit.capacity.evidence import StepOutcome, Verdict
+from loadkit.capacity.search import CapacityResult, LoadStep, Search
 from loadkit.profile.capacity import CapacitySettings
 from loadkit.stats.order_statistics import ranks
 
-Target = Callable[[Step], Outcome]
+Target = Callable[[LoadStep], StepOutcome]
 
 
 def settings(**given: float) -> CapacitySettings:
@@ -22,7 +22,7 @@ def ask(search: Search, target: Target) -> CapacityResult:
     """Do steps until the search is over."""
     for _ in range(200):
         match search.next():
-            case Step() as step:
+            case LoadStep() as step:
                 search.record(target(step))
             case CapacityResult() as capacity:
                 return capacity
@@ -36,16 +36,16 @@ def loads(search: Search) -> list[float]:
 
 def threshold(capacity: float, beyond: Verdict = "broken") -> Target:
     """Holds up to its capacity, and never beyond."""
-    return lambda step: Outcome(step.load, "held" if step.load <= capacity else beyond)
+    return lambda step: StepOutcome(step.load, "held" if step.load <= capacity else beyond)
 
 
-def scripted(verdicts: Iterable[Verdict | Outcome]) -> Target:
+def scripted(verdicts: Iterable[Verdict | StepOutcome]) -> Target:
     """Ends its steps as it is told, whatever the load."""
     each = iter(verdicts)
 
-    def target(step: Step) -> Outcome:
+    def target(step: LoadStep) -> StepOutcome:
         verdict = next(each)
-        return verdict if isinstance(verdict, Outcome) else Outcome(step.load, verdict)
+        return verdict if isinstance(verdict, StepOutcome) else StepOutcome(step.load, verdict)
 
     return target
 
@@ -71,7 +71,7 @@ def sampled(capacity: float, steepness: float, rng: Generator, rate: float = 20.
         rate: samples a second.
     """
 
-    def target(step: Step) -> Outcome:
+    def target(step: LoadStep) -> StepOutcome:
         samples = int(rate * step.measure_s)
         share = min(1.0, 0.05 * (step.load / capacity) ** steepness)
         within = samples - int(rng.binomial(samples, share))
@@ -79,6 +79,6 @@ def sampled(capacity: float, steepness: float, rng: Generator, rate: float = 20.
         held = within >= 0.95 * samples
         # only the signs matter: of the upper end of the p95's interval, then of the lower one
         margins = (1.0 if within >= upper else -1.0, 1.0 if within >= lower else -1.0)
-        return Outcome(step.load, "held" if held else "broken", margins=margins)
+        return StepOutcome(step.load, "held" if held else "broken", margins=margins)
 
     return target

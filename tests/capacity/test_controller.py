@@ -99,7 +99,7 @@ class Clock:
             closed = [self.make(self.now - 3, self.loads[-3])] if self.now >= 3 else []
             gone = self.gone_from is not None and self.now >= self.gone_from
             users = self.delivered * self.level(float(self.now))
-            self.search.look(self.now, closed, users, [Loss("worker-2", 9.0, 3)] if gone else [])
+            self.search.advance(self.now, closed, users, [Loss("worker-2", 9.0, 3)] if gone else [])
         return self
 
 

@@ -4,24 +4,24 @@ import json
 
 import pytest
 
-from loadkit.capacity.evidence import Evidence, Outcome, margin
+from loadkit.capacity.evidence import Evidence, StepOutcome, margin
 
 ABOUT = (-0.1, 0.1)  # margins that the limit lies inside of
 
 
-def evidence(*outcomes: Outcome) -> Evidence:
+def evidence(*outcomes: StepOutcome) -> Evidence:
     every = Evidence()
     for outcome in outcomes:
         every.add(outcome)
     return every
 
 
-def held(load: float, margins: tuple[float, float] | None = None) -> Outcome:
-    return Outcome(load, "held", margins=margins)
+def held(load: float, margins: tuple[float, float] | None = None) -> StepOutcome:
+    return StepOutcome(load, "held", margins=margins)
 
 
-def broken(load: float, margins: tuple[float, float] | None = None) -> Outcome:
-    return Outcome(load, "broken", margins=margins)
+def broken(load: float, margins: tuple[float, float] | None = None) -> StepOutcome:
+    return StepOutcome(load, "broken", margins=margins)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,16 @@ def test_a_step_is_marginal_when_the_limit_lies_inside_the_interval(
 
 def test_what_held_while_it_still_rose_did_not_hold():
     """A queue that grows may just not have broken the limit yet."""
-    assert not Outcome(10, "held", settled=False).held
+    assert not StepOutcome(10, "held", settled=False).held
 
 
 def test_an_outcome_survives_a_file():
-    outcome = Outcome(40.0, "broken", -0.2, (-0.3, -0.1), False, 71.5, "response p95 3 s > 2.5 s")
-    assert Outcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
-    plain = Outcome(40.0, "policy")
-    assert Outcome.from_dict(json.loads(json.dumps(plain.to_dict() | {"newer": 1}))) == plain
+    outcome = StepOutcome(
+        40.0, "broken", -0.2, (-0.3, -0.1), False, 71.5, "response p95 3 s > 2.5 s"
+    )
+    assert StepOutcome.from_dict(json.loads(json.dumps(outcome.to_dict()))) == outcome
+    plain = StepOutcome(40.0, "policy")
+    assert StepOutcome.from_dict(json.loads(json.dumps(plain.to_dict() | {"newer": 1}))) == plain
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_an_outcome_survives_a_file():
     ],
 )
 def test_the_interval_ends_at_clear_outcomes(
-    outcomes: list[Outcome], interval: tuple[float | None, float | None]
+    outcomes: list[StepOutcome], interval: tuple[float | None, float | None]
 ):
     assert evidence(*outcomes).interval == interval
 
@@ -82,12 +84,12 @@ def test_the_interval_ends_at_clear_outcomes(
         ([broken(20), held(30)], (20, 30)),
         ([broken(20, ABOUT), held(30)], None),
         ([broken(20), held(30, ABOUT)], None),
-        ([held(20), Outcome(20, "undecided")], None),
-        ([held(20), Outcome(10, "policy")], (10, 20)),
+        ([held(20), StepOutcome(20, "undecided")], None),
+        ([held(20), StepOutcome(10, "policy")], (10, 20)),
     ],
 )
 def test_only_clear_outcomes_contradict_each_other(
-    outcomes: list[Outcome], flips: tuple[float, float] | None
+    outcomes: list[StepOutcome], flips: tuple[float, float] | None
 ):
     assert evidence(*outcomes).flips == flips
     assert evidence(*outcomes).inverted is (flips is not None)

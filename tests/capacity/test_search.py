@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from loadkit.capacity.evidence import Outcome
-from loadkit.capacity.search import CapacityResult, Search, Step
+from loadkit.capacity.evidence import StepOutcome
+from loadkit.capacity.search import CapacityResult, LoadStep, Search
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
 
@@ -47,7 +47,7 @@ class TestCourse:
     def test_only_the_answer_is_held_for_long(self):
         course, kinds = search(measure=30, hold=300), Counter[tuple[str, float]]()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             kinds[step.kind, step.measure_s] += 1
             return threshold(100)(step)
 
@@ -60,7 +60,7 @@ class TestCourse:
         rests: list[tuple[bool, float]] = []
         broke = False
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             nonlocal broke
             rests.append((broke, step.rest_s))
             outcome = threshold(100)(step)
@@ -74,7 +74,7 @@ class TestCourse:
     def test_steps_are_numbered_from_1(self):
         numbers: list[int] = []
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             numbers.append(step.number)
             return threshold(100)(step)
 
@@ -180,7 +180,7 @@ class TestPolicy:
         assert (capacity.load, capacity.high) == (99, 101)
 
     def test_what_breaks_below_the_rule_is_the_capacity(self):
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             return threshold(700, "policy")(step) if step.load > 500 else threshold(200)(step)
 
         assert found(target).verdict == "found"
@@ -194,17 +194,17 @@ class TestTooFewSamples:
     def test_a_step_is_repeated_for_longer(self):
         lengths: list[float] = []
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             lengths.append(step.measure_s)
             few = step.load == 10 and step.measure_s < 100
-            return Outcome(step.load, "undecided") if few else threshold(100)(step)
+            return StepOutcome(step.load, "undecided") if few else threshold(100)(step)
 
         assert found(target, measure=30).verdict == "found"
         assert lengths[:4] == [30, 60, 120, 30]
 
     def test_growth_goes_on_as_more_load_brings_more_samples(self):
-        def target(step: Step) -> Outcome:
-            return Outcome(step.load, "undecided") if step.load < 40 else threshold(100)(step)
+        def target(step: LoadStep) -> StepOutcome:
+            return StepOutcome(step.load, "undecided") if step.load < 40 else threshold(100)(step)
 
         capacity = found(target)
         assert (capacity.verdict, capacity.load) == ("found", 99)
@@ -223,8 +223,8 @@ class TestTooFewSamples:
     def test_a_few_users_that_break_below_what_cannot_be_judged(self):
         """Going down finds only fewer samples: it stops at the first that cannot be judged."""
 
-        def target(step: Step) -> Outcome:
-            return Outcome(step.load, "undecided" if step.load < 10 else "broken")
+        def target(step: LoadStep) -> StepOutcome:
+            return StepOutcome(step.load, "undecided" if step.load < 10 else "broken")
 
         capacity = found(target)
         assert (capacity.verdict, capacity.load, capacity.high) == ("undecided", None, 10)
@@ -233,9 +233,9 @@ class TestTooFewSamples:
     def test_a_queue_that_still_grows_did_not_hold(self):
         """Above 100 latency rises without end, and breaks the limit only from 300 on."""
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             verdict = "held" if step.load < 300 else "broken"
-            return Outcome(step.load, verdict, settled=step.load <= 100)
+            return StepOutcome(step.load, verdict, settled=step.load <= 100)
 
         course = search()
         capacity = ask(course, target)
@@ -244,13 +244,13 @@ class TestTooFewSamples:
     def test_the_target_rests_after_a_queue_that_grew(self):
         """What piled up has to drain, though no limit was broken; few samples need no rest."""
         course = search(cool_down=15)
-        course.record(Outcome(10, "held", settled=False))
+        course.record(StepOutcome(10, "held", settled=False))
         due = course.next()
-        assert isinstance(due, Step)
+        assert isinstance(due, LoadStep)
         assert (due.load, due.rest_s, due.measure_s) == (10, 15, 60)
-        course.record(Outcome(10, "undecided"))
+        course.record(StepOutcome(10, "undecided"))
         due = course.next()
-        assert isinstance(due, Step)
+        assert isinstance(due, LoadStep)
         assert (due.load, due.rest_s, due.measure_s) == (10, 0, 120)
 
 
@@ -260,10 +260,10 @@ class TestHysteresis:
         """Once overloaded it breaks at any load until it was left alone for long enough."""
         ill = False
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             nonlocal ill
             ill = (ill and step.rest_s < needs_s) or step.load > capacity
-            return Outcome(step.load, "broken" if ill else "held")
+            return StepOutcome(step.load, "broken" if ill else "held")
 
         return target
 
@@ -280,9 +280,9 @@ class TestHysteresis:
         """80 held, and then broke, held and broke: that is no slow recovery."""
         after_overload = iter(["broken", "held", "broken"])
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             if step.load == 80 and step.number > 5:
-                return Outcome(80, next(after_overload, "held"))
+                return StepOutcome(80, next(after_overload, "held"))
             return threshold(100)(step)
 
         capacity = found(target)
@@ -299,10 +299,10 @@ class TestHysteresis:
         """Once it broke it is well again only below 60, as after a storm of retries."""
         ill = False
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             nonlocal ill
             ill = step.load > (60 if ill else 100)
-            return Outcome(step.load, "broken" if ill else "held")
+            return StepOutcome(step.load, "broken" if ill else "held")
 
         capacity = found(target)
         assert capacity.verdict == "unstable"
@@ -316,10 +316,10 @@ class TestInstability:
         """The upper end of the bracket, 101, holds at the second look."""
         seen = Counter[float]()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             seen[step.load] += 1
             lucky = step.load == 101 and seen[step.load] == 2
-            return Outcome(step.load, "held" if lucky else threshold(100)(step).verdict)
+            return StepOutcome(step.load, "held" if lucky else threshold(100)(step).verdict)
 
         capacity = found(target)
         assert (capacity.verdict, capacity.flips) == ("unstable", (101, 101))
@@ -328,10 +328,10 @@ class TestInstability:
     def test_an_end_that_holds_once_and_breaks_once_is_unstable(self):
         seen = Counter[float]()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             seen[step.load] += 1
             unlucky = step.load == 99 and seen[step.load] == 2
-            return Outcome(step.load, "broken" if unlucky else threshold(100)(step).verdict)
+            return StepOutcome(step.load, "broken" if unlucky else threshold(100)(step).verdict)
 
         capacity = found(target)
         assert (capacity.verdict, capacity.flips) == ("unstable", (99, 99))
@@ -344,9 +344,9 @@ class TestInstability:
         for seed in range(200):
             rng = np.random.default_rng(seed)
 
-            def target(step: Step, rng: np.random.Generator = rng) -> Outcome:
+            def target(step: LoadStep, rng: np.random.Generator = rng) -> StepOutcome:
                 coin = 300 < step.load < 500 and rng.random() < 0.5
-                return Outcome(step.load, "held" if step.load <= 300 or coin else "broken")
+                return StepOutcome(step.load, "held" if step.load <= 300 or coin else "broken")
 
             capacity = found(target)
             verdicts[capacity.verdict] += 1
@@ -358,9 +358,9 @@ class TestInstability:
         """160 breaks by chance at first; from there on up in widening steps, to the capacity."""
         course = search()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             if step.number == 5:
-                return Outcome(step.load, "broken", margins=(-0.1, 0.1))
+                return StepOutcome(step.load, "broken", margins=(-0.1, 0.1))
             return threshold(1000)(step)
 
         capacity = ask(course, target)
@@ -373,11 +373,11 @@ class TestInstability:
         """The same outcomes as above, with the limit inside the interval of the percentile."""
         seen = Counter[float]()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             seen[step.load] += 1
             if step.load == 101:
                 verdict = "held" if seen[step.load] == 2 else "broken"
-                return Outcome(step.load, verdict, margins=(-0.1, 0.1))
+                return StepOutcome(step.load, verdict, margins=(-0.1, 0.1))
             return threshold(100)(step)
 
         capacity = found(target)
@@ -398,11 +398,11 @@ class TestDips:
         course = search()
         steps = 0
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             nonlocal steps
             steps += 1
             dip = steps > 11 and 96 <= step.load <= 99.5
-            return Outcome(step.load, "broken" if dip else threshold(100)(step).verdict)
+            return StepOutcome(step.load, "broken" if dip else threshold(100)(step).verdict)
 
         capacity = ask(course, target)
         assert capacity.verdict == "unstable"
@@ -442,10 +442,10 @@ class TestConfirmation:
         """It was not the length: 99 held twice, and broke twice."""
         seen = Counter[float]()
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             seen[step.load] += 1
             tired = step.load == 99 and seen[step.load] > 2
-            return Outcome(step.load, "broken" if tired else threshold(100)(step).verdict)
+            return StepOutcome(step.load, "broken" if tired else threshold(100)(step).verdict)
 
         capacity = found(target)
         assert (capacity.verdict, capacity.flips, capacity.load) == ("unstable", (99, 99), 94)
@@ -458,7 +458,9 @@ class TestConfirmation:
     def test_samples_that_stay_too_few_leave_it_unconfirmed(self):
         capacity = found(
             lambda step: (
-                Outcome(step.load, "undecided") if step.kind == "confirm" else threshold(100)(step)
+                StepOutcome(step.load, "undecided")
+                if step.kind == "confirm"
+                else threshold(100)(step)
             )
         )
         assert (capacity.load, capacity.confirmed) == (99, False)
@@ -470,10 +472,10 @@ class TestBudget:
     def timed(target: Target, over_s: float = 0) -> Target:
         """Each step takes its rest, the ramp, what it is measured for, and the time to settle."""
 
-        def timed(step: Step) -> Outcome:
+        def timed(step: LoadStep) -> StepOutcome:
             outcome = target(step)
             seconds = step.rest_s + 10 + step.measure_s + over_s
-            return Outcome(outcome.load, outcome.verdict, seconds=seconds)
+            return StepOutcome(outcome.load, outcome.verdict, seconds=seconds)
 
         return timed
 
@@ -551,18 +553,18 @@ class TestResumption:
         kinds = ("held", "broken", "undecided", "policy", "generator")
         course, due = search(whole=whole), []
 
-        def target(step: Step) -> Outcome:
+        def target(step: LoadStep) -> StepOutcome:
             due.append(step)
             verdict = rng.choices(kinds, weights)[0]
             margins = rng.choice([None, (-0.1, 0.1), (0.1, 0.2)])
-            return Outcome(step.load, verdict, 0.1, margins, rng.random() < 0.8, 60.0)
+            return StepOutcome(step.load, verdict, 0.1, margins, rng.random() < 0.8, 60.0)
 
         capacity = ask(course, target)
         kept = json.loads(json.dumps([outcome.to_dict() for outcome in course.outcomes]))
         again = search(whole=whole)
         for number, outcome in enumerate(kept):
             assert again.next() == due[number]
-            again.record(Outcome.from_dict(outcome))
+            again.record(StepOutcome.from_dict(outcome))
         assert again.next() == capacity
         if capacity.load is not None:
             assert (capacity.low or 0) <= capacity.load <= (capacity.high or math.inf)
@@ -574,7 +576,7 @@ class TestResumption:
     def test_outcomes_of_another_search_are_refused(self):
         course = search(start=20)
         with pytest.raises(UsageError) as caught:
-            course.record(Outcome(10, "held"))
+            course.record(StepOutcome(10, "held"))
         assert str(caught.value) == (
             "step 1 of the earlier search was at 10, but [capacity] asks for 20; resume with the "
             "profile that the search began with"
@@ -584,7 +586,7 @@ class TestResumption:
         course = search(ceiling=10)
         assert ask(course, threshold(100)).verdict == "at_least"
         with pytest.raises(UsageError, match="is over"):
-            course.record(Outcome(10, "held"))
+            course.record(StepOutcome(10, "held"))
 
     def test_a_search_that_ran_out_of_time_goes_on_with_more(self):
         """The outcomes of the first go into the second, up to where it was short of time."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.capacity.evidence import Outcome
+from loadkit.capacity.evidence import StepOutcome
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import POLICY_SHARE, at_rest, conclude, enough, hopeless
 from loadkit.errors import Failure
@@ -20,7 +20,7 @@ VALID = Validity("valid", ())
 
 def outcome(
     measured: Stretch, limits: list[tuple[str, float]] = P95, validity: Validity = VALID
-) -> Outcome:
+) -> StepOutcome:
     return conclude(50.0, measured, limits, validity, at_rest=True, seconds=42.0)[0]
 
 

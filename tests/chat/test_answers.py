@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.answers import (
+from loadkit.chat.effects import Violation
+from loadkit.chat.inputs import ELAPSED, Leave, Say
+from loadkit.chat.session import Session
+from loadkit.chat.states import ChatState
+from loadkit.chat.turns.answers import (
     LONGEST_SUGGESTION,
     MOST_SUGGESTIONS,
     Answers,
@@ -12,10 +16,6 @@ from loadkit.chat.answers import (
     suggestions,
     text_of,
 )
-from loadkit.chat.effects import Violation
-from loadkit.chat.inputs import ELAPSED, Leave, Say
-from loadkit.chat.session import Session
-from loadkit.chat.states import ChatState
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Phase

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.chat.effects import Effect
-from loadkit.chat.event_log import OVERDUE, RECENT, EventLog
+from loadkit.chat.socket.event_log import OVERDUE, RECENT, EventLog
 from loadkit.protocol import Event
 
 from .helpers import beat, counts, event, message, start, system, violations

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from loadkit.chat.effects import Drop, Sample
-from loadkit.chat.heartbeat import Open
 from loadkit.chat.inputs import ELAPSED, Closed, Opened
 from loadkit.chat.session import Session
+from loadkit.chat.socket.heartbeat import Open
 from loadkit.chat.states import SocketState
 from loadkit.errors import Failure
 from loadkit.figures import Phase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadkit.chat.reconnect import AfterLoss, backoff, on_close, on_refusal
+from loadkit.chat.socket.reconnect import AfterLoss, backoff, on_close, on_refusal
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.actions import Cue
-from loadkit.chat import event_log
 from loadkit.chat.effects import (
     Connect,
     Counted,
@@ -46,6 +45,7 @@ from loadkit.chat.inputs import (
 )
 from loadkit.chat.policy import RESENDING, Policy
 from loadkit.chat.session import Session
+from loadkit.chat.socket import event_log
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import NAMED, Ending, Phase

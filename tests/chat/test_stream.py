@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
+from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
 
 
 def stream_of(*payloads: dict[str, Any]) -> tuple[str, list[str]]:

@@ -19,7 +19,6 @@ from loadkit.chat import (
     timeouts,
     user_actions,
 )
-from loadkit.chat.connection import SOCKET_ROWS
 from loadkit.chat.inputs import (
     CUT,
     ELAPSED,
@@ -35,9 +34,10 @@ from loadkit.chat.inputs import (
     Typing,
 )
 from loadkit.chat.session import Session
+from loadkit.chat.socket.connection import SOCKET_ROWS
 from loadkit.chat.states import ChatState, SocketState
-from loadkit.chat.stream import LONGEST
 from loadkit.chat.table import ROWS
+from loadkit.chat.turns.stream import LONGEST
 from loadkit.errors import Failure, LocalError
 from loadkit.protocol import Event, EventType
 
@@ -138,7 +138,7 @@ def test_one_place_writes_a_state_and_its_deadline(names: set[str], place: tuple
 
 def writes() -> Iterator[tuple[str, tuple[str, str]]]:
     """Every attribute that the package assigns to, and the module and the function that do."""
-    for path in sorted(CHAT.glob("*.py")):
+    for path in sorted(CHAT.rglob("*.py")):
         for function in ast.walk(ast.parse(path.read_text())):
             if isinstance(function, ast.FunctionDef):
                 for node in ast.walk(function):

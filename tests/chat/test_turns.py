@@ -12,7 +12,7 @@ from loadkit.chat.effects import Finish, Sample
 from loadkit.chat.inputs import CUT, ELAPSED, VANISHED, Closed, Leave, Opened, Say, Typing
 from loadkit.chat.session import Session
 from loadkit.chat.states import ChatState
-from loadkit.chat.stream import LONGEST, MOST_CHUNKS
+from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 

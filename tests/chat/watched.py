@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat import connection
-from loadkit.chat.connection import SOCKET_ROWS, ClientSocket
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.session import Session
+from loadkit.chat.socket import connection
+from loadkit.chat.socket.connection import SOCKET_ROWS, ClientSocket
 from loadkit.chat.states import NEVER, ChatState, SocketState
 from loadkit.chat.table import ROWS
 

@@ -14,7 +14,7 @@ from gevent.monkey import get_original
 from persons import Notes, driver
 from persons import Script as Person
 
-from loadkit.chat.reconnect import AfterLoss, on_close, on_refusal
+from loadkit.chat.socket.reconnect import AfterLoss, on_close, on_refusal
 from loadkit.errors import Failure, RemoteError, TargetError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.net.http.rest import Api

@@ -20,7 +20,7 @@ from typing import Final
 import pytest
 
 from loadkit import cli
-from loadkit.capacity.evidence import Outcome as StepOutcome
+from loadkit.capacity.evidence import StepOutcome as StepOutcome
 from loadkit.capacity.resume import steps_to_resume
 from loadkit.capacity.search import Search
 from loadkit.errors import UsageError

@@ -15,7 +15,7 @@ import trustme
 
 from loadkit.net.http import target as target_module
 from loadkit.net.preflight import reachability as look_module
-from loadkit.net.preflight.reachability import look
+from loadkit.net.preflight.reachability import probe
 from loadkit.network import Network
 
 
@@ -56,11 +56,11 @@ def serve(ca: trustme.CA) -> Iterator[Callable[..., int]]:
 
 
 def levels(url: str, network: Network) -> dict[str, str]:
-    return {seen.what: seen.level for seen in look(url, network)}
+    return {seen.what: seen.level for seen in probe(url, network)}
 
 
 def test_a_good_way_is_told(serve: Callable[..., int], trusting: Network) -> None:
-    target, certificate, clock = look(f"https://localhost:{serve()}", trusting)
+    target, certificate, clock = probe(f"https://localhost:{serve()}", trusting)
     assert (target.level, target.what) == ("ok", "target")
     assert target.found.endswith(": 127.0.0.1") or "::1" in target.found
     assert certificate.level == "ok"
@@ -79,7 +79,7 @@ def test_what_is_not_verified_is_a_warning(serve: Callable[..., int]) -> None:
 
 
 def test_an_authority_that_is_not_trusted_is_bad(serve: Callable[..., int]) -> None:
-    *_, seen = look(f"https://localhost:{serve()}", Network())
+    *_, seen = probe(f"https://localhost:{serve()}", Network())
     assert seen.level == "bad"
     assert "is signed by Acme Root" in seen.found
     assert "--ca FILE" in seen.fix
@@ -95,7 +95,7 @@ def test_one_address_of_two_that_is_deaf_is_a_warning(
         return [(2, 1, 6, "", (f"127.0.0.{last}", port)) for last in (1, 9)]
 
     monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lookup)
-    good, deaf, *_ = look(f"https://localhost:{port}", trusting)
+    good, deaf, *_ = probe(f"https://localhost:{port}", trusting)
     assert (good.level, good.found) == ("ok", f"https://localhost:{port}: 127.0.0.1")
     assert deaf.level == "warn"
     assert deaf.found.startswith("127.0.0.9 cannot be used: connect_refused")
@@ -104,7 +104,7 @@ def test_one_address_of_two_that_is_deaf_is_a_warning(
 def test_nobody_there_is_bad() -> None:
     with closing(gevent.socket.socket()) as sock:
         sock.bind(("127.0.0.1", 0))
-        (seen,) = look(f"http://127.0.0.1:{sock.getsockname()[1]}", Network())
+        (seen,) = probe(f"http://127.0.0.1:{sock.getsockname()[1]}", Network())
     assert (seen.level, seen.what) == ("bad", "target")
 
 
@@ -113,7 +113,7 @@ def test_a_name_that_nobody_knows_is_bad(monkeypatch: pytest.MonkeyPatch) -> Non
         raise OSError(-2, "Name or service not known")
 
     monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lookup)
-    (seen,) = look("https://nowhere.invalid", Network())
+    (seen,) = probe("https://nowhere.invalid", Network())
     assert (seen.level, seen.what) == ("bad", "target")
 
 
@@ -123,6 +123,6 @@ def test_one_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     with closing(gevent.socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
-        (seen,) = look(f"https://127.0.0.1:{listener.getsockname()[1]}", Network())
+        (seen,) = probe(f"https://127.0.0.1:{listener.getsockname()[1]}", Network())
     assert seen.level == "bad"
     assert "no connection within 0.1 s" in seen.found

@@ -14,7 +14,7 @@ from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.people.person import ASKS, Person, person_rng
 from loadkit.profile.dialogue import Dialogue, Repertoire, builtin
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
-from loadkit.profile.tables import Conversation, TurnsRange
+from loadkit.profile.tables import ConversationTable, TurnsRange
 from loadkit.profile.user_model import DESKTOP, PHONE, Speed, UserModel
 from tests.stats.spread import ONE_IN_TWENTY, deviations, distance, lognormal, uniform
 
@@ -38,8 +38,8 @@ def but(human: UserModel, **changes: object) -> UserModel:
     return UserModel.model_validate(human.model_dump() | changes)
 
 
-def talk(turns: int = 1, time_scale: float = 1.0) -> Conversation:
-    return Conversation(turns=TurnsRange(min=turns, max=turns), time_scale=time_scale)
+def talk(turns: int = 1, time_scale: float = 1.0) -> ConversationTable:
+    return ConversationTable(turns=TurnsRange(min=turns, max=turns), time_scale=time_scale)
 
 
 def saying(*lines: str) -> Repertoire:
@@ -394,14 +394,18 @@ class TestAbandoning:
 class TestChance:
     def test_one_seed_makes_one_life(self):
         lives = [
-            live(Person(UserModel(), Conversation(), builtin(), person_rng(7, "CompleteChat", 3)))
+            live(
+                Person(
+                    UserModel(), ConversationTable(), builtin(), person_rng(7, "CompleteChat", 3)
+                )
+            )
             for _ in range(2)
         ]
         assert lives[0] == lives[1]
 
     def test_the_agent_does_not_change_what_is_said(self):
         def words(heard: str) -> list[list[str]]:
-            person = Person(UserModel(), Conversation(), builtin(), person_rng(7, 3, 1))
+            person = Person(UserModel(), ConversationTable(), builtin(), person_rng(7, 3, 1))
             return [said(acts) for acts in live(person, heard)]
 
         assert words("") == words("a longer text altogether")
@@ -466,7 +470,9 @@ def test_whatever_is_heard_time_never_runs_backwards_and_typing_keeps_to_its_lim
     errand: Errand,
     cues: list[tuple[Cue, float]],
 ):
-    conversation = Conversation(turns=TurnsRange(min=low, max=low + more), time_scale=time_scale)
+    conversation = ConversationTable(
+        turns=TurnsRange(min=low, max=low + more), time_scale=time_scale
+    )
     person = Person(but(UserModel(), **habits), conversation, builtin(), person_rng(seed), errand)
     acts = person.react(at, heard, Cue.GREETED)
     for cue, wait in cues:

@@ -14,7 +14,7 @@ from loadkit.people.person import ASKS, Person, person_rng
 from loadkit.people.steady_state import turns_found, wait_found
 from loadkit.profile.dialogue import builtin
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
-from loadkit.profile.tables import Conversation, TurnsRange
+from loadkit.profile.tables import ConversationTable, TurnsRange
 from loadkit.profile.user_model import UserModel, WaitModel
 from loadkit.stats.random_streams import RandomStream
 from tests.stats.spread import ONE_IN_TWENTY, distance, lognormal, uniform
@@ -103,7 +103,7 @@ class TestAPersonFoundMidway:
     def found(self, number: int, errand: Errand = Errand.CHAT, **tables: object) -> Person:
         return Person(
             UserModel(drafts=0, suggestion=0),
-            Conversation(turns=TurnsRange(min=2, max=6), time_scale=0.5),
+            ConversationTable(turns=TurnsRange(min=2, max=6), time_scale=0.5),
             builtin(""),
             person_rng(3, number),
             errand,
@@ -182,6 +182,9 @@ class TestAPersonFoundMidway:
     def test_who_is_born_is_who_was_born_before(self) -> None:
         """Without it nobody is cut short, and nobody has an age."""
         person = Person(
-            UserModel(), Conversation(turns=TurnsRange(min=2, max=2)), builtin(""), person_rng(3)
+            UserModel(),
+            ConversationTable(turns=TurnsRange(min=2, max=2)),
+            builtin(""),
+            person_rng(3),
         )
         assert (person.turns, person.age_s) == (2, 0.0)

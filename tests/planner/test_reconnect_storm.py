@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadkit.chat.reconnect import backoff
+from loadkit.chat.socket.reconnect import backoff
 from loadkit.planner import reconnect_storm as storms
 from loadkit.planner.reconnect_storm import ATTEMPTS, BIN, POLICIES, simulate
 

@@ -16,7 +16,7 @@ OPEN = Load.model_validate({"model": "open", "arrivals": "uniform", "stages": HO
 def a_run(users_at: dict[int, int]) -> Delivery:
     delivery = Delivery(CLOSED)
     for second, users in users_at.items():
-        delivery.look(second, users)
+        delivery.observe(second, users)
     return delivery
 
 
@@ -44,7 +44,7 @@ def test_a_ramp_down_asks_for_the_lower_number_at_once() -> None:
     )
     delivery = Delivery(load)
     for second in range(10):
-        delivery.look(second, 100 - 10 * second)
+        delivery.observe(second, 100 - 10 * second)
     assert delivery.undelivered_s == 0
 
 
@@ -55,7 +55,7 @@ def test_who_is_to_leave_may_be_gone_a_moment_ahead() -> None:
     )
     delivery = Delivery(load)
     for second in range(9):
-        delivery.look(second, 200 - 20 * (second + 1))
+        delivery.observe(second, 200 - 20 * (second + 1))
     assert delivery.undelivered_s == 0
 
 
@@ -63,7 +63,7 @@ def test_sessions_are_asked_for_in_the_open_model_alone() -> None:
     assert Delivery(CLOSED).asked_sessions(30) is None
     delivery = Delivery(OPEN)
     assert [delivery.asked_sessions(seconds) for seconds in (0, 10, 20, 30)] == [0, 50, 100, 100]
-    delivery.look(10, 0)
+    delivery.observe(10, 0)
     assert (delivery.asked, delivery.undelivered_s) == (0, 0)
 
 
@@ -100,8 +100,8 @@ def test_a_load_that_changes_in_mid_run_is_what_is_asked_from_then_on() -> None:
         }
     )
     delivery = Delivery(first)
-    delivery.look(3.0, 4)
+    delivery.observe(3.0, 4)
     delivery.follow(then)
     assert [delivery.asked_at(at)["users"] for at in (3.0, 8.0)] == [4, 8]
-    delivery.look(8.0, 8)
+    delivery.observe(8.0, 8)
     assert (delivery.asked, delivery.reached, delivery.undelivered_s) == (8, 8, 0.0)

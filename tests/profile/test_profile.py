@@ -21,7 +21,7 @@ from loadkit.profile.objectives import Limit
 from loadkit.profile.profile import Profile, load_profile, profile_names
 from loadkit.profile.results import Results
 from loadkit.profile.scenario import Abandon, HandoffTable, Idle
-from loadkit.profile.tables import ConnectionTable, Conversation, Load, Platform
+from loadkit.profile.tables import ConnectionTable, ConversationTable, Load, Platform
 from loadkit.profile.user_model import UserModel
 
 SHIPPED = Path(__file__).parents[2] / "profiles"
@@ -472,7 +472,7 @@ class TestDocumentation:
         ("table", "model"),
         [
             ("load", Load),
-            ("conversation", Conversation),
+            ("conversation", ConversationTable),
             ("human", UserModel),
             ("handoff", HandoffTable),
             ("idle", Idle),

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from loadkit.profile.tables import MAX_CONCURRENT, ConnectionTable, Conversation, Load, TurnsRange
+from loadkit.profile.tables import (
+    MAX_CONCURRENT,
+    ConnectionTable,
+    ConversationTable,
+    Load,
+    TurnsRange,
+)
 
 STAGES = [{"duration": "10s", "users": 5}, {"duration": "1m", "users": 3}]
 OPEN = {
@@ -57,7 +63,7 @@ def test_a_stage_of_the_other_model_is_told_with_its_place_beside_the_rest(
 
 
 def test_defaults_are_those_of_the_documentation():
-    assert Conversation().model_dump() == {
+    assert ConversationTable().model_dump() == {
         "turns": {"min": 2, "max": 5},
         "columns": {"text": None, "conversation": None, "intent": None, "speaker": None},
         "dialogues": "builtin",
@@ -135,7 +141,7 @@ def test_a_load_that_is_none_is_refused(load: dict[str, Any], complaint: str):
 )
 def test_a_conversation_that_cannot_be_held_is_refused(wrong: dict[str, Any]):
     with pytest.raises(ValidationError):
-        Conversation.model_validate(wrong)
+        ConversationTable.model_validate(wrong)
 
 
 def test_settings_cannot_be_changed():

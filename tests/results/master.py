@@ -60,7 +60,7 @@ class Master:
 
     def tick(self, at: float, users: int = 8) -> None:
         rows = self.timeline.closed(at)
-        self.delivery.look(at, users)
+        self.delivery.observe(at, users)
         self.at_s = at
         self.journal.tick(at, users, self._load, self.facts())
         self.series.write(rows)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from loadkit.simulator.session.session import Reason, ServerSession
+from loadkit.simulator.session.session import EndReason, ServerSession
 
 from .doubles import END, JOIN, Ear, World, says
 
@@ -103,7 +103,7 @@ def test_a_live_agent_joins_after_the_wait_and_answers_one_message_at_a_time() -
     assert ear.types[before + 6 :] == [*turn, "LIVE_AGENT_LEFT", "SESSION_END"]
     states = [e["payload"]["state"] for e in ear.events if e["type"].endswith("LIVE_AGENT_TYPING")]
     assert states == ["TYPING_STATE_STARTED", "TYPING_STATE_STOPPED"] * 2
-    assert ear.events[-1]["payload"] == {"reason": Reason.NATURAL_END}
+    assert ear.events[-1]["payload"] == {"reason": EndReason.NATURAL_END}
     assert (ear.closed, world.clock.pending) == (1000, 0)
 
 
@@ -159,7 +159,7 @@ def test_the_client_is_told_to_hand_over_itself_and_the_session_stays() -> None:
     }
     assert session.ended is None
     session.hear(ear, END)
-    assert session.ended is Reason.USER_END
+    assert session.ended is EndReason.USER_END
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_silent_user_in_the_queue_abandons_the_session() -> None:
     world = World(*CALM, "handoff.wait=1h", "idle_timeout_seconds=60")
     session, _, _ = asked(world)
     world.clock.advance(60)
-    assert session.ended is Reason.USER_ABANDONED
+    assert session.ended is EndReason.USER_ABANDONED
     assert world.clock.pending == 0
 
 

@@ -14,7 +14,7 @@ from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATIO
 from loadkit.simulator.session import session as session_module
 from loadkit.simulator.session.agent import LONGEST_LINE
 from loadkit.simulator.session.events import MALFORMED
-from loadkit.simulator.session.session import Reason, ServerSession
+from loadkit.simulator.session.session import EndReason, ServerSession
 
 from .doubles import END, HEARTBEAT, JOIN, Ear, World, client_event, says, sequences
 
@@ -225,7 +225,7 @@ def test_a_silent_client_loses_its_session_with_or_without_a_socket(connected: b
     world.clock.advance(59)
     assert session.ended is None
     world.clock.advance(1)
-    assert session.ended is Reason.USER_ABANDONED
+    assert session.ended is EndReason.USER_ABANDONED
     if ear is not None:
         assert ear.events[-1]["payload"] == {"reason": "REASON_USER_ABANDONED"}
         assert ear.closed == 1000
@@ -272,7 +272,7 @@ def test_a_session_is_kept_for_as_long_from_the_end_of_its_socket_on() -> None:
     world.clock.advance(59)
     assert session.ended is None
     world.clock.advance(1)
-    assert session.ended is Reason.USER_ABANDONED
+    assert session.ended is EndReason.USER_ABANDONED
 
 
 def test_ids_are_uuids_and_never_come_twice() -> None:
@@ -344,7 +344,7 @@ def test_a_server_that_stops_leaves_lingering_sessions_as_they_are() -> None:
     session, ear = world.greeted()
     session.hear(ear, END)
     world.registry.cut()
-    assert session.ended is Reason.USER_END
+    assert session.ended is EndReason.USER_END
 
 
 def test_a_reconnect_to_a_lingering_session_gets_its_end_and_is_closed() -> None:
@@ -447,7 +447,7 @@ def test_an_agent_may_end_the_conversation_of_its_own_accord(streaming: bool) ->
     world.clock.advance(10)
     assert ear.types[-1] == "SESSION_END"
     assert ear.events[-2]["payload"].get("end_conversation", False) is not streaming
-    assert session.ended is Reason.NATURAL_END
+    assert session.ended is EndReason.NATURAL_END
 
 
 def test_the_end_of_a_session_tells_how_many_events_were_journaled(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal, stats
 
-from loadkit.stats.trend import LEAST, Trend, holm, look, rising, shift
+from loadkit.stats.trend import LEAST, Trend, holm, rising, shift, trend_of
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def hours(n: int, length: float = 8.0) -> Floats:
 
 
 def seen(values: Floats, length: float = 8.0) -> Trend:
-    return look(list(hours(len(values), length)), list(values))
+    return trend_of(list(hours(len(values), length)), list(values))
 
 
 def test_a_slope_is_the_median_of_all_pairs_slopes() -> None:
@@ -57,7 +57,7 @@ def test_the_test_of_independent_values_is_that_of_mann_and_kendall() -> None:
 def test_where_many_values_are_equal_the_test_allows_for_it() -> None:
     """Counts of rare things: scipy's tau-b has the same correction for ties."""
     values = np.random.default_rng(3).poisson(0.5, 200).astype(float)
-    found = look(list(hours(200)), list(values), counted=True)
+    found = trend_of(list(hours(200)), list(values), counted=True)
     theirs = stats.kendalltau(hours(200), values, method="asymptotic").pvalue
     assert found.p_trend == pytest.approx(theirs, abs=0.08)
 
@@ -166,7 +166,7 @@ def test_of_rare_counts_the_slope_is_that_of_least_squares() -> None:
     """Most windows have none, so that the median of all slopes would be zero."""
     counts = np.zeros(100)
     counts[80:] = 5
-    found = look(list(hours(100)), list(counts), counted=True)
+    found = trend_of(list(hours(100)), list(counts), counted=True)
     assert found.slope == pytest.approx(float(np.polyfit(hours(100), counts, 1)[0]))
     assert found.low > 0
     assert found.p_trend < 1e-6
@@ -176,7 +176,7 @@ def test_of_rare_counts_the_slope_is_that_of_least_squares() -> None:
 def test_too_few_values_are_refused() -> None:
     """Below the least there is nothing to tell."""
     with pytest.raises(ValueError, match=f"a trend takes {LEAST} values, not 3"):
-        look([1, 2, 3], [1, 2, 3])
+        trend_of([1, 2, 3], [1, 2, 3])
 
 
 def test_a_shift_lies_within_its_interval() -> None:

@@ -20,7 +20,7 @@ def test_it_is_told_now_and_then_and_given_up_in_time(
     first_workers = FirstWorkers(2, patience)
     words = {}
     for second in range(70):
-        word = first_workers.look(second, here)
+        word = first_workers.word_after(second, here)
         if word is not None:
             words[second] = word
             if word.last:
@@ -33,7 +33,7 @@ def test_it_is_told_now_and_then_and_given_up_in_time(
 def test_workers_that_die_again_and_again_are_not_waited_for() -> None:
     """Each has been started again once, and one of them twice."""
     first_workers = FirstWorkers(2, 0)
-    first, second = first_workers.look(1, 1, 1), first_workers.look(2, 0, 2)
+    first, second = first_workers.word_after(1, 1, 1), first_workers.word_after(2, 0, 2)
     assert first is not None
     assert (first.last, first.text) == (False, "1 worker died and is started again")
     assert second is not None
@@ -43,5 +43,5 @@ def test_workers_that_die_again_and_again_are_not_waited_for() -> None:
 
 def test_who_died_and_is_there_again_is_forgotten() -> None:
     first_workers = FirstWorkers(1, 0)
-    first_workers.look(1, 0, 1)
-    assert first_workers.look(2, 1) is None
+    first_workers.word_after(1, 0, 1)
+    assert first_workers.word_after(2, 1) is None

@@ -16,9 +16,9 @@ from loadkit.swarm.messages import (
     Ack,
     Assignment,
     Fault,
-    Finish,
+    FinishMessage,
     Last,
-    Leave,
+    LeaveMessage,
     Message,
     OwnCode,
     Report,
@@ -41,7 +41,7 @@ def a_report(seq: int = 1) -> Report:
 STAGES = (Stage(duration=3.0, arrivals_per_second=2.5), Stage(duration=1e7, users=None))
 ALL: list[Message] = [
     WorkerHello("1.0", ("CompleteChat",), "{}", VERSION),
-    Leave("why"),
+    LeaveMessage("why"),
     Sorry("why"),
     RunProfile("2026", "{}"),
     Assignment("2026", 12.5, 1, 3, 13.0, late=True),
@@ -49,7 +49,7 @@ ALL: list[Message] = [
     a_report(),
     Last("2026", 7),
     Ack("2026", 7),
-    Finish("2026", at_once=False, drain=2.5),
+    FinishMessage("2026", at_once=False, drain=2.5),
     Fault("2026", "ValueError: oh", "Traceback …"),
     OwnCode("2026", "ValueError: oh", "Traceback …"),
 ]

@@ -41,7 +41,7 @@ class World:
             master_port=20_000,
             loglevel="WARNING",
         )
-        self.reserve = Replacements(options, self.stopped.append)
+        self.replacements = Replacements(options, self.stopped.append)
         monkeypatch.setattr("loadkit.swarm.workers.replacements.lifeline.start", self._start)
         monkeypatch.setattr("loadkit.swarm.workers.replacements.atexit.register", lambda _: None)
 
@@ -62,7 +62,7 @@ def test_its_own_dead_are_started_again_once(
     forked[0].wait()
     absence = Absence(14.0)
     for second in (19.0, 20.0):
-        world.reserve.look(absence, second)
+        world.replacements.restart_lost(absence, second)
     assert absence.started == 1
     (command,) = world.started
     assert command[2:5] == ["loadkit.swarm.start", "-f", "mine.py"]
@@ -77,12 +77,12 @@ def test_whoever_was_started_again_and_died_as_well_is_started_anew(
         child.kill()
         child.wait()
     first, second = Absence(14.0), Absence(40.0)
-    world.reserve.look(first, 19.0)
-    world.reserve.look(second, 45.0)
+    world.replacements.restart_lost(first, 19.0)
+    world.replacements.restart_lost(second, 45.0)
     assert (first.started, second.started) == (2, 0)  # they live, and are on their way
     monkeypatch.setattr(World, "poll", lambda self: -9)
     third = Absence(60.0)
-    world.reserve.look(third, 65.0)
+    world.replacements.restart_lost(third, 65.0)
     assert third.started == 2
 
 
@@ -91,7 +91,7 @@ def test_who_died_before_anybody_looked_is_started_again(
 ) -> None:
     """As it was forked."""
     world = World(monkeypatch, 3)
-    assert (world.reserve.replace(), world.reserve.replace()) == (1, 0)
+    assert (world.replacements.replace(), world.replacements.replace()) == (1, 0)
 
 
 def test_workers_of_elsewhere_are_waited_for_and_no_longer_than_one_has_patience(
@@ -99,8 +99,8 @@ def test_workers_of_elsewhere_are_waited_for_and_no_longer_than_one_has_patience
 ) -> None:
     world = World(monkeypatch, None)
     absence = Absence(14.0)
-    world.reserve.look(absence, 44.0)
+    world.replacements.restart_lost(absence, 44.0)
     assert (absence.started, world.stopped) == (0, [])
-    world.reserve.look(absence, 44.5)
+    world.replacements.restart_lost(absence, 44.5)
     (why,) = world.stopped
     assert why == "the loss of every worker: none came within 30 s (--worker-patience)"

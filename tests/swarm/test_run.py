@@ -129,7 +129,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def test_its_summary_is_of_what_the_workers_measured(world: World) -> None:
     """And says for how long, and against whom."""
     world.report(6.0, 0.25, 0.5, 0.75)
-    world.run.look(6.0, 4, Membership())
+    world.run.tick(6.0, 4, Membership())
     world.at(7.5)
     world.run.end()
     world.at(9.0)  # what is handed over after the end makes it no longer
@@ -189,7 +189,7 @@ def test_a_report_after_the_end_writes_no_file(world: World) -> None:
 def test_it_stands_in_its_files_as_of_its_last_look(world: World) -> None:
     """Which is all that is left of it when its process is killed."""
     world.report(6.0, 0.25, 0.5)
-    world.run.look(6.0, 4, Membership())
+    world.run.tick(6.0, 4, Membership())
     left = Path(shutil.copytree(world.folder, world.folder.with_name("left")))
     found = rebuild(left, [])
     assert found.cut is not None

@@ -88,7 +88,7 @@ def test_a_full_disk_is_told_once_of_each_file(
     with monkeypatch.context() as patch:
         patch.setattr(LineFile, "append", full)
         for second in range(3):
-            folder.look(float(second), [], second, LOAD, RunFacts(), Ledger())
+            folder.write_second(float(second), [], second, LOAD, RunFacts(), Ledger())
     assert [record.message.count("journal.jsonl: No space") for record in caplog.records] == [1]
 
 

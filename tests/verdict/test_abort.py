@@ -32,7 +32,7 @@ def test_an_objective_ends_the_run_once_broken_for_the_whole_grace(
 ) -> None:
     """One row a case: looks at a clock in seconds, with a grace of 30 s."""
     watch = AbortWatch(30)
-    found = [(now, watch.look(now, [line])) for now, line in looks]
+    found = [(now, watch.lasting_breach(now, [line])) for now, line in looks]
     ends = [(now, line) for now, line in found if line is not None]
     assert ends[:1] == ([] if ends_at is None else [(ends_at, BROKEN)])
 
@@ -43,32 +43,32 @@ def test_objectives_are_watched_apart() -> None:
     fine = SloLine("errors", 0, 0, "pass")
     for now in range(0, 100, 5):
         turn = [BROKEN, fine] if now % 10 else [GOOD, ERRORS]
-        assert watch.look(now, turn) is None
+        assert watch.lasting_breach(now, turn) is None
 
 
 def test_of_several_the_one_that_broke_first_is_named() -> None:
     """It is likely to be the cause of the others."""
     watch = AbortWatch(10)
-    assert watch.look(0, [GOOD, ERRORS]) is None
-    assert watch.look(5, [BROKEN, ERRORS]) is None
-    assert watch.look(20, [BROKEN, ERRORS]) is ERRORS
+    assert watch.lasting_breach(0, [GOOD, ERRORS]) is None
+    assert watch.lasting_breach(5, [BROKEN, ERRORS]) is None
+    assert watch.lasting_breach(20, [BROKEN, ERRORS]) is ERRORS
 
 
 def test_the_line_is_told_as_it_stands_now() -> None:
     """The reader wants the figure that ended the run, not that of half a minute before."""
     watch = AbortWatch(10)
-    assert watch.look(0, [BROKEN]) is None
+    assert watch.lasting_breach(0, [BROKEN]) is None
     worse = SloLine("response.p95", 500, 9000.0, "fail", 2000, 90)
-    assert watch.look(10, [worse]) is worse
+    assert watch.lasting_breach(10, [worse]) is worse
 
 
 def test_only_the_objectives_that_were_named_can_end_a_run() -> None:
     """The others are for the verdict."""
     watch = AbortWatch(10, ["errors"])
-    assert watch.look(0, [BROKEN]) is None
-    assert watch.look(50, [BROKEN]) is None
-    assert watch.look(60, [BROKEN, ERRORS]) is None
-    assert watch.look(70, [BROKEN, ERRORS]) is ERRORS
+    assert watch.lasting_breach(0, [BROKEN]) is None
+    assert watch.lasting_breach(50, [BROKEN]) is None
+    assert watch.lasting_breach(60, [BROKEN, ERRORS]) is None
+    assert watch.lasting_breach(70, [BROKEN, ERRORS]) is ERRORS
 
 
 @given(st.lists(st.sampled_from([GOOD, BROKEN, UNDECIDED, UNMEASURED]), max_size=60))
@@ -79,4 +79,4 @@ def test_it_ends_at_the_first_look_after_a_grace_of_nothing_but_broken(
     watch = AbortWatch(10)
     for now, line in enumerate(lines):
         unbroken = now >= 10 and all(past is BROKEN for past in lines[now - 10 : now + 1])
-        assert (watch.look(now, [line]) is not None) is unbroken
+        assert (watch.lasting_breach(now, [line]) is not None) is unbroken

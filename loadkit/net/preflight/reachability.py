@@ -14,7 +14,7 @@ from loadkit.net.preflight.certificate import shown_by
 from loadkit.net.preflight.diagnosis import PROBE, clock_word, diagnose
 from loadkit.network import Network
 
-__all__ = ["Seen", "look"]
+__all__ = ["Seen", "probe"]
 
 DAYS_LEFT: Final = 14.0  # of a certificate; who has fewer is told
 _DAY: Final = 86_400.0
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
     fix: str = ""
 
 
-def look(url: str, network: Network) -> Iterator[Seen]:
+def probe(url: str, network: Network) -> Iterator[Seen]:
     """Connect to each address of a target, and look at its certificate and its clock.
 
     Raises:

@@ -26,13 +26,13 @@ from loadkit.simulator.session.turn import Sent, ServerTurn
 from loadkit.simulator.shared import SharedState
 from loadkit.simulator.token_bucket import TokenBucket
 
-__all__ = ["NOBODY", "Announced", "Reason", "ServerSession"]
+__all__ = ["NOBODY", "Announced", "EndReason", "ServerSession"]
 
 MOST_JOURNALED: Final = 64 * 1024 * 1024
 """Bytes of history after which nothing more is heard of a session but its end."""
 
 
-class Reason(StrEnum):
+class EndReason(StrEnum):
     """Why a session ended."""
 
     USER_END = "REASON_USER_END"
@@ -80,7 +80,7 @@ class ServerSession:
         self.owner, self.streaming = owner, streaming
         self.upgrading = 0
         self._on_end = on_end
-        self.ended: Reason | None = None
+        self.ended: EndReason | None = None
         self._setting = setting
         self._dials, self._clock, self._truth = dials, clock, truth = setting[:3]
         self._rng = Random(f"{dials.seed}/{name}")
@@ -179,11 +179,11 @@ class ServerSession:
                 self._join(event, now)
             case EventType.USER_END_SESSION:
                 self._channel.send(event.type, event.payload, event.custom)
-                self.end(Reason.USER_END)
+                self.end(EndReason.USER_END)
             case _:
                 pass  # typing concerns nobody here and has no echo
 
-    def end(self, reason: Reason, *, silent: bool = False) -> None:
+    def end(self, reason: EndReason, *, silent: bool = False) -> None:
         """Say SESSION_END to every socket and close it; harmless the second time.
 
         Args:
@@ -257,7 +257,7 @@ class ServerSession:
         if about is not About.HANDOFF:
             self.settled(turn, "refused")
         if name in error_texts.FINAL and self._habits.has(dials.ends):
-            self.end(Reason.NATURAL_END)
+            self.end(EndReason.NATURAL_END)
         return True
 
     def new_message_id(self) -> str:
@@ -330,7 +330,7 @@ class ServerSession:
         told = not self.streaming or (self._handoff is not None and self._handoff.took_over)
         may = told and bool(self._channel.outlets)
         silent = may and self._habits.has(self._dials.end_without_event)
-        self.end(Reason.NATURAL_END, silent=silent)
+        self.end(EndReason.NATURAL_END, silent=silent)
 
     # The rest.
 
@@ -422,7 +422,7 @@ class ServerSession:
         if left > 0:
             self._idle = self._clock.later(left, self._watch)
         else:
-            self.end(Reason.USER_ABANDONED)
+            self.end(EndReason.USER_ABANDONED)
 
     def _stop(self) -> None:
         if self._idle is not None:

@@ -40,7 +40,7 @@ class FirstWorkers:
         self._next = FIRST_WORD
         self._died = 0
 
-    def look(self, waited_s: float, here: int, died: int = 0) -> Word | None:
+    def word_after(self, waited_s: float, here: int, died: int = 0) -> Word | None:
         """To be called once a second.
 
         Args:
@@ -68,14 +68,14 @@ class FirstWorkers:
 
 def wait_for_workers(
     environment: Environment,
-    reserve: Replacements,
+    replacements: Replacements,
     waits: Callable[[], bool],
     give_up: Callable[[str], None],
 ) -> None:
     """Look after the wait; Locust says nothing, and gives it up with the exit code 1.
 
     Args:
-        reserve: starts those again that the master had started.
+        replacements: starts those again that the master had started.
         waits: whether the run has not begun yet.
         give_up: ends the process; takes why.
     """
@@ -86,8 +86,8 @@ def wait_for_workers(
     options.expect_workers_max_wait = 0
     since = perf_counter()
     while waits():
-        word = first_workers.look(
-            perf_counter() - since, len(runner.clients.ready), reserve.replace()
+        word = first_workers.word_after(
+            perf_counter() - since, len(runner.clients.ready), replacements.replace()
         )
         if word is not None and word.last:
             give_up(word.text)

@@ -35,7 +35,7 @@ class Membership:
         """The one that goes on; None if there is a worker."""
         return self.absences[-1] if self.absences and self.absences[-1].to_s is None else None
 
-    def look(
+    def update(
         self,
         at_s: float,
         workers: Mapping[str, tuple[str, int]],

@@ -19,8 +19,8 @@ from loadkit.profile.tables import Stage
 from loadkit.swarm.messages import (
     Ack,
     Assignment,
-    Finish,
-    Leave,
+    FinishMessage,
+    LeaveMessage,
     Report,
     Sorry,
     WorkerHello,
@@ -92,7 +92,7 @@ class WorkerPool:
         """Take note that a worker has reported `live` sessions."""
         self._heard[worker] = now, live
 
-    def look(self, now: float) -> None:
+    def supervise(self, now: float) -> None:
         """Notice who came and who went; to be called at least once a second (of the run)."""
         self.mind()
         self._deal_out(now)
@@ -142,7 +142,7 @@ class WorkerPool:
             patience: seconds that users may still wait for what they are owed.
         """
         self._until = perf_counter() + limit + patience
-        send(self._runner, Finish(self._run, at_once=False, drain=patience))
+        send(self._runner, FinishMessage(self._run, at_once=False, drain=patience))
         while perf_counter() < self._until and any(
             client.id in self.membership.present
             and client.id not in self._finished
@@ -155,7 +155,7 @@ class WorkerPool:
     def hurry(self, limit: float) -> None:
         """Have sessions cut off that a stop would wait for; from now on wait `limit` s at most."""
         self._until = min(self._until, perf_counter() + limit)
-        send(self._runner, Finish(self._run, at_once=True, drain=0.0))
+        send(self._runner, FinishMessage(self._run, at_once=True, drain=0.0))
 
     def losses(self, at_s: float) -> list[Loss]:
         """Those that went away during the run, or never handed over what they measured last."""
@@ -168,7 +168,7 @@ class WorkerPool:
     def _deal_out(self, now: float) -> None:
         before = list(self.membership.present)
         there = {each.id: (each.state, each.heartbeat) for each in self._runner.clients.all}
-        changed = self.membership.look(now, there, self._live_on, self._finished)
+        changed = self.membership.update(now, there, self._live_on, self._finished)
         here, absence = self.membership.present, self.membership.absence
         if not here and absence is None:
             self.membership.absences.append(Absence(self._last_word(0.0)))
@@ -231,7 +231,7 @@ class WorkerPool:
             return True
         self._refuse(worker, why)
         if hello is not None:
-            send(self._runner, Leave(why), worker)
+            send(self._runner, LeaveMessage(why), worker)
         else:  # it does not know our words, but Locust's
             self._runner.server.send_to_client(Message("quit", None, worker))
         return False

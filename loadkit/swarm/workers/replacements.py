@@ -40,7 +40,7 @@ class Replacements:
         self._forked: list[psutil.Process] = psutil.Process().children()
         self._again: list[subprocess.Popen[bytes]] = []
 
-    def look(self, absence: Absence, now: float) -> None:
+    def restart_lost(self, absence: Absence, now: float) -> None:
         """See to it that somebody comes; to be called once a second.
 
         Args:

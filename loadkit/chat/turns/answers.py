@@ -8,8 +8,8 @@ stream that began before. What belongs to none is a follow-up: one more thing th
 from typing import Any, Final
 
 from loadkit.chat.effects import Violation
-from loadkit.chat.stream import Key, StreamedAnswer
-from loadkit.chat.turn import Turn
+from loadkit.chat.turns.stream import Key, StreamedAnswer
+from loadkit.chat.turns.turn import Turn
 from loadkit.chat.violations import Wrong, told
 from loadkit.protocol import Event, EventType
 from loadkit.protocol.lenient_json import mend

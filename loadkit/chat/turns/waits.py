@@ -6,10 +6,10 @@ stream that has stopped is an answer that is open, a dead socket a reconnect.
 
 from collections.abc import Iterator
 
-from loadkit.chat.connection import ClientSocket
 from loadkit.chat.handoff import Handoff
+from loadkit.chat.socket.connection import ClientSocket
 from loadkit.chat.states import ChatState, SocketState
-from loadkit.chat.turn import Turn
+from loadkit.chat.turns.turn import Turn
 from loadkit.figures import Phase, Wait
 
 __all__ = ["of_the_far_side", "of_the_socket", "of_turn"]

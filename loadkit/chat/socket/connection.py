@@ -19,8 +19,6 @@ from loadkit.chat.effects import (
     Sample,
     Unfinished,
 )
-from loadkit.chat.event_log import EventLog
-from loadkit.chat.heartbeat import Heartbeat
 from loadkit.chat.inputs import (
     ELAPSED,
     FORCED,
@@ -35,7 +33,9 @@ from loadkit.chat.inputs import (
     kind_of,
 )
 from loadkit.chat.policy import Policy
-from loadkit.chat.reconnect import UNKNOWN, AfterLoss, Attempts, on_close, on_refusal
+from loadkit.chat.socket.event_log import EventLog
+from loadkit.chat.socket.heartbeat import Heartbeat
+from loadkit.chat.socket.reconnect import UNKNOWN, AfterLoss, Attempts, on_close, on_refusal
 from loadkit.chat.states import NEVER, SocketState
 from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
