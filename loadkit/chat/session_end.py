@@ -43,9 +43,11 @@ def ended_as_asked(chat: Conversation, now: float, event: Event, out: list[Effec
 
 
 def ended_unanswered(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """An answer is owed."""
+    """An answer is owed, perhaps several, or even an echo."""
+    for turn in chat.open_turns():
+        kind = Failure.UNANSWERED if turn.echoed else Failure.UNACKNOWLEDGED
+        out.append(Failed(kind, "the session ended before the answer"))
     chat.abandon_turns(now, out)
-    out.append(Failed(Failure.UNANSWERED, "the session ended before the answer"))
     ended(chat, now, event, out)
 
 

@@ -123,6 +123,15 @@ def test_an_end_ahead_of_the_answer_loses_the_turn() -> None:
     assert counts(out) == {"turns.lost": 1}
 
 
+def test_an_end_ahead_of_several_answers_tells_of_each_turn_what_it_lacked() -> None:
+    """The second was said into the end: whether the server heard it nobody knows."""
+    session = waiting_session()
+    feed(session, (11.0, Say("and one more thing", 11.0)))
+    out = feed(session, (12.0, ended("REASON_NATURAL_END")))
+    assert failures(out) == [Failure.UNANSWERED, Failure.UNACKNOWLEDGED]
+    assert counts(out) == {"turns.lost": 2}
+
+
 def test_an_end_ahead_of_the_agent_is_a_failure_whatever_its_reason() -> None:
     out = feed(joining_session(), (1.0, ended("REASON_NATURAL_END")))
     assert failures(out) == [Failure.JOIN_MISSING]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+from functools import partial
 
 import pytest
 from checked_server import Server
@@ -206,6 +207,8 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Whoever is started in the background of a script is deaf to it from birth.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         assert reached.wait(60)
         started.send_signal(signal.SIGINT)

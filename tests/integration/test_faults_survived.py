@@ -354,7 +354,8 @@ class TestTheCause:
         incident, fault = runs["network"].incident("freeze"), runs["network"].faults["freeze"]
         assert incident["causes"] == {}
         silent = fault.end - fault.begin
-        assert silent - 1.0 <= incident["without_answers_s"] <= silent + LATE
+        # Of the seconds that it touches the first and the last may have had an answer.
+        assert silent - 2.0 < incident["without_answers_s"] <= silent + LATE
         assert incident["load_back_s"] == 0
 
     def test_of_a_cut_is_every_socket(self, runs: dict[str, Survived]) -> None:
