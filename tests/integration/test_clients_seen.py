@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gevent
 import pytest
 from fleet import IDLE, WHOLE, SessionKind, drive, profile
+from processes import SECRETS, as_run, run, summary
+from processes import profile as profile_file
 
 from tests.hostile.peer import Wire, answer, greet, peer, reply
 from tests.rfc6455 import CLOSE, TEXT, close_frame
@@ -275,3 +278,25 @@ def test_how_long_it_waits_for_a_server_that_it_does_not_reach() -> None:
             gaps = [after - before for before, after in pairwise(one.upgrades)]
             expected = [pytest.approx(wait, rel=0.21, abs=0.5) for wait in waits[client]]
             assert gaps[: len(expected)] == expected, client
+
+
+@pytest.mark.parametrize("client", ["android", "ios"])
+def test_a_refused_upgrade_is_answered_by_a_new_session_three_times_in_a_row(
+    client: str, tmp_path: Path
+) -> None:
+    """0.3 s after the refusal; with the fourth one it has failed for good."""
+
+    def refuse(_: Watching, wire: Wire, one: Seen) -> None:
+        wire.send(answer(503))
+
+    watching = Watching(refuse)
+    only = f"[clients]\n{client} = 1"
+    path = profile_file(tmp_path, users=1, seconds=4, more=only)
+    with peer(session=watching.session, upgrade=watching.upgrade) as server:
+        ended = run(as_run(path, server.url, tmp_path / "out"), tmp_path, SECRETS)
+    assert ended.code in (1, 3), ended.output
+    seen = list(watching.seen.values())
+    assert [len(one.upgrades) for one in seen] == [1, 1, 1, 1]
+    refused_at = [one.upgrades[0] for one in seen]
+    assert all(after - before >= 0.3 for before, after in pairwise(refused_at))
+    assert summary(tmp_path / "out")["counts"]["sessions.renewed"] == 3
