@@ -8,12 +8,10 @@ READY := .venv/.ready
 run: $(READY)
 	@$(BIN)/loadkit run smoke
 
-test: $(READY)
-	@# Side by side: those with processes mostly wait, and the others are content with what is left.
-	@$(MAKE) --no-print-directory -j 2 unit integration
+test: unit integration
 
 unit: $(READY)
-	@nice -n 5 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
 
 integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the

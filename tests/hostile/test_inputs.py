@@ -303,7 +303,7 @@ class TestWhatThisMachineRunsOutOf:
         assert told["errors"]["local_limit"] > 0
         assert told["turns"]["answered"] > 0, "those that found room went on"
         assert told["verdict"]["validity"] == "invalid"
-        assert "ran out of files or ports" in told["verdict"]["reasons"][0]
+        assert any("ran out of files or ports" in each for each in told["verdict"]["reasons"])
         assert "Traceback" not in ended.output
         assert len(ended.output) < 10_000
 

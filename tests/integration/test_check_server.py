@@ -20,6 +20,7 @@ from loadkit.check_server.table import CHECKS, CheckRow, CheckVerdict
 from loadkit.security.credentials import Credentials
 from loadkit.simulator import ConnectorCredentials as Known
 from tests.hostile.peer import Wire, answer, grant, peer
+from tests.rfc6455 import PING, PONG, frame
 
 ABSENT = {"handoff", "handed_over"}  # unless they are asked for
 
@@ -188,7 +189,8 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
         if "session_id=" in wire.request and MADE_UP_TOKEN in wire.request:
             wire.send(answer(401))
             return
-        wire.upgrade()
+        wire.upgrade(frame(PING, b"there?"))
+        assert wire.read_frame() == (PONG, b"there?")  # it has read that it is in
         reached.set()
         heard.append(wire.read_event()["type"])
         wire.silence()

@@ -69,7 +69,8 @@ def ui(path: Path, out: Path, _: str) -> list[Any]:
 
 
 def loads(out: Path, _: Started) -> bool:
-    return len(timeline(out)) >= 2
+    rows = timeline(out)
+    return len(rows) >= 2 and any(int(row["turns_sent"]) for row in rows)
 
 
 def serves(out: Path, _: Started) -> bool:

@@ -59,7 +59,7 @@ def command_lines(process: Started) -> set[str]:
 @pytest.fixture(scope="module")
 def a_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
-    path = profile(folder, users=12, **ONE_SESSION_EACH)
+    path = profile(folder, seconds=6, users=12, **ONE_SESSION_EACH)
     seen: set[str] = set()
     with simulator(folder) as server:
         command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1"]
@@ -171,7 +171,7 @@ class TestARunLeaves:
     def test_what_it_could_not_tell_said_before_the_load(self, a_run: Run) -> None:
         told = json.loads((a_run.folder / "run.json").read_text())
         (patience,) = told["warnings"]
-        assert "conversation.patience (1m) is no shorter than those 3s" in patience
+        assert "conversation.patience (1m) is no shorter than those 6s" in patience
         assert f"warning: {patience}\n" in a_run.ended.output.partition("sessions ")[0]
 
     def test_no_token_anywhere(self, a_run: Run) -> None:

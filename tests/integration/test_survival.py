@@ -96,7 +96,7 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
         truth = folder / name
         with simulator(*case.dials, truth=truth) as server:
             fleet = [case.session_kind] * SIZE
-            interval = drive(server.url, TOKEN, HOST, fleet, profile(**case.plan), within=30)
+            interval = drive(server.url, TOKEN, HOST, fleet, profile(**case.plan), within=60)
         return Fleet(interval, [json.loads(line) for line in truth.read_text().splitlines()])
 
     running = {name: gevent.spawn(live, name, case) for name, case in CASES.items()}
