@@ -18,7 +18,7 @@ __all__ = ["Plan", "PlanRow", "make_plan"]
 PACE: Final = 26.0
 """Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
 
-PACKED: Final = 1.22
+PACKED: Final = 1.28
 """What an exchange costs where all messages are compressed, by what it costs otherwise;
 docs/benchmarks.md."""
 
