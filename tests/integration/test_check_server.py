@@ -183,7 +183,7 @@ def test_as_json_it_is_one_object_with_every_row(
 def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
     """At once, be it in a session, which is ended, or while nothing has come so far."""
     heard: list[str] = []
-    reached = threading.Event()
+    reached, left = threading.Event(), threading.Event()
 
     def upgrade(wire: Wire) -> None:
         if "session_id=" in wire.request and MADE_UP_TOKEN in wire.request:
@@ -193,6 +193,7 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
         assert wire.read_frame() == (PONG, b"there?")  # it has read that it is in
         reached.set()
         heard.append(wire.read_event()["type"])
+        left.set()
         wire.silence()
 
     def token(wire: Wire) -> None:
@@ -215,6 +216,7 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
         assert reached.wait(60)
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)
+        assert left.wait(10 * speaks) == speaks  # what it wrote is read by a thread of its own
     assert (started.returncode, out, err) == (130, "", "stopped by Ctrl-C\n")
     assert heard == ["EVENT_TYPE_USER_END_SESSION"] * speaks
 
