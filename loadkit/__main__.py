@@ -4,6 +4,7 @@ import sys
 
 from loadkit import output
 from loadkit.exit_codes import ExitCode
+from loadkit.machine import quick_start
 
 __all__ = ["main"]
 
@@ -11,6 +12,7 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line; returns the exit code."""
     output.guard()
+    quick_start.begin()
     try:
         from loadkit import cli  # behind the guard: what it imports opens files
 

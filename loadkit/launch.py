@@ -167,7 +167,7 @@ def _dial_flaws(table: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
 
 def _user_classes(locustfile: Path) -> list[str] | None:
     """The user classes of a locustfile; None if it does not tell."""
-    command = [sys.executable, "-m", "loadkit.swarm.start", "-f", str(locustfile), "--list"]
+    command = [sys.executable, "-m", "loadkit.start_locust", "-f", str(locustfile), "--list"]
     told = subprocess.run(command, env=_environment(), capture_output=True, check=False)
     # "Available Users:", and a name a line, indented.
     lines = told.stdout.decode(errors="replace").splitlines()
@@ -202,7 +202,7 @@ def _locust_command(
     command = [
         sys.executable,
         "-m",
-        "loadkit.swarm.start",
+        "loadkit.start_locust",
         "-f",
         str(locustfile),
         "--loglevel",

@@ -78,7 +78,7 @@ def test_locust_runs_the_profile_with_as_many_processes_as_workers(
     go(profile, overrides=["load.seed=8", "load.warmup=1s"])
     (locust,) = started
     command = locust.command
-    assert command[1:4] == ["-m", "loadkit.swarm.start", "-f"]
+    assert command[1:4] == ["-m", "loadkit.start_locust", "-f"]
     assert Path(command[4]).name == "locustfile.py"
     assert value(command, "--processes") == "2"
     assert value(command, "--profile") == profile

@@ -13,6 +13,7 @@ from locust.main import main as locust_main
 
 from loadkit import output
 from loadkit.errors import UsageError
+from loadkit.machine import quick_start
 from loadkit.swarm.refusal import crash, refuse_to_start
 from loadkit.swarm.worker.blame import own_frames
 
@@ -21,6 +22,7 @@ __all__ = ["main", "read_no_files"]
 
 def main() -> None:
     """Run `locust`; the variables are gone by now, as some of them count when it is imported."""
+    quick_start.over()
     output.guard()
     read_no_files()
     sys.argv[0] = "locust"
@@ -40,7 +42,3 @@ def read_no_files() -> None:
     empty.__defaults__ = (True, no_files)
     whole: Any = argument_parser.get_parser
     whole.__defaults__ = (no_files,)
-
-
-if __name__ == "__main__":
-    main()

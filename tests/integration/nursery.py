@@ -1,28 +1,66 @@
-"""Forks Locusts on request: each a real process as `loadkit run` starts it, at a tenth of the cost.
+"""Forks commands on request: each a real process as a shell starts it, at a tenth of the cost.
 
-Reads a line of JSON for each: its arguments, its whole environment, and the file that it writes
-to. Writes the pid of each, and a line `pid code` when one has ended. `ready_locust.py` asks it.
+Its one argument says which: `locust`, as `loadkit run` starts it, or `loadkit`. Reads a line of
+JSON for each: its arguments, its whole environment, and the file that it writes to. Writes the pid
+of each, and a line `pid code` when one has ended. `ready_locust.py` asks it.
 """
 
+import atexit
+import gc
 import json
 import os
 import random
+import select
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
-import gevent.os
-from gevent.monkey import get_original
+from loadkit.machine import quick_start
 
-import loadkit.swarm  # noqa: F401  what costs most is loaded here, once
-from loadkit.stats import order_statistics
-from loadkit.swarm import start
-
-waitpid, select = get_original("os", "waitpid"), get_original("select", "select")
 ROOT = Path(__file__).parents[2]
 EVERY = 0.02  # seconds between two looks at who has ended
+_select, _waitpid, _fork = select.select, os.waitpid, os.fork
 
 
-def be_locust(arguments: list[str], environment: dict[str, str], output: str) -> None:
+def locust() -> Callable[[], object]:
+    """What a process is to do, once what costs most is loaded."""
+    import gevent.os
+
+    from loadkit.codec import Codec
+    from loadkit.stats import order_statistics
+    from loadkit.swarm import start
+
+    global _fork
+    _fork = gevent.os.fork  # the others here are the system's own, taken before Locust patches them
+    order_statistics.load()
+    for each in gc.get_objects():
+        if isinstance(each, Codec):
+            each.prepare()
+    return start.main
+
+
+def loadkit() -> Callable[[], object]:
+    import loadkit.__main__
+    import loadkit.cli
+    import loadkit.launch
+    import loadkit.planner.terminal
+    import loadkit.readiness.doctor
+    import loadkit.report.terminal
+    import loadkit.results.run_folder
+    import loadkit.results.status
+    import loadkit.simulator
+
+    return lambda: sys.exit(loadkit.__main__.main())
+
+
+def be(
+    command: str,
+    main: Callable[[], object],
+    arguments: list[str],
+    environment: dict[str, str],
+    output: str,
+) -> None:
     os.setsid()
     os.chdir(ROOT)
     files = [(os.devnull, os.O_RDONLY), (output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)]
@@ -34,26 +72,43 @@ def be_locust(arguments: list[str], environment: dict[str, str], output: str) ->
     os.environ.clear()
     os.environ.update(environment)
     random.seed()
-    sys.argv = ["locust", *arguments]
-    start.main()
+    sys.argv = [command, *arguments]
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    # As Python ends, up to where it takes all that is loaded apart.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    assert isinstance(code, int), code
+    os._exit(code)
 
 
 def main() -> None:
-    order_statistics.load()
+    quick_start.begin()
+    command = sys.argv[1]
+    run = {"locust": locust, "loadkit": loadkit}[command]()
+    quick_start.over()
     living = set()
     while True:
-        if select([0], [], [], EVERY)[0]:
+        if _select([0], [], [], EVERY)[0]:
             line = sys.stdin.buffer.raw.readline()
             if not line:
                 return
             order = json.loads(line)
-            pid = gevent.os.fork()
+            pid = _fork()
             if not pid:
-                be_locust(**order)
+                be(command, run, **order)
             living.add(pid)
             print(pid, flush=True)  # noqa: T201
         for pid in list(living):
-            ended, status = waitpid(pid, os.WNOHANG)
+            ended, status = _waitpid(pid, os.WNOHANG)
             if ended:
                 living.remove(pid)
                 print(pid, os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201

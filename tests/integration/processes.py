@@ -25,8 +25,10 @@ from loadkit.simulator import ConnectorCredentials
 ROOT = Path(__file__).parents[2]
 LOADKIT = str(Path(sys.executable).with_name("loadkit"))
 LOCUST = str(Path(sys.executable).with_name("locust"))
-READY_LOCUST = "a locust that is ready"
-"""In a command's first place: forked from one that has loaded all, at a tenth of the cost."""
+READY_LOCUST, READY_LOADKIT = "a locust that is ready", "a loadkit that is ready"
+"""In a command's first place: forked from one that has loaded all, at a tenth of the cost. What it
+starts itself is not."""
+READY = {READY_LOCUST: "locust", READY_LOADKIT: "loadkit"}
 TOKEN, HOST = "a-connector-token-that-nobody-may-see", "shop.example"
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 QUICK = (
@@ -107,8 +109,8 @@ class Started:
         whole = {**clean, "COLUMNS": "120", **environment, _MARK: self._mark}
         self._process: subprocess.Popen[bytes] | ready_locust.ReadyLocust
         with output.open("wb") as file:
-            if command[0] == READY_LOCUST:
-                self._process = ready_locust.start(command[1:], whole, output)
+            if (ready := READY.get(command[0])) is not None:
+                self._process = ready_locust.start(command[1:], whole, output, ready)
             else:
                 self._process = subprocess.Popen(
                     command,

@@ -1,7 +1,7 @@
-"""Locusts that are forked from one that has loaded all: for tests that are not about their start.
+"""Commands that are forked from one that has loaded all: for tests that are not about their start.
 
 Each is a process with a session of its own, whose command line in the system's list is the
-nursery's. What is read as Python starts or Locust is imported is as it was for the first of them.
+nursery's. What is read as Python starts or a module is imported is as it was for the first of them.
 """
 
 import atexit
@@ -45,7 +45,7 @@ class ReadyLocust:
         try:
             return self._code.result(timeout)
         except TimeoutError:
-            raise subprocess.TimeoutExpired("locust", timeout or 0) from None
+            raise subprocess.TimeoutExpired("a command", timeout or 0) from None
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
@@ -55,12 +55,12 @@ class ReadyLocust:
 class _Nursery:
     """The process that forks them: `nursery.py`."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str) -> None:
         self._ordered: deque[Future[ReadyLocust]] = deque()
         self._codes: dict[int, Future[int]] = {}
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("nursery.py")],
+            [sys.executable, Path(__file__).with_name("nursery.py"), command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -101,22 +101,28 @@ class _Nursery:
 
 
 @functools.cache
-def _nursery() -> _Nursery:
+def _nursery(command: str) -> _Nursery:
     """One for each process that tests: what it costs is spent once."""
-    return _Nursery()
+    return _Nursery(command)
 
 
 _first = threading.Lock()
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> ReadyLocust:
-    """Start a Locust.
+def start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    output: Path,
+    command: str = "locust",
+) -> ReadyLocust:
+    """Start a command.
 
     Args:
-        arguments: those behind `locust`.
+        arguments: those behind it.
         environment: all of it.
         output: the file that both of its streams are appended to.
+        command: `locust` or `loadkit`.
     """
     with _first:
-        nursery = _nursery()
+        nursery = _nursery(command)
     return nursery.start(arguments, environment, output)

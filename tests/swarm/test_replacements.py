@@ -65,7 +65,7 @@ def test_its_own_dead_are_started_again_once(
         world.replacements.restart_lost(absence, second)
     assert absence.started == 1
     (command,) = world.started
-    assert command[2:5] == ["loadkit.swarm.start", "-f", "mine.py"]
+    assert command[2:5] == ["loadkit.start_locust", "-f", "mine.py"]
     assert command[command.index("--master-port") + 1] == "20000"
 
 

@@ -73,7 +73,7 @@ class Replacements:
     def _popen(self) -> "subprocess.Popen[bytes]":
         # A fork of this process would take its sockets and greenlets along.
         options = self._options
-        command = [sys.executable, "-m", "loadkit.swarm.start", "-f", options.locustfile]
+        command = [sys.executable, "-m", "loadkit.start_locust", "-f", options.locustfile]
         command += ["--worker"]
         command += ["--master-host", options.master_host, "--loglevel", options.loglevel]
         command += ["--master-port", str(options.master_port)]

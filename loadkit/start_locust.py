@@ -1,0 +1,14 @@
+"""What `loadkit` runs Locust with, each in a process of its own: `python -m loadkit.start_locust`.
+
+Not in `loadkit.swarm`, which cannot be imported without Locust: what is here comes before that.
+"""
+
+from loadkit.machine import quick_start
+
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    quick_start.begin()
+    from loadkit.swarm import start
+
+    start.main()
