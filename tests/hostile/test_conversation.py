@@ -335,7 +335,7 @@ def kept(attack: str, size: int) -> tuple[int, int]:
 
 GREEDY = {  # and bytes that would not fit
     "an answer without an end": 4_000_000,
-    "numbers nine apart": 500_000,
+    "numbers nine apart": 250_000,
     "chunks of answers with long names": 1_000_000,
     "ids of 5,000 letters": 1_000_000,
     "things that are no events": 200_000,
@@ -377,15 +377,31 @@ RANDOM = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
-@given(
+whatever_is_sent = given(
     state=st.sampled_from([fresh, begun, waiting, resumed]),
     events=st.lists(RANDOM | VALUES, min_size=1, max_size=30),
     times=st.integers(1, 40),
 )
+
+
+@whatever_is_sent
+@settings(max_examples=20)
 def test_work_is_in_proportion_whatever_is_sent(
     state: Callable[[Recorder], Victim], events: list[Any], times: int
 ) -> None:
+    in_proportion(state, events, times)
+
+
+@pytest.mark.slow
+@whatever_is_sent
+@settings(max_examples=1_000)
+def test_work_is_in_proportion_however_much_is_tried(
+    state: Callable[[Recorder], Victim], events: list[Any], times: int
+) -> None:
+    in_proportion(state, events, times)
+
+
+def in_proportion(state: Callable[[Recorder], Victim], events: list[Any], times: int) -> None:
     sent = [batch(*events)] * times
     size = sum(map(len, sent))
     calls, effects = work(state(Recorder()), sent)

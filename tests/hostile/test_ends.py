@@ -138,29 +138,28 @@ Serve = Callable[..., tuple[Peer, Target]]
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
-    ca = trustme.CA()
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """A certificate to serve with, and the file of who vouches for it."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(path)
-    return ca, path
+    authority.cert_pem.write_to_path(path)
+    return context, path
 
 
 @pytest.fixture
-def serve(authority: tuple[trustme.CA, Path]) -> Iterator[Serve]:
+def serve(certified: tuple[ssl.SSLContext, Path]) -> Iterator[Serve]:
     """A peer whose connections end in one way, and the target that it is."""
     running = []
 
     def start(end: str, place: str, **scripts: Script) -> tuple[Peer, Target]:
-        context = None
-        if end.startswith("TLS"):
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            authority[0].issue_cert("localhost").configure_cert(context)
+        context = certified[0] if end.startswith("TLS") else None
         if place == "in_the_TLS_handshake":
             scripts["connected"] = END[end]
         server = peer(context=context, **scripts)
         hostile = server.__enter__()
         running.append(server)
-        network = Network() if context is None else Network(ca=str(authority[1]))
+        network = Network() if context is None else Network(ca=str(certified[1]))
         return hostile, Target.resolve(hostile.url, network)
 
     yield start
@@ -416,10 +415,10 @@ def resumable(end: str) -> Script:
 
 
 def test_a_session_goes_on_where_its_connection_ended(
-    serve: Serve, authority: tuple[trustme.CA, Path], monkeypatch: pytest.MonkeyPatch
+    serve: Serve, certified: tuple[ssl.SSLContext, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind the last event: nothing is lost, and nothing failed but what fell silent."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority[1]))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified[1]))
     every = {end: Notes() for end in END}
     with gevent.Timeout(SOON + SOON):
         sessions = []

@@ -389,14 +389,25 @@ LIVED = {
 }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(tables=_mutated())
 def test_a_mutated_profile_is_one_or_is_told_what_is_wrong(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    tables: dict[str, Any], tmp_path: Path
 ) -> None:
     """And what reads as one can be foreseen and held against this machine in bounded time."""
-    tables = data.draw(_mutated())
-    path = tmp_path_factory.getbasetemp() / "mutated.toml"
+    one_or_told(tables, tmp_path)
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
+@given(tables=_mutated())
+def test_many_mutated_profiles(tables: dict[str, Any], tmp_path: Path) -> None:
+    """The same of very many."""
+    one_or_told(tables, tmp_path)
+
+
+def one_or_told(tables: dict[str, Any], folder: Path) -> None:
+    path = folder / "mutated.toml"
     written = (f"{json.dumps(name)} = {_toml(value)}\n" for name, value in tables.items())
     path.write_text("".join(written), encoding="utf-8", errors="backslashreplace")
     began = process_time()
