@@ -8,6 +8,7 @@ larger than a run can be.
 import json
 from collections.abc import Collection
 from dataclasses import fields
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -32,6 +33,7 @@ __all__ = [
     "Count",
     "Flag",
     "Line",
+    "Moment",
     "Name",
     "Number",
     "Seconds",
@@ -51,6 +53,15 @@ Name = Annotated[str, Field(strict=True, max_length=1_000)]
 Line = Annotated[str, Field(strict=True, max_length=100_000)]
 Text = Annotated[str, Field(strict=True, max_length=1_000_000)]
 Flag = Annotated[bool, Field(strict=True)]
+
+
+def _moment(text: str) -> str:
+    if not 1970 <= datetime.fromisoformat(text).year <= 2999:
+        raise ValueError("should be a moment of our times")
+    return text
+
+
+Moment = Annotated[Name, AfterValidator(_moment)]
 
 OPTIONAL: Any = Field(exclude_if=lambda value: not value)
 """Of a field with a default that is empty: left out where it is."""

@@ -33,9 +33,10 @@ WAYS = {
         {"open", "os.open", "self._file.write"},
     ),
     "results/journal.py": (
-        "it locks; the journal again, where its disk is full",
-        {"path.open", "self._path.write_bytes"},
+        "the journal again, where its disk was full",
+        {"self._path.write_bytes"},
     ),
+    "results/journal_lock.py": ("it locks", {"path.open"}),
     "results/completion.py": ("rows of figures", {"series.write"}),
     "capacity/document.py": (RESULTS, {"write_text"}),
     "results/rebuild.py": (RESULTS, {"write"}),

@@ -5,20 +5,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from loadkit.codec import Amount, Count, Flag, Line, Name, Number, Seconds
 from loadkit.errors import UsageError
-from loadkit.results.checked import (
-    Amount,
-    Count,
-    Flag,
-    Line,
-    MetricName,
-    Name,
-    Number,
-    Seconds,
-    Stored,
-    checked,
-    read_json,
-)
+from loadkit.profile.metrics import MetricName
+from loadkit.results.checked import Stored, checked, read_json
 from loadkit.results.stored_summary import SloLineStored
 
 __all__ = ["SCHEMA", "read"]

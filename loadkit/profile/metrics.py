@@ -19,12 +19,15 @@ the last one. A user class in front narrows a metric to the sessions of that cla
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
+from pydantic import AfterValidator
+
+from loadkit.codec import Name
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import CLIENTS, Count, Ending, Phase
 
-__all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError"]
+__all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError", "MetricName"]
 
 STATISTICS: Final = ("min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "count")
 """The statistics of a report; an objective may ask for any other percentile as well."""
@@ -199,3 +202,12 @@ def _per_mille(statistic: str) -> int | None:
             f"no percentile is called {statistic!r}; write p1 to p99.9, one decimal at most"
         )
     raise MetricError(f"no statistic is called {statistic!r}", statistic, STATISTICS)
+
+
+def _parsed(text: str) -> str:
+    Metric.parse(text)
+    return text
+
+
+MetricName = Annotated[Name, AfterValidator(_parsed)]
+"""A metric as it is written down; whoever reads it again has it checked."""

@@ -5,36 +5,17 @@ A folder of results may be a stranger's, half written, edited, or damaged by its
 
 import re
 from collections.abc import Collection
-from datetime import datetime
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from loadkit.codec import Amount, Count, Flag, Line, Name, Number, Seconds, Text, told
+from loadkit.codec import Count, Name, told
 from loadkit.errors import UsageError
-from loadkit.profile.metrics import Metric
 from loadkit.security.textfile import UnreadableError, parse_json, read_text
 
-__all__ = [
-    "MOST_BYTES",
-    "Amount",
-    "Count",
-    "Counts",
-    "Flag",
-    "Line",
-    "MetricName",
-    "Moment",
-    "Name",
-    "Number",
-    "Seconds",
-    "Stored",
-    "Text",
-    "checked",
-    "read_json",
-    "told",
-]
+__all__ = ["MOST_BYTES", "Counts", "Stored", "checked", "read_json"]
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Of a file that is read whole, or of a line of one that is not; a busy run's have a tenth."""
@@ -48,21 +29,6 @@ _TOLD: Final = 5
 Counts = Annotated[dict[Name, Count], Field(max_length=1_000)]
 
 
-def _moment(text: str) -> str:
-    if not 1970 <= datetime.fromisoformat(text).year <= 2999:
-        raise ValueError("should be a moment of our times")
-    return text
-
-
-def _metric(text: str) -> str:
-    Metric.parse(text)
-    return text
-
-
-Moment = Annotated[Name, AfterValidator(_moment)]
-MetricName = Annotated[Name, AfterValidator(_metric)]
-
-
 class Stored(BaseModel):
     """What a file holds: no coercion, no infinity; keys of a later version are passed over."""
 
@@ -74,11 +40,7 @@ class Stored(BaseModel):
 
 
 def read_json(path: Path, give: str) -> Any:
-    """Read a file of JSON.
-
-    Args:
-        path: the file.
-        give: what to give instead where it is not there, as in "the folder of a run".
+    """Read a file of JSON; `give` is what to give where it is not there: "the folder of a run".
 
     Raises:
         UsageError: it cannot be read, or is no JSON.

@@ -24,13 +24,12 @@ LONGEST_LINE: Final = 1024 * 1024
 def complete(
     folder: Path, started: datetime, rows: Iterable[Row], damaged: list[str] | None = None
 ) -> int:
-    """Write the rows that a run's files lack.
+    """Write the rows that the files of a run's folder lack.
 
     The last row in a file may have been cut short, a phase's histogram for one: it is written
     anew if it is among `rows`.
 
     Args:
-        folder: the run's.
         started: see `Series`.
         rows: consecutive ones, up to the last that there is; the files may have the first of them.
         damaged: takes what is wrong with a file that is none of loadkit's, or cannot be written;
@@ -68,10 +67,7 @@ def complete(
 
 
 def last_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Give the lines of a file from the last to the first; a half-written one comes too.
-
-    Yields:
-        As `backwards` does.
+    """Give the lines of a file from the last to the first, as `backwards` does.
 
     Raises:
         OSError: it cannot be read.

@@ -4,74 +4,33 @@ A write-ahead log, as of a database. It begins with what the run is and with all
 held when the file was begun; each report of a worker follows as it comes in, and once a second what
 the summary tells besides. When it has grown by `GROWTH` a new one takes its place, so its size does
 not grow with the run. A run that ends in order leaves none: `summary.json` has it all.
-
-Lines are JSON objects with one key: `head`; `known`, what all ticks before had told; `state`, a
-part of the ledger's; `interval`; `tick`, what has changed since the last one.
 """
 
-import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Any, Final
 
 import orjson
-from pydantic import Field
 
-from loadkit.codec import Codec, Name, Seconds
 from loadkit.errors import UsageError
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.state import PART, StatePart
 from loadkit.profile.tables import Load
-from loadkit.results.file_lock import grows, lock
+from loadkit.results.journal_lines import HEAD, NOTED, SCHEMA, Head, NotedLine
+from loadkit.results.journal_lock import lock
 from loadkit.results.line_file import LineFile
-from loadkit.security.textfile import open_file
-from loadkit.verdict.run_facts import RunFacts, RunSpec
+from loadkit.verdict.run_facts import FACTS, RunFacts
 
-__all__ = ["GROWTH", "JOURNAL", "NOTED", "SCHEMA", "Head", "NotedLine", "RunJournal", "hold"]
+__all__ = ["GROWTH", "JOURNAL", "RunJournal"]
 
 JOURNAL: Final = "journal.jsonl"
-SCHEMA: Final = "loadkit.journal/2"
 
 GROWTH: Final = 1_000_000
 """Bytes of reports after which a new file begins: a minute or two of a busy run, and a fraction of
 a second to read again. The first few take memory that stays taken, so they are to come early."""
-
-_LONGEST_HEAD: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class NotedLine:
-    """An interval that the ledger has taken: of whom, its number, and when it came."""
-
-    worker: Name
-    seq: Annotated[int, Field(strict=True, ge=0, le=10**9)]
-    at: Seconds
-    of: Interval
-
-
-NOTED: Final = Codec[NotedLine](NotedLine)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a journal begins with.
-
-    Attributes:
-        started: the wall clock's time at second 0 of the run.
-        interval: seconds that a row of its timeline lasts.
-        spec: what was asked for.
-        run: what `run.json` will say of the run.
-    """
-
-    started: datetime
-    interval: float
-    spec: RunSpec
-    run: Mapping[str, Any]
 
 
 class RunJournal:
@@ -90,19 +49,14 @@ class RunJournal:
     def __init__(self, folder: Path, head: Head, pause: Callable[[], None] = lambda: None) -> None:
         self.failed: str | None = None
         self._path = folder / JOURNAL
-        self._head = {
-            "schema": SCHEMA,
-            "started": head.started.isoformat(),
-            "interval": head.interval,
-            "what": head.spec.to_dict(),
-            "run": head.run,
-        }
+        self._head = {"schema": SCHEMA, **HEAD.encode(head)}
         self._pause = pause
         self._known: dict[str, Any] = {"at": 0.0}  # by the ticks so far
         self._meanwhile: list[bytes] | None = None
         self._file: LineFile | None = None
         self._renew_at = 0
         NOTED.prepare()
+        FACTS.prepare()
         self.renew(Ledger())
 
     def add(self, worker: str, seq: int, at: float, interval: Interval) -> None:
@@ -110,19 +64,14 @@ class RunJournal:
         self._append(b'{"interval":%b}\n' % NOTED.json(NotedLine(worker, seq, at, interval)))
 
     def tick(self, at: float, users: int, load: Load, facts: RunFacts) -> None:
-        """Note what else is known at a second of the run, before the rows of that second go out.
-
-        Args:
-            at: the second.
-            users: how many are at work.
-            load: the load that is asked for.
-            facts: what became of the run so far.
+        """Note what else is known at a second of the run, before the rows of that second go out;
+        see `Tick`.
         """
         told = {
             "at": at,
             "users": users,
             "load": load.model_dump(mode="json"),
-            "besides": facts.to_dict(),
+            "besides": FACTS.encode(facts),
         }
         new = {key: value for key, value in told.items() if self._known.get(key) != value}
         self._known |= new
@@ -213,51 +162,6 @@ class RunJournal:
             "should it be killed, what comes after is lost; make room on that disk, or choose "
             "another folder with --out"
         )
-
-
-@contextmanager
-def hold(path: Path) -> Iterator[bool]:
-    """Keep a journal whose run is over from being taken up by somebody else.
-
-    Args:
-        path: the journal.
-
-    Yields:
-        Whether its run is over; if it goes on, nothing is held.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no ordinary file.
-    """
-    while True:
-        with _opened(path) as file:
-            ours = lock(file)
-            # Else a new file has just taken its place.
-            if ours is False or os.fstat(file.fileno()).st_ino == path.stat().st_ino:
-                # Where its writer could not lock it, that this could says nothing.
-                yield not grows(path) if ours is None or not _locked(file) else ours
-                return
-
-
-def _opened(path: Path) -> BinaryIO:
-    with open_file(path):  # an ordinary one
-        pass
-    try:
-        return path.open("r+b")  # some file systems lock nothing else
-    except PermissionError:
-        return path.open("rb")
-    except OSError as error:
-        if error.errno != errno.EROFS:
-            raise
-        return path.open("rb")
-
-
-def _locked(file: BinaryIO) -> bool:
-    """Whether the journal says that its writer has locked it."""
-    try:
-        return bool(orjson.loads(file.readline(_LONGEST_HEAD))["head"].get("locked", True))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return True  # no journal: whoever reads it will tell
 
 
 def _discard(draft: LineFile) -> None:

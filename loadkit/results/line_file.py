@@ -1,15 +1,17 @@
 """A file of whole lines, there as soon as they are written."""
 
+import csv
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from loadkit.security.textfile import open_file
+from loadkit.errors import UsageError
+from loadkit.security.textfile import UnreadableError, clipped, open_file
 
-__all__ = ["NO_LINK", "LineFile", "backwards", "forwards", "whole", "written"]
+__all__ = ["NO_LINK", "LineFile", "backwards", "forwards", "reading", "whole", "written"]
 
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """The flag with which a file is not opened whose name is a link; Windows has none."""
@@ -26,15 +28,11 @@ class LineFile:
     Args:
         path: the file; made anew with the first line.
         go_on: whether to write on at its end instead.
-
-    Attributes:
-        path: the same.
-        size: bytes of whole lines in the file; 0 before the first one is written.
     """
 
     def __init__(self, path: Path, *, go_on: bool = False) -> None:
         self.path = path
-        self.size = 0
+        self.size = 0  # bytes of whole lines in it, from the first that is written here
         self._go_on = go_on
         self._file: BinaryIO | None = None
         self._closed = False
@@ -79,13 +77,9 @@ class LineFile:
 
 
 def written(path: Path, *, go_on: bool) -> BinaryIO:
-    """Open a file of a run's folder, to be written to.
+    """Open a file of a run's folder, to be written to; with `go_on` what is in it stays.
 
     The folder may be a stranger's: a link in it, whatever it leads to, is not followed.
-
-    Args:
-        path: the file.
-        go_on: whether what is in it stays.
 
     Raises:
         OSError: it is a link, or cannot be written to.
@@ -100,19 +94,29 @@ def written(path: Path, *, go_on: bool) -> BinaryIO:
     return open(number, "ab" if go_on else "wb", buffering=0)
 
 
-def whole(path: Path, most: int) -> tuple[list[bytes], int]:
-    """Read the whole lines of a file that may end in the midst of one.
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say in a `UsageError` what is wrong with a file of a run that is read meanwhile."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnreadableError as error:
+        raise UsageError(f"{path} {error}") from error
+    except (ValueError, csv.Error) as error:
+        raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
 
-    Args:
-        path: the file; one that is missing has no lines.
-        most: bytes that it may have.
+
+def whole(path: Path, most: int) -> tuple[list[bytes], int]:
+    """Read the whole lines of a file that may end in the midst of one; one that is missing has
+    none.
 
     Returns:
         The lines without their ends, and how many were left out as half-written: 0 or 1.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no ordinary file, or too large.
+        ValueError: it is no ordinary file, or has more than `most` bytes.
     """
     if not os.path.lexists(path):
         return [], 0

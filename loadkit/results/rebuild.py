@@ -6,7 +6,8 @@ from typing import Final
 
 from loadkit.errors import UsageError
 from loadkit.results.completion import complete
-from loadkit.results.journal import JOURNAL, hold
+from loadkit.results.journal import JOURNAL
+from loadkit.results.journal_lock import hold
 from loadkit.results.replay import Replay
 from loadkit.results.run_folder import write
 from loadkit.results.stored_series import read_rows
@@ -62,10 +63,9 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
 
 def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     replay = Replay(folder)
-    half = complete(folder, replay.started, replay.rows(), left_out) + replay.left_out
+    half = complete(folder, replay.head.started, replay.rows(), left_out) + replay.left_out
     left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
-    # Only now the files have every row.
-    analysis = _chronicle(folder, replay, left_out)
+    analysis = _analysis(folder, replay, left_out)  # only now the files have every row
     cut = Cut(
         at_s=round(replay.at_s, 3),
         asked_s=replay.asked_s,
@@ -80,7 +80,7 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     return summary
 
 
-def _chronicle(folder: Path, replay: Replay, left_out: list[str]) -> RunAnalysis | None:
+def _analysis(folder: Path, replay: Replay, left_out: list[str]) -> RunAnalysis | None:
     analysis = RunAnalysis(replay.warmup_s, replay.asked_at)
     try:
         analysis.add(read_rows(folder), replay.at_s)

@@ -12,12 +12,12 @@ from loadkit.measure.state import StatePart, TimelineState
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import JOURNAL, NotedLine
+from loadkit.results.journal import JOURNAL
+from loadkit.results.journal_lines import TAIL, NotedLine, Record, Tick, head, record
 from loadkit.results.line_file import whole
-from loadkit.results.stored_journal import TAIL, Record, Tick, head, record
 from loadkit.security.textfile import clipped
 from loadkit.soak.run_analysis import RunAnalysis
-from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
+from loadkit.verdict.run_facts import Cut, RunFacts
 from loadkit.verdict.summary import Summary, summarise
 
 __all__ = ["Replay"]
@@ -48,13 +48,8 @@ class Replay:
 
     Attributes:
         head: what the journal begins with.
-        users: how many were at work, by the last tick.
-        started: the wall clock's time at second 0 of the run.
         ledger: as it was.
-        at_s: the second of the run up to which the journal goes.
         left_out: half-written lines.
-        damaged: what is wrong with whole lines that were left out, each with its number; what they
-            told of a second or so is not in the books.
 
     Raises:
         UsageError: there is no journal, or it is none of loadkit's.
@@ -62,8 +57,10 @@ class Replay:
 
     def __init__(self, folder: Path) -> None:
         self._path = path = folder / JOURNAL
-        self.users = 0
-        self.at_s = self._told_at = 0.0
+        self.users = 0  # that were at work, by the last tick
+        self.at_s = self._told_at = 0.0  # the second of the run up to which the journal goes
+        # What is wrong with whole lines that were left out, each with its number; what they told
+        # of a second or so is not in the books.
         self.damaged: list[str] = []
         self._load: Load | None = None
         self._facts = RunFacts()
@@ -79,7 +76,6 @@ class Replay:
             raise UsageError(
                 f"{path} is no journal of this version: line 1: {clipped(str(error))}"
             ) from error
-        self.started = self.head.started
         self._lines = lines[1:]
         self._most_rows = GAP + _ROWS_A_LINE * len(lines)
         self.timeline = Timeline(self.head.interval, self.asked_at)
@@ -188,12 +184,7 @@ class Replay:
             asked_sessions=delivery.asked_sessions(self.at_s),
             cut=cut,
         )
-        return summarise(self.ledger, self.spec, facts, analysis)
-
-    @property
-    def spec(self) -> RunSpec:
-        """What was asked for."""
-        return self.head.spec
+        return summarise(self.ledger, self.head.spec, facts, analysis)
 
     @property
     def asked_s(self) -> float:

@@ -20,22 +20,10 @@ from loadkit.results.stored_summary import read, read_examples
 from loadkit.security.escaping import in_json
 from loadkit.verdict.summary import Summary
 
-__all__ = [
-    "load_examples",
-    "load_summary",
-    "results_folder",
-    "withdraw",
-    "write",
-    "write_text",
-]
+__all__ = ["load_examples", "load_summary", "results_folder", "withdraw", "write", "write_text"]
 
 _RESULTS: Final = (
-    "run.json",
-    "junit.xml",
-    "summary.md",
-    "violations.jsonl",
-    "errors.jsonl",
-    "summary.json",
+    *("run.json", "junit.xml", "summary.md", "violations.jsonl", "errors.jsonl", "summary.json"),
 )
 
 
@@ -44,7 +32,7 @@ def results_folder(parent: Path, profile: str, now: datetime) -> Path:
 
     Args:
         parent: where it goes; made if missing.
-        profile: the profile's name; what no file system likes becomes `_`.
+        profile: its name; what no file system likes becomes `_`.
         now: when the run starts, with its time zone.
 
     Returns:
@@ -81,12 +69,9 @@ def write(
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
 
-    They are `run.json`, `junit.xml`, `summary.md`, `violations.jsonl`, `errors.jsonl` and
-    `summary.json`. One that cannot be written keeps none of the others from it.
+    One that cannot be written keeps none of the others from it.
 
     Args:
-        folder: the run's folder.
-        summary: the result.
         run_info: what was run: the profile as used, versions, host and machine; no secrets.
         examples: one text for each kind of error and violation. They are put into `run.json`
             under `examples`, so that a report made again still has them.
@@ -186,11 +171,8 @@ def _mend(path: Path) -> str:
 
 
 def load_examples(folder: Path, left_out: list[str]) -> dict[str, str]:
-    """Read the example texts of a run; empty if it has no `run.json`.
-
-    Args:
-        folder: the run's.
-        left_out: takes a line where there is one that is damaged.
+    """Read the example texts of a run: none if it has no `run.json`, nor if that is damaged, which
+    is a line in `left_out`.
     """
     path = folder / "run.json"
     try:

@@ -6,7 +6,6 @@ from pathlib import Path
 from time import time
 from typing import Final, Literal
 
-from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.overdue import overdue
 from loadkit.measure.timeline import Row
@@ -14,12 +13,14 @@ from loadkit.report.latency import TOO_FEW, shown
 from loadkit.report.live import clock
 from loadkit.report.verdict import verdict_line
 from loadkit.results.completion import last_lines
-from loadkit.results.journal import JOURNAL, hold
+from loadkit.results.journal import JOURNAL
+from loadkit.results.journal_lock import hold
+from loadkit.results.line_file import reading
 from loadkit.results.rebuild import needed
 from loadkit.results.replay import Replay
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, LOST
-from loadkit.security.textfile import UnreadableError, clipped
+from loadkit.security.textfile import clipped
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Stats, Summary
@@ -35,10 +36,9 @@ State = Literal["running", "finished", "cut"]
 def status(
     folder: Path, left_out: list[str], now: Callable[[], float] = time
 ) -> tuple[State, list[str]]:
-    """Look at a run.
+    """Look at the run of a folder.
 
     Args:
-        folder: the run's.
         left_out: takes what was damaged, and is not in what is told; a line each.
         now: the wall clock's time, in seconds since the epoch.
 
@@ -51,22 +51,16 @@ def status(
     path = folder / JOURNAL
     if not os.path.lexists(path):
         return "finished", list(_finished(load_summary(folder, [])))
-    try:
-        with hold(path) as over:
-            if over and not needed(folder):
-                return "finished", list(_finished(load_summary(folder, [])))
-            state: State = "cut" if over else "running"
-            age = max(0.0, now() - path.stat().st_mtime)
-            return state, list(_told(state, folder, Replay(folder), age, left_out))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnreadableError as error:
-        raise UsageError(f"{path} {error}") from error
+    with reading(path), hold(path) as over:
+        if over and not needed(folder):
+            return "finished", list(_finished(load_summary(folder, [])))
+        state: State = "cut" if over else "running"
+        age = max(0.0, now() - path.stat().st_mtime)
+        return state, list(_told(state, folder, Replay(folder), age, left_out))
 
 
 def _finished(summary: Summary) -> Iterator[str]:
-    ended = "finished" if summary.stopped_early is None else "stopped"
-    ended = ended if summary.cut is None else "cut"
+    ended = "cut" if summary.cut else "stopped" if summary.stopped_early else "finished"
     yield _line(
         ended,
         f"{summary.profile} → {summary.target}, {summary.started_at}, "
@@ -107,7 +101,7 @@ def _told(
         f"{number(turns['sent'])} sent · {number(turns['answered'])} answered · "
         f"{number(turns['lost'])} lost · {number(turns['open'])} open",
     )
-    if late := overdue(ledger.waiting, replay.spec.limits):
+    if late := overdue(ledger.waiting, replay.head.spec.limits):
         yield _line("waiting", f"{late.many}, oldest {late.oldest}, each longer than its limit")
     yield _line(
         "response",

@@ -13,9 +13,9 @@ from loadkit.measure.open_waits import Waiting
 from loadkit.measure.state import Standing
 from loadkit.measure.timeline import Row
 from loadkit.results.completion import LONGEST_LINE
-from loadkit.results.line_file import forwards
+from loadkit.results.line_file import forwards, reading
 from loadkit.results.series import HISTOGRAMS, LOST, OPEN, RETRIED, SCHEDULE, TIMELINE
-from loadkit.security.textfile import UnreadableError, clipped, open_file
+from loadkit.security.textfile import clipped, open_file
 from loadkit.stats.distribution import Distribution
 
 __all__ = ["read_rows"]
@@ -66,23 +66,13 @@ def read_rows(folder: Path) -> Iterator[Row]:
 
 def _table(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a file of comma-separated values."""
-    try:
-        with open_file(path) as file:
-            lines = (line.decode() for line in forwards(file, LONGEST_LINE))
-            names: list[str] | None = None
-            for row in csv.reader(lines):
-                if names is None:
-                    names = row
-                    continue
-                if len(row) != len(names):
-                    raise ValueError(f"has {len(row)} columns, not {len(names)}")
-                yield dict(zip(names, row, strict=True))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnreadableError as error:
-        raise UsageError(f"{path} {error}") from error
-    except (ValueError, csv.Error) as error:
-        raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+    with reading(path), open_file(path) as file:
+        rows = csv.reader(line.decode() for line in forwards(file, LONGEST_LINE))
+        names = next(rows, [])
+        for row in rows:
+            if len(row) != len(names):
+                raise ValueError(f"has {len(row)} columns, not {len(names)}")
+            yield dict(zip(names, row, strict=True))
 
 
 def _damaged(path: Path, line: int, error: Exception) -> UsageError:
@@ -98,9 +88,8 @@ def _number(line: Mapping[str, str], column: str, most: float = 1e15) -> float:
 
 
 def _count(line: Mapping[str, str], column: str) -> int:
-    if 0 <= (found := int(line[column])) <= 10**15:
-        return found
-    raise ValueError(f"{column} is {clipped(line[column])}")
+    _number(line, column)
+    return int(line[column])
 
 
 def _row(
@@ -172,17 +161,10 @@ class _Histograms:
 
     @staticmethod
     def _read(path: Path) -> Generator[tuple[int, str, float, str]]:
-        try:
-            with open_file(path) as file:
-                for number, line in enumerate(forwards(file, LONGEST_LINE), start=1):
-                    if line.startswith(b"Tag="):
-                        yield (number, *_histogram(path, number, line))
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error.strerror}") from error
-        except UnreadableError as error:
-            raise UsageError(f"{path} {error}") from error
-        except ValueError as error:
-            raise UsageError(f"{path} is damaged, or was edited: {clipped(str(error))}") from error
+        with reading(path), open_file(path) as file:
+            for number, line in enumerate(forwards(file, LONGEST_LINE), start=1):
+                if line.startswith(b"Tag="):
+                    yield (number, *_histogram(path, number, line))
 
 
 def _histogram(path: Path, number: int, line: bytes) -> tuple[str, float, str]:

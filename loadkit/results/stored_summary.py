@@ -11,52 +11,36 @@ from pydantic import (
     model_validator,
 )
 
+from loadkit.codec import Amount, Count, Flag, Line, Moment, Name, Number, Seconds, Text
 from loadkit.errors import UsageError
 from loadkit.exit_codes import OF_A_RUN
-from loadkit.results.checked import (
-    Amount,
-    Count,
-    Counts,
-    Flag,
-    Line,
-    MetricName,
-    Moment,
-    Name,
-    Number,
-    Seconds,
-    Stored,
-    Text,
-    checked,
-    read_json,
-)
+from loadkit.profile.metrics import MetricName
+from loadkit.results.checked import Counts, Stored, checked, read_json
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import SCHEMA
 
-__all__ = ["AbsenceStored", "Lost", "SloLineStored", "StatsStored", "read", "read_examples"]
+__all__ = ["SloLineStored", "read", "read_examples"]
 
 _SPARE: Final = frozenset(
     {
-        "arrivals",
-        "counts",
-        "drift",
-        "frames",
-        "from_schedule_ms",
-        "incidents",
-        "incidents_unlisted",
-        "intervals_ms",
-        "load",
-        "notes",
-        "own_code",
-        "throughput",
-        "user_classes",
+        *(
+            "arrivals",
+            "counts",
+            "drift",
+            "frames",
+            "from_schedule_ms",
+            "incidents",
+            "load",
+            "notes",
+        ),
+        *("incidents_unlisted", "intervals_ms", "own_code", "throughput", "user_classes", "waits"),
         "violations_detail",
-        "waits",
     }
 )
 """What a report can do without: no verdict hangs on it."""
 
 
-class StatsStored(Stored):
+class _StatsStored(Stored):
     """Figures of one quantity, as of `loadkit.stats.distribution.Distribution.stats`."""
 
     count: Count
@@ -76,12 +60,13 @@ class StatsStored(Stored):
 
 def _or_nothing(data: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """An empty table: nothing was measured."""
-    return StatsStored.model_construct(set()) if data == {} else handler(data)
+    return _StatsStored.model_construct(set()) if data == {} else handler(data)
 
 
-_Stats = Annotated[StatsStored, WrapValidator(_or_nothing)]
-_UNMEASURED: Final = StatsStored.model_construct(set())
-_Phases = Annotated[dict[Name, StatsStored], Field(max_length=100)]
+_Stats = Annotated[_StatsStored, WrapValidator(_or_nothing)]
+_UNMEASURED: Final = _StatsStored.model_construct(set())
+_Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+_Phases = Annotated[dict[Name, _StatsStored], Field(max_length=100)]
 
 
 def _of_a_verdict(code: int) -> int:
@@ -128,7 +113,7 @@ class SloLineStored(Stored):
     status: Literal["pass", "fail", "undecided"] = "pass"
     samples: Count | None = None
     needed: Count | None = None
-    interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
+    interval: _Pair | None = None
     at_least: Flag = False
     stale: Count = 0
 
@@ -157,17 +142,13 @@ class _Waits(Stored):
     open_oldest_ms: Number = 0
 
 
-class Lost(Stored):
-    """A worker that went away."""
-
+class _Lost(Stored):
     worker: Name
     at_s: Number
     sessions_live: Count
 
 
-class AbsenceStored(Stored):
-    """A time without any worker."""
-
+class _Absence(Stored):
     from_s: Number
     to_s: Number | None
     started: Count | None = None
@@ -187,8 +168,8 @@ class _Generator(Stored):
     master_rss_mb: _Stats = _UNMEASURED
     left_out: Counts = {}
     heartbeats_lost: Count = 0
-    workers_lost: Annotated[list[Lost], Field(max_length=10_000)] = []
-    without_workers: Annotated[list[AbsenceStored], Field(max_length=10_000)] = []
+    workers_lost: Annotated[list[_Lost], Field(max_length=10_000)] = []
+    without_workers: Annotated[list[_Absence], Field(max_length=10_000)] = []
     workers_refused: Annotated[list[Line], Field(max_length=10_000)] = []
 
 
@@ -240,18 +221,18 @@ class _Figure(Stored):
     typical: Number
     per_hour: Number
     percent_per_hour: Number
-    interval: Annotated[list[Number], Field(min_length=2, max_length=2)]
+    interval: _Pair
     p: Number
     drifts: Literal["no", "line", "starts", "settles", "step"]
     at_s: Seconds | None
     moved: Number | None
-    moved_interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+    moved_interval: _Pair | None
     before: Number
     after: Number
     first: Number
     last: Number
     change: Number | None
-    change_interval: Annotated[list[Number], Field(min_length=2, max_length=2)] | None
+    change_interval: _Pair | None
     visible: Number
     windows: Count
 
@@ -352,9 +333,7 @@ class _Summary(Stored):
     frames: Counts = {}
     latency_ms: _Phases
     from_schedule_ms: Annotated[dict[Name, _Stats], Field(max_length=100)] = {}
-    intervals_ms: dict[
-        Name, dict[Name, Annotated[list[Number], Field(min_length=2, max_length=2)]]
-    ] = {}
+    intervals_ms: dict[Name, dict[Name, _Pair]] = {}
     waits: Annotated[dict[Name, _Waits], Field(max_length=100)] = {}
     disconnects: Counts
     violations: Counts
@@ -372,11 +351,7 @@ class _Summary(Stored):
 
 
 def read(path: Path, left_out: list[str] | None) -> dict[str, Any]:
-    """Read a summary; see `loadkit.results.run_folder.load_summary`.
-
-    Raises:
-        UsageError: it is none; the text says what is wrong with it, and what to do.
-    """
+    """Read a summary; see `loadkit.results.run_folder.load_summary`."""
     data = read_json(path, "the folder of a finished run, as under results/")
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         found = data.get("schema") if isinstance(data, dict) else None
@@ -394,10 +369,6 @@ class _Info(Stored):
 
 
 def read_examples(path: Path) -> dict[str, str]:
-    """Read the examples of a `run.json`; see `loadkit.results.run_folder.load_examples`.
-
-    Raises:
-        UsageError: it is damaged; the text says where.
-    """
+    """Read the examples of a `run.json`; see `loadkit.results.run_folder.load_examples`."""
     data = read_json(path, "a file that `loadkit run` wrote")
     return dict(checked(_Info, data, f"{path} is damaged, or was edited").get("examples", {}))

@@ -20,7 +20,7 @@ from loadkit.profile.delivery import Delivery
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
-from loadkit.results.journal import Head
+from loadkit.results.journal_lines import Head
 from loadkit.results.run_folder import write
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.histogram import Histogram

@@ -20,7 +20,8 @@ from loadkit.measure.timeline import Row
 from loadkit.output import Log
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
-from loadkit.results.journal import Head, RunJournal
+from loadkit.results.journal import RunJournal
+from loadkit.results.journal_lines import Head
 from loadkit.results.run_folder import withdraw
 from loadkit.results.series import Series
 from loadkit.verdict.run_facts import RunFacts

@@ -16,7 +16,7 @@ from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import plural
 from loadkit.verdict.example import smallest
-from loadkit.verdict.run_facts import Cut, RunFacts, RunSpec
+from loadkit.verdict.run_facts import CUT, Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import Verdict, decide
@@ -105,7 +105,7 @@ class Summary:
             "started_at": self.started_at,
             "duration_s": self.duration_s,
             "stopped_early": self.stopped_early,
-            **({} if self.cut is None else {"cut": self.cut.to_dict()}),
+            **({} if self.cut is None else {"cut": CUT.encode(self.cut)}),
             **({"own_code": dict(self.own_code)} if self.own_code else {}),
             "target": self.target,
             "verdict": self.verdict.to_dict(),
@@ -170,7 +170,7 @@ class Summary:
             incidents=tuple(data.get("incidents", ())),
             incidents_unlisted=data.get("incidents_unlisted", 0),
             load=data.get("load", {}),
-            cut=None if cut is None else Cut.from_dict(cut),
+            cut=None if cut is None else CUT.decode(cut),
             own_code=data.get("own_code", {}),
             violations_detail=data.get("violations_detail", {}),
             notes=tuple(data.get("notes", ())),

@@ -26,7 +26,7 @@ from loadkit.capacity.search import Search
 from loadkit.errors import UsageError
 from loadkit.planner.inputs import read_capacity
 from loadkit.profile.capacity import CapacitySettings
-from loadkit.results import file_lock
+from loadkit.results import journal_lock
 from tests.hostile.mutations import KINDS, make, mutate
 
 __all__ = ["LONGEST", "Outcome", "Trials", "tried"]
@@ -208,6 +208,6 @@ def quick() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
-        patch.setattr(file_lock.grows, "__defaults__", (lambda _: None,))
+        patch.setattr(journal_lock.grows, "__defaults__", (lambda _: None,))
         patch.setattr(cli, "_parser", cache(cli._parser))
         yield

@@ -13,7 +13,8 @@ from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.tables import Load
-from loadkit.results.journal import Head, RunJournal
+from loadkit.results.journal import RunJournal
+from loadkit.results.journal_lines import Head
 from loadkit.results.series import Series
 from loadkit.verdict.run_facts import Cut, Loss, RunFacts, RunSpec
 from loadkit.verdict.summary import Summary, summarise

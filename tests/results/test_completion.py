@@ -43,12 +43,23 @@ def content(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in (TIMELINE, HISTOGRAMS)}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_files_that_were_cut_anywhere_become_whole(tmp_path: Path, data: st.DataObject) -> None:
-    """Byte by byte the same, whatever was written last and from wherever the rows are known."""
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[str, bytes]]:
     every = rows_of(12)
-    whole = written(tmp_path, every)
+    return every, written(tmp_path_factory.mktemp("whole"), every)
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_files_that_were_cut_anywhere_become_whole(
+    tmp_path: Path, run: tuple[list[Row], dict[str, bytes]], data: st.DataObject
+) -> None:
+    """Byte by byte the same, whatever was written last and from wherever the rows are known."""
+    every, whole = run
     half = 0
     known_from = data.draw(st.integers(0, 11))
     for name, every_byte in whole.items():

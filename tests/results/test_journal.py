@@ -1,6 +1,7 @@
 """What the journal holds at any moment, and that it stays small."""
 
 import errno
+import fcntl
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,11 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.state import PART
 from loadkit.profile.tables import Load
-from loadkit.results import file_lock
 from loadkit.results import journal as module
-from loadkit.results.journal import JOURNAL, NOTED, Head, RunJournal, hold
+from loadkit.results import journal_lock
+from loadkit.results.journal import JOURNAL, RunJournal
+from loadkit.results.journal_lines import NOTED, Head
+from loadkit.results.journal_lock import hold
 from loadkit.results.line_file import LineFile
 from loadkit.verdict.run_facts import RunFacts, RunSpec
 
@@ -212,13 +215,13 @@ def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str, number: int
 ) -> None:
     """A file system may have none at all, or for one of two machines."""
-    locks = file_lock.fcntl.flock  # type: ignore[attr-defined]
+    locks = fcntl.flock
 
     def none(*_: object) -> None:
         raise OSError(number, "no locks")
 
     def flock(side: str) -> None:
-        monkeypatch.setattr(file_lock.fcntl, "flock", none if without in (side, "both") else locks)
+        monkeypatch.setattr("fcntl.flock", none if without in (side, "both") else locks)
 
     flock("writer")
     journal = RunJournal(tmp_path, HEAD)
@@ -230,7 +233,8 @@ def test_where_there_are_no_locks_a_run_that_goes_on_is_known_by_its_lines(
         for second in writes:
             journal.tick(float(second), second, LOAD, RunFacts())
 
-    monkeypatch.setattr(module, "grows", lambda path: file_lock.grows(path, pause))
+    grows = journal_lock.grows
+    monkeypatch.setattr(journal_lock, "grows", lambda path: grows(path, pause))
     with hold(tmp_path / JOURNAL) as over:
         assert not over
     journal.close()

@@ -70,7 +70,7 @@ def intervals(folder: Path) -> Iterator[HdrHistogram]:
 
 def test_the_intervals_of_a_tag_add_up_to_the_summary(tmp_path: Path) -> None:
     """Bucket by bucket, in both kinds of tags."""
-    ledger, rows = run_of(8)
+    ledger, rows = run_of(3)
     written(tmp_path, rows)
     sums: dict[str, Counter[int]] = {}
     for histogram in intervals(tmp_path):

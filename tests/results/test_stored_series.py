@@ -16,6 +16,8 @@ from loadkit.soak.run_analysis import RunAnalysis
 
 from .master import STARTED
 
+SECONDS = 200
+
 
 def lived(seconds: int) -> list[Row]:
     """The rows of a worker with ten sessions whose target breaks down for ten seconds."""
@@ -43,15 +45,19 @@ def lived(seconds: int) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    return lived(400)
+    return lived(SECONDS)
 
 
-@pytest.fixture
-def folder(rows: list[Row], tmp_path: Path) -> Path:
-    series = Series(tmp_path, STARTED)
+@pytest.fixture(scope="module")
+def folder(rows: list[Row], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("run"), rows)
+
+
+def written(folder: Path, rows: list[Row]) -> Path:
+    series = Series(folder, STARTED)
     series.write(rows)
     series.close()
-    return tmp_path
+    return folder
 
 
 def test_every_row_is_there_with_its_counts_and_its_latencies(
@@ -79,21 +85,21 @@ def test_incidents_drift_and_load_are_found_again(rows: list[Row], folder: Path)
     assert dict(incident["causes"]) == {Failure.UPGRADE_REFUSED: 120}
     assert list(again.incidents.to_dicts()) == [incident]
     assert again.load.to_dict() == live.load.to_dict()
-    known, found = (one.drift(400.0, {}).to_dict() for one in (live, again))
+    known, found = (one.drift(SECONDS, {}).to_dict() for one in (live, again))
     assert known is not None
     assert found is not None
     assert found.keys() == known.keys()
 
 
-def test_a_file_that_is_none_of_loadkits_is_refused(folder: Path) -> None:
+def test_a_file_that_is_none_of_loadkits_is_refused(rows: list[Row], tmp_path: Path) -> None:
     """By its name."""
-    (folder / TIMELINE).write_text("a,b\n1,2\n")
+    (written(tmp_path, rows[:1]) / TIMELINE).write_text("a,b\n1,2\n")
     with pytest.raises(UsageError, match=TIMELINE):
-        list(read_rows(folder))
+        list(read_rows(tmp_path))
 
 
-def test_a_file_that_is_gone_is_named(folder: Path) -> None:
+def test_a_file_that_is_gone_is_named(rows: list[Row], tmp_path: Path) -> None:
     """As one that cannot be read."""
-    (folder / TIMELINE).unlink()
+    (written(tmp_path, rows[:1]) / TIMELINE).unlink()
     with pytest.raises(UsageError, match="cannot be read"):
-        list(read_rows(folder))
+        list(read_rows(tmp_path))

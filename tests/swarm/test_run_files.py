@@ -11,7 +11,7 @@ import pytest
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
 from loadkit.profile.tables import Load
-from loadkit.results.journal import Head
+from loadkit.results.journal_lines import Head
 from loadkit.results.line_file import LineFile
 from loadkit.swarm import run_files as module
 from loadkit.swarm.run_files import RunFiles
