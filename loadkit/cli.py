@@ -20,7 +20,6 @@ __all__ = ["main"]
 _TOLD = 20  # lines of what was damaged
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
-PRODUCTION = "let --host name one of PolyAI's own deployments (*.poly.ai)"
 
 PLAN_FLAGS = (
     ("sessions_per_hour", "N", "sessions that begin in a mean hour"),
@@ -76,13 +75,13 @@ def _run(arguments: argparse.Namespace) -> int:
     from loadkit.launch import launch
     from loadkit.profile.piped import kept
 
-    with kept(arguments.profile, arguments.set) as (profile, overrides):
+    with kept(arguments.profile, arguments.profile_overrides) as (profile, overrides):
         return launch(
             profile,
             host=arguments.host,
             workers=arguments.workers or _workers(),
             overrides=overrides,
-            out=arguments.out,
+            out=Path(arguments.results_parent),
             ui_port=arguments.port if arguments.command == "ui" else None,
             locustfile=arguments.locustfile,
             allow_production=arguments.allow_production,
@@ -97,9 +96,8 @@ def _further(arguments: argparse.Namespace) -> list[str]:
     words = ["--strict"] if arguments.strict else []
     if arguments.command == "capacity":
         words.append("--capacity")
-        words += ["--resume", str(arguments.resume)] if arguments.resume else []
-    if arguments.worker_patience is not None:
-        words += ["--worker-patience", str(arguments.worker_patience)]
+        words += ["--resume", arguments.resume] if arguments.resume else []
+    words += ["--worker-patience", str(arguments.worker_patience)]
     if arguments.metrics_port is not None:
         words += ["--metrics-port", str(arguments.metrics_port)]
         words += ["--metrics-host", arguments.metrics_host]
@@ -213,78 +211,20 @@ def _parser() -> argparse.ArgumentParser:
     ):
         load = commands.add_parser(name, help=text, description=text)
         load.add_argument(
-            "profile",
-            metavar="PROFILE",
-            help="a name in profiles/, a path, or - for a pipe",
+            "profile", metavar="PROFILE", help="a name in profiles/, a path, or - for a pipe"
         )
         load.add_argument("--host", metavar="URL", help="the target; without it, the simulator")
-        load.add_argument(
-            "--workers",
-            type=flags.workers,
-            metavar="N",
-            help=WORKERS,
-        )
-        load.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="set a key of the profile, e.g. load.seed=8",
-        )
-        load.add_argument(
-            "--out",
-            type=flags.path,
-            default=Path("results"),
-            metavar="DIR",
-            help="where the folder of the run is made (default: results)",
-        )
+        load.add_argument("--workers", type=flags.workers, metavar="N", help=WORKERS)
         load.add_argument(
             "--locustfile",
             type=flags.path,
             metavar="FILE",
             help="your own user classes, see docs/user-classes.md",
         )
-        load.add_argument(
-            "--allow-production",
-            action="store_true",
-            help=PRODUCTION,
-        )
-        load.add_argument(
-            "--strict",
-            action="store_true",
-            help="fail where there are too few samples to judge an objective",
-        )
-        load.add_argument(
-            "--force",
-            action="store_true",
-            help="begin though this machine has no room for the load, or it lasts for years",
-        )
-        load.add_argument(
-            "--worker-patience",
-            type=flags.seconds,
-            metavar="SECONDS",
-            help="how long a run whose workers are all gone waits for one (default: 30)",
-        )
-        load.add_argument(
-            "--metrics-port",
-            type=flags.port,
-            metavar="N",
-            help="serve live figures for Prometheus on this port",
-        )
-        load.add_argument(
-            "--metrics-host",
-            default="127.0.0.1",
-            metavar="ADDRESS",
-            help="the address to serve them on (default: loopback)",
-        )
+        flags.add_run_options(load)
         add_options(load.add_argument_group("network", "how the target is reached"))
         if name == "capacity":
-            load.add_argument(
-                "--resume",
-                type=flags.path,
-                metavar="DIR",
-                help="go on with the interrupted search whose results are in this folder",
-            )
+            flags.add_resume(load)
         if name == "ui":
             load.add_argument(
                 "--port", type=flags.port, default=8089, help="of the UI (default: 8089)"
@@ -315,12 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--users", type=flags.positive, metavar="N", help="exit with 1 if it cannot carry as many"
     )
-    doctor.add_argument(
-        "--workers",
-        type=flags.workers,
-        metavar="N",
-        help=WORKERS,
-    )
+    doctor.add_argument("--workers", type=flags.workers, metavar="N", help=WORKERS)
     doctor.add_argument(
         "--host", metavar="URL", help="look at the way to this target, too; no secret is sent"
     )
@@ -334,7 +269,7 @@ def _parser() -> argparse.ArgumentParser:
         "--handoff", metavar="TEXT", help="say this in a session more, to be handed to a human"
     )
     check.add_argument("--json", action="store_true", help="print it as JSON")
-    check.add_argument("--allow-production", action="store_true", help=PRODUCTION)
+    check.add_argument("--allow-production", action="store_true", help=flags.PRODUCTION)
     add_options(check.add_argument_group("network", "how the server is reached"))
     check.set_defaults(run=_check_server)
 

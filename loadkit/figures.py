@@ -183,12 +183,7 @@ class RecorderLike(Protocol):
     """Where the figures go; `loadkit.measure.recorder` is the real one."""
 
     def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        since: float | None = None,
+        self, phase: Phase, due: float | None, sent: float, end: float, since: float | None = None
     ) -> None: ...
     def unfinished(
         self, phase: Phase, due: float | None, sent: float, until: float, lost: bool

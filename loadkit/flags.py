@@ -4,18 +4,76 @@ import errno
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from loadkit.config.magnitude import MOST, checked
 from loadkit.security.textfile import clipped
 
-__all__ = ["HIGHEST_PORT", "flaw", "path", "port", "positive", "seconds", "workers"]
+__all__ = [
+    "HIGHEST_PORT",
+    "PRODUCTION",
+    "add_resume",
+    "add_run_options",
+    "flaw",
+    "path",
+    "port",
+    "positive",
+    "seconds",
+    "workers",
+]
 
 MOST_WORKERS: Final = 512
 """Processes of one machine; ours: as many as the largest have cores."""
 
 HIGHEST_PORT: Final = 65_535
 """16 bits hold a port (RFC 9293, section 3.1)."""
+
+
+PRODUCTION: Final = "let --host name one of PolyAI's own deployments (*.poly.ai)"
+
+
+def add_run_options(parser: Any) -> None:
+    """Add to a parser, or to a group of one, what a run takes by whichever door."""
+    for name, value, text, more in (
+        (
+            "set",
+            "KEY=VALUE",
+            "set a key of the profile, e.g. load.seed=8; may be given several times",
+            {"action": "append", "default": [], "dest": "profile_overrides"},
+        ),
+        (
+            "out",
+            "DIR",
+            "where the folder of the run is made (default: results)",
+            {"type": _path, "default": "results", "dest": "results_parent"},
+        ),
+        (
+            "worker-patience",
+            "SECONDS",
+            "how long a run whose workers are all gone waits for one (default: 30)",
+            {"type": seconds, "default": 30.0},
+        ),
+        ("metrics-port", "N", "serve live figures for Prometheus on this port", {"type": port}),
+        (
+            "metrics-host",
+            "ADDRESS",
+            "the address to serve them on (default: loopback)",
+            {"default": "127.0.0.1"},
+        ),
+    ):
+        parser.add_argument(f"--{name}", metavar=value, help=text, **more)
+    for name, text in (
+        ("allow-production", PRODUCTION),
+        ("strict", "fail where there are too few samples to judge an objective"),
+        ("force", "begin though this machine has no room for the load, or it lasts for years"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+
+
+def add_resume(parser: Any) -> None:
+    """Add what goes on with a capacity search."""
+    text = "go on with the interrupted search whose results are in this folder"
+    parser.add_argument("--resume", type=_path, metavar="DIR", help=text)
 
 
 def positive(text: str) -> int:
@@ -88,6 +146,10 @@ def path(text: str) -> Path:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise ArgumentTypeError(f"{clipped(text)!r}: {error.strerror}") from error
     return found
+
+
+def _path(text: str) -> str:
+    return str(path(text))  # a text: options go to the workers in messages of plain types
 
 
 def flaw(words: Iterable[str]) -> str | None:

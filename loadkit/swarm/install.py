@@ -24,7 +24,6 @@ from loadkit.network import Network, asked, words
 from loadkit.output import Log, complain, never_wait
 from loadkit.profile.profile import Profile
 from loadkit.stats import order_statistics
-from loadkit.swarm.contradictions import check_options
 from loadkit.swarm.locust_internals.dispatcher import SteadyDispatcher
 from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
 from loadkit.swarm.locust_internals.patches import mend_locust
@@ -38,9 +37,15 @@ from loadkit.swarm.messages import (
     listen,
     send,
 )
-from loadkit.swarm.options import default_profile, read_profile
-from loadkit.swarm.process import cut_off, is_on_its_own, take_interrupts, tie_to_parent
-from loadkit.swarm.refusal import crash, refuse_to_start
+from loadkit.swarm.options import check_options, default_profile, read_profile
+from loadkit.swarm.process import (
+    crash,
+    cut_off,
+    is_on_its_own,
+    refuse_to_start,
+    take_interrupts,
+    tie_to_parent,
+)
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.signals import install_exit
 from loadkit.swarm.web.prometheus import serve_metrics

@@ -1,4 +1,4 @@
-"""Our options on Locust's command line, and the profile they name.
+"""Our options on Locust's command line, the profile they name, and what Locust's own may not say.
 
 `--profile` is Locust's own option, and its own field in the web UI's form: here it names a
 profile. Secrets come from the environment alone: an option would stand in the process list.
@@ -6,8 +6,10 @@ profile. Secrets come from the environment alone: an option would stand in the p
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
+
+from locust import argument_parser
 
 from loadkit import flags, network
 from loadkit.errors import UsageError
@@ -16,10 +18,9 @@ from loadkit.output import guard
 from loadkit.profile.profile import Profile, load_profile, profile_folders
 from loadkit.security.credentials import WORKER_KEY_VARIABLE
 from loadkit.swarm.locust_internals.worker_port import secure_worker_port
-from loadkit.swarm.process import tie_workers
-from loadkit.swarm.refusal import uncaught
+from loadkit.swarm.process import tie_workers, uncaught
 
-__all__ = ["add_options", "default_profile", "read_profile"]
+__all__ = ["add_options", "check_options", "default_profile", "read_profile"]
 
 
 LISTENS: Final = {
@@ -30,6 +31,30 @@ LISTENS: Final = {
 
 WAITS: Final = ("stop_timeout", "expect_workers_max_wait")
 PORTS: Final = ("master_bind_port", "master_port", "web_port")
+
+_USERS: Final = "set load.stages in the profile"
+_CLASSES: Final = "set [mix] in the profile"
+_TASKS: Final = "a user class has its one task"
+
+CONTRADICTIONS: Final = {
+    "num_users": ("--users", _USERS),
+    "spawn_rate": ("--spawn-rate", _USERS),
+    "run_time": ("--run-time", _USERS),
+    "user_classes": ("user classes", _CLASSES),
+    "config_users": ("--config-users", _CLASSES),
+    "equal_weights": ("--equal-weights", _CLASSES),
+    "class_picker": ("--class-picker", _CLASSES),
+    "tags": ("--tags", _TASKS),
+    "exclude_tags": ("--exclude-tags", _TASKS),
+    "exit_code_on_error": ("--exit-code-on-error", "the verdict is the exit code"),
+    "reset_stats": ("--reset-stats", "set load.warmup in the profile"),
+}
+"""Where Locust keeps an option → what it is called, and what there is in its place."""
+
+_USUAL: Final = {"exit_code_on_error": 1}
+"""What an option holds that nobody has set; nothing, where it does not stand here."""
+
+_OVERRIDES: Final = "profile_overrides"
 
 
 def add_options(parser: Any) -> None:
@@ -48,77 +73,19 @@ def add_options(parser: Any) -> None:
         elif action.dest == "processes":
             action.type = _processes
     group = parser.add_argument_group("loadkit", "--profile names the profile; see its docs")
-    group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="profile_overrides",
-        help="Set a key of the profile, e.g. load.seed=8. May be given several times.",
-    )
-    group.add_argument(
-        "--out",
-        type=_path,
-        default="results",
-        metavar="DIR",
-        dest="results_parent",
-        help="Where the folder with a run's results is made. Default: results",
-    )
-    group.add_argument(
-        "--allow-production",
-        action="store_true",
-        help="Let -H name one of PolyAI's own deployments (*.poly.ai).",
-    )
-    group.add_argument(
-        "--strict",
-        action="store_true",
-        help="Fail where there are too few samples to judge an objective.",
-    )
-    group.add_argument(
-        "--force",
-        action="store_true",
-        help="Begin though this machine has no room for the load, or it lasts for years.",
-    )
+    flags.add_run_options(group)
     network.add_options(group)
     # Not in the group: what is in one does not show in the web UI's form.
     parser.add_argument(
         "--capacity",
         action="store_true",
-        help="Search the highest load that keeps the profile's [slo], in place of its stages.",
+        help="search the highest load that keeps the profile's [slo], in place of its stages",
     )
-    group.add_argument(
-        "--resume",
-        type=_path,
-        metavar="DIR",
-        help="Go on with the capacity search whose results are in this folder.",
-    )
-    group.add_argument(
-        "--worker-patience",
-        type=flags.seconds,
-        default=30.0,
-        metavar="SECONDS",
-        help="How long a run without any worker waits for another one. Default: 30",
-    )
-    group.add_argument(
-        "--metrics-port",
-        type=flags.port,
-        metavar="N",
-        help="Serve live figures for Prometheus on this port.",
-    )
-    group.add_argument(
-        "--metrics-host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="The address to serve them on. Default: 127.0.0.1",
-    )
+    flags.add_resume(group)
 
 
 def _processes(text: str) -> int:
     return -1 if text == "-1" else flags.workers(text)  # as many as cores, to Locust
-
-
-def _path(text: str) -> str:
-    return str(flags.path(text))  # a text: options go to the workers in messages of plain types
 
 
 def default_profile() -> str:
@@ -140,3 +107,49 @@ def read_profile(options: Namespace, classes: Iterable[str]) -> Profile:
         search=profile_folders(),
         known_classes=sorted(classes),
     )
+
+
+def check_options(options: Namespace) -> None:
+    """Refuse what would make another load of a profile, or would be passed over in silence.
+
+    Locust takes its options from the command line, from `LOCUST_*` variables, from
+    `~/.locust.conf`, `locust.conf` and `pyproject.toml`.
+
+    Raises:
+        UsageError: there is such an option; the text names each and where it is set.
+    """
+    mistakes = [flaw] if (flaw := flags.flaw(sys.argv)) else []
+    mistakes += _mistakes(options, _origins())
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+
+
+def _mistakes(options: Namespace, origins: dict[str, str]) -> Iterator[str]:
+    for name, (called, mend) in CONTRADICTIONS.items():
+        value = getattr(options, name, None)
+        if value if name not in _USUAL else value not in (None, _USUAL[name]):
+            told = " ".join(map(str, value)) if isinstance(value, list) else value
+            shown = called if value is True else f"{called} {told}"
+            where = origins.get(name, "")
+            yield f"{shown}{where} contradicts the profile: leave it out; {mend}"
+    if options.profile_overrides and _OVERRIDES in origins:
+        told = ", ".join(options.profile_overrides)
+        where = origins[_OVERRIDES]
+        yield f"set {told}{where} would change the profile unseen: use --set, or the profile itself"
+
+
+def _origins() -> dict[str, str]:
+    """Where Locust keeps an option → where it was set, in words, if not on the command line."""
+    parser: Any = argument_parser.get_parser()
+    parser.parse_args()
+    found: dict[str, str] = {}
+    for source, settings in parser.get_source_to_settings_dict().items():
+        kind, _, file = source.partition("|")
+        for key, (action, _) in settings.items():
+            if kind == "environment_variables":
+                found.setdefault(action.dest, f" ({key} in the environment)")
+            elif kind == "config_file":
+                found.setdefault(action.dest, f" (in {file})")
+    if not parser.get_default("user_classes"):
+        return found
+    return {"user_classes": " (LOCUST_USER_CLASSES in the environment)"} | found

@@ -1,15 +1,29 @@
-"""What is told on the terminal while a run goes on: one line, drawn anew or appended."""
+"""What a run tells on the terminal: while it goes on one line, drawn anew or appended; then its
+result, and where the rest of it is."""
 
+import logging
+import os
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+from loadkit.capacity import document
+from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.overdue import overdue
+from loadkit.output import command
+from loadkit.profile.profile import objectives_at, profile_folders
+from loadkit.report.annotations import lines as annotations
 from loadkit.report.live import line
 from loadkit.report.screen import Screen
+from loadkit.report.terminal import render
+from loadkit.swarm.run import Run
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "tell"]
+
+logger = logging.getLogger(__name__)
 
 PLAIN_EVERY: Final = 5  # seconds between two lines where a line cannot be redrawn
 
@@ -67,3 +81,33 @@ class Progress:
 
     def _is_time(self, now: float) -> bool:
         return self._console.is_terminal or not round(now) % PLAIN_EVERY
+
+
+def tell(run: Run, profile: str, console: Screen) -> None:
+    """Print how a run went.
+
+    Args:
+        run: one that is over.
+        profile: its name or path, as it was asked for.
+        console: where to.
+    """
+    assert run.summary is not None
+    if run.found is None:
+        render(run.summary, console, run.ledger.examples)
+    else:
+        document.render(run.found, console)
+    console.print(f"results: {run.folder.path}", soft_wrap=True)
+    for text in annotations(run.summary, os.environ, _source(profile)):
+        command(text)
+    if run.unwritten is not None:
+        logger.error("%s", run.unwritten)
+
+
+def _source(profile: str) -> tuple[str, dict[str, int]] | None:
+    """Where the objectives are written, for whoever shows a problem beside its line."""
+    with suppress(UsageError):  # the file may be gone by now
+        path, lines = objectives_at(profile, profile_folders())
+        with suppress(ValueError):  # elsewhere than in the folder that a CI system looks at
+            path = str(Path(path).resolve().relative_to(Path.cwd()))
+        return path, lines
+    return None

@@ -33,12 +33,10 @@ from loadkit.readiness.foresight import Doubt
 from loadkit.report.screen import Screen
 from loadkit.results.run_folder import results_folder
 from loadkit.security.credentials import Credentials
-from loadkit.swarm.closing import tell
 from loadkit.swarm.locust_internals.patches import measure_from
 from loadkit.swarm.messages import Assignment, Fault, Last, OwnCode, Report, listen
-from loadkit.swarm.process import Stage, cut_off
-from loadkit.swarm.progress import Progress
-from loadkit.swarm.refusal import FAULTY
+from loadkit.swarm.process import FAULTY, Stage, cut_off
+from loadkit.swarm.progress import Progress, tell
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.selection import Selection

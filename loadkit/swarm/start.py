@@ -14,7 +14,7 @@ from locust.main import main as locust_main
 from loadkit import output
 from loadkit.errors import UsageError
 from loadkit.machine import quick_start
-from loadkit.swarm.refusal import crash, refuse_to_start
+from loadkit.swarm.process import crash, refuse_to_start
 from loadkit.swarm.worker.blame import own_frames
 
 __all__ = ["main", "read_no_files"]

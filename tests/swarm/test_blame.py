@@ -60,8 +60,7 @@ def mine() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [MemoryError(), OSError(errno.EMFILE, ""), OSError(errno.ENOMEM, "")],
+    "error", [MemoryError(), OSError(errno.EMFILE, ""), OSError(errno.ENOMEM, "")]
 )
 def test_what_this_machine_has_no_room_for_is_no_fault_of_this_tool(
     told: Told, error: Exception

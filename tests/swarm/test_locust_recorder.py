@@ -103,9 +103,7 @@ def test_sessions_are_timed_by_the_workers_own_clock(environment: Environment) -
     assert 0 < taken.session_seconds <= taken.end - taken.start
 
 
-def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(
-    environment: Environment,
-) -> None:
+def test_what_counts_from_the_schedule_gets_a_row_once_it_differs(environment: Environment) -> None:
     """All of it, the samples included that came before there was a difference."""
     recorder = SwarmRecorder(environment, measure_from=0.0)
     row = ("response from planned time", METHOD)

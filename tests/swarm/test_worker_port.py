@@ -260,8 +260,7 @@ IN_ANOTHERS_NAME = Message("quit", None, "w2").serialize()
 
 
 @pytest.mark.parametrize(
-    "nonsense",
-    [b"", b"\xc1", b"\x05", b"\x91\x01", b"\x93\x01\x02\x03\x04", IN_ANOTHERS_NAME],
+    "nonsense", [b"", b"\xc1", b"\x05", b"\x91\x01", b"\x93\x01\x02\x03\x04", IN_ANOTHERS_NAME]
 )
 def test_a_message_that_is_none_is_left_out(made: Callable[..., Any], nonsense: bytes) -> None:
     """Of somebody who has the key; the listener goes on."""

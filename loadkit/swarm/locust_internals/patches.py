@@ -45,10 +45,7 @@ class SteadyTime:
 
 
 _STEADY: Final = SteadyTime()
-_ENDERS: Final = {
-    MasterRunner.heartbeat_worker.__code__,
-    MasterRunner.handle_message.__code__,
-}
+_ENDERS: Final = {MasterRunner.heartbeat_worker.__code__, MasterRunner.handle_message.__code__}
 _LOCUSTS_START: Final = MasterRunner.start
 
 

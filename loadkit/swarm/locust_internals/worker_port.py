@@ -29,7 +29,7 @@ from loadkit.errors import UsageError
 from loadkit.security.credentials import WORKER_KEY_VARIABLE
 from loadkit.security.hosts import is_loopback
 from loadkit.security.redaction import remember
-from loadkit.swarm.refusal import refuse_to_start
+from loadkit.swarm.process import refuse_to_start
 
 __all__ = ["key_pair", "secure_worker_port", "shared_key"]
 

@@ -41,13 +41,7 @@ _OTHERS: Final = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purel
 _LOCUSTS: Final = ("_state", "_greenlet", "_group", "_taskset_instance")
 """What Locust keeps in a user that runs, and its `__init__` would take away."""
 
-_SIGNALS: Final = (
-    StopUser,
-    StopTest,
-    RescheduleTask,
-    RescheduleTaskImmediately,
-    InterruptTaskSet,
-)
+_SIGNALS: Final = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
 Tell = Callable[[str, str], None]
 """Takes what happened, in a line, and its traceback."""

@@ -15,11 +15,7 @@ from loadkit.figures import Origin
 from loadkit.protocol import EventType, FlawKind
 from loadkit.protocol.types import PAYLOAD_KEYS
 
-__all__ = [
-    "detail_without_words",
-    "frame_without_words",
-    "origin_without_words",
-]
+__all__ = ["detail_without_words", "frame_without_words", "origin_without_words"]
 
 _OURS: Final = frozenset[str](
     {

@@ -52,12 +52,7 @@ class SwarmRecorder(Recorder):
         self._from_due = {phase: _FromDue() for phase in Phase}
 
     def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        since: float | None = None,
+        self, phase: Phase, due: float | None, sent: float, end: float, since: float | None = None
     ) -> None:
         super().sample(phase, due, sent, end, since)
         if phase is Phase.RESPONSE and sent >= self.measure_from:

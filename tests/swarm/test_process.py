@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadkit.swarm.refusal import uncaught
+from loadkit.swarm.process import uncaught
 
 LONG = "a" * 5_000
 
