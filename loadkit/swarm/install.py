@@ -109,19 +109,19 @@ def _install(environment: Environment) -> None:
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         install_exit(environment, controller)  # the check may take a while, too
         try:
-            controller.check(environment.host)
-            controller.make_folder()
+            controller.next.check(environment.host)
+            controller.next.make_folder()
         except LoadkitError as error:
-            controller.withdraw()
+            controller.next.withdraw()
             refuse_to_start(error)
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
         try:
             _check_port(environment.web_ui)
             if options.autostart:
-                controller.check(environment.host)
+                controller.next.check(environment.host)
             else:
-                controller.permit(environment.host)
+                controller.next.permit(environment.host)
         except LoadkitError as error:
             refuse_to_start(error)
         install_web(environment.web_ui, controller)
@@ -168,7 +168,7 @@ def _install_leader(
     def on_connect(client_id: str, **_: Any) -> None:
         if handed is not None:  # before Locust has this one spawn users
             send(runner, handed, client_id)
-        controller.greet(client_id)
+        gevent.spawn(controller.look_after_workers)  # Locust knows it a moment later
 
     events.test_start.add_listener(on_test_start)
     events.test_stopping.add_listener(lambda **_: controller.drain())

@@ -3,7 +3,6 @@ result, and where the rest of it is."""
 
 import logging
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,6 @@ from typing import Final
 from loadkit.capacity import document
 from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
-from loadkit.measure.ledger import Ledger
 from loadkit.measure.overdue import overdue
 from loadkit.output import command
 from loadkit.profile.profile import objectives_at, profile_folders
@@ -35,25 +33,16 @@ class Progress:
         self._console = console
         self._told = ""
 
-    def say(
-        self, now: float, of: float, users: int, ledger: Ledger, limits: Sequence[tuple[str, float]]
-    ) -> None:
-        """Tell how a run stands; to be called once a second.
-
-        Args:
-            now: seconds of the run.
-            of: that it will last.
-            users: that there are now.
-            ledger: what was measured so far.
-            limits: the objectives, as pairs of a metric and the most it may be.
-        """
+    def say(self, now: float, run: Run, users: int) -> None:
+        """Tell how a run stands at a second of it; to be called once in each."""
         if not self._is_time(now):
             return
+        ledger, profile = run.ledger, run.profile
         response = ledger.latency.get(Phase.RESPONSE)
         due = ledger.from_schedule.get(Phase.RESPONSE)
         text = line(
             elapsed_s=now,
-            total_s=of,
+            total_s=profile.duration_s,
             users=users,
             turns=ledger.counts[Count.TURNS_ANSWERED],
             response_ms=response.stats() if response is not None else {},
@@ -61,7 +50,7 @@ class Progress:
             errors=sum(ledger.under("errors").values()),
             disconnects=ledger.counts[Count.DISCONNECTS_UNEXPECTED],
             violations=sum(ledger.under("violations").values()),
-            late=overdue(ledger.waiting, limits),
+            late=overdue(ledger.waiting, [(each.metric, each.limit) for each in profile.slo]),
         )
         end = "\r" if self._console.is_terminal else "\n"
         self._console.print(text, end=end, soft_wrap=True)

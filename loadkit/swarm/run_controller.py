@@ -1,11 +1,7 @@
 """The side that leads: what the master (or a lone process) does before, during and after a run."""
 
 import logging
-import os
 from collections import Counter
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
 from time import time
 from typing import Final
 
@@ -15,31 +11,22 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, MasterRunner
 
-from loadkit.errors import LoadkitError, UsageError
 from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
-from loadkit.net.http.target import Target
-from loadkit.net.preflight.permit import permit
-from loadkit.net.preflight.preflight import introduced, preflight
 from loadkit.network import Network
 from loadkit.output import say
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
-from loadkit.readiness import room
-from loadkit.readiness.foresight import Doubt
 from loadkit.report.screen import Screen
-from loadkit.results.run_folder import results_folder
-from loadkit.security.credentials import Credentials
 from loadkit.swarm.locust_internals.patches import measure_from
 from loadkit.swarm.messages import Assignment, Fault, Last, OwnCode, Report, listen
+from loadkit.swarm.next_run import NextRun
 from loadkit.swarm.process import FAULTY, Stage, cut_off
 from loadkit.swarm.progress import Progress, tell
 from loadkit.swarm.run import Run
-from loadkit.swarm.run_files import RunFiles
-from loadkit.swarm.selection import Selection
 from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
 from loadkit.swarm.workers.pool import WorkerPool
@@ -62,47 +49,45 @@ class RunController:
         headless: whether there is just one run.
 
     Attributes:
-        withdrawn: there will be no run.
+        next: the run to come.
         lone: the part of this process that loads, where there are no workers.
         pool: the workers; None where there are none.
         replacements: starts them again, likewise.
     """
 
     def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
-        self._environment = environment
-        self._network, self._headless = network, headless
-        self._target: Target | None = None  # as it was found before the run
-        self._cramped: list[Doubt] = []  # where this machine is too small for it
+        assert environment.runner is not None
+        assert environment.parsed_options is not None
+        self._environment, self._runner = environment, environment.runner
+        self._options, self._headless = environment.parsed_options, headless
         self._console = Screen()
+        self._told = Progress(self._console)
         self._process = psutil.Process()
-        self._chosen = Selection(environment)
-        self._named = environment.host  # by the command line; a form may say something else later
-        self.withdrawn = False
-        self._folder: RunFiles | None = None  # of the coming run
+        self._main = gevent.getcurrent()
         self._run: Run | None = None  # under way, or the last one
         self._following: gevent.Greenlet[[Run], None] | None = None
         self._drained: Event | None = None
         self._hurry_limit: float | None = None  # seconds, once a signal has come
         self._idle = Event()
         self._idle.set()
-        self._told = Progress(self._console)
         self._fault: str | None = None
-        self._main = gevent.getcurrent()
+        self.next = NextRun(environment, network, self._announce)
         self.lone: Worker | None = None
-        runner = environment.runner
         self.pool: WorkerPool | None = None
         self.replacements: Replacements | None = None
-        if isinstance(runner, MasterRunner):
-            self.pool = WorkerPool(runner, self._chosen.profile)
-            assert environment.parsed_options is not None
-            self.replacements = Replacements(environment.parsed_options, self._give_up)
+        if isinstance(runner := self._runner, MasterRunner):
+            self.pool = WorkerPool(runner, self.next.profile)
+            self.replacements = Replacements(self._options, self._give_up)
             listen(runner, Report, self._on_report)
             listen(runner, Last, self._on_last)
             listen(runner, Fault, self._on_fault)
             listen(runner, OwnCode, self._on_own_code)
             gevent.spawn(self._mind, self.pool)
 
-    # --- before -------------------------------------------------------------------------------
+    def _announce(self, where: str) -> None:
+        self._console.print(where, markup=False, highlight=False, soft_wrap=True)
+
+    # --- where it stands ----------------------------------------------------------------------
 
     def load(self) -> Load:
         """The load that is asked for now.
@@ -111,88 +96,11 @@ class RunController:
             UsageError: no profile is named, or it holds mistakes.
         """
         adapter = None if self._run is None else self._run.adapter
-        return self._chosen.profile().load if adapter is None else adapter.load
+        return self.next.profile().load if adapter is None else adapter.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
-        return self._chosen.profile().model_copy(update={"load": self.load()})
-
-    def check(self, url: str | None) -> None:
-        """Everything that can be wrong before any load.
-
-        Raises:
-            UsageError, TargetError
-        """
-        self._chosen.adapter()
-        self.permit(url)
-        credentials = Credentials.of(os.environ)
-        target = preflight(url, credentials, self._announce, self._network)
-        assert url is not None
-        self._chosen.meet(url, lambda: introduced(target, credentials))
-        self._target = target
-        options = self._environment.parsed_options
-        assert options is not None
-        profile = self._chosen.profile()
-        self._cramped = room.check(
-            profile.load,
-            room.Room.here(),
-            self._local_workers,
-            addresses=len(target.addresses),
-            session=room.session_bytes(profile.clients, profile.connection.deflate),
-            force=options.force,
-        )
-
-    def permit(self, url: str | None) -> None:
-        """Refuse a target that neither the command line nor the profile named.
-
-        Raises:
-            UsageError
-        """
-        options = self._environment.parsed_options
-        assert options is not None
-        allowed: tuple[str, ...] = ()
-        with suppress(UsageError):  # before a page is served its form may name no profile yet
-            allowed = self._chosen.profile().allow_hosts
-        if url:
-            permit(url, self._named, allowed, production=options.allow_production)
-
-    @property
-    def _local_workers(self) -> int | None:
-        """How many processes of this machine load; None if they are on others."""
-        if self.pool is None:
-            return 1
-        options = self._environment.parsed_options
-        assert options is not None
-        forked: int | None = options.processes
-        return os.cpu_count() if forked == -1 else forked
-
-    def _announce(self, where: str) -> None:
-        self._console.print(where, markup=False, highlight=False, soft_wrap=True)
-
-    def make_folder(self) -> None:
-        """Make the results folder of the coming run.
-
-        Raises:
-            UsageError: it cannot be written to.
-        """
-        assert self._environment.parsed_options is not None
-        parent = Path(self._environment.parsed_options.results_parent)
-        self._folder = RunFiles(
-            results_folder(parent, self._chosen.profile().name, datetime.now(UTC))
-        )
-        if self.withdrawn:  # by a signal, while the target was looked at
-            self.withdraw()
-
-    def withdraw(self) -> None:
-        """There will be no run: leave no empty folder, and wait for no worker."""
-        self.withdrawn = True
-        if self._folder is not None:
-            with suppress(OSError):
-                self._folder.path.rmdir()
-
-    def refuse(self, error: LoadkitError) -> None:
-        """A run that was asked for cannot be."""
-        logger.error("%s", error)
+        return self.next.profile().model_copy(update={"load": self.load()})
 
     @property
     def exit_code(self) -> int | None:
@@ -226,29 +134,23 @@ class RunController:
 
     def start(self) -> str:
         """A run begins: before the first user. Returns the run's name."""
-        profile, options = self._chosen.profile(), self._environment.parsed_options
-        assert options is not None
-        if self._folder is None:
-            self.make_folder()
-        assert self._folder is not None
+        profile, doubts = self.next.profile(), self.next.doubts()
         self._fault = self._drained = None
-        doubts = (*self._chosen.doubts(), *self._cramped)
         self._run = run = Run(
             profile,
             self._environment.host or "",
-            self._folder,
-            way=None if self._target is None else self._target.way,
-            strict=options.strict,
+            self.next.take_folder(),
+            way=self.next.way,
+            strict=self._options.strict,
             pause=lambda: gevent.sleep(0),
             doubts=doubts,
         )
-        self._folder = None
         for doubt in doubts:
             if self._headless:
                 say(f"warning: {doubt}")
             else:  # Locust's page shows the log
                 logger.warning("%s", doubt)
-        adapter = self._chosen.adapter(self._ask)
+        adapter = self.next.adapter(self._ask)
         if adapter is not None:
             run.search(adapter)
         run.begin()
@@ -311,8 +213,8 @@ class RunController:
 
     def stop(self) -> None:
         """End the run before its time."""
-        runner = self._environment.runner
-        if runner is None or self._drained is not None or runner.state == STATE_CLEANUP:
+        runner = self._runner
+        if self._drained is not None or runner.state == STATE_CLEANUP:
             return  # often it is the shape's greenlet that sees to the end of a run
         if not self._headless:
             runner.stop()
@@ -326,25 +228,24 @@ class RunController:
         self._hurry_limit = ORPHANED_LIMIT if lifeline.is_cut() else HURRY_LIMIT
         if self.lone is not None:
             self.lone.hurry()
-        if self._environment.runner is not None:
-            cut_off(self._environment.runner)
+        cut_off(self._runner)
         draining = self._drained is not None and not self._drained.is_set()
         if self.pool is not None and draining:
             self.pool.hurry(self._hurry_limit)
 
     def live(self) -> Live:
         """What Prometheus gets to see now."""
-        runner, run = self._environment.runner, self._run
+        runner, run = self._runner, self._run
         clients = runner.clients.all if isinstance(runner, MasterRunner) else []
         workers = Counter(client.state for client in clients)
         if run is None:
-            return Live(Ledger(Timeline()), users=self._user_count, workers=workers)
+            return Live(Ledger(Timeline()), users=runner.user_count, workers=workers)
         return Live(
             run.ledger,
             profile=run.profile.name,
             run=run.name,
             users_asked=run.asked_users if self.stage == "under way" else 0,
-            users=self._user_count,
+            users=runner.user_count,
             workers=workers,
             generator={
                 worker: figures
@@ -354,40 +255,34 @@ class RunController:
         )
 
     def _follow(self, run: Run) -> None:
-        """Once a second: the workers, the load, the files, the objectives, the reader."""
         seconds = 0
         while True:
             seconds += 1
             gevent.sleep(max(0.0, seconds - run.elapsed_s))
-            now = run.elapsed_s
-            self._look_after_workers()
-            users, membership = self._user_count, None
-            if self.pool is not None:
-                users, membership = self.pool.users_at_work(now), self.pool.membership
-                if now >= run.profile.load.warmup:
-                    run.ledger.lead(self._process.memory_info().rss / 1e6)
-            run.tick(now, users, membership)
-            if (
-                self.replacements is not None
-                and self.pool is not None
-                and self.pool.membership.absence
-            ):
-                self.replacements.restart_lost(self.pool.membership.absence, now)
-            if run.nobody_starts(now):
-                self._give_up("failures of your own code: nobody could start")
-            if run.is_hopeless(now):
-                gevent.spawn(self.stop)
-            if self._headless and run.adapter is not None:
-                self._told.say_step(now, run.adapter.state)
-            elif self._headless:
-                limits = [(each.metric, each.limit) for each in run.profile.slo]
-                self._told.say(now, run.profile.duration_s, self._user_count, run.ledger, limits)
+            self._take_stock(run, run.elapsed_s)
 
-    def greet(self, worker: str) -> None:
-        """A worker has connected; Locust knows it a moment later."""
-        gevent.spawn(self._look_after_workers)
+    def _take_stock(self, run: Run, now: float) -> None:
+        """Once a second: the workers, the load, the files, the objectives, the reader."""
+        self.look_after_workers()
+        users, membership = self._runner.user_count, None
+        if self.pool is not None:
+            users, membership = self.pool.users_at_work(now), self.pool.membership
+            if now >= run.profile.load.warmup:
+                run.ledger.lead(self._process.memory_info().rss / 1e6)
+        run.tick(now, users, membership)
+        if self.replacements is not None and membership is not None and membership.absence:
+            self.replacements.restart_lost(membership.absence, now)
+        if run.nobody_starts(now):
+            self._give_up("failures of your own code: nobody could start")
+        if run.is_hopeless(now):
+            gevent.spawn(self.stop)
+        if self._headless and run.adapter is not None:
+            self._told.say_step(now, run.adapter.state)
+        elif self._headless:
+            self._told.say(now, run, self._runner.user_count)
 
-    def _look_after_workers(self) -> None:
+    def look_after_workers(self) -> None:
+        """See who came and who went, while a run is under way."""
         if self.pool is not None and self._run is not None and self.stage == "under way":
             self.pool.supervise(self._run.elapsed_s)
 
@@ -397,12 +292,6 @@ class RunController:
         while True:
             pool.mind()
             gevent.sleep(1.0)
-
-    @property
-    def _user_count(self) -> int:
-        """The users that Locust counts."""
-        runner = self._environment.runner
-        return 0 if runner is None else runner.user_count
 
     # --- messages of workers ------------------------------------------------------------------
 
@@ -438,7 +327,7 @@ class RunController:
         if self._drained is not None:  # Locust's two ways to stop may meet
             self._drained.wait()
             return
-        self._look_after_workers()
+        self.look_after_workers()
         self._drained = Event()
         patience = 0.0
         if self._run is not None:
@@ -467,14 +356,11 @@ class RunController:
         if self._following is not None:
             self._following.kill()
             self._following = None
-        run, pool, options = self._run, self.pool, self._environment.parsed_options
+        run, pool = self._run, self.pool
         if run is None or run.summary is not None:
             return
         run.end()
-        membership, losses = (
-            (None, []) if pool is None else (pool.membership, pool.losses(run.duration_s))
-        )
-        run.conclude(membership, losses)
+        losses = [] if pool is None else pool.losses(run.duration_s)
+        run.conclude(None if pool is None else pool.membership, losses)
         self._told.clear()
-        assert options is not None
-        tell(run, options.profile, self._console)
+        tell(run, self._options.profile, self._console)

@@ -1,5 +1,6 @@
 """Locust's shape that follows a profile's stages."""
 
+import logging
 from time import perf_counter
 from typing import Final
 
@@ -11,6 +12,8 @@ from loadkit.errors import LoadkitError
 from loadkit.profile.stages import users_at
 
 __all__ = ["ProfileShape"]
+
+logger = logging.getLogger(__name__)
 
 EARLY: Final = 0.05  # seconds; a timer may fire a moment early, and the next tick is a second away
 
@@ -39,7 +42,7 @@ class ProfileShape(LoadTestShape):
         try:
             load = controller.load()
         except LoadkitError as error:
-            controller.refuse(error)
+            logger.error("%s", error)
             return None
         if isinstance(self.runner, MasterRunner) and controller.stage != "under way":
             # Without a worker Locust starts nothing, and would not ask again for the same load.

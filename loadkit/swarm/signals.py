@@ -65,7 +65,7 @@ def install_exit(environment: Environment, controller: RunController) -> None:
             controller.stop()
 
     def leave(code: int) -> None:
-        controller.withdraw()
+        controller.next.withdraw()
         if isinstance(environment.runner, MasterRunner):
             environment.runner.quit()  # tells those workers that have come
         for child in psutil.Process().children():
@@ -77,7 +77,7 @@ def install_exit(environment: Environment, controller: RunController) -> None:
         leave(ExitCode.INVALID)
 
     def waits() -> bool:
-        return controller.stage == "before" and not controller.withdrawn
+        return controller.stage == "before" and not controller.next.withdrawn
 
     def end_at_last() -> None:
         gevent.sleep(OVER_WITHIN)

@@ -16,7 +16,6 @@ class RunController:
 
     def __init__(self, *stages: tuple[float, int]) -> None:
         self._stages = tuple(Stage(duration=duration, users=users) for duration, users in stages)
-        self.refused: list[Exception] = []
 
     def load(self) -> Load:
         if not self._stages:
@@ -25,9 +24,6 @@ class RunController:
 
     def _load(self) -> Load:
         return Load(stages=self._stages)
-
-    def refuse(self, error: Exception) -> None:
-        self.refused.append(error)
 
 
 class OpenConductor(RunController):
@@ -98,10 +94,11 @@ def test_the_spawn_rate_is_above_any_step() -> None:
     assert shape.tick() == (5000, 5000.0)
 
 
-def test_a_profile_that_cannot_be_read_any_more_ends_the_run() -> None:
-    controller = RunController()
-    assert users(controller, 0) == [None]
-    assert [str(error) for error in controller.refused] == ["the profile is gone"]
+def test_a_profile_that_cannot_be_read_any_more_ends_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert users(RunController(), 0) == [None]
+    assert caplog.messages == ["the profile is gone"]
 
 
 def test_until_a_master_has_a_worker_its_first_second_does_not_pass() -> None:

@@ -61,7 +61,7 @@ def install_web(web_ui: WebUI, controller: RunController) -> None:
             options.profile = said.profile
             # Locust reads it only after this; a profile that cannot be searched is told here.
             options.capacity = request.form.get("capacity", str(options.capacity)).lower() == "true"
-            controller.check(said.host)
+            controller.next.check(said.host)
         except LoadkitError as error:
             options.profile, options.capacity = before
             return jsonify({"success": False, "message": str(error)})
