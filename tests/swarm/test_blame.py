@@ -92,8 +92,8 @@ def test_what_the_user_has_given_wrongly_is_the_users(told: Told) -> None:
     """Though it is this tool that has noticed."""
     error = caught(ours("raise call"))
     assert own_frames(error) == []
-    told.blame.take(OwnCodeError("it returns 5: return an SessionKind"), "Mine.plan")
-    assert told.own_code == ["Mine.plan: it returns 5: return an SessionKind"]
+    told.blame.take(OwnCodeError("it returns 5: return a SessionKind"), "Mine.plan")
+    assert told.own_code == ["Mine.plan: it returns 5: return a SessionKind"]
 
 
 @pytest.fixture

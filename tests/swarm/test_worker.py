@@ -20,6 +20,7 @@ from loadkit.network import Network
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.swarm.messages import Assignment
 from loadkit.swarm.users import CompleteChat
+from loadkit.swarm.worker import live_sessions
 from loadkit.swarm.worker import worker as worker_module
 from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, SessionKind, Worker
 
@@ -128,7 +129,7 @@ def ending(worker: Worker) -> Worker:
 
 
 def talking(worker: Worker, number: int, looks: float = 0) -> list[Talking]:
-    drivers: Any = worker._drivers
+    drivers: Any = worker._sessions.drivers
     return [Talking(drivers, looks) for _ in range(number)]
 
 
@@ -151,8 +152,8 @@ def test_thousands_end_a_few_at_a_time(ending: Worker) -> None:
     many, most = talking(ending, 500), [0]
 
     def count_cut() -> None:
-        while len(ending._drivers):
-            under_way = sum(each.cuts for each in many) - (500 - len(ending._drivers))
+        while len(ending._sessions.drivers):
+            under_way = sum(each.cuts for each in many) - (500 - len(ending._sessions.drivers))
             most[0] = max(most[0], under_way)
             gevent.sleep(0)
 
@@ -270,7 +271,7 @@ def test_whoever_came_while_locust_stopped_is_ended_too(
     with_users: WithUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Locust stops those users whom it knew when it began to."""
-    monkeypatch.setattr(worker_module, "GOODBYES", 0.1)
+    monkeypatch.setattr(live_sessions, "GOODBYES", 0.1)
     with_users.worker.stop()
     assert with_users.booked("sessions.started") == with_users.booked("ended.cut_off") == 3
     assert with_users.faults == []
@@ -280,7 +281,7 @@ def test_sessions_that_cannot_be_ended_are_told_of(
     with_users: WithUsers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Figures that miss them are not handed over as if they were whole."""
-    monkeypatch.setattr(worker_module, "GOODBYES", 0.1)
+    monkeypatch.setattr(live_sessions, "GOODBYES", 0.1)
     monkeypatch.setattr(Parting, "cut", lambda self: None)
     with_users.worker.stop()
     assert with_users.faults == ["3 sessions were killed twice and have not ended"]

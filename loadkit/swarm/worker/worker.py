@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from itertools import count, islice
+from itertools import count
 from random import Random
 from time import perf_counter
 from typing import Any, Final
@@ -15,7 +15,7 @@ from locust.env import Environment
 
 from loadkit.chat.effects import Finish
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Origin, State
+from loadkit.figures import Count, Ending, Origin
 from loadkit.fleet import Fleet
 from loadkit.machine.resources import ran_out
 from loadkit.measure.interval import Interval
@@ -34,6 +34,7 @@ from loadkit.swarm.messages import Assignment
 from loadkit.swarm.worker.arrival_gate import ArrivalGate
 from loadkit.swarm.worker.blame import LONGEST_PAUSE, Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
+from loadkit.swarm.worker.live_sessions import LiveSessions
 from loadkit.swarm.worker.locust_recorder import SwarmRecorder
 from loadkit.swarm.worker.self_probes import Probes
 
@@ -49,13 +50,7 @@ RENEW_AFTER: Final = 0.3  # seconds until a new session replaces one that the se
 RENEW_LIMIT: Final = 3  # in a row
 JITTER: Final = 0.2  # share of such a pause, either way; as of the reconnects of sockets
 LOOK_UP_EVERY: Final = 60.0  # seconds; a balancer's name has a time to live of about as much
-ASK_AGAIN: Final = 0.1  # seconds between two looks at whether anybody still waits
-ENDED_AT_ONCE: Final = 20  # sessions; some 5 ms of goodbyes
-ENDED_EVERY: Final = 0.01  # seconds from one lot of them to the next
-GOODBYES: Final = 2.5  # seconds until the last closing handshake is over: two each at most
 GOLDEN: Final = 0.6180339887498949
-
-Deliver = Callable[[Interval], None]
 
 
 class Worker:
@@ -67,21 +62,26 @@ class Worker:
         fault: told when this tool itself is at fault; the run must stop.
 
     Attributes:
-        blame: sorts this process' exceptions.
         ready: set while a run is under way, from the first deal on.
         profile: of the run; None while there is none.
     """
 
-    def __init__(self, environment: Environment, deliver: Deliver, tell: Tell, fault: Tell) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        deliver: Callable[[Interval], None],
+        tell: Tell,
+        fault: Tell,
+    ) -> None:
         self._environment = environment
         self._deliver, self._tell, self._fault = deliver, tell, fault
         self.blame = Blame(self.own_code, fault, self._ran_out)
         self._told: set[str] = set()
-        self._drivers: dict[Driver, tuple[str, str]] = {}  # with their user class and their client
+        self._sessions = LiveSessions()
         self._spread = count()
         self._jitter = Random()
         self._gate: ArrivalGate | None = None
-        self._winding_down = self._hurried = False
+        self._winding_down = False
         self.ready = Event()
         self.profile: Profile | None = None
 
@@ -101,8 +101,7 @@ class Worker:
         """Begin with a share of the run, or go on with another one.
 
         Args:
-            deal: the share. Sessions are numbered over all workers, and a session's number says
-                who comes: the number of workers changes nothing.
+            deal: the share.
             name: a number that no other worker has ever had in this run; whoever comes late
                 brings people of its own.
         """
@@ -114,6 +113,8 @@ class Worker:
     def _begin(self, deal: Assignment, name: int) -> None:
         profile = self.profile
         assert profile is not None
+        # Sessions are numbered over all workers, and a session's number says who comes: how many
+        # workers there are changes nothing.
         first, step = (LATE * (name + 1), 1) if deal.late else (deal.index, deal.workers)
         self._told.clear()
         self._numbers = defaultdict[str, "count[int]"](lambda: count(first, step))
@@ -128,70 +129,48 @@ class Worker:
         )
         self._fleet = Fleet(profile, self._target, self._credentials, self.recorder, self._traffic)
         self._names = tuple(profile.mix)
-        self._classes: Mapping[str, Any] = {
+        self._classes: dict[str, Any] = {
             cls.__name__: cls for cls in self._environment.user_classes
         }
         if profile.load.model == "open":
             self._gate = ArrivalGate(
                 profile.load, profile.mix, self._visit, self.recorder, self._began
             )
-        self._sweeper = calm()
+        sweeper = calm()
         self._probes = Probes(self.recorder)
         self._probes.start()
-        self._reporter = gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval))
-        self._follower = gevent.spawn(self._follow_the_name)
-        self._broom = gevent.spawn(self._sweep)
+        self._chores: list[gevent.Greenlet[..., None]] = [
+            gevent.spawn(self._report, min(LONGEST_INTERVAL, profile.results.interval)),
+            gevent.spawn(_every, LOOK_UP_EVERY, self._target.look_again),
+            gevent.spawn(_every, SWEEP_EVERY, lambda: sweeper.sweep(len(self._sessions.drivers))),
+        ]
         self.ready.set()
 
     def wind_down(self, drain: float) -> bool:
         """The load is over: nobody says anything new, whoever waits may still be answered.
 
-        Then every session ends, a few at a time: to cut thousands off at once would hold up the
-        loop for a third of a second.
-
-        Args:
-            drain: seconds for which an answer is waited for at most.
+        That takes `drain` seconds at most. Then every session ends.
 
         Returns:
-            False if that is under way already.
+            False if it is under way already.
         """
         if self._winding_down:
             return False
         self._winding_down = True
-        if not self.ready.is_set():
-            return True
-        if self._gate is not None:
-            self._gate.close()
-        for driver in self._drivers:
-            driver.hush()
-        until = perf_counter() + drain
-        while perf_counter() < until and not self._hurried and self._somebody_waits():
-            gevent.sleep(ASK_AGAIN)
-        self.recorder.is_ending = True
-        every = iter(list(self._drivers))
-        while not self._hurried and (some := list(islice(every, ENDED_AT_ONCE))):
-            for driver in some:
-                driver.cut()
-            gevent.sleep(ENDED_EVERY)
-        until = perf_counter() + GOODBYES
-        while self._drivers and not self._hurried and perf_counter() < until:
-            gevent.sleep(ENDED_EVERY)  # they say goodbye, and whoever is cut off twice does not
+        if self.ready.is_set():
+            if self._gate is not None:
+                self._gate.close()
+            self._sessions.await_answers(drain)
+            self.recorder.is_ending = True
+            self._sessions.end()
         return True
 
     def hurry(self) -> None:
         """A signal has come: wait for nobody any more."""
-        self._hurried = True
-
-    def _somebody_waits(self) -> bool:
-        now = perf_counter()
-        return any(driver.waits(now)[0] for driver in self._drivers)
+        self._sessions.hurried = True
 
     def stop(self) -> bool:
-        """After the last user: hand over the rest of what was measured.
-
-        Returns:
-            Whether there was a run.
-        """
+        """After the last user: hand over the rest. Returns whether there was a run."""
         was_ready = self.ready.is_set()
         self.ready.clear()
         if was_ready:
@@ -199,40 +178,24 @@ class Worker:
                 self._gate.stop()
                 self._gate = None
             self._probes.stop()
-            self._reporter.kill()
-            self._follower.kill()
-            self._broom.kill()
-            self._await_endings()
+            gevent.killall(self._chores)
+            self._sessions.await_endings()
+            if live := self.recorder.live:
+                self._fault(f"{live} sessions were killed twice and have not ended", "")
             self._take()
         self.profile = None
-        self._winding_down = self._hurried = False
+        self._winding_down = self._sessions.hurried = False
         return was_ready
-
-    def _await_endings(self) -> None:
-        """Have every session that was begun counted as ended too.
-
-        Locust waits for no user whom it is killing already, as when a signal and the master's word
-        come at once; and one may have come in the meantime whom nobody has killed yet.
-        """
-        for _ in range(2):  # to say goodbye, then without
-            until = perf_counter() + GOODBYES
-            while self._drivers and perf_counter() < until:
-                gevent.sleep(ENDED_EVERY)
-            for driver in self._drivers:
-                driver.cut()
-        if self.recorder.live:
-            self._fault(f"{self.recorder.live} sessions were killed twice and have not ended", "")
 
     def users(self) -> Mapping[str, int]:
         """Sessions in the open model, by user class, as Locust's table of users has them."""
-        names = (name for name, _ in self._drivers.values())
-        return Counter(names) if self._gate is not None else {}
+        if self._gate is None:
+            return {}
+        return Counter(name for name, _ in self._sessions.drivers.values())
 
     def first_due(self) -> float:
-        """When a user that is spawned now should begin.
-
-        Locust spawns a second's worth of users in one burst; a low-discrepancy sequence spreads
-        them evenly over the second until the next burst.
+        """When a user that is spawned now should begin: evenly spread over a second, as Locust
+        spawns a second's worth of users in one burst. The sequence is one of low discrepancy.
         """
         return perf_counter() + SPREAD * (next(self._spread) * GOLDEN % 1.0)
 
@@ -248,9 +211,8 @@ class Worker:
             raise OwnCodeError(f"it calls sys.exit({error.code})") from error
         if not isinstance(session_kind, SessionKind) or session_kind.name not in self._names:
             names = ", ".join(self._names)
-            raise OwnCodeError(
-                f"it returns {session_kind!r}: return an SessionKind of one of {names}"
-            )
+            told = f"it returns {session_kind!r}: return a SessionKind of one of {names}"
+            raise OwnCodeError(told)
         return session_kind
 
     def _ran_out(self, text: str, _: str) -> None:
@@ -263,8 +225,7 @@ class Worker:
         if not self.ready.is_set():
             return  # the run is over
         name = text.partition(".")[0]
-        origin = Origin(name if name in self._names else "")
-        self.recorder.fail(Failure.OWN_CODE, text, origin)
+        self.recorder.fail(Failure.OWN_CODE, text, Origin(name if name in self._names else ""))
         kind = trace.rstrip().rpartition("\n")[0]  # all but its words, which may differ each time
         if kind not in self._told and len(self._told) < KINDS:
             self._told.add(kind)
@@ -285,11 +246,9 @@ class Worker:
             raise gevent.GreenletExit  # the run is over
         name, seed = session_kind.name, profile.load.seed
         member = self._fleet.member(name, number)
-        midway = first and profile.load.stagger
-        person = Person.of(
-            profile, person_rng(seed, name, number), session_kind.errand, midway=midway
-        )
-        itinerary = SessionPlan(
+        rng, midway = person_rng(seed, name, number), first and profile.load.stagger
+        person = Person.of(profile, rng, session_kind.errand, midway=midway)
+        plan = SessionPlan(
             streaming=session_kind.streaming,
             faults=ChaosPlan.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
             storms=self._storms(member.chaos, f"{name}-{number}"),
@@ -298,8 +257,8 @@ class Worker:
             socket_age=person.age_s,
             device=member.device,
         )
-        driver = Driver(member.setting, person, itinerary)
-        self._drivers[driver] = (name, member.setting.client)
+        driver = Driver(member.setting, person, plan)
+        self._sessions.drivers[driver] = (name, member.setting.client)
         try:
             return driver.run(due)
         except Exception as error:  # whatever it is, no server sent it
@@ -310,7 +269,7 @@ class Worker:
                 self._fault(text, trace)
             return Finish(Ending.FAILED)
         finally:
-            del self._drivers[driver]
+            del self._sessions.drivers[driver]
 
     def _visit(self, name: str, number: int, due: float) -> None:
         """One arrival of the open model: a user that lives one session and is gone.
@@ -318,14 +277,13 @@ class Worker:
         A session that the server does not know any more is replaced, as in the closed model.
         """
         user = self._classes[name](self._environment)
+        if (unmade := unmade_by(user)) is not None:
+            self.blame.take(unmade, f"{name}.__init__")
+            return
         try:
-            at = "__init__"
-            if (unmade := unmade_by(user)) is not None:
-                raise unmade
-            at = "plan"
             session_kind = self.planned(user)
-        except (Exception, SystemExit) as error:
-            self.blame.take(error, f"{name}.{at}")
+        except Exception as error:
+            self.blame.take(error, f"{name}.plan")
             return
         finish, renewals = self.converse(due, session_kind, number), 0
         while finish.renew and renewals < RENEW_LIMIT:
@@ -336,14 +294,13 @@ class Worker:
 
     def _storms(self, chaos: Chaos, session: str) -> tuple[tuple[float, SocketFault], ...]:
         """The storms to come that hit a session."""
-        profile = self.profile
-        assert profile is not None
-        now, found = perf_counter(), []
-        for index, storm in enumerate(chaos.storms):
-            at = self._began + storm.at
-            fault = in_storm(chaos, index, session, profile.load.seed)
-            if at > now and fault is not None:
-                found.append((at, fault))
+        assert self.profile is not None
+        since, seed = perf_counter() - self._began, self.profile.load.seed
+        found = [
+            (self._began + storm.at, fault)
+            for index, storm in enumerate(chaos.storms)
+            if storm.at > since and (fault := in_storm(chaos, index, session, seed)) is not None
+        ]
         return tuple(sorted(found, key=lambda due: due[0]))
 
     def next_number(self, name: str) -> int:
@@ -351,10 +308,8 @@ class Worker:
         return next(self._numbers[name])
 
     def renews(self, finish: Finish, failures: int) -> bool:
-        """Whether the same person begins anew, as the server has lost the session.
-
-        Args:
-            failures: how many sessions in a row failed, this one included.
+        """Whether the same person begins anew, as the server has lost the session; after so many
+        failures in a row, this one included.
         """
         return finish.renew and failures <= RENEW_LIMIT
 
@@ -362,10 +317,7 @@ class Worker:
         """When the user begins the next session.
 
         Sessions fail in step when a target goes away: without the jitter their users would come
-        back in step as well, and fell it again.
-
-        Args:
-            failures: how many sessions in a row failed; too many and the user slows down.
+        back in step as well, and fell it again. With each failure in a row the user slows down.
         """
         assert self.profile is not None
         talk = self.profile.conversation
@@ -385,31 +337,17 @@ class Worker:
             gevent.sleep(max(0.0, due - perf_counter()))
             self._take()
 
-    def _follow_the_name(self) -> None:
-        while True:
-            gevent.sleep(LOOK_UP_EVERY)
-            self._target.look_again()
-
-    def _sweep(self) -> None:
-        while True:
-            gevent.sleep(SWEEP_EVERY)
-            self._sweeper.sweep(len(self._drivers))
-
     def _take(self) -> None:
         recorder, traffic = self.recorder, self._traffic
-        recorder.frames_sent = traffic.frames_sent
+        recorder.frames_sent, recorder.bytes_sent = traffic.frames_sent, traffic.bytes_sent
         recorder.frames_received = traffic.frames_received
-        recorder.bytes_sent = traffic.bytes_sent
         recorder.bytes_received = traffic.bytes_received
-        # One look at each session: nobody is served meanwhile.
-        now, ready, states = perf_counter(), 0, Counter[str]()
-        for driver, names in self._drivers.items():
-            rest = driver.rest
-            if rest is State.READY:
-                ready += 1
-                continue
-            states[(rest or driver.state).value] += 1
-            if rest is None:
-                recorder.see_waiting(names, now, *driver.waits(now))
-        recorder.states = states + Counter({State.READY.value: ready})
+        now = perf_counter()
+        self._sessions.look(now, recorder)
         self._deliver(recorder.take(now))
+
+
+def _every(seconds: float, do: Callable[[], object]) -> None:
+    while True:
+        gevent.sleep(seconds)
+        do()
