@@ -29,10 +29,10 @@ OPEN = PROFILE.format(model='model = "open"\n', load="arrivals_per_second")
 CLOSED = PROFILE.format(model="", load="users")
 
 
-def options(folder: Path, profile: str = CLOSED, **others: Any) -> Namespace:
+def options(folder: Path, text: str = CLOSED, **others: Any) -> Namespace:
     """What Locust's command line comes to, with a profile in `folder`."""
     path = folder / "tiny.toml"
-    path.write_text(profile)
+    path.write_text(text)
     usual = {
         "headless": True,
         "profile": str(path),
