@@ -63,7 +63,7 @@ class Setting:
     def limit(self) -> float:
         """Of the response's p95, in seconds: what the formula gives at `BUSY_AT_LIMIT`."""
         rate = BUSY_AT_LIMIT * self.agents / self.service.mean
-        return round(Queue(rate, self.service, self.agents).response_percentile(950), 3)
+        return round(Queue.of(rate, self.service, self.agents).percentile("response", 950), 3)
 
     @property
     def formula(self) -> float:
@@ -133,7 +133,7 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
 
 def _truth(setting: Setting) -> float:
     """The load at which the p95 of the response meets the limit."""
-    if Queue(1.0, setting.service, setting.agents).exact:
+    if setting.service.exact:
         return setting.formula
 
     def over(rate: float) -> float:
@@ -226,10 +226,10 @@ warmup = "{WARM_UP}s"
     options = ["--profile", str(profile)]
     summary = _loadkit(lab, setting, options, "summary.json", WARM_UP + WAIT + 60)
     found, missed = summary["latency_ms"]["thinking"], 0
-    queue = Queue(rate, setting.service, setting.agents)
+    queue = Queue.of(rate, setting.service, setting.agents)
     runs = [simulated(setting, rate, int(rate * WAIT / 0.9), seed)[0] for seed in range(REPLICAS)]
     for name, per_mille in (("p50", 500), ("p95", 950)):
-        true = queue.wait_percentile(per_mille) * 1000
+        true = queue.percentile("wait", per_mille) * 1000
         every = [float(np.percentile(waits, per_mille / 10)) * 1000 for waits in runs]
         low, high = np.percentile(every, [2.5, 97.5])
         inside = low <= found[name] <= high + TRIP_MS

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from loadkit.profile.metrics import Metric
 from loadkit.stats.number_format import number, percent
-from loadkit.stats.scalability import CLEAR, fit, headroom, knee
+from loadkit.stats.scalability import CLEAR, fit, knee
 
 __all__ = ["analysed", "headline", "told_of_curve"]
 
@@ -47,7 +47,6 @@ def analysed(found: Document) -> dict[str, Any]:
     except (ValueError, RuntimeError) as error:  # the latter: no fit was found
         return known | {"law": None, "why": str(error)}
     law = asdict(fitted)
-    del law["resampled"]
     law |= {"peak": fitted.peak, "warnings": list(fitted.warnings)}
     law["identified"] = list(fitted.identified)
     return known | {"law": {key: _finite(value) for key, value in law.items()}}
@@ -72,7 +71,7 @@ def told_of_curve(found: Document) -> Iterator[str]:
         )
     result, own = found["capacity"], found.get("own_load")
     if result and result["load"] and own:
-        room = headroom(own, result["load"])
+        room = result["load"] / own - 1
         unit = "users" if found["model"] == "closed" else "sessions a second"
         what = f"{percent(room)} head-room" if room >= 0 else f"{percent(-room)} too little"
         yield f"Against the {number(own)} {unit} of the profile's own stages that is {what}."

@@ -101,11 +101,8 @@ class Survival:
     def mean(self, total: float) -> float:
         """Return the mean wait: the area under the curve, up to the longest that was seen.
 
-        Args:
-            total: the exact sum of the waits whose end was seen, by which the rounding of values
-                is undone.
-
-        Where the longest wait has no end this is a lower bound of the mean.
+        Where the longest wait has no end this is a lower bound. `total` is the exact sum of the
+        waits whose end was seen, by which the rounding of values is undone.
         """
         edges = np.concatenate([[0], self.values, [self.longest]])
         area = float(np.diff(edges) @ np.concatenate([[1.0], self.left]))
@@ -119,14 +116,12 @@ def _sorted(pairs: Iterable[tuple[int, int]]) -> tuple[Whole, Whole]:
 
 
 def _from(at: Whole, counts: Whole, values: Whole) -> Whole:
-    """How many lie at or above each value."""
     rest = np.concatenate([np.cumsum(counts[::-1])[::-1], [0]])
     found: Whole = rest[np.searchsorted(at, values, "left")]
     return found
 
 
 def _after(at: Whole, counts: Whole, values: Whole) -> Whole:
-    """How many lie above each value."""
     rest = np.concatenate([np.cumsum(counts[::-1])[::-1], [0]])
     found: Whole = rest[np.searchsorted(at, values, "right")]
     return found

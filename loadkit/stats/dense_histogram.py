@@ -1,9 +1,7 @@
 """Counts by bucket in one array: as large after a day as after the first minutes.
 
 A dictionary takes some 110 bytes for each bucket that was ever hit, and a day's latencies hit
-thousands, each hour some more.
-
-Only whoever leads loads this module: numpy takes 10 MB, which a worker should not pay for.
+thousands. Only whoever leads loads this module: numpy takes 10 MB.
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
@@ -23,11 +21,8 @@ Counts = NDArray[np.uint32]
 class DenseHistogram(Mapping[int, int]):
     """Reads and counts as the dictionary does that it takes the place of.
 
-    It has all its room from the start: 82 KB for ten minutes in microseconds. A bucket counts to
-    four billion, which is a day of 50,000 samples a second that are all equal.
-
-    Args:
-        highest: the highest value there can be.
+    It has all its room from the start, up to the `highest` value: 82 KB for ten minutes in
+    microseconds. A bucket counts to four billion: a day of 50,000 equal samples a second.
     """
 
     __slots__ = ("_counts",)
@@ -54,15 +49,13 @@ class DenseHistogram(Mapping[int, int]):
         self._counts[_indices(lowest)] += np.fromiter(more.values(), np.uint32, len(more))
 
     def items(self) -> ItemsView[int, int]:
-        """The buckets that were hit, in order."""
         return dict(self.copy().items()).items()
 
     def values(self) -> ValuesView[int]:
-        """The counts of these, likewise."""
         return dict(self.copy().items()).values()
 
     def copy(self) -> "Hit":
-        """As they are now, to be read only, and in little room: for all at once of a journal."""
+        """As they are now, to be read only, and in little room."""
         hit = np.flatnonzero(self._counts)
         counts = self._counts[hit]
         most = int(counts.max(initial=0))

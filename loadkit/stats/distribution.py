@@ -35,22 +35,17 @@ PERCENTILES: Final = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 99
 
 
 class Estimate(NamedTuple):
-    """A figure of some waits, in the unit shown.
+    """A figure of some waits, in the unit shown."""
 
-    Attributes:
-        value: what it is.
-        at_least: whether it is only known to be no less, as too many waits were never seen to end.
-    """
-
-    value: float
+    value: float  # what it is
+    # whether it is only known to be no less, as too many waits were never seen to end
     at_least: bool = False
 
 
 class Distribution(Histogram):
     """What the master knows of one quantity, from every worker: histograms merged, and read.
 
-    Its size hangs on which of the 20,601 buckets were ever hit, never on how many samples
-    there were.
+    Its size hangs on which of the 20,601 buckets were hit, not on how many samples there were.
     """
 
     __slots__ = ("_curve_now",)
@@ -112,12 +107,7 @@ class Distribution(Histogram):
         return twin
 
     def look_again(self, before: Mapping[int, int], now: Mapping[int, int]) -> None:
-        """Waits that were open are looked at again: some have ended, others have lasted longer.
-
-        Args:
-            before: as they were taken for `open` the last time.
-            now: as they are now.
-        """
+        """Waits that were taken for open as in `before` are now as in `now`: some have ended."""
         self._curve_now = None
         self.open = Counter(self.open) - Counter(before) + Counter(now)
 
@@ -131,16 +121,12 @@ class Distribution(Histogram):
 
         `count`, `min`, `mean` and `max` are exact. A percentile is the nearest rank (the
         smallest value with at least that share of the samples at or below it), taken at the
-        middle of its bucket and kept within `[min, max]`: at most 0.05 % off either way. The
-        highest value of the bucket, which hdrh's own percentiles give, is off one way only.
+        middle of its bucket and kept within `[min, max]`: at most 0.05 % off either way.
 
         Where waits were given up or are open, `lost` and `open` say how many, and the rest follows
         the curve by Kaplan and Meier, as far as that was seen: up to the percentile `observed`;
         what lies beyond is a lower bound. `supported` is the highest percentile that the waits are
-        enough for.
-
-        Returns:
-            The figures by name, rounded to three decimals; empty when there are no samples.
+        enough for. Empty without samples.
         """
         count = self.count
         if not count:
@@ -168,9 +154,7 @@ class Distribution(Histogram):
     def unfinished_stats(self) -> dict[str, float]:
         """Return how many waits nobody saw the end of, and how long the open ones have lasted.
 
-        Returns:
-            `lost`, `open`, and in the unit shown `open_median_ms` and `open_oldest_ms`, where there
-            are any.
+        `lost` and `open`, and `open_median_ms` and `open_oldest_ms`, where there are any.
         """
         lost, many = sum(self.lost.values()), sum(self.open.values())
         if many <= 0:
@@ -192,7 +176,7 @@ class Distribution(Histogram):
         return self._mean(self._curve()) if name == "mean" else self._max(self._curve())
 
     def percentile(self, per_mille: int) -> float:
-        """Return one percentile as in `stats`, in the unit shown; 990 asks for p99.
+        """Return one percentile as in `stats`; 990 asks for p99.
 
         Raises:
             ValueError: there are no waits.
@@ -208,13 +192,11 @@ class Distribution(Histogram):
         return self._percentiles([per_mille], self._curve())[0]
 
     def interval(self, per_mille: int) -> tuple[float, float] | None:
-        """Return the 95 % interval of a percentile, in the unit shown.
+        """Return the lowest and highest value of a percentile's 95 % interval, in the unit shown.
 
         Its ends are samples: order statistics by the binomial, whatever the distribution
-        (`loadkit.stats.order_statistics.ranks`); beta products where waits have no end.
-
-        Returns:
-            Lowest and highest, or None where the samples are too few for one, or have no end.
+        (`loadkit.stats.order_statistics.ranks`); beta products where waits have no end. None where
+        the samples are too few for one, or have no end.
         """
         curve = self._curve() if self.count else None
         if curve is not None:
@@ -262,13 +244,10 @@ class Distribution(Histogram):
         return self.known(per_mille) >= needed(per_mille)
 
     def with_stale(self, after: float) -> Iterator[tuple[float, int]]:
-        """Return the samples and how often each is there, and with them waits without an end.
+        """Return the samples and how often each is there, with waits that lasted over `after`.
 
-        These as if they had ended after so long: where one stretch of a run follows another, each
-        of them is there once, in the stretch in which it had lasted that long.
-
-        Args:
-            after: in the unit shown.
+        These as if they had ended after so long (in the unit shown): where one stretch of a run
+        follows another, each is there once, in the stretch in which it had lasted that long.
         """
         yield from self.counts.items()
         bucket = bucket_of(round(after * 1000))
@@ -280,7 +259,6 @@ class Distribution(Histogram):
         return Counter(self.lost) + Counter(self.open)
 
     def _curve(self) -> "Survival | None":
-        """The curve of those waits; None where every end was seen."""
         unseen = self._unseen()
         if not unseen and not self.entered:
             return None
@@ -314,7 +292,7 @@ class Distribution(Histogram):
     def encode(self) -> str:
         """Return it as an HdrHistogram in its standard compressed form (V2), in base64.
 
-        What was negative or overflowed, was given up or is open, is not in there.
+        Without what was negative, too long, given up or open.
         """
         histogram, used = _scratch(), []
         # As its `record_value` would, five times as fast: 0.4 ms for 5,000 samples of a second.
@@ -348,7 +326,6 @@ class Distribution(Histogram):
         return found
 
     def _at(self, wanted: list[int]) -> list[float]:
-        """Return the values at rising ranks, the first sample having rank 1."""
         found: list[float] = []
         below = 0
         for lowest, count in sorted(self.counts.items()):

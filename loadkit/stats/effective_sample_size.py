@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 
 def inflation(rest: Floats, fitted: int = 3) -> float:
-    """Tell how many values of a series are worth one independent value.
+    """Tell how many values of a series are worth one independent value, 1 or more.
 
     That is by how much its noise makes the variance of a mean, or of a slope, larger than
     independent noise would. It is estimated in two ways, and the larger one counts.
@@ -45,9 +45,6 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
     Args:
         rest: what is left of the series without its drift.
         fitted: how many parameters were fitted to take that out.
-
-    Returns:
-        1 or more.
     """
     n, rest = len(rest), rest - rest.mean()
     variance = float(rest @ rest) / max(1, n - fitted)
@@ -63,17 +60,11 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
 
 @dataclass(frozen=True, slots=True)
 class RandomWalk:
-    """What the steps of a series, from one value to the next, say of its trend.
+    """What the steps of a series, from one value to the next, say of its trend."""
 
-    Attributes:
-        reach: half the 95 % interval of the mean step.
-        p: of the mean step being zero, two-sided.
-        freedom: Student's degrees of freedom of both.
-    """
-
-    reach: float
-    p: float
-    freedom: float
+    reach: float  # half the 95 % interval of the mean step
+    p: float  # of the mean step being zero, two-sided
+    freedom: float  # Student's degrees of freedom of both
 
 
 def walk(x: Floats) -> RandomWalk:
@@ -101,8 +92,5 @@ def of_student(value: float, freedom: float) -> float:
 
 
 def student(freedom: float, p: float) -> float:
-    """The value below which a share p of Student's distribution lies.
-
-    As `scipy.stats.t.ppf` has it, in a hundredth of the time.
-    """
+    """The value below which a share p lies; a hundred times as fast as `scipy.stats.t.ppf`."""
     return float(special.stdtrit(freedom, p))

@@ -75,7 +75,6 @@ def _lowest() -> frozenset[int]:
 
 
 def _counts_of(flat: list[int]) -> defaultdict[int, int]:
-    """Undo `_flat`, trusting nothing."""
     if len(flat) % 2:
         raise ValueError("should be pairs of a value and how often it was")
     values, counts = flat[::2], flat[1::2]

@@ -1,12 +1,11 @@
 """What is counted of one quantity: a histogram of three significant digits.
 
-It knows waits whose end was seen, and others of which only that they lasted at least so long: those
-that were given up, and those that are open.
+It knows waits whose end was seen, and others of which only that they lasted at least so long:
+those that were given up, and those that are open.
 
-It holds whole thousandths of the unit that is shown: microseconds for milliseconds, and in the
-same way 0.001 % for percent and kilobytes for megabytes. A figure is kept as the lowest value
-that an HdrHistogram of three digits counts as equal to it, so one merges into
-any other without loss, and becomes an HdrHistogram at any time (`loadkit.stats.distribution`).
+It holds whole thousandths of the unit that is shown: microseconds for milliseconds, 0.001 %,
+kilobytes for megabytes. A figure is kept as the lowest value that an HdrHistogram of three
+digits counts as equal to it, so one merges into any other without loss.
 """
 
 from collections import Counter, defaultdict
@@ -34,31 +33,23 @@ _Waits = Annotated[Mapping[int, int], PAIRS, OPTIONAL]
 
 @dataclass(slots=True)
 class Histogram:
-    """What was counted of one quantity. Only ever increments.
+    """What was counted of one quantity. Only ever increments."""
 
-    Attributes:
-        counts: value (the lowest that is equivalent at three digits) → how often.
-        total: exact sum of the samples.
-        min: exact smallest sample; `HIGHEST` + 1 before the first one.
-        max: exact largest sample; -1 before the first one.
-        negative: how many were below zero. They are no samples.
-        overflow: how many were above `HIGHEST`. They are no samples.
-        lost: as `counts`, of waits that were given up: the value is how long they had lasted.
-        open: likewise of waits that were under way when nobody looked on any further.
-        entered: likewise of waits that were under way when the stretch began that is looked at,
-            with how long they had lasted then; none of those that began before the run count.
-    """
-
+    # value (the lowest that is equivalent at three digits) → how often
     counts: Annotated[BucketCounts, PAIRS] = field(
         default_factory=lambda: defaultdict[int, int](int)
     )
-    total: Annotated[int, Field(strict=True, ge=0, le=10**18)] = 0
-    min: _Value = HIGHEST + 1
-    max: _Value = -1
-    negative: Count = 0
-    overflow: Count = 0
+    total: Annotated[int, Field(strict=True, ge=0, le=10**18)] = 0  # exact sum of the samples
+    min: _Value = HIGHEST + 1  # exact smallest sample; `HIGHEST` + 1 before the first one
+    max: _Value = -1  # exact largest sample; -1 before the first one
+    negative: Count = 0  # how many were below zero. They are no samples.
+    overflow: Count = 0  # how many were above `HIGHEST`. They are no samples.
+    # as `counts`, of waits that were given up: the value is how long they had lasted
     lost: _Waits = field(default_factory=lambda: NONE)
+    # likewise of waits that were under way when nobody looked on any further
     open: _Waits = field(default_factory=lambda: NONE)
+    # likewise of waits that were under way when the stretch began that is looked at, with how long
+    # they had lasted then; none of those that began before the run count
     entered: _Waits = field(default_factory=lambda: NONE)
 
     def __bool__(self) -> bool:
@@ -102,11 +93,9 @@ class Histogram:
             self.max = value
 
     def unfinished(self, seconds: float, *, lost: bool) -> None:
-        """Take a wait that is over without what was waited for.
+        """Take a wait of so many seconds that is over without what was waited for.
 
-        Args:
-            seconds: how long it had lasted.
-            lost: whether it was given up; else it was open when nobody looked on any further.
+        It was given up (`lost`), or was open when nobody looked on any further.
         """
         self._take("lost" if lost else "open", {bucket_of(round(seconds * 1e6)): 1})
 

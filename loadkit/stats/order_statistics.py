@@ -13,46 +13,31 @@ __all__ = ["load", "needed", "ranks", "share_between", "surely_above"]
 def load() -> None:
     """Load now what is loaded when an interval is first asked for: 26 MB, and some 0.3 s.
 
-    For a process that asks in mid-run: its memory would step up then, and a lone one stand still.
+    For a process that asks in mid-run: a lone one would stand still.
     """
     import scipy.special  # noqa: F401 – a worker never asks and should not pay for it
 
 
 def needed(per_mille: int, confidence: float = 0.99) -> int:
-    """How many samples support a percentile.
+    """How many samples support a percentile: 7 for p50, 44 for p90, 90 for p95, 459 for p99.
 
     The smallest n of which the largest is, with the confidence asked for, not below the true
     percentile: 1 - p^n ≥ confidence (S. S. Wilks, "Determination of sample sizes for setting
     tolerance limits", 1941; it is also the least that MLPerf's LoadGen ends a run with, see
     `early_stopping.cc`). With fewer, the slow tail may well not be among the samples at all, and
-    the percentile would flatter.
-
-    Args:
-        per_mille: the percentile in thousandths, 1 to 999.
-        confidence: the chance wanted, above 0 and below 1.
-
-    Returns:
-        The count: 7 for p50, 44 for p90, 90 for p95, 459 for p99, 4,603 for p99.9.
+    the percentile, of 1 to 999 thousandths, would flatter.
     """
     # The difference keeps a quotient that is a whole number (p10: 2) from being rounded up.
     return max(1, ceil(log(1 - confidence) / log(per_mille / 1000) - 1e-9))
 
 
 def ranks(count: int, per_mille: int, confidence: float = 0.95) -> tuple[int, int] | None:
-    """Which two samples, in order of size, enclose the true percentile.
+    """Return the ranks, from 1, of the two samples that enclose the true percentile.
 
     The distribution-free interval by order statistics, the same share of doubt on either side
     (G. J. Hahn and W. Q. Meeker, "Statistical Intervals", 1991, section 5.2; W. J. Conover,
-    "Practical Nonparametric Statistics", section 3.2).
-
-    Args:
-        count: how many samples there are.
-        per_mille: the percentile in thousandths, 1 to 999.
-        confidence: the chance that the interval holds the true value; it is at least this.
-
-    Returns:
-        The lower and the upper rank, the smallest sample having rank 1; None where the samples
-        are too few to bound it on both sides.
+    "Practical Nonparametric Statistics", section 3.2); its confidence is at least that asked for.
+    None where the samples are too few to bound it on both sides.
     """
     share, doubt = per_mille / 1000, (1 - confidence) / 2
     if count < 1:
@@ -68,12 +53,6 @@ def surely_above(count: int, above: int, per_mille: int, confidence: float = 0.9
     The exact binomial test: if the percentile kept to the limit, at most a share 1 - p of the
     samples would be expected above it. It is surely above if as many as `above` or more would
     then come by chance with a probability of at most 1 - confidence.
-
-    Args:
-        count: how many samples there are.
-        above: how many of them are greater than the limit.
-        per_mille: the percentile in thousandths, 1 to 999.
-        confidence: how sure.
     """
     if above < 1:
         return False

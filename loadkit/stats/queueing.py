@@ -3,7 +3,7 @@
 Turns arrive by a Poisson process, wait in one queue in order of arrival, and nobody leaves it.
 With exponential service that is M/M/c, and all figures here are exact. With constant or log-normal
 service (M/G/c) no closed form is known; what stands here then is an approximation, and
-`Queue.exact` says so.
+`Service.exact` says so.
 
 Sources: D. Gross, J. F. Shortle, J. M. Thompson, C. M. Harris, "Fundamentals of Queueing Theory",
 4th edition, 2008, chapter 2 (M/M/c: the distribution of the wait and of the response);
@@ -14,36 +14,25 @@ and Queueing Theory", 2nd edition, 1990, chapter 5 (percentiles; the Allen-Cunne
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-__all__ = [
-    "Objective",
-    "Queue",
-    "Service",
-    "agents_needed",
-    "erlang_b",
-    "erlang_c",
-    "load_held",
-]
+__all__ = ["Objective", "Queue", "Service", "agents_needed", "erlang_b", "erlang_c", "load_held"]
 
 Shape = Literal["exponential", "constant", "lognormal"]
+Kind = Literal["wait", "response"]
+"""Until an agent begins; that and the service."""
 
 _MOST_ERLANGS: Final = 2e7  # a few seconds of the recursion; more agents than anyone has
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """How long an agent is busy with one turn.
+    """How long an agent is busy with one turn."""
 
-    Attributes:
-        mean: seconds, above 0.
-        shape: of the distribution.
-        sigma: of a log-normal one, the standard deviation of the logarithm, 0 or more; its mean
-            is its median times exp(sigma² / 2).
-    """
-
-    mean: float
+    mean: float  # seconds, above 0
     shape: Shape = "exponential"
+    # Of a log-normal one the standard deviation of the logarithm, 0 or more; its mean is its median
+    # times exp(sigma² / 2).
     sigma: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,6 +48,17 @@ class Service:
             return math.expm1(self.sigma**2)
         return 1.0 if self.shape == "exponential" else 0.0
 
+    @property
+    def exact(self) -> bool:
+        """Whether the figures of a queue with it are exact; else they are approximations.
+
+        The mean wait is Allen and Cunneen's: that of M/M/c times (1 + variability) ÷ 2, which for
+        one agent is exact (Pollaczek and Khinchine). The chance to wait is taken from M/M/c, and
+        who waits is taken to wait exponentially long. docs/planning.md has the errors that were
+        measured.
+        """
+        return self.shape == "exponential"
+
     def tail(self, seconds: float) -> float:
         """P(S > t): the chance that a service takes longer."""
         if seconds <= 0:
@@ -73,17 +73,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What is asked of a queue: a percentile of the wait or of the response within a limit.
+    """What is asked of a queue: a percentile of the wait or of the response within a limit."""
 
-    Attributes:
-        kind: `wait` until an agent begins, or `response`: that and the service.
-        per_mille: the percentile in thousandths, 1 to 999.
-        limit: seconds, 0 or more.
-    """
-
-    kind: Literal["wait", "response"]
-    per_mille: int
-    limit: float
+    kind: Kind
+    per_mille: int  # the percentile in thousandths, 1 to 999
+    limit: float  # seconds, 0 or more
 
     def __post_init__(self) -> None:
         if not 1 <= self.per_mille <= 999:
@@ -99,89 +93,62 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue before c agents.
+    """One queue before some agents."""
 
-    Attributes:
-        arrivals: turns a second, 0 or more.
-        service: how long each takes.
-        agents: c, 1 or more.
-    """
-
-    arrivals: float
+    waits: float  # the chance that a turn has to wait
+    mean: float  # seconds, of those who wait; infinite where the queue has no end
     service: Service
-    agents: int
 
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.arrivals) and self.arrivals >= 0):
-            raise ValueError(f"arrivals should be 0 a second or more, not {self.arrivals!r}")
-        _check(self.agents, self.erlangs)
+    @classmethod
+    def of(cls, arrivals: float, service: Service, agents: int) -> Self:
+        """Return the queue of so many arrivals a second.
 
-    @property
-    def erlangs(self) -> float:
-        """The offered load a = λ·s: how many agents are busy on average."""
-        return self.arrivals * self.service.mean
-
-    @property
-    def utilisation(self) -> float:
-        """ρ = a ÷ c. At 1 and above the queue has no end."""
-        return self.erlangs / self.agents
-
-    @property
-    def exact(self) -> bool:
-        """Whether the figures are exact; else they are approximations.
-
-        The mean wait is Allen and Cunneen's: that of M/M/c times (1 + variability) ÷ 2, which for
-        one agent is exact (Pollaczek and Khinchine). The chance to wait is taken from M/M/c, and
-        who waits is taken to wait exponentially long. docs/planning.md has the errors that were
-        measured.
+        Raises:
+            ValueError: there is no agent, or arrivals are below 0.
         """
-        return self.service.variability == 1.0 and self.service.shape == "exponential"
+        erlangs = arrivals * service.mean
+        return cls.known(erlang_c(agents, erlangs), erlangs, service, agents)
 
-    @property
-    def waits(self) -> float:
-        """The chance that a turn has to wait: Erlang C."""
-        return erlang_c(self.agents, self.erlangs)
+    @classmethod
+    def known(cls, waits: float, erlangs: float, service: Service, agents: int) -> Self:
+        """Return it where the chance to wait is known; who waits, waits 1 ÷ (cμ - λ) s."""
+        if erlangs >= agents:
+            return cls(1.0, math.inf, service)
+        inflated = (1 + service.variability) / 2  # Allen and Cunneen's factor
+        return cls(waits, service.mean / (agents - erlangs) * inflated, service)
 
     @property
     def mean_wait(self) -> float:
         """Seconds in the queue, those who need not wait counted as 0: C ÷ (cμ - λ)."""
-        return self.waits * self._mean_of_those_who_wait()
+        return self.waits * self.mean
 
-    @property
-    def mean_response(self) -> float:
-        """Seconds in the queue and in service."""
-        return self.mean_wait + self.service.mean
+    def tail(self, kind: Kind, seconds: float) -> float:
+        """P(W > t) = C·exp(-(cμ - λ)·t) for t of 0 or more, or P(W + S > t)."""
+        if self.mean == math.inf or seconds < 0:
+            return 1.0
+        if kind == "wait":
+            return self.waits * math.exp(-seconds / self.mean)
+        # Who need not wait has the service alone, who waits has the sum of the two.
+        alone = self.service.tail(seconds)
+        return alone + self.waits * (_sum_tail(self.mean, self.service, seconds) - alone)
 
-    def wait_tail(self, seconds: float) -> float:
-        """P(W > t) = C·exp(-(cμ - λ)·t), for t of 0 or more: the chance to wait longer."""
-        return _wait_tail(self.waits, self._mean_of_those_who_wait(), seconds)
+    def late(self, objective: Objective) -> float:
+        """The share that takes longer than the limit."""
+        return self.tail(objective.kind, objective.limit)
 
-    def response_tail(self, seconds: float) -> float:
-        """P(W + S > t): the chance that wait and service together take longer."""
-        mean = self._mean_of_those_who_wait()
-        return _response_tail(self.waits, mean, self.service, seconds)
-
-    def wait_percentile(self, per_mille: int) -> float:
+    def percentile(self, kind: Kind, per_mille: int) -> float:
         """Seconds; 0 where so many need not wait, infinite where the queue has no end."""
-        waits, late = self.waits, Objective("wait", per_mille, 0).late
-        if waits <= late:
-            return 0.0
-        return self._mean_of_those_who_wait() * math.log(waits / late)
-
-    def response_percentile(self, per_mille: int) -> float:
-        """Seconds; infinite where the queue has no end."""
         from scipy.optimize import brentq  # a worker never asks and should not pay for loading it
 
-        late = Objective("response", per_mille, 0).late
-        if self.utilisation >= 1:
+        late = Objective(kind, per_mille, 0).late
+        if self.mean == math.inf:
             return math.inf
+        if kind == "wait":
+            return self.mean * math.log(self.waits / late) if self.waits > late else 0.0
         high = self.service.mean
-        while self.response_tail(high) > late:
+        while self.tail(kind, high) > late:
             high *= 2
-        return float(brentq(lambda t: self.response_tail(t) - late, 0.0, high, xtol=1e-12))
-
-    def _mean_of_those_who_wait(self) -> float:
-        return _mean_of_those_who_wait(self.agents, self.erlangs, self.service)
+        return float(brentq(lambda t: self.tail(kind, t) - late, 0.0, high, xtol=1e-12))
 
 
 def erlang_b(agents: int, erlangs: float) -> float:
@@ -190,12 +157,8 @@ def erlang_b(agents: int, erlangs: float) -> float:
     By the recursion B(0) = 1, B(k) = a·B(k-1) ÷ (k + a·B(k-1)), which neither overflows nor
     cancels, for any number of agents.
 
-    Args:
-        agents: c, 0 or more.
-        erlangs: the offered load, 0 or more.
-
     Raises:
-        ValueError: one of them is not.
+        ValueError: agents or offered load are below 0.
     """
     if agents:
         _check(agents, erlangs)
@@ -208,12 +171,8 @@ def erlang_b(agents: int, erlangs: float) -> float:
 def erlang_c(agents: int, erlangs: float) -> float:
     """The chance that an arrival has to wait (M/M/c): C = B ÷ (1 - ρ·(1 - B)); 1 from ρ = 1 on.
 
-    Args:
-        agents: c, 1 or more.
-        erlangs: the offered load, 0 or more.
-
     Raises:
-        ValueError: one of them is not.
+        ValueError: there is no agent, or the offered load is below 0.
     """
     _check(agents, erlangs)
     if erlangs >= agents:
@@ -222,30 +181,24 @@ def erlang_c(agents: int, erlangs: float) -> float:
 
 
 def agents_needed(arrivals: float, service: Service, objective: Objective) -> int | None:
-    """Return the fewest agents that keep an objective.
+    """Return the fewest agents that keep an objective at so many turns a second.
 
-    Args:
-        arrivals: turns a second.
-        service: how long each takes.
-        objective: what is to be kept.
-
-    Returns:
-        The number; None where none would do, because the service alone takes too long.
+    None where none would do, because the service alone takes too long.
 
     Raises:
         ValueError: arrivals are negative, or of more than twenty million agents' work.
     """
-    erlangs = Queue(arrivals, service, 1).erlangs
+    erlangs = arrivals * service.mean
+    _check(1, erlangs)
     if erlangs > _MOST_ERLANGS:
         raise ValueError(f"{erlangs:,.6g} erlangs are more than this reckons with")
     if objective.kind == "response" and service.tail(objective.limit) > objective.late:
         return None
     for agents, blocked in _recursion(erlangs):
         if agents > erlangs:
-            waits = _delayed(blocked, agents, erlangs)
-            mean = _mean_of_those_who_wait(agents, erlangs, service)
+            queue = Queue.known(_delayed(blocked, agents, erlangs), erlangs, service, agents)
             # Where nobody waits any more, more agents change nothing: only rounding is left.
-            if waits == 0 or _late(objective, waits, mean, service) <= objective.late:
+            if queue.waits == 0 or queue.late(objective) <= objective.late:
                 return agents
     raise AssertionError("the recursion has no end")
 
@@ -253,22 +206,14 @@ def agents_needed(arrivals: float, service: Service, objective: Objective) -> in
 def load_held(agents: int, service: Service, objective: Objective) -> float:
     """Return the most turns a second that so many agents take within an objective.
 
-    Args:
-        agents: c, 1 or more.
-        service: how long each turn takes.
-        objective: what is to be kept.
-
-    Returns:
-        Turns a second; 0 where the objective is out of reach whatever the load.
+    0 where that is out of reach whatever the load.
     """
     from scipy.optimize import brentq  # as above
 
     def excess(erlangs: float) -> float:
-        mean = _mean_of_those_who_wait(agents, erlangs, service)
-        waits = erlang_c(agents, erlangs)
-        return _late(objective, waits, mean, service) - objective.late
+        queue = Queue.known(erlang_c(agents, erlangs), erlangs, service, agents)
+        return queue.late(objective) - objective.late
 
-    _check(agents, 0.0)
     if excess(0.0) >= 0:
         return 0.0
     # At c erlangs the wait has no end, so the chance to be late is 1.
@@ -293,33 +238,6 @@ def _recursion(erlangs: float) -> Iterator[tuple[int, float]]:
 
 def _delayed(blocked: float, agents: int, erlangs: float) -> float:
     return blocked / (1 - erlangs / agents * (1 - blocked))
-
-
-def _mean_of_those_who_wait(agents: int, erlangs: float, service: Service) -> float:
-    """1 ÷ (cμ - λ), times Allen and Cunneen's factor: 1 for exponential service."""
-    if erlangs >= agents:
-        return math.inf
-    return service.mean / (agents - erlangs) * (1 + service.variability) / 2
-
-
-def _late(objective: Objective, waits: float, mean: float, service: Service) -> float:
-    if objective.kind == "wait":
-        return _wait_tail(waits, mean, objective.limit)
-    return _response_tail(waits, mean, service, objective.limit)
-
-
-def _wait_tail(waits: float, mean: float, seconds: float) -> float:
-    if seconds < 0 or mean == math.inf:
-        return 1.0
-    return waits * math.exp(-seconds / mean)
-
-
-def _response_tail(waits: float, mean: float, service: Service, seconds: float) -> float:
-    """Who need not wait has the service alone, who waits has the sum of the two."""
-    if seconds <= 0 or mean == math.inf:
-        return 1.0
-    alone = service.tail(seconds)
-    return alone + waits * (_sum_tail(mean, service, seconds) - alone)
 
 
 def _sum_tail(mean: float, service: Service, seconds: float) -> float:

@@ -29,13 +29,9 @@ _normal = NormalDist().inv_cdf
 def person_rng(seed: int, *path: int | str) -> random.Random:
     """A random stream of its own for each path, the same in every process and on every machine.
 
-    Streams hang on the path alone, so one person makes the same choices whatever the number of
-    workers and whichever of them runs it. Python's own `hash` would not do: it is salted.
-
-    Args:
-        seed: the profile's.
-        path: what tells the stream from all others: the user class and the number of the session
-            among all of the run; the number 1 and the text "1" are different.
+    Streams hang on the path alone (the user class, the number of the session among all of the run),
+    so one person makes the same choices whatever the number of workers and whichever of them runs
+    it. Python's own `hash` would not do: it is salted. The number 1 and the text "1" differ.
     """
     return random.Random(int.from_bytes(_digest(seed, path, 16), "big"))
 
@@ -61,7 +57,6 @@ class RandomStream:
     __slots__ = ("_key",)
 
     def __init__(self, rng: random.Random) -> None:
-        """Take a key from the stream, which is not kept."""
         self._key = rng.getrandbits(128).to_bytes(16, "big")
 
     def draws(self, number: int) -> list[float]:
@@ -71,13 +66,7 @@ class RandomStream:
 
 
 def lognormal(uniform: float, median: float, sigma: float) -> float:
-    """The value of a log-normal distribution below which the share `uniform` lies.
-
-    Args:
-        uniform: between 0 and 1, neither included.
-        median: of the distribution.
-        sigma: standard deviation of the natural logarithm.
-    """
+    """The value below which the share `uniform` lies; sigma is that of the logarithm."""
     return median * math.exp(sigma * _normal(uniform))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # numpy and scipy are for who analyses: a worker should not p
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CLEAR", "ENOUGH_LOADS", "GOOD_FIT", "LEAST_LOADS", "Fit", "fit", "headroom", "knee"]
+__all__ = ["CLEAR", "ENOUGH_LOADS", "GOOD_FIT", "LEAST_LOADS", "Fit", "fit", "knee"]
 
 LEAST_LOADS: Final = 4
 """Different loads without which nothing is fitted: three unknowns, and one to be wrong by."""
@@ -56,31 +56,19 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The law, fitted.
+    """The law, fitted."""
 
-    Attributes:
-        rate: λ, the throughput of one session alone, a second.
-        contention: σ, from 0 to 1.
-        coherency: κ, 0 or more.
-        r_squared: the share of the variance that the law explains.
-        loads: the least and the greatest load measured.
-        rate_interval, contention_interval, coherency_interval: 95 % bands, by bootstrap.
-        peak_interval: of N*; an end that is infinite means that perhaps there is no peak.
-        resampled: the coefficients of each resample, for the bands of the curve.
-        warnings: what stands against believing it, in words; empty when nothing does.
-    """
-
-    rate: float
-    contention: float
-    coherency: float
-    r_squared: float
-    loads: Interval
+    rate: float  # λ, the throughput of one session alone, a second
+    contention: float  # σ, from 0 to 1
+    coherency: float  # κ, 0 or more
+    r_squared: float  # the share of the variance that the law explains
+    loads: Interval  # the least and the greatest load measured
+    # 95 % bands, by bootstrap
     rate_interval: Interval
     contention_interval: Interval
     coherency_interval: Interval
-    peak_interval: Interval
-    resampled: tuple[tuple[float, float, float], ...]
-    warnings: tuple[str, ...]
+    peak_interval: Interval  # of N*; an end that is infinite means that perhaps there is no peak
+    warnings: tuple[str, ...]  # what stands against believing it, in words; empty when nothing does
 
     @property
     def identified(self) -> tuple[str, ...]:
@@ -107,14 +95,6 @@ class Fit:
     def peak(self) -> float | None:
         """N*: the load of the greatest throughput; None where the figures do not tell of one."""
         return _peak(self.contention, self.coherency) if "peak" in self.identified else None
-
-    def throughput(self, load: float) -> float:
-        """X(N), a second."""
-        return float(_law(load, self.rate, self.contention, self.coherency))
-
-    def band(self, load: float) -> Interval:
-        """The 95 % band of the curve at a load, by the same bootstrap."""
-        return _interval([_law(load, *coefficients) for coefficients in self.resampled])
 
 
 def fit(loads: Sequence[float], throughputs: Sequence[float]) -> Fit:
@@ -160,41 +140,25 @@ def fit(loads: Sequence[float], throughputs: Sequence[float]) -> Fit:
         _interval(contentions),
         _interval(coherencies),
         peaks,
-        resampled,
         tuple(_warnings(x, best, r_squared)),
     )
 
 
-def knee(
-    loads: Sequence[float],
-    values: Sequence[float],
-    *,
-    convex: bool = False,
-    sensitivity: float = 1.0,
-) -> float | None:
-    """Find where a rising curve bends most: Kneedle.
+def knee(loads: Sequence[float], throughputs: Sequence[float]) -> float | None:
+    """Return the load at which a rising curve bends most, by Kneedle; None if there is none.
 
     V. Satopää, J. Albrecht, D. Irwin, B. Raghavan, "Finding a 'Kneedle' in a Haystack", 2011: both
     axes are scaled to 0 … 1, and the knee is the greatest height above the diagonal, if from there
-    the height falls by more than `sensitivity` mean steps of the load before it rises anew. A
-    straight line has none. The paper smooths first; measured steps are few, and are taken as they
-    are. A knee is relative to the loads measured: more of the flat part moves it.
-
-    Args:
-        loads: at least three different ones, in any order.
-        values: throughput, or with `convex` a latency, which stays low and then shoots up.
-        convex: look for the latter.
-        sensitivity: the paper's S.
-
-    Returns:
-        The load at the knee; None if there is none.
+    the height falls by more than one mean step of the load (the paper's S is 1) before it rises
+    anew. A straight line has none. The paper smooths first; measured steps are few, and are taken
+    as they are. A knee is relative to the loads measured: more of the flat part moves it.
 
     Raises:
-        ValueError: the lists differ in length or hold what is no number, or a load comes twice.
+        ValueError: there are not three loads, each once, or what goes with them is no throughput.
     """
     import numpy as np
 
-    x, y = _checked(loads, values)
+    x, y = _checked(loads, throughputs)
     order = np.argsort(x)
     x, y = x[order], y[order]
     if x.size < 3 or np.unique(x).size < x.size:
@@ -203,13 +167,13 @@ def knee(
         return None
     across = (x - x[0]) / (x[-1] - x[0])
     up = (y - y.min()) / (y.max() - y.min())
-    height = across - up if convex else up - across
+    height = up - across
     step = float(np.diff(across).mean())
     found: tuple[float, float] | None = None
     for here in range(1, x.size - 1):
         if not height[here - 1] < height[here] >= height[here + 1]:
             continue
-        bar = height[here] - sensitivity * step
+        bar = height[here] - step
         for later in range(here + 1, x.size):
             if height[later] < bar:
                 if found is None or height[here] > found[0]:
@@ -218,18 +182,6 @@ def knee(
             if height[later] > height[here]:
                 break
     return found[1] if found and found[0] > 0 else None
-
-
-def headroom(load: float, limit: float) -> float:
-    """Return how much a load may grow before it meets a limit: 0.25 is 25 %, below 0 is over it.
-
-    Args:
-        load: of today, above 0.
-        limit: what is held, in the same unit.
-    """
-    if load <= 0:
-        raise ValueError(f"the load of today should be above 0, not {load!r}")
-    return limit / load - 1
 
 
 def _checked(loads: Sequence[float], values: Sequence[float]) -> "tuple[Floats, Floats]":

@@ -24,15 +24,11 @@ class Sketch:
 
     It has `ROOM` of them at most: what is beyond joins a neighbour, the buckets with the fewest
     samples first. A bucket is 1.6 to 3.1 % wide, yet it says where in it the mean of its samples
-    lies, and a percentile lies between means: within 0.1 % of the exact one for smooth
+    lies (`places`), and a percentile lies between means: within 0.1 % of the exact one for smooth
     distributions, and without steps while it moves from one bucket to the next.
 
     Args:
         samples: values in microseconds, and how often each is there.
-
-    Attributes:
-        keys, counts, places: bucket by bucket, in order: its number, how many samples it has, and
-            where in it their mean lies.
     """
 
     __slots__ = ("counts", "keys", "places")
@@ -52,7 +48,6 @@ class Sketch:
 
     @classmethod
     def of(cls, keys: "array[int]", counts: "array[int]", places: "array[int]") -> "Sketch":
-        """Make one of what another one had."""
         made = cls.__new__(cls)
         made.keys, made.counts, made.places = keys, counts, places
         return made
@@ -62,7 +57,6 @@ class Sketch:
         return zip(self._means(), self.counts, strict=True)
 
     def _means(self) -> list[float]:
-        """The mean of each bucket's samples in microseconds."""
         return [
             lowest + place * width / _PLACES
             for (lowest, width), place in zip(map(_reach, self.keys), self.places, strict=True)
@@ -118,11 +112,7 @@ def _join_the_least(ordered: list[tuple[int, list[float]]]) -> None:
 class Sketches(Mapping[str, Sketch]):
     """One of each phase that happened, in the same 26 KB however many that are.
 
-    So windows that grow longer, hit more buckets and see the rarer phases too, take no more
-    memory: whoever leads has it after two minutes.
-
-    Args:
-        found: by phase.
+    So windows that grow longer, and see the rarer phases too, take no more memory.
     """
 
     __slots__ = ("_counts", "_keys", "_places", "_used")

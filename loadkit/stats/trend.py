@@ -38,41 +38,27 @@ Shape = Literal["line", "step", "starts", "settles"]
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """What a series does over time.
+    """What a series does over time."""
 
-    Attributes:
-        slope, low, high: Sen's slope and its 95 % interval, per unit of time.
-        p_trend: of the test of Mann and Kendall, that the order of the values is mere chance.
-        p_turn: of the test that no moment at which they step or turn is more than chance.
-        shape: what describes it best, whether or not it is more than chance.
-        at: the moment at which the shape turns; None for a line.
-        before, after: the medians of the values on either side of that moment, of the halves where
-            there is none; the means of what is counted.
-        since: where it starts at some moment, the slope from there on, with its interval.
-        worth: how many independent values the series is worth.
-        freedom: Student's degrees of freedom of the slope's interval.
-    """
-
+    # Sen's slope and its 95 % interval, per unit of time
     slope: float
     low: float
     high: float
-    p_trend: float
-    p_turn: float
-    shape: Shape
-    at: float | None
+    p_trend: float  # of the test of Mann and Kendall, that the order of the values is mere chance
+    p_turn: float  # of the test that no moment at which they step or turn is more than chance
+    shape: Shape  # what describes it best, whether or not it is more than chance
+    at: float | None  # the moment at which the shape turns; None for a line
+    # the medians of the values on either side of that moment, of the halves where there is none;
+    # the means of what is counted
     before: float
     after: float
+    # where it starts at some moment, the slope from there on, with its interval
     since: tuple[float, float, float] | None
-    worth: float
-    freedom: float
+    worth: float  # how many independent values the series is worth
+    freedom: float  # Student's degrees of freedom of the slope's interval
 
     def visible(self, doubt: float, power: float = 0.9) -> float:
-        """Return the least slope that the trend test would have found in as much noise.
-
-        Args:
-            doubt: the level of the test, two-sided.
-            power: with which chance it would have been found.
-        """
+        """The least slope that a test at the level `doubt`, two-sided, would have found."""
         found, likely, told = (student(self.freedom, p) for p in (1 - doubt / 2, power, 0.975))
         return float((found + likely) / told * (self.high - self.low) / 2)
 
@@ -127,14 +113,8 @@ def shift(before: Sequence[float], after: Sequence[float], worth: float) -> tupl
 
     Hodges and Lehmann's, from Mann and Whitney's test: the middle one of all differences between a
     value of one and a value of the other ("Estimates of location based on rank tests", Annals of
-    Mathematical Statistics 34, 1963).
-
-    Args:
-        before, after: the values of either stretch.
-        worth: the share of a value that each is worth, above 0 and at most 1.
-
-    Returns:
-        Both ends; from minus to plus infinity where the values are too few for an interval.
+    Mathematical Statistics 34, 1963). Each counts as the share `worth` of a value, above 0 and at
+    most 1. From minus to plus infinity where the values are too few for an interval.
     """
     m, n = len(before), len(after)
     if m < 2 or n < 2:
@@ -149,11 +129,7 @@ def shift(before: Sequence[float], after: Sequence[float], worth: float) -> tupl
 
 
 def rising(values: Sequence[float]) -> float:
-    """Return the p of the mean of a series being zero: Student's test, two-sided.
-
-    Args:
-        values: at least `LEAST`, in the order of time.
-    """
+    """Return the p of the mean of at least `LEAST` values being zero: Student's test, two-sided."""
     x = np.asarray(values, float)
     if np.ptp(x) == 0:
         return 1.0
@@ -165,11 +141,8 @@ def holm(doubts: Sequence[float], family: float) -> list[bool]:
     """Tell which of many tests find something, so that mere noise rarely makes any of them.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-    Statistics 6, 1979: whatever the tests have to do with each other.
-
-    Args:
-        doubts: the p of each.
-        family: the chance, at most, that noise alone makes one or more find something.
+    Statistics 6, 1979: whatever the tests have to do with each other. `family` is the chance, at
+    most, that noise alone makes one or more find something.
     """
     found = [False] * len(doubts)
     for done, index in enumerate(sorted(range(len(doubts)), key=doubts.__getitem__)):
@@ -208,7 +181,6 @@ def _fits(t: Floats, x: Floats) -> Iterator[tuple[Shape, int | None, Floats]]:
 
 
 def _shape(t: Floats, x: Floats) -> tuple[Shape, int | None, Floats]:
-    """Tell which shape describes a series best, where it turns, and what the closest leaves."""
     fits = [(float(rest @ rest), shape, at, rest) for shape, at, rest in _fits(t, x)]
     line, closest = fits[0], min(fits, key=lambda fit: fit[0])
     # Schwarz' criterion; a turn that was searched for costs more than one parameter.

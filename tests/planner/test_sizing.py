@@ -46,8 +46,8 @@ def test_agents_are_the_fewest_that_keep_the_objective() -> None:
     """By the queue's own percentile; one agent fewer breaks it."""
     plan = planned(concurrent="3600", mean_session="3m", turns="5", service="500ms")
     (needed,) = row(plan, "agents needed")
-    held = Queue(100.0, Service(0.5), int(needed)).response_percentile(950)
-    assert held <= 2.5 < Queue(100.0, Service(0.5), int(needed) - 1).response_percentile(950)
+    held = Queue.of(100.0, Service(0.5), int(needed)).percentile("response", 950)
+    assert held <= 2.5 < Queue.of(100.0, Service(0.5), int(needed) - 1).percentile("response", 950)
     assert row(plan, "busy agents, erlangs") == pytest.approx((50,))
     assert row(plan, UTILISATION)[0] == pytest.approx(100 * 50 / needed, abs=0.1)
 

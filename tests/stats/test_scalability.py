@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.stats import scalability
-from loadkit.stats.scalability import GOOD_FIT, Fit, fit, headroom, knee
+from loadkit.stats.scalability import GOOD_FIT, Fit, fit, knee
 
 LOADS = [1.0, 5, 10, 20, 40, 60, 80, 120, 160, 240]
 
@@ -41,7 +41,7 @@ def test_a_published_example_has_its_published_coefficients() -> None:
     assert found.warnings == ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(
     st.floats(0.01, 1000.0),
     st.floats(0.005, 0.5),
@@ -56,7 +56,7 @@ def test_the_coefficients_of_a_curve_without_noise_are_found(
     loads = [load * times for load in LOADS]
     found = fit_alone(loads, [law(load, rate, contention, coherency) for load in loads])
     for load in loads:
-        assert found.throughput(load) == pytest.approx(
+        assert law(load, found.rate, found.contention, found.coherency) == pytest.approx(
             law(load, rate, contention, coherency), rel=1e-3
         )
     assert found.peak is not None
@@ -80,17 +80,15 @@ def test_where_a_bound_holds_the_other_coefficients_are_those_of_a_bounded_fit()
 
 def test_the_bands_hold_the_truth_about_as_often_as_they_say() -> None:
     """Of 12 noisy curves a true 95 % would miss more than three twice in a thousand times."""
-    truth, missed = (5.0, 0.03, 0.0002), {"peak": 0, "curve": 0}
+    truth, missed = (5.0, 0.03, 0.0002), 0
     curve = np.array([law(load, *truth) for load in LOADS])
     peak = math.sqrt((1 - truth[1]) / truth[2])
     for seed in range(12):
         noise = np.random.default_rng(seed).normal(0, 0.02 * curve.max(), curve.size)
         found = fit(LOADS, list(np.maximum(curve + noise, 0)))
         low, high = found.peak_interval
-        missed["peak"] += not low <= peak <= high
-        low, high = found.band(100.0)
-        missed["curve"] += not low <= law(100.0, *truth) <= high
-    assert max(missed.values()) <= 3
+        missed += not low <= peak <= high
+    assert missed <= 3
 
 
 def test_a_fit_is_the_same_every_time() -> None:
@@ -166,24 +164,12 @@ def test_the_knee_of_a_saturated_server_is_where_it_saturates() -> None:
     assert knee(loads, [min(load, 80) for load in loads]) == 80
 
 
-def test_the_knee_of_a_latency_is_before_it_shoots_up() -> None:
-    """M/M/1: flat, then not. The curve is convex."""
-    loads = [float(n) for n in range(5, 100, 5)]
-    found = knee(loads, [1 / (1 - load / 100) for load in loads], convex=True)
-    assert found is not None
-    assert 75 <= found <= 90
-
-
-@pytest.mark.parametrize("convex", [False, True])
-def test_a_line_has_no_knee_however_noisy(convex: bool) -> None:
+def test_a_line_has_no_knee_however_noisy() -> None:
     """Fifty lines with 1 % of noise."""
     loads = [10.0 * n for n in range(1, 13)]
     for seed in range(50):
         noise = np.random.default_rng(seed).normal(1, 0.01, len(loads))
-        assert (
-            knee(loads, [load * n for load, n in zip(loads, noise, strict=True)], convex=convex)
-            is None
-        )
+        assert knee(loads, [load * n for load, n in zip(loads, noise, strict=True)]) is None
 
 
 def test_a_flat_curve_has_no_knee() -> None:
@@ -196,11 +182,3 @@ def test_a_knee_needs_three_loads_each_once(loads: list[float]) -> None:
     """Two points are a line; and a load that comes twice has no one height."""
     with pytest.raises(ValueError, match="each once"):
         knee(loads, loads)
-
-
-def test_headroom_is_what_may_still_come() -> None:
-    """Of today's load; below 0 where the limit is behind."""
-    assert headroom(80, 100) == pytest.approx(0.25)
-    assert headroom(125, 100) == pytest.approx(-0.2)
-    with pytest.raises(ValueError, match="above 0"):
-        headroom(0, 100)
