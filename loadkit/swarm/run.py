@@ -27,9 +27,8 @@ from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import number
 from loadkit.swarm.run_files import RunFiles, run_info
 from loadkit.swarm.workers.membership import Membership
-from loadkit.verdict.abort import AbortWatch
 from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
-from loadkit.verdict.slo import SloLine, judge
+from loadkit.verdict.slo import AbortWatch, SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
 from loadkit.verdict.verdict import of_search
 

@@ -60,17 +60,11 @@ _HEADINGS: Final[Mapping[ReasonKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One of them.
+    """One of them."""
 
-    Attributes:
-        kind: what it is about.
-        text: what happened, with its figure and the limit of that.
-        remedy: what to do about it; empty where that goes without saying.
-    """
-
-    kind: ReasonKind
-    text: str
-    remedy: str = ""
+    kind: ReasonKind  # what it is about
+    text: str  # what happened, with its figure and the limit of that
+    remedy: str = ""  # what to do about it; empty where that goes without saying
 
     @property
     def is_doubt(self) -> bool:

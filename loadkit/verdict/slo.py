@@ -10,9 +10,9 @@ of theirs could keep is broken. A drift passes or fails where its 95 % interval 
 the limit, and is undecided where that holds the limit, or where the run is too short for one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal, Protocol, Self
 
 from loadkit.figures import COMPLETED, Count, Ending, Phase
 from loadkit.measure.open_waits import STALE_MS
@@ -23,7 +23,7 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import compare, number, plural
 from loadkit.stats.order_statistics import needed, surely_above
 
-__all__ = ["Figures", "Measured", "SloLine", "judge", "stale_turns"]
+__all__ = ["AbortWatch", "Figures", "Measured", "SloLine", "judge", "stale_turns"]
 
 
 _Status = Literal["pass", "fail", "undecided"]
@@ -54,28 +54,21 @@ class Measured(Figures, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SloLine:
-    """One objective and how it fared.
+    """One objective and how it fared."""
 
-    Attributes:
-        metric: by the grammar of `loadkit.profile.metrics`.
-        limit: the most it may be; milliseconds for a latency, percent per hour for a drift.
-        actual: what it was; None if there was nothing to measure, or too little to tell.
-        status: whether it held; `undecided` if the samples are too few to tell.
-        samples: how many there were, where it is about a latency; of a drift, the windows.
-        needed: how many the percentile, or the drift, needs, where it is about one.
-        interval: of a percentile or a drift, what encloses the true one at 95 % confidence.
-        at_least: whether `actual` is only known to be no less, as waits were never seen to end.
-        stale: of a number or share of lost turns, how many turns are open that may be lost too.
-    """
-
-    metric: str
-    limit: float
-    actual: float | None
-    status: Literal["pass", "fail", "undecided"]
+    metric: str  # by the grammar of `loadkit.profile.metrics`
+    limit: float  # the most it may be; milliseconds for a latency, percent per hour for a drift
+    actual: float | None  # what it was; None if there was nothing to measure, or too little to tell
+    # whether it held; `undecided` if the samples are too few to tell
+    status: _Status
+    # how many there were, where it is about a latency; of a drift, the windows
     samples: int | None = None
-    needed: int | None = None
+    needed: int | None = None  # how many the percentile, or the drift, needs, where it is about one
+    # of a percentile or a drift, what encloses the true one at 95 % confidence
     interval: tuple[float, float] | None = None
+    # whether `actual` is only known to be no less, as waits were never seen to end
     at_least: bool = False
+    # of a number or share of lost turns, how many turns are open that may be lost too
     stale: int = 0
 
     @property
@@ -148,34 +141,19 @@ class SloLine:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it by the keys of `summary.json`."""
-        return {
-            "metric": self.metric,
-            "limit": self.limit,
-            "actual": self.actual,
-            "pass": self.ok,
-            "status": self.status,
-            "samples": self.samples,
-            "needed": self.needed,
-            "interval": None if self.interval is None else list(self.interval),
-            "at_least": self.at_least,
-            "stale": self.stale,
-        }
+        data = asdict(self)
+        head = {key: data[key] for key in ("metric", "limit", "actual")}
+        ends = None if self.interval is None else list(self.interval)
+        return head | {"pass": self.ok} | data | {"interval": ends}
 
     @classmethod
-    def from_dict(cls, line: Mapping[str, Any]) -> "SloLine":
+    def from_dict(cls, line: Mapping[str, Any]) -> Self:
         """Undo `to_dict`; a line of an earlier version, without a status, is read as well."""
-        interval = line.get("interval")
-        return cls(
-            line["metric"],
-            line["limit"],
-            line["actual"],
-            line.get("status", "pass" if line["pass"] else "fail"),
-            line.get("samples"),
-            line.get("needed"),
-            None if interval is None else (interval[0], interval[1]),
-            line.get("at_least", False),
-            line.get("stale", 0),
-        )
+        known = {each.name: line[each.name] for each in fields(cls) if each.name in line}
+        known.setdefault("status", "pass" if line["pass"] else "fail")
+        if (ends := line.get("interval")) is not None:
+            known["interval"] = tuple(ends)
+        return cls(**known)
 
 
 def judge(
@@ -248,7 +226,7 @@ def _of_drift(metric: Metric, limit: float, drift: Drift) -> SloLine:
     if metric.name == "drift.throughput":  # which is the better the more it grows
         low, high, actual = -high, -low, -actual
     low, high, actual = (round(value, 3) + 0.0 for value in (low, high, actual))
-    status: Literal["pass", "fail", "undecided"] = "pass" if high <= limit else "undecided"
+    status: _Status = "pass" if high <= limit else "undecided"
     if low > limit:
         status = "fail"
     return SloLine(metric.text, limit, actual, status, figure.windows, LEAST, (low, high))
@@ -302,3 +280,40 @@ def _count(name: str, counts: Mapping[str, int]) -> int:
     if name == "sessions.completed":
         return sum(counts.get(f"ended.{ending}", 0) for ending in COMPLETED)
     return counts.get(_ENDED.get(name, name), 0)
+
+
+class AbortWatch:
+    """Looks at the objectives again and again, and tells which one has been broken for too long.
+
+    What is undecided is not broken, and what was never measured is not broken yet: the first
+    answer may still be on its way. An objective that recovers starts anew.
+
+    Args:
+        grace: seconds that an objective may stay broken without a pause.
+        metrics: the objectives that count; all of them if empty.
+    """
+
+    def __init__(self, grace: float, metrics: Collection[str] = ()) -> None:
+        self._grace = grace
+        self._metrics = frozenset(metrics)
+        self._since: dict[str, float] = {}
+
+    def lasting_breach(self, now: float, lines: Iterable[SloLine]) -> SloLine | None:
+        """Take the objectives as they stand, and return the one broken for the whole grace.
+
+        None if there is none; of several the one that broke first.
+
+        Args:
+            now: seconds on a monotonic clock, rising from look to look.
+            lines: what `judge` makes of the run so far.
+        """
+        broken = {
+            line.metric: line
+            for line in lines
+            if line.status == "fail"
+            and line.actual is not None
+            and (not self._metrics or line.metric in self._metrics)
+        }
+        self._since = {metric: self._since.get(metric, now) for metric in broken}
+        over = [metric for metric, since in self._since.items() if now - since >= self._grace]
+        return broken[min(over, key=self._since.__getitem__)] if over else None

@@ -1,7 +1,8 @@
 """The frozen result of a run: what every report renders and `summary.json` holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from loadkit.errors import Failure
@@ -9,19 +10,19 @@ from loadkit.exit_codes import ExitCode
 from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
 from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.rates import by_class, by_client, throughput
-from loadkit.protocol.expectations import EXPECTED
+from loadkit.protocol.expectations import EXPECTED, NEEDED, WRONG, left_out
 from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import plural
-from loadkit.verdict.example import smallest
 from loadkit.verdict.run_facts import CUT, Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import Verdict, decide
 
-__all__ = ["SCHEMA", "Stats", "Summary", "summarise"]
+__all__ = ["SCHEMA", "Stats", "Summary", "smallest", "summarise"]
 
 SCHEMA: Final = "loadkit.summary/1"
 
@@ -30,118 +31,66 @@ Stats = Mapping[str, float]
 """`count`, `min`, `mean`, `p50`, `p90`, `p95`, `p99`, `p999`, `max`; empty where unmeasured."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """A finished run. The fields are the keys of `summary.json`, in its order.
 
     Durations are in milliseconds but for `duration_s`. A phase that was never measured is absent
     from `latency_ms` and `from_schedule_ms`.
-
-    Attributes:
-        intervals_ms: by phase and percentile, what its true value lies between (95 %, by order
-            statistics). A percentile that has none is not supported by the number of samples.
-        waits: by phase, those that nobody saw the end of: how many were given up (`lost`), how many
-            were `open` when the run was over or who waited went away, and how long these had lasted
-            (`open_median_ms`, `open_oldest_ms`). A phase without any is absent.
-        arrivals: how many sessions an arrival rate asked for, and how many were started and
-            refused; None in the closed model.
-        throughput: what was done a second; see `loadkit.measure.rates.throughput`.
-        user_classes, clients: how each of them fared, likewise.
-        stopped_early: why the run ended before its time, when, and by what or whom; None if it
-            did not.
-        drift: what its figures did over the hours, by the keys of `loadkit.soak.drift.Drift`;
-            None where the run was too short to tell.
-        incidents: the windows in which the target misbehaved, in their order, as plain values of
-            `loadkit.soak.incidents`; docs/soak-incidents.md has their keys.
-        incidents_unlisted: how many more there were.
-        load: the load asked for and delivered, as of `loadkit.measure.load_curve.LoadCurve`.
-        cut: where it was cut; None if it ended in order.
-        own_code: how the user's own code failed, in a line each, with the traceback of the first.
-        notes: what a reader must know of the way to the target, a phrase each: certificates that
-            were not verified, a proxy.
-        violations_detail: of each of `violations`: its `count`, in how many `sessions`, their
-            `share` of all, what was `expected`, and the smallest `example`, as of
-            `loadkit.protocol.expectations`.
     """
 
+    schema: str = SCHEMA
     profile: str
     started_at: str
     duration_s: float
+    stopped_early: str | None = None  # why it ended before its time, when, and by what or whom
+    cut: Cut | None = None  # where it was cut; None if it ended in order
+    # How the user's own code failed, in a line each, with the traceback of the first.
+    own_code: Mapping[str, str] = field(default_factory=dict)
     target: str
     verdict: Verdict
     sessions: Mapping[str, Any]
+    # How many sessions an arrival rate asked for, and how many were started and refused; None in
+    # the closed model.
+    arrivals: Mapping[str, float] | None = None
     turns: Mapping[str, float]
+    throughput: Mapping[str, float] = field(default_factory=dict)  # see `measure.rates`
     frames: Mapping[str, int]
     latency_ms: Mapping[str, Stats]
     from_schedule_ms: Mapping[str, Stats]
+    # By phase and percentile, what its true value lies between (95 %, by order statistics). A
+    # percentile that has none is not supported by the number of samples.
+    intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    # By phase, the waits that nobody saw the end of: how many were given up (`lost`), how many were
+    # `open` when the run was over or who waited went away, and how long these had lasted
+    # (`open_median_ms`, `open_oldest_ms`). A phase without any is absent.
+    waits: Mapping[str, Stats] = field(default_factory=dict)
     disconnects: Mapping[str, int]
     violations: Mapping[str, int]
+    # Of each of them its `count`, in how many `sessions`, their `share` of all, what was `expected`
+    # and the smallest `example`, as of `loadkit.protocol.expectations`.
+    violations_detail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     errors: Mapping[str, int]
+    user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clients: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     generator: Mapping[str, Any]
     slo: tuple[SloLine, ...]
     counts: Mapping[str, int]
-    intervals_ms: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
-    waits: Mapping[str, Stats] = field(default_factory=dict)
-    arrivals: Mapping[str, float] | None = None
-    throughput: Mapping[str, float] = field(default_factory=dict)
-    user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    clients: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    stopped_early: str | None = None
-    drift: Mapping[str, Any] | None = None
-    incidents: Sequence[Mapping[str, Any]] = ()
-    incidents_unlisted: int = 0
-    load: Mapping[str, Any] = field(default_factory=dict)
-    cut: Cut | None = None
+    # What a reader must know of the way to the target, a phrase each: certificates that were not
+    # verified, a proxy.
     notes: tuple[str, ...] = ()
-    own_code: Mapping[str, str] = field(default_factory=dict)
-    violations_detail: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    schema: str = SCHEMA
+    # By the keys of `loadkit.soak.drift.Drift`; None where the run was too short to tell.
+    drift: Mapping[str, Any] | None = None
+    # The windows in which the target misbehaved, in their order, as plain values of
+    # `loadkit.soak.incidents`; docs/soak-incidents.md has their keys.
+    incidents: Sequence[Mapping[str, Any]] = ()
+    incidents_unlisted: int = 0  # how many more there were
+    load: Mapping[str, Any] = field(default_factory=dict)  # as of `LoadCurve`
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the JSON object of `summary.json`."""
-        return {
-            "schema": self.schema,
-            "profile": self.profile,
-            "started_at": self.started_at,
-            "duration_s": self.duration_s,
-            "stopped_early": self.stopped_early,
-            **({} if self.cut is None else {"cut": CUT.encode(self.cut)}),
-            **({"own_code": dict(self.own_code)} if self.own_code else {}),
-            "target": self.target,
-            "verdict": self.verdict.to_dict(),
-            "sessions": dict(self.sessions) | {"ended": dict(self.sessions["ended"])},
-            **({} if self.arrivals is None else {"arrivals": dict(self.arrivals)}),
-            "turns": dict(self.turns),
-            "throughput": dict(self.throughput),
-            "frames": dict(self.frames),
-            "latency_ms": {phase: dict(stats) for phase, stats in self.latency_ms.items()},
-            "from_schedule_ms": {
-                phase: dict(stats) for phase, stats in self.from_schedule_ms.items()
-            },
-            "intervals_ms": {
-                phase: {name: list(ends) for name, ends in intervals.items()}
-                for phase, intervals in self.intervals_ms.items()
-            },
-            "waits": {phase: dict(stats) for phase, stats in self.waits.items()},
-            "disconnects": dict(self.disconnects),
-            "violations": dict(self.violations),
-            **(
-                {"violations_detail": {kind: dict(one) for kind, one in details.items()}}
-                if (details := self.violations_detail)
-                else {}
-            ),
-            "errors": dict(self.errors),
-            "user_classes": dict(self.user_classes),
-            "clients": dict(self.clients),
-            "generator": dict(self.generator),
-            "slo": [line.to_dict() for line in self.slo],
-            "counts": dict(self.counts),
-            **({"notes": list(self.notes)} if self.notes else {}),
-            **({} if self.drift is None else {"drift": dict(self.drift)}),
-            **({"incidents": list(self.incidents)} if self.incidents else {}),
-            **({"incidents_unlisted": self.incidents_unlisted} if self.incidents_unlisted else {}),
-            **({"load": dict(self.load)} if self.load else {}),
-        }
+        every = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        return {key: value for key, value in every.items() if value or key not in _IF_ANY}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Summary":
@@ -152,48 +101,35 @@ class Summary:
         """
         if data["schema"] != SCHEMA:
             raise ValueError(f"the schema is {data['schema']!r}, not {SCHEMA!r}")
-        cut = data.get("cut")
-        return cls(
-            verdict=Verdict.from_dict(data["verdict"]),
-            slo=tuple(SloLine.from_dict(line) for line in data["slo"]),
-            intervals_ms={
+        typed: dict[str, Any] = {
+            "verdict": Verdict.from_dict(data["verdict"]),
+            "slo": tuple(map(SloLine.from_dict, data["slo"])),
+            "intervals_ms": {
                 phase: {name: (low, high) for name, (low, high) in intervals.items()}
                 for phase, intervals in data.get("intervals_ms", {}).items()
             },
-            waits=data.get("waits", {}),
-            arrivals=data.get("arrivals"),
-            throughput=data.get("throughput", {}),
-            user_classes=data.get("user_classes", {}),
-            clients=data.get("clients", {}),
-            stopped_early=data.get("stopped_early"),
-            drift=data.get("drift"),
-            incidents=tuple(data.get("incidents", ())),
-            incidents_unlisted=data.get("incidents_unlisted", 0),
-            load=data.get("load", {}),
-            cut=None if cut is None else CUT.decode(cut),
-            own_code=data.get("own_code", {}),
-            violations_detail=data.get("violations_detail", {}),
-            notes=tuple(data.get("notes", ())),
-            **{name: data[name] for name in _PLAIN},
-        )
+            "incidents": tuple(data.get("incidents", ())),
+            "cut": CUT.decode(data["cut"]) if data.get("cut") else None,
+            "notes": tuple(data.get("notes", ())),
+        }
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data} | typed)
 
 
-_PLAIN: Final = (
-    "profile",
-    "started_at",
-    "duration_s",
-    "target",
-    "sessions",
-    "turns",
-    "frames",
-    "latency_ms",
-    "from_schedule_ms",
-    "disconnects",
-    "violations",
-    "errors",
-    "generator",
-    "counts",
+_IF_ANY: Final = (
+    *("cut", "own_code", "arrivals", "violations_detail", "notes", "drift"),
+    *("incidents", "incidents_unlisted", "load"),
 )
+"""The keys that are absent where there is nothing to tell."""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    if isinstance(value, Cut):
+        return CUT.encode(value)
+    return value.to_dict() if isinstance(value, SloLine | Verdict) else value
 
 
 def summarise(
@@ -218,7 +154,6 @@ def summarise(
         "peak_concurrent": ledger.peak_concurrent,
         "ended": ended,
     }
-    refused = counts[Count.ARRIVALS_REFUSED]
     sent, lost = counts[Count.TURNS_SENT], counts[Count.TURNS_LOST]
     turns = {
         "sent": sent,
@@ -240,8 +175,6 @@ def summarise(
     }
     if "master_rss_mb" in ledger.generator:
         figures["master_rss_mb"] = ledger.generator["master_rss_mb"].stats()
-    arrived = sessions["started"] - counts[Count.SESSIONS_RENEWED]
-    negative, overflow = ledger.left_out
     asked = facts.asked_sessions
     if asked is None and facts.asked_users:
         # Users without a single session are no load at all, however well their workers felt.
@@ -289,7 +222,7 @@ def summarise(
         generator={"workers": max(1, ledger.workers)}
         | figures
         | {
-            "left_out": {"negative": negative, "overflow": overflow},
+            "left_out": dict(zip(("negative", "overflow"), ledger.left_out, strict=True)),
             "heartbeats_lost": facts.heartbeats_lost,
             "workers_lost": [asdict(one) for one in facts.workers_lost],
             "without_workers": [asdict(one) for one in facts.without_workers],
@@ -299,9 +232,7 @@ def summarise(
         counts=ledger.others,
         intervals_ms=_intervals(ledger),
         waits=ledger.waits(),
-        arrivals=None
-        if facts.asked_sessions is None
-        else {"asked": facts.asked_sessions, "started": arrived, "refused": refused},
+        arrivals=_arrivals(counts, facts.asked_sessions),
         throughput=throughput(ledger, duration_s, spec.warmup_s),
         user_classes=by_class(ledger),
         clients=by_client(ledger),
@@ -314,6 +245,13 @@ def summarise(
         cut=facts.cut,
         notes=(*spec.notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
     )
+
+
+def _arrivals(counts: Mapping[str, int], asked: int | None) -> dict[str, int] | None:
+    if asked is None:
+        return None
+    started = counts[Count.SESSIONS_STARTED] - counts[Count.SESSIONS_RENEWED]
+    return {"asked": asked, "started": started, "refused": counts[Count.ARRIVALS_REFUSED]}
 
 
 def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[str, Any]]:
@@ -353,3 +291,43 @@ def _intervals(ledger: Ledger) -> dict[str, dict[str, tuple[float, float]]]:
         if (latency := ledger.latency.get(phase)) is not None
     }
     return {phase: found for phase, found in intervals.items() if found}
+
+
+def smallest(kind: str, found: Iterable[Occurrence]) -> dict[str, Any]:
+    """Return what shows a violation in the fewest frames, cut down to those, as far as known.
+
+    By `detail`, `session` and `frames`; empty where there is none of that kind.
+    """
+    same = [one for one in found if (one.of, one.kind) == ("violations", kind)]
+    if not same:
+        return {}
+    least = min((replace(one, frames=_cut(one.frames)) for one in same), key=_size)
+    told = {"detail": least.detail, "session": least.session, "frames": list(least.frames)}
+    return {key: value for key, value in told.items() if value}
+
+
+def _cut(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines that are marked, with how many frames were left out between; all if none is."""
+    cut, without = list[str](), 0
+    for line in lines:
+        if line.startswith((WRONG, NEEDED)):
+            if without:
+                cut.append(left_out(without))
+            cut.append(line if line.startswith(WRONG) else line.replace(NEEDED, "  ", 1))
+            without = 0
+        elif counted := _LEFT_OUT.fullmatch(line):
+            without += int(counted[1].replace(",", ""))
+        else:
+            without += 1
+    if not cut:
+        return tuple(lines)
+    return (*cut, left_out(without)) if without else tuple(cut)
+
+
+_LEFT_OUT: Final = re.compile(r"… ([0-9,]+) frames?")
+
+
+def _size(one: Occurrence) -> tuple[bool, int, int, str]:
+    """What has no frames shows nothing; of equals the earlier."""
+    frames = [line for line in one.frames if not _LEFT_OUT.fullmatch(line)]
+    return not frames, len(frames), sum(map(len, frames)), one.at

@@ -15,23 +15,7 @@ from loadkit.stats.number_format import number, percent, plural
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.run_facts import Absence, Cut, RunFacts
 
-__all__ = [
-    "FLOOD_S",
-    "FLOOD_SHARE",
-    "GC_PAUSE_SUSPECT_MS",
-    "LAG_INVALID_MS",
-    "LAG_SUSPECT_MS",
-    "LIMIT_SUSPECT_PERCENT",
-    "MACHINE_CPU_SUSPECT_PERCENT",
-    "SATURATED_SHARE",
-    "STALL_SUSPECT_MS",
-    "UNDELIVERED_SHARE",
-    "UNDELIVERED_SUSPECT_S",
-    "Level",
-    "Observed",
-    "Validity",
-    "assess",
-]
+__all__ = ["LAG_INVALID_MS", "SATURATED_SHARE", "Level", "Observed", "Validity", "assess"]
 
 Level = Literal["valid", "suspect", "invalid"]
 
@@ -107,15 +91,10 @@ class Observed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """The verdict on the measurement itself.
+    """The verdict on the measurement itself."""
 
-    Attributes:
-        level: `suspect` means read with care; `invalid` means do not use the figures.
-        reasons: the gravest first.
-    """
-
-    level: Level
-    reasons: tuple[Reason, ...]
+    level: Level  # `suspect` means read with care; `invalid` means do not use the figures
+    reasons: tuple[Reason, ...]  # the gravest first
 
 
 def assess(observed: Observed, facts: RunFacts) -> Validity:

@@ -18,24 +18,18 @@ _NOTHING: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What it all comes to.
+    """What it all comes to."""
 
-    Attributes:
-        slo: `fail` if an objective is broken, or left undecided under `strict`, or if `[abort]`
-            ended the run for one; `none` if there was no objective; else `pass`.
-        validity: whether the run may be believed.
-        reasons: why it is not a plain pass, doubts about the run first.
-        exit_code: 70 after a fault of this tool, 2 if the user's own code let nobody start, 3 if
-            invalid, whatever the objectives say; else 1 if the SLO failed, or if there is none and
-            something failed; else 0.
-        strict: whether an objective with too few samples to judge it counts as broken.
-    """
-
+    # `fail` if an objective is broken, or left undecided under `strict`, or if `[abort]` ended the
+    # run for one; `none` if there was no objective; else `pass`
     slo: Literal["pass", "fail", "none"]
-    validity: Level
-    reasons: tuple[Reason, ...]
+    validity: Level  # whether the run may be believed
+    reasons: tuple[Reason, ...]  # why it is not a plain pass, doubts about the run first
+    # 70 after a fault of this tool, 2 if the user's own code let nobody start, 3 if invalid,
+    # whatever the objectives say; else 1 if the SLO failed, or if there is none and something
+    # failed; else 0
     exit_code: int
-    strict: bool = False
+    strict: bool = False  # whether an objective with too few samples to judge it counts as broken
 
     @property
     def doubts(self) -> tuple[Reason, ...]:

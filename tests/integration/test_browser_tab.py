@@ -10,7 +10,7 @@ from fleet import SessionKind, drive, profile, under
 
 from loadkit.measure.interval import Interval
 from loadkit.profile.scenario import Errand
-from loadkit.verdict.example import smallest
+from loadkit.verdict.summary import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
 
 TAB = SessionKind("MultiTabChat", Errand.IDLE, tabs=1)
