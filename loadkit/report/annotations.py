@@ -26,20 +26,14 @@ Source = tuple[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Something to tell.
+    """Something to tell."""
 
-    Attributes:
-        level: how grave it is; an error goes with an exit code other than 0.
-        title: what kind of problem it is.
-        text: in words, with figures.
-        key: what tells it from the others of its title, the same in every run.
-        file, line: where it stands.
-    """
-
+    # how grave it is; an error goes with an exit code other than 0
     level: Literal["error", "warning"]
-    title: str
-    text: str
-    key: str
+    title: str  # what kind of problem it is
+    text: str  # in words, with figures
+    key: str  # what tells it from the others of its title, the same in every run
+    # where it stands
     file: str | None = None
     line: int | None = None
 

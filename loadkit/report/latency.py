@@ -34,20 +34,13 @@ NOTABLE: Final = 1.05
 
 @dataclass(frozen=True, slots=True)
 class LatencyRow:
-    """One row.
+    """One row."""
 
-    Attributes:
-        phase: which phase it is about.
-        label: what the first column says; the phase's name, or what the row has besides.
-        cells: the figures, in the order of the columns asked for.
-        kind: `headline` and `phase` are measured latencies, `interval` is what the headline's
-            percentiles lie between, `schedule` are the latencies of the phase above from the
-            time at which it was due.
-    """
-
-    phase: str
-    label: str
-    cells: tuple[str, ...]
+    phase: str  # which phase it is about
+    label: str  # what the first column says; the phase's name, or what the row has besides
+    cells: tuple[str, ...]  # the figures, in the order of the columns asked for
+    # `headline` and `phase` are measured latencies, `interval` is what the headline's percentiles
+    # lie between, `schedule` are the latencies of the phase above from the time at which it was due
     kind: Literal["headline", "phase", "interval", "schedule"]
 
 

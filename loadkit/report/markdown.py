@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from loadkit.report import classes, drift, incidents, load
+from loadkit.report import drift, incidents, load, tables
 from loadkit.report.latency import WAITS, note, rows, shown, waits
 from loadkit.report.verdict import broke, in_doubt, verdict_text, word
-from loadkit.report.violated import hit
 from loadkit.security.escaping import block, code, markdown
 from loadkit.stats.number_format import ENDINGS, number
 from loadkit.verdict.slo import SloLine
@@ -32,41 +31,31 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
 
 
 def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {word(summary)}: {markdown(summary.profile)}"
-    yield ""
-    yield markdown(verdict_text(summary))
-    yield ""
+    yield from (f"# {word(summary)}: {markdown(summary.profile)}", "")
+    yield from (markdown(verdict_text(summary)), "")
     yield (
         f"{code(summary.target or '')} · {markdown(summary.started_at)} · "
-        f"{number(summary.duration_s)} s · "
-        f"exit code {summary.verdict.exit_code}"
+        f"{number(summary.duration_s)} s · exit code {summary.verdict.exit_code}"
     )
     for title, reasons in (("What broke", broke(summary)), ("In doubt", in_doubt(summary))):
         if reasons:
-            yield from ("", f"## {title}", "")
+            yield from _head(title)
             yield from (f"- {markdown(str(reason))}" for reason in reasons)
     for text, trace in summary.own_code.items():
-        yield from (
-            "",
-            "## Your own code failed",
-            "",
-            markdown(text),
-            "",
-            *block(trace.rstrip()),
-        )
+        yield from (*_head("Your own code failed"), markdown(text), "", *block(trace.rstrip()))
     if summary.slo:
-        yield from ("", "## Objectives", "")
+        yield from _head("Objectives")
         yield from _table(
             ("metric", "limit", "actual", "95 % CI", "samples", "needed", "result"),
             [_objective(line) for line in summary.slo],
         )
     if told := list(incidents.told(summary)):
-        yield from ("", "## Incidents", "")
+        yield from _head("Incidents")
         yield from (f"- {markdown(sentence)}" for sentence in told)
     if chart := list(load.drawn(summary)):
         yield from ("", "## Load", "", "```", *chart, "```")
     if summary.latency_ms:
-        yield from ("", "## Latency, ms", "")
+        yield from _head("Latency, ms")
         yield from _table(
             ("phase", *_COLUMNS),
             [
@@ -77,10 +66,10 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         if explained := note(summary, _COLUMNS):
             yield from ("", explained)
     if summary.waits:
-        yield from ("", "## Waits without an end", "")
+        yield from _head("Waits without an end")
         yield from _table(("phase", *WAITS[1:]), list(waits(summary)))
     if summary.drift is not None:
-        yield from ("", "## Drift", "")
+        yield from _head("Drift")
         yield from (f"- {markdown(text)}" for text in drift.told(summary.drift))
         yield from ("", drift.looked_at(summary.drift), "")
         yield from _table(drift.columns(summary.drift), list(drift.rows(summary.drift)))
@@ -88,15 +77,15 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
             yield ""
             heads = ("response by the session's age", "count", "p50", "p95")
             yield from _table(heads, list(drift.by_age(summary.drift)))
-    for what, figures in classes.tables(summary):
-        yield from ("", f"## {_TITLES[what]}", "")
-        *counts, p50, p95 = classes.COLUMNS
+    for what, figures in tables.fared(summary):
+        yield from _head(_TITLES[what])
+        *counts, p50, p95 = tables.COLUMNS
         columns = (what, *counts, f"response {p50}, ms", f"response {p95}, ms")
         yield from _table(columns, figures)
-    yield from ("", "## Counts", "")
+    yield from _head("Counts")
     yield from _table(("what", "how many"), list(_counts(summary)))
     if summary.errors:
-        yield from ("", "## Errors", "")
+        yield from _head("Errors")
         yield from _table(
             ("kind", "how many", _EXAMPLE),
             [
@@ -105,12 +94,12 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
             ],
         )
     if summary.violations:
-        yield from ("", "## Violations", "")
+        yield from _head("Violations")
         yield from _violations(summary, examples)
     if summary.errors or summary.violations:
-        yield ""
-        yield "The first of each kind, with their sessions: `errors.jsonl`, `violations.jsonl`."
-    yield from ("", "## Generator", "")
+        where = "`errors.jsonl`, `violations.jsonl`"
+        yield from ("", f"The first of each kind, with their sessions: {where}.")
+    yield from _head("Generator")
     figures = [
         (name, *shown(stats, ("p50", "p99", "max")))
         for name, stats in summary.generator.items()
@@ -132,6 +121,10 @@ def _lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
         )
 
 
+def _head(title: str) -> tuple[str, ...]:
+    return "", f"## {title}", ""
+
+
 def _violations(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     """How often and how widely, and of each kind what was expected, and what came."""
     kinds = sorted(summary.violations.items(), key=lambda item: -item[1])
@@ -139,8 +132,8 @@ def _violations(summary: Summary, examples: Mapping[str, str]) -> Iterator[str]:
     yield from _table(
         ("kind", "how many", "sessions", "of all", _EXAMPLE),
         [
-            (kind, number(count), *hit(details[kind]), examples.get(f"violations.{kind}", ""))
-            for kind, count in kinds
+            (kind, number(n), *tables.hit(details[kind]), examples.get(f"violations.{kind}", ""))
+            for kind, n in kinds
         ],
     )
     for kind, found in details.items():

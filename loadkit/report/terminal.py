@@ -1,16 +1,15 @@
 """The end of a run on a terminal or in a CI log: tables, then one line of verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from loadkit.report import classes, drift, incidents, load
+from loadkit.report import drift, incidents, load, tables
 from loadkit.report.latency import WAITS, note, rows, supported, waits
 from loadkit.report.verdict import verdict_line, word
-from loadkit.report.violated import spread
 from loadkit.stats.number_format import ENDINGS, number, plural
 from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
@@ -32,48 +31,38 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
         console: where to; it looks well from 80 columns on, with and without colour.
         examples: one text for each `errors.<kind>` and `violations.<kind>`.
     """
-    console.print(
-        Text.assemble(
-            (f"{summary.profile}", "bold"),
-            f" · {summary.target} · {summary.started_at} · {number(summary.duration_s)} s",
-        )
-    )
-    console.print()
-    if summary.latency_ms:
-        console.print(_latencies(summary))
-        if explained := note(summary, _COLUMNS):
-            console.print(Text(explained, "dim"))
-        console.print()
-    if summary.waits:
-        console.print(_waits(summary))
-        console.print()
-    console.print(_counts(summary, examples or {}))
-    console.print()
-    for what, figures in classes.tables(summary):
-        console.print(_classes(what, figures))
-        console.print()
-    if summary.drift is not None:
-        console.print(_drift(summary.drift))
-        for text in drift.told(summary.drift):
-            console.print(Text(text))
-        console.print()
-    if summary.slo:
-        console.print(_objectives(summary))
-        console.print()
-    if told := list(incidents.told(summary)):
-        for chart_line in load.drawn(summary):
-            console.print(Text(chart_line))
-        console.print()
-        console.print(_reasons(told))
-        console.print()
-    # Broken and undecided lines of the SLO have their mark right above.
-    shown = (ReasonKind.SLO_BROKEN, ReasonKind.SLO_UNDECIDED)
-    reasons = [str(each) for each in summary.verdict.reasons if each.kind not in shown]
-    if reasons:
-        console.print(_reasons(reasons))
+    for part in _parts(summary, examples or {}):
+        console.print(part)
         console.print()
     # Never broken, so that a log can be searched for it.
     console.print(Text(verdict_line(summary), _COLOURS[word(summary)]), soft_wrap=True)
+
+
+def _parts(summary: Summary, examples: Mapping[str, str]) -> Iterator[RenderableType]:
+    """What stands above the verdict, with a blank line behind each."""
+    where = f" · {summary.target} · {summary.started_at} · {number(summary.duration_s)} s"
+    yield Text.assemble((summary.profile, "bold"), where)
+    if summary.latency_ms:
+        explained = note(summary, _COLUMNS)
+        yield Group(_latencies(summary), *([Text(explained, "dim")] if explained else []))
+    if summary.waits:
+        yield _table(WAITS, waits(summary))
+    yield _counts(summary, examples)
+    for what, figures in tables.fared(summary):
+        yield _table((what, *tables.COLUMNS), figures, gap=1)
+    if summary.drift is not None:  # what drifts has a sentence below
+        cut = (row[:-1] for row in drift.rows(summary.drift))
+        table = _table(drift.columns(summary.drift)[:-1], cut, no_wrap=False)
+        yield Group(table, *map(Text, drift.told(summary.drift)))
+    if summary.slo:
+        yield _objectives(summary)
+    if told := list(incidents.told(summary)):
+        yield Group(*map(Text, load.drawn(summary)))
+        yield _reasons(told)
+    # Broken and undecided lines of the SLO have their mark right above.
+    shown = (ReasonKind.SLO_BROKEN, ReasonKind.SLO_UNDECIDED)
+    if reasons := [str(each) for each in summary.verdict.reasons if each.kind not in shown]:
+        yield _reasons(reasons)
 
 
 def fared(line: SloLine) -> str:
@@ -86,33 +75,23 @@ def fared(line: SloLine) -> str:
     return line.compared
 
 
-def _latencies(summary: Summary) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("latency, ms", no_wrap=True)
-    for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows(summary, _COLUMNS):
-        indent = "  " if row.kind in ("interval", "schedule") else ""
-        table.add_row(indent + row.label, *row.cells, style=_STYLES[row.kind])
-    return table
-
-
-def _classes(what: str, rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column(what, no_wrap=True)
-    for name in classes.COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+def _table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, gap: int = 2, no_wrap: bool = True
+) -> Table:
+    """The first column is of names, the others are of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    for at, head in enumerate(heads):
+        table.add_column(head, justify="right" if at else "left", no_wrap=no_wrap)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _waits(summary: Summary) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in WAITS:
-        table.add_column(title, justify="left" if title == WAITS[0] else "right", no_wrap=True)
-    for row in waits(summary):
-        table.add_row(*row)
+def _latencies(summary: Summary) -> Table:
+    table = _table(("latency, ms", *_COLUMNS), ())
+    for row in rows(summary, _COLUMNS):
+        indent = "  " if row.kind in ("interval", "schedule") else ""
+        table.add_row(indent + row.label, *row.cells, style=_STYLES[row.kind])
     return table
 
 
@@ -153,7 +132,7 @@ def _count_lines(summary: Summary, examples: Mapping[str, str]) -> Iterator[tupl
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1]):
             example = examples.get(f"{label}.{kind}")
             found = summary.violations_detail.get(kind, {}) if label == "violations" else {}
-            told = f"{number(count)} × {kind}{spread(found)}"
+            told = f"{number(count)} × {kind}{tables.spread(found)}"
             yield "", told + (f": {example}" if example else "")
             if found.get("expected"):
                 yield "", f"  expected: {found['expected']}"
@@ -193,15 +172,6 @@ def _generator(summary: Summary) -> Iterator[str]:
             yield f"{named} {number(stats[chosen])} {unit}"
     if generator.get("heartbeats_lost"):
         yield f"{plural(generator['heartbeats_lost'], 'heartbeat')} lost"
-
-
-def _drift(found: Mapping[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in drift.columns(found)[:-1]:  # what drifts has a sentence below
-        table.add_column(title, justify="left" if title == "figure" else "right")
-    for row in drift.rows(found):
-        table.add_row(*row[:-1])
-    return table
 
 
 def _objectives(summary: Summary) -> Table:

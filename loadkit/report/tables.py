@@ -1,20 +1,20 @@
-"""How each user class and each client fared, a row each: the same on a terminal and on a page."""
+"""What a terminal and a page say in the same words: of user classes, clients, violations."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from loadkit.report.latency import TOO_FEW, shown
-from loadkit.stats.number_format import number
+from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Summary
 
-__all__ = ["COLUMNS", "tables"]
+__all__ = ["COLUMNS", "fared", "hit", "spread"]
 
 COLUMNS: Final = ("sessions", "failed", "turns", "lost", "errors", "violations", "p50", "p95")
 """Behind the name; the last two are of its responses, in milliseconds."""
 
 
-def tables(summary: Summary) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Return each table's rows behind what they are about, the row's name first.
+def fared(summary: Summary) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """Return the rows of user classes and of clients, behind which of them they are about.
 
     A user class or client that is the only one has no table: its figures are the run's.
     """
@@ -36,3 +36,17 @@ def _rows(figures: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]
         response = had["latency_ms"].get("response")
         percentiles = shown(response, ("p50", "p95")) if response else (TOO_FEW, TOO_FEW)
         yield name, *map(number, counts), *percentiles
+
+
+def hit(found: Mapping[str, Any]) -> tuple[str, str]:
+    """How many sessions one of `Summary.violations_detail` hit, and which share of all."""
+    if not found.get("sessions"):
+        return "", ""
+    return number(found["sessions"]), f"{number(100 * found['share'])} %"
+
+
+def spread(found: Mapping[str, Any]) -> str:
+    """The same as a phrase that begins with a blank."""
+    if not found.get("sessions"):
+        return ""
+    return f" in {plural(found['sessions'], 'session')} ({hit(found)[1]})"
