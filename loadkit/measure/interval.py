@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from loadkit.codec import Amount, Count, Line, Name, Stamp, known
-from loadkit.measure.age_bands import AGES
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, PhaseName
 from loadkit.stats.histogram import Measured
 
 __all__ = [
+    "AGES",
     "GAUGES",
     "Ages",
     "Counts",
@@ -27,7 +27,13 @@ __all__ = [
     "ScopeFigures",
     "ScopeInterval",
     "Tables",
+    "age_class",
 ]
+
+_FIRST_AGE: Final = 15  # seconds; a first answer comes about then
+AGES: Final = (0, *(_FIRST_AGE << number for number in range(11)))
+"""Seconds at which each class of sessions' ages begins, from the second on reaching twice as far:
+0, 15, 30, 60, … 15,360 (some four hours and older)."""
 
 GAUGES: Final = (
     "loop_lag_ms",
@@ -48,6 +54,11 @@ _GAUGES: Final = frozenset({*GAUGES, "master_rss_mb"})
 _AGES: Final = {str(number): number for number in range(len(AGES))}
 
 
+def age_class(seconds: float) -> int:
+    """Return the number of the class that an age lies in, from 0 on."""
+    return min(int(seconds / _FIRST_AGE).bit_length(), len(AGES) - 1)
+
+
 def _age(key: Any) -> int:
     """The number of an age class; the keys of a map are text on their way."""
     if key not in _AGES:
@@ -66,75 +77,50 @@ Frames = Mapping[Annotated[Name, known(_FRAMES, "count of frames")], Count]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """Histograms by name.
+    """Histograms by name."""
 
-    Attributes:
-        latency, from_schedule: by phase: end - sent, and end - due for what had a due time.
-        generator: by the names of `GAUGES`, and `master_rss_mb`.
-        ages: response times by the session's age when the message was sent, by the class' number
-            (`loadkit.measure.age_bands`).
-    """
-
+    # by phase: end - sent, and end - due for what had a due time
     latency: Latencies
     from_schedule: Latencies
-    generator: Gauges
+    generator: Gauges  # by the names of `GAUGES`, and `master_rss_mb`
+    # response times by the class of the session's age when the message was sent (see `AGES`)
     ages: Ages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeFigures:
-    """The same of one user class, or one kind of client.
+    """The same of one user class, or one kind of client."""
 
-    Attributes:
-        latency: by phase, end - sent.
-        counts: by the keys of an interval's own.
-    """
-
-    latency: Latencies
-    counts: Counts
+    latency: Latencies  # by phase, end - sent
+    counts: Counts  # by the keys of an interval's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeInterval(ScopeFigures):
-    """Of one interval.
+    """Of one interval."""
 
-    Attributes:
-        waiting: what its sessions wait for at the end.
-    """
-
-    waiting: Awaited
+    waiting: Awaited  # what its sessions wait for at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval(Tables):
-    """What one worker measured between two stamps on its clock.
+    """What one worker measured between two stamps on its clock."""
 
-    Attributes:
-        start, end: the stamps; the same one in the first interval of a recorder without a clock.
-        measure_from: the stamp at which the warm-up ends.
-        counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
-            `violations.*`.
-        scopes: by user class or client, for those that are kept apart.
-        examples: one text for each `errors.<kind>` and `violations.<kind>` that was new.
-        evidence: the first errors and violations of each kind.
-        live: sessions at the end.
-        peak: the most at once.
-        session_seconds: the integral of live sessions.
-        states: how many sessions are in which state at the end.
-        waiting: what they wait for then.
-        frames: `sent`, `received`, `bytes_sent`, `bytes_received`: totals since the worker began.
-    """
-
+    # the stamps; the same one in the first interval of a recorder without a clock
     start: Annotated[Stamp, Field(alias="from")]
     end: Annotated[Stamp, Field(alias="to")]
-    measure_from: Stamp
+    measure_from: Stamp  # the stamp at which the warm-up ends
+    # by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`, `violations.*`
     counts: Counts
-    scopes: Mapping[Name, ScopeInterval]
+    scopes: Mapping[Name, ScopeInterval]  # by user class or client, for those that are kept apart
+    # one text for each `errors.<kind>` and `violations.<kind>` that was new
     examples: Mapping[Name, Line]
+    # the first errors and violations of each kind
     evidence: Annotated[tuple[Occurrence, ...], Field(max_length=10_000)]
-    live: Count
-    peak: Count
-    session_seconds: Amount
-    states: Counts
-    waiting: Awaited
+    live: Count  # sessions at the end
+    peak: Count  # the most at once
+    session_seconds: Amount  # the integral of live sessions
+    states: Counts  # how many sessions are in which state at the end
+    waiting: Awaited  # what they wait for then
+    # `sent`, `received`, `bytes_sent`, `bytes_received`: totals since the worker began
     frames: Frames

@@ -7,9 +7,8 @@ from math import inf
 from typing import Final
 
 from loadkit.figures import VIOLATED, Count, Phase
-from loadkit.measure.age_bands import AGES
 from loadkit.measure.concurrency import Concurrency
-from loadkit.measure.interval import Interval, Tables
+from loadkit.measure.interval import AGES, Interval, Tables
 from loadkit.measure.occurrence import Occurrences
 from loadkit.measure.open_waits import NOTHING, Waiting
 from loadkit.measure.scope import Scope

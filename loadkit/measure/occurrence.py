@@ -16,28 +16,21 @@ MOST_KEPT: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """One error or violation.
+    """One error or violation."""
 
-    Attributes:
-        of: what it is.
-        kind: of error, or of violation.
-        at: the wall clock's time, to the millisecond; empty where that is not known.
-        detail: in words, without secrets.
-        user_class, session, correlation_id, client: see `loadkit.figures.Origin`.
-        frames: those that led to a violation, without secrets.
-        worker: who saw it; empty before the master knows it.
-    """
-
-    of: Literal["errors", "violations"]
-    kind: Name
+    of: Literal["errors", "violations"]  # what it is
+    kind: Name  # of error, or of violation
+    # the wall clock's time, to the millisecond; empty where that is not known
     at: Annotated[Name, OPTIONAL] = ""
-    detail: Line = ""
+    detail: Line = ""  # in words, without secrets
+    # see `loadkit.figures.Origin`
     user_class: Name = ""
     session: Line = ""
     correlation_id: Line = ""
     client: Name = ""
+    # those that led to a violation, without secrets
     frames: Annotated[tuple[Line, ...], Field(max_length=1_000), OPTIONAL] = ()
-    worker: Annotated[Name, OPTIONAL] = ""
+    worker: Annotated[Name, OPTIONAL] = ""  # who saw it; empty before the master knows it
 
 
 OCCURRENCE: Final = Codec[Occurrence](Occurrence)

@@ -23,16 +23,12 @@ Ages = dict[PhaseName, Annotated[Counter[int], PAIRS, AfterValidator(Counter)]]
 
 @dataclass(slots=True)
 class Waiting:
-    """Open waits by how long they have lasted: in microseconds, as a `Histogram` has its values.
+    """Open waits by how long they have lasted: in microseconds, as a `Histogram` has its values."""
 
-    Attributes:
-        turns: how many turns are open. A turn of which this side cannot hear the end is among
-            them, though no phase has a wait of it.
-        latency, from_schedule: the waits by phase, counted from when they began and from when
-            they were due.
-    """
-
+    # how many turns are open. A turn of which this side cannot hear the end is among them, though
+    # no phase has a wait of it.
     turns: Count = 0
+    # the waits by phase, counted from when they began and from when they were due
     latency: Ages = field(default_factory=dict)
     from_schedule: Ages = field(default_factory=dict)
 

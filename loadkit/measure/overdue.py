@@ -27,15 +27,10 @@ for any time. The echo, the join and the first chunk are waited for with what fo
 
 
 class Overdue(NamedTuple):
-    """Waits that last longer than they should.
+    """Waits that last longer than they should."""
 
-    Attributes:
-        waits: how many there are.
-        oldest_s: how long the oldest has lasted, in seconds.
-    """
-
-    waits: int
-    oldest_s: float
+    waits: int  # how many there are
+    oldest_s: float  # how long the oldest has lasted, in seconds
 
     @property
     def many(self) -> str:

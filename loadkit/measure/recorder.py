@@ -7,8 +7,7 @@ from typing import Any, Final, Literal
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
-from loadkit.measure.age_bands import age_class
-from loadkit.measure.interval import GAUGES, Interval
+from loadkit.measure.interval import GAUGES, Interval, age_class
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped

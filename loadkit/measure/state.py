@@ -41,20 +41,13 @@ _Place = Annotated[int, Field(strict=True, ge=0, le=10**10)]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a worker last said of the moment.
+    """What a worker last said of the moment."""
 
-    Attributes:
-        until: when that was, in seconds of the run.
-        states: how many of its sessions were in which state.
-        live: how many it had.
-        rss_mb: its memory; None where it did not say.
-        waiting: what its sessions waited for, by user class, and of all of them under "".
-    """
-
-    until: Stamp
-    states: Counts
-    live: Count
-    rss_mb: Amount | None
+    until: Stamp  # when that was, in seconds of the run
+    states: Counts  # how many of its sessions were in which state
+    live: Count  # how many it had
+    rss_mb: Amount | None  # its memory; None where it did not say
+    # what its sessions waited for, by user class, and of all of them under ""
     waiting: Mapping[Name, Awaited] = field(default_factory=dict)
 
 
@@ -63,14 +56,10 @@ _Standing = Mapping[Name, Annotated[Standing, AS_LIST]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcurrencyState:
-    """As of `loadkit.measure.concurrency.Concurrency`.
+    """As of `loadkit.measure.concurrency.Concurrency`."""
 
-    Attributes:
-        highest: the largest sum of the seconds that are not told apart.
-        seconds: the last ones, each with the peaks in it by worker.
-    """
-
-    highest: Count
+    highest: Count  # the largest sum of the seconds that are not told apart
+    # the last ones, each with the peaks in it by worker
     seconds: Annotated[tuple[tuple[_Second, Counts], ...], Field(max_length=10_000)]
 
 
@@ -82,56 +71,43 @@ def _has_all(scopes: Mapping[str, Waiting]) -> Mapping[str, Waiting]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerBooks:
-    """What a ledger has besides its histograms; see its attributes.
-
-    Attributes:
-        offsets: by worker, how far its clock is behind the master's, in seconds.
-        arrivals: by worker, the first number that is not here, those beyond that are, and the last.
-        examples: by kind, the text with the number and the worker of its interval.
-        live: by worker, the number of its last interval, and the sessions in it.
-        waiting: by worker, what its sessions wait for, by user class, and of all of them under "".
-        busy: by worker, its intervals on a full core, and all of them.
-    """
+    """What a ledger has besides its histograms; see its attributes."""
 
     counts: Mapping[Name, _Change]
     session_seconds: Amount
-    offsets: Mapping[Name, Stamp]
+    offsets: Mapping[Name, Stamp]  # by worker, how far its clock is behind the master's, in seconds
+    # by worker, the first number that is not here, those beyond that are, and the last
     arrivals: Mapping[
         Name, tuple[Count, Annotated[tuple[Count, ...], Field(max_length=100_000)], Count]
     ]
+    # by kind, the text with the number and the worker of its interval
     examples: Mapping[Name, tuple[Count, Name, Line]]
     evidence: Annotated[tuple[Occurrence, ...], Field(max_length=100_000)]
     concurrency: ConcurrencyState
     frames: Mapping[Name, Frames]
+    # by worker, the number of its last interval, and the sessions in it
     live: Mapping[Name, tuple[Count, Count]]
+    # by worker, what its sessions wait for, by user class, and of all of them under ""
     waiting: Mapping[Name, Annotated[Mapping[Name, Awaited], AfterValidator(_has_all)]]
+    # by worker, its intervals on a full core, and all of them
     busy: Mapping[Name, tuple[Count, Count]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineBooks:
-    """What all rows have in common.
+    """What all rows have in common."""
 
-    Attributes:
-        next: the number of the oldest open row.
-        workers: by worker, the row of its last interval, that one's end, and its frames so far.
-        standing: by worker, where it stood when the last row was closed.
-    """
-
-    next: _Place
+    next: _Place  # the number of the oldest open row
+    # by worker, the row of its last interval, that one's end, and its frames so far
     workers: Mapping[Name, tuple[_Place | None, Stamp, Frames]]
-    standing: _Standing
+    standing: _Standing  # by worker, where it stood when the last row was closed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowState(Tables):
-    """A row that is open; see `loadkit.measure.timeline.Row`.
+    """A row that is open; see `loadkit.measure.timeline.Row`."""
 
-    Attributes:
-        row: its number.
-    """
-
-    row: _Place
+    row: _Place  # its number
     asked: Mapping[Name, Number]
     scopes: Mapping[Name, ScopeFigures]
     cpu: Mapping[Name, Annotated[tuple[Number, ...], Field(max_length=100_000)]]

@@ -28,44 +28,35 @@ _SAME_ROW: Final = 0.75  # rows; half of one would send jitter at a border to an
 
 @dataclass(slots=True)
 class Row:
-    """What was measured in one stretch of the run.
+    """What was measured in one stretch of the run."""
 
-    Attributes:
-        start: seconds of the run at which it begins.
-        length: how long it is, in seconds.
-        asked: the load asked for in its middle, as the caller named it.
-        latency, from_schedule: by phase, as in the ledger, of this row alone. Once the row is
-            closed they have the waits that were under way at its begin and at its end.
-        generator: by name, likewise.
-        ages: by the number of the session's age class, likewise.
-        scopes: by user class, likewise.
-        cpu: by worker, the mean CPU of each of its intervals, in percent of a core.
-        counts: by key, likewise.
-        frames: `sent`, `received`, `bytes_sent`, `bytes_received`, likewise.
-        session_seconds: the integral of live sessions.
-        unseen: by phase, the waits that were over without what was waited for, once it is closed.
-        reported: the workers heard of, with where each of them stood at the end.
-        standing: the same once the row is closed, with those workers that are silent for a
-            moment as they last stood.
-        master_rss_mb: the memory of the process that leads, as the row was closed; None where
-            that one loads too, or the warm-up is not over.
-    """
-
-    start: float
-    length: float
+    start: float  # seconds of the run at which it begins
+    length: float  # how long it is, in seconds
+    # the load asked for in its middle, as the caller named it
     asked: Mapping[str, float] = field(default_factory=dict)
+    # by phase, as in the ledger, of this row alone. Once the row is closed they have the waits that
+    # were under way at its begin and at its end.
     latency: dict[str, Distribution] = field(default_factory=dict)
     from_schedule: dict[str, Distribution] = field(default_factory=dict)
-    generator: dict[str, Distribution] = field(default_factory=dict)
+    generator: dict[str, Distribution] = field(default_factory=dict)  # by name, likewise
+    # by the number of the session's age class, likewise
     ages: dict[int, Distribution] = field(default_factory=dict)
-    scopes: dict[str, Scope] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)  # by user class, likewise
+    # by worker, the mean CPU of each of its intervals, in percent of a core
     cpu: dict[str, list[float]] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)  # by key, likewise
+    # `sent`, `received`, `bytes_sent`, `bytes_received`, likewise
     frames: Counter[str] = field(default_factory=Counter)
-    session_seconds: float = 0.0
+    session_seconds: float = 0.0  # the integral of live sessions
+    # by phase, the waits that were over without what was waited for, once it is closed
     unseen: dict[str, Counter[int]] = field(default_factory=dict)
+    # the workers heard of, with where each of them stood at the end
     reported: dict[str, Standing] = field(default_factory=dict)
+    # the same once the row is closed, with those workers that are silent for a moment as they last
+    # stood
     standing: dict[str, Standing] = field(default_factory=dict)
+    # the memory of the process that leads, as the row was closed; None where that one loads too, or
+    # the warm-up is not over
     master_rss_mb: float | None = None
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from loadkit.measure.age_bands import AGES
+from loadkit.measure.interval import AGES
 from loadkit.soak.metric_series import LEAST, PERCENTILES, MetricSeries, metric_series
 from loadkit.soak.windows import Window, joined
 from loadkit.stats.distribution import Distribution
@@ -40,82 +40,61 @@ LONG: Final = 3 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class DriftFigure:
-    """What one figure did over the steady part of the run.
+    """What one figure did over the steady part of the run."""
 
-    Attributes:
-        unit: `ms`, `/s`, `/min` or `MB`.
-        typical: its median; the mean of a count.
-        per_hour: Sen's slope, in the unit per hour.
-        percent_per_hour, interval: the same in percent of `typical`, and its 95 % interval.
-        p: of its two tests the smaller one's: that it moves by chance.
-        drifts: how, if it does: all along, from `at_s` on, up to `at_s`, or at once at `at_s`.
-        at_s: seconds of the run.
-        moved, moved_interval: of a `line`, or of what `starts`, the percent per hour while it
-            moves; else by how many percent it moved. None where it came from zero.
-        before, after: of a step, the medians on either side; else of the two ends of the move.
-        first, last: of the first and the last hour, or tenth of a run under three hours.
-        change, change_interval: from the first to the last, in percent of the first.
-        visible: the least percent per hour that would have been found.
-        windows: how many values it has.
-    """
-
-    unit: str
-    typical: float
-    per_hour: float
+    unit: str  # `ms`, `/s`, `/min` or `MB`
+    typical: float  # its median; the mean of a count
+    per_hour: float  # Sen's slope, in the unit per hour
+    # the same in percent of `typical`, and its 95 % interval
     percent_per_hour: float
     interval: tuple[float, float]
-    p: float
+    p: float  # of its two tests the smaller one's: that it moves by chance
+    # how, if it does: all along, from `at_s` on, up to `at_s`, or at once at `at_s`
     drifts: Literal["no", "line", "starts", "settles", "step"]
-    at_s: float | None
+    at_s: float | None  # seconds of the run
+    # of a `line`, or of what `starts`, the percent per hour while it moves; else by how many
+    # percent it moved. None where it came from zero.
     moved: float | None
     moved_interval: tuple[float, float] | None
+    # of a step, the medians on either side; else of the two ends of the move
     before: float
     after: float
+    # of the first and the last hour, or tenth of a run under three hours
     first: float
     last: float
+    # from the first to the last, in percent of the first
     change: float | None
     change_interval: tuple[float, float] | None
-    visible: float
-    windows: int
+    visible: float  # the least percent per hour that would have been found
+    windows: int  # how many values it has
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """Response times of the sessions of one class of age, in milliseconds.
+    """Response times of the sessions of one class of age, in milliseconds."""
 
-    Attributes:
-        from_s, to_s: the ages, in seconds; None for no end.
-        p50, p95: None where the samples are too few.
-    """
-
+    # the ages, in seconds; None for no end
     from_s: int
     to_s: int | None
     count: int
+    # None where the samples are too few
     p50: float | None
     p95: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What a run's figures did.
+    """What a run's figures did."""
 
-    Attributes:
-        from_s, to_s: the steady part of the run that was looked at, in seconds of the run.
-        window_s: how long a window is.
-        windows: how many there are; with fewer than `LEAST` there are no figures.
-        figures: by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`,
-            `master_memory`.
-        ages: response times by the session's age.
-        by_age: whether they rise or fall with it.
-    """
-
+    # the steady part of the run that was looked at, in seconds of the run
     from_s: float = 0.0
     to_s: float = 0.0
-    window_s: float = 0.0
-    windows: int = 0
+    window_s: float = 0.0  # how long a window is
+    windows: int = 0  # how many there are; with fewer than `LEAST` there are no figures
+    # by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`, `master_memory`
     figures: Mapping[str, DriftFigure] = field(default_factory=dict)
-    ages: Sequence[Age] = ()
-    by_age: Literal["no", "rises", "falls"] = "no"
+    ages: Sequence[Age] = ()  # response times by the session's age
+    by_age: Literal["no", "rises", "falls"] = "no"  # whether they rise or fall with it
 
     def to_dict(self) -> dict[str, Any] | None:
         """Return it as the key `drift` of `summary.json`; None if there is nothing to tell."""

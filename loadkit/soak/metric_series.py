@@ -23,17 +23,13 @@ Value = Callable[[Window], float]
 
 @dataclass(frozen=True, slots=True)
 class MetricSeries:
-    """One figure window by window.
-
-    Attributes:
-        counted: whether it is a number of events in so much time, of which many windows have none.
-        value: what the figure is in a window.
-    """
+    """One figure window by window."""
 
     name: str
     unit: str
+    # whether it is a number of events in so much time, of which many windows have none
     counted: bool
-    value: Value
+    value: Value  # what the figure is in a window
     windows: Sequence[Window]
 
 

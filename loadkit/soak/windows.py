@@ -23,33 +23,25 @@ after two minutes of rows of a second."""
 
 @dataclass(slots=True)
 class Window:
-    """What was measured in one stretch of the run.
+    """What was measured in one stretch of the run."""
 
-    Attributes:
-        start: seconds of the run at which it begins.
-        seconds: how long it is.
-        asked: the load asked for; None where that changed within the window.
-        latency: by phase, end - sent. A wait without an end is among them once it has lasted ten
-            seconds, as ten seconds.
-        answered, errors, reconnects: how many there were.
-        rss_mb, master_rss_mb: the memory of all workers, and of the process that leads, on average;
-            None while none has said.
-        age_rise: how response times rose with the session's age, of responses of the same moment:
-            see `_age_rise`.
-        aged: how many responses that says something about.
-    """
-
-    start: float
-    seconds: float
-    asked: float | None
+    start: float  # seconds of the run at which it begins
+    seconds: float  # how long it is
+    asked: float | None  # the load asked for; None where that changed within the window
+    # by phase, end - sent. A wait without an end is among them once it has lasted ten seconds, as
+    # ten seconds.
     latency: Sketches = field(default_factory=Sketches)
+    # how many there were
     answered: int = 0
     errors: int = 0
     reconnects: int = 0
+    # the memory of all workers, and of the process that leads, on average; None while none has said
     rss_mb: float | None = None
     master_rss_mb: float | None = None
+    # how response times rose with the session's age, of responses of the same moment: see
+    # `_age_rise`
     age_rise: float = 0.0
-    aged: int = 0
+    aged: int = 0  # how many responses that says something about
 
     @property
     def end(self) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from loadkit.figures import Count, Phase
-from loadkit.measure.age_bands import AGES
+from loadkit.measure.interval import AGES
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Timeline
 from loadkit.report.drift import rows, told
