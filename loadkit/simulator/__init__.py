@@ -10,8 +10,7 @@ from loadkit.simulator.app.tokens import (
     DEFAULT_HOST_IDENTIFIER,
     ConnectorCredentials,
 )
-from loadkit.simulator.dials import Dials
-from loadkit.simulator.load_dials import dial_flaws, load_dials
+from loadkit.simulator.dials import Dials, dial_flaws, load_dials
 
 __all__ = [
     "DEFAULT_CONNECTOR_TOKEN",

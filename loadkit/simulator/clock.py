@@ -1,15 +1,15 @@
-"""Time as the simulator sees it: one monotonic clock and one way to be called later."""
+"""Time as the simulator sees it: one clock, one way to be called later, scripts of what is done."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Protocol
 
-__all__ = ["Clock", "LoopClock", "Timer"]
+__all__ = ["Clock", "LoopClock", "Player", "Script", "Timer"]
 
 
 class Timer(Protocol):
-    """A call that has been arranged and can still be called off."""
+    """A call that has been arranged."""
 
     def cancel(self) -> None:
         """Call it off; harmless when it has already happened."""
@@ -38,3 +38,42 @@ class LoopClock:
     def later(self, delay: float, call: Callable[[], None]) -> Timer:
         """See `Clock.later`."""
         return self._loop.call_later(delay, call)
+
+
+Script = Generator[float, None, None]
+"""What is done, in order; it yields the seconds to wait before the next step."""
+
+
+class Player:
+    """Goes through one script at a time."""
+
+    __slots__ = ("_clock", "_script", "_timer")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._script: Script | None = None
+        self._timer: Timer | None = None
+
+    def play(self, script: Script) -> None:
+        """Begin at once; what was being played is dropped. A script may begin another one."""
+        self.stop()
+        self._script = script
+        self._step()
+
+    def stop(self) -> None:
+        """Go no further. Harmless from inside the script, which then runs to its next wait."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._script = self._timer = None
+
+    def _step(self) -> None:
+        script, self._timer = self._script, None
+        while script is not None and self._script is script:
+            delay = next(script, None)
+            if delay is None:
+                if self._script is script:
+                    self._script = None
+                return
+            if self._script is script and delay > 0:
+                self._timer = self._clock.later(delay, self._step)
+                return

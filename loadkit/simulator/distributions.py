@@ -1,4 +1,4 @@
-"""Lengths of time and numbers that are drawn anew each time."""
+"""What dials are of: lengths of time and numbers that are drawn anew each time."""
 
 import math
 from random import Random
@@ -9,7 +9,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from loadkit.config.table import Table
 from loadkit.config.units import Duration
 
-__all__ = ["Bimodal", "Constant", "Distribution", "Exponential", "Lognormal", "Range"]
+__all__ = ["Bimodal", "Constant", "Distribution", "Exponential", "Lognormal", "Range", "dial"]
+
+
+def dial(default: Any, description: str, **bounds: Any) -> Any:
+    """A setting: what it is where nobody turns it, what it does with its unit, and its bounds."""
+    return Field(default=default, description=description, **bounds)
+
 
 _Positive = Annotated[Duration, Field(gt=0)]
 

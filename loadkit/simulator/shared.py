@@ -9,7 +9,7 @@ from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.decline import Decline
 from loadkit.simulator.faults.dice import Faults, rates
 from loadkit.simulator.faults.incidents import IncidentSchedule
-from loadkit.simulator.session.agent_pool import Pool
+from loadkit.simulator.limits import Pool
 
 __all__ = ["LONGEST_ID", "SharedState"]
 
@@ -17,24 +17,16 @@ LONGEST_ID: Final = 64  # characters that are written down of what names no sess
 
 
 class SharedState(NamedTuple):
-    """The dials, and what is made from them once.
-
-    Attributes:
-        agents: the slots of the agents at work.
-        people: the live agents.
-        rates: the faults that are turned on.
-        drift: how far the server's decline has come.
-        incidents: what befalls the server as a whole.
-    """
+    """The dials, and what is made from them once."""
 
     dials: Dials
     clock: Clock
     truth: TruthLog
-    agents: Pool
-    people: Pool
-    rates: Mapping[str, float]
-    drift: Decline
-    incidents: IncidentSchedule
+    agents: Pool  # the slots of the agents at work
+    people: Pool  # the live agents
+    rates: Mapping[str, float]  # the faults that are turned on
+    drift: Decline  # how far the server's decline has come
+    incidents: IncidentSchedule  # what befalls the server as a whole
 
     @classmethod
     def of(cls, dials: Dials, clock: Clock, truth: TruthLog) -> Self:

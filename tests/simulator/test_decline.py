@@ -1,5 +1,6 @@
 """A server in slow decline: how much slower, when, and when it lets nobody in any more."""
 
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -80,7 +81,7 @@ def test_a_restart_makes_the_server_new() -> None:
 def test_the_leak_ends_in_refusals_and_is_written_down_once(tmp_path: Path) -> None:
     """The record says when, and after how many sessions."""
     path = tmp_path / "truth"
-    with TruthLog(path) as truth:
+    with closing(TruthLog(path)) as truth:
         clock = HandClock()
         one = Decline(DriftDials(sessions_until_refusal=3), clock, truth)
         for _ in range(5):

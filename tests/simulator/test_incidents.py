@@ -1,5 +1,6 @@
 """What befalls the server as a whole: when it begins, when it ends, and what is refused."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_whoever_asks_is_told_what_is_under_way_and_for_how_long() -> None:
 def test_the_truth_has_both_ends(tmp_path: Path) -> None:
     """For a report's windows to be held against."""
     path, clock = tmp_path / "truth", HandClock()
-    with TruthLog(path) as truth:
+    with closing(TruthLog(path)) as truth:
         IncidentSchedule(TWO, clock, truth).start(House(clock))
         clock.advance(200)
     records = [orjson.loads(line) for line in path.read_bytes().splitlines()]

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from loadkit.protocol.types import EventType
-from loadkit.simulator.session.habits import Habits
-from loadkit.simulator.session.optional_fields import vary
+from loadkit.simulator.session.habits import Habits, vary
 
 from .doubles import Ear, World, says
 

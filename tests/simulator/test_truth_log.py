@@ -1,5 +1,6 @@
 """The truth log as a file."""
 
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -18,7 +19,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_records_reach_the_file_with_a_flush_and_at_the_close(tmp_path: Path) -> None:
     path = tmp_path / "truth.jsonl"
-    with TruthLog(path) as truth:
+    with closing(TruthLog(path)) as truth:
         truth.record("session", at=1.0)
         truth.flush()
         assert lines(path) == [{"kind": "session", "at": 1.0}]
@@ -28,7 +29,7 @@ def test_records_reach_the_file_with_a_flush_and_at_the_close(tmp_path: Path) ->
 
 def test_a_burst_does_not_wait_for_the_flush(tmp_path: Path) -> None:
     path = tmp_path / "truth.jsonl"
-    with TruthLog(path) as truth:
+    with closing(TruthLog(path)) as truth:
         for number in range(1200):
             truth.record("session", at=number)
         assert len(lines(path)) >= 1000

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, web
 
-__all__ = ["AcceptedUpgrade", "Handshake", "objection"]
+__all__ = ["AcceptedUpgrade", "agree", "objection"]
 
 VERSION: Final = "13"
 _KEY, _VERSION = "Sec-WebSocket-Key", "Sec-WebSocket-Version"
@@ -60,35 +60,27 @@ class AcceptedUpgrade(web.StreamResponse):
         """See `StreamResponse.write_eof`; there is no end to be written."""
 
 
-class Handshake(NamedTuple):
-    """What was agreed on.
+def agree(request: web.Request, *, compression: bool) -> tuple[AcceptedUpgrade, int]:
+    """Agree to a request against which there is no objection.
 
-    Attributes:
-        answer: the answer, to be prepared.
-        window_bits: the agreed `server_max_window_bits`, 0 without compression.
+    Returns:
+        The answer, to be prepared, and the `server_max_window_bits`, 0 without compression.
     """
-
-    answer: AcceptedUpgrade
-    window_bits: int
-
-    @classmethod
-    def agree(cls, request: web.Request, *, compression: bool) -> "Handshake":
-        """Make it of a request against which there is no objection."""
-        accept = hashlib.sha1(request.headers[_KEY].strip().encode() + _GUID).digest()
-        headers = {
-            "Upgrade": "websocket",
-            "Connection": "upgrade",
-            "Sec-WebSocket-Accept": base64.b64encode(accept).decode(),
-        }
-        bits = 0
-        for offer in (_offers(request) or []) if compression else []:
-            bits = _window(offer)
-            if bits:
-                headers[_EXTENSIONS] = _taken(offer, bits)
-                break
-        answer = AcceptedUpgrade(status=101, headers=headers)
-        answer.force_close()
-        return cls(answer, bits)
+    accept = hashlib.sha1(request.headers[_KEY].strip().encode() + _GUID).digest()
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "upgrade",
+        "Sec-WebSocket-Accept": base64.b64encode(accept).decode(),
+    }
+    bits = 0
+    for offer in (_offers(request) or []) if compression else []:
+        bits = _window(offer)
+        if bits:
+            headers[_EXTENSIONS] = _taken(offer, bits)
+            break
+    answer = AcceptedUpgrade(status=101, headers=headers)
+    answer.force_close()
+    return answer, bits
 
 
 def _is_key(text: str) -> bool:

@@ -16,9 +16,9 @@ from loadkit.protocol import SIMULATOR
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.tokens import ConnectorCredentials, Tokens
 from loadkit.simulator.dials import Dials
+from loadkit.simulator.limits import TokenBucket
 from loadkit.simulator.session.session import Announced
 from loadkit.simulator.shared import LONGEST_ID, SharedState
-from loadkit.simulator.token_bucket import TokenBucket
 
 __all__ = [
     "PATIENCE",

@@ -5,7 +5,6 @@ import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Final
 
-from loadkit.simulator.app.connection_observer import ConnectionObserver
 from loadkit.simulator.app.frame_reader import (
     BINARY,
     CLOSE,
@@ -18,11 +17,11 @@ from loadkit.simulator.app.frame_reader import (
     read_close,
 )
 from loadkit.simulator.app.frame_writer import Frame, close_frame, ping_frame, pong_frame
-from loadkit.simulator.clock import Timer
+from loadkit.simulator.clock import Clock, Timer
 from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["GOING_AWAY", "Socket"]
+__all__ = ["GOING_AWAY", "ConnectionObserver", "Socket"]
 
 TURN: Final = 32
 """Frames that are read of one socket before the others have their turn."""
@@ -35,20 +34,46 @@ _UNSUPPORTED_DATA: Final = 1003
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: RST instead of FIN
 
 
+class ConnectionObserver(asyncio.Protocol):
+    """Stands before the protocol of an open connection and lets everything through.
+
+    It sees when bytes came and why the connection was lost, both of which aiohttp keeps to itself.
+    """
+
+    def __init__(self, transport: asyncio.Transport, clock: Clock) -> None:
+        inner = transport.get_protocol()
+        assert isinstance(inner, asyncio.Protocol)
+        self._inner: asyncio.Protocol | None = inner
+        # The system's own word for the loss; None for a connection that ended in order.
+        self.error: Exception | None = None
+        self._now, self._take = clock.now, inner.data_received
+        # When the loop had the last bytes, in monotonic seconds. What is in them gets to its
+        # reader a turn of the loop later, which under load is milliseconds.
+        self.read_at = clock.now()
+        # The very methods of the inner one, so that they cost no call more.
+        self.eof_received = inner.eof_received  # type: ignore[method-assign]
+        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
+        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
+        transport.set_protocol(self)
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol.data_received`."""
+        self.read_at = self._now()
+        self._take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol.connection_lost`."""
+        inner, self._inner = self._inner, None
+        self.error = exc
+        del self._take, self.eof_received, self.pause_writing, self.resume_writing
+        if inner is not None:
+            inner.connection_lost(exc)
+
+
 class Socket:
     """One open socket of a session.
 
     It is what aiohttp takes for a parser: fed with what comes after the handshake.
-
-    Attributes:
-        number: counts the server's sockets; the truth log's name for this one.
-        client_code: the close code the client sent, 1005 for a close without one, None when it
-            went away without a close.
-        server_code: the close code we sent of our own accord, None when we sent none.
-        sent: events and batches handed over.
-        received: text frames read.
-        how: how it died, as docs/simulator.md lists it; None while it lives.
-        frozen: it is neither read nor written any more, though it is open.
     """
 
     def __init__(
@@ -59,12 +84,13 @@ class Socket:
         setting: SharedState,
         window_bits: int,
     ) -> None:
-        self.number = number
+        self.number = number  # counts the server's sockets; the truth log's name for this one
+        # That the client sent, 1005 for a close without one; None when it went without a close.
         self.client_code: int | None = None
-        self.server_code: int | None = None
-        self.sent = self.received = 0
-        self.how: str | None = None
-        self.frozen = False
+        self.server_code: int | None = None  # that we sent of our own accord
+        self.sent = self.received = 0  # events and batches handed over; text frames read
+        self.how: str | None = None  # it died, as docs/simulator.md lists it
+        self.frozen = False  # neither read nor written any more, though it is open
         self._session, self._transport = session, transport
         self._dials, self._clock = setting.dials, setting.clock
         self._witness = ConnectionObserver(transport, self._clock)

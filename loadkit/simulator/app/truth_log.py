@@ -6,8 +6,7 @@ get here.
 
 import logging
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -26,9 +25,6 @@ class TruthLog:
     Args:
         path: the file, made anew; None keeps no log, and `record` does nothing.
 
-    Attributes:
-        on: whether a log is kept, so that callers can spare the work.
-
     Raises:
         UsageError: the file cannot be opened.
     """
@@ -41,7 +37,7 @@ class TruthLog:
                 self._file = path.open("wb", buffering=0)
             except OSError as error:
                 raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-        self.on = self._file is not None
+        self.on = self._file is not None  # so that callers can spare the work
 
     def record(self, kind: str, **fields: Any) -> None:
         """Add a line; it reaches the file with the next `flush` at the latest."""
@@ -72,14 +68,3 @@ class TruthLog:
             with file:
                 if lines:
                     file.write(b"".join(lines))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -6,12 +6,12 @@ from typing import Final
 
 from aiohttp import web
 
-from loadkit.simulator.app.handshake import Handshake, objection
+from loadkit.simulator.app.handshake import agree, objection
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.rest_api import UNAVAILABLE, error
 from loadkit.simulator.app.socket import GOING_AWAY, Socket
 from loadkit.simulator.app.tokens import Tokens
-from loadkit.simulator.session.event_log import parse_cursor
+from loadkit.simulator.session.channel import parse_cursor
 from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
@@ -41,8 +41,7 @@ class SocketEndpoint:
                 found = refusal or self._find(request)  # it may be over by now
         if isinstance(found, web.Response):
             return found
-        compression = self._setting.dials.compression
-        answer, window_bits = Handshake.agree(request, compression=compression)
+        answer, window_bits = agree(request, compression=self._setting.dials.compression)
         found.upgrading += 1
         try:
             await answer.prepare(request)
@@ -81,7 +80,7 @@ class SocketEndpoint:
             socket.abort()
 
     def _find(self, request: web.Request) -> ServerSession | web.Response:
-        session_id, token = _one(request, "session_id"), _one(request, "access_token")
+        session_id, token = request.query.get("session_id"), request.query.get("access_token")
         if not session_id or not token:
             return self._refuse(session_id, 400, _MALFORMED)
         flaw = objection(request)
@@ -124,7 +123,7 @@ class SocketEndpoint:
         self._open[socket] = session
         self._registry.met(session)
         try:
-            session.attach(socket, parse_cursor(_one(request, "cursor")))
+            session.attach(socket, parse_cursor(request.query.get("cursor")))
             if self._stopping:  # it was in the middle of its upgrade when we began to stop
                 socket.close(GOING_AWAY)
             protocol = request.protocol
@@ -145,8 +144,3 @@ class SocketEndpoint:
                 sent=socket.sent,
                 received=socket.received,
             )
-
-
-def _one(request: web.Request, name: str) -> str | None:
-    """A query parameter's value; None when it is absent."""
-    return request.query.get(name)

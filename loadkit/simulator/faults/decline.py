@@ -1,43 +1,37 @@
 """What gets worse with time and with use: a server in slow decline, on purpose."""
 
-from pydantic import Field
-
 from loadkit.config.table import Table
 from loadkit.config.units import Duration
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
+from loadkit.simulator.distributions import dial
 
 __all__ = ["Decline", "DriftDials"]
 
 _HOUR = 3600.0  # seconds
 
 
-def _growth(description: str) -> float:
-    field: float = Field(default=0.0, ge=0, description=description)
-    return field
-
-
 class DriftDials(Table):
     """How fast the server declines. The three kinds of growth add up."""
 
-    per_hour: float = _growth(
+    per_hour: float = dial(
+        0.0,
         "growth of the agent's waits with each hour that the server is up (share of what is drawn:"
-        " 0.05 = 5 % an hour)"
-    )
-    starts_after: Duration = Field(
-        default=0.0, description="uptime from which on `drift.per_hour` counts (seconds)"
-    )
-    per_session_hour: float = _growth(
-        "growth of the agent's waits with each hour of their session's age (share)"
-    )
-    per_thousand_sessions: float = _growth(
-        "growth of the agent's waits with every thousand sessions ever created (share)"
-    )
-    sessions_until_refusal: int = Field(
-        default=0,
+        " 0.05 = 5 % an hour)",
         ge=0,
-        description="sessions ever created after which create-session gets 500 and every upgrade"
+    )
+    starts_after: Duration = dial(0.0, "uptime from which on `drift.per_hour` counts (seconds)")
+    per_session_hour: float = dial(
+        0.0, "growth of the agent's waits with each hour of their session's age (share)", ge=0
+    )
+    per_thousand_sessions: float = dial(
+        0.0, "growth of the agent's waits with every thousand sessions ever created (share)", ge=0
+    )
+    sessions_until_refusal: int = dial(
+        0,
+        "sessions ever created after which create-session gets 500 and every upgrade"
         " 503, until the server is restarted: a leak (count, 0 = none)",
+        ge=0,
     )
 
 

@@ -1,17 +1,16 @@
 """What goes wrong on purpose, how often, and per what; docs/simulator.md has the same table."""
 
-from pydantic import Field
+from typing import Any
 
 from loadkit.config.table import Table
 from loadkit.config.units import Ratio
-from loadkit.simulator.distributions import Constant, Distribution
+from loadkit.simulator.distributions import Constant, Distribution, dial
 
 __all__ = ["FaultDials"]
 
 
-def _rate(description: str) -> Ratio:
-    field: Ratio = Field(default=0.0, description=description)
-    return field
+def _rate(description: str) -> Any:
+    return dial(0.0, description)
 
 
 class FaultDials(Table):
@@ -26,8 +25,8 @@ class FaultDials(Table):
     # The upgrade, per attempt that would have succeeded.
     refused_upgrade: Ratio = _rate("per upgrade: 503")
     slow_upgrade: Ratio = _rate("per upgrade: answered only after `faults.slow_upgrade_delay`")
-    slow_upgrade_delay: Distribution = Field(
-        default=Constant(value=3.0), description="length of a slow upgrade (distribution)"
+    slow_upgrade_delay: Distribution = dial(
+        Constant(value=3.0), "length of a slow upgrade (distribution)"
     )
 
     # A user's message, as it is heard.

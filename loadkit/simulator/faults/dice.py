@@ -25,10 +25,6 @@ class Faults:
         seed: what is drawn from, apart from all else that is: turning a fault on changes nothing
             of what an agent says and when.
         session_id: None outside of any session.
-
-    Attributes:
-        on: whether any fault is turned on.
-        rng: where to draw what a fault looks like.
     """
 
     __slots__ = ("_clock", "_rates", "_session_id", "_truth", "on", "rng")
@@ -42,9 +38,9 @@ class Faults:
         session_id: str | None = None,
     ) -> None:
         self._rates, self._truth, self._clock = rates, truth, clock
-        self.on = bool(rates)
+        self.on = bool(rates)  # whether any fault is turned on
         self._session_id = session_id
-        # A generator is kilobytes; sessions without faults need none.
+        # For what a fault looks like. It is kilobytes; sessions without faults need none.
         self.rng = Random(f"{seed}/faults") if rates else _NONE
 
     def draw(self, names: Iterable[str]) -> str | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from loadkit.config.table import Table
 from loadkit.config.units import Ratio
+from loadkit.simulator.distributions import dial
 from loadkit.simulator.session.habits import Habits
 
 __all__ = [
@@ -87,19 +88,16 @@ FINAL: Final = frozenset({"session_not_found", "session_not_retrieved", "connect
 class ErrorDials(Table):
     """What is answered by a SYSTEM_MESSAGE that tells of an error, and by nothing else."""
 
-    rate: Ratio = Field(
-        default=0.0,
-        description="share of user messages, and of hand-offs that fail, that are answered by one"
+    rate: Ratio = dial(
+        0.0,
+        "share of user messages, and of hand-offs that fail, that are answered by one"
         " of `errors.texts`",
     )
-    texts: Annotated[tuple[_Name, ...], Field(strict=False)] = Field(
-        default=get_args(_Name),
-        description="names of the texts that may come, each where it belongs (table below)",
+    texts: Annotated[tuple[_Name, ...], Field(strict=False)] = dial(
+        get_args(_Name), "names of the texts that may come, each where it belongs (table below)"
     )
-    ends: Ratio = Field(
-        default=0.0,
-        description="share of the errors about the session or the connector that SESSION_END"
-        " follows",
+    ends: Ratio = dial(
+        0.0, "share of the errors about the session or the connector that SESSION_END follows"
     )
 
 

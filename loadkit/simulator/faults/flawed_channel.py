@@ -17,7 +17,7 @@ from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.session.channel import Channel, Outlet
 from loadkit.simulator.session.events import local_id
-from loadkit.simulator.session.turn import Sent
+from loadkit.simulator.session.room import Sent
 
 __all__ = ["FlawedChannel"]
 

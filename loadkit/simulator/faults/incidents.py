@@ -1,6 +1,7 @@
 """What befalls the server as a whole at a given time: begun, ended and written down."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal, Protocol, Self
 
@@ -15,19 +16,12 @@ __all__ = ["IncidentPlan", "IncidentSchedule", "IncidentTarget", "ServerIncident
 
 
 class ServerIncident(Table):
-    """One thing that befalls the server.
+    """One thing that befalls the server, as docs/simulator.md has it."""
 
-    Attributes:
-        at: seconds from the moment at which the server listens.
-        duration: how many seconds it lasts.
-        kind: what happens, as docs/simulator.md has it.
-        forget: of a `restart`: the sessions are gone after it.
-    """
-
-    at: Duration
+    at: Duration  # seconds from the moment at which the server listens
     duration: Annotated[Duration, Field(gt=0)]
     kind: Literal["refuse_upgrades", "rate_limit", "freeze", "half_open", "restart"]
-    forget: bool = False
+    forget: bool = False  # of a `restart`: the sessions are gone after it
 
     @model_validator(mode="after")
     def _forgets_in_a_restart(self) -> Self:
@@ -62,17 +56,13 @@ class IncidentTarget(Protocol):
 
 
 class IncidentSchedule:
-    """The incidents of one server, each at its time.
-
-    Attributes:
-        now: the one that is under way; None mostly.
-    """
+    """The incidents of one server, each at its time."""
 
     def __init__(self, plan: Sequence[ServerIncident], clock: Clock, truth: TruthLog) -> None:
         self._plan, self._clock, self._truth = plan, clock, truth
         self._timers: list[Timer] = []
         self._until = 0.0
-        self.now: ServerIncident | None = None
+        self.now: ServerIncident | None = None  # the one that is under way
 
     @property
     def left(self) -> float:
@@ -82,30 +72,24 @@ class IncidentSchedule:
     def start(self, house: IncidentTarget) -> None:
         """The server listens: from now on times count."""
         for incident in self._plan:
-            self._arrange(incident.at, self._begin, incident, house)
+            self._arrange(incident.at, partial(self._begin, incident, house))
 
     def stop(self) -> None:
         """Nothing more is to happen."""
         for timer in self._timers:
             timer.cancel()
 
-    def _arrange(
-        self, delay: float, then: "_Step", incident: ServerIncident, house: IncidentTarget
-    ) -> None:
-        self._timers.append(self._clock.later(delay, lambda: then(incident, house)))
+    def _arrange(self, delay: float, then: Callable[[], None]) -> None:
+        self._timers.append(self._clock.later(delay, then))
 
     def _begin(self, incident: ServerIncident, house: IncidentTarget) -> None:
         now = self._clock.now()
         self.now, self._until = incident, now + incident.duration
         self._truth.record("incident_begin", incident=incident.kind, at=now)
-        self._arrange(incident.duration, self._end, incident, house)
+        self._arrange(incident.duration, partial(self._end, incident, house))
         house.befall(incident)
 
     def _end(self, incident: ServerIncident, house: IncidentTarget) -> None:
         self.now = None
         self._truth.record("incident_end", incident=incident.kind, at=self._clock.now())
         house.recover(incident)
-
-
-class _Step(Protocol):
-    def __call__(self, incident: ServerIncident, house: IncidentTarget, /) -> None: ...

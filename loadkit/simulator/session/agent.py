@@ -1,74 +1,32 @@
 """The agent of one session: hears messages one after the other and answers in its own time."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from loadkit.protocol.types import EventType
-from loadkit.simulator.clock import Clock
+from loadkit.simulator.clock import Clock, Player, Script
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.faults.error_texts import BROKEN_OFF, HIGH_LOAD, UNABLE_TO_START
+from loadkit.simulator.limits import Grant, Pool
 from loadkit.simulator.session import texts, utterances
-from loadkit.simulator.session.agent_pool import Grant, Pool
 from loadkit.simulator.session.habits import Habits
-from loadkit.simulator.session.script import Player, Script
-from loadkit.simulator.session.turn import ServerTurn
+from loadkit.simulator.session.room import Room, ServerTurn
 
-__all__ = ["Agent", "AgentRoom"]
+__all__ = ["Agent"]
 
 LONGEST_LINE: Final = 1000
 """Messages of one session that may wait to be answered."""
 
-
 _GREETS_AGAIN: Final = 0.7  # share of returns with a word of greeting; it may and need not
-
-
-class AgentRoom(Protocol):
-    """What an agent sees of its session."""
-
-    streaming: bool
-
-    def emit(
-        self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
-    ) -> None:
-        """Send an event to every socket and note it on the turn; `lasting` journals it."""
-
-    def complain(self, text: str, turn: ServerTurn) -> None:
-        """Send a SYSTEM_MESSAGE about the turn to every socket."""
-
-    def new_message_id(self) -> str:
-        """A name for a message, unique within the session."""
-
-    def struck(self, fault: str, turn: ServerTurn) -> None:
-        """A fault of an utterance is complete."""
-
-    def slowness(self) -> float:
-        """What every wait is multiplied by now."""
-
-    def refers(self, turn: ServerTurn) -> bool:
-        """Whether the turn asks for a person, and may."""
-
-    def refer(self, turn: ServerTurn) -> bool:
-        """Begin the hand-off. Returns whether the agent has to leave."""
-
-    def leave_to_human(self, turn: ServerTurn) -> None:
-        """A message that the agent, who left, did not get to."""
-
-    def settled(self, turn: ServerTurn, outcome: str) -> None:
-        """The turn is over; docs/simulator.md lists the outcomes."""
-
-    def finish(self) -> None:
-        """End the session naturally."""
 
 
 class Agent:
     """Answers one turn at a time, in the order in which they came.
 
     Args:
-        room: the session it talks in.
-        dials: its pace.
         rng: what its words and waits are drawn from.
         pool: where it asks for leave to work on an answer.
         faults: what goes wrong with its answers.
@@ -76,25 +34,13 @@ class Agent:
     """
 
     __slots__ = (
-        "_clock",
-        "_dials",
-        "_faults",
-        "_grant",
-        "_habits",
-        "_player",
-        "_pool",
-        "_previous",
-        "_rng",
-        "_room",
-        "_slowness",
-        "_stream_error",
-        "_turn",
-        "_waiting",
+        *("_clock", "_dials", "_faults", "_grant", "_habits", "_player", "_pool", "_previous"),
+        *("_rng", "_room", "_slowness", "_stream_error", "_turn", "_waiting"),
     )
 
     def __init__(
         self,
-        room: AgentRoom,
+        room: Room,
         dials: Dials,
         rng: Random,
         clock: Clock,
@@ -176,12 +122,12 @@ class Agent:
         turn = self._turn
         assert turn is not None
         self._slowness = self._room.slowness()
+        does = self._answer
         if turn.kind == "join":
-            self._player.play(self._greet(turn))
+            does = self._greet
         elif self._room.refers(turn):
-            self._player.play(self._refer(turn))
-        else:
-            self._player.play(self._answer(turn))
+            does = self._refer
+        self._player.play(does(turn))
 
     def _greet(self, turn: ServerTurn) -> Script:
         dials, rng = self._dials, self._rng
@@ -233,13 +179,13 @@ class Agent:
 
     def _linger(self) -> Script:
         """Nothing is left to answer: add something perhaps, and see whether the user is there."""
-        dials, rng = self._dials, self._rng
+        dials = self._dials
         if self._habits.has(dials.follow_up.share):
-            yield dials.follow_up.delay.sample(rng) * self._slowness
-            yield from self._add("follow_up", texts.follow_up(rng))
+            yield dials.follow_up.delay.sample(self._rng) * self._slowness
+            yield from self._add("follow_up", texts.FOLLOW_UPS)
         if dials.nudge > 0:
             yield dials.nudge
-            yield from self._add("nudge", texts.nudge(rng))
+            yield from self._add("nudge", texts.NUDGES)
 
     def _return(self) -> Script:
         """The agent is there again, and says so more often than not."""
@@ -249,21 +195,19 @@ class Agent:
         self._room.emit(EventType.POLY_AGENT_JOINED, self._introduction(), turn)
         if self._habits.has(_GREETS_AGAIN):
             yield dials.greeting.sample(rng) * self._slowness
-            yield from self._utter(turn, texts.welcome_back(rng))
+            yield from self._utter(turn, texts.RETURNS)
         self._said(turn)
 
-    def _add(self, kind: str, reply: texts.Reply) -> Script:
+    def _add(self, kind: str, choices: Sequence[str]) -> Script:
         """Say what nobody has asked for; a message that comes meanwhile waits for its end."""
         self._turn = turn = ServerTurn(kind, self._clock.now())
-        yield from self._utter(turn, reply)
+        yield from self._utter(turn, choices)
         self._said(turn)
 
-    def _utter(self, turn: ServerTurn, reply: texts.Reply) -> Script:
-        room, name = self._room, self._room.new_message_id()
-        self._previous = name
-        for part in utterances.compose(
-            reply, name, self._dials, self._rng, streaming=room.streaming
-        ):
+    def _utter(self, turn: ServerTurn, choices: Sequence[str]) -> Script:
+        room, rng, reply = self._room, self._rng, texts.Reply(self._rng.choice(choices))
+        self._previous = name = room.new_message_id()
+        for part in utterances.compose(reply, name, self._dials, rng, streaming=room.streaming):
             yield part.wait * self._slowness
             room.emit(part.kind, part.payload, turn)
 
@@ -293,16 +237,9 @@ class Agent:
         parts = utterances.compose(reply, name, dials, self._rng, streaming=room.streaming)
         # Of the last words the end would bear it too; a message without a text is made for itself.
         if self._faults.on and reply.text and not reply.ends:
-            parts = utterances.flawed(
-                reply,
-                parts,
-                self._faults,
-                dials,
-                greeting=turn.kind == "join",
-                streaming=room.streaming,
-                previous=self._previous,
-                new_name=room.new_message_id,
-            )
+            greets, previous = turn.kind == "join", self._previous
+            case = utterances.Case(parts, reply, dials, room, self._faults, greets, previous)
+            parts = utterances.flawed(case)
         if parts:
             self._previous = parts[0].payload["message_id"]
         return parts

@@ -1,19 +1,70 @@
 """From one session to its sockets: the journal, who listens, and what they are told."""
 
+from bisect import bisect_right
 from typing import Any, Final, Protocol
 
 from loadkit.protocol.types import EventType
 from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
-from loadkit.simulator.session.event_log import SessionLog
 from loadkit.simulator.session.events import batch, encode
-from loadkit.simulator.session.turn import Sent
+from loadkit.simulator.session.room import Sent
 
-__all__ = ["CLEAN", "Channel", "Outlet"]
+__all__ = ["CLEAN", "Channel", "Outlet", "SessionLog", "parse_cursor"]
 
 CLEAN: Final = 1000
 """The close code after SESSION_END: any other makes clients reconnect."""
+
+_LONGEST: Final = 18  # digits; no journal gets there, and int() of thousands of them is slow
+
+
+def parse_cursor(text: str | None) -> int:
+    """The sequence a client has seen last: `seq:n` or `n`; anything else means none, 0."""
+    digits = (text or "").removeprefix("seq:")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > _LONGEST:
+        return 0
+    return int(digits)
+
+
+class SessionLog:
+    """The session's lasting events. Sequences start at 1 and rise by 1, but for skipped ones."""
+
+    __slots__ = ("_events", "_skipped", "size")
+
+    def __init__(self) -> None:
+        self.size = 0  # of all of them, in bytes
+        self._events: list[bytes] = []
+        self._skipped: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def last(self) -> int:
+        """The highest sequence that is taken, 0 when there is none."""
+        return len(self._events) + len(self._skipped)
+
+    def append(self, event: bytes) -> None:
+        """Keep an event that was encoded with the sequence `last + 1`."""
+        self._events.append(event)
+        self.size += len(event)
+
+    def skip(self) -> None:
+        """Take the sequence `last + 1` for nothing."""
+        self._skipped.append(self.last + 1)
+
+    def after(self, cursor: int) -> list[bytes]:
+        """The events with a higher sequence than `cursor`, in order."""
+        return self._events[self._count(cursor) :]
+
+    def up_to(self, cursor: int) -> bytes | None:
+        """The last event with a sequence that is not higher than `cursor`."""
+        count = min(self._count(cursor), len(self._events))
+        return self._events[count - 1] if count else None
+
+    def _count(self, cursor: int) -> int:
+        """How many events a client with this cursor has seen."""
+        return cursor - bisect_right(self._skipped, cursor)
 
 
 class Outlet(Protocol):
@@ -36,10 +87,6 @@ class Channel:
 
     The order of the journal is the order on every socket, because an event is journaled and
     written in one step.
-
-    Attributes:
-        journal: the lasting events.
-        outlets: the sockets that listen.
     """
 
     __slots__ = ("_clock", "_dials", "_events", "_prefix", "_stamp", "journal", "outlets")
@@ -48,7 +95,7 @@ class Channel:
         self._dials, self._stamp, self._clock = dials.history, dials.timestamps, clock
         self._prefix, self._events = session_id[:24], 0
         self.journal = SessionLog()
-        self.outlets: list[Outlet] = []
+        self.outlets: list[Outlet] = []  # the sockets that listen
 
     def send(
         self,
@@ -78,8 +125,7 @@ class Channel:
     ) -> tuple[Sent | None, str | None]:
         """Echo a user's message that came from `outlet`.
 
-        Returns:
-            The echo, where there was one, and the fault that befell the message.
+        Returns the echo, where there was one, and the fault that befell the message.
         """
         return self.send(EventType.USER_MESSAGE, payload, custom), None
 
@@ -155,14 +201,8 @@ class Channel:
         custom: dict[str, str] | None = None,
     ) -> bytes:
         """An event of this session under an id of its own, told to nobody."""
-        return encode(
-            kind,
-            payload,
-            id=self._event_id(),
-            sequence=sequence,
-            custom=custom,
-            stamp=self._stamp,
-        )
+        identity, stamp = self._event_id(), self._stamp
+        return encode(kind, payload, id=identity, sequence=sequence, custom=custom, stamp=stamp)
 
     def _spread(self, frame: Frame) -> None:
         for outlet in tuple(self.outlets):  # a delivery may detach its socket

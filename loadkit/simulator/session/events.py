@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -34,36 +34,23 @@ _PAYLOAD: Final = b'"payload":'
 _TYPE: Final = b'{"type":"'
 
 
-class ClientEvent:
+class ClientEvent(NamedTuple):
     """An event a client may send, found to be well formed.
 
-    Attributes:
-        type: one of the six client types.
-        payload: an object; a `USER_MESSAGE` has a string `text`, a `USER_TYPING` a `state`, a
-            `LINK_TO_WEBRTC_CONVERSATION` a `call_sid`.
-        custom: `metadata.custom`, to be given back in the echo; None when there was none.
+    Of its payload a `USER_MESSAGE` has a string `text`, a `USER_TYPING` a `state`, a
+    `LINK_TO_WEBRTC_CONVERSATION` a `call_sid`.
     """
 
-    __slots__ = ("custom", "payload", "type")
-
-    def __init__(
-        self, type: EventType, payload: dict[str, Any], custom: dict[str, str] | None
-    ) -> None:
-        self.type, self.payload, self.custom = type, payload, custom
+    type: EventType
+    payload: dict[str, Any]
+    custom: dict[str, str] | None  # `metadata.custom`, to be given back in the echo
 
 
-class Refusal:
-    """A frame that is answered by a SYSTEM_MESSAGE.
+class Refusal(NamedTuple):
+    """A frame that is answered by a SYSTEM_MESSAGE."""
 
-    Attributes:
-        text: the words of the SYSTEM_MESSAGE.
-        custom: the offender's `metadata.custom` where it could be read.
-    """
-
-    __slots__ = ("custom", "text")
-
-    def __init__(self, text: str, custom: dict[str, str] | None = None) -> None:
-        self.text, self.custom = text, custom
+    text: str  # the words of that
+    custom: dict[str, str] | None = None  # the offender's `metadata.custom`, if it could be read
 
 
 def decode(data: bytes) -> ClientEvent | Refusal:

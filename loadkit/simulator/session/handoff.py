@@ -1,22 +1,20 @@
 """From the agent to a person: the queue, the live agent's half of the talk, and its failures."""
 
 from collections import deque
-from collections.abc import Iterable
 from math import ceil
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from loadkit.protocol.types import EventType
-from loadkit.simulator.clock import Clock
+from loadkit.simulator.clock import Clock, Player, Script
 from loadkit.simulator.dials import AgentDials, HandoffDials
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.faults.error_texts import About
+from loadkit.simulator.limits import Grant, Pool
 from loadkit.simulator.session import texts, utterances
-from loadkit.simulator.session.agent_pool import Grant, Pool
-from loadkit.simulator.session.script import Player, Script
-from loadkit.simulator.session.turn import ServerTurn
+from loadkit.simulator.session.room import Room, ServerTurn
 
-__all__ = ["HandoffRoom", "LiveHandoff"]
+__all__ = ["LiveHandoff"]
 
 _PEOPLE: Final = ("Alex", "Robin", "Sam", "Kim")
 _FAILED: Final = "NO_AGENTS_AVAILABLE"
@@ -27,54 +25,19 @@ _LEFT_FOR_HUMAN: Final = "HANDOFF"
 _JUMP: Final = 3  # places that a queue out of order falls back
 
 
-class HandoffRoom(Protocol):
-    """What a hand-off sees of its session."""
-
-    streaming: bool
-
-    def emit(
-        self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
-    ) -> None:
-        """Send an event to every socket and note it on the turn; `lasting` journals it."""
-
-    def new_message_id(self) -> str:
-        """A name for a message, unique within the session."""
-
-    def errs(self, about: About, turn: ServerTurn) -> bool:
-        """Tell of an error, if there is one. Returns whether; what it was about is settled."""
-
-    def settled(self, turn: ServerTurn, outcome: str) -> None:
-        """A message to the live agent is over: `answered`, `unheard` or `cut_off`."""
-
-    def handed_off(self, story: ServerTurn, outcome: str, stamps: dict[str, Any]) -> None:
-        """The hand-off is over."""
-
-    def hand_back(self, turns: Iterable[ServerTurn]) -> None:
-        """The agent is to come back, and to see to messages that nobody got to."""
-
-    def finish(self) -> None:
-        """End the session naturally."""
-
-
 class LiveHandoff:
     """One request for a person, from the trigger to its end.
 
     Args:
-        hall: the session.
-        dials: how it goes, with the mode that applies to this request.
         agent: the agent that leaves.
         rng: what waits and words are drawn from.
         people: the live agents, of whom one is held from LIVE_AGENT_JOINED's wait to the end.
         faults: what goes wrong.
-
-    Attributes:
-        took_over: the agent has left; messages are this one's now.
-        over: nothing more will come of it.
     """
 
     def __init__(
         self,
-        hall: HandoffRoom,
+        room: Room,
         dials: HandoffDials,
         agent: AgentDials,
         rng: Random,
@@ -82,7 +45,7 @@ class LiveHandoff:
         people: Pool,
         faults: Faults,
     ) -> None:
-        self._hall, self._dials, self._agent, self._rng = hall, dials, agent, rng
+        self._room, self._dials, self._agent, self._rng = room, dials, agent, rng
         self._clock, self._people, self._faults = clock, people, faults
         self._player = Player(clock)
         self._grant: Grant | None = None
@@ -94,16 +57,12 @@ class LiveHandoff:
         self._left = 0  # messages that the live agent will still answer
         self._transferred = self._between = False  # to another live agent, who is not there yet
         self._upside_down = self._early = False  # the ways to be out of order
-        self.took_over = self.over = False
+        self.took_over = False  # the agent has left; messages are this one's now
+        self.over = False  # nothing more will come of it
         self._name = rng.choice(_PEOPLE)
 
     def begin(self, trigger: ServerTurn, mode: str) -> None:
-        """Say that it was triggered, and set it going.
-
-        Args:
-            trigger: the message that asked for it.
-            mode: see `HandoffDials.mode`.
-        """
+        """Say that it was triggered by a message, and set it going; see `HandoffDials.mode`."""
         self._stamps["mode"] = mode
         self._story.custom = trigger.custom
         self._stamps["local_id"] = (trigger.custom or {}).get("local_id")
@@ -131,9 +90,9 @@ class LiveHandoff:
             {"message_id": turn.message_id, "received": turn.received, "answered": None}
         )
         if self._stamps["joined"] is None or self.over:
-            self._hall.settled(turn, "unheard")
+            self._room.settled(turn, "unheard")
             return
-        if self._hall.errs(About.LIVE_MESSAGE, turn):
+        if self._room.errs(About.LIVE_MESSAGE, turn):
             return
         self._waiting.append(turn)
         if self._turn is None and not self._between:
@@ -147,20 +106,16 @@ class LiveHandoff:
         self._waiting.clear()
         self._turn = None
         for turn in turns:
-            self._hall.settled(turn, "cut_off")
+            self._room.settled(turn, "cut_off")
         self._close("cut_off")
-        del self._hall  # see Agent.stop
+        del self._room  # see Agent.stop
 
     def _agent_leaves(self) -> None:
         self.took_over = True
         self._emit(EventType.POLY_AGENT_LEFT, {"reason": _LEFT_FOR_HUMAN})
         if self._faults.strikes("bot_after_left"):
-            late = utterances.single(
-                texts.greeting(self._faults.rng),
-                self._hall.new_message_id(),
-                self._agent,
-                streaming=self._hall.streaming,
-            )
+            reply, name = texts.greeting(self._faults.rng), self._room.new_message_id()
+            late = utterances.single(reply, name, self._agent, streaming=self._room.streaming)
             self._emit(late.kind, late.payload)
             self._faults.note("bot_after_left")
 
@@ -231,30 +186,30 @@ class LiveHandoff:
 
     def _converse(self) -> Script:
         """Answer what has come, then wait for more."""
-        hall, dials, who = self._hall, self._dials, f"live-{self._name.lower()}"
+        room, dials, who = self._room, self._dials, f"live-{self._name.lower()}"
         while self._waiting:
             self._turn = turn = self._waiting.popleft()
             started, stopped = (
                 {"state": f"TYPING_STATE_{state}", "agent_id": who, "agent_name": self._name}
                 for state in ("STARTED", "STOPPED")
             )
-            hall.emit(EventType.LIVE_AGENT_TYPING, started, turn, lasting=False)
+            room.emit(EventType.LIVE_AGENT_TYPING, started, turn, lasting=False)
             yield dials.live_response.sample(self._rng)
-            message = {
-                "message_id": hall.new_message_id(),
-                "text": texts.human_reply(self._rng),
+            message: dict[str, Any] = {
+                "message_id": room.new_message_id(),
+                "text": self._rng.choice(texts.HUMAN),
                 "attachments": [],
                 "response_suggestions": [],
                 "agent_id": who,
                 "agent_name": self._name,
                 "avatar_url": self._agent.avatar_url,
             }
-            hall.emit(EventType.LIVE_AGENT_MESSAGE, message, turn)
+            room.emit(EventType.LIVE_AGENT_MESSAGE, message, turn)
             entry = next(e for e in self._heard if e["message_id"] == turn.message_id)
             entry["answered"] = turn.events[-1]["at"]
-            hall.emit(EventType.LIVE_AGENT_TYPING, stopped, turn, lasting=False)
+            room.emit(EventType.LIVE_AGENT_TYPING, stopped, turn, lasting=False)
             self._turn = None
-            hall.settled(turn, "answered")
+            room.settled(turn, "answered")
             self._left -= 1
             if self._left == 0:
                 break
@@ -279,10 +234,10 @@ class LiveHandoff:
             self._waiting.clear()
             self.took_over = False
             self._close("handed_back")
-            self._hall.hand_back(turns)
+            self._room.hand_back(turns)
         else:
             self._close("left")
-            self._hall.finish()
+            self._room.finish()
 
     def _fail(self, kind: EventType, reason: str) -> Script:
         dials, rng = self._dials, self._rng
@@ -293,7 +248,7 @@ class LiveHandoff:
         else:
             yield wait
         if kind is EventType.HANDOFF_FAILED:
-            self._hall.errs(About.HANDOFF, self._story)
+            self._room.errs(About.HANDOFF, self._story)
         self._emit(kind, {"reason": reason})
         self._close("timeout" if kind is EventType.HANDOFF_TIMEOUT else "failed")
 
@@ -310,7 +265,7 @@ class LiveHandoff:
         return {"queue_name": self._dials.queue_name} if self._dials.queue_name else {}
 
     def _emit(self, kind: EventType, payload: dict[str, Any], *, lasting: bool = True) -> None:
-        self._hall.emit(kind, payload, self._story, lasting=lasting)
+        self._room.emit(kind, payload, self._story, lasting=lasting)
 
     def _close(self, outcome: str) -> None:
         if self.over:
@@ -319,4 +274,4 @@ class LiveHandoff:
         if self._grant is not None:
             self._grant.release()
             self._grant = None  # it knows whom to call, which is us: let go
-        self._hall.handed_off(self._story, outcome, {**self._stamps, "live_turns": self._heard})
+        self._room.handed_off(self._story, outcome, {**self._stamps, "live_turns": self._heard})

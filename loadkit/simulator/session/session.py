@@ -15,16 +15,15 @@ from loadkit.simulator.clock import Timer
 from loadkit.simulator.faults import error_texts
 from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATION, About
 from loadkit.simulator.faults.flawed_channel import FlawedChannel
+from loadkit.simulator.limits import TokenBucket
 from loadkit.simulator.session.agent import Agent
 from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
 from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
-from loadkit.simulator.session.habits import Habits, receipts_of
+from loadkit.simulator.session.habits import Habits, receipts_of, vary
 from loadkit.simulator.session.handoff import LiveHandoff
-from loadkit.simulator.session.optional_fields import vary
-from loadkit.simulator.session.texts import wants_human
-from loadkit.simulator.session.turn import Sent, ServerTurn
+from loadkit.simulator.session.room import Sent, ServerTurn
+from loadkit.simulator.session.texts import HUMAN_WORDS
 from loadkit.simulator.shared import SharedState
-from loadkit.simulator.token_bucket import TokenBucket
 
 __all__ = ["NOBODY", "Announced", "EndReason", "ServerSession"]
 
@@ -59,11 +58,6 @@ class ServerSession:
         streaming: whether replies come in chunks.
         name: what its agent's words and waits, and its faults, are drawn from.
         on_end: told once, when the session is over.
-
-    Attributes:
-        id: a UUID.
-        ended: why it is over, None while it is not.
-        upgrading: sockets that are about to be attached.
     """
 
     def __init__(
@@ -78,11 +72,11 @@ class ServerSession:
     ) -> None:
         self.id = str(uuid4())
         self.owner, self.streaming = owner, streaming
-        self.upgrading = 0
+        self.upgrading = 0  # sockets that are about to be attached
         self._on_end = on_end
-        self.ended: EndReason | None = None
+        self.ended: EndReason | None = None  # why it is over
         self._setting = setting
-        self._dials, self._clock, self._truth = dials, clock, truth = setting[:3]
+        self._dials, self._clock = dials, clock = setting.dials, setting.clock
         self._rng = Random(f"{dials.seed}/{name}")
         self._faults = faults = setting.faults(name, self.id)
         self._channel = (
@@ -103,14 +97,7 @@ class ServerSession:
         self._watch()
         start = {"capabilities": dials.capabilities(streaming), "context_id": f"ctx_{self.id}"}
         self._channel.send(EventType.SESSION_START, self._varied(EventType.SESSION_START, start))
-        truth.record(
-            "session",
-            session_id=self.id,
-            at=self._heard,
-            streaming=streaming,
-            platform=client.platform,
-            device_type=client.device_type,
-        )
+        self._record("session", at=self._heard, streaming=streaming, **client._asdict())
 
     @property
     def connections(self) -> int:
@@ -129,9 +116,8 @@ class ServerSession:
         """Replay what came after `cursor` to a new socket, then let it hear everything."""
         self._severed = False
         frames = self._channel.replay(cursor)
-        self._truth.record(
+        self._record(
             "socket_open",
-            session_id=self.id,
             socket=outlet.number,
             at=self._clock.now(),
             cursor=cursor,
@@ -193,20 +179,18 @@ class ServerSession:
             return
         self._stop()
         survey = self._habits.has(self._dials.survey)
-        surveys = 0
-        if survey and (silent or self._habits.share() < 0.5):
-            surveys, survey = self._ask_how_it_was(), False
+        before = survey and (silent or self._habits.share() < 0.5)
+        surveys = self._ask_how_it_was() if before else 0
         if silent:
             at, sockets = self._clock.now(), len(self._channel.outlets)
             sent: Sent = {"sequence": None, "at": at, "sockets": sockets}
         else:
             sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
-        if survey:
+        if survey and not before:
             surveys = self._ask_how_it_was()
         self.ended = reason
-        self._truth.record(
+        self._record(
             "session_end",
-            session_id=self.id,
             reason=reason,
             sequence=sent["sequence"],
             surveys=surveys,
@@ -222,14 +206,10 @@ class ServerSession:
         if self.ended is None and not self._cut:
             self._cut = True
             self._stop()
-            self._truth.record(
-                "session_cut",
-                session_id=self.id,
-                at=self._clock.now(),
-                journaled=len(self._channel.journal),
-            )
+            journaled = len(self._channel.journal)
+            self._record("session_cut", at=self._clock.now(), journaled=journaled)
 
-    # What its agents do (`agent.AgentRoom`, `handoff.HandoffRoom`).
+    # What its agents do: it is their `Room`.
 
     def emit(
         self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
@@ -246,7 +226,7 @@ class ServerSession:
         turn.events.append({**sent, "text": text})
 
     def errs(self, about: About, turn: ServerTurn) -> bool:
-        """See `Hall.errs`."""
+        """See `Room.errs`."""
         dials = self._dials.errors
         name = error_texts.draw(dials, about, self._habits)
         if name is None:
@@ -275,8 +255,8 @@ class ServerSession:
         return self._setting.drift.slowness(self._born)
 
     def refers(self, turn: ServerTurn) -> bool:
-        """See `Room.refers`: one hand-off at a time."""
-        return (self._handoff is None or self._handoff.over) and wants_human(turn.text)
+        """See `Room.refers`."""
+        return (self._handoff is None or self._handoff.over) and HUMAN_WORDS in turn.text.lower()
 
     def refer(self, turn: ServerTurn) -> bool:
         """See `Room.refer`."""
@@ -297,9 +277,8 @@ class ServerSession:
         """See `Room.settled`."""
         if turn.kind == "join" and outcome == "refused":
             self._joined = False  # the client is asked to try again, so it must be able to
-        self._truth.record(
+        self._record(
             turn.kind,
-            session_id=self.id,
             local_id=local_id(turn.custom),
             message_id=turn.message_id,
             received=turn.received,
@@ -308,18 +287,12 @@ class ServerSession:
         )
 
     def handed_off(self, story: ServerTurn, outcome: str, stamps: dict[str, Any]) -> None:
-        """See `Hall.handed_off`."""
-        self._truth.record(
-            "handoff",
-            session_id=self.id,
-            triggered=story.received,
-            **stamps,
-            outcome=outcome,
-            events=story.events,
-        )
+        """See `Room.handed_off`."""
+        began, events = story.received, story.events
+        self._record("handoff", triggered=began, **stamps, outcome=outcome, events=events)
 
     def hand_back(self, turns: Iterable[ServerTurn]) -> None:
-        """See `Hall.hand_back`."""
+        """See `Room.hand_back`."""
         for turn in turns:
             turn.kind = "turn"
         self._agent.come_back(turns)
@@ -334,11 +307,14 @@ class ServerSession:
 
     # The rest.
 
+    def _record(self, kind: str, **fields: Any) -> None:
+        self._setting.truth.record(kind, session_id=self.id, **fields)
+
     def _varied(self, kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
         return vary(kind, payload, self._habits, self._dials.optional_fields)
 
     def _ask_how_it_was(self) -> int:
-        """Returns how many events that were: it may have been answered elsewhere already."""
+        """How many events that were: it may have been answered elsewhere already."""
         events = [EventType.SHOW_CSAT_REQUEST, EventType.CSAT_RESPONSE]
         told = events if self._habits.share() < 0.5 else events[:1]
         for kind in told:
@@ -369,9 +345,7 @@ class ServerSession:
     def _message(self, outlet: Outlet, event: ClientEvent, now: float) -> None:
         if self._bucket is not None and self._bucket.take():
             name = local_id(event.custom)
-            self._truth.record(
-                "rate_limited", call="message", session_id=self.id, at=now, local_id=name
-            )
+            self._record("rate_limited", call="message", at=now, local_id=name)
             return
         name = self.new_message_id()
         turn = ServerTurn(
@@ -407,14 +381,8 @@ class ServerSession:
     def _refuse(self, outlet: Outlet, refusal: Refusal, now: float) -> None:
         payload = system_message(refusal.text)
         self._channel.reply(outlet, EventType.SYSTEM_MESSAGE, payload, refusal.custom)
-        self._truth.record(
-            "refusal",
-            session_id=self.id,
-            socket=outlet.number,
-            at=now,
-            text=refusal.text,
-            local_id=local_id(refusal.custom),
-        )
+        name, text = local_id(refusal.custom), refusal.text
+        self._record("refusal", socket=outlet.number, at=now, text=text, local_id=name)
 
     def _watch(self) -> None:
         """Look again when the silence could be long enough: one timer, armed anew when it rings."""

@@ -1,5 +1,6 @@
 """What the agent says: a shop's customer service, believable enough to read in a transcript."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -9,16 +10,15 @@ from loadkit.simulator.dials import AgentDials
 __all__ = [
     "END_WORDS",
     "FAREWELL",
+    "FOLLOW_UPS",
+    "HUMAN",
     "HUMAN_WORDS",
+    "NUDGES",
+    "RETURNS",
     "Reply",
-    "follow_up",
     "greeting",
-    "human_reply",
-    "nudge",
     "reply",
     "split",
-    "wants_human",
-    "welcome_back",
 ]
 
 END_WORDS: Final = "end the convo"
@@ -92,27 +92,31 @@ _OTHERWISE: Final = (
     " find at the top of the confirmation e-mail.",
 )
 
-_HUMAN: Final = (
+HUMAN: Final = (
     "Thanks for waiting. I've had a look at your account and I can sort this out for you now.",
     "I see what happened there. Bear with me while I put that right on our side.",
     "That's done. You'll have an e-mail from me in a few minutes. Anything else?",
 )
+"""What a live agent says."""
 
-_FOLLOW_UPS: Final = (
+FOLLOW_UPS: Final = (
     "One more thing: you can track every parcel in the app as well.",
     "By the way, returns are free of charge this month.",
     "And I've put the reference number of this chat on your account.",
 )
+"""One more thing, that nobody asked for."""
 
-_NUDGES: Final = (
+NUDGES: Final = (
     "Are you still there?",
     "Take your time. Just write when you need anything else.",
 )
+"""To a user who keeps silent."""
 
-_RETURNS: Final = (
+RETURNS: Final = (
     "Hi, it's me again, the virtual assistant. Is there anything else I can do for you?",
     "My colleague has handed you back to me. What else can I help with?",
 )
+"""To a user whom a live agent has handed back."""
 
 _SUGGESTIONS: Final = (
     ("Track my order", "Talk about a return", "That's all, thanks"),
@@ -141,27 +145,18 @@ _ATTACHMENT: Final = {
 
 
 class Reply(NamedTuple):
-    """One utterance of the agent.
+    """One utterance of the agent."""
 
-    Attributes:
-        text: the whole text; empty where there is a number to call and nothing else.
-        attachments: as they stand in the payload.
-        suggestions: as `response_suggestions` stands in the payload.
-        ends: the agent closes the conversation after it.
-    """
-
-    text: str
-    attachments: list[dict[str, Any]]
-    suggestions: list[dict[str, Any]]
-    ends: bool = False
+    text: str  # the whole of it; empty where there is a number to call and nothing else
+    attachments: Sequence[dict[str, Any]] = ()  # as they stand in the payload
+    suggestions: Sequence[dict[str, Any]] = ()  # as `response_suggestions` stands there
+    ends: bool = False  # the agent closes the conversation after it
 
 
 def greeting(rng: Random, *, rich: bool = False) -> Reply:
     """What is said first, before the user has said anything; `rich` shows something besides."""
     text = rng.choice(_GREETINGS)
-    if not rich:
-        return Reply(text, [], [])
-    return Reply(text, [_IMAGE], [{"message_text": each} for each in _OFFERS])
+    return Reply(text, [_IMAGE], _suggested(_OFFERS)) if rich else Reply(text)
 
 
 def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
@@ -169,51 +164,27 @@ def reply(heard: str, dials: AgentDials, rng: Random) -> Reply:
     lowered = heard.lower()
     rate = dials.end_conversation_rate
     if END_WORDS in lowered or (rate > 0 and rng.random() < rate):
-        return Reply(FAREWELL, [], [], ends=True)
+        return Reply(FAREWELL, ends=True)
     rate = dials.call_action_rate
     if rate > 0 and rng.random() < rate:
-        return Reply("", [], [])
+        return Reply("")
     texts = next(
         (texts for words, texts in _TOPICS if any(w in lowered for w in words)), _OTHERWISE
     )
-    suggestions: list[dict[str, Any]] = []
-    if rng.random() < dials.suggestion_rate:
-        suggestions = [{"message_text": text} for text in rng.choice(_SUGGESTIONS)]
+    suggested = rng.choice(_SUGGESTIONS) if rng.random() < dials.suggestion_rate else ()
     attachments = [_ATTACHMENT] if rng.random() < dials.attachment_rate else []
-    return Reply(rng.choice(texts), attachments, suggestions)
+    return Reply(rng.choice(texts), attachments, _suggested(suggested))
 
 
-def follow_up(rng: Random) -> Reply:
-    """One more thing, that nobody asked for."""
-    return Reply(rng.choice(_FOLLOW_UPS), [], [])
-
-
-def nudge(rng: Random) -> Reply:
-    """What is said to a user who keeps silent."""
-    return Reply(rng.choice(_NUDGES), [], [])
-
-
-def welcome_back(rng: Random) -> Reply:
-    """What is said to a user whom a live agent has handed back."""
-    return Reply(rng.choice(_RETURNS), [], [])
-
-
-def wants_human(heard: str) -> bool:
-    """Whether a user asks for a person."""
-    return HUMAN_WORDS in heard.lower()
-
-
-def human_reply(rng: Random) -> str:
-    """What a live agent says."""
-    return rng.choice(_HUMAN)
+def _suggested(texts: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"message_text": text} for text in texts]
 
 
 def split(text: str, pieces: int) -> list[str]:
-    """Cut a text between words.
+    """Cut a text between words into at least one and at most `pieces` non-empty parts.
 
-    Returns:
-        At least one and at most `pieces` non-empty parts that make the text again when they are
-        joined as they are. A space stays with the word before it, as language models send it.
+    Joined as they are they make the text again: a space stays with the word before it, as language
+    models send it.
     """
     words = text.split(" ")
     words = [f"{word} " for word in words[:-1]] + words[-1:]

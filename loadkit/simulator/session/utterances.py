@@ -8,40 +8,30 @@ from loadkit.protocol.types import EventType
 from loadkit.simulator.dials import AgentDials
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.session import texts as talk
+from loadkit.simulator.session.room import Room
 
-__all__ = ["Part", "compose", "flawed", "single"]
+__all__ = ["Case", "Part", "compose", "flawed", "single"]
 
 _CHUNK: Final = EventType.POLY_AGENT_MESSAGE_CHUNK
 
 
 class Part(NamedTuple):
-    """One event of an utterance.
+    """One event of an utterance."""
 
-    Attributes:
-        wait: seconds after the part before it.
-        kind: its type.
-        payload: its payload.
-        fault: the fault that is complete once this part was sent.
-    """
-
-    wait: float
+    wait: float  # seconds after the part before it
     kind: EventType
     payload: dict[str, Any]
-    fault: str | None = None
+    fault: str | None = None  # that is complete once this part was sent
+
+    def but(self, **changed: Any) -> "Part":
+        """The same with another payload."""
+        return self._replace(payload={**self.payload, **changed})
 
 
 def compose(
     reply: talk.Reply, name: str, dials: AgentDials, rng: Random, *, streaming: bool
 ) -> list[Part]:
-    """The events of an utterance.
-
-    Args:
-        reply: what is said.
-        name: its `message_id`.
-        dials: how many chunks, and their pace.
-        rng: what these are drawn from.
-        streaming: in chunks, not whole.
-    """
+    """The events of an utterance whose `message_id` is `name`, in chunks where it is streamed."""
     if not streaming or not reply.text:  # chunks have no number to call
         return [_whole(reply, name, dials)]
     texts = talk.split(reply.text, rng.randint(dials.chunks.min, dials.chunks.max))
@@ -49,7 +39,7 @@ def compose(
         texts = [text.strip(" ") for text in texts]
     if dials.empty_last_chunk:
         texts.append("")
-    bare = talk.Reply("", [], [])
+    bare = talk.Reply("")
     parts, wait = [], 0.0
     for index, text in enumerate(texts, start=1):
         last = index == len(texts)
@@ -61,14 +51,12 @@ def compose(
     return parts
 
 
-def single(
-    reply: talk.Reply, name: str, dials: AgentDials, *, streaming: bool, fault: str | None = None
-) -> Part:
+def single(reply: talk.Reply, name: str, dials: AgentDials, *, streaming: bool) -> Part:
     """An utterance in one event."""
     if not streaming:
-        return _whole(reply, name, dials)._replace(fault=fault)
+        return _whole(reply, name, dials)
     payload = _payload(reply, name, reply.text, dials)
-    return Part(0.0, _CHUNK, {**payload, "chunk_index": 1, "is_complete": True}, fault)
+    return Part(0.0, _CHUNK, {**payload, "chunk_index": 1, "is_complete": True})
 
 
 def _whole(reply: talk.Reply, name: str, dials: AgentDials) -> Part:
@@ -92,158 +80,116 @@ def _payload(reply: talk.Reply, name: str, text: str, dials: AgentDials) -> dict
     }
 
 
-class _Case(NamedTuple):
+class Case(NamedTuple):
     """What a fault has to work with."""
 
-    parts: list[Part]
+    parts: list[Part]  # of what is said
     reply: talk.Reply
     dials: AgentDials
-    rng: Random
-    streaming: bool
-    previous: str | None
-    new_name: Callable[[], str]
+    room: Room
+    faults: Faults
+    greets: bool  # it is the greeting, not an answer
+    previous: str | None  # the `message_id` of the agent's utterance before this one
 
     @property
-    def name(self) -> str:
-        return str(self.parts[0].payload["message_id"])
+    def streams(self) -> bool:
+        return self.room.streaming
 
-    def with_index(self, at: int, shift: int) -> Part:
-        """A part whose `chunk_index` is shifted."""
+    def shifted(self, at: int) -> Part:
+        """A part whose `chunk_index` is one higher."""
         part = self.parts[at]
-        return part._replace(
-            payload={**part.payload, "chunk_index": part.payload["chunk_index"] + shift}
-        )
+        return part.but(chunk_index=part.payload["chunk_index"] + 1)
+
+    def another(self) -> Part:
+        """The same words once more, as an utterance of their own."""
+        reply, name = talk.Reply(self.reply.text), self.room.new_message_id()
+        return single(reply, name, self.dials, streaming=self.streams)
 
 
-def flawed(
-    reply: talk.Reply,
-    parts: list[Part],
-    faults: Faults,
-    dials: AgentDials,
-    *,
-    greeting: bool,
-    streaming: bool,
-    previous: str | None,
-    new_name: Callable[[], str],
-) -> list[Part]:
+def flawed(case: Case) -> list[Part]:
     """Let at most one fault befall an utterance.
-
-    Args:
-        reply: what is said.
-        parts: its events.
-        faults: the dice.
-        dials: the agent's.
-        greeting: whether it is the greeting, not an answer.
-        streaming: whether the session streams.
-        previous: the `message_id` of the agent's utterance before this one.
-        new_name: makes another `message_id`.
 
     Returns:
         The events to send instead; none at all when the answer stays away.
     """
-    case = _Case(parts, reply, dials, faults.rng, streaming, previous, new_name)
-    fault = faults.draw(name for name, (fits, _) in _FLAWS.items() if fits(case, greeting))
+    fault = case.faults.draw(name for name, (fits, _) in _FLAWS.items() if fits(case))
     if fault is None:
-        return parts
+        return case.parts
     changed = _FLAWS[fault][1](case)
     if changed and not any(part.fault for part in changed):
         changed[-1] = changed[-1]._replace(fault=fault)
     return changed
 
 
-def _missing(case: _Case) -> list[Part]:
-    return []
+_BARE: Final[dict[str, Any]] = {
+    "is_complete": False,
+    "attachments": [],
+    "response_suggestions": [],
+}
 
 
-def _reused(case: _Case) -> list[Part]:
-    return [
-        part._replace(payload={**part.payload, "message_id": case.previous}) for part in case.parts
-    ]
+def _reused(case: Case) -> list[Part]:
+    return [part.but(message_id=case.previous) for part in case.parts]
 
 
-def _another(case: _Case) -> list[Part]:
-    reply = talk.Reply(case.reply.text, [], [])
-    return [
-        *case.parts,
-        single(reply, case.new_name(), case.dials, streaming=case.streaming),
-    ]
-
-
-def _greets_again(case: _Case) -> list[Part]:
+def _greets_again(case: Case) -> list[Part]:
     payload = {"agent_name": case.dials.name, "agent_avatar_url": case.dials.avatar_url}
-    greeting, again = case.parts, _another(case)[-1]
-    return [*greeting, Part(0.0, EventType.POLY_AGENT_JOINED, payload), again]
+    return [*case.parts, Part(0.0, EventType.POLY_AGENT_JOINED, payload), case.another()]
 
 
-def _unasked(case: _Case) -> list[Part]:
-    return [single(case.reply, case.name, case.dials, streaming=True)]
+def _unasked(case: Case) -> list[Part]:
+    return [single(case.reply, _name_of(case), case.dials, streaming=True)]
 
 
-def _gap(case: _Case) -> list[Part]:
+def _gap(case: Case) -> list[Part]:
     count = len(case.parts)
-    at = case.rng.randrange(1, count) if count > 1 else 0
-    return [*case.parts[:at], *(case.with_index(index, 1) for index in range(at, count))]
+    at = case.faults.rng.randrange(1, count) if count > 1 else 0
+    return [*case.parts[:at], *(case.shifted(index) for index in range(at, count))]
 
 
-def _repeated(case: _Case) -> list[Part]:
-    at = case.rng.randrange(len(case.parts))
+def _repeated(case: Case) -> list[Part]:
+    at = case.faults.rng.randrange(len(case.parts))
     part = case.parts[at]
-    first = part._replace(
-        payload={
-            **part.payload,
-            "is_complete": False,
-            "attachments": [],
-            "response_suggestions": [],
-        }
-    )
-    return [*case.parts[:at], first, part._replace(wait=0.0), *case.parts[at + 1 :]]
+    return [*case.parts[:at], part.but(**_BARE), part._replace(wait=0.0), *case.parts[at + 1 :]]
 
 
-def _trailing(case: _Case) -> list[Part]:
-    payload = {
-        **case.with_index(-1, 1).payload,
-        "text": "",
-        "attachments": [],
-        "response_suggestions": [],
-        "is_complete": False,
-    }
-    return [*case.parts, Part(0.0, _CHUNK, payload)]
+def _trailing(case: Case) -> list[Part]:
+    return [*case.parts, case.shifted(-1).but(text="", **_BARE)._replace(wait=0.0)]
 
 
-def _beside(case: _Case) -> list[Part]:
-    return [*case.parts, _whole(case.reply, case.name, case.dials)]
+def _beside(case: Case) -> list[Part]:
+    return [*case.parts, _whole(case.reply, _name_of(case), case.dials)]
 
 
-def _severed(case: _Case) -> list[Part]:
-    at = case.rng.randrange(len(case.parts) - 1)
+def _severed(case: Case) -> list[Part]:
+    at = case.faults.rng.randrange(len(case.parts) - 1)
     parts = list(case.parts)
     parts[at] = parts[at]._replace(fault="mid_stream_drop")
     return parts
 
 
-_Fits = Callable[[_Case, bool], bool]
-_ANSWER: Final[_Fits] = lambda case, greeting: not greeting  # noqa: E731
-_GREETING: Final[_Fits] = lambda case, greeting: greeting  # noqa: E731
-_STREAMED: Final[_Fits] = lambda case, greeting: not greeting and case.streaming  # noqa: E731
+def _name_of(case: Case) -> str:
+    return str(case.parts[0].payload["message_id"])
 
-_FLAWS: Final[dict[str, tuple[_Fits, Callable[[_Case], list[Part]]]]] = {
-    "second_greeting": (_GREETING, _greets_again),
-    "missing_answer": (_ANSWER, _missing),
-    "message_id_reused": (
-        lambda case, greeting: not greeting and case.previous is not None,
-        _reused,
-    ),
-    "unprompted_message": (_ANSWER, _another),
-    "unasked_streaming": (
-        lambda case, greeting: not greeting and not case.streaming,
-        _unasked,
-    ),
-    "wrong_chunk_index": (_STREAMED, _gap),
-    "repeated_chunk_index": (_STREAMED, _repeated),
-    "chunk_after_complete": (_STREAMED, _trailing),
-    "whole_beside_chunks": (_STREAMED, _beside),
-    "mid_stream_drop": (
-        lambda case, greeting: not greeting and case.streaming and len(case.parts) > 1,
-        _severed,
-    ),
+
+def _answers(case: Case) -> bool:
+    return not case.greets
+
+
+def _streamed(case: Case) -> bool:
+    return not case.greets and case.streams
+
+
+_FLAWS: Final[dict[str, tuple[Callable[[Case], bool], Callable[[Case], list[Part]]]]] = {
+    "second_greeting": (lambda case: case.greets, _greets_again),
+    "missing_answer": (_answers, lambda case: []),
+    "message_id_reused": (lambda case: _answers(case) and case.previous is not None, _reused),
+    "unprompted_message": (_answers, lambda case: [*case.parts, case.another()]),
+    "unasked_streaming": (lambda case: _answers(case) and not case.streams, _unasked),
+    "wrong_chunk_index": (_streamed, _gap),
+    "repeated_chunk_index": (_streamed, _repeated),
+    "chunk_after_complete": (_streamed, _trailing),
+    "whole_beside_chunks": (_streamed, _beside),
+    "mid_stream_drop": (lambda case: _streamed(case) and len(case.parts) > 1, _severed),
 }
+"""Name → where it can befall an utterance, and the events that are then sent instead."""

@@ -1,11 +1,12 @@
-"""Who may answer at one time: a fixed number of slots, first come first served."""
+"""How much is let in: so many at one time, first come first served, or so many a second."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 
 from loadkit.simulator.clock import Clock
 
-__all__ = ["Grant", "Pool"]
+__all__ = ["Grant", "Pool", "TokenBucket"]
 
 
 class Grant:
@@ -80,3 +81,30 @@ class Pool:
 
     def _leave(self, grant: Grant) -> None:
         self._line.pop(grant, None)
+
+
+class TokenBucket:
+    """Lets through `rate` a second; 0 lets everything through."""
+
+    __slots__ = ("_at", "_clock", "_left", "_rate")
+
+    def __init__(self, rate: float, clock: Clock) -> None:
+        self._rate, self._clock = rate, clock
+        self._left = max(rate, 1.0)
+        self._at = clock.now()
+
+    def take(self) -> int:
+        """Ask for one.
+
+        Returns:
+            0 when it was granted, else the whole seconds after which to ask again.
+        """
+        if self._rate == 0:
+            return 0
+        now = self._clock.now()
+        self._left = min(self._left + (now - self._at) * self._rate, max(self._rate, 1.0))
+        self._at = now
+        if self._left >= 1:
+            self._left -= 1
+            return 0
+        return max(1, math.ceil((1 - self._left) / self._rate))

@@ -1,6 +1,6 @@
-"""Slots for agents at work, and the line for them."""
+"""Slots for agents at work and the line for them, and rate limits."""
 
-from loadkit.simulator.session.agent_pool import Pool
+from loadkit.simulator.limits import Pool, TokenBucket
 
 from .doubles import HandClock
 
@@ -74,3 +74,29 @@ def test_a_slot_given_up_before_it_was_used_goes_to_the_next() -> None:
     work.pool.request(lambda: work.started.append("b"))
     work.release(grant)
     assert work.started == ["b"]
+
+
+def test_a_seconds_worth_comes_through_at_once_and_then_the_rate() -> None:
+    clock = HandClock()
+    bucket = TokenBucket(4, clock)
+    assert [bucket.take() for _ in range(5)] == [0, 0, 0, 0, 1]
+    clock.advance(0.25)
+    assert [bucket.take(), bucket.take()] == [0, 1]
+    clock.advance(100)
+    assert [bucket.take() for _ in range(5)] == [0, 0, 0, 0, 1]
+
+
+def test_a_slow_rate_tells_how_long_to_wait() -> None:
+    clock = HandClock()
+    bucket = TokenBucket(0.1, clock)
+    assert bucket.take() == 0
+    assert bucket.take() == 10
+    clock.advance(7.5)
+    assert bucket.take() == 3
+    clock.advance(3)
+    assert bucket.take() == 0
+
+
+def test_without_a_rate_there_is_no_limit() -> None:
+    bucket = TokenBucket(0, HandClock())
+    assert not any(bucket.take() for _ in range(1000))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadkit.simulator.session.event_log import SessionLog, parse_cursor
+from loadkit.simulator.session.channel import SessionLog, parse_cursor
 
 
 @pytest.mark.parametrize(

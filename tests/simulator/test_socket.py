@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from loadkit.simulator.app.connection_observer import ConnectionObserver
+from loadkit.simulator.app.socket import ConnectionObserver
 
 from .doubles import HandClock
 
