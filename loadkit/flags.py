@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from loadkit.config.magnitude import MOST, checked
+from loadkit.config.table import MOST, checked
 from loadkit.security.textfile import clipped
 
 __all__ = [

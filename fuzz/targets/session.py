@@ -22,7 +22,7 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.errors import Failure

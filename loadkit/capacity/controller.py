@@ -17,8 +17,7 @@ from loadkit.measure.timeline import Row
 from loadkit.profile.arrivals import Arrivals
 from loadkit.profile.metrics import Metric
 from loadkit.profile.profile import Profile
-from loadkit.profile.results import Results
-from loadkit.profile.tables import Load
+from loadkit.profile.tables import Load, Results
 from loadkit.readiness.foresight import Doubt, Outings, too_patient, unjudged
 from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess

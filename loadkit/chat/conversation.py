@@ -11,16 +11,13 @@ from loadkit.actions import Cue
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send, Unfinished, YourTurn
 from loadkit.chat.handoff import Handoff
 from loadkit.chat.inputs import Happening, Input, Leave, Say, kind_of
-from loadkit.chat.policy import RESENDING, Policy
+from loadkit.chat.personas import RESENDING, Policy
 from loadkit.chat.socket.connection import ClientSocket
 from loadkit.chat.states import NEVER, ChatState, SocketState
 from loadkit.chat.turns.answers import Answers
 from loadkit.chat.turns.turn import Outcome, Turn
-from loadkit.chat.turns.waits import of_the_far_side, of_the_socket, of_turn
 from loadkit.errors import Failure, LocalError
-from loadkit.figures import Count, Ending, Wait
-
-__all__ = ["Conversation", "Handler", "Row", "Rows"]
+from loadkit.figures import Count, Ending, Phase, Wait
 
 
 class Conversation:
@@ -101,15 +98,43 @@ class Conversation:
         return patience_ends if turn.echoed else min(patience_ends, turn.again_at)
 
     def waits(self) -> Iterator[Wait]:
-        """Everything that is waited for now: the socket, the agent, each answer."""
-        yield from of_the_socket(self.connection)
-        yield from of_the_far_side(self.state, self.turn, self.handoff)
+        """Everything that is waited for now: the socket, the agent, each answer.
+
+        Not whether the agent thinks, which it need not tell, nor the next chunk and the heartbeat's
+        echo: a stream that has stopped is an answer that is open, a dead socket a reconnect.
+        """
+        socket = self.connection
+        if socket.lost_at is not None:
+            yield Wait(Phase.RECONNECT, None, socket.lost_at)
+        if socket.state is SocketState.REPLAYING:
+            yield Wait(Phase.HISTORY, None, socket.opened_at)
+        yield from self._waits_besides()
         for turn in self.open_turns():
             yield from self._waits_for(turn)
 
+    def _waits_besides(self) -> Iterator[Wait]:
+        """What is owed besides answers: the join, the greeting, the human, the end."""
+        state, turn = self.state, self.turn
+        if state is ChatState.QUEUED and self.handoff is not None:
+            yield Wait(Phase.HANDOFF_WAIT, None, self.handoff.at)
+        if turn is None:
+            return
+        if state is ChatState.JOINING:
+            yield Wait(Phase.JOIN, None, turn.sent)
+        if state is ChatState.JOINING or state is ChatState.GREETING:
+            yield Wait(Phase.GREETING, None, turn.sent)
+        elif state is ChatState.LEAVING:
+            yield Wait(Phase.END, turn.due, turn.sent)
+
     def _waits_for(self, turn: Turn) -> Iterator[Wait]:
+        """The answer to a message, its echo, and its first chunk if it may come in chunks."""
+        by_human = self.state is ChatState.WAITING_HUMAN
+        yield Wait(Phase.LIVE_RESPONSE if by_human else Phase.RESPONSE, turn.due, turn.sent)
+        if not turn.echoed:
+            yield Wait(Phase.ECHO, None, turn.sent)
         begun = turn is self.turn and self.answers.stream is not None
-        return of_turn(self.state, turn, in_chunks=self.streaming and not begun)
+        if self.streaming and not (begun or by_human):
+            yield Wait(Phase.FIRST_CHUNK, turn.due, turn.sent)
 
     @property
     def asked(self) -> Turn:
@@ -226,7 +251,7 @@ class Conversation:
 
     def give_up(self, now: float, out: list[Effect]) -> None:
         """Nobody waits any more for whatever is owed besides answers."""
-        self.unfinished(now, of_the_far_side(self.state, self.turn, self.handoff), out)
+        self.unfinished(now, self._waits_besides(), out)
 
     def unfinished(
         self, now: float, waits: Iterable[Wait], out: list[Effect], *, lost: bool = True

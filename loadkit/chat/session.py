@@ -17,19 +17,39 @@ from loadkit.chat.effects import (
     Violation,
     YourTurn,
 )
+from loadkit.chat.events.session_events import unexpected
 from loadkit.chat.inputs import Input
-from loadkit.chat.moments import moment_of
-from loadkit.chat.policy import Policy
-from loadkit.chat.session_events import unexpected
+from loadkit.chat.personas import Policy
 from loadkit.chat.states import UNDER_WAY, ChatState, SocketState
 from loadkit.chat.table import ROWS
 from loadkit.chat.turns.answers import MESSAGES
 from loadkit.figures import State
 from loadkit.protocol import Event, EventType, Flaw
 
-__all__ = ["Session"]
-
 _MEASURED: Final = (Sample, Unfinished, Counted, Named, Violation, YourTurn)
+_MOMENTS: Final = {
+    ChatState.JOINING: "join",
+    ChatState.GREETING: "join",
+    ChatState.AGENT_BACK: "join",
+    ChatState.READY: "between_turns",
+    ChatState.QUEUED: "queue",
+    ChatState.WITH_HUMAN: "human",
+    ChatState.WAITING_HUMAN: "human",
+    SocketState.CONNECTING: "connect",
+    SocketState.REPLAYING: "replay",
+}
+_IN_A_CHART: Final = {
+    ChatState.NEW: State.STARTING,
+    ChatState.JOINING: State.JOINING,
+    ChatState.GREETING: State.JOINING,
+    ChatState.AGENT_BACK: State.JOINING,
+    ChatState.READY: State.READY,
+    ChatState.WAITING: State.WAITING,
+    ChatState.QUEUED: State.QUEUED,
+    ChatState.WITH_HUMAN: State.WITH_HUMAN,
+    ChatState.WAITING_HUMAN: State.WITH_HUMAN,
+}  # any other: ENDING
+_AWAY: Final = frozenset({SocketState.CONNECTING, SocketState.REPLAYING, SocketState.BACKOFF})
 _EACH_TIME: Final = (EventType.SESSION_START, EventType.SESSION_END)  # each socket is told
 
 
@@ -132,8 +152,23 @@ class Session(Conversation):
 
     @property
     def moment(self) -> str | None:
-        """The moment of the protocol that a forced disconnect may be planned for."""
-        return moment_of(self)
+        """The moment of the protocol that a forced disconnect may be planned for, if it is one."""
+        socket, state = self.connection.state, self.state
+        if socket is not SocketState.LIVE:
+            return _MOMENTS.get(socket)
+        if state is ChatState.WAITING and self.turn is not None:
+            if not self.turn.echoed:
+                return "before_echo"
+            return None if self.answers.stream is None else "mid_stream"
+        return _MOMENTS.get(state)
+
+    @property
+    def charted(self) -> State:
+        """Where a chart shows it: at its conversation, unless a lost socket is being replaced."""
+        socket = self.connection
+        if socket.journal.known and socket.state in _AWAY and self.state in UNDER_WAY:
+            return State.RECONNECTING
+        return _IN_A_CHART.get(self.state, State.ENDING)
 
     @property
     def rest(self) -> State | None:

@@ -8,7 +8,8 @@ but where its row says.
 from collections.abc import Iterable
 from typing import Final
 
-from loadkit.chat import (
+from loadkit.chat.conversation import Handler, Row
+from loadkit.chat.events import (
     answer_events,
     handoff_events,
     session_end,
@@ -18,7 +19,6 @@ from loadkit.chat import (
     timeouts,
     user_actions,
 )
-from loadkit.chat.conversation import Handler, Row
 from loadkit.chat.inputs import (
     CAUGHT_UP,
     CUT,

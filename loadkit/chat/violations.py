@@ -41,7 +41,7 @@ class Wrong(StrEnum):
     QUEUE_POSITION_ROSE = "queue_position_rose"
     BOT_AFTER_LEFT = "bot_after_left"
 
-    # the socket: `loadkit.chat.socket.heartbeat` and `loadkit.chat.session_end`
+    # the socket: `loadkit.chat.socket.heartbeat` and `loadkit.chat.events.session_end`
     HEARTBEAT_NOT_ECHOED = "heartbeat_not_echoed"
     WRONG_CLOSE_CODE = "wrong_close_code"  # not 1000 after SESSION_END
     NOT_CLOSED = "not_closed"  # SESSION_END, and no close after it

@@ -1,16 +1,14 @@
-"""What is wrong with settings, in sentences."""
+"""What is wrong with settings, in sentences, and what was most likely meant."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loadkit.config.suggest import did_you_mean
 from loadkit.errors import UsageError
 from loadkit.security.textfile import clipped
-
-__all__ = ["ConfigError", "Key", "flaws"]
 
 Key = tuple[str | int, ...]
 """The way to a value: names of tables and keys, and numbers of list elements."""
@@ -33,6 +31,10 @@ _PLAIN: Final = {
 }
 
 
+_LONGEST: Final = 100  # a longer word is no slip of a pen, and comparing it takes long
+_MOST_LISTED: Final = 12  # a longer list is no help on one line of a terminal
+
+
 class ConfigError(UsageError):
     """Settings that cannot be used.
 
@@ -45,16 +47,27 @@ class ConfigError(UsageError):
         self.mistakes = list(mistakes)
 
 
-def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
-    """Say in words what pydantic found wrong.
+def did_you_mean(word: str, options: Iterable[str], *, listed: bool = True) -> str:
+    """Half a sentence that mends a wrong name, whatever its case, to be put behind the complaint.
 
     Args:
-        error: what it raised.
-        model: what it was to make of the settings.
-
-    Yields:
-        Where, and a sentence that goes on from there.
+        word: what the user wrote.
+        options: the names that are right.
+        listed: whether a short list of them is told where none is close; False where the complaint
+            has it.
     """
+    by_folded = {option.casefold(): option for option in options}
+    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= _LONGEST else []
+    if close:
+        return f"; did you mean {by_folded[close[0]]!r}?"
+    if listed and 0 < len(by_folded) <= _MOST_LISTED:
+        return f"; known: {', '.join(sorted(by_folded.values()))}"
+    return ""
+
+
+def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
+    """Say in words what pydantic found wrong with settings of `model`: where, and a sentence that
+    goes on from there."""
     for detail in error.errors(include_url=False):
         key, kind = _followed(detail["loc"], model)
         if detail["type"].startswith("union_tag"):  # of a table that has a `kind`
@@ -94,9 +107,7 @@ def _or(options: Sequence[str]) -> str:
 
 
 def _followed(where: tuple[int | str, ...], model: type[BaseModel]) -> tuple[Key, Any]:
-    """A place in pydantic's words as one in the file, and the type declared there; None of a key
-    that is not known.
-    """
+    """A place in pydantic's words as one in the file, and the type declared there, if any."""
     key: list[str | int] = []
     at: Any = model
     for part in where:

@@ -42,7 +42,6 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.chat.states import NEVER
 from loadkit.errors import Failure, LocalError, RemoteError
@@ -129,7 +128,7 @@ class Driver:
     @property
     def state(self) -> State:
         """Where the session stands now."""
-        return state_of(self._session)
+        return self._session.charted
 
     @property
     def rest(self) -> State | None:

@@ -6,8 +6,7 @@ from random import Random
 from typing import Literal, Protocol
 
 from loadkit.actions import Cue, UserAction
-from loadkit.chat.personas import PERSONAS, Compression, Persona
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import PERSONAS, Compression, Persona, Policy
 from loadkit.figures import Client, RecorderLike
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Traffic

@@ -10,8 +10,7 @@ from typing import Any, Final, Literal
 from loadkit.capacity.document import load
 from loadkit.capacity.pace import held_step, time_scale
 from loadkit.chat.personas import PERSONAS, offered
-from loadkit.config.magnitude import checked
-from loadkit.config.units import parse_duration, parse_ratio
+from loadkit.config.table import checked, parse_duration, parse_ratio
 from loadkit.errors import UsageError
 from loadkit.figures import Client
 from loadkit.profile.metrics import Metric, MetricError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from loadkit.config.magnitude import MOST
+from loadkit.config.table import MOST
 from loadkit.errors import UsageError
 from loadkit.planner.inputs import Carried, PlanInput
 from loadkit.planner.reconnect_storm import POLICIES, ReconnectStorm, simulate

@@ -4,8 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration, Ratio
+from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.tables import MOST_ARRIVALS, MOST_USERS
 
 __all__ = ["CapacitySettings"]

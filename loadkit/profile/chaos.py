@@ -8,8 +8,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration, Ratio
+from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.tables import Weight, known_class
 from loadkit.stats.random_streams import RandomStream, exponential, share_of, weighted
 

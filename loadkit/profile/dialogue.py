@@ -12,7 +12,7 @@ from typing import Any, Final, overload
 
 from pydantic.dataclasses import dataclass
 
-from loadkit.config.suggest import did_you_mean
+from loadkit.config.mistakes import did_you_mean
 from loadkit.errors import UsageError
 from loadkit.profile.dialogue_csv import read_rows
 from loadkit.protocol.encode import user_message

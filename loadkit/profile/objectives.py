@@ -7,10 +7,15 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from loadkit.config.magnitude import checked
-from loadkit.config.suggest import did_you_mean
-from loadkit.config.table import Table
-from loadkit.config.units import Duration, parse_duration, parse_percent_per_hour, parse_ratio
+from loadkit.config.mistakes import did_you_mean
+from loadkit.config.table import (
+    Duration,
+    Table,
+    checked,
+    parse_duration,
+    parse_percent_per_hour,
+    parse_ratio,
+)
 from loadkit.figures import CLIENTS
 from loadkit.profile.metrics import Metric, MetricError
 from loadkit.profile.tables import known_class

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError
 
-from loadkit.config.mistakes import ConfigError, Key, flaws
+from loadkit.config.mistakes import ConfigError, Key, did_you_mean, flaws
 from loadkit.config.source import Source, opening_comment, read_settings
-from loadkit.config.suggest import did_you_mean
 from loadkit.config.table import Table
 from loadkit.figures import Client
 from loadkit.profile.capacity import CapacitySettings
@@ -21,7 +20,6 @@ from loadkit.profile.chaos import Chaos
 from loadkit.profile.dialogue import Dialogue, DialogueError, Repertoire, builtin, load_dialogues
 from loadkit.profile.metrics import Metric
 from loadkit.profile.objectives import Abort, Limit
-from loadkit.profile.results import Results
 from loadkit.profile.scenario import Abandon, HandoffTable, Idle
 from loadkit.profile.tables import (
     LONGEST_DRAIN,
@@ -31,6 +29,7 @@ from loadkit.profile.tables import (
     ConversationTable,
     Load,
     Mix,
+    Results,
 )
 from loadkit.profile.user_model import UserModel
 from loadkit.security.textfile import clipped

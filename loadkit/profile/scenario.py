@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration, Ratio
+from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.user_model import WaitModel
 
 __all__ = ["Abandon", "After", "Errand", "HandoffTable", "Idle", "SessionKind"]

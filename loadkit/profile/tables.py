@@ -14,10 +14,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from loadkit.config.magnitude import checked
-from loadkit.config.suggest import did_you_mean
-from loadkit.config.table import Table
-from loadkit.config.units import Duration
+from loadkit.config.mistakes import did_you_mean
+from loadkit.config.table import Duration, Table, checked
 from loadkit.figures import Client
 from loadkit.profile.dialogue import SECTORS
 from loadkit.security.hosts import checked_pattern
@@ -321,3 +319,15 @@ class ConnectionTable(Table):
     max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None
     recycle: Duration = 7200.0
     deflate: bool | None = None
+
+
+class Results(Table):
+    """How the course of a run is written down.
+
+    Attributes:
+        interval: seconds that one row of `timeline.csv` and one interval of `latency.hlog` last.
+        texts: whether what people and agents said is in examples and transcripts.
+    """
+
+    interval: Annotated[Duration, Field(ge=0.1, le=60)] = 1.0
+    texts: Literal["shown", "hidden"] = "shown"

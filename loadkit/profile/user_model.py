@@ -5,8 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration, Ratio
+from loadkit.config.table import Duration, Ratio, Table
 
 __all__ = [
     "DESKTOP",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from loadkit.config.units import write_duration
+from loadkit.config.table import write_duration
 from loadkit.figures import Count, Phase
 from loadkit.profile.metrics import RATIOS, Metric
 from loadkit.profile.profile import Profile

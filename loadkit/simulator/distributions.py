@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration
+from loadkit.config.table import Duration, Table
 
 __all__ = ["Bimodal", "Constant", "Distribution", "Exponential", "Lognormal", "Range", "dial"]
 

@@ -20,7 +20,7 @@ from loadkit.chat.effects import (
     YourTurn,
 )
 from loadkit.chat.inputs import START, Input, Opened, Say
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Count, Phase

@@ -7,7 +7,7 @@ import pytest
 
 from loadkit.chat.effects import Connect, Counted, Effect, Hangup, Sample, Send
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Refused
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.socket.connection import ClientSocket
 from loadkit.chat.states import NEVER, SocketState
 from loadkit.errors import Failure, LocalError

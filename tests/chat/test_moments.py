@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Leave, Opened, Say
-from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.figures import State
 
@@ -129,13 +128,13 @@ def test_the_first_message_after_a_resume_is_a_moment_like_any_other() -> None:
 def test_a_chart_shows_where_the_conversation_stands(
     make: Callable[[], Session], state: State
 ) -> None:
-    assert state_of(make()) is state
+    assert make().charted is state
 
 
 def test_a_session_whose_socket_is_gone_is_reconnecting_until_it_has_caught_up() -> None:
     session = waiting_session()
     for at, happening in ((20.0, FORCED), (DUE, ELAPSED), (22.0, Opened())):
         feed(session, (at, happening))
-        assert state_of(session) is State.RECONNECTING
+        assert session.charted is State.RECONNECTING
     feed(session, (22.1, batch(0)))
-    assert state_of(session) is State.WAITING
+    assert session.charted is State.WAITING

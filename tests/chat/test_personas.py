@@ -7,8 +7,7 @@ import pytest
 
 from loadkit.chat.effects import Drop, Hangup
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened, Refused, Say
-from loadkit.chat.personas import MOST_REJOINS, PERSONAS
-from loadkit.chat.policy import CONTEXT
+from loadkit.chat.personas import CONTEXT, MOST_REJOINS, PERSONAS
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Ending

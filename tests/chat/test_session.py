@@ -43,7 +43,7 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import RESENDING, Policy
+from loadkit.chat.personas import RESENDING, Policy
 from loadkit.chat.session import Session
 from loadkit.chat.socket import event_log
 from loadkit.chat.states import ChatState, SocketState

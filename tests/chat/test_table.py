@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.chat import (
+from loadkit.chat.events import (
     answer_events,
     handoff_events,
     session_end,
@@ -64,7 +64,7 @@ HANDLERS = (
     session_events,
     user_actions,
 )
-CHAT = Path(inspect.getfile(session_events)).parent
+CHAT = Path(inspect.getfile(Session)).parent
 SOMETHING: dict[str, Any] = {"message_id": "m", "text": "Yes?", "chunk_index": 1}
 PAYLOADS: list[dict[str, Any]] = [
     SOMETHING | {"is_complete": True, "reason": "REASON_NATURAL_END"},
@@ -124,16 +124,12 @@ def test_every_handler_has_its_row() -> None:
     assert public - used == {session_events.unexpected}
 
 
-@pytest.mark.parametrize(
-    ("names", "place"),
-    [
-        ({"talk", "owed_by"}, ("conversation", "enter")),
-        ({"link", "deadline"}, ("connection", "_enter")),
-    ],
-)
-def test_one_place_writes_a_state_and_its_deadline(names: set[str], place: tuple[str, str]) -> None:
-    """All else goes through it."""
-    assert {where for name, where in writes() if name in names} == {place}
+def test_one_place_writes_a_state_and_its_deadline() -> None:
+    """Of the conversation, and of the socket; all else goes through it."""
+    assert {where for name, where in writes() if name in {"state", "owed_by", "deadline"}} == {
+        ("conversation", "enter"),
+        ("connection", "_enter"),
+    }
 
 
 def writes() -> Iterator[tuple[str, tuple[str, str]]]:

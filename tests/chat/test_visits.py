@@ -13,7 +13,7 @@ import pytest
 from loadkit.actions import Cue
 from loadkit.chat.effects import YourTurn
 from loadkit.chat.inputs import VANISHED, Leave, Say, Typing
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.figures import Phase
 
 from .world import LATENCY, Act, Visit, World

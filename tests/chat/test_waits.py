@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from loadkit.chat.inputs import CUT, ELAPSED, FORCED, START, VANISHED, Closed, Leave, Opened, Say
-from loadkit.chat.moments import state_of
 from loadkit.chat.session import Session
 from loadkit.figures import Phase
 
@@ -91,7 +90,7 @@ def test_a_state_says_what_is_waited_for(make: Callable[[], Session], phases: se
     session = make()
     assert set(waits(session)) == phases
     assert (session.rest is None) == (bool(phases) or make is new_session)
-    assert session.rest in (None, state_of(session))
+    assert session.rest in (None, session.charted)
 
 
 def test_who_asked_for_no_stream_waits_for_no_chunk() -> None:

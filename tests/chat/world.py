@@ -41,7 +41,7 @@ from loadkit.chat.inputs import (
     Say,
     Typing,
 )
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
 from loadkit.errors import Failure
 from loadkit.figures import Phase

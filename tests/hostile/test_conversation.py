@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from loadkit.actions import ActionKind, Cue, UserAction
 from loadkit.chat import session_end
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 from loadkit.net.http.entry import Entry

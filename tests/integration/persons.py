@@ -7,8 +7,7 @@ from typing import Any
 from processes import HOST, TOKEN
 
 from loadkit.actions import ActionKind, UserAction
-from loadkit.chat.personas import Compression
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Compression, Policy
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Origin, Phase, Transcript
 from loadkit.net.driver import Driver

@@ -14,7 +14,7 @@ from fleet import FLAKY, GONE, HUMAN, IDLE, RESUMING, STREAMED, TABS, WHOLE, dri
 from gevent import socket
 from processes import HOST, PATIENCE, TOKEN, Simulator, simulator_process
 
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.errors import RemoteError
 from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder

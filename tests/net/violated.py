@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from loadkit.chat.effects import Keep, Send, Violation
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Say
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
 from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder

@@ -19,9 +19,8 @@ from loadkit.profile.metrics import RATIOS, STATISTICS
 from loadkit.profile.objectives import Abort as EarlyEnd
 from loadkit.profile.objectives import Limit
 from loadkit.profile.profile import Profile, load_profile, profile_names
-from loadkit.profile.results import Results
 from loadkit.profile.scenario import Abandon, HandoffTable, Idle
-from loadkit.profile.tables import ConnectionTable, ConversationTable, Load, Platform
+from loadkit.profile.tables import ConnectionTable, ConversationTable, Load, Platform, Results
 from loadkit.profile.user_model import UserModel
 
 SHIPPED = Path(__file__).parents[2] / "profiles"

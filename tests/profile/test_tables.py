@@ -10,6 +10,7 @@ from loadkit.profile.tables import (
     ConnectionTable,
     ConversationTable,
     Load,
+    Results,
     TurnsRange,
 )
 
@@ -147,3 +148,23 @@ def test_a_conversation_that_cannot_be_held_is_refused(wrong: dict[str, Any]):
 def test_settings_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         TurnsRange().min = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("100ms", 0.1), ("1s", 1.0), (2.5, 2.5), ("1m", 60.0)]
+)
+def test_an_interval_is_a_tenth_of_a_second_to_a_minute(written: object, seconds: float) -> None:
+    """Both ends included."""
+    assert Results.model_validate({"interval": written}).interval == seconds
+
+
+@pytest.mark.parametrize("written", ["99ms", "61s", 0, -1, "often"])
+def test_any_other_interval_is_refused(written: object) -> None:
+    """Shorter ones would be mostly empty, longer ones would hide what happened."""
+    with pytest.raises(ValidationError):
+        Results.model_validate({"interval": written})
+
+
+def test_a_row_lasts_a_second_unless_told_otherwise() -> None:
+    """It is what the columns of a chart are read in."""
+    assert Results().interval == 1.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from loadkit.chat.effects import Failed, Violation
 from loadkit.chat.inputs import START, Opened
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure

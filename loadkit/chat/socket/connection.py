@@ -32,7 +32,7 @@ from loadkit.chat.inputs import (
     Signal,
     kind_of,
 )
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 from loadkit.chat.socket.event_log import EventLog
 from loadkit.chat.socket.heartbeat import Heartbeat
 from loadkit.chat.socket.reconnect import UNKNOWN, AfterLoss, Attempts, on_close, on_refusal

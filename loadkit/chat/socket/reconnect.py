@@ -5,7 +5,7 @@ from enum import Enum, auto
 from random import Random
 from typing import Any, Final
 
-from loadkit.chat.policy import Policy
+from loadkit.chat.personas import Policy
 
 __all__ = ["POLL", "UNKNOWN", "AfterLoss", "Attempts", "backoff", "on_close", "on_refusal"]
 

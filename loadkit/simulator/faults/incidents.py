@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from loadkit.config.table import Table
-from loadkit.config.units import Duration
+from loadkit.config.table import Duration, Table
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock, Timer
 

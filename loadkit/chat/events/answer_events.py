@@ -5,7 +5,7 @@ from typing import Final
 from loadkit.actions import Cue
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Sample, Send, Violation
-from loadkit.chat.session_events import tolerated, unexpected
+from loadkit.chat.events.session_events import tolerated, unexpected
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.turns.answers import completes, suggestions, text_of
 from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS, StreamedAnswer

@@ -4,8 +4,8 @@ from typing import Final
 
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Effect, Failed, Finish, Sample, Violation
+from loadkit.chat.events.session_events import BESIDE, tolerated
 from loadkit.chat.inputs import Closed, Signal
-from loadkit.chat.session_events import BESIDE, tolerated
 from loadkit.chat.states import ChatState
 from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure
