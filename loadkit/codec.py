@@ -25,25 +25,6 @@ from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from loadkit.security.textfile import clipped
 
-__all__ = [
-    "AS_LIST",
-    "OPTIONAL",
-    "Amount",
-    "Codec",
-    "Count",
-    "Flag",
-    "Line",
-    "Moment",
-    "Name",
-    "Number",
-    "Seconds",
-    "Stamp",
-    "Text",
-    "known",
-    "told",
-    "whole",
-]
-
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e15)]
 Seconds = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e9)]
@@ -84,10 +65,8 @@ def whole(*names: str) -> BeforeValidator:
     """Of a dataclass that can begin empty: to be read, it has to say these of itself."""
 
     def check(plain: Any) -> Any:
-        if isinstance(plain, dict):
-            for name in names:
-                if name not in plain:
-                    raise ValueError(f"{name} is missing")
+        if isinstance(plain, dict) and (missing := [name for name in names if name not in plain]):
+            raise ValueError(f"{missing[0]} is missing")
         return plain
 
     return BeforeValidator(check)
@@ -116,11 +95,7 @@ AS_LIST: Final = GetPydanticSchema(_as_list)
 
 
 class Codec(Generic[T]):
-    """Puts one kind of dataclass into plain types, and reads it again.
-
-    Args:
-        kind: the dataclass, or what pydantic makes it of.
-    """
+    """Puts one kind of dataclass, or what pydantic makes it of, into plain types, and back."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind

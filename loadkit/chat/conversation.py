@@ -223,9 +223,7 @@ class Conversation:
     ) -> None:
         """A turn is given up; once none is left the person goes on.
 
-        Args:
-            refused: its answer will not come late: the server said so, or it is all there.
-            detail: of the failure, in words.
+        If it was `refused`, its answer will not come late: the server said so, or it is all there.
         """
         self._write_off(now, turn, out, answers=turn.resends + (not refused))
         out.append(Failed(kind, detail))
@@ -271,7 +269,7 @@ class Conversation:
         out.append(finish)
 
 
-Handler = Callable[[Conversation, float, Any, list[Effect]], None]
+Handler = Callable[[Conversation, float, Any, list[Effect]], object]
 """What a row does: with the conversation, at a time, about what happened; adds effects."""
 
 Row = tuple[Handler, frozenset[ChatState]]

@@ -6,23 +6,6 @@ from loadkit.actions import Cue
 from loadkit.errors import Failure
 from loadkit.figures import Ending, Phase
 
-__all__ = [
-    "Connect",
-    "Counted",
-    "Drop",
-    "Effect",
-    "Failed",
-    "Finish",
-    "Hangup",
-    "Keep",
-    "Named",
-    "Sample",
-    "Send",
-    "Unfinished",
-    "Violation",
-    "YourTurn",
-]
-
 # Named tuples: immutable, and cheaper to make than a frozen dataclass on the path of every frame.
 
 
@@ -49,31 +32,22 @@ class Hangup(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A phase was timed; all stamps in seconds on the monotonic clock.
-
-    Attributes:
-        due: when the plan wanted it to begin; None for what no plan schedules.
-    """
+    """A phase was timed; all stamps in seconds on the monotonic clock."""
 
     phase: Phase
-    due: float | None
+    due: float | None  # when the plan wanted it to begin; None for what no plan schedules
     sent: float
     end: float
 
 
 class Unfinished(NamedTuple):
-    """A wait is over without what was waited for; stamps as of `Sample`.
-
-    Attributes:
-        until: when it was over: it lasted at least from `sent` until then.
-        lost: whether it was given up; else who waited went away, or the run was over.
-    """
+    """A wait is over without what was waited for; stamps as of `Sample`."""
 
     phase: Phase
     due: float | None
     sent: float
-    until: float
-    lost: bool
+    until: float  # when it was over: it lasted at least from `sent` until then
+    lost: bool  # whether it was given up; else who waited went away, or the run was over
 
 
 class Counted(NamedTuple):
@@ -99,11 +73,8 @@ class Failed(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """The server broke the protocol.
-
-    Attributes:
-        sent: what this side had sent that it is about: when (seconds, monotonic), and the frame.
-    """
+    """The server broke the protocol; `sent`: when, and in what frame, this side had said what it
+    is about."""
 
     kind: str
     detail: str = ""
@@ -115,28 +86,19 @@ class Keep(NamedTuple):
 
 
 class YourTurn(NamedTuple):
-    """The far side is done: the person may read `heard` ("" when no answer came) and go on.
-
-    Attributes:
-        suggestions: the answers that the agent offers to be tapped.
-    """
+    """The far side is done: the person may read `heard` ("" when no answer came) and go on."""
 
     heard: str
     cue: Cue = Cue.ANSWERED
-    suggestions: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()  # the answers that the agent offers to be tapped
 
 
 class Finish(NamedTuple):
-    """The session is over; nothing follows.
-
-    Attributes:
-        renew: the server does not know the session (any more): a client opens a new one.
-        close: the code to close the socket with; None where there is no socket.
-    """
+    """The session is over; nothing follows."""
 
     ending: Ending
-    renew: bool = False
-    close: int | None = None
+    renew: bool = False  # the server does not know the session (any more): a client opens a new one
+    close: int | None = None  # the code to close the socket with; None where there is no socket
 
 
 Effect = (

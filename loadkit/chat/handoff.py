@@ -6,8 +6,7 @@ from typing import Any
 from loadkit.chat.effects import Counted, Effect, Named, Violation
 from loadkit.chat.violations import Wrong
 from loadkit.figures import Count
-
-__all__ = ["Handoff"]
+from loadkit.protocol import Event, EventType
 
 
 class HandoffStep(Enum):
@@ -35,21 +34,22 @@ class Handoff:
         self._step = HandoffStep.TRIGGERED
         self._position: int | None = None
 
-    def accepted(self, out: list[Effect]) -> None:
-        """HANDOFF_ACCEPTED."""
-        if self._step is HandoffStep.JOINED:
-            self._out_of_order(out, "HANDOFF_ACCEPTED after the human had joined")
-        self._accept()
-
-    def _accept(self) -> None:
+    def step(self, event: Event, out: list[Effect]) -> None:
+        """POLY_AGENT_LEFT, HANDOFF_ACCEPTED or HANDOFF_QUEUE_STATUS."""
+        if event.type is EventType.POLY_AGENT_LEFT:
+            self.agent_left = True
+            return
         if self._step is HandoffStep.TRIGGERED:
             self._step = HandoffStep.ACCEPTED
         elif self._step is HandoffStep.JOINED_UNACCEPTED:
             self._step = HandoffStep.JOINED
+        elif self._step is HandoffStep.JOINED and event.type is EventType.HANDOFF_ACCEPTED:
+            self._out_of_order(out, "HANDOFF_ACCEPTED after the human had joined")
+        if event.type is EventType.HANDOFF_QUEUE_STATUS:
+            self._queue(event.payload, out)
 
-    def queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
-        """HANDOFF_QUEUE_STATUS: nobody is sent back in a queue."""
-        self._accept()
+    def _queue(self, payload: dict[str, Any], out: list[Effect]) -> None:
+        """Nobody is sent back in a queue."""
         position = payload.get("position_in_queue", payload.get("position"))  # the older key
         if type(position) is not int:
             return

@@ -7,27 +7,6 @@ from typing import Final
 from loadkit.errors import Failure
 from loadkit.protocol import EventType
 
-__all__ = [
-    "CAUGHT_UP",
-    "CUT",
-    "ELAPSED",
-    "FORCED",
-    "OVERDUE",
-    "REPLACED",
-    "START",
-    "VANISHED",
-    "Closed",
-    "Happening",
-    "Input",
-    "Leave",
-    "Opened",
-    "Refused",
-    "Say",
-    "Signal",
-    "Typing",
-    "kind_of",
-]
-
 
 class Signal(Enum):
     """A happening without a content of its own."""
@@ -60,30 +39,20 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The socket could not be opened.
-
-    Attributes:
-        status: the HTTP status of the refusal; None when no answer came.
-        wait_s: the least number of seconds to wait, where the server asks for it.
-    """
+    """The socket could not be opened."""
 
     kind: Failure
     detail: str = ""
-    status: int | None = None
-    wait_s: float | None = None
+    status: int | None = None  # the HTTP status of the refusal; None when no answer came
+    wait_s: float | None = None  # the least number of seconds to wait, where the server asks for it
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The open socket is gone; 1006 when no close frame came.
+    """The open socket is gone."""
 
-    Attributes:
-        flooded: we gave it up, as the server sent more than any chat is. Whoever did has counted
-            that failure, which ends the session.
-    """
-
-    code: int
-    flooded: bool = False
+    code: int  # 1006 when no close frame came
+    flooded: bool = False  # given up for too much that came, which has been counted as a failure
 
 
 @dataclass(frozen=True, slots=True)

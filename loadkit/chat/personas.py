@@ -13,15 +13,10 @@ from loadkit.figures import Client
 
 
 class Resending(NamedTuple):
-    """What is done about a message without an echo; times in seconds.
+    """What is done about a message without an echo; times in seconds."""
 
-    Attributes:
-        again: after how long without an echo it is sent again, time after time.
-        gives_up: how long after that it is lost; None for when the patience ends.
-    """
-
-    again: tuple[float, ...] = ()
-    gives_up: float | None = None
+    again: tuple[float, ...] = ()  # after how long it is sent again, time after time
+    gives_up: float | None = None  # how long after that it is lost; None when the patience ends
 
 
 RESENDING: Final = {
@@ -38,35 +33,25 @@ that most take 0.2 to 0.5 s), and when the client joins without."""
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How this client behaves; times in seconds.
+    """How a client behaves in a session; times in seconds.
 
     Attributes:
-        patience: how long an answer, the join or the greeting is waited for.
-        queue_patience: how long a human is waited for.
-        handshake: how long the first history batch and SESSION_END are waited for.
-        resend: what to do about a message without an echo: see `RESENDING`.
-        max_reconnect_attempts: in a row; None takes the server's figure (10 when it gives none).
-        zero_is_no_limit: a server's figure of 0 lets it try for ever.
         reconnect: `reference` doubles the back-off from 1 s to 30 s, and takes a new session when
             the old one is refused with 401 or 404. Any other refusal is one as well with `sdk`,
             which polls every 10 s after a first second, and with `ios`, which backs off.
-        rejoins: how often in a row a join is sent again that the server could not meet.
-        recycle: how old a socket gets before it is replaced; 0 for any age.
-        recycled: the close code then; None goes without a close frame.
-        context: the join waits for the page's context: see `CONTEXT`.
     """
 
-    patience: float = 60.0
-    queue_patience: float = 600.0
-    handshake: float = 10.0
-    resend: Literal["never", "reference", "android", "ios"] = "never"
-    max_reconnect_attempts: int | None = None
-    zero_is_no_limit: bool = False
+    patience: float = 60.0  # how long an answer, the join or the greeting is waited for
+    queue_patience: float = 600.0  # how long a human is waited for
+    handshake: float = 10.0  # how long the first history batch and SESSION_END are waited for
+    resend: Literal["never", "reference", "android", "ios"] = "never"  # see `RESENDING`
+    max_reconnect_attempts: int | None = None  # in a row; None for the server's figure, or 10
+    zero_is_no_limit: bool = False  # a server's figure of 0 lets it try for ever
     reconnect: Literal["reference", "sdk", "ios"] = "reference"
-    rejoins: int = 3
-    recycle: float = 0.0
-    recycled: int | None = 4002
-    context: bool = False
+    rejoins: int = 3  # how often in a row a join is sent again that the server could not meet
+    recycle: float = 0.0  # how old a socket gets before it is replaced; 0 for any age
+    recycled: int | None = 4002  # the close code then; None goes without a close frame
+    context: bool = False  # the join waits for the page's context: see `CONTEXT`
 
     def again_after(self, resends: int) -> float:
         """How long after it was sent so many times more a message is sent again, or given up."""
@@ -90,16 +75,12 @@ is full the vendor's mobile clients go on for ever, some 800 times a second."""
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """How a client offers permessage-deflate (RFC 7692), and what it does once that is agreed.
+    """How a client offers permessage-deflate (RFC 7692), and what it does once that is agreed."""
 
-    Attributes:
-        at_least: bytes of a message from which on it is compressed.
-        window: whether the server may say how far back the client looks
-            (`client_max_window_bits`).
-    """
-
-    at_least: int = 0
-    window: bool = True
+    at_least: int = 0  # bytes of a message from which on it is compressed
+    window: bool = (
+        True  # the server may say `client_max_window_bits`: how far back the client looks
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +88,19 @@ class Persona:
     """What tells one client from another.
 
     Attributes:
-        platform: what it says it runs on when it creates a session.
-        devices: `device_type` there → weight (ours); empty says nothing.
-        policy: how it behaves in a session.
-        recycles: whether it replaces a socket that has grown old.
         lost: close codes of a socket that it gives up, as the network has changed → weight;
             empty goes without a close frame.
         refresh: seconds before its access token expires at which it takes a new one and reconnects
             the old session with it; None for never.
-        compression: what it offers of it; None for nothing.
     """
 
-    platform: str = "web"
-    devices: dict[str, float] = field(default_factory=dict)
+    platform: str = "web"  # what it says it runs on when it creates a session
+    devices: dict[str, float] = field(default_factory=dict)  # `device_type` there → weight (ours)
     policy: Policy = field(default_factory=Policy)
-    recycles: bool = True
+    recycles: bool = True  # replaces a socket that has grown old
     lost: dict[str, float] = field(default_factory=lambda: {"1001": 1.0, "4002": 1.0})
     refresh: float | None = None
-    compression: Compression | None = None
+    compression: Compression | None = None  # what it offers of it
 
 
 _MOBILE: Final = {"mobile": 9.0, "tablet": 1.0}
@@ -170,11 +146,9 @@ PERSONAS: Final[dict[Client, Persona]] = {
 
 
 def offered(persona: Persona, asked: bool | None) -> Compression | None:
-    """Return what a client's sockets offer of compression; who offers none does as a browser.
+    """What a client's sockets offer, where `[connection] deflate` is `asked`; None as it does.
 
-    Args:
-        persona: of the client.
-        asked: `[connection] deflate`: whether they are to; None as the client does.
+    Who offers no compression of its own, and is to, does as a browser.
     """
     if asked is None:
         return persona.compression

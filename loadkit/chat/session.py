@@ -8,15 +8,7 @@ from random import Random
 from typing import Final
 
 from loadkit.chat.conversation import Conversation, Handler
-from loadkit.chat.effects import (
-    Counted,
-    Effect,
-    Named,
-    Sample,
-    Unfinished,
-    Violation,
-    YourTurn,
-)
+from loadkit.chat.effects import Counted, Effect, Named, Sample, Unfinished, Violation, YourTurn
 from loadkit.chat.events.session_events import unexpected
 from loadkit.chat.inputs import Input
 from loadkit.chat.personas import Policy
@@ -75,14 +67,11 @@ class Session(Conversation):
     ) -> None:
         """
         Args:
-            policy: the client's choices.
             rng: for message ids and jitter; may be shared by many sessions.
             streaming: whether streamed answers were asked for.
             memory: the cursor that an earlier process had of this session, which this one goes
-                on with from nothing (a cold resume): the replay must reach it. None for a new
-                session.
-            socket_age: how old the first socket is to be taken for, in seconds: it is replaced
-                that much earlier.
+                on with from nothing (a cold resume): the replay must reach it.
+            socket_age: seconds that the first socket is taken to be old: it is replaced sooner.
         """
         super().__init__(policy, rng, streaming=streaming, socket_age=socket_age)
         self.connection.reach = memory

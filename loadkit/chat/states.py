@@ -3,8 +3,6 @@
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["NEVER", "UNDER_WAY", "ChatState", "SocketState"]
-
 NEVER: Final = float("inf")
 """The deadline of a state in which nothing is owed."""
 

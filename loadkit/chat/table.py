@@ -40,8 +40,6 @@ from loadkit.chat.states import UNDER_WAY, ChatState
 from loadkit.protocol import EventType
 from loadkit.protocol.types import SURVEYS
 
-__all__ = ["ROWS"]
-
 _Rows = dict[Happening, Row]
 _E = EventType
 _T = ChatState
@@ -109,13 +107,11 @@ _GREETING: Final[_Rows] = {
     _E.POLY_AGENT_THINKING: _to(session_events.heard),
     _E.POLY_AGENT_MESSAGE: _to(answer_events.greeting, _T.READY),
     _E.POLY_AGENT_MESSAGE_CHUNK: _to(answer_events.greeting_chunk, _T.READY, _T.OVER),
-    _E.SESSION_END: _to(session_end.ended_ungreeted, _T.ENDED),
+    _E.SESSION_END: _to(session_end.ended_too_soon, _T.ENDED),
 }
-_STEPS: Final[_Rows] = {
-    _E.POLY_AGENT_LEFT: _to(handoff_events.agent_left),
-    _E.HANDOFF_ACCEPTED: _to(handoff_events.accepted),
-    _E.HANDOFF_QUEUE_STATUS: _to(handoff_events.queue_status),
-}
+_STEPS: Final = _all(
+    (_E.POLY_AGENT_LEFT, _E.HANDOFF_ACCEPTED, _E.HANDOFF_QUEUE_STATUS), handoff_events.step
+)
 _NO_HUMAN: Final = (_E.HANDOFF_FAILED, _E.HANDOFF_TIMEOUT)
 _TO_CLIENT: Final[_Rows] = {
     _E.CLIENT_HANDOFF_REQUIRED: _to(handoff_events.to_client, _T.ELSEWHERE),
@@ -166,14 +162,14 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
     },
     _T.JOINING: {
         CAUGHT_UP: _to(socket_events.ask_again),
-        OVERDUE: _to(timeouts.no_join, _T.OVER),
+        OVERDUE: _to(timeouts.missing, _T.OVER),
         **_all(_AGENT, answer_events.ahead_of_agent),
         **_JOIN,
         _E.POLY_AGENT_JOINED: _to(session_events.joined, _T.GREETING),
         _E.SYSTEM_MESSAGE: _to(system_messages.refused_join),
-        _E.SESSION_END: _to(session_end.ended_unjoined, _T.ENDED),
+        _E.SESSION_END: _to(session_end.ended_too_soon, _T.ENDED),
     },
-    _T.GREETING: {**_GREETING, OVERDUE: _to(timeouts.no_greeting, _T.OVER)},
+    _T.GREETING: {**_GREETING, OVERDUE: _to(timeouts.missing, _T.OVER)},
     _T.READY: {
         **_TALKING,
         Say: _to(user_actions.say, _T.WAITING),
@@ -216,12 +212,12 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         **_HUMAN,
         _E.LIVE_AGENT_MESSAGE: _to(answer_events.human_answer, _T.WITH_HUMAN),
         _E.LIVE_AGENT_TYPING: _to(answer_events.human_types),
-        _E.SYSTEM_MESSAGE: _to(system_messages.refused_to_human, _T.WITH_HUMAN),
+        _E.SYSTEM_MESSAGE: _to(system_messages.refused_message, _T.WITH_HUMAN),
         _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),
     },
     _T.LEFT: {
         Leave: _to(_nothing),
-        OVERDUE: _to(timeouts.no_end, _T.OVER),
+        OVERDUE: _to(timeouts.missing, _T.OVER),
         **_AGENT_IS_GONE,
         **_STEPS,
         **_TO_CLIENT,
@@ -235,7 +231,7 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
     _T.LEAVING: {
         Leave: _to(_nothing),
         CAUGHT_UP: _to(socket_events.ask_again),
-        OVERDUE: _to(timeouts.no_end, _T.OVER),
+        OVERDUE: _to(timeouts.missing, _T.OVER),
         **_UNASKED,
         **_all(_WITH_AGENT, session_events.tolerated),
         **_all(_OF_A_HUMAN, session_events.tolerated),

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["Wrong", "told"]
-
 LONGEST_TOLD: Final = 200  # characters
 
 

@@ -9,8 +9,6 @@ from typing import Any, Final, NamedTuple
 from loadkit.config.mistakes import ConfigError, Key
 from loadkit.security.textfile import MOST_DEPTH, MOST_OF_SETTINGS, clipped, parse_toml, read_text
 
-__all__ = ["Override", "Source", "laid_over", "opening_comment", "parse_override", "read_settings"]
-
 _PART: Final = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED: Final = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _WHOLE: Final = re.compile(r"[+-]?(?:\d[\d_]*|0x[\da-fA-F_]+)")
@@ -19,25 +17,15 @@ _ASSIGNMENT: Final = re.compile(rf"\s*({_DOTTED})\s*=")
 
 
 class Override(NamedTuple):
-    """One `KEY=VALUE` of the command line.
+    """One `KEY=VALUE` of the command line."""
 
-    Attributes:
-        key: where the value goes.
-        value: what goes there.
-        text: as the user wrote it.
-    """
-
-    key: Key
-    value: Any
-    text: str
+    key: Key  # where the value goes
+    value: Any  # what goes there
+    text: str  # as the user wrote it
 
 
 def read_settings(path: Path) -> str:
-    """Read a file of settings.
-
-    Raises:
-        ConfigError: it cannot be read, is too big or no text.
-    """
+    """Read a file of settings, or raise `ConfigError`: it is not there, too big or no text."""
     try:
         return read_text(path, MOST_OF_SETTINGS)
     except ValueError as error:

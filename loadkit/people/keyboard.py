@@ -4,8 +4,6 @@ from typing import Final
 
 from loadkit.actions import ActionKind, UserAction
 
-__all__ = ["REPEAT_S", "STOP_AFTER_S", "Keyboard"]
-
 REPEAT_S: Final = 3.0
 """The vendor's SDKs send STARTED at most this often while keys are pressed."""
 
@@ -27,12 +25,8 @@ class Keyboard:
     __slots__ = ("_at", "_last_key", "_open", "_scale", "acts", "started")
 
     def __init__(self, at: float, scale: float, started: float) -> None:
-        """
-        Args:
-            at: the moment that the person reacts to, on the monotonic clock.
-            scale: seconds of the clock in a second of the person's.
-            started: when STARTED was sent last, on the monotonic clock; -inf for never.
-        """
+        """Begin `at` a moment, when STARTED was sent last at `started` (-inf for never), both on
+        the monotonic clock; `scale` is seconds of the clock in a second of the person's."""
         self._at, self._scale = at, scale
         self.started = (started - at) / scale
         self._last_key = 0.0

@@ -13,9 +13,7 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
 from loadkit.profile.tables import ConversationTable
 from loadkit.profile.user_model import UserModel
-from loadkit.stats.random_streams import RandomStream, lognormal, person_rng
-
-__all__ = ["ASKS", "Errand", "Person", "UserAction", "person_rng"]
+from loadkit.stats.random_streams import RandomStream, lognormal
 
 ASKS: Final = (
     "agent please",
@@ -75,12 +73,15 @@ class Person:
     What a person does hangs on the stream they are born from and on what they hear, never on who
     else draws. Each choice is looked up under the number of its turn, so a person holds no
     generator, and makes the same choice in the same turn whatever came before it.
+
+    Attributes:
+        age_s: how long the session has been under way already, in scaled seconds, about.
+        away_s: how long after a `VANISH` they come back, in scaled seconds; None for never.
+        turns: how often they will speak, requests for a human not counted.
     """
 
     __slots__ = (
-        "_age_s",
         "_asked",
-        "_away_s",
         "_busy",
         "_bye",
         "_chance",
@@ -98,8 +99,10 @@ class Person:
         "_retried",
         "_said",
         "_scale",
-        "_turns",
         "_writer",
+        "age_s",
+        "away_s",
+        "turns",
     )
 
     def __init__(
@@ -118,12 +121,8 @@ class Person:
         """Draw a person.
 
         Args:
-            human: how people are.
-            conversation: how often they speak, and the time scale.
             dialogues: what they may say; shared between persons.
             rng: the person's stream, see `person_rng`. Not kept.
-            errand: what they have come for.
-            handoff, idle, abandon: how they go about it.
             midway: whether to draw one who is found in the midst of a session, as in a load that
                 has gone on for long, and who lives only the rest of it.
         """
@@ -139,10 +138,10 @@ class Person:
             self._limit_s = lognormal(u.impatience, patience.median, patience.sigma)
 
         turns = conversation.turns
-        lines = self._turns = turns.min + int(u.turns * (turns.max - turns.min + 1))
+        lines = self.turns = turns.min + int(u.turns * (turns.max - turns.min + 1))
         self._exit: _Exit | None = None
         self._gone = ""  # how, once it is on the way
-        self._away_s: float | None = None
+        self.away_s: float | None = None
         if errand is Errand.HUMAN:
             lines += handoff.live_turns
         elif errand is Errand.ABANDON:
@@ -150,15 +149,15 @@ class Person:
             how = "silent" if u.silent < abandon.silent else "fin"
             self._exit = _Exit(after, how, u.while_typing < 0.5, u.gone_when)
             self._limit_s = math.inf
-            lines = self._turns = max(self._turns, after + 1)
+            lines = self.turns = max(self.turns, after + 1)
             if u.comes_back < abandon.comes_back:
                 away = lognormal(u.away, abandon.away.median, abandon.away.sigma)
-                self._away_s = away * self._scale
-        self._age_s, over = 0.0, 0
+                self.away_s = away * self._scale
+        self.age_s, over = 0.0, 0
         if midway:
             over = self._skip(u, conversation, idle, abandon)
             to_human = handoff.live_turns if errand is Errand.HUMAN else 0
-            lines = over + self._turns + to_human
+            lines = over + self.turns + to_human
         self._lines = dialogues.lines(lines, rng)[over:]
 
         self._said = 0
@@ -174,7 +173,7 @@ class Person:
         """Be found in the midst of the session. Returns how many lines were said before."""
         if self._errand is Errand.IDLE:
             waited = wait_found(u.length, u.place, idle.duration)
-            self._idle_s, self._age_s = waited.left, waited.done * self._scale
+            self._idle_s, self.age_s = waited.left, waited.done * self._scale
             return 0
         least, most = conversation.turns.min, conversation.turns.max
         # The turns with the human, and the one that asks for them: these are not cut short, so
@@ -183,11 +182,11 @@ class Person:
         if self._exit is not None:
             least, most = abandon.after.min + 1, abandon.after.max + 1
         found = turns_found(u.length, u.place, least + human, most + human)
-        self._turns = max(0, found.left - human)
+        self.turns = max(0, found.left - human)
         if self._exit is not None:
             self._exit = self._exit._replace(turn=found.left - 1)
-        self._age_s = found.done * _TURN_S * self._scale
-        return found.length - human - self._turns
+        self.age_s = found.done * _TURN_S * self._scale
+        return found.length - human - self.turns
 
     @classmethod
     def of(
@@ -211,21 +210,6 @@ class Person:
             midway=midway,
         )
 
-    @property
-    def age_s(self) -> float:
-        """How long the session has been under way already, in scaled seconds, about."""
-        return self._age_s
-
-    @property
-    def turns(self) -> int:
-        """How often this person will speak, requests for a human not counted."""
-        return self._turns
-
-    @property
-    def away_s(self) -> float | None:
-        """How long after a `VANISH` the person comes back, in scaled seconds; None for never."""
-        return self._away_s
-
     def react(
         self,
         at: float,
@@ -244,7 +228,6 @@ class Person:
         Args:
             at: when it happened, in seconds on the monotonic clock.
             heard: the text to read; empty where there is none.
-            cue: why it is the person's turn.
             suggestions: the texts of the answers that may be tapped.
 
         Returns:
@@ -272,10 +255,10 @@ class Person:
             self._retried = True
             return self._ask(at, heard)
         if cue is Cue.HUMAN_JOINED and self._errand is Errand.HUMAN and not self._live:
-            self._live, self._turns = True, self._said + self._handoff.live_turns
+            self._live, self.turns = True, self._said + self._handoff.live_turns
         if cue is Cue.AGENT_BACK:  # nobody asks twice for whom they have just had
             self._live, self._asked = False, _REQUESTS
-        if self._said < self._turns:
+        if self._said < self.turns:
             return self._speak(at, heard, suggestions)
         if self._live:
             return []

@@ -12,8 +12,6 @@ from typing import NamedTuple
 from loadkit.profile.user_model import WaitModel
 from loadkit.stats.random_streams import lognormal
 
-__all__ = ["TurnsFound", "Waited", "turns_found", "wait_found"]
-
 
 class TurnsFound(NamedTuple):
     """A conversation that is found under way: its length and what is over, in turns."""
@@ -40,12 +38,8 @@ class Waited(NamedTuple):
 
 
 def turns_found(length: float, place: float, least: int, most: int) -> TurnsFound:
-    """A conversation whose number of turns is uniform from `least` to `most`, found under way.
-
-    Args:
-        length, place: between 0 and 1: which conversation is found, and where in it.
-        least, most: both included; `least` is at least 1.
-    """
+    """A conversation whose number of turns is uniform from `least` (1 or more) to `most`, found
+    under way: `length` and `place`, from 0 to 1, choose which, and where in it."""
     # Of length n with the chance n / sum: the least n for which least + … + n reaches the share.
     below = least * (least - 1) / 2
     share = length * (most * (most + 1) / 2 - below)
@@ -58,11 +52,8 @@ def wait_found(length: float, place: float, wait: WaitModel) -> Waited:
     """A log-normal time, found under way.
 
     A log-normal whose values are weighted by themselves is one again, with its median higher by
-    the factor exp(sigma²): Crow and Shimizu, "Lognormal Distributions", 1988.
-
-    Args:
-        length, place: between 0 and 1: which one is found, and where in it.
-        wait: how they are born.
+    the factor exp(sigma²): Crow and Shimizu, "Lognormal Distributions", 1988. `length` and `place`
+    as of `turns_found`.
     """
     whole = lognormal(length, wait.median * math.exp(wait.sigma**2), wait.sigma)
     return Waited(whole, place * whole)

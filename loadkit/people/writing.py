@@ -8,8 +8,6 @@ from loadkit.people.keyboard import Keyboard
 from loadkit.profile.user_model import UserModel
 from loadkit.stats.random_streams import lognormal
 
-__all__ = ["TypedTurn", "Writer", "halves"]
-
 _CHARACTERS_A_WORD: Final = 5.0
 """The definition of a word in words per minute of typing, spaces included."""
 
@@ -17,15 +15,10 @@ _WITHIN_SIGMA: Final = 0.1
 """How much one person's typing speed varies between messages, as sigma of a log-normal. Ours:
 small against the differences between people, so that a fast typist stays one."""
 
-_PAUSE_S, _PAUSE_SIGMA = 6.0, 0.5
-"""A long pause in mid-typing: log-normal. Ours; about two in three are seen as a STOPPED."""
-
-_DRAFT_SHARE: Final = (0.2, 0.9)
-"""How much of a line is typed before it is given up: uniform between the two. Ours."""
-
-_BREATH_S, _BREATH_SIGMA = 0.8, 0.5
-"""Between the two halves of a line that is sent in two: log-normal. Ours."""
-
+# All ours:
+_PAUSE_S, _PAUSE_SIGMA = 6.0, 0.5  # in mid-typing, log-normal; two in three are seen as a STOPPED
+_DRAFT_SHARE: Final = (0.2, 0.9)  # of a line that is typed before it is given up: uniform
+_BREATH_S, _BREATH_SIGMA = 0.8, 0.5  # between the halves of a line sent in two: log-normal
 _LEAST_WORDS: Final = 4  # of a line that may be sent in two
 
 
@@ -57,12 +50,10 @@ class Writer:
     def __init__(
         self, human: UserModel, scale: float, *, device: float, typing: float, reading: float
     ) -> None:
-        """
-        Args:
-            human: how people are.
-            scale: seconds of the clock in a second of the person's.
-            device, typing, reading: between 0 and 1: what the person types on, and the share of
-                people who type and read more slowly.
+        """Draw one; `scale` is seconds of the clock in a second of the person's.
+
+        `device`, `typing` and `reading`, from 0 to 1, say what the person types on, and the share
+        of people who type and read more slowly.
         """
         typist, reader = human.typing(device), human.reading_wpm
         wpm = lognormal(typing, typist.median, typist.sigma)
@@ -88,12 +79,10 @@ class Writer:
     def write(
         self, at: float, heard: str, line: str, u: TypedTurn, second: str = ""
     ) -> list[UserAction]:
-        """Read, think, type and send.
+        """Read what was `heard`, think, type and send a line.
 
         Args:
             at: the moment that the person reacts to, on the monotonic clock.
-            heard: what they read.
-            line: what they say.
             u: the turn's draws.
             second: what they say on top of it without waiting; empty for nothing.
         """
@@ -127,14 +116,9 @@ class Writer:
 
 
 def halves(line: str, where: float) -> tuple[str, str]:
-    """Cut a line in two between words.
+    """Cut a line in two between words, at `where` (0 to 1) of all places between two of them.
 
-    Args:
-        line: with its words.
-        where: between 0 and 1, over all places between two words.
-
-    Returns:
-        Both; the second is empty where the line is too short to be cut.
+    The second is empty where the line is too short to be cut.
     """
     words = line.split()
     if len(words) < _LEAST_WORDS:

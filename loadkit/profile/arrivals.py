@@ -15,27 +15,19 @@ from loadkit.profile.stages import ArrivalRate
 from loadkit.profile.tables import Load, Mix, Stage
 from loadkit.stats.random_streams import person_rng, share_of
 
-__all__ = ["Arrivals", "ClassDraw", "unit_process"]
-
 BLOCK: Final = 1024
 """Arrivals that are drawn at once: 0.12 ms of work, and 0.6 µs to pass over."""
 
 
 def unit_process(kind: str, seed: int, start: float = 0.0) -> Iterator[tuple[int, float]]:
-    """Arrivals at a rate of one, without end.
+    """Arrivals at a rate of one, without end, from `start` on: number, from 0, and moment.
 
     A Poisson process is drawn in blocks, so that a worker that joins after hours need not draw
     all that has been. That is exact: n waits without memory together are gamma-distributed with
     shape n, and given the moments of two arrivals the n - 1 between them lie as so many uniform
     numbers do, in order (Devroye, Non-Uniform Random Variate Generation, 1986, V.2 and VI.1).
 
-    Args:
-        kind: `poisson`, or `uniform`: one in the middle of each unit.
-        seed: the profile's.
-        start: what lies before it is passed over.
-
-    Returns:
-        Number of the arrival, from 0, and its moment; both rise.
+    `uniform` ones come in the middle of each unit.
     """
     if kind == "uniform":
         for number in count(max(0, int(start) - 1)):
@@ -66,12 +58,7 @@ class Arrivals:
     """The arrivals that one worker takes, in order: an iterator of `(number, moment)`.
 
     Numbers are of all the run's arrivals, from 0; moments are seconds since the start of the run.
-
-    Args:
-        load: of a profile with the open model.
-        index: this worker's slot, from 0.
-        workers: how many slots there are.
-        start: seconds since the start of the run from which on this worker takes part.
+    The worker has slot `index` of so many `workers`, and takes part from `start` on.
     """
 
     def __init__(self, load: Load, index: int = 0, workers: int = 1, start: float = 0.0) -> None:
@@ -113,12 +100,8 @@ class Arrivals:
 
         Where every worker knows of it before it holds, nothing is taken twice and nothing is
         lost. A worker that learns of it late takes what its new slot has missed, without what it
-        has already taken itself.
-
-        Args:
-            index, workers: as for the constructor.
-            start: seconds since the start of the run from which on it holds, in place of every
-                deal that was to begin then or later.
+        has already taken itself. From `start` on it holds in place of every deal that was to begin
+        then or later.
         """
         new = _Deal(self._rate.expected(start), index, workers)
         self._coming = [deal for deal in self._coming if deal.start < new.start] + [new]
@@ -131,9 +114,6 @@ class Arrivals:
         The process is drawn in arrivals expected, not in seconds, so what lies before that moment
         stays as it was, and what comes after is the same process at another pace. To be followed
         by a `deal` from that moment on, which looks for the next arrival anew.
-
-        Args:
-            stages: all of them, from the start of the run.
         """
         self._rate = ArrivalRate(stages)
 
@@ -161,12 +141,7 @@ class Arrivals:
 
 
 class ClassDraw:
-    """Which user class an arrival is of: by the weights of the mix, and by its number alone.
-
-    Args:
-        mix: user class → weight.
-        seed: the profile's.
-    """
+    """Which user class an arrival is of: by the weights of the mix, and by its number alone."""
 
     def __init__(self, mix: Mix, seed: int) -> None:
         # by name: the order in which a mix is written down means nothing
@@ -176,6 +151,6 @@ class ClassDraw:
         self._seed = seed
 
     def of(self, number: int) -> str:
-        """The class of an arrival, by its number."""
+        """The class of an arrival."""
         drawn = share_of(self._seed, "class", number) * self._ends[-1]
         return self._names[min(bisect_right(self._ends, drawn), len(self._names) - 1)]

@@ -7,8 +7,6 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.tables import MOST_ARRIVALS, MOST_USERS
 
-__all__ = ["CapacitySettings"]
-
 _FLOOR: Final = 64
 """The search gives up below start ÷ this: six halvings below what was thought an easy load."""
 

@@ -12,17 +12,6 @@ from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.tables import Weight, known_class
 from loadkit.stats.random_streams import RandomStream, exponential, share_of, weighted
 
-__all__ = [
-    "Chaos",
-    "ChaosFault",
-    "ChaosPlan",
-    "FaultWeights",
-    "Moments",
-    "StormTable",
-    "hit_by_storm",
-    "in_storm",
-]
-
 FaultKind = Literal["close", "fin", "reset", "half_open", "stall"]
 
 
@@ -41,27 +30,16 @@ class ChaosFault(NamedTuple):
 
 
 class Moments(Table):
-    """The chance of a fault each time the moment comes.
+    """The chance of a fault each time the moment comes."""
 
-    Attributes:
-        connect: the socket is open, the history has not come.
-        replay: the history is coming after a reconnect.
-        join: the join was sent, the agent has not joined.
-        between_turns: the answer is complete, the person has not begun to type.
-        before_echo: a message was sent, its echo has not come.
-        mid_stream: a chunk came that is not the last one.
-        queue: waiting for a human.
-        human: talking to a human.
-    """
-
-    connect: Ratio = 0.0
-    replay: Ratio = 0.0
-    join: Ratio = 0.0
-    between_turns: Ratio = 0.0
-    before_echo: Ratio = 0.0
-    mid_stream: Ratio = 0.0
-    queue: Ratio = 0.0
-    human: Ratio = 0.0
+    connect: Ratio = 0.0  # the socket is open, the history has not come
+    replay: Ratio = 0.0  # the history is coming after a reconnect
+    join: Ratio = 0.0  # the join was sent, the agent has not joined
+    between_turns: Ratio = 0.0  # the answer is complete, the person has not begun to type
+    before_echo: Ratio = 0.0  # a message was sent, its echo has not come
+    mid_stream: Ratio = 0.0  # a chunk came that is not the last one
+    queue: Ratio = 0.0  # waiting for a human
+    human: Ratio = 0.0  # talking to a human
 
 
 MOMENTS: Final = tuple(Moments.model_fields)
@@ -86,17 +64,11 @@ class FaultWeights(Table):
 
 
 class StormTable(Table):
-    """Many sessions hit at one moment, as when a balancer restarts.
+    """Many sessions hit at one moment, as when a balancer restarts."""
 
-    Attributes:
-        at: seconds from the start of the run.
-        share: of all sessions that are connected then, whatever their class.
-        how: the one kind of fault they all meet.
-    """
-
-    at: Duration
-    share: Ratio
-    how: FaultKind = "reset"
+    at: Duration  # seconds from the start of the run
+    share: Ratio  # of all sessions that are connected then, whatever their class
+    how: FaultKind = "reset"  # the one kind of fault they all meet
 
 
 def _class_or_all(name: str, info: ValidationInfo) -> str:
@@ -172,12 +144,8 @@ class ChaosPlan:
     __slots__ = ("_begins", "_chance", "_counts", "_how", "_next", "_settings", "_turn")
 
     def __init__(self, settings: Chaos, rng: random.Random) -> None:
-        """
-        Args:
-            settings: the profile's.
-            rng: the session's stream, as `person_rng(seed, "chaos", class_name, number)`: its
-                own, so that a person says the same with chaos and without. Not kept.
-        """
+        """Draw from the session's own stream, `person_rng(seed, "chaos", class_name, number)`, so
+        that a person says the same with chaos and without."""
         self._settings, self._chance = settings, RandomStream(rng)
         self._how = settings.how.model_dump()
         self._counts = array("L", bytes(array("L").itemsize * (len(MOMENTS) + 2)))
@@ -190,26 +158,17 @@ class ChaosPlan:
         return cls(settings, rng) if settings.concerns(class_name) else None
 
     def due(self, started: float) -> float:
-        """When the next time-based strike is due: of the rate, or of the turn.
+        """When the next time-based strike is due, of the rate or of the turn; infinity for never.
 
-        Args:
-            started: when the session began; seconds on the monotonic clock, as all times here.
-
-        Returns:
-            The time; infinity where none is.
+        All times are seconds on the monotonic clock; the session `started` then.
         """
         if self._next is None:
             self._next = started + self._gap(self._draws(_RATE))
         return min(self._next, self._turn)
 
     def turn(self, begins: float, ends: float) -> None:
-        """Tell that a turn begins.
-
-        Args:
-            begins: when it does.
-            ends: when it will be over, as far as that can be foretold: the message is due, plus
-                what the last answer took.
-        """
+        """Tell that a turn begins, and when it will end, as far as that can be foretold: the
+        message is due, plus what the last answer took."""
         chance, where = self._draws(_TURN)[:2]
         struck = chance < self._settings.per_turn
         self._turn = begins + where * (ends - begins) if struck else math.inf
@@ -218,13 +177,9 @@ class ChaosPlan:
         """What happens now that a strike is due; the next one's time counts from here."""
         if self._next is None or self._turn <= self._next:
             self._turn = math.inf
-            source = _TURN
-        else:
-            source = _RATE
-        draws = self._draws(source, last=True)
-        fault = self._kind(draws)
-        if source is _RATE:
-            self._next = now + self._gap(self._draws(_RATE))
+            return self._kind(self._draws(_TURN, last=True))
+        fault = self._kind(self._draws(_RATE, last=True))
+        self._next = now + self._gap(self._draws(_RATE))
         return fault
 
     def at_moment(self, moment: str) -> ChaosFault | None:
@@ -254,13 +209,10 @@ _TURN: Final = len(MOMENTS) + 1
 
 
 def hit_by_storm(storm_index: int, share: float, session_key: int | str, seed: int) -> bool:
-    """Tell whether a storm hits a session: the same ones whatever the number of workers.
+    """Whether a storm hits a session: the same ones whatever the number of workers.
 
-    Args:
-        storm_index: its place in `Chaos.storms`, so that two storms hit different sessions.
-        share: of all sessions.
-        session_key: the session's name among all of the run.
-        seed: the profile's.
+    Two storms, by their place in `Chaos.storms`, hit different sessions; `session_key` is the
+    session's name among all of the run.
     """
     return share_of(seed, "storm", storm_index, session_key) < share
 

@@ -8,14 +8,11 @@ from loadkit.profile.arrivals import unit_process
 from loadkit.profile.stages import ArrivalRate, users_at
 from loadkit.profile.tables import Load
 
-__all__ = ["AHEAD", "Delivery"]
-
 AHEAD: Final = 1.5
 """Seconds by which users are moved before the stages ask for it, at most: to where they are to be
 at the end of the second that has begun."""
 
-LAG: Final = 2.0
-"""Seconds that Locust gets to spawn the users of a tick and to hear of them from its workers."""
+LAG: Final = 2.0  # seconds for Locust to spawn a tick's users, and to hear of them from workers
 
 
 class Delivery:

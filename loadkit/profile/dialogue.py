@@ -18,16 +18,6 @@ from loadkit.profile.dialogue_csv import read_rows
 from loadkit.protocol.encode import user_message
 from loadkit.security.textfile import clipped, parse_json, parse_toml, read_text
 
-__all__ = [
-    "LARGEST_MESSAGE",
-    "SECTORS",
-    "Dialogue",
-    "DialogueError",
-    "Repertoire",
-    "builtin",
-    "load_dialogues",
-]
-
 SECTORS: Final = ("retail", "banking", "travel", "telecoms", "utilities", "healthcare")
 
 LARGEST_MESSAGE: Final = 128 * 1024
@@ -62,17 +52,11 @@ class DialogueError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """The user's half of one conversation.
+    """The user's half of one conversation."""
 
-    Attributes:
-        intent: what the person is after, e.g. `late_delivery`.
-        lines: what the person types, a message each, in order.
-        sector: the line of business; empty for a user's own file.
-    """
-
-    intent: str
-    lines: tuple[str, ...]
-    sector: str = ""
+    intent: str  # what the person is after, e.g. `late_delivery`.
+    lines: tuple[str, ...]  # what the person types, a message each, in order
+    sector: str = ""  # the line of business; empty for a user's own file
 
 
 class Repertoire(Sequence[Dialogue]):
@@ -106,10 +90,8 @@ class Repertoire(Sequence[Dialogue]):
 
         A dialogue that is too short is continued by another of the same intent, else of the same
         sector, as a person does who has one more question; they repeat only once all were said.
-
-        Returns:
-            The lines; the first `count` of them are to be said. The dialogue's own tuple where
-            it is long enough, so that persons share it.
+        Of what is returned the first `count` lines are to be said: where a dialogue is long enough
+        it is its own tuple, so that persons share it.
         """
         first = self._dialogues[rng.randrange(len(self._dialogues))]
         if len(first.lines) >= count:
@@ -132,11 +114,7 @@ class Repertoire(Sequence[Dialogue]):
 
 @cache
 def builtin(sector: str = "") -> Repertoire:
-    """The dialogues that come with the package.
-
-    Args:
-        sector: one of `SECTORS`; empty for all of them.
-    """
+    """The dialogues that come with the package, of all `SECTORS` or of one."""
     folder = files("loadkit.profile") / "dialogues"
     found: list[Dialogue] = []
     for name in [sector] if sector else SECTORS:
@@ -148,16 +126,13 @@ def builtin(sector: str = "") -> Repertoire:
 def load_dialogues(
     path: Path, columns: Mapping[str, str] | None = None
 ) -> tuple[tuple[Dialogue, ...], str]:
-    """Read a user's own dialogues.
+    """Read a user's own dialogues. Also returns in words how a CSV file was read; "" for others.
 
     Args:
         path: a `.jsonl` file, a JSON object a line (`{"intent": "…", "lines": ["…", …]}`), a
             `.toml` file of `[[conversation]]` tables with the same two keys, or a `.csv` or
             `.tsv` file with headings.
         columns: of a CSV file: what a column holds → its heading; the others are guessed.
-
-    Returns:
-        The dialogues, and in words how a CSV file was read; "" for the others.
 
     Raises:
         DialogueError: the file cannot be read, is empty, or holds mistakes; all are told.
@@ -169,7 +144,7 @@ def load_dialogues(
     told = ""
     match path.suffix.lower():
         case ".jsonl":
-            dialogues = _from_jsonl(text, str(path))
+            dialogues = _checked(_lines(text, str(path)), [])
         case ".toml":
             dialogues = _from_toml(text, str(path))
         case ".csv" | ".tsv":
@@ -204,10 +179,6 @@ def _from_csv(text: str, where: str, columns: Mapping[str, str]) -> tuple[list[D
     dialogues = [Dialogue(intents[key], tuple(said)) for key, said in lines.items()]
     count = f"{len(dialogues):,} conversations, {len(rows):,} lines"
     return dialogues, f"{where}: {count}; {told}"
-
-
-def _from_jsonl(text: str, where: str) -> list[Dialogue]:
-    return _checked(_lines(text, where), [])
 
 
 def _lines(text: str, where: str) -> Iterator[tuple[str, Any]]:

@@ -9,8 +9,6 @@ from typing import Final, NamedTuple
 
 from loadkit.security.textfile import clipped
 
-__all__ = ["HEADINGS", "USERS", "CsvRow", "read_rows"]
-
 HEADINGS: Final = {
     "text": ("text", "message", "utterance", "line", "content", "question", "query", "body"),
     "conversation": ("conversation", "dialogue", "session", "chat", "thread", "ticket"),
@@ -26,28 +24,20 @@ _DELIMITERS: Final = "\t;|,"  # of two that are there as often the first: commas
 
 
 class CsvRow(NamedTuple):
-    """A line of the file that a user says.
+    """A line of the file that a user says."""
 
-    Attributes:
-        number: of the file's line that it ends in.
-        conversation, intent: empty where no column tells.
-    """
-
-    number: int
-    conversation: str
+    number: int  # of the file's line that it ends in
+    conversation: str  # empty where no column tells, as is:
     intent: str
     text: str
 
 
 def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[CsvRow], str]:
-    """Read what users say.
+    """Read what users say, and in words from which columns.
 
     Args:
         text: the file's, its first line the headings.
         named: what a column holds → its heading, as far as somebody said so.
-
-    Returns:
-        The rows in their order, and in words what was read from which column.
 
     Raises:
         ValueError: there is no such column, or the file is no table; the message begins with the
@@ -72,14 +62,8 @@ def read_rows(text: str, named: Mapping[str, str]) -> tuple[list[CsvRow], str]:
             if "speaker" in found and _plain(found["speaker"]) not in USERS:
                 others[found["speaker"]] += 1
                 continue
-            rows.append(
-                CsvRow(
-                    lines.line_num,
-                    found.get("conversation", ""),
-                    found.get("intent", ""),
-                    found["text"],
-                )
-            )
+            conversation, intent = found.get("conversation", ""), found.get("intent", "")
+            rows.append(CsvRow(lines.line_num, conversation, intent, found["text"]))
     except csv.Error as error:
         raise ValueError(f"line {lines.line_num}: {error}") from error
     if others and not rows:

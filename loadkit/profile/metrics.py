@@ -27,8 +27,6 @@ from loadkit.codec import Name
 from loadkit.errors import Failure, UsageError
 from loadkit.figures import CLIENTS, Count, Ending, Phase
 
-__all__ = ["DRIFTS", "RATIOS", "STATISTICS", "Metric", "MetricError", "MetricName"]
-
 STATISTICS: Final = ("min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "count")
 """The statistics of a report; an objective may ask for any other percentile as well."""
 
@@ -48,11 +46,11 @@ RATIOS: Final[dict[str, tuple[str, str]]] = {
 """Name → the counts that are divided: what went wrong, and what it is a share of."""
 
 DRIFTS: Final = frozenset(
-    [
-        *(f"drift.{phase}.{statistic}" for phase in Phase for statistic in ("p50", "p95")),
-        *(f"drift.{figure}" for figure in ("throughput", "errors", "reconnects")),
-        *(f"drift.{figure}" for figure in ("memory", "master_memory")),
-    ]
+    f"drift.{figure}"
+    for figure in (
+        *(f"{phase}.{statistic}" for phase in Phase for statistic in ("p50", "p95")),
+        *("throughput", "errors", "reconnects", "memory", "master_memory"),
+    )
 )
 """The figures whose drift over the run is known."""
 

@@ -20,21 +20,13 @@ from loadkit.figures import CLIENTS
 from loadkit.profile.metrics import Metric, MetricError
 from loadkit.profile.tables import known_class
 
-__all__ = ["Abort", "Limit"]
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One line of a service level: the metric's value holds when it is at most the limit.
+    """One line of a service level: the metric's value holds when it is at most the limit."""
 
-    Attributes:
-        metric: by the grammar of `loadkit.profile.metrics`, such as `response.p95`, `errors`.
-        limit: milliseconds for a latency, 0 to 1 for a ratio, percent per hour for a drift, else a
-            number of occurrences.
-    """
-
-    metric: str
-    limit: float
+    metric: str  # by the grammar of `loadkit.profile.metrics`, such as `response.p95`, `errors`
+    limit: float  # milliseconds, a ratio from 0 to 1, percent per hour for a drift, or a count
 
     @field_validator("metric")
     @classmethod

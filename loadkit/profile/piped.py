@@ -10,8 +10,6 @@ from typing import Any, Final
 from loadkit.config.mistakes import ConfigError
 from loadkit.security.textfile import STDIN, parse_toml, read_pipe
 
-__all__ = ["kept"]
-
 _OPEN_FILES: Final = ("/dev/fd/", "/proc/")
 """Where what this process has open has names; a shell makes one of `<(…)`."""
 
@@ -20,13 +18,8 @@ _OPEN_FILES: Final = ("/dev/fd/", "/proc/")
 def kept(profile: str, overrides: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Keep what comes through a pipe in a file of its own for as long as the block lasts.
 
-    Args:
-        profile: `-` for standard input, a pipe's path, or any other profile.
-        overrides: `KEY=VALUE` for it.
-
-    Yields:
-        The profile by a name that can be read again and again, and the overrides: a file of
-        dialogues that a piped profile names lies relative to the current folder.
+    Any other profile stays as it is; `-` is standard input. A file of dialogues that a piped
+    profile names lies relative to the current folder, which an override then says.
 
     Raises:
         ConfigError: it cannot be read, or as the block does.

@@ -34,15 +34,6 @@ from loadkit.profile.tables import (
 from loadkit.profile.user_model import UserModel
 from loadkit.security.textfile import clipped
 
-__all__ = [
-    "Profile",
-    "load_profile",
-    "objectives_at",
-    "profile_below",
-    "profile_folders",
-    "profile_names",
-]
-
 
 class _Tables(Table):
     """What a profile's file may hold."""
@@ -99,11 +90,8 @@ class Profile(_Tables):
 
     @property
     def drain_s(self) -> float:
-        """Seconds that those who wait when the load is over may wait on, to show if a limit holds.
-
-        As long as the greatest limit of a latency, unless the profile says; at most
-        `LONGEST_DRAIN`, which it also is where no latency is limited.
-        """
+        """Seconds that those who wait when the load is over may wait on, to show if a limit holds:
+        as the profile says, else the greatest limit of a latency, `LONGEST_DRAIN` at most."""
         if self.load.drain is not None:
             return self.load.drain
         limits = [
@@ -263,7 +251,7 @@ def profile_names(search: Sequence[Path]) -> list[tuple[str, str]]:
 
 
 def profile_below(said: str, folders: Sequence[Path]) -> Path:
-    """Find a profile by its name, or by a path that leads into one of the folders.
+    """Find a profile by its name, or by a path into one of the folders.
 
     No other file is even looked at, so that a form cannot ask for any of them.
 

@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from loadkit.config.table import Duration, Ratio, Table
 from loadkit.profile.user_model import WaitModel
 
-__all__ = ["Abandon", "After", "Errand", "HandoffTable", "Idle", "SessionKind"]
-
 
 class Errand(StrEnum):
     """What a person has come for."""
@@ -23,21 +21,13 @@ class Errand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionKind:
-    """One session to be lived, as its user class has it.
+    """One session to be lived, as its user class has it."""
 
-    Attributes:
-        name: the user class.
-        errand: what the person has come for.
-        streaming: whether streamed answers are asked for.
-        tabs: further browser tabs on the session.
-        restarts: how often the app is shut down and started anew.
-    """
-
-    name: str
-    errand: Errand = Errand.CHAT
-    streaming: bool = False
-    tabs: int = 0
-    restarts: int = 0
+    name: str  # the user class
+    errand: Errand = Errand.CHAT  # what the person has come for
+    streaming: bool = False  # whether streamed answers are asked for
+    tabs: int = 0  # further browser tabs on the session
+    restarts: int = 0  # how often the app is shut down and started anew
 
 
 class HandoffTable(Table):
@@ -58,12 +48,7 @@ class HandoffTable(Table):
 
 
 class Idle(Table):
-    """How a person idles.
-
-    Attributes:
-        duration: from the greeting to leaving, drawn once for each person, scaled by
-            `time_scale`. Ours.
-    """
+    """How a person idles: for how long from the greeting on, scaled by `time_scale`. Ours."""
 
     duration: WaitModel = WaitModel(median=300.0)
 

@@ -7,22 +7,13 @@ from typing import NamedTuple
 
 from loadkit.profile.tables import Stage
 
-__all__ = ["ArrivalRate", "users_at"]
-
 
 def users_at(stages: Sequence[Stage], elapsed_s: float) -> int | None:
-    """The number of users that the stages of a closed model ask for.
+    """The number of users that the stages of a closed model ask for; None once they are over.
 
-    Piecewise linear, as the stages are. Rounded to the nearest whole user, halves up, so that the
-    average over a ramp is the ramp's average. A stage of 0 s is a jump. At the moment where two
-    stages meet the later one counts.
-
-    Args:
-        stages: the legs, in order; the first starts from 0 users.
-        elapsed_s: seconds since the start; what lies before it counts as the start.
-
-    Returns:
-        Users, or None from the moment at which the last stage is over.
+    Piecewise linear, from 0. Rounded to the nearest whole user, halves up, so that the average over
+    a ramp is the ramp's average. A stage of 0 s is a jump. Where two stages meet the later one
+    counts, and before the start the start does.
     """
     begin, users = 0.0, 0
     elapsed_s = max(elapsed_s, 0.0)
@@ -36,17 +27,14 @@ def users_at(stages: Sequence[Stage], elapsed_s: float) -> int | None:
 
 
 class _Leg(NamedTuple):
-    """A stage that lasts: from `begin` on for `duration` seconds, from rate `low` to `high`.
-
-    `before` and `after` are the arrivals expected up to its two ends.
-    """
+    """A stage that lasts."""
 
     begin: float
     duration: float
-    low: float
-    high: float
-    before: float
-    after: float
+    low: float  # the rate at its begin
+    high: float  # and at its end
+    before: float  # the arrivals expected up to its begin
+    after: float  # and up to its end
 
 
 class ArrivalRate:
@@ -54,9 +42,6 @@ class ArrivalRate:
 
     Piecewise linear, as the stages are; so the arrivals expected up to a moment, its integral, are
     piecewise quadratic, and both directions have a closed form.
-
-    Args:
-        stages: the legs, in order; the first starts from no arrivals.
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -96,11 +81,7 @@ class ArrivalRate:
         return min(leg.before + since * (leg.low + slope * since / 2), leg.after)
 
     def moment(self, arrivals: float) -> float | None:
-        """When so many arrivals are expected: the inverse of `expected`.
-
-        Returns:
-            Seconds since the start; None for as many as all stages ask for, or more.
-        """
+        """When so many arrivals are expected: the inverse of `expected`; None from the end on."""
         number = bisect_right(self._afters, arrivals)
         if number == len(self._legs):
             return None

@@ -20,24 +20,6 @@ from loadkit.figures import Client
 from loadkit.profile.dialogue import SECTORS
 from loadkit.security.hosts import checked_pattern
 
-__all__ = [
-    "LONGEST_DRAIN",
-    "MAX_CONCURRENT",
-    "MOST_ARRIVALS",
-    "MOST_USERS",
-    "AllowHosts",
-    "Clients",
-    "ConnectionTable",
-    "ConversationTable",
-    "Load",
-    "Mix",
-    "Platform",
-    "Stage",
-    "TurnsRange",
-    "Weight",
-    "known_class",
-]
-
 MAX_CONCURRENT: Final = 10_000
 """Sessions at once in the open model where the profile says nothing: as many open files as Locust
 asks the system for, so that a target that stalls does not take the generator with it."""

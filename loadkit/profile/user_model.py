@@ -7,40 +7,20 @@ from pydantic import Field, model_validator
 
 from loadkit.config.table import Duration, Ratio, Table
 
-__all__ = [
-    "DESKTOP",
-    "PHONE",
-    "Device",
-    "ReadingModel",
-    "Speed",
-    "ThinkingModel",
-    "TypingModel",
-    "UserModel",
-    "WaitModel",
-]
-
 _Median = Annotated[float, Field(ge=1)]
 _Sigma = Annotated[float, Field(ge=0, le=1.5)]
 
 
 class Speed(Table):
-    """A speed that differs from person to person: log-normal.
+    """A speed that differs from person to person: log-normal."""
 
-    Attributes:
-        median: words per minute.
-        sigma: standard deviation of the speed's natural logarithm; 0 makes all people alike.
-    """
-
-    median: _Median
-    sigma: _Sigma
+    median: _Median  # words per minute
+    sigma: _Sigma  # standard deviation of the speed's natural logarithm; 0 makes all people alike
 
     @classmethod
     def of(cls, mean: float, sd: float) -> "Speed":
-        """The log-normal with this mean and standard deviation, both in words per minute.
-
-        sigma² = ln(1 + (sd/mean)²), median = mean · exp(−sigma²/2): Crow and Shimizu,
-        "Lognormal Distributions", 1988.
-        """
+        """The log-normal with this mean and standard deviation: sigma² = ln(1 + (sd/mean)²),
+        median = mean · exp(−sigma²/2) (Crow and Shimizu, "Lognormal Distributions", 1988)."""
         variance = math.log1p((sd / mean) ** 2)
         return cls(median=mean * math.exp(-variance / 2), sigma=math.sqrt(variance))
 
@@ -85,15 +65,10 @@ class ReadingModel(Speed):
 
 
 class WaitModel(Table):
-    """A time that differs from case to case: log-normal.
+    """A time that differs from case to case: log-normal."""
 
-    Attributes:
-        median: seconds.
-        sigma: standard deviation of the time's natural logarithm.
-    """
-
-    median: Annotated[Duration, Field(gt=0)]
-    sigma: _Sigma = 0.5
+    median: Annotated[Duration, Field(gt=0)]  # seconds
+    sigma: _Sigma = 0.5  # standard deviation of the time's natural logarithm
 
 
 class ThinkingModel(WaitModel):
@@ -108,15 +83,10 @@ class ThinkingModel(WaitModel):
 
 
 class Device(Table):
-    """Weights of what people type on; what is not named weighs nothing.
+    """Weights of what people type on; what is not named weighs nothing."""
 
-    Attributes:
-        desktop: a keyboard, see `DESKTOP`.
-        phone: a touchscreen, see `PHONE`.
-    """
-
-    desktop: Annotated[float, Field(ge=0)] = 0.0
-    phone: Annotated[float, Field(ge=0)] = 0.0
+    desktop: Annotated[float, Field(ge=0)] = 0.0  # a keyboard, see `DESKTOP`
+    phone: Annotated[float, Field(ge=0)] = 0.0  # a touchscreen, see `PHONE`
 
     @model_validator(mode="after")
     def _weighs_something(self) -> "Device":
@@ -163,11 +133,7 @@ class UserModel(Table):
     impatience: WaitModel | None = None
 
     def typing(self, uniform: float) -> Speed:
-        """The typing speeds of the people of one device.
-
-        Args:
-            uniform: between 0 and 1; chooses the device by its weight.
-        """
+        """The typing speeds of the people of one device, which `uniform` chooses by its weight."""
         if self.typing_wpm is not None:
             return self.typing_wpm
         device = self.device

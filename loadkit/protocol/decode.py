@@ -1,5 +1,6 @@
 """From a text frame to events: one parse, no exception whatever the bytes are."""
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -7,8 +8,6 @@ import orjson
 
 from loadkit.protocol import lenient_json
 from loadkit.protocol.types import PAYLOAD_KEYS, EventType
-
-__all__ = ["Event", "Flaw", "FlawKind", "decode"]
 
 
 class FlawKind(StrEnum):
@@ -19,65 +18,42 @@ class FlawKind(StrEnum):
     BINARY_FRAME = "binary_frame"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Event:
     """One event from the server.
 
     Attributes:
-        type: the event's type; `UNKNOWN` for a name this version does not know.
-        id: unique within the session, for de-duplication; a heartbeat may lack it.
-        sequence: position in the session's journal; None for a transient event.
         payload: the type's own fields; `{"size": n}` for the `EVENT_BATCH` that closes a batch,
             `{"type": name}` for an unknown type.
-        local_id: `metadata.custom.local_id`, which ties an echo to what was sent.
     """
 
-    __slots__ = ("id", "local_id", "payload", "sequence", "type")
-
-    def __init__(
-        self,
-        type: EventType,
-        id: str | None = None,
-        sequence: int | None = None,
-        payload: dict[str, Any] | None = None,
-        local_id: str | None = None,
-    ) -> None:
-        self.type = type
-        self.id = id
-        self.sequence = sequence
-        self.payload: dict[str, Any] = {} if payload is None else payload
-        self.local_id = local_id
+    type: EventType  # `UNKNOWN` for a name that this version does not know
+    id: str | None = None  # unique within the session, for de-duplication; a heartbeat may lack it
+    sequence: int | None = None  # position in the session's journal; None for a transient event
+    payload: dict[str, Any] = field(default_factory=dict)
+    local_id: str | None = None  # `metadata.custom.local_id`, which ties an echo to what was sent
 
     def __repr__(self) -> str:
         return f"Event({self.type.name}, sequence={self.sequence}, payload={self.payload})"
 
 
+@dataclass(slots=True, eq=False)
 class Flaw:
     """A frame, or elements of a batch, that no client could make sense of."""
 
-    __slots__ = ("detail", "kind")
-
-    def __init__(self, kind: FlawKind, detail: str) -> None:
-        self.kind, self.detail = kind, detail
-
-    def __repr__(self) -> str:
-        return f"Flaw({self.kind}, {self.detail!r})"
+    kind: FlawKind
+    detail: str
 
 
 _TYPES: Final = {kind.value: kind for kind in EventType if kind.startswith("EVENT_TYPE_")}
 
 
 def decode(frame: bytes | bytearray | memoryview | str) -> list[Event | Flaw]:
-    """Read one text frame.
+    """Read the events of one text frame, in order. Nothing is raised.
 
-    Args:
-        frame: the frame's bytes as they came off the socket.
-
-    Returns:
-        The events it holds, in order. A batch becomes its events followed by one `EVENT_BATCH`
-        event whose payload is `{"size": n}`, so that the end of a history can be seen. What
-        cannot be read is a `Flaw` in its place; a batch has one of each that is wrong in it, where
-        that is found first. Nothing is raised. Behind a frame that holds half a character
-        stands a `LONE_SURROGATE`.
+    A batch becomes its events followed by one `EVENT_BATCH`, so that the end of a history can be
+    seen. What cannot be read is a `Flaw` in its place; a batch has one of each that is wrong in it,
+    where that is found first. Behind a frame that holds half a character stands a `LONE_SURROGATE`.
     """
     try:
         envelope = orjson.loads(frame)

@@ -6,8 +6,6 @@ import orjson
 
 from loadkit.protocol.types import EventType
 
-__all__ = ["END_SESSION", "HEARTBEAT", "JOIN", "TYPING_STARTED", "TYPING_STOPPED", "user_message"]
-
 
 def _frame(kind: EventType, payload: dict[str, str]) -> bytes:
     return orjson.dumps({"type": kind, "payload": payload})
@@ -22,16 +20,8 @@ TYPING_STOPPED: Final = _frame(EventType.USER_TYPING, {"state": "TYPING_STATE_ST
 
 
 def user_message(text: str, local_id: str) -> bytes:
-    """A USER_MESSAGE.
-
-    Args:
-        text: what the person says.
-        local_id: comes back in the echo's `metadata.custom`, and in an error the message causes.
-    """
+    """A USER_MESSAGE; `local_id` comes back in its echo, and in an error that it causes."""
+    metadata = {"custom": {"local_id": local_id}}
     return orjson.dumps(
-        {
-            "type": EventType.USER_MESSAGE,
-            "payload": {"text": text},
-            "metadata": {"custom": {"local_id": local_id}},
-        }
+        {"type": EventType.USER_MESSAGE, "payload": {"text": text}, "metadata": metadata}
     )

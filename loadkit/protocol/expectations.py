@@ -5,8 +5,6 @@ The kinds are those of `loadkit.chat.violations.Wrong` and `loadkit.protocol.Fla
 
 from typing import Final
 
-__all__ = ["EXPECTED", "NEEDED", "WRONG", "left_out"]
-
 EXPECTED: Final = {
     "malformed_json": "Every text frame is one JSON object, as JSON.parse reads it.",
     "malformed_envelope": "Every event has a type, a string id, a string timestamp, a payload that "

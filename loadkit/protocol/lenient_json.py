@@ -9,19 +9,15 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-__all__ = ["loads", "mend"]
-
 _HALF: Final = re.compile(r"[\ud800-\udfff]")
 _MOST_DIGITS: Final = 300  # of an integer; a double ends at 1.8e308
 
 
 def loads(frame: bytes | bytearray | memoryview | str) -> tuple[Any, bool]:
-    """Read JSON.
+    """Return what JSON says, and whether a text in it holds half a character.
 
-    Returns:
-        What it says, and whether a text in it holds half a character. Under the key `text` that
-        half is still there, as the other may come with the next chunk (see `mend`); anywhere else
-        it is written as its escape.
+    Under the key `text` that half is still there, as the other may come with the next chunk (see
+    `mend`); anywhere else it is written as its escape.
 
     Raises:
         ValueError: it is no JSON, no UTF-8, or nested too deep to be read.

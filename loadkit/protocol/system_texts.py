@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["Family", "family"]
-
 
 class Family(StrEnum):
     """What a system message is about."""

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["CLIENT_TYPES", "PAYLOAD_KEYS", "RECEIPTS", "SIMULATOR", "SURVEYS", "EventType"]
-
 
 class EventType(StrEnum):
     """An event's `type` field."""

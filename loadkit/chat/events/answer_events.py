@@ -9,7 +9,7 @@ from loadkit.chat.events.session_events import tolerated, unexpected
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.turns.answers import completes, suggestions, text_of
 from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
-from loadkit.chat.turns.turn import Outcome, Turn
+from loadkit.chat.turns.turn import Outcome
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
@@ -95,7 +95,7 @@ def answer(chat: Conversation, now: float, event: Event, out: list[Effect]) -> N
         return
     if turn.echoed or turn.thought:
         chat.connection.journal.message(event.payload.get("message_id"), out)
-        _answered(chat, now, turn, Phase.RESPONSE, text_of(event), event, out)
+        _answered(chat, now, text_of(event), event, out)
     else:  # The journal is in order: it came before our message was there.
         unprompted(chat, now, event, out)
 
@@ -115,7 +115,7 @@ def answer_chunk(chat: Conversation, now: float, event: Event, out: list[Effect]
         kind, complete = Failure.ANSWER_TOO_BIG, completes(event)
         chat.lose(now, turn, kind, out, refused=complete, detail=TOO_BIG)
     elif completes(event):
-        _answered(chat, now, turn, Phase.RESPONSE, stream.text, event, out)
+        _answered(chat, now, stream.text, event, out)
 
 
 def human_answer(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
@@ -125,7 +125,7 @@ def human_answer(chat: Conversation, now: float, event: Event, out: list[Effect]
         return
     if turn.echoed or turn.thought:
         chat.connection.journal.message(event.payload.get("message_id"), out)
-        _answered(chat, now, turn, Phase.LIVE_RESPONSE, text_of(event), event, out)
+        _answered(chat, now, text_of(event), event, out)
     else:
         tolerated(chat, now, event, out)  # humans speak when they like
 
@@ -178,16 +178,10 @@ def _stream(chat: Conversation, now: float, event: Event, out: list[Effect]) -> 
     return stream
 
 
-def _answered(
-    chat: Conversation,
-    now: float,
-    turn: Turn,
-    phase: Phase,
-    said: str,
-    event: Event,
-    out: list[Effect],
-) -> None:
+def _answered(chat: Conversation, now: float, said: str, event: Event, out: list[Effect]) -> None:
     """The answer to a turn is there as a whole."""
+    turn, human = chat.asked, chat.state is ChatState.WAITING_HUMAN
+    phase = Phase.LIVE_RESPONSE if human else Phase.RESPONSE
     chat.answers.completed(now, turn)
     out.append(Sample(phase, turn.due, turn.sent, now))
     chat.answered(turn, out)

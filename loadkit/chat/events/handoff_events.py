@@ -30,28 +30,12 @@ def triggered(chat: Conversation, now: float, event: Event, out: list[Effect]) -
     chat.enter(ChatState.QUEUED, now + chat.policy.queue_patience)
 
 
-def agent_left(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The agent has gone, whether a human is there yet or not."""
+def step(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
+    """The agent has gone, a human is to come, or the queue has moved."""
     if chat.handoff is None:
         _out_of_order(event, out)
     else:
-        chat.handoff.agent_left = True
-
-
-def accepted(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """A human is to come."""
-    if chat.handoff is None:
-        _out_of_order(event, out)
-    else:
-        chat.handoff.accepted(out)
-
-
-def queue_status(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The person's place in the queue."""
-    if chat.handoff is None:
-        _out_of_order(event, out)
-    else:
-        chat.handoff.queue(event.payload, out)
+        chat.handoff.step(event, out)
 
 
 def to_client(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:

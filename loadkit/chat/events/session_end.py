@@ -5,6 +5,7 @@ from typing import Final
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Effect, Failed, Finish, Sample, Violation
 from loadkit.chat.events.session_events import BESIDE, tolerated
+from loadkit.chat.events.timeouts import MISSING
 from loadkit.chat.inputs import Closed, Signal
 from loadkit.chat.states import ChatState
 from loadkit.chat.violations import Wrong, told
@@ -51,21 +52,11 @@ def ended_unanswered(chat: Conversation, now: float, event: Event, out: list[Eff
     ended(chat, now, event, out)
 
 
-def ended_unjoined(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The agent is owed."""
+def ended_too_soon(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
+    """The agent is owed, or its greeting."""
     chat.give_up(now, out)
-    out.append(Failed(Failure.JOIN_MISSING, _TOO_SOON))
+    out.append(Failed(MISSING[chat.state], "the session ended before it"))
     ended(chat, now, event, out)
-
-
-def ended_ungreeted(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The greeting is owed."""
-    chat.give_up(now, out)
-    out.append(Failed(Failure.GREETING_MISSING, _TOO_SOON))
-    ended(chat, now, event, out)
-
-
-_TOO_SOON: Final = "the session ended before it"
 
 
 # --- SESSION_END came -----------------------------------------------------------------------------

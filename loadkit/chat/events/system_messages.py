@@ -22,9 +22,16 @@ _REFUSALS: Final = {
 }
 
 
+def system(chat: Conversation, now: float, event: Event, out: list[Effect]) -> Family:
+    """The server says in words what it cannot do. Returns what that is about."""
+    about = family(event.payload.get("message"))
+    out.append(Counted(f"system.{about}"))
+    return about
+
+
 def refused_join(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do while the join is owed."""
-    if _system(event, out) is not Family.NO_CONVERSATION or event.local_id is not None:
+    """The same while the join is owed."""
+    if system(chat, now, event, out) is not Family.NO_CONVERSATION or event.local_id is not None:
         return
     if _may_rejoin(chat, out):
         out.append(Send(JOIN))
@@ -41,25 +48,17 @@ def _may_rejoin(chat: Conversation, out: list[Effect]) -> bool:
     return True
 
 
-def system(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do, and nothing was asked."""
-    _system(event, out)
-
-
-def _system(event: Event, out: list[Effect]) -> Family:
-    about = family(event.payload.get("message"))
-    out.append(Counted(f"system.{about}"))
-    return about
-
-
 def refused_message(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The server says in words what it cannot do while an answer is owed."""
-    about = _system(event, out)
+    """The same while an answer is owed: by the agent, or a human, whom the next may reach."""
+    about = system(chat, now, event, out)
     turn = chat.turn if event.local_id is None else chat.said(event.local_id)
     if about not in _REFUSALS or turn is None or not turn.is_open:
         return
     kind, cue = _REFUSALS[about]
-    if about is Family.NO_CONVERSATION and _may_rejoin(chat, out):
+    by_human = chat.state is ChatState.WAITING_HUMAN
+    if by_human and about is not Family.HIGH_LOAD:
+        cue = Cue.SILENCE
+    if about is Family.NO_CONVERSATION and not by_human and _may_rejoin(chat, out):
         chat.abandon_turns(now, out)
         out.append(Failed(kind))
         chat.owe(ChatState.JOINING, Turn(JOIN, now), out)  # the greeting is their cue
@@ -67,18 +66,9 @@ def refused_message(chat: Conversation, now: float, event: Event, out: list[Effe
         chat.lose(now, turn, kind, out, cue, refused=True)
 
 
-def refused_to_human(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The same while a human's answer is owed: their next message may reach them."""
-    about = _system(event, out)
-    turn = chat.turn if event.local_id is None else chat.said(event.local_id)
-    if about in _REFUSALS and turn is not None and turn.is_open:
-        cue = Cue.OVERLOADED if about is Family.HIGH_LOAD else Cue.SILENCE
-        chat.lose(now, turn, _REFUSALS[about][0], out, cue, refused=True)
-
-
 def not_connected(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
     """The server says in words that no human is to be had; the event may follow, and need not."""
-    if _system(event, out) is not Family.HANDOFF_ERROR:
+    if system(chat, now, event, out) is not Family.HANDOFF_ERROR:
         return
     if event.local_id is None or chat.said(event.local_id) is not None:
         out.append(Failed(Failure.HANDOFF_ERROR))

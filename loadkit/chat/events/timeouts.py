@@ -1,5 +1,7 @@
 """What is done once something that is owed has not come in its time."""
 
+from typing import Final
+
 from loadkit.actions import Cue
 from loadkit.chat.conversation import Conversation
 from loadkit.chat.effects import Counted, Effect, Failed, Finish, Send
@@ -10,29 +12,24 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
 from loadkit.protocol.encode import END_SESSION, JOIN
 
+MISSING: Final = {
+    ChatState.JOINING: Failure.JOIN_MISSING,
+    ChatState.GREETING: Failure.GREETING_MISSING,
+    ChatState.AGENT_BACK: Failure.GREETING_MISSING,
+    ChatState.LEFT: Failure.END_MISSING,
+    ChatState.LEAVING: Failure.END_MISSING,
+}
+"""What has not come, by the state in which it is owed."""
+
 
 def join(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
     """Ask for the agent."""
     chat.owe(ChatState.JOINING, Turn(JOIN, now), out)
 
 
-def no_join(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
-    """The agent has not joined."""
-    _missing(chat, now, Failure.JOIN_MISSING, out)
-
-
-def no_greeting(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
-    """The agent has not greeted."""
-    _missing(chat, now, Failure.GREETING_MISSING, out)
-
-
-def no_end(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
-    """The session was to end."""
-    _missing(chat, now, Failure.END_MISSING, out)
-
-
-def _missing(chat: Conversation, now: float, failure: Failure, out: list[Effect]) -> None:
-    out.append(Failed(failure))
+def missing(chat: Conversation, now: float, happening: Signal, out: list[Effect]) -> None:
+    """The agent has not joined, or not greeted, or the session has not ended."""
+    out.append(Failed(MISSING[chat.state]))
     if chat.state is not ChatState.LEAVING:
         out.append(Send(END_SESSION))  # or the server keeps the session until its idle limit
     chat.finish(now, Finish(Ending.FAILED, close=1000), out)

@@ -11,8 +11,6 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
 from loadkit.protocol.encode import END_SESSION, TYPING_STARTED, TYPING_STOPPED, user_message
 
-__all__ = ["cut", "leave", "say", "say_more", "typing", "vanished"]
-
 _UNGREETED: Final = frozenset({ChatState.JOINING, ChatState.GREETING, ChatState.AGENT_BACK})
 
 

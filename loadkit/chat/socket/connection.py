@@ -41,8 +41,6 @@ from loadkit.errors import Failure, LocalError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.protocol import Event, EventType
 
-__all__ = ["GOING_AWAY", "SOCKET_ROWS", "ClientSocket"]
-
 FULL_BATCH: Final = 256  # events; a history batch of this size may be followed by another
 SILENCE: Final = 0.2  # seconds without a batch after a full one: the history is complete
 NOTHING_NEW: Final = 0.5  # seconds without a batch on a resume: the server has nothing to replay
@@ -105,10 +103,7 @@ class ClientSocket:
         self.state, self.deadline = state, until
 
     def step(self, now: float, happening: Event | Input, out: list[Effect]) -> Finish | None:
-        """Have the row take what happens.
-
-        Returns:
-            The end of the session, or None while it goes on.
+        """Have the row take what happens. Returns the end of the session, once it has come.
 
         Raises:
             LocalError: there is no row: it makes no sense here.
@@ -138,10 +133,8 @@ class ClientSocket:
             self._go_on()
 
     def outlasts(self) -> None:
-        """The session is about to end: its socket is not replaced any more.
-
-        Else the end could come while there is none, and the next one is refused with 404.
-        """
+        """The session is about to end: its socket is not replaced any more, as the end could come
+        while there is none, and the next one is refused with 404."""
         self.stale_at = NEVER
         self._go_on()
 

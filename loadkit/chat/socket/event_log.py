@@ -12,20 +12,16 @@ from loadkit.chat.violations import Wrong, told
 from loadkit.figures import Count
 from loadkit.protocol import Event, EventType
 
-__all__ = ["EventLog"]
-
 RECENT: Final = 64  # ids kept, of events and of messages; what is older is known by its sequence
 OVERDUE: Final = 8  # numbered events after a hole until it is a gap and not a change of order
 WIDEST: Final = 10_000  # numbers in one hole; ours: a wider one is nonsense, not a loss
 
-_BEFORE_START: Final = frozenset(
-    {
-        EventType.EVENT_BATCH,
-        EventType.HEARTBEAT,
-        EventType.LONE_SURROGATE,
-        EventType.SYSTEM_MESSAGE,
-    }
-)  # of the socket, not of the session
+_BEFORE_START: Final = {  # of the socket, not of the session
+    EventType.EVENT_BATCH,
+    EventType.HEARTBEAT,
+    EventType.LONE_SURROGATE,
+    EventType.SYSTEM_MESSAGE,
+}
 
 
 class EventLog:

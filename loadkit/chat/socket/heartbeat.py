@@ -14,8 +14,6 @@ from loadkit.errors import Failure
 from loadkit.figures import Phase
 from loadkit.protocol.encode import HEARTBEAT
 
-__all__ = ["SHORTEST_BEAT", "Heartbeat", "Open"]
-
 SHORTEST_BEAT: Final = 0.1  # seconds; ours: a smaller interval is nonsense, and would be a flood
 
 
@@ -29,18 +27,12 @@ class Open(Enum):
 
 
 class Heartbeat:
-    """The heartbeat of one session; stamps in seconds on the monotonic clock.
-
-    Attributes:
-        every: the interval in seconds; 0 for no heartbeat.
-        due: when the next one is to be sent.
-        open: which have no echo.
-    """
+    """The heartbeat of one session, every so many seconds (0 for none)."""
 
     __slots__ = ("_first", "_last", "due", "every", "open")
 
     def __init__(self) -> None:
-        self.every, self.due = 30.0, NEVER
+        self.every = 30.0
         self.stop()
 
     def start(self, now: float) -> None:
@@ -60,14 +52,8 @@ class Heartbeat:
             self.due = max(opened_at + every, now) if every else NEVER
 
     def beat(self, now: float, heard_at: float, out: list[Effect]) -> bool:
-        """Send the one that is due.
-
-        Args:
-            heard_at: when anything came over the socket last.
-
-        Returns:
-            False for a socket that is dead: neither two echoes came nor anything else.
-        """
+        """Send the one that is due. Returns False for a socket that is dead: neither two echoes
+        came nor, since `heard_at`, anything else."""
         unanswered = self.open is Open.TWO  # the first of them for two intervals
         if unanswered and heard_at <= self._first:
             out.append(Failed(Failure.HEARTBEAT_UNANSWERED))

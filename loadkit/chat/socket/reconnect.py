@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from loadkit.chat.personas import Policy
 
-__all__ = ["POLL", "UNKNOWN", "AfterLoss", "Attempts", "backoff", "on_close", "on_refusal"]
-
 POLL: Final = 10.0
 """Seconds between attempts while the network is gone (close code 4003): a fixed poll."""
 
@@ -42,12 +40,9 @@ def on_close(code: int) -> AfterLoss:
 
 
 def on_refusal(status: int | None, reconnect: str = "reference") -> AfterLoss:
-    """The verdict on an upgrade that was not answered with 101.
+    """The verdict on an upgrade that was not answered with 101; no status for no answer at all.
 
-    Args:
-        status: of the answer; None for none at all.
-        reconnect: how the client comes back, as in `Policy`: to the vendor's mobile SDKs any answer
-            but 101 means that the session is not known.
+    To the vendor's mobile SDKs (see `Policy.reconnect`) any status means an unknown session.
     """
     lost = status in UNKNOWN if reconnect == "reference" else status is not None
     return AfterLoss.RENEW if lost else AfterLoss.RESUME
@@ -56,10 +51,8 @@ def on_refusal(status: int | None, reconnect: str = "reference") -> AfterLoss:
 def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:
     """Seconds to wait before a reconnect: 1 s doubling to 30 s, each ±20 %.
 
-    Args:
-        attempt: 1 for the first.
-        chance: uniform in [0, 1).
-        sdk: the vendor's mobile SDKs: 1 s ±20 %, then every 10 s flat.
+    With `sdk`, as the vendor's mobile SDKs do, 1 s ±20 %, then 10 s flat. `attempt` is 1 for the
+    first, `chance` uniform in [0, 1).
     """
     if sdk and attempt > 1:
         return POLL
@@ -68,12 +61,7 @@ def backoff(attempt: int, chance: float, *, sdk: bool = False) -> float:
 
 
 class Attempts:
-    """Connects in a row that did not lead to a complete history.
-
-    Attributes:
-        made: how many.
-        limit: how many there may be.
-    """
+    """Connects in a row that did not lead to a complete history: how many, and the most."""
 
     __slots__ = ("_policy", "_rng", "limit", "made")
 

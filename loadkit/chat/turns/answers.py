@@ -14,8 +14,6 @@ from loadkit.chat.violations import Wrong, told
 from loadkit.protocol import Event, EventType
 from loadkit.protocol.lenient_json import mend
 
-__all__ = ["MESSAGES", "Answers", "completes", "suggestions", "text_of"]
-
 MOST_SUGGESTIONS: Final = 50  # of a message that a person looks at; ours
 LONGEST_ID: Final = 200  # characters of a message's id that is kept as it is; ours
 LONGEST_SUGGESTION: Final = 1000  # characters of one that can be tapped; ours
@@ -61,11 +59,7 @@ class Answers:
             self.farewell = event.payload.get("end_conversation") is True
 
     def chunk(self, event: Event, now: float) -> tuple[bool, Violation | None]:
-        """Take a chunk of what the person waits for.
-
-        Returns:
-            Whether it begins a stream, and what is wrong with it.
-        """
+        """Take a chunk of what is waited for: whether it begins a stream, and what is wrong."""
         stream, message_id = self.stream, event.payload.get("message_id")
         begins = False
         if stream is None or (stream.key != message_id and stream.key != _key(message_id)):
@@ -166,13 +160,11 @@ def _key(message_id: Any) -> Key:
     return message_id if isinstance(message_id, (int, float)) else None
 
 
-MESSAGES: Final = frozenset(
-    {
-        EventType.POLY_AGENT_MESSAGE,
-        EventType.POLY_AGENT_MESSAGE_CHUNK,
-        EventType.LIVE_AGENT_MESSAGE,
-    }
-)
+MESSAGES: Final = {
+    EventType.POLY_AGENT_MESSAGE,
+    EventType.POLY_AGENT_MESSAGE_CHUNK,
+    EventType.LIVE_AGENT_MESSAGE,
+}
 """What answers come in."""
 
 

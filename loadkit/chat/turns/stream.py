@@ -5,8 +5,6 @@ from typing import Any, Final
 from loadkit.chat.violations import Wrong
 from loadkit.protocol.lenient_json import mend
 
-__all__ = ["LONGEST", "MOST_CHUNKS", "Key", "StreamedAnswer"]
-
 Key = str | int | float | None
 
 LONGEST: Final = 1 << 20
@@ -39,13 +37,8 @@ class StreamedAnswer:
         self.last_at = at
 
     def add(self, payload: dict[str, Any]) -> Wrong | None:
-        """Take one chunk's payload.
-
-        Returns:
-            A violation's kind when the chunk is out of place: `chunk_index_missing` (no integer
-            from 1 up), `chunk_index_repeated` or `chunk_index_gap` (told once a gap: neither by
-            what follows it nor by the chunk that fills it).
-        """
+        """Take one chunk's payload. Returns what is wrong where it is out of place; a gap is told
+        once, neither by what follows it nor by the chunk that fills it."""
         self.came += 1
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
@@ -54,10 +47,8 @@ class StreamedAnswer:
             return Wrong.CHUNK_INDEX_REPEATED
         gap = index > self.highest + 1
         self.highest = max(self.highest, index)
-        if type(text) is not str:
-            text = ""
-        self.chunks[index] = text
-        self.length += len(text)
+        self.chunks[index] = text if type(text) is str else ""
+        self.length += len(self.chunks[index])
         return Wrong.CHUNK_INDEX_GAP if gap else None
 
     @property

@@ -1,12 +1,11 @@
 """What the far side owes: the join, an answer, or the end of the session."""
 
+from dataclasses import dataclass
 from enum import Enum, auto
 from random import Random
 from typing import Final
 
 from loadkit.chat.states import NEVER
-
-__all__ = ["Outcome", "Turn", "new_id"]
 
 _OURS: Final = ~(0xF << 76 | 0x3 << 62)  # all but version and variant (RFC 9562, 5.4)
 _SET: Final = 0x4 << 76 | 0x2 << 62
@@ -25,47 +24,20 @@ class Outcome(Enum):
     LOST = auto()  # given up
 
 
+@dataclass(slots=True, eq=False)
 class Turn:
-    """One thing asked of the far side, and what was seen of the answer so far.
+    """One thing asked of the far side, and what was seen of the answer so far."""
 
-    Attributes:
-        frame: what was sent; kept so that it can be sent again.
-        text: of a message, to hold the echo to; "" for anything else.
-        local_id: ties the echo to it; None for what carries no metadata.
-        due, sent: when the plan wanted it and when it went out (seconds, monotonic).
-        again_at: when it is to be sent again unless it was echoed.
-        resends: how often it was.
-        echoed: the server has it.
-        thought: who is to answer was seen to think, or to type, of it.
-        outcome: None while the answer may come.
-    """
-
-    __slots__ = (
-        "again_at",
-        "due",
-        "echoed",
-        "frame",
-        "local_id",
-        "outcome",
-        "resends",
-        "sent",
-        "text",
-        "thought",
-    )
-
-    def __init__(
-        self,
-        frame: bytes,
-        sent: float,
-        due: float | None = None,
-        text: str = "",
-        local_id: str | None = None,
-    ) -> None:
-        self.frame, self.text, self.local_id = frame, text, local_id
-        self.due, self.sent = due, sent
-        self.echoed = self.thought = False
-        self.outcome: Outcome | None = None
-        self.resends, self.again_at = 0, NEVER
+    frame: bytes  # what was sent; kept so that it can be sent again
+    sent: float  # when it went out (seconds, monotonic)
+    due: float | None = None  # when the plan wanted it to
+    text: str = ""  # of a message, to hold the echo to; "" for anything else
+    local_id: str | None = None  # ties the echo to it; None for what carries no metadata
+    again_at: float = NEVER  # when it is to be sent again unless it was echoed
+    resends: int = 0  # how often it was
+    echoed: bool = False  # the server has it
+    thought: bool = False  # who is to answer was seen to think, or to type, of it
+    outcome: Outcome | None = None  # None while the answer may come
 
     @property
     def is_open(self) -> bool:
