@@ -8,11 +8,8 @@ from typing import Final, NamedTuple
 from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.people.steady_state import turns_found, wait_found
 from loadkit.people.writing import TypedTurn, Writer, halves
-from loadkit.profile.dialogue import Repertoire
 from loadkit.profile.profile import Profile
-from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
-from loadkit.profile.tables import ConversationTable
-from loadkit.profile.user_model import UserModel
+from loadkit.profile.scenario import Errand
 from loadkit.stats.random_streams import RandomStream, lognormal
 
 ASKS: Final = (
@@ -33,10 +30,6 @@ _TURN_S: Final = 25.0  # a turn with its answer, for the age of who is found in 
 # Numbers of draws. A turn draws under its own number, so that what was refused, or left
 # unanswered, on the way to it does not move it.
 _BIRTH, _ASKING, _REFUSED = 1 << 40, 2 << 40, 3 << 40
-
-HANDOFF: Final = HandoffTable()
-IDLE: Final = Idle()
-ABANDON: Final = Abandon()
 
 
 class _Birth(NamedTuple):
@@ -107,37 +100,32 @@ class Person:
 
     def __init__(
         self,
-        human: UserModel,
-        conversation: ConversationTable,
-        dialogues: Repertoire,
+        profile: Profile,
         rng: random.Random,
         errand: Errand = Errand.CHAT,
         *,
-        handoff: HandoffTable = HANDOFF,
-        idle: Idle = IDLE,
-        abandon: Abandon = ABANDON,
         midway: bool = False,
     ) -> None:
         """Draw a person.
 
         Args:
-            dialogues: what they may say; shared between persons.
             rng: the person's stream, see `person_rng`. Not kept.
             midway: whether to draw one who is found in the midst of a session, as in a load that
                 has gone on for long, and who lives only the rest of it.
         """
         self._chance = RandomStream(rng)
         u = _Birth(*self._chance.draws(_BIRTH)[: len(_Birth._fields)])
-        scale, patience = conversation.time_scale, human.impatience
+        human, handoff, abandon = profile.human, profile.handoff, profile.abandon
         self._human, self._handoff, self._errand = human, handoff, errand
-        self._scale = scale
+        scale = self._scale = profile.conversation.time_scale
         self._writer = Writer(human, scale, device=u.device, typing=u.typing, reading=u.reading)
-        self._idle_s = lognormal(u.idle, idle.duration.median, idle.duration.sigma)
+        idle, patience = profile.idle.duration, human.impatience
+        self._idle_s = lognormal(u.idle, idle.median, idle.sigma)
         self._limit_s = math.inf
         if patience is not None:
             self._limit_s = lognormal(u.impatience, patience.median, patience.sigma)
 
-        turns = conversation.turns
+        turns = profile.conversation.turns
         lines = self.turns = turns.min + int(u.turns * (turns.max - turns.min + 1))
         self._exit: _Exit | None = None
         self._gone = ""  # how, once it is on the way
@@ -155,10 +143,10 @@ class Person:
                 self.away_s = away * self._scale
         self.age_s, over = 0.0, 0
         if midway:
-            over = self._skip(u, conversation, idle, abandon)
+            over = self._skip(u, profile)
             to_human = handoff.live_turns if errand is Errand.HUMAN else 0
             lines = over + self.turns + to_human
-        self._lines = dialogues.lines(lines, rng)[over:]
+        self._lines = profile.dialogues.lines(lines, rng)[over:]
 
         self._said = 0
         self._line = ""  # the last one, which is said again when it was refused
@@ -167,48 +155,24 @@ class Person:
         self._busy = -math.inf  # when the last thing that is under way is done
         self._bye = math.inf  # when the person leaves, once that is decided
 
-    def _skip(
-        self, u: _Birth, conversation: ConversationTable, idle: Idle, abandon: Abandon
-    ) -> int:
+    def _skip(self, u: _Birth, profile: Profile) -> int:
         """Be found in the midst of the session. Returns how many lines were said before."""
         if self._errand is Errand.IDLE:
-            waited = wait_found(u.length, u.place, idle.duration)
+            waited = wait_found(u.length, u.place, profile.idle.duration)
             self._idle_s, self.age_s = waited.left, waited.done * self._scale
             return 0
-        least, most = conversation.turns.min, conversation.turns.max
+        least, most = profile.conversation.turns.min, profile.conversation.turns.max
         # The turns with the human, and the one that asks for them: these are not cut short, so
         # who is found there begins with the question.
         human = 1 + self._handoff.live_turns if self._errand is Errand.HUMAN else 0
         if self._exit is not None:
-            least, most = abandon.after.min + 1, abandon.after.max + 1
+            least, most = profile.abandon.after.min + 1, profile.abandon.after.max + 1
         found = turns_found(u.length, u.place, least + human, most + human)
         self.turns = max(0, found.left - human)
         if self._exit is not None:
             self._exit = self._exit._replace(turn=found.left - 1)
         self.age_s = found.done * _TURN_S * self._scale
         return found.length - human - self.turns
-
-    @classmethod
-    def of(
-        cls,
-        profile: Profile,
-        rng: random.Random,
-        errand: Errand = Errand.CHAT,
-        *,
-        midway: bool = False,
-    ) -> "Person":
-        """Draw a person of a profile; see `__init__`."""
-        return cls(
-            profile.human,
-            profile.conversation,
-            profile.dialogues,
-            rng,
-            errand,
-            handoff=profile.handoff,
-            idle=profile.idle,
-            abandon=profile.abandon,
-            midway=midway,
-        )
 
     def react(
         self,

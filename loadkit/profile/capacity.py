@@ -15,34 +15,24 @@ class CapacitySettings(Table):
     """How `loadkit capacity` looks for the highest load.
 
     A load is a number of users in the closed model and session arrivals per second in the open
-    one.
+    one; times are in seconds.
 
     Attributes:
-        start: the load of the first step.
-        ceiling: the load that the search does not go beyond.
-        growth: factor from step to step until the service level breaks.
         bracket: how far apart, as a share, the highest load that held and the lowest that broke
             may be in the end. Not under 1 %: no two holds of a real target agree that closely.
-        ramp: seconds from one load to the next.
-        settle: seconds that a step may take to become stationary; then it is measured anyway.
-        measure: seconds that a step is measured for at least; longer until there are enough
-            samples.
-        hold: seconds that the answer is measured for at least, to confirm it.
-        cool_down: seconds without load after a step that broke, before the next one.
-        budget: seconds that the whole search may take.
     """
 
-    start: Annotated[float, Field(ge=1e-6, le=MOST_USERS)] = 10.0
-    # As many as the open files that Locust asks the system for.
+    start: Annotated[float, Field(ge=1e-6, le=MOST_USERS)] = 10.0  # the load of the first step
+    # The highest that is tried: as many as the open files that Locust asks the system for.
     ceiling: Annotated[float, Field(gt=0, le=MOST_USERS)] = 10_000.0
-    growth: Annotated[float, Field(ge=1.1, le=10)] = 2.0
+    growth: Annotated[float, Field(ge=1.1, le=10)] = 2.0  # from step to step, until a limit breaks
     bracket: Annotated[Ratio, Field(ge=0.01, le=0.5)] = 0.05
-    ramp: Duration = 10.0
-    settle: Duration = 120.0
-    measure: Annotated[Duration, Field(gt=0)] = 30.0
-    hold: Annotated[Duration, Field(gt=0)] = 300.0
-    cool_down: Duration = 15.0
-    budget: Annotated[Duration, Field(gt=0)] = 7200.0
+    ramp: Duration = 10.0  # from one load to the next
+    settle: Duration = 120.0  # for a step to become stationary; then it is measured anyway
+    measure: Annotated[Duration, Field(gt=0)] = 30.0  # of a step, at least: until samples suffice
+    hold: Annotated[Duration, Field(gt=0)] = 300.0  # that the answer is confirmed for, at least
+    cool_down: Duration = 15.0  # without load after a step that broke
+    budget: Annotated[Duration, Field(gt=0)] = 7200.0  # of the whole search
 
     @property
     def floor(self) -> float:

@@ -107,25 +107,16 @@ class MetricError(UsageError, ValueError):
 class Metric:
     """What one objective is about.
 
-    Attributes:
-        text: as it was written.
-        scope: the user class, or client, whose sessions alone count; None for all of them.
-        name: the text without the user class.
-        phase: what is timed; None for a count of something else and for a ratio.
-        statistic: which figure of the phase, as it was written; None without a phase.
-        kind: `duration` is in milliseconds, `ratio` lies from 0 up, `count` is a number, `drift` is
-            in percent per hour.
-        per_mille: the percentile in thousandths, so that ranks are exact integers; None for
-            every other statistic.
+    A `duration` is in milliseconds, a `ratio` lies from 0 up, a `drift` is in percent per hour.
     """
 
-    text: str
-    scope: str | None
-    name: str
-    phase: Phase | None
-    statistic: str | None
+    text: str  # as it was written
+    scope: str | None  # the user class, or client, whose sessions alone count; None for all
+    name: str  # the text without the user class
+    phase: Phase | None  # what is timed; None for a count of something else and for a ratio
+    statistic: str | None  # which figure of the phase, as it was written
     kind: Literal["duration", "ratio", "count", "drift"]
-    per_mille: int | None
+    per_mille: int | None  # the percentile in thousandths, so that ranks are exact integers
 
     @property
     def from_schedule(self) -> bool:

@@ -40,13 +40,10 @@ Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
 
 
 class Stage(Table):
-    """One leg of the load.
+    """One leg of the load; of 0 s it is a jump.
 
-    Attributes:
-        duration: seconds; 0 is a jump.
-        users: closed model: virtual users at its end, reached in a straight line from the
-            previous stage's (from 0 in the first one).
-        arrivals_per_second: open model: new sessions a second at its end, reached likewise.
+    At its end there are so many virtual users (closed model), or new sessions a second (open
+    model), reached in a straight line from the previous one's, or from 0.
     """
 
     duration: Duration
@@ -289,18 +286,14 @@ class ConnectionTable(Table):
     """Limits of one virtual user's connection.
 
     Attributes:
-        handshake: seconds that each step up to the end of the history may take.
-        max_reconnect_attempts: in place of what the server announces; None leaves it to the
-            server.
         recycle: seconds after which an open socket is closed and replaced, as the vendor's SDKs
             do, and browsers do not; 0 lets it grow as old as it may. Not scaled.
-        deflate: whether sockets offer compression (permessage-deflate); None as the client does.
     """
 
-    handshake: Annotated[Duration, Field(gt=0)] = 10.0
-    max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None
+    handshake: Annotated[Duration, Field(gt=0)] = 10.0  # of each step up to the end of the history
+    max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None  # None: the server's
     recycle: Duration = 7200.0
-    deflate: bool | None = None
+    deflate: bool | None = None  # offer compression (permessage-deflate); None as the client does
 
 
 class Results(Table):

@@ -99,7 +99,7 @@ class _Session:
         seed, name = profile.load.seed, session_kind.name
         self._profile, self._outing, self._pace = profile, session_kind, pace
         rng = person_rng(seed, name, number)
-        self._person = Person.of(profile, rng, session_kind.errand, midway=midway)
+        self._person = Person(profile, rng, session_kind.errand, midway=midway)
         chaos = person_rng(seed, "chaos", name, number)
         self._faults = ChaosPlan.of(profile.chaos, name, chaos)
         self._spans: defaultdict[str, list[Span]] = defaultdict(list)

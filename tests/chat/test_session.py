@@ -193,6 +193,7 @@ def state(session: Session) -> dict[str, str]:
 
 
 BIG = 2**64 - 1
+SEQUENCES = (None, 7, BIG) * 6
 NESTED = orjson.loads(b"[" * 1000 + b"]" * 1000)  # what Python can neither write nor compare
 PAYLOADS: list[dict[str, Any]] = [
     {},
@@ -278,9 +279,10 @@ class Failing(list[str]):
 def test_no_event_can_crash_a_session(link: SocketState, talk: ChatState) -> None:
     """Of any type, whatever it carries."""
     failing = Failing()
-    for kind in EventType:
+    for turn, kind in enumerate(EventType):
         payloads = [{"size": 1}, {"size": 256}] if kind is EventType.EVENT_BATCH else PAYLOADS
-        for payload, sequence in product(payloads, (None, 7, BIG)):
+        # What is made of a payload does not hang on its number: each with one of them.
+        for payload, sequence in zip(payloads, SEQUENCES[turn % 3 :], strict=False):
             happening = Event(kind, "an-id", sequence, payload, "x" if sequence else None)
             with failing.case(kind.name, sequence, payload):
                 survives(session_at(link, talk), happening)
@@ -593,7 +595,7 @@ def samples_of(effects: list[Effect], phase: Phase) -> list[Sample]:
     return [sample for sample in only(effects, Sample) if sample.phase is phase]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(policy=POLICIES, moves=st.lists(MOVES, max_size=40), greeted=st.booleans(), data=st.data())
 def test_any_story_goes_without_an_exception_and_its_sums_add_up(
     policy: Policy, moves: list[Any], greeted: bool, data: st.DataObject
@@ -615,7 +617,7 @@ def test_any_story_goes_without_an_exception_and_its_sums_add_up(
         story.check()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(policy=POLICIES, seed=st.integers(0, 1000), capabilities=FIELDS)
 def test_a_session_with_a_silent_server_always_comes_to_its_end(
     policy: Policy, seed: int, capabilities: dict[str, Any]

@@ -8,6 +8,7 @@ import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -50,12 +51,18 @@ from loadkit.simulator import load_dials
 from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.truth_log import TruthLog
+from loadkit.simulator.dials import Dials
 from loadkit.simulator.shared import SharedState
 
 LATENCY = 0.01  # seconds, one way
 BUSY = 100_000  # steps of one visit: more is a busy loop
 Act = tuple[float, Any]  # seconds from now, and what is done: an Input or "restart"
 Person = Callable[[YourTurn], Iterable[Act]]
+
+
+@cache
+def dials_of(settings: tuple[str, ...]) -> Dials:
+    return load_dials(None, settings)
 
 
 class Timer:
@@ -69,11 +76,11 @@ class Timer:
 class World:
     """The clock, and a service with its dials."""
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(self, *settings: str, seed: int = 1) -> None:
         self.time = 0.0
         self._due: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
-        dials = load_dials(None, list(settings))
+        dials = dials_of(settings).model_copy(update={"seed": seed})
         self.registry = Registry(SharedState.of(dials, self, TruthLog(None)))
 
     def now(self) -> float:

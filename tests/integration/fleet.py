@@ -75,7 +75,7 @@ def drive(
     for session_kind in session_kinds:
         number = numbers[session_kind.name]
         numbers[session_kind.name] += 1
-        person = Person.of(plan, person_rng(1, session_kind.name, number), session_kind.errand)
+        person = Person(plan, person_rng(1, session_kind.name, number), session_kind.errand)
         rng = person_rng(1, "chaos", session_kind.name, number)
         member = fleet_of.member(session_kind.name, number)
         struck = [

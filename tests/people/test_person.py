@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
-from loadkit.people.person import ASKS, Person, person_rng
+from loadkit.people.person import ASKS, Person
 from loadkit.profile.dialogue import Dialogue, Repertoire, builtin
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
 from loadkit.profile.tables import ConversationTable, TurnsRange
 from loadkit.profile.user_model import DESKTOP, PHONE, Speed, UserModel
+from loadkit.stats.random_streams import person_rng
 from tests.stats.spread import ONE_IN_TWENTY, deviations, distance, lognormal, uniform
+
+from .helpers import born
 
 STARTED, STOPPED = ActionKind.TYPING_STARTED, ActionKind.TYPING_STOPPED
 SAY, LEAVE, VANISH = ActionKind.SAY, ActionKind.LEAVE, ActionKind.VANISH
@@ -55,7 +58,7 @@ def a_person(
 ) -> Person:
     """Who says these lines, a turn each, or a turn without one in an errand's further turns."""
     script, rng = saying(*lines), person_rng(seed)
-    return Person(human, talk(len(lines)), script, rng, errand, **tables)  # type: ignore[arg-type]
+    return born(human, talk(len(lines)), script, rng, errand, **tables)
 
 
 def said(acts: list[UserAction]) -> list[str]:
@@ -141,7 +144,7 @@ class TestHabits:
     def test_drafts_send_nothing(self):
         def words(drafts: float) -> list[list[str]]:
             human = but(UserModel(), drafts=drafts)
-            return [said(acts) for acts in live(Person(human, talk(40), builtin(), person_rng(3)))]
+            return [said(acts) for acts in live(born(human, talk(40), builtin(), person_rng(3)))]
 
         assert words(1) == words(0)
 
@@ -186,12 +189,12 @@ class TestHabits:
 
     def test_the_time_scale_leaves_impatience_alone(self):
         human = but(ALIKE, impatience={"median": 30.0, "sigma": 0.0})
-        *_, say, leave = Person(human, talk(1, 0.1), saying("hi"), person_rng(1)).react(0.0, "")
+        *_, say, leave = born(human, talk(1, 0.1), saying("hi"), person_rng(1)).react(0.0, "")
         assert leave.due - say.due == pytest.approx(30)
 
     def test_a_rate_that_changes_moves_no_other_choice(self):
         def thinking(human: UserModel) -> list[float]:
-            person = Person(human, talk(50), builtin(), person_rng(2))
+            person = born(human, talk(50), builtin(), person_rng(2))
             first = (person.react(1000.0 * n, "")[0].due for n in range(50))
             return [due - 1000 * n for n, due in enumerate(first)]
 
@@ -229,7 +232,7 @@ class TestRefusals:
 
     def test_refusals_do_not_change_what_comes_after(self):
         def later(refusals: int) -> list[UserAction]:
-            person = Person(UserModel(), talk(2), builtin(), person_rng(4))
+            person = born(UserModel(), talk(2), builtin(), person_rng(4))
             person.react(0.0, "")
             for number in range(refusals):
                 person.react(500.0 + 100 * number, "", Cue.OVERLOADED)
@@ -253,7 +256,7 @@ class TestHandoff:
         """A person who has said what there was for the agent and now asks for a human."""
         handoff = HandoffTable.model_validate(self.HANDOFF.model_dump() | changes)
         script = saying("one", "live", "live two")
-        person = Person(ALIKE, talk(1), script, person_rng(1), Errand.HUMAN, handoff=handoff)
+        person = born(ALIKE, talk(1), script, person_rng(1), Errand.HUMAN, handoff=handoff)
         assert said(person.react(0.0, "", Cue.GREETED)) == ["one"]
         assert said(person.react(100.0, "")) == [self.request(person)]
         return person
@@ -313,7 +316,7 @@ class TestIdling:
     def test_who_idles_only_leaves(self):
         durations = []
         for n in range(1000):
-            person = Person(UserModel(), talk(), builtin(), person_rng(n), Errand.IDLE)
+            person = born(UserModel(), talk(), builtin(), person_rng(n), Errand.IDLE)
             ((due, kind, _),) = person.react(100.0, "Hello, how can I help?", Cue.GREETED)
             assert kind is LEAVE
             durations.append(due - 100)
@@ -329,7 +332,7 @@ class TestIdling:
 
     def test_the_time_scale_scales_it(self):
         idle = Idle.model_validate({"duration": {"median": 60.0, "sigma": 0.0}})
-        person = Person(ALIKE, talk(1, 0.5), saying("x"), person_rng(1), Errand.IDLE, idle=idle)
+        person = born(ALIKE, talk(1, 0.5), saying("x"), person_rng(1), Errand.IDLE, idle=idle)
         assert person.react(0.0, "")[0].due == 30
 
 
@@ -340,7 +343,7 @@ class TestAbandoning:
     def leaver(n: int, **changes: object) -> Person:
         abandon = Abandon.model_validate(Abandon().model_dump() | changes)
         rng = person_rng(16, n)
-        return Person(PLAIN, talk(2), builtin(), rng, Errand.ABANDON, abandon=abandon)
+        return born(PLAIN, talk(2), builtin(), rng, Errand.ABANDON, abandon=abandon)
 
     def test_the_last_thing_is_to_vanish_after_the_drawn_number_of_turns(self):
         complete = []
@@ -387,7 +390,7 @@ class TestAbandoning:
             assert after[-1][-1].kind is LEAVE
             lines = before + [line for acts in after for line in said(acts)]
             assert len(lines) == 2
-            again = Person(PLAIN, talk(2), builtin(), person_rng(16, n))
+            again = born(PLAIN, talk(2), builtin(), person_rng(16, n))
             assert lines == [line for acts in live(again) for line in said(acts)]
 
 
@@ -395,9 +398,7 @@ class TestChance:
     def test_one_seed_makes_one_life(self):
         lives = [
             live(
-                Person(
-                    UserModel(), ConversationTable(), builtin(), person_rng(7, "CompleteChat", 3)
-                )
+                born(UserModel(), ConversationTable(), builtin(), person_rng(7, "CompleteChat", 3))
             )
             for _ in range(2)
         ]
@@ -405,21 +406,21 @@ class TestChance:
 
     def test_the_agent_does_not_change_what_is_said(self):
         def words(heard: str) -> list[list[str]]:
-            person = Person(UserModel(), ConversationTable(), builtin(), person_rng(7, 3, 1))
+            person = born(UserModel(), ConversationTable(), builtin(), person_rng(7, 3, 1))
             return [said(acts) for acts in live(person, heard)]
 
         assert words("") == words("a longer text altogether")
 
     def test_who_else_is_born_meanwhile_changes_nothing(self):
-        alone = live(Person(UserModel(), talk(3), builtin(), person_rng(7, "A", 5)))
-        crowd = [Person(UserModel(), talk(3), builtin(), person_rng(7, "A", n)) for n in range(10)]
+        alone = live(born(UserModel(), talk(3), builtin(), person_rng(7, "A", 5)))
+        crowd = [born(UserModel(), talk(3), builtin(), person_rng(7, "A", n)) for n in range(10)]
         for person in crowd[:5]:
             live(person)
         assert live(crowd[5]) == alone
 
     def test_a_life_is_the_same_in_every_version(self):
         """Pinned: a change here makes every old run impossible to repeat."""
-        person = Person(UserModel(), talk(2), builtin("retail"), person_rng(7, "CompleteChat", 3))
+        person = born(UserModel(), talk(2), builtin("retail"), person_rng(7, "CompleteChat", 3))
         acts = [act for acts in live(person, at=0.0) for act in acts]
         assert [(round(act.due, 6), act.kind.value) for act in acts] == [
             (5.172473, "typing_started"),
@@ -473,7 +474,7 @@ def test_whatever_is_heard_time_never_runs_backwards_and_typing_keeps_to_its_lim
     conversation = ConversationTable(
         turns=TurnsRange(min=low, max=low + more), time_scale=time_scale
     )
-    person = Person(but(UserModel(), **habits), conversation, builtin(), person_rng(seed), errand)
+    person = born(but(UserModel(), **habits), conversation, builtin(), person_rng(seed), errand)
     acts = person.react(at, heard, Cue.GREETED)
     for cue, wait in cues:
         if acts and acts[-1].kind in (LEAVE, VANISH):
@@ -509,8 +510,8 @@ def test_the_time_scale_scales_exactly(
 ):
     """By powers of two, which a float multiplies without rounding."""
     scale, human = 2.0**exponent, but(UserModel(), **habits)
-    plain = Person(human, talk(3), builtin(), person_rng(seed), errand)
-    scaled = Person(human, talk(3, scale), builtin(), person_rng(seed), errand)
+    plain = born(human, talk(3), builtin(), person_rng(seed), errand)
+    scaled = born(human, talk(3, scale), builtin(), person_rng(seed), errand)
     for turn in range(6):
         at = turn * 64.0
         expected = [(due * scale, kind, text) for due, kind, text in plain.react(at, "a b c")]
@@ -534,7 +535,7 @@ class TestPeople:
         self, human: UserModel, see: Callable[[Person], float], seed: int = 5
     ) -> list[float]:
         return [
-            see(Person(human, talk(), builtin(), person_rng(seed, n))) for n in range(self.PEOPLE)
+            see(born(human, talk(), builtin(), person_rng(seed, n))) for n in range(self.PEOPLE)
         ]
 
     @pytest.mark.usefixtures("steady")
@@ -554,7 +555,7 @@ class TestPeople:
         people = [
             [
                 math.log(wpm)
-                for wpm in self.typing_speeds(Person(PLAIN, talk(12), builtin(), person_rng(8, n)))
+                for wpm in self.typing_speeds(born(PLAIN, talk(12), builtin(), person_rng(8, n)))
             ]
             for n in range(300)
         ]
@@ -573,7 +574,7 @@ class TestPeople:
         assert distance(self.sample(human, reading), lognormal(238, 0.2)) < ONE_IN_TWENTY
 
     def test_thinking_differs_from_turn_to_turn(self):
-        person = Person(PLAIN, talk(2000), builtin(), person_rng(5))
+        person = born(PLAIN, talk(2000), builtin(), person_rng(5))
         pauses = [person.react(1000.0 * n, "")[0].due - 1000 * n for n in range(2000)]
         assert distance(pauses, lognormal(3, 0.6)) < ONE_IN_TWENTY
         logs = [math.log(pause) for pause in pauses]
@@ -603,8 +604,8 @@ class TestPeople:
         self, habit: str, shows: Callable[[list[UserAction], list[UserAction]], bool]
     ):
         script, turns = saying("a line of five words"), 2000
-        plain = Person(but(PLAIN, suggestion=0), talk(turns), script, person_rng(9))
-        other = Person(
+        plain = born(but(PLAIN, suggestion=0), talk(turns), script, person_rng(9))
+        other = born(
             but(PLAIN, **{"suggestion": 0, habit: 0.2}), talk(turns), script, person_rng(9)
         )
         seen = 0
@@ -615,7 +616,7 @@ class TestPeople:
 
     def test_two_in_three_long_pauses_are_seen_as_stopped(self):
         script = saying("x" * 60)
-        person = Person(but(PLAIN, typing_pause=1), talk(2000), script, person_rng(9))
+        person = born(but(PLAIN, typing_pause=1), talk(2000), script, person_rng(9))
         seen = [
             [act.kind for act in person.react(1000.0 * n, "")].count(STOPPED) for n in range(2000)
         ]
@@ -628,7 +629,7 @@ def test_a_person_holds_little_memory():
     script = saying("one", "two")
     human, conversation = UserModel(), talk(2)
     tracemalloc.start()
-    people = [Person(human, conversation, script, rng) for rng in rngs]
+    people = [born(human, conversation, script, rng) for rng in rngs]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held / len(people) < 600

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from loadkit.actions import ActionKind, Cue
-from loadkit.people.person import ASKS, Person, person_rng
+from loadkit.people.person import ASKS, Person
 from loadkit.people.steady_state import turns_found, wait_found
 from loadkit.profile.dialogue import builtin
 from loadkit.profile.scenario import Abandon, Errand, HandoffTable, Idle
 from loadkit.profile.tables import ConversationTable, TurnsRange
 from loadkit.profile.user_model import UserModel, WaitModel
-from loadkit.stats.random_streams import RandomStream
+from loadkit.stats.random_streams import RandomStream, person_rng
 from tests.stats.spread import ONE_IN_TWENTY, distance, lognormal, uniform
+
+from .helpers import born
 
 SAMPLES = 4000
 SHARE = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -101,14 +103,14 @@ class TestAPersonFoundMidway:
     """Someone who lives only the rest of a session."""
 
     def found(self, number: int, errand: Errand = Errand.CHAT, **tables: object) -> Person:
-        return Person(
+        return born(
             UserModel(drafts=0, suggestion=0),
             ConversationTable(turns=TurnsRange(min=2, max=6), time_scale=0.5),
             builtin(""),
             person_rng(3, number),
             errand,
             midway=True,
-            **tables,  # type: ignore[arg-type]
+            **tables,
         )
 
     def says(self, person: Person) -> list[str]:
@@ -181,7 +183,7 @@ class TestAPersonFoundMidway:
 
     def test_who_is_born_is_who_was_born_before(self) -> None:
         """Without it nobody is cut short, and nobody has an age."""
-        person = Person(
+        person = born(
             UserModel(),
             ConversationTable(turns=TurnsRange(min=2, max=2)),
             builtin(""),

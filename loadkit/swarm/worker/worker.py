@@ -247,7 +247,7 @@ class Worker:
         name, seed = session_kind.name, profile.load.seed
         member = self._fleet.member(name, number)
         rng, midway = person_rng(seed, name, number), first and profile.load.stagger
-        person = Person.of(profile, rng, session_kind.errand, midway=midway)
+        person = Person(profile, rng, session_kind.errand, midway=midway)
         plan = SessionPlan(
             streaming=session_kind.streaming,
             faults=ChaosPlan.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
