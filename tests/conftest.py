@@ -14,7 +14,7 @@ from loadkit.security import redaction
 # Whoever tests with real processes starts them with the helpers of `tests/integration`.
 sys.path.append(str(Path(__file__).parent / "integration"))
 
-settings.register_profile("loadkit", deadline=None)
+settings.register_profile("loadkit", deadline=None, max_examples=40)  # `make fuzz` has more
 settings.load_profile("loadkit")
 
 

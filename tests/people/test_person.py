@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean, pvariance, stdev
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
@@ -448,7 +448,6 @@ HABITS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(min_value=0),
     low=st.integers(min_value=1, max_value=12),

@@ -39,7 +39,7 @@ class TestUnitProcess:
 
     @pytest.mark.parametrize("kind", ["poisson", "uniform"])
     @given(start=st.floats(min_value=0, max_value=6 * BLOCK))
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=20)
     def test_what_is_passed_over_changes_nothing_of_the_rest(self, kind: str, start: float):
         """A late worker sees the very arrivals that the others see."""
         whole = [each for each in islice(unit_process(kind, 3), 7 * BLOCK) if each[1] >= start]
@@ -48,7 +48,7 @@ class TestUnitProcess:
 
     def test_waits_within_and_across_blocks_are_exponential(self):
         """Where a block ends no seam shows: the waits there are like the others."""
-        drawn = [moment for _, moment in islice(unit_process("poisson", 11), 400 * BLOCK + 1)]
+        drawn = [moment for _, moment in islice(unit_process("poisson", 11), 200 * BLOCK + 1)]
         waits = [after - before for before, after in pairwise([0.0, *drawn])]
         assert stats.kstest(waits, "expon").pvalue > 0.01
         assert stats.kstest(waits[::BLOCK], "expon").pvalue > 0.01
@@ -56,7 +56,7 @@ class TestUnitProcess:
 
     def test_one_wait_says_nothing_about_the_next(self):
         """Their correlation, at lags 1 and 2, is that of independent ones."""
-        drawn = [moment for _, moment in islice(unit_process("poisson", 5), 50_000)]
+        drawn = [moment for _, moment in islice(unit_process("poisson", 5), 20_000)]
         waits = [after - before for before, after in pairwise(drawn)]
         for lag in (1, 2):
             found = stats.pearsonr(waits[:-lag], waits[lag:]).statistic
@@ -64,8 +64,7 @@ class TestUnitProcess:
 
 
 class TestRates:
-    @pytest.mark.parametrize("rate", [50.0, 300.0])
-    @pytest.mark.parametrize("seed", [1, 2, 3])
+    @pytest.mark.parametrize(("rate", "seed"), [(50.0, 1), (300.0, 2)])
     def test_poisson_gaps_pass_kolmogorov_smirnov(self, rate: float, seed: int):
         """At a steady rate, over thousands of arrivals."""
         gaps = [b - a for a, b in pairwise(moments(steady(rate, 6000 / rate, seed=seed)))]
@@ -73,9 +72,9 @@ class TestRates:
         assert stats.kstest(gaps, "expon", args=(0, 1 / rate)).pvalue > 0.01
 
     def test_over_many_seeds_the_test_fails_as_often_as_it_should(self):
-        """No seed is picked: the p-values of 200 plans are uniform, as chance wants them."""
+        """No seed is picked: the p-values of 100 plans are uniform, as chance wants them."""
         found = []
-        for seed in range(200):
+        for seed in range(100):
             gaps = [b - a for a, b in pairwise(moments(steady(300, 2.5, seed=seed)))]
             found.append(stats.kstest(gaps, "expon", args=(0, 1 / 300)).pvalue)
         assert stats.kstest(found, "uniform").pvalue > 0.01
@@ -154,7 +153,7 @@ loads = st.builds(
 
 class TestDeals:
     @given(plan=loads, workers=st.integers(min_value=1, max_value=9))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=30)
     def test_workers_take_together_what_one_would_take_alone(self, plan: Load, workers: int):
         """Nothing twice, nothing lost, and each at the very same moment."""
         taken = [each for slot in range(workers) for each in Arrivals(plan, slot, workers)]
@@ -168,7 +167,6 @@ class TestDeals:
         first=st.integers(1, 6),
         told=st.randoms(use_true_random=False),
     )
-    @settings(deadline=None, max_examples=100)
     def test_workers_that_join_and_go_take_everything_once(
         self, plan: Load, deals: list[tuple[float, int]], first: int, told: Any
     ):
@@ -217,7 +215,6 @@ class TestDeals:
             st.tuples(st.integers(0, 40), st.floats(0, 1), st.integers(1, 4)), max_size=6
         ),
     )
-    @settings(deadline=None, max_examples=150)
     def test_who_hears_late_takes_nothing_twice(
         self, plan: Load, steps: list[tuple[int, float, int]]
     ):

@@ -1,7 +1,7 @@
 """How much load there should be, as tables of rows and against numerical integration."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
@@ -117,7 +117,6 @@ flows = st.lists(
 
 
 @given(flows, st.floats(min_value=0, max_value=1, allow_subnormal=False))
-@settings(deadline=None)
 def test_the_inverse_leads_back(legs: list[tuple[float, float]], share: float):
     """Whatever the stages, and without loss of digits where a ramp is nearly flat."""
     plan = rated(*legs)
@@ -127,7 +126,6 @@ def test_the_inverse_leads_back(legs: list[tuple[float, float]], share: float):
 
 
 @given(flows, st.floats(min_value=0, max_value=1, allow_subnormal=False))
-@settings(deadline=None, max_examples=40)
 def test_the_integral_is_that_of_the_rate(legs: list[tuple[float, float]], share: float):
     """Against numerical integration, leg by leg, as it knows no jumps."""
     plan = rated(*legs)
