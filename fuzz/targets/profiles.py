@@ -29,7 +29,7 @@ def check(data: bytes) -> None:
     assert load.peak_users >= 0
     assert load.expected_arrivals >= 0
     repr(profile.outline)
-    assert len(profile.dialogues) > 0
+    assert profile.dialogues.every
 
 
 NUMBERS = [

@@ -23,16 +23,7 @@ from loadkit.figures import Count, Ending, Phase, Wait
 class Conversation:
     """What a session knows of its conversation.
 
-    Attributes:
-        rows: what happens where, and where it may lead: `loadkit.chat.table.ROWS`.
-        state: where it stands.
-        owed_by: until when what is owed there has to come (seconds, monotonic).
-        turn: the last thing asked, answered or not.
-        following: messages that were sent ahead of the answer to `turn`: answered after it.
-        pending: what the person did while the socket was away.
-        rejoins: joins in a row that were sent again.
-        ending: told by SESSION_END or CLIENT_HANDOFF_REQUIRED.
-        surveyed: the person was asked how it was: the socket may stay open for the answer.
+    It stands at `state`, where what is owed has to come until `owed_by` (seconds, monotonic).
     """
 
     __slots__ = (
@@ -51,7 +42,7 @@ class Conversation:
         "turn",
     )
 
-    rows: ClassVar["Rows"]
+    rows: ClassVar["Rows"]  # what happens where, and where it may lead: `loadkit.chat.table.ROWS`
 
     def __init__(
         self, policy: Policy, rng: Random, *, streaming: bool = True, socket_age: float = 0.0
@@ -60,12 +51,12 @@ class Conversation:
         self.connection = ClientSocket(policy, rng, age=socket_age)
         self.answers = Answers()
         self.handoff: Handoff | None = None
-        self.turn: Turn | None = None
-        self.following: list[Turn] = []
-        self.pending: list[Say | Leave] = []
-        self.rejoins = 0
-        self.ending: Ending | None = None
-        self.surveyed = False
+        self.turn: Turn | None = None  # the last thing asked, answered or not
+        self.following: list[Turn] = []  # sent ahead of the answer to it, and answered after it
+        self.pending: list[Say | Leave] = []  # what the person did while the socket was away
+        self.rejoins = 0  # joins in a row that were sent again
+        self.ending: Ending | None = None  # told by SESSION_END or CLIENT_HANDOFF_REQUIRED
+        self.surveyed = False  # how was it? The socket may stay open for the answer
         self.enter(ChatState.NEW)
 
     def enter(self, state: ChatState, until: float = NEVER) -> None:

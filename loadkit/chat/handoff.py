@@ -19,18 +19,13 @@ class HandoffStep(Enum):
 
 
 class Handoff:
-    """One hand-off, from its trigger on.
-
-    Attributes:
-        at: when it was triggered (seconds, monotonic).
-        agent_left: the agent said that it is gone: it must not speak again.
-    """
+    """One hand-off, from its trigger on."""
 
     __slots__ = ("_position", "_step", "agent_left", "at")
 
     def __init__(self, at: float) -> None:
-        self.at = at
-        self.agent_left = False
+        self.at = at  # when it was triggered (seconds, monotonic)
+        self.agent_left = False  # the agent said that it is gone: it must not speak again
         self._step = HandoffStep.TRIGGERED
         self._position: int | None = None
 

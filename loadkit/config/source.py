@@ -54,8 +54,8 @@ def parse_override(text: str, flat: str | None = None) -> Override:
     Raises:
         ValueError: there is no key or no `=`, or a list, table or quoted text is not closed.
     """
-    if not text.isascii():
-        _check_text(text)
+    if not is_text(text):
+        raise ValueError("should be UTF-8 text")
     name, equals, written = text.partition("=")
     if not (equals and re.fullmatch(_DOTTED, name.strip())):
         raise ValueError("should be KEY=VALUE, with dots between the names in KEY")
@@ -66,11 +66,13 @@ def parse_override(text: str, flat: str | None = None) -> Override:
     return Override(_joined(key, flat), _value(written.strip()), text)
 
 
-def _check_text(text: str) -> None:
+def is_text(text: str) -> bool:
+    """Whether it can be written in UTF-8: it holds no half of a character."""
     try:
         text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("should be UTF-8 text") from error
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _value(written: str) -> Any:

@@ -8,11 +8,12 @@ from functools import cache
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, Final
 
 from pydantic.dataclasses import dataclass
 
 from loadkit.config.mistakes import did_you_mean
+from loadkit.config.source import is_text
 from loadkit.errors import UsageError
 from loadkit.profile.dialogue_csv import read_rows
 from loadkit.protocol.encode import user_message
@@ -59,31 +60,16 @@ class Dialogue:
     sector: str = ""  # the line of business; empty for a user's own file
 
 
-class Repertoire(Sequence[Dialogue]):
+class Repertoire:
     """Dialogues with an index of their kin; one is shared by all persons of a worker."""
 
-    __slots__ = ("_by_intent", "_by_sector", "_dialogues")
-
     def __init__(self, dialogues: Sequence[Dialogue]) -> None:
-        self._dialogues = tuple(dialogues)
+        self.every = tuple(dialogues)
         self._by_intent: dict[tuple[str, str], list[Dialogue]] = {}
         self._by_sector: dict[str, list[Dialogue]] = {}
-        for dialogue in self._dialogues:
+        for dialogue in self.every:
             self._by_intent.setdefault((dialogue.sector, dialogue.intent), []).append(dialogue)
             self._by_sector.setdefault(dialogue.sector, []).append(dialogue)
-
-    @overload
-    def __getitem__(self, index: int) -> Dialogue: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Dialogue, ...]: ...
-    def __getitem__(self, index: int | slice) -> Dialogue | tuple[Dialogue, ...]:
-        return self._dialogues[index]
-
-    def __len__(self) -> int:
-        return len(self._dialogues)
-
-    def __iter__(self) -> Iterator[Dialogue]:
-        return iter(self._dialogues)
 
     def lines(self, count: int, rng: random.Random) -> tuple[str, ...]:
         """Choose a dialogue and what is said in that many turns.
@@ -93,7 +79,7 @@ class Repertoire(Sequence[Dialogue]):
         Of what is returned the first `count` lines are to be said: where a dialogue is long enough
         it is its own tuple, so that persons share it.
         """
-        first = self._dialogues[rng.randrange(len(self._dialogues))]
+        first = self.every[rng.randrange(len(self.every))]
         if len(first.lines) >= count:
             return first.lines
         lines = list(first.lines)
@@ -246,7 +232,7 @@ def _flaws(item: Any) -> Iterator[str]:
     for key in item.keys() - set(_KEYS):
         yield f"unknown key {clipped(key)!r}{did_you_mean(key, _KEYS)}"
     intent = item.get("intent")
-    if not (isinstance(intent, str) and intent.strip() and _is_text(intent)):
+    if not (isinstance(intent, str) and intent.strip() and is_text(intent)):
         yield "intent should be a text that is not empty"
     lines = item.get("lines")
     if not (isinstance(lines, list) and lines):
@@ -270,11 +256,3 @@ def _flaw_of_line(line: Any) -> str | None:
             f"takes {size:,} bytes as a message in JSON; {LARGEST_MESSAGE:,} are the most: split it"
         )
     return None
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

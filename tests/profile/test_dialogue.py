@@ -22,19 +22,19 @@ from loadkit.profile.dialogue import (
 
 class TestBuiltin:
     def test_there_are_enough_and_they_differ(self):
-        every = builtin()
+        every = builtin().every
         assert len(every) >= 36
         assert len({dialogue.lines for dialogue in every}) == len(every)
         assert len({dialogue.lines[0] for dialogue in every}) == len(every)
 
     @pytest.mark.parametrize("sector", SECTORS)
     def test_a_sector_has_several_intents(self, sector: str):
-        dialogues = builtin(sector)
+        dialogues = builtin(sector).every
         assert {dialogue.sector for dialogue in dialogues} == {sector}
         assert len({dialogue.intent for dialogue in dialogues}) >= 5
 
     def test_a_conversation_is_two_to_eight_lines_that_steer_no_simulator(self):
-        for dialogue in builtin():
+        for dialogue in builtin().every:
             assert 2 <= len(dialogue.lines) <= 8, dialogue
             for line in dialogue.lines:
                 assert line == line.strip()
@@ -42,7 +42,7 @@ class TestBuiltin:
                 assert "end the convo" not in line.lower()
 
     def test_people_write_at_different_length(self):
-        lengths = sorted(len(line) for dialogue in builtin() for line in dialogue.lines)
+        lengths = sorted(len(line) for dialogue in builtin().every for line in dialogue.lines)
         assert lengths[len(lengths) // 10] <= 15
         assert lengths[-len(lengths) // 20] > 90
 
@@ -255,11 +255,6 @@ ELSEWHERE = Dialogue("a", ("e1", "e2"), "t")
 
 
 class TestRepertoire:
-    def test_it_is_a_sequence(self):
-        repertoire = Repertoire([A1, B])
-        assert list(repertoire) == [A1, B]
-        assert (repertoire[1], repertoire[:1], len(repertoire)) == (B, (A1,), 2)
-
     def test_a_dialogue_that_is_long_enough_is_shared_and_not_copied(self):
         repertoire = Repertoire([A1])
         assert repertoire.lines(1, random.Random(1)) is A1.lines

@@ -333,7 +333,7 @@ class TestDialogues:
         path.write_text(f'{MINIMAL}[conversation]\ndialogues = "lines.jsonl"\n', encoding="utf-8")
         text = load_profile(str(path)).to_json()
         lines.unlink()
-        (dialogue,) = Profile.from_json(text).dialogues
+        (dialogue,) = Profile.from_json(text).dialogues.every
         assert (dialogue.intent, dialogue.lines) == ("greet", ("hello", "bye"))
 
     def test_a_file_named_by_an_override_is_found_from_the_shell(
@@ -349,8 +349,9 @@ class TestDialogues:
     def test_built_in_ones_do_not_travel(self, path: Path):
         profile = load_profile(str(path), overrides=["conversation.dialogues=builtin:travel"])
         assert profile.own_dialogues == ()
-        assert {dialogue.sector for dialogue in profile.dialogues} == {"travel"}
-        assert {dialogue.sector for dialogue in load_profile(str(path)).dialogues} == set(SECTORS)
+        assert {dialogue.sector for dialogue in profile.dialogues.every} == {"travel"}
+        others = load_profile(str(path)).dialogues.every
+        assert {dialogue.sector for dialogue in others} == set(SECTORS)
 
     def test_they_are_built_once(self, path: Path):
         profile = load_profile(str(path))
@@ -382,7 +383,7 @@ class TestTravelling:
 
     def test_reading_the_dialogues_does_not_change_a_profile(self, path: Path):
         profile, same = load_profile(str(path)), load_profile(str(path))
-        assert len(profile.dialogues) > 0
+        assert profile.dialogues.every
         assert profile == same
         assert profile.to_json() == same.to_json()
 

@@ -57,17 +57,9 @@ _FINDINGS: Final = {
 
 
 class ClientSocket:
-    """The socket machine. Stamps are seconds on the monotonic clock.
+    """The socket machine: at `state`, where `ELAPSED` has something to do at `deadline`.
 
-    Attributes:
-        state: where the socket stands.
-        deadline: when `ELAPSED` has something to do there.
-        journal: what came over it; `journal.known` makes the next socket a resume.
-        attempts: connects in a row that did not lead to a complete history.
-        lost_at: since when the history has been behind; None while it is complete.
-        reach: the sequence up to which a replay is known to go, until it has: that of a session
-            whose process knows nothing of it (a cold resume).
-        age: how old the next socket is to be taken for when it opens, in seconds.
+    Stamps are seconds on the monotonic clock.
     """
 
     __slots__ = (
@@ -88,12 +80,13 @@ class ClientSocket:
     )
 
     def __init__(self, policy: Policy, rng: Random, *, age: float = 0.0) -> None:
-        self.policy, self.rng, self.age = policy, rng, age
+        self.policy, self.rng = policy, rng
+        self.age = age  # how old the next socket is to be taken for when it opens, in seconds
         self.stale_at = NEVER  # when the socket is old enough to be replaced
-        self.journal, self.heartbeat = EventLog(), Heartbeat()
-        self.attempts = Attempts(policy, rng)
-        self.reach: int | None = None
-        self.lost_at: float | None = None
+        self.journal = EventLog()  # what came; once it is `known`, the next socket is a resume
+        self.heartbeat, self.attempts = Heartbeat(), Attempts(policy, rng)
+        self.reach: int | None = None  # in a cold resume: the sequence that the replay must reach
+        self.lost_at: float | None = None  # since when the history is behind, unless it is complete
         self.opened_at = self.heard_at = 0.0
         self.replayed_at: float | None = None  # when the last batch of the history came
         self._enter(SocketState.GONE)

@@ -25,12 +25,7 @@ _BEFORE_START: Final = {  # of the socket, not of the session
 
 
 class EventLog:
-    """What came so far.
-
-    Attributes:
-        cursor: the highest sequence seen; 0 before the first.
-        known: SESSION_START was seen.
-    """
+    """What came so far."""
 
     __slots__ = (
         "_begun",
@@ -44,8 +39,8 @@ class EventLog:
     )
 
     def __init__(self) -> None:
-        self.cursor = 0
-        self.known = False
+        self.cursor = 0  # the highest sequence seen
+        self.known = False  # SESSION_START was seen
         self._resumed_at = 0  # the cursor when the present socket was opened
         self._resumed = False  # the present socket goes on with a known session
         self._begun = False  # and has told of its start

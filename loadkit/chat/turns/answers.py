@@ -20,16 +20,7 @@ LONGEST_SUGGESTION: Final = 1000  # characters of one that can be tapped; ours
 
 
 class Answers:
-    """What is known of the answers that came and may still come.
-
-    Attributes:
-        answered: the turn whose answer was the last that is complete, until that is followed up.
-        answered_at: when that answer, or the greeting, was complete.
-        farewell: with it the agent has said that the conversation is over.
-        late: how many may still come although nobody waits for them.
-        stream: the one that is being streamed to the person.
-        thinking: the agent was given up while it thought, and has said nothing since.
-    """
+    """What is known of the answers that came and may still come."""
 
     __slots__ = (
         "_done",
@@ -44,11 +35,12 @@ class Answers:
     )
 
     def __init__(self) -> None:
-        self.late = 0
-        self.thinking = self.farewell = False
-        self.answered: Turn | None = None
-        self.answered_at: float | None = None
-        self.stream: StreamedAnswer | None = None
+        self.late = 0  # how many may still come although nobody waits for them
+        self.thinking = False  # the agent was given up while it thought, and has said nothing since
+        self.answered: Turn | None = None  # by the last complete answer, until that is followed up
+        self.answered_at: float | None = None  # when that answer, or the greeting, was complete
+        self.farewell = False  # with it the agent has said that the conversation is over
+        self.stream: StreamedAnswer | None = None  # the one that is being streamed to the person
         self._passed: Key = None  # the key of the last stream that nobody waits for
         self._done: Key = None  # of the last one that was complete
         self._follow_up: Key = None  # of a follow-up that is being streamed

@@ -20,21 +20,17 @@ class StreamedAnswer:
     A client shows the chunks in the order of their `chunk_index` (from 1) once one of them says
     `is_complete`, whatever is missing by then; texts are concatenated as they are, so that a
     character of which each has a half is whole again.
-
-    Attributes:
-        key: stands for the message's id.
-        came: how many chunks came, those out of place too.
-        length: of the text so far, in characters.
-        last_at: when the last one came (seconds, monotonic).
     """
 
     __slots__ = ("came", "chunks", "highest", "key", "last_at", "length")
 
     def __init__(self, key: Key, at: float) -> None:
-        self.key = key
-        self.highest = self.came = self.length = 0
+        self.key = key  # stands for the message's id
+        self.came = 0  # how many chunks came, those out of place too
+        self.length = 0  # of the text so far, in characters
+        self.highest = 0
         self.chunks: dict[int, str] = {}
-        self.last_at = at
+        self.last_at = at  # when the last one came (seconds, monotonic)
 
     def add(self, payload: dict[str, Any]) -> Wrong | None:
         """Take one chunk's payload. Returns what is wrong where it is out of place; a gap is told
