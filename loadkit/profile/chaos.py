@@ -93,12 +93,7 @@ class Chaos(Table):
         classes: the user classes whose sessions meet faults; `*` for all. Storms hit all.
         per_minute: rate a minute of a session's life, at exponential distances: a Poisson
             process. Of the clock, not scaled.
-        per_turn: chance in each turn, at a moment drawn uniformly from it.
-        at: chances at moments of the protocol.
-        how: what happens.
         codes: weights of the codes of `close`, in place of those of the client.
-        stall_for: seconds, of `stall`. Not scaled.
-        storms: what hits many sessions at once.
         reconnect: how a client comes back, in place of how it does of its own. `reference`:
             after 1 s doubling to 30 s, each ±20 %, as the vendor's API reference advises. `sdk`:
             as the vendor's Android client does, see `loadkit.chat.personas`.
@@ -108,11 +103,11 @@ class Chaos(Table):
         tuple[Annotated[str, AfterValidator(_class_or_all)], ...], Field(strict=False)
     ] = ("FlakyNetworkChat",)
     per_minute: Annotated[float, Field(ge=0)] = 0.5
-    per_turn: Ratio = 0.1
+    per_turn: Ratio = 0.1  # chance in each turn, at a moment drawn uniformly from it
     at: Moments = Moments(mid_stream=0.05)
     how: FaultWeights = FaultWeights(close=1, fin=2, reset=2, half_open=1, stall=1)
     codes: Annotated[dict[str, Weight], AfterValidator(_codes)] | None = None
-    stall_for: Duration = 5.0
+    stall_for: Duration = 5.0  # how long a `stall` takes. Not scaled
     storms: Annotated[tuple[StormTable, ...], Field(strict=False)] = ()
     reconnect: Literal["reference", "sdk"] | None = None
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from loadkit.config.table import Duration, Ratio, Table
+from loadkit.profile.tables import TurnsRange
 from loadkit.profile.user_model import WaitModel
 
 
@@ -34,8 +35,7 @@ class HandoffTable(Table):
     """What a person does about humans.
 
     Attributes:
-        patience: seconds that a human is waited for, from the hand-off on. Not scaled: it is the
-            target's time. Ours.
+        patience: from the hand-off on. Not scaled: it is the target's time. Ours.
         on_failure: what follows a hand-off that failed or timed out: `leave`, or `retry`, which
             asks once more and leaves only then. A wait that was given up counts as failed.
         live_turns: how often the person speaks to the human, who as a rule leaves first; then
@@ -53,17 +53,11 @@ class Idle(Table):
     duration: WaitModel = WaitModel(median=300.0)
 
 
-class After(Table):
+class After(TurnsRange):
     """How many turns are complete before a person is gone: uniform, both included."""
 
     min: Annotated[int, Field(ge=0)] = 0
     max: Annotated[int, Field(ge=0, le=1000)] = 2
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "After":
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) should not be above max ({self.max})")
-        return self
 
 
 class Abandon(Table):
@@ -73,14 +67,11 @@ class Abandon(Table):
     becomes of the sockets.
 
     Attributes:
-        after: how many turns are complete before the one in which the person is gone.
         silent: share of those whose network is gone without a FIN; the others' browser closes
             the connection.
-        comes_back: share of those who come back.
-        away: how long those who come back are away, scaled by `time_scale`.
     """
 
     after: After = After()
     silent: Ratio = 0.3
-    comes_back: Ratio = 0.0
-    away: WaitModel = WaitModel(median=20.0)
+    comes_back: Ratio = 0.0  # share of those who do
+    away: WaitModel = WaitModel(median=20.0)  # until then, scaled by `time_scale`

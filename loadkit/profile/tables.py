@@ -30,11 +30,8 @@ MOST_USERS: Final = 10_000_000
 MOST_ARRIVALS: Final = 1e6
 """A second, ours: as many upgrades as a hundred front ends of 10,000 a second take in."""
 
-MOST_STAGES: Final = 10_000
-"""A week, minute by minute."""
-
-LONGEST_DRAIN: Final = 10.0
-"""Seconds for which an answer is still waited for once the load is over, at most."""
+MOST_STAGES: Final = 10_000  # a week, minute by minute
+LONGEST_DRAIN: Final = 10.0  # seconds that an answer is waited for once the load is over
 
 Platform = Literal["web", "ios", "android", "ios-web", "android-web", "custom"]
 
@@ -79,29 +76,25 @@ class Load(Table):
     Attributes:
         model: `closed`: a fixed number of users, each starts its next session when the last
             one is over. `open`: sessions begin at a given rate, however slow the target is.
-        stages: the legs of the load, in order.
         arrivals: open model: `poisson`, as people who do not know of each other come, or
             `uniform`, evenly spaced. None in the closed one.
         max_concurrent: open model: an arrival that finds so many sessions running, over all
             workers, is refused. None in the closed one.
         stagger: closed model: each user's first session is the rest of one that is found under
             way (`loadkit.people.steady_state`), so that ages and ends are spread from the start.
-        warmup: seconds from the start that are left out of the figures.
         drain: seconds that those who wait when the stages are over may wait on, while nobody says
             anything new; None for the greatest limit of an objective in time.
-        seed: start of every random choice; two runs with one seed make the same choices.
     """
 
     model: Literal["closed", "open"] = "closed"
-    stages: Annotated[
-        tuple[Stage, ...], Field(strict=False, max_length=MOST_STAGES)
-    ]  # TOML and JSON have only lists
+    # Not strict, as TOML and JSON have only lists.
+    stages: Annotated[tuple[Stage, ...], Field(strict=False, max_length=MOST_STAGES)]
     arrivals: Literal["poisson", "uniform"] | None = Field(default=None, validate_default=True)
     max_concurrent: int | None = Field(default=None, ge=1, le=MOST_USERS, validate_default=True)
     stagger: bool = False
-    warmup: Duration = 0.0
+    warmup: Duration = 0.0  # seconds from the start that are left out of the figures
     drain: Annotated[Duration, Field(le=LONGEST_DRAIN)] | None = None
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, Field(ge=0)] = 1  # of every random choice
 
     @property
     def duration_s(self) -> float:
@@ -218,8 +211,7 @@ Clients = Annotated[
 """Client → weight: of all sessions, the share weight ÷ sum of weights is of that client."""
 
 AllowHosts = Annotated[
-    tuple[Annotated[str, AfterValidator(checked_pattern)], ...],
-    Field(strict=False),  # TOML and JSON have only lists
+    tuple[Annotated[str, AfterValidator(checked_pattern)], ...], Field(strict=False)
 ]
 """Hosts by name, address or domain, each perhaps with a port."""
 
@@ -257,29 +249,23 @@ class ConversationTable(Table):
     """What a session is made of.
 
     Attributes:
-        turns: how often the person speaks.
-        columns: of a CSV file of dialogues, which holds what.
         dialogues: what is said: `builtin`, `builtin:<sector>`, or a JSONL, TOML or CSV file.
-        time_scale: factor on every time a person takes; 0.1 makes people ten times faster.
         patience: seconds a person waits for an answer before the turn is lost. Not scaled: it
             is the target's time, not the person's.
         resend: what to do about a message whose echo does not come, in place of what the client
             does. `never`: the turn is lost, when the patience ends. `reference`: send it again
             after 5 s, at most 3 times, as the vendor's API reference advises.
-        cursor: how a reconnect says where it was: `seq` sends `seq:<n>`, `integer` sends `<n>`.
-        platform: what the session says it runs on, in place of what the client says.
-        pause: seconds between two sessions of one virtual user, scaled by `time_scale`.
     """
 
     turns: TurnsRange = TurnsRange()
     columns: Columns = Columns()
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
-    time_scale: Annotated[float, Field(ge=1e-9)] = 1.0
+    time_scale: Annotated[float, Field(ge=1e-9)] = 1.0  # 0.1 makes people ten times faster
     patience: Annotated[Duration, Field(gt=0)] = 60.0
     resend: Literal["never", "reference"] | None = None
-    cursor: Literal["seq", "integer"] = "seq"
-    platform: Platform | None = None
-    pause: Duration = 1.0
+    cursor: Literal["seq", "integer"] = "seq"  # a reconnect sends `seq:<n>`, or `<n>`
+    platform: Platform | None = None  # what the session says it runs on; None as the client says
+    pause: Duration = 1.0  # between two sessions of one virtual user, scaled by `time_scale`
 
 
 class ConnectionTable(Table):
@@ -297,12 +283,7 @@ class ConnectionTable(Table):
 
 
 class Results(Table):
-    """How the course of a run is written down.
+    """How the course of a run is written down."""
 
-    Attributes:
-        interval: seconds that one row of `timeline.csv` and one interval of `latency.hlog` last.
-        texts: whether what people and agents said is in examples and transcripts.
-    """
-
-    interval: Annotated[Duration, Field(ge=0.1, le=60)] = 1.0
-    texts: Literal["shown", "hidden"] = "shown"
+    interval: Annotated[Duration, Field(ge=0.1, le=60)] = 1.0  # of `timeline.csv`, `latency.hlog`
+    texts: Literal["shown", "hidden"] = "shown"  # what was said, in examples and transcripts

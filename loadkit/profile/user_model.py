@@ -103,9 +103,6 @@ class UserModel(Table):
             Comm100, "Live Chat Benchmark Report 2020"), taken here as three in four.
         typing_wpm: drawn once for each person in place of the device's speed; None leaves it to
             the device.
-        reading_wpm: drawn once for each person.
-        thinking: drawn for each turn.
-        typing_pause: share of messages with a long pause in mid-typing. Ours.
         drafts: share of turns in which the person first types something, gives it up, and types
             the message later. Ours: of the messages that chatting students composed 20 % were
             never sent, mostly because the partner had spoken meanwhile (Beißwenger, Dortmund,
@@ -124,9 +121,9 @@ class UserModel(Table):
 
     device: Device = Device(desktop=0.25, phone=0.75)
     typing_wpm: TypingModel | None = None
-    reading_wpm: ReadingModel = ReadingModel()
-    thinking: ThinkingModel = ThinkingModel()
-    typing_pause: Ratio = 0.1
+    reading_wpm: ReadingModel = ReadingModel()  # drawn once for each person
+    thinking: ThinkingModel = ThinkingModel()  # drawn for each turn
+    typing_pause: Ratio = 0.1  # share of messages with a long pause in mid-typing. Ours
     drafts: Ratio = 0.05
     double_message: Ratio = 0.0
     suggestion: Ratio = 0.35
