@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.actions import ActionKind, Cue, UserAction
-from loadkit.chat import session_end
+from loadkit.chat.events import session_end
 from loadkit.chat.inputs import ELAPSED, START, Closed, Opened
 from loadkit.chat.personas import Policy
 from loadkit.measure.recorder import Recorder
