@@ -8,8 +8,7 @@ from pydantic import Field, ValidationError
 
 from loadkit.config.mistakes import ConfigError, Key, flaws
 from loadkit.config.source import Source, laid_over, read_settings
-from loadkit.config.table import Table
-from loadkit.config.table import Duration, Ratio
+from loadkit.config.table import Duration, Ratio, Table
 from loadkit.simulator.distributions import Constant, Distribution, Lognormal, Range, dial
 from loadkit.simulator.faults.decline import DriftDials
 from loadkit.simulator.faults.dials import FaultDials

@@ -1,7 +1,6 @@
 """What gets worse with time and with use: a server in slow decline, on purpose."""
 
-from loadkit.config.table import Table
-from loadkit.config.table import Duration
+from loadkit.config.table import Duration, Table
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.distributions import dial

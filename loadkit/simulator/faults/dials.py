@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from loadkit.config.table import Table
-from loadkit.config.table import Ratio
+from loadkit.config.table import Ratio, Table
 from loadkit.simulator.distributions import Constant, Distribution, dial
 
 __all__ = ["FaultDials"]

@@ -5,8 +5,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import Field
 
-from loadkit.config.table import Table
-from loadkit.config.table import Ratio
+from loadkit.config.table import Ratio, Table
 from loadkit.simulator.distributions import dial
 from loadkit.simulator.session.habits import Habits
 
