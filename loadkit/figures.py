@@ -13,7 +13,9 @@ __all__ = [
     "DELIVERED_SHARE",
     "NAMED",
     "NOWHERE",
+    "STEPS",
     "VIOLATED",
+    "Answered",
     "Client",
     "Count",
     "Ending",
@@ -22,6 +24,7 @@ __all__ = [
     "RecorderLike",
     "State",
     "Transcript",
+    "TurnSeen",
     "Wait",
 ]
 
@@ -51,6 +54,35 @@ class Phase(StrEnum):
     HEARTBEAT_LATENESS = "heartbeat_lateness"  # due → sent: ours, not the server's
     RECONNECT = "reconnect"  # drop → caught up
     END = "end"  # USER_END_SESSION sent → SESSION_END
+
+
+class TurnSeen(NamedTuple):
+    """What was seen of a turn while it waited for its answer; stamps as of `Wait`.
+
+    Attributes:
+        origin: whose it was.
+        echo, thinking: when each came; None where none did.
+        chunks: when the first chunks of the answer came.
+    """
+
+    origin: "Origin"
+    echo: float | None = None
+    thinking: float | None = None
+    chunks: tuple[float, ...] = ()
+
+
+class Answered(NamedTuple):
+    """What a response says of its turn besides its stamps.
+
+    Attributes:
+        since: when its session began (seconds, monotonic).
+        number: which of the session's messages it answers, from 1 on.
+        seen: gives the rest, once somebody wants it.
+    """
+
+    since: float
+    number: int
+    seen: "Callable[[], TurnSeen]"
 
 
 class Wait(NamedTuple):
@@ -115,6 +147,11 @@ class Count(StrEnum):
 
     SESSIONS_STARTED = "sessions.started"
     SESSIONS_RENEWED = "sessions.renewed"  # of them, those in place of one that the server lost
+    REACHED_TOKEN = "reached.token"  # sessions that got so far, each once
+    REACHED_SESSION = "reached.session"
+    REACHED_SOCKET = "reached.socket"
+    REACHED_GREETING = "reached.greeting"
+    REACHED_ANSWER = "reached.answer"  # to their first message
     JOINS_AGAIN = "joins.again"  # sent once more, as the server could not meet them
     JOINS_GIVEN_UP = "joins.given_up"  # not sent again any more: the client's limit was reached
     TURNS_SENT = "turns.sent"
@@ -147,6 +184,9 @@ class Count(StrEnum):
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running
 
+
+STEPS: Final = ("token", "session", "socket", "greeting", "answer")
+"""How far a session gets, step by step: `Count.REACHED_*`, without its family."""
 
 NAMED: Final = ("handoffs.client.reason", "handoffs.client.queue_name", "came_back", "refused")
 """What is counted besides by words that the server chooses: `<family>.<word>`. So that they do not
@@ -183,7 +223,7 @@ class RecorderLike(Protocol):
     """Where the figures go; `loadkit.measure.recorder` is the real one."""
 
     def sample(
-        self, phase: Phase, due: float | None, sent: float, end: float, since: float | None = None
+        self, phase: Phase, due: float | None, sent: float, end: float, turn: Answered | None = None
     ) -> None: ...
     def unfinished(
         self, phase: Phase, due: float | None, sent: float, until: float, lost: bool

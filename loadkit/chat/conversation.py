@@ -32,6 +32,7 @@ class Conversation:
         "ending",
         "following",
         "handoff",
+        "messages",
         "owed_by",
         "pending",
         "policy",
@@ -52,6 +53,7 @@ class Conversation:
         self.answers = Answers()
         self.handoff: Handoff | None = None
         self.turn: Turn | None = None  # the last thing asked, answered or not
+        self.messages = 0  # that the person has sent
         self.following: list[Turn] = []  # sent ahead of the answer to it, and answered after it
         self.pending: list[Say | Leave] = []  # what the person did while the socket was away
         self.rejoins = 0  # joins in a row that were sent again

@@ -124,6 +124,7 @@ class Session(Conversation):
         """The same session in the hands of a new process, which remembers nothing of it."""
         rng, cursor = self.connection.rng, self.connection.journal.cursor
         other = Session(self.policy, rng, streaming=self.streaming, memory=cursor)
+        other.messages = self.messages
         other.answers.late = self.answers.late  # what the server owes, it owes still
         return other
 

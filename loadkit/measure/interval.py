@@ -5,20 +5,23 @@ for the journal. There it is checked as it is read; within a process nobody look
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from loadkit.codec import Amount, Count, Line, Name, Stamp, known
+from loadkit.codec import OPTIONAL, Amount, Count, Line, Name, Stamp, known
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, PhaseName
+from loadkit.measure.slow_turns import SlowTurn
 from loadkit.stats.histogram import Measured
 
 __all__ = [
     "AGES",
     "GAUGES",
+    "LAST_TURN",
     "Ages",
+    "ByTurn",
     "Counts",
     "Frames",
     "Gauges",
@@ -66,10 +69,24 @@ def _age(key: Any) -> int:
     return _AGES[key]
 
 
+LAST_TURN: Final = 20
+"""Turns of a session that are told apart by their number; what comes later counts with this one."""
+
+_TURNS: Final = {str(number): number for number in range(1, LAST_TURN + 1)}
+
+
+def _turn(key: Any) -> int:
+    """The number of a turn; the keys of a map are text on their way."""
+    if key not in _TURNS:
+        raise ValueError("no turn has that number")
+    return _TURNS[key]
+
+
 Counts = Mapping[Name, Count]
 Latencies = Mapping[PhaseName, Measured]
 Gauges = Mapping[Annotated[Name, known(_GAUGES, "figure")], Measured]
 Ages = Mapping[Annotated[int, BeforeValidator(_age)], Measured]
+ByTurn = Mapping[Annotated[int, BeforeValidator(_turn)], Measured]
 
 _FRAMES: Final = frozenset({"sent", "received", "bytes_sent", "bytes_received"})
 Frames = Mapping[Annotated[Name, known(_FRAMES, "count of frames")], Count]
@@ -124,3 +141,7 @@ class Interval(Tables):
     waiting: Awaited  # what they wait for then
     # `sent`, `received`, `bytes_sent`, `bytes_received`: totals since the worker began
     frames: Frames
+    # response times by which of its session's messages it was, from 1 on
+    by_turn: Annotated[ByTurn, OPTIONAL] = field(default_factory=dict)
+    # the slowest turns that were answered
+    slow: Annotated[tuple[SlowTurn, ...], Field(max_length=1_000), OPTIONAL] = ()

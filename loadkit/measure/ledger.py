@@ -4,19 +4,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
 from loadkit.figures import VIOLATED, Count, Phase
 from loadkit.measure.concurrency import Concurrency
-from loadkit.measure.interval import AGES, Interval, Tables
+from loadkit.measure.interval import AGES, Interval
 from loadkit.measure.occurrence import Occurrences
 from loadkit.measure.open_waits import NOTHING, Waiting
 from loadkit.measure.scope import Scope
+from loadkit.measure.slow_turns import SlowTurns
 from loadkit.measure.state import LedgerBooks, StatePart
 from loadkit.measure.timeline import Timeline
 from loadkit.measure.word_counts import folded, merge
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
+
+K = TypeVar("K", str, int)
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
@@ -79,6 +82,8 @@ class Ledger:
         generator: by the names of `loadkit.measure.interval.GAUGES`, and `master_rss_mb`.
         ages: response times by the session's age when the message was sent, by the class' number
             (`loadkit.measure.age_bands`); all classes, or none.
+        by_turn: response times by which of its session's messages it was, as of `Interval`.
+        slow: the slowest turns that were answered.
         scopes: by user class, for those that the workers watch.
         session_seconds: the integral of live sessions over the run.
         counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
@@ -91,6 +96,8 @@ class Ledger:
         self.from_schedule: dict[str, Distribution] = {}
         self.generator: dict[str, Distribution] = {}
         self.ages: dict[int, Distribution] = {}
+        self.by_turn: dict[int, Distribution] = {}
+        self.slow = SlowTurns()
         self.scopes: dict[str, Scope] = {}
         self.counts: Counter[str] = Counter()
         self.session_seconds = 0.0
@@ -135,6 +142,9 @@ class Ledger:
         for found in interval.evidence:
             self.evidence.add(replace(found, worker=worker))
         start, end = self._in_run(worker, interval, at)
+        for turn in interval.slow:
+            at_s = round(turn.at_s - interval.start + start, 6)
+            self.slow.add(replace(turn, at_s=at_s, worker=worker))
         self._concurrency.add(worker, start, end, interval.peak)
         if self._timeline is not None:
             self._timeline.add(worker, interval, start, end)
@@ -180,6 +190,7 @@ class Ledger:
             live=dict(self._live),
             waiting=dict(self._waiting),
             busy={worker: (full, every) for worker, (full, every) in self._busy.items()},
+            slow=tuple(self.slow),
         )
         parts = [
             StatePart(books=books),
@@ -187,6 +198,7 @@ class Ledger:
             *(StatePart(from_schedule={k: one.copy()}) for k, one in self.from_schedule.items()),
             *(StatePart(generator={key: one.copy()}) for key, one in self.generator.items()),
             *(StatePart(ages={age: one.copy()}) for age, one in self.ages.items() if one),
+            *(StatePart(by_turn={turn: one.copy()}) for turn, one in self.by_turn.items()),
             *(StatePart(scopes={name: one.known()}) for name, one in self.scopes.items()),
         ]
         if self._timeline is not None:
@@ -216,6 +228,8 @@ class Ledger:
         self._examples = dict(books.examples)
         for found in books.evidence:
             self.evidence.add(found)
+        for turn in books.slow:
+            self.slow.add(turn)
         self._concurrency.restore(books.concurrency)
         self._frames = {worker: Counter(frames) for worker, frames in books.frames.items()}
         self._live = dict(books.live)
@@ -269,7 +283,7 @@ class Ledger:
     @property
     def others(self) -> dict[str, int]:
         """What was counted that no other property tells: hand-offs, system messages, chaos."""
-        told = ("ended", "errors", "violations", VIOLATED, "disconnects")
+        told = ("ended", "errors", "violations", VIOLATED, "disconnects", "reached")
         return {
             key: count
             for key, count in sorted(folded(self.counts).items())
@@ -302,7 +316,7 @@ class Ledger:
         }
         return {phase: stats for phase, stats in found.items() if stats}
 
-    def _merge(self, tables: Tables) -> None:
+    def _merge(self, tables: Interval | StatePart) -> None:
         """Add the histograms of an interval, or of a part of a state."""
         for mine, theirs in (
             (self.latency, tables.latency),
@@ -315,6 +329,8 @@ class Ledger:
             if not self.ages:  # all at once: sessions of a class may first be there after hours
                 self.ages = {number: Distribution.lasting() for number in range(len(AGES))}
             self.ages[age].merge(found)
+        for turn, found in tables.by_turn.items():
+            _at(self.by_turn, turn).merge(found)
 
     def _scope(self, name: str) -> Scope:
         if name not in self.scopes:
@@ -359,7 +375,7 @@ class Ledger:
             self._busy[worker][1] += 1
 
 
-def _at(mine: dict[str, Distribution], key: str) -> Distribution:
+def _at(mine: dict[K, Distribution], key: K) -> Distribution:
     """The distribution of a table under a key, made when it is first asked for."""
     if key not in mine:
         mine[key] = Distribution.lasting()

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, Wait
-from loadkit.measure.interval import GAUGES, Interval, age_class
+from loadkit.figures import NOWHERE, Answered, Count, Ending, Origin, Phase, Wait
+from loadkit.measure.interval import GAUGES, LAST_TURN, Interval, age_class
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped
+from loadkit.measure.slow_turns import MOST_OF_AN_INTERVAL, SlowTurn
 from loadkit.measure.word_counts import Names
 from loadkit.security.escaping import one_line
 from loadkit.stats.histogram import Histogram
@@ -90,6 +91,9 @@ class Recorder:
         self._from_schedule = {phase: Histogram() for phase in Phase}
         self._generator = {name: Histogram() for name in GAUGES}
         self._ages: defaultdict[int, Histogram] = defaultdict(Histogram)
+        self._by_turn: defaultdict[int, Histogram] = defaultdict(Histogram)
+        self._slow: list[SlowTurn] = []
+        self._slow_from = 0.0  # seconds that a turn has to take to be among them
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
@@ -108,7 +112,7 @@ class Recorder:
         due: float | None,
         sent: float,
         end: float,
-        since: float | None = None,
+        turn: Answered | None = None,
     ) -> None:
         """Record how long something took.
 
@@ -117,14 +121,19 @@ class Recorder:
             due: when it should have begun by the schedule; None where there is no schedule.
             sent: when it began.
             end: when it was complete.
-            since: of a response, when its session began: it counts by the session's age too.
+            turn: of a response, what it is of: it counts by the session's age and by the turn's
+                number too.
         """
         if sent < self.measure_from:
             return
-        if since is None:
+        if turn is None:
             self._latency[phase].record(end - sent)
         else:
-            self._ages[age_class(sent - since)].record(end - sent)
+            took = end - sent
+            self._ages[age_class(sent - turn.since)].record(took)
+            self._by_turn[min(turn.number, LAST_TURN)].record(took)
+            if took > self._slow_from:
+                self._keep_slow(turn, due, sent, took)
         if due is not None:
             self._from_schedule[phase].record(end - due)
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
@@ -286,6 +295,8 @@ class Recorder:
             session_seconds=self._session_seconds,
             states=dict(self.states),
             waiting=self._waiting,
+            by_turn=self._by_turn,
+            slow=tuple(self._slow),
             frames={
                 "sent": self.frames_sent,
                 "received": self.frames_received,
@@ -301,6 +312,27 @@ class Recorder:
         """Nothing more comes for the interval: complete what was put off while it ran."""
         for found in self._ages.values():
             self._latency[Phase.RESPONSE].merge(found)
+
+    def _keep_slow(self, turn: Answered, due: float | None, sent: float, took: float) -> None:
+        """Keep a turn among the slowest of the interval."""
+        seen = turn.seen()
+        origin = {name: one_line(text) for name, text in seen.origin._asdict().items()}
+        slow = SlowTurn(
+            took_ms=_ms(took),
+            at_s=sent,
+            at="" if self._wall is None else _to_the_millisecond(self._wall() - took),
+            number=turn.number,
+            due_ms=None if due is None else _ms(due - sent),
+            echo_ms=None if seen.echo is None else _ms(seen.echo - sent),
+            thinking_ms=None if seen.thinking is None else _ms(seen.thinking - sent),
+            chunks_ms=tuple(_ms(chunk - sent) for chunk in seen.chunks),
+            **origin,
+        )
+        self._slow.append(slow)
+        if len(self._slow) > MOST_OF_AN_INTERVAL:
+            self._slow.remove(min(self._slow, key=lambda one: one.took_ms))
+        if len(self._slow) == MOST_OF_AN_INTERVAL:
+            self._slow_from = min(one.took_ms for one in self._slow) / 1000
 
     def _live_on(self, now: float | None = None) -> None:
         """Add what was lived since the number of live sessions last changed."""
@@ -337,6 +369,10 @@ class Recorder:
                     **{name: one_line(text) for name, text in origin._asdict().items()},
                 )
             )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _to_the_millisecond(seconds: float) -> str:

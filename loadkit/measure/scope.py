@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Count, Ending, Origin, Phase, RecorderLike, Transcript, Wait
+from loadkit.figures import (
+    NOWHERE,
+    Answered,
+    Count,
+    Ending,
+    Origin,
+    Phase,
+    RecorderLike,
+    Transcript,
+    Wait,
+)
 from loadkit.measure.interval import ScopeFigures, ScopeInterval
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.word_counts import merge
@@ -128,9 +138,9 @@ class Scoped:
         due: float | None,
         sent: float,
         end: float,
-        since: float | None = None,
+        turn: Answered | None = None,
     ) -> None:
-        self._every.sample(phase, due, sent, end, since)
+        self._every.sample(phase, due, sent, end, turn)
         if sent >= self._every.measure_from:
             for part in self._parts:
                 if part.keeps(phase):

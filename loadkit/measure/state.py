@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from loadkit.codec import AS_LIST, OPTIONAL, Amount, Codec, Count, Line, Name, Number, Stamp
 from loadkit.measure.interval import (
     Ages,
+    ByTurn,
     Counts,
     Frames,
     Gauges,
@@ -22,6 +23,7 @@ from loadkit.measure.interval import (
 )
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, Waiting
+from loadkit.measure.slow_turns import SlowTurn
 
 __all__ = [
     "PART",
@@ -91,6 +93,8 @@ class LedgerBooks:
     waiting: Mapping[Name, Annotated[Mapping[Name, Awaited], AfterValidator(_has_all)]]
     # by worker, its intervals on a full core, and all of them
     busy: Mapping[Name, tuple[Count, Count]]
+    # the slowest turns
+    slow: Annotated[tuple[SlowTurn, ...], Field(max_length=10_000), OPTIONAL] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +148,7 @@ class StatePart(Tables):
     from_schedule: Annotated[Latencies, OPTIONAL] = field(default_factory=dict)
     generator: Annotated[Gauges, OPTIONAL] = field(default_factory=dict)
     ages: Annotated[Ages, OPTIONAL] = field(default_factory=dict)
+    by_turn: Annotated[ByTurn, OPTIONAL] = field(default_factory=dict)
     scopes: Annotated[Mapping[Name, ScopeFigures], OPTIONAL] = field(default_factory=dict)
     timeline: Annotated[_TimelinePart | None, OPTIONAL] = None
 

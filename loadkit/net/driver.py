@@ -61,6 +61,7 @@ from loadkit.security import redaction
 __all__ = ["Driver"]
 
 _PLAIN: Final = SessionPlan()
+_REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
 
@@ -83,6 +84,7 @@ class Driver:
         "_link",
         "_person",
         "_plan",
+        "_reached",
         "_refresh_at",
         "_restarts",
         "_said_at",
@@ -106,8 +108,7 @@ class Driver:
         )
         self._link: Link | None = None
         self._allowance = Allowance()
-        self._acts: deque[UserAction] = deque()
-        self._hushed = False
+        self._acts, self._hushed = deque[UserAction](), False
         self._greenlet: Any = None  # that lives the session
         self._asked: Wait | None = None  # for a token, a session or a socket
         self._entry: Entry | None = None
@@ -116,8 +117,8 @@ class Driver:
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
         self._frames = Frames()
-        self._started = 0.0
-        self._refresh_at = NEVER
+        self._started, self._refresh_at = 0.0, NEVER
+        self._reached = 0  # steps of _REACHED
         self._broken_next: SocketFault | None = None  # what happens to the socket being opened
         self._tabs: list[Tab] = []
         self._restarts = plan.restarts
@@ -136,11 +137,8 @@ class Driver:
         return self._session.rest if self._asked is None else None
 
     def waits(self, now: float) -> tuple[list[Wait], list[float]]:
-        """What the session waits for now, but for what this side cannot hear the end of.
-
-        Returns:
-            That, and when each message was sent that waits for its answer.
-        """
+        """What the session waits for now, but for what this side cannot hear the end of; and
+        when each message was sent that waits for its answer."""
         if self.rest is not None:
             return [], []
         asked = [] if self._asked is None else [self._asked]
@@ -161,14 +159,10 @@ class Driver:
             self._greenlet.kill(block=False)
 
     def run(self, due: float) -> Finish:
-        """Live the session.
+        """Live the session, which the plan wants to begin at `due` (seconds, monotonic).
 
-        Args:
-            due: when the plan wants it to begin (seconds, monotonic).
-
-        Returns:
-            How it ended. A greenlet that is killed meanwhile tells the server, counts the
-            session as cut off, and lets the exception go on.
+        Returns how it ended. A greenlet that is killed meanwhile tells the server, counts the
+        session as cut off, and lets the exception go on.
         """
         recorder = self._setting.recorder
         self._greenlet = gevent.getcurrent()
@@ -253,10 +247,11 @@ class Driver:
         """Open the socket that was asked for, and tell how it went."""
         self._to, setting, began = None, self._setting, perf_counter()
         self._asked = Wait(Phase.CONNECT, None, began)
+        assert self._entry is not None
         try:
             link = Link.open(
                 setting.target,
-                self._upgrade_query(effect.cursor),
+                self._entry.query(effect.cursor, setting.cursor),
                 setting.traffic,
                 timeout=setting.policy.handshake,
                 allowance=self._allowance,
@@ -280,16 +275,12 @@ class Driver:
         for key, holds in ((Count.PASSED_OVER, link.lost_s), (Count.COMPRESSED, link.compressed)):
             if holds:
                 setting.recorder.count(key)
+        self._reach(1)
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._plan.tabs):
-            assert self._entry is not None
             tab = Tab(setting, self._entry.query, number, self._origin(), self._frames)
             self._tabs.append(tab)
-
-    def _upgrade_query(self, cursor: int) -> str:
-        assert self._entry is not None
-        return self._entry.query(cursor, self._setting.cursor)
 
     def _refresh(self) -> None:
         """The token nears its end: take a new one, and open the session's socket anew with it."""
@@ -356,7 +347,8 @@ class Driver:
             if effect.end >= self._faults.deaf[0] and effect.sent < self._faults.deaf[1]:
                 recorder.count("events.left_out_by_stall")
             elif effect[0] is _RESPONSE:
-                recorder.sample(*effect, self._started)
+                told = self._session.answers.told(self._started, self._origin)
+                recorder.sample(*effect, told)
             else:
                 recorder.sample(*effect)
         elif isinstance(effect, Send):
@@ -396,8 +388,15 @@ class Driver:
                 if effect.close is not None:
                     self._hang_up(effect.close)
 
+    def _reach(self, step: int) -> None:
+        """Count the steps of a session up to this one, each once."""
+        while self._reached < step:
+            self._setting.recorder.count(_REACHED[self._reached])
+            self._reached += 1
+
     def _hear(self, now: float, turn: YourTurn) -> None:
         """It is the person's turn."""
+        self._reach(3 if turn.cue is Cue.ANSWERED else 2)
         if turn.cue is Cue.ANSWERED and self._said_at < now:
             self._waited = now - self._said_at
         if self._hushed:
@@ -460,7 +459,8 @@ class Driver:
 
     def _come_back(self, away: float) -> None:
         gevent.sleep(away)
-        query = self._upgrade_query(self._session.connection.journal.cursor)
+        assert self._entry is not None
+        query = self._entry.query(self._session.connection.journal.cursor, self._setting.cursor)
         self._setting.recorder.count_named("came_back", revisit(self._setting, query))
 
     def _ask(self, wait: Wait) -> None:

@@ -76,7 +76,7 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     )
     summary = replay.summary(cut, analysis)
     ledger = replay.ledger
-    write(folder, summary, replay.head.run, ledger.examples, ledger.evidence)
+    write(folder, summary, replay.head.run, ledger.examples, ledger.evidence, ledger.slow)
     return summary
 
 

@@ -5,15 +5,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from loadkit.codec import Codec
 from loadkit.errors import UsageError
 from loadkit.measure.occurrence import OCCURRENCE, Occurrence
+from loadkit.measure.slow_turns import SLOW_TURN, SlowTurn
 from loadkit.report import junit, markdown
 from loadkit.results.line_file import NO_LINK
 from loadkit.results.stored_summary import read, read_examples
@@ -22,8 +24,16 @@ from loadkit.verdict.summary import Summary
 
 __all__ = ["load_examples", "load_summary", "results_folder", "withdraw", "write", "write_text"]
 
+T = TypeVar("T")
+
 _RESULTS: Final = (
-    *("run.json", "junit.xml", "summary.md", "violations.jsonl", "errors.jsonl", "summary.json"),
+    "run.json",
+    "junit.xml",
+    "summary.md",
+    "violations.jsonl",
+    "errors.jsonl",
+    "slow_turns.jsonl",
+    "summary.json",
 )
 
 
@@ -65,6 +75,7 @@ def write(
     run_info: Mapping[str, Any],
     examples: Mapping[str, str],
     evidence: Iterable[Occurrence] = (),
+    slow: Iterable[SlowTurn] = (),
     lead: str = "",
 ) -> None:
     """Write the files of a finished run, each complete or not at all.
@@ -77,6 +88,7 @@ def write(
             under `examples`, so that a report made again still has them.
         evidence: the first violations and errors of each kind, as of
             `loadkit.measure.ledger.Ledger`: one JSON object a line.
+        slow: the slowest turns, likewise.
         lead: what `summary.md` begins with, as Markdown: the result of a capacity search.
 
     Raises:
@@ -86,8 +98,9 @@ def write(
         "run.json": lambda: _json({**run_info, "examples": dict(examples)}),
         "junit.xml": lambda: junit.document(summary, examples),
         "summary.md": lambda: lead + markdown.document(summary, examples),
-        "violations.jsonl": lambda: _lines(evidence, "violations"),
-        "errors.jsonl": lambda: _lines(evidence, "errors"),
+        "violations.jsonl": lambda: _lines(OCCURRENCE, _of(evidence, "violations")),
+        "errors.jsonl": lambda: _lines(OCCURRENCE, _of(evidence, "errors")),
+        "slow_turns.jsonl": lambda: _lines(SLOW_TURN, slow),
         # The last one: where it is, nobody was killed before the others.
         "summary.json": lambda: _json(summary.to_dict()),
     }
@@ -102,8 +115,12 @@ def write(
         raise _unwritable(folder, last, tuple(failed)) from last
 
 
-def _lines(evidence: Iterable[Occurrence], of: str) -> str:
-    chosen = (OCCURRENCE.encode(found) for found in evidence if found.of == of)
+def _of(evidence: Iterable[Occurrence], what: str) -> Iterator[Occurrence]:
+    return (found for found in evidence if found.of == what)
+
+
+def _lines(codec: Codec[T], found: Iterable[T]) -> str:
+    chosen = (codec.encode(one) for one in found)
     told = ({key: value for key, value in found.items() if key != "of"} for found in chosen)
     return "".join(in_json(json.dumps(found, ensure_ascii=False)) + "\n" for found in told)
 

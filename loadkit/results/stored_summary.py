@@ -23,17 +23,21 @@ __all__ = ["SloLineStored", "read", "read_examples"]
 
 _SPARE: Final = frozenset(
     {
-        *(
-            "arrivals",
-            "counts",
-            "drift",
-            "frames",
-            "from_schedule_ms",
-            "incidents",
-            "load",
-            "notes",
-        ),
-        *("incidents_unlisted", "intervals_ms", "own_code", "throughput", "user_classes", "waits"),
+        "arrivals",
+        "by_turn",
+        "counts",
+        "drift",
+        "frames",
+        "from_schedule_ms",
+        "incidents",
+        "incidents_unlisted",
+        "intervals_ms",
+        "load",
+        "notes",
+        "own_code",
+        "throughput",
+        "user_classes",
+        "waits",
         "violations_detail",
     }
 )
@@ -123,6 +127,7 @@ class _Sessions(Stored):
     completed: Count
     peak_concurrent: Count
     ended: Counts
+    reached: Counts = {}
 
 
 class _Turns(Stored):
@@ -340,6 +345,7 @@ class _Summary(Stored):
     violations_detail: Annotated[dict[Name, _Violated], Field(max_length=1_000)] = {}
     errors: Counts
     user_classes: Annotated[dict[Name, _UserClass], Field(max_length=1_000)] = {}
+    by_turn: Annotated[dict[Name, dict[Name, Number]], Field(max_length=100)] = {}
     generator: _Generator
     slo: Annotated[list[SloLineStored], Field(max_length=1_000)]
     counts: dict[Name, Number] = {}

@@ -242,7 +242,8 @@ class Run:
             document.save(folder, self.found)
             lead = f"{document.document(self.found)}\n"
         ledger = self.ledger
-        write(folder, self.summary, self._info(), ledger.examples, ledger.evidence, lead)
+        info, kept = self._info(), (ledger.examples, ledger.evidence, ledger.slow)
+        write(folder, self.summary, info, *kept, lead)
 
     @property
     def _spec(self) -> RunSpec:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.exit_codes import ExitCode
-from loadkit.figures import COMPLETED, VIOLATED, Count, Ending, Phase
+from loadkit.figures import COMPLETED, STEPS, VIOLATED, Count, Ending, Phase
 from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.occurrence import Occurrence
@@ -15,7 +15,7 @@ from loadkit.measure.rates import by_class, by_client, throughput
 from loadkit.protocol.expectations import EXPECTED, NEEDED, WRONG, left_out
 from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
-from loadkit.stats.distribution import PERCENTILES
+from loadkit.stats.distribution import PERCENTILES, Distribution
 from loadkit.stats.number_format import plural
 from loadkit.verdict.run_facts import CUT, Cut, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
@@ -73,6 +73,9 @@ class Summary:
     errors: Mapping[str, int]
     user_classes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     clients: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Response times by which of its session's messages it was, from "1" to "20", which has all
+    # later ones too: figures as elsewhere, and what the median lies between (`p50_from`, `p50_to`).
+    by_turn: Mapping[str, Stats] = field(default_factory=dict)
     generator: Mapping[str, Any]
     slo: tuple[SloLine, ...]
     counts: Mapping[str, int]
@@ -116,7 +119,7 @@ class Summary:
 
 
 _IF_ANY: Final = (
-    *("cut", "own_code", "arrivals", "violations_detail", "notes", "drift"),
+    *("cut", "own_code", "arrivals", "violations_detail", "by_turn", "notes", "drift"),
     *("incidents", "incidents_unlisted", "load"),
 )
 """The keys that are absent where there is nothing to tell."""
@@ -153,6 +156,7 @@ def summarise(
         "completed": sum(ended[ending] for ending in COMPLETED),
         "peak_concurrent": ledger.peak_concurrent,
         "ended": ended,
+        "reached": {step: counts[f"reached.{step}"] for step in STEPS},
     }
     sent, lost = counts[Count.TURNS_SENT], counts[Count.TURNS_LOST]
     turns = {
@@ -236,6 +240,7 @@ def summarise(
         throughput=throughput(ledger, duration_s, spec.warmup_s),
         user_classes=by_class(ledger),
         clients=by_client(ledger),
+        by_turn={str(number): _median(one) for number, one in sorted(ledger.by_turn.items())},
         stopped_early=facts.aborted or facts.stopped,
         own_code=dict(facts.own_code),
         drift=drift.to_dict(),
@@ -252,6 +257,13 @@ def _arrivals(counts: Mapping[str, int], asked: int | None) -> dict[str, int] | 
         return None
     started = counts[Count.SESSIONS_STARTED] - counts[Count.SESSIONS_RENEWED]
     return {"asked": asked, "started": started, "refused": counts[Count.ARRIVALS_REFUSED]}
+
+
+def _median(found: Distribution) -> Stats:
+    between = found.interval(PERCENTILES["p50"])
+    if between is None:
+        return found.stats()
+    return found.stats() | dict(zip(("p50_from", "p50_to"), between, strict=True))
 
 
 def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[str, Any]]:

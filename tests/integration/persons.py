@@ -9,7 +9,7 @@ from processes import HOST, TOKEN
 from loadkit.actions import ActionKind, UserAction
 from loadkit.chat.personas import Compression, Policy
 from loadkit.errors import Failure
-from loadkit.figures import Ending, Origin, Phase, Transcript
+from loadkit.figures import Answered, Ending, Origin, Phase, Transcript, TurnSeen
 from loadkit.net.driver import Driver
 from loadkit.net.http.target import Target
 from loadkit.net.interfaces import SessionContext, SessionPlan
@@ -49,6 +49,7 @@ class Notes:
         self.samples: list[tuple[Phase, float | None, float, float]] = []
         self.waits: list[tuple[Phase, float, bool]] = []  # that nobody saw the end of
         self.ages: list[float] = []  # of the session, when each answered message was sent
+        self.answered: list[tuple[int, TurnSeen]] = []  # each one's number, and what was seen of it
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.violations: list[str] = []
@@ -62,11 +63,12 @@ class Notes:
         due: float | None,
         sent: float,
         end: float,
-        since: float | None = None,
+        turn: Answered | None = None,
     ) -> None:
-        if since is not None:
+        if turn is not None:
             assert phase is Phase.RESPONSE
-            self.ages.append(sent - since)
+            self.ages.append(sent - turn.since)
+            self.answered.append((turn.number, turn.seen()))
         self.samples.append((phase, due, sent, end))
 
     def unfinished(

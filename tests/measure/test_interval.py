@@ -17,6 +17,7 @@ from loadkit.figures import Count, Ending, Origin, Phase, Wait
 from loadkit.measure.interval import AGES, GAUGES, Interval, age_class
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
+from tests.answers import answered
 
 INTERVAL = Codec[Interval](Interval)
 
@@ -31,7 +32,7 @@ def an_interval(seed: int = 1) -> Interval:
         scoped = recorder.scoped("HandoffChat", "web")
         scoped.session_started()
         took = chance.expovariate(0.1)
-        scoped.sample(Phase.RESPONSE, 2.0, 2.1, 2.1 + took, since=1.5)
+        scoped.sample(Phase.RESPONSE, 2.0, 2.1, 2.1 + took, turn=answered(1.5))
         recorder.sample(Phase.ECHO, None, 2.0, 2.0 + took / 100)
         scoped.unfinished(Phase.RESPONSE, 2.0, 2.1, 2.1 + took, lost=chance.random() < 0.5)
         scoped.count(Count.TURNS_SENT)
@@ -56,11 +57,26 @@ def test_it_arrives_as_it_was_measured() -> None:
     assert INTERVAL.decode(packed) == INTERVAL.decode(json.loads(INTERVAL.json(sent))) == sent
 
 
+SLOW = {
+    "took_ms": 500.0,
+    "at_s": 2.0,
+    "at": "2027-01-15T07:59:59.750Z",
+    "number": 1,
+    "due_ms": None,
+    "echo_ms": None,
+    "thinking_ms": None,
+    "user_class": "",
+    "session": "",
+    "correlation_id": "",
+    "client": "",
+}
+
+
 def test_it_is_written_as_it_always_was() -> None:
     """A journal of the version before can be read, and so can this one by that version."""
     recorder = Recorder(wall=lambda: 1_800_000_000.25)
-    recorder.sample(Phase.RESPONSE, None, 2.0, 2.5, since=1.0)
-    recorder.sample(Phase.RESPONSE, None, 2.0, 2.5, since=1.0)
+    recorder.sample(Phase.RESPONSE, None, 2.0, 2.5, turn=answered(1.0))
+    recorder.sample(Phase.RESPONSE, None, 2.0, 2.5, turn=answered(1.0))
     recorder.unfinished(Phase.ECHO, None, 2.0, 3.0, lost=True)
     recorder.fail(Failure.UNANSWERED, "late", Origin("Chat", "s1"))
     recorder.see_waiting([], 4.0, [Wait(Phase.ECHO, None, 3.0)], [3.0])
@@ -99,6 +115,8 @@ def test_it_is_written_as_it_always_was() -> None:
         "states": {},
         "waiting": {"turns": 1, "latency": {"echo": [999_936, 1]}, "from_schedule": {}},
         "frames": {"sent": 0, "received": 0, "bytes_sent": 0, "bytes_received": 0},
+        "by_turn": {"1": twice | left_out},
+        "slow": 2 * [SLOW],
     }
 
 
@@ -128,7 +146,7 @@ def put(where: str, value: Any) -> dict[str, Any]:
 
 
 NEEDED = [
-    *PLAIN,
+    *sorted(PLAIN.keys() - {"by_turn", "slow"}),  # which journals of before have not
     *(f"latency/response/{key}" for key in ("counts", "total", "min", "max", "negative")),
     "waiting/turns",
     "waiting/latency",

@@ -17,6 +17,7 @@ from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope
 from loadkit.measure.state import PART
 from loadkit.measure.timeline import Row, Timeline
+from tests.answers import answered
 
 Act = Callable[[Recorder], None]
 
@@ -163,9 +164,9 @@ def test_what_a_worker_said_it_sent_is_expected() -> None:
 def test_sessions_that_are_older_take_no_more_room() -> None:
     """All classes of age have theirs from the first answer on; memory is flat in a soak."""
     ledger = Ledger()
-    ledger.add("w", 1, interval(lambda r: r.sample(Phase.RESPONSE, None, 1.0, 1.5, 0.0)))
+    ledger.add("w", 1, interval(lambda r: r.sample(Phase.RESPONSE, None, 1.0, 1.5, answered(0.0))))
     young = set(ledger.ages)
-    ledger.add("w", 2, interval(lambda r: r.sample(Phase.RESPONSE, None, 2e4, 2e4, 0.0)))
+    ledger.add("w", 2, interval(lambda r: r.sample(Phase.RESPONSE, None, 2e4, 2e4, answered(0.0))))
     assert set(ledger.ages) == young
     assert [one.count for one in ledger.ages.values()] == [1, *[0] * (len(young) - 2), 1]
 

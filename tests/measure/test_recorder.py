@@ -13,6 +13,7 @@ from loadkit.measure.recorder import EXAMPLE_LENGTH, Recorder
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_index import HIGHEST
 from loadkit.stats.histogram import Histogram
+from tests.answers import answered
 
 
 def stats(found: Histogram) -> dict[str, float]:
@@ -74,10 +75,16 @@ def test_a_turn_of_the_warm_up_is_counted_neither_as_sent_nor_as_answered() -> N
 def test_a_response_counts_by_the_age_of_its_session_when_it_was_asked_for() -> None:
     """Where it is known when that began."""
     recorder = Recorder(measure_from=10.0)
-    recorder.sample(Phase.RESPONSE, due=None, sent=110.0, end=111.0, since=90.0)  # 20 s: class 1
-    recorder.sample(Phase.RESPONSE, due=None, sent=190.0, end=192.0, since=90.0)  # 100 s: class 3
+    recorder.sample(
+        Phase.RESPONSE, due=None, sent=110.0, end=111.0, turn=answered(90.0)
+    )  # 20 s: class 1
+    recorder.sample(
+        Phase.RESPONSE, due=None, sent=190.0, end=192.0, turn=answered(90.0)
+    )  # 100 s: class 3
     recorder.sample(Phase.RESPONSE, due=None, sent=111.0, end=113.0)
-    recorder.sample(Phase.RESPONSE, due=None, sent=9.0, end=11.0, since=8.0)  # of the warm-up
+    recorder.sample(
+        Phase.RESPONSE, due=None, sent=9.0, end=11.0, turn=answered(8.0)
+    )  # of the warm-up
     taken = recorder.take(200.0)
     assert {age: found.total for age, found in taken.ages.items()} == {1: 1_000_000, 3: 2_000_000}
     assert taken.latency["response"].total == 5_000_000

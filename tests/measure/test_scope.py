@@ -6,6 +6,7 @@ from loadkit.measure.interval import ScopeInterval
 from loadkit.measure.open_waits import NOTHING
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.scope import Scope, Scoped
+from tests.answers import answered
 
 
 def watched(measure_from: float = 0.0) -> tuple[Recorder, Scoped]:
@@ -46,7 +47,7 @@ def test_a_class_is_recorded_for_all_and_apart() -> None:
 def test_the_age_of_its_sessions_counts_with_those_of_all() -> None:
     """A class has no ages of its own."""
     recorder, scoped = watched()
-    scoped.sample(Phase.RESPONSE, None, sent=40.0, end=41.0, since=0.0)
+    scoped.sample(Phase.RESPONSE, None, sent=40.0, end=41.0, turn=answered(0.0))
     taken = recorder.take(50.0)
     assert taken.ages[2].count == 1
 

@@ -25,7 +25,14 @@ from .master import Hand, Master
 COURSE = {"drift": None, "incidents": None, "load": None}
 """What is looked for in rows that are read from the files, which round: see test_series."""
 
-ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "violations.jsonl", "errors.jsonl"}
+ALL = {
+    "run.json",
+    "summary.json",
+    "summary.md",
+    "junit.xml",
+    "violations.jsonl",
+    "errors.jsonl",
+} | {"slow_turns.jsonl"}
 
 
 @contextmanager

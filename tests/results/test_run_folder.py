@@ -99,6 +99,7 @@ def test_a_written_run_can_be_read_again(tmp_path: Path, make: Any, examples: An
         "errors.jsonl",
         "junit.xml",
         "run.json",
+        "slow_turns.jsonl",
         "summary.json",
         "summary.md",
         "violations.jsonl",
@@ -244,6 +245,7 @@ def test_a_full_disk_costs_only_what_does_not_fit(
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "errors.jsonl",
         "run.json",
+        "slow_turns.jsonl",
         "summary.md",
         "violations.jsonl",
     ]
@@ -262,7 +264,7 @@ def test_the_summary_is_written_last(
     monkeypatch.setattr(Path, "replace", replace)
     write(tmp_path, make(), {}, {})
     assert order[-1] == "summary.json"
-    assert len(order) == 6
+    assert len(order) == 7
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")

@@ -22,6 +22,7 @@ from loadkit.soak.metric_series import LEAST
 from loadkit.soak.windows import Window, Windows
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.sketch import Sketch
+from tests.answers import answered
 
 Floats = NDArray[np.float64]
 Course = Callable[[Floats], Floats]
@@ -312,7 +313,7 @@ def by_age(*, old: float, later: float = 1.0, seconds: int = 400) -> tuple[Drift
             age = float(rng.uniform(0, 60 + second))
             wait = 0.4 * time_factor * old ** log(1 + age / 60, 2) * exp(rng.normal() * 0.3)
             sent = 1000.0 + second + 0.5 - wait
-            recorder.sample(Phase.RESPONSE, None, sent, sent + wait, since=sent - age)
+            recorder.sample(Phase.RESPONSE, None, sent, sent + wait, turn=answered(sent - age))
             recorder.count(Count.TURNS_ANSWERED)
         now[0] = second + 1.0
         interval = recorder.take(now[0])

@@ -30,11 +30,12 @@ from loadkit.swarm.messages import (
     listen,
     send,
 )
+from tests.answers import answered
 
 
 def a_report(seq: int = 1) -> Report:
     recorder = Recorder()
-    recorder.sample(Phase.RESPONSE, 1.0, 1.0, 2.0, since=0.5)
+    recorder.sample(Phase.RESPONSE, 1.0, 1.0, 2.0, turn=answered(0.5))
     return Report("2026", seq, recorder.take(3.0))
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from loadkit.errors import Failure
-from loadkit.figures import VIOLATED, Count, Ending, Origin, Phase
+from loadkit.figures import STEPS, VIOLATED, Count, Ending, Origin, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.rates import by_class
@@ -17,6 +17,7 @@ from loadkit.measure.recorder import Recorder
 from loadkit.protocol.expectations import EXPECTED
 from loadkit.verdict.run_facts import Cut, Loss
 from loadkit.verdict.summary import Summary, smallest, summarise
+from tests.answers import answered
 from tests.verdict.known import asked_and_known
 
 # The contract, copied: the keys are what users script against. Of the first version there is
@@ -28,7 +29,8 @@ CONTRACT = json.loads("""
              "exit_code": 0, "strict": false, "reasons_detail": []},
  "sessions": {"started": 0, "completed": 0, "peak_concurrent": 0,
               "ended": {"user_end": 0, "natural_end": 0, "abandoned": 0, "client_handoff": 0,
-                        "failed": 0, "cut_off": 0}},
+                        "failed": 0, "cut_off": 0},
+              "reached": {"token": 0, "session": 0, "socket": 0, "greeting": 0, "answer": 0}},
  "turns": {"sent": 0, "answered": 0, "lost": 0, "open": 0, "lost_ratio": 0.0,
            "resent": 0, "answered_twice": 0},
  "throughput": {"sessions_per_second": 0.0, "turns_per_second": 0.0, "measured_s": 30.1},
@@ -90,6 +92,32 @@ def test_the_keys_are_those_of_the_contract_in_its_order() -> None:
     CONTRACT["from_schedule_ms"]["response"] = made["from_schedule_ms"]["response"]
     CONTRACT["generator"]["schedule_delay_ms"] = made["generator"]["schedule_delay_ms"]
     assert keys(made) == keys(CONTRACT)
+
+
+def test_it_says_how_far_sessions_got() -> None:
+    """From the first moment on: a session that fails in the warm-up has failed."""
+    recorder = Recorder(measure_from=100.0)
+    for step, sessions in zip(STEPS, (5, 4, 3, 2, 1), strict=True):
+        recorder.count(f"reached.{step}", sessions)
+    ledger = Ledger()
+    ledger.add("w", 1, recorder.take(1.0))
+    summary = summarise(ledger, *asked_and_known())
+    assert summary.sessions["reached"] == dict(zip(STEPS, (5, 4, 3, 2, 1), strict=True))
+    assert summary.counts == {}
+
+
+def test_it_has_the_responses_by_the_number_of_the_turn() -> None:
+    """The twentieth has all that come later."""
+    recorder, ledger = Recorder(), Ledger()
+    for number, took in ((1, 0.1), (1, 0.3), (2, 0.5), (20, 1.0), (31, 3.0)):
+        recorder.sample(Phase.RESPONSE, None, 1.0, 1.0 + took, answered(0.5, number))
+    ledger.add("w", 1, recorder.take(9.0))
+    by_turn = summarise(ledger, *asked_and_known()).by_turn
+    assert {number: (one["count"], one["max"]) for number, one in by_turn.items()} == {
+        "1": (2, 300),
+        "2": (1, 500),
+        "20": (2, 3000),
+    }
 
 
 def test_a_latency_that_was_not_measured_is_absent() -> None:

@@ -9,7 +9,7 @@ from loadkit.chat.events.session_events import tolerated, unexpected
 from loadkit.chat.states import ChatState, SocketState
 from loadkit.chat.turns.answers import completes, suggestions, text_of
 from loadkit.chat.turns.stream import LONGEST, MOST_CHUNKS, StreamedAnswer
-from loadkit.chat.turns.turn import Outcome
+from loadkit.chat.turns.turn import MOST_STAMPS, Outcome
 from loadkit.chat.violations import Wrong
 from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase, Wait
@@ -31,7 +31,7 @@ def echo(chat: Conversation, now: float, event: Event, out: list[Effect]) -> Non
         return
     if turn.echoed:
         return
-    turn.echoed = True
+    turn.echoed, turn.echo_at = True, now
     out.append(Sample(Phase.ECHO, None, turn.sent, now))
     payload = event.payload
     chat.connection.journal.message(payload.get("message_id"), out)
@@ -52,7 +52,7 @@ def thinking(chat: Conversation, now: float, event: Event, out: list[Effect]) ->
     if chat.answers.thinking:  # about the next message, so it is done with the last one
         out.append(Violation(Wrong.THINKING_WITHOUT_ANSWER))
         chat.answers.thinking = False
-    turn.thought = True
+    turn.thought, turn.thinking_at = True, now
     out.append(Sample(Phase.THINKING, None, turn.sent, now))
 
 
@@ -110,6 +110,10 @@ def answer_chunk(chat: Conversation, now: float, event: Event, out: list[Effect]
         return
     if chat.answers.stream is None:
         out.append(Sample(Phase.FIRST_CHUNK, turn.due, turn.sent, now))
+    if turn.chunks_at is None:
+        turn.chunks_at = [now]
+    elif len(turn.chunks_at) < MOST_STAMPS:
+        turn.chunks_at.append(now)
     stream = _stream(chat, now, event, out)
     if stream.is_too_big:
         kind, complete = Failure.ANSWER_TOO_BIG, completes(event)

@@ -44,7 +44,8 @@ def _is_away(chat: Conversation, say: Say) -> bool:
 
 def _message(chat: Conversation, now: float, say: Say, out: list[Effect]) -> Turn:
     local_id = new_id(chat.connection.rng)
-    turn = Turn(user_message(say.text, local_id), now, say.due, say.text, local_id)
+    chat.messages += 1
+    turn = Turn(user_message(say.text, local_id), now, say.due, say.text, local_id, chat.messages)
     turn.again_at = now + chat.policy.again_after(0)
     out.append(Counted(Count.TURNS_SENT, now))
     return turn

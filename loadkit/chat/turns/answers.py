@@ -5,12 +5,14 @@ message belongs to an earlier one that was given up, or was sent twice; so does 
 stream that began before. What belongs to none is a follow-up: one more thing that the agent says.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from loadkit.chat.effects import Violation
 from loadkit.chat.turns.stream import Key, StreamedAnswer
 from loadkit.chat.turns.turn import Turn
 from loadkit.chat.violations import Wrong, told
+from loadkit.figures import Answered, Origin
 from loadkit.protocol import Event, EventType
 from loadkit.protocol.lenient_json import mend
 
@@ -66,6 +68,17 @@ class Answers:
         """What the person waited for is there: the answer to `turn`, or a greeting."""
         self.answered, self.answered_at = turn, now
         self.interrupted()
+
+    def told(self, since: float, origin: Callable[[], Origin]) -> Answered:
+        """What the turn that was answered last is told as.
+
+        Args:
+            since: when the session began (seconds, monotonic).
+            origin: gives whose it was.
+        """
+        turn = self.answered
+        assert turn is not None
+        return Answered(since, turn.number, lambda: turn.seen(origin()))
 
     def interrupted(self) -> None:
         """What was being said is over."""

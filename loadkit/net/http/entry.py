@@ -111,6 +111,7 @@ def enter(
         lost_s = api.lost_s
         if lost_s:
             recorder.count(Count.PASSED_OVER)
+        recorder.count(Count.REACHED_TOKEN)
         recorder.sample(Phase.TOKEN, due + lost_s, began + lost_s, done)
         waits(Wait(Phase.CREATE_SESSION, None, done))
         try:
@@ -121,6 +122,7 @@ def enter(
                 raise
             token, done = api.access_token(), perf_counter()
             session_id = session()
+        recorder.count(Count.REACHED_SESSION)
         recorder.sample(Phase.CREATE_SESSION, None, done, perf_counter())
     except RemoteError as error:
         count_status(recorder, error)

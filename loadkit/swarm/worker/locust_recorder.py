@@ -15,7 +15,7 @@ from locust.env import Environment
 from locust.stats import StatsEntry, bucket_response_time
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Origin, Phase
+from loadkit.figures import NOWHERE, Answered, Origin, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.report.latency import NOTABLE
 from loadkit.stats.histogram import Histogram
@@ -52,9 +52,9 @@ class SwarmRecorder(Recorder):
         self._from_due = {phase: _FromDue() for phase in Phase}
 
     def sample(
-        self, phase: Phase, due: float | None, sent: float, end: float, since: float | None = None
+        self, phase: Phase, due: float | None, sent: float, end: float, turn: Answered | None = None
     ) -> None:
-        super().sample(phase, due, sent, end, since)
+        super().sample(phase, due, sent, end, turn)
         if phase is Phase.RESPONSE and sent >= self.measure_from:
             self._fire(
                 request_type=METHOD,

@@ -1,0 +1,10 @@
+"""What a recorder is told of an answered turn."""
+
+from loadkit.figures import NOWHERE, Answered, TurnSeen
+
+__all__ = ["answered"]
+
+
+def answered(since: float, number: int = 1, seen: TurnSeen = TurnSeen(NOWHERE)) -> Answered:  # noqa: B008
+    """An answer to that turn of a session that began then."""
+    return Answered(since, number, lambda: seen)
