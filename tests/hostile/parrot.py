@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from processes import LOADKIT, SECRETS, profile, run
+from processes import ROOT, SECRETS, as_run, profile, run
 
 from tests.hostile.peer import Peer, Wire, answer, create, greet
 from tests.rfc6455 import TEXT, close_frame, frame
@@ -113,21 +113,23 @@ def against(
     parrot: Parrot,
     folder: Path,
     environment: Mapping[str, str],
-    options: Sequence[object] = (),
+    *options: str,
+    locustfile: Path = ROOT / "locustfile.py",
     more: str = "",
 ) -> Ended:
-    """A short run of `loadkit run`, each person of which says one thing.
+    """A short run, each person of which says one thing.
 
     Args:
         environment: of the process, beside the secrets.
         options: further words of its command line.
+        locustfile: the user classes.
         more: tables of its profile.
     """
     folder.mkdir(exist_ok=True)
     turns = "{ min = 1, max = 1 }"
     path = profile(folder, seconds=1.5, users=12, turns=turns, pause="50ms", more=more)
-    command = [LOADKIT, "run", path, "--host", parrot.url, "--workers", "1"]
-    ended = run([*command, "--out", folder / "out", *options], folder, SECRETS | environment)
+    command = as_run(path, parrot.url, folder / "out", *options, locustfile=locustfile)
+    ended = run(command, folder, SECRETS | environment)
     assert ended.code in (1, 3), ended.output
     (results,) = (folder / "out").iterdir()
     files = {file.name: file.read_text() for file in results.iterdir()}

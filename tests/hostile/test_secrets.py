@@ -80,8 +80,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list
     own = folder / "own.py"
     own.write_text(OWN_CLASS)
     environment = {"GATE_PASS": HEADER, "CI": "1", "COLUMNS": "70"}
-    options = ["--header", "X-Gate=GATE_PASS", "--locustfile", own, "--set", "mix.Leaky=20"]
-    ended = against(parrot, folder, environment, options)
+    options = ("--header", "X-Gate=GATE_PASS", "--set", "mix.Leaky=20")
+    ended = against(parrot, folder, environment, *options, locustfile=own)
     return ended.files | {"output": ended.output}, parrot.tokens
 
 

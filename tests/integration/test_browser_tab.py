@@ -6,15 +6,24 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from fleet import SessionKind, drive, profile, under
 
 from loadkit.measure.interval import Interval
+from loadkit.net import browser_tab
 from loadkit.profile.scenario import Errand
 from loadkit.verdict.summary import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
 
 TAB = SessionKind("MultiTabChat", Errand.IDLE, tabs=1)
 Visit = Callable[["Server", Wire], None]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tab is opened at once, opened again likewise, and waits for no close of a server's."""
+    for name, seconds in (("AFTER", 0.05), ("AGAIN", 0.05), ("LAST_EVENTS", 0.3)):
+        monkeypatch.setattr(browser_tab, name, seconds)
 
 
 class Server:
@@ -90,7 +99,7 @@ def shows(wire: Wire, first: int = 1, last: int = 4) -> None:
     wire.upgrade(wire.event("EVENT_BATCH", {"events": events}, numbered=False))
 
 
-def stays(client: str = "reference", seconds: float = 4.0) -> Any:
+def stays(client: str = "reference", seconds: float = 0.7) -> Any:
     """Somebody who says nothing for so long."""
     # The figures of people are a thousand times as fast.
     return profile(
@@ -133,7 +142,9 @@ def test_a_tab_comes_back_with_the_token_that_its_session_has_by_then() -> None:
     """An iOS client has taken a new one meanwhile, and the old one is at its end."""
 
     def grant_short(wire: Wire) -> None:
-        lives = 301.0 if wire.number == 0 else 3600.0  # of which a client uses the first second
+        lives = (
+            300.5 if wire.number == 0 else 3600.0
+        )  # of which a client uses the first half second
         wire.send(answer(200, {"access_token": token(lives), "expires_in": 301}))
 
     def until_refreshed(server: Server, wire: Wire) -> None:
@@ -143,7 +154,7 @@ def test_a_tab_comes_back_with_the_token_that_its_session_has_by_then() -> None:
         wire.silence()
 
     server = Server(until_refreshed, goes_on)
-    interval = live(server, stays("ios", 5.0), token=grant_short)
+    interval = live(server, stays("ios", 1.5), token=grant_short)
     tokens = [query["access_token"] for query in server.queries]
     assert len(tokens) == 4  # the session's own, its tab, and both again
     assert tokens[0] == tokens[1] != tokens[2] == tokens[3]
@@ -161,7 +172,7 @@ def test_what_only_a_tab_sees_is_shown_by_its_own_frames() -> None:
         server.watched_by(wire)
 
     server = Server(odd)
-    interval = live(server, stays(seconds=2.0))
+    interval = live(server, stays())
     found = {"event_repeated": 1, "malformed_json": 1}
     assert under(interval, "violations") == under(interval, "violated") == found
     first, again = smallest("event_repeated", interval.evidence)["frames"]
@@ -183,7 +194,7 @@ def test_what_a_tab_never_got_is_shown_by_what_the_session_got() -> None:
         wire.silence()
 
     server = Server(half)
-    interval = live(server, stays(seconds=2.0))
+    interval = live(server, stays())
     assert under(interval, "violations") == {"event_lost": 1}
     lines = [
         line

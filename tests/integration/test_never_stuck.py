@@ -16,9 +16,10 @@ import psutil
 import pytest
 import ready_locust
 from processes import (
-    LOCUST,
+    READY_LOCUST,
     ROOT,
     SECRETS,
+    as_run,
     forked,
     free_port,
     profile,
@@ -70,11 +71,9 @@ TABLE = [
 ]
 ALWAYS = [
     Row("before", "refused", "SIGTERM"),
-    Row("before", "killed", "SIGINT"),
     Row("before", "leaves", "nothing"),
     Row("before", "frozen", "nothing"),
     Row("ramp", "killed", "nothing"),
-    Row("load", "refused", "SIGTERM"),
     Row("load", "frozen", "SIGINT", everyone=True),
     Row("load", "killed", "SIGTERM", everyone=True),
     Row("drain", "frozen", "nothing"),
@@ -246,8 +245,7 @@ def test_a_master_ends_or_goes_on_rightly(ended: dict[Row, Future[None]], row: R
 def test_a_worker_that_dies_before_the_run_is_started_again(tmp_path: Path) -> None:
     """The master that forked it would wait for it for ever, and nobody else comes."""
     with simulator(tmp_path) as server:
-        command = [LOCUST, "--headless", "--profile", profile(tmp_path, seconds=2)]
-        command += ["-H", server.url, "--out", tmp_path / "out", *forked(1)]
+        command = as_run(profile(tmp_path, seconds=2), server.url, tmp_path / "out")
         with started(command, tmp_path, SECRETS) as process:
             leader = psutil.Process(process.group)
             process.wait_for(leader.children, "it had forked")[0].kill()
@@ -261,9 +259,9 @@ def test_a_worker_that_dies_before_the_run_is_started_again(tmp_path: Path) -> N
 def test_a_wait_for_workers_that_is_given_up_is_no_broken_slo(tmp_path: Path) -> None:
     """It is told as long as it lasts, and ends as a run whose load was not delivered."""
     with simulator(tmp_path) as server:
-        command = [LOCUST, "--headless", "--master", "--profile", profile(tmp_path)]
-        command += ["-H", server.url, "--out", tmp_path / "out", *forked(1)[2:]]
-        command += ["--expect-workers", "2", "--expect-workers-max-wait", "6"]
+        command = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless", "--master"]
+        command += ["--profile", profile(tmp_path), "-H", server.url, "--out", tmp_path / "out"]
+        command += [*forked(1)[2:], "--expect-workers", "2", "--expect-workers-max-wait", "6"]
         with started(command, tmp_path, SECRETS) as process:
             assert process.finish().code == 3
     assert "waiting for workers: 0 of 2 workers came so far" in process.output

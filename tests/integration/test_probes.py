@@ -38,7 +38,7 @@ gc.collect(), gc.collect(0), gc.collect(1)
 collected = collections() - collected
 stalled = time.perf_counter()
 used_before = used()
-while time.perf_counter() < stalled + 0.55:
+while time.perf_counter() < stalled + 0.35:
     pass
 burnt = used() - used_before
 stalled = time.perf_counter() - stalled
@@ -46,7 +46,7 @@ while len(sheet.figures.get("cpu_percent", ())) < 2:
     gevent.sleep(0.05)
 files = len(os.listdir("/proc/self/fd")) - 1 if os.path.exists("/proc/self/fd") else None
 last = time.perf_counter()
-while time.perf_counter() < last + 0.4:  # a stall that lasts to the end
+while time.perf_counter() < last + 0.25:  # a stall that lasts to the end
     pass
 last = time.perf_counter() - last
 probes.stop()

@@ -12,14 +12,14 @@ from simulator_client import HOST, TOKEN, simulator
 from tests.hostile.peer import Wire, answer, converse, greet, peer, reply, token
 from tests.rfc6455 import CLOSE, TEXT, close_frame
 
-LIVES = 301.0  # seconds of a token, of which a client uses the first one
+LIVES = 301.0  # seconds of a token, of which an iOS client uses the first one
 
 
 def idler(client: str) -> Any:
-    """Somebody who stays for three seconds and says nothing."""
+    """Somebody who stays for longer than that and says nothing."""
     return profile(
         clients={client: 1.0},
-        idle={"duration": {"median": 3000.0, "sigma": 0.0}},  # a thousand times as fast
+        idle={"duration": {"median": 1500.0, "sigma": 0.0}},  # a thousand times as fast
     )
 
 
