@@ -392,7 +392,7 @@ def test_a_run_against_a_target_that_floods_blames_the_target(tmp_path: Path) ->
             flooding(wire, FLOODS["heartbeats and pings"])
 
     with peer(upgrade=script) as hostile:
-        path = profile(tmp_path, users=6, seconds=3, turns="{ min = 2, max = 2 }", pause="20ms")
+        path = profile(tmp_path, users=6, seconds=2, turns="{ min = 2, max = 2 }", pause="20ms")
         done = run(as_run(path, hostile.url, tmp_path / "results"), tmp_path, SECRETS)
     told = summary(tmp_path / "results")
     floods = told["errors"]["frame_flood"]

@@ -141,7 +141,11 @@ def lived(folder: Path, client: str, agrees: bool, chaos: dict[str, Any]) -> tup
 
 @pytest.mark.parametrize(
     ("client", "agrees"),
-    [(Client.ANDROID, True), (Client.WEB, True), (Client.WEB, False)],
+    [
+        (Client.ANDROID, True),
+        pytest.param(Client.WEB, True, marks=pytest.mark.slow),
+        (Client.WEB, False),
+    ],
 )
 def test_whole_sessions_are_the_same_with_it_and_without(
     tmp_path: Path, client: Client, agrees: bool

@@ -150,7 +150,7 @@ def test_what_it_stamps_lies_around_what_the_server_did(tmp_path: Path) -> None:
 
 def test_it_keeps_beating_and_listening_while_the_person_types(tmp_path: Path) -> None:
     with simulator(tmp_path, "heartbeat_interval_seconds=0.1") as server:
-        person = Script("Where is my order?", None, typing=1.6)
+        person = Script("Where is my order?", None, typing=1.0)
         notes = live(server, person)
     beats = [end for _, _, end in notes.of(Phase.HEARTBEAT)]
     assert len([end for end in beats if end < person.said_at[0]]) >= 5
@@ -235,7 +235,7 @@ class TestACut:
             assert turns == [waits[0].sent]
             talk.hush()
             until(lambda: notes.of(Phase.RESPONSE))
-            gevent.sleep(1.0)  # the script would go on at once
+            gevent.sleep(0.3)  # the script would go on at once
             assert talk.waits(perf_counter()) == ([], [])
             talk.cut()
             session.join(SOON)
