@@ -11,7 +11,8 @@ run: $(READY)
 test: unit integration
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
+	@# Half of the time to collect them is the rewriting of their asserts, which is kept like this.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/integration --ignore tests/hostile
 
 integration: $(READY)
 	@# More at once than cores: most of the time they wait for processes. Those start in half the

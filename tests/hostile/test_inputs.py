@@ -30,6 +30,7 @@ from loadkit.errors import UsageError
 from loadkit.launch import _toml
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.profile.scenario import Errand, SessionKind
+from loadkit.profile.tables import MOST_STAGES
 from loadkit.readiness.foresight import foresee
 from loadkit.readiness.room import Room, check
 
@@ -72,7 +73,7 @@ FILES = {
     "century": load(duration='"99999999d"', users=1),
     "forever": load(duration="1e300", users=1),
     "none": load(duration="nan", users=1),
-    "stages": FINE.replace("[{", "[" + "{ duration = 1, users = 1 }, " * 20_000 + "{"),
+    "stages": FINE.replace("[{", "[" + "{ duration = 1, users = 1 }, " * MOST_STAGES + "{"),
     "deep": "a = " + "[" * 5_000 + "]" * 5_000,
     "key": "a." * 200_000 + "b = 1",
     "keys": FINE + "\n".join(f"k{number} = 1" for number in range(2_000)),
@@ -184,7 +185,7 @@ def _make_files(folder: Path) -> None:
         os.mkfifo(pipe)
     Path("deep.jsonl").write_text("[" * 100_000)
     Path("wrong.jsonl").write_text("[]\n" * 2_000_000)
-    Path("wide.csv").write_text("a," * 200_000 + "\n")
+    Path("wide.csv").write_text("a," * 50_000 + "\n")
     import socket
 
     socket.socket(socket.AF_UNIX).bind("socket")

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
-from processes import LOADKIT, SECRETS, TOKEN, profile, run
+from processes import READY_LOADKIT, SECRETS, TOKEN, profile, run
 
 from tests.hostile.parrot import Parrot, against
 
@@ -109,7 +109,7 @@ def test_a_refusal_before_the_run_holds_none(tmp_path: Path) -> None:
     """What a target says of the first token is told on the console at once."""
     parrot = Parrot(lambda *_: [TOKEN, percent(TOKEN)])
     parrot._scripts["access-token"] = lambda wire: parrot._refuse(wire, [TOKEN, percent(TOKEN)])
-    ended = run([LOADKIT, "run", profile(tmp_path), "--host", parrot.url], tmp_path, SECRETS)
+    ended = run([READY_LOADKIT, "run", profile(tmp_path), "--host", parrot.url], tmp_path, SECRETS)
     assert ended.code == 4
     assert "[secret]" in ended.output
     assert not pieces(TOKEN) & set[str]().union(*map(pieces, readings(ended.output)))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
-from processes import LOADKIT, run
+from processes import READY_LOADKIT, run
 
 from tests.hostile.parrot import Ended, Parrot, against
 
@@ -124,7 +124,7 @@ def test_what_a_stranger_wrote_is_data_too(attacked: Ended, tmp_path: Path) -> N
     info["examples"] = {key: "".join(reversed(ATTACKS)) for key in of}
     (folder / "run.json").write_text(json.dumps(info))
     for command, width in (("report", "40"), ("status", "100")):
-        ended = run([LOADKIT, command, folder], tmp_path, CI | {"COLUMNS": width})
+        ended = run([READY_LOADKIT, command, folder], tmp_path, CI | {"COLUMNS": width})
         assert "seized" in ended.output
         assert "Traceback" not in ended.output
         assert HIDDEN.findall(ended.output) == []

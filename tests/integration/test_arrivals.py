@@ -18,9 +18,6 @@ import gevent
 import pytest
 from processes import PATIENCE
 
-with mock.patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):  # spare the tests' own process
-    from loadkit.swarm.worker.arrival_gate import ArrivalGate
-
 from loadkit.figures import Count
 from loadkit.profile.arrivals import Arrivals
 from loadkit.profile.tables import Load
@@ -44,7 +41,9 @@ def steady(rate: float, seconds: float) -> Load:
 
 def opened(
     plan: Load, visit: Callable[[str, int, float], Any], origin: float | None = None
-) -> tuple[ArrivalGate, Counts]:
+) -> tuple[Any, Counts]:
+    with mock.patch.dict(os.environ, LOCUST_SKIP_MONKEY_PATCH="1"):  # spare the tests' own process
+        from loadkit.swarm.worker.arrival_gate import ArrivalGate  # and those that only collect
     counts = Counts()
     origin = perf_counter() + LEAD if origin is None else origin
     gate = ArrivalGate(plan, {"CompleteChat": 1.0}, visit, counts, origin)

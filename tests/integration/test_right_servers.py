@@ -187,6 +187,15 @@ class Row(NamedTuple):
     failed: tuple[str, ...] = ()
 
 
+def joined(
+    *steps: Part, then: Callable[[Wire], object] | None = None, counted: str | None = None
+) -> Row:
+    """A human comes, answers and leaves, and the session with them; or they do something else."""
+    play = handed(*steps, then=then or humans(LEFT, over))
+    counts = dict.fromkeys(("handoffs.joined", *filter(None, (counted,))), 1)
+    return Row(play, counts, session_kind=HUMAN, ending="natural_end")
+
+
 TURN = {"turns.sent": 3, "turns.answered": 3}
 RIGHT: dict[str, Row] = {
     "all six receipts": Row(each(says, *RECEIPTS), TURN | {"events.receipt": 18}),
@@ -232,24 +241,14 @@ RIGHT: dict[str, Row] = {
         {"handoffs.joined": 1, "handoffs.handed_back": 1},
         session_kind=HUMAN,
     ),
-    "the human hands over to another": Row(
-        handed(*QUEUES, THERE, then=humans(LEFT, QUEUED, THERE, human, LEFT, over)),
-        {"handoffs.joined": 1, "handoffs.transferred": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
+    "the human hands over to another": joined(
+        *QUEUES,
+        THERE,
+        then=humans(LEFT, QUEUED, THERE, human, LEFT, over),
+        counted="handoffs.transferred",
     ),
-    "a queue without acceptance": Row(
-        handed(TRIGGERED, GONE, QUEUED, PLACE, THERE, then=humans(LEFT, over)),
-        {"handoffs.joined": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
-    ),
-    "a queue ahead of acceptance": Row(
-        handed(TRIGGERED, PLACE, GONE, ACCEPTED, THERE, then=humans(LEFT, over)),
-        {"handoffs.joined": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
-    ),
+    "a queue without acceptance": joined(TRIGGERED, GONE, QUEUED, PLACE, THERE),
+    "a queue ahead of acceptance": joined(TRIGGERED, PLACE, GONE, ACCEPTED, THERE),
     "a queue, and then nobody": Row(
         handed(*QUEUES, event("HANDOFF_TIMEOUT"), then=humans(after=0)),
         {"handoffs.triggered": 1, "handoffs.timed_out": 1},
@@ -268,12 +267,7 @@ RIGHT: dict[str, Row] = {
     "a close after a complete answer": Row(
         once(says, then=closes), {"turns.answered": 1}, ending="natural_end"
     ),
-    "a close after the human has left": Row(
-        handed(*QUEUES, THERE, LEFT, then=closes),
-        {"handoffs.joined": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
-    ),
+    "a close after the human has left": joined(*QUEUES, THERE, LEFT, then=closes),
     "a stream that ends in an error": Row(
         once(
             lambda wire: chunks(wire, "Let me ", "see", whole=False),
@@ -316,21 +310,11 @@ RIGHT: dict[str, Row] = {
         {"turns.answered": 1, "events.receipt": 6},
         ending="natural_end",
     ),
-    "unknown fields in every step of a hand-off": Row(
-        handed(
-            *(event(kind, {"tomorrow": {"a": [1]}}) for kind in STEPS),
-            then=humans(event("LIVE_AGENT_LEFT", {"tomorrow": None}), over),
-        ),
-        {"handoffs.joined": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
+    "unknown fields in every step of a hand-off": joined(
+        *(event(kind, {"tomorrow": {"a": [1]}}) for kind in STEPS),
+        then=humans(event("LIVE_AGENT_LEFT", {"tomorrow": None}), over),
     ),
-    "a queue without a word of how long": Row(
-        handed(TRIGGERED, GONE, QUEUED, QUEUED, THERE, then=humans(LEFT, over)),
-        {"handoffs.joined": 1},
-        session_kind=HUMAN,
-        ending="natural_end",
-    ),
+    "a queue without a word of how long": joined(TRIGGERED, GONE, QUEUED, QUEUED, THERE),
     "numbers beyond 64 bits": Row(
         each(lambda wire: says(wire, much=2**70, more=1e300, tiny=-(2**64))), TURN
     ),
