@@ -173,6 +173,14 @@ def _report(arguments: argparse.Namespace) -> int:
     return _whole(code, left_out)
 
 
+def _compare(arguments: argparse.Namespace) -> int:
+    from loadkit.compare.command import Form, compare_runs
+
+    paths = [*([arguments.baseline] if arguments.baseline else []), *arguments.runs]
+    form: Form = "markdown" if arguments.markdown else "json" if arguments.json else "terminal"
+    return compare_runs(Screen(), paths, arguments.fail_on, form, arguments.output)
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from loadkit.results.status import status
 
@@ -287,6 +295,34 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help=text, description=text)
     report.add_argument("folder", type=flags.path, metavar="DIR", help="a folder in results/")
     report.set_defaults(run=_report)
+
+    text = "tell what changed from one run to another, and whether by more than noise"
+    compare = commands.add_parser("compare", help=text, description=text)
+    compare.add_argument(
+        "runs",
+        nargs="+",
+        type=flags.path,
+        metavar="RUN",
+        help="BASE and NEW: folders in results/, or their summary.json",
+    )
+    compare.add_argument(
+        "--baseline", type=flags.path, metavar="DIR", help="BASE, given apart from the others"
+    )
+    compare.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="exit with 1 only if this got worse by more than noise and by more than the limit: "
+        "'response.p95 > 10%%'",
+    )
+    how = compare.add_mutually_exclusive_group()
+    how.add_argument("--markdown", action="store_true", help="as Markdown, for a pull request")
+    how.add_argument("--json", action="store_true", help="as JSON")
+    compare.add_argument(
+        "-o", "--output", type=flags.path, metavar="FILE", help="write the document there"
+    )
+    compare.set_defaults(run=_compare)
 
     text = "look at a run while it goes on, from its files alone; exits with 1 if it was killed"
     status = commands.add_parser("status", help=text, description=text)

@@ -26,7 +26,7 @@ FLOORS = (
         "machine",
     ),
     *("stats", "protocol", "profile", "people", "chat"),
-    *("measure", "soak", "verdict", "report", "results"),
+    *("measure", "soak", "verdict", "report", "results", "compare"),
     *("net", "simulator", "readiness", "fleet", "capacity", "check_server", "planner"),
     *("swarm", "locustfile", "start_locust", "launch", "cli", "__main__"),
     *("plan", "redaction"),  # where a locustfile of before finds two names
@@ -60,7 +60,16 @@ HOMES = {
     "gevent": {"net", "swarm", "locustfile"},
     "geventhttpclient": {"net"},
     "hdrh": {"stats"},
-    "rich": {"capacity", "check_server", "cli", "planner", "readiness", "report", "swarm"},
+    "rich": {
+        "capacity",
+        "check_server",
+        "cli",
+        "compare",
+        "planner",
+        "readiness",
+        "report",
+        "swarm",
+    },
 }
 """Which units may import a library."""
 

@@ -39,6 +39,7 @@ WAYS = {
     "results/journal_lock.py": ("it locks", {"path.open"}),
     "results/completion.py": ("rows of figures", {"series.write"}),
     "capacity/document.py": (RESULTS, {"write_text"}),
+    "compare/command.py": (RESULTS, {"write_text"}),
     "results/rebuild.py": (RESULTS, {"write"}),
     "swarm/run.py": (RESULTS, {"write"}),
     "swarm/run_files.py": (

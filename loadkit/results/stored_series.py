@@ -28,6 +28,7 @@ _COUNTS: Final[Mapping[str, str]] = {
     "disconnects_forced": Count.DISCONNECTS_FORCED,
     "disconnects_unexpected": Count.DISCONNECTS_UNEXPECTED,
     "reconnected": Count.DISCONNECTS_RECONNECTED,
+    "violations": "violations",  # of every kind: which of them is not there
     **{f"ended_{ending}": f"ended.{ending}" for ending in Ending},
     **{f"error_{failure}": f"errors.{failure}" for failure in Failure},
     **{f"retried_{failure}": f"retried.{failure}" for failure in RETRIED},

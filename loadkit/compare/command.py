@@ -1,0 +1,67 @@
+"""`loadkit compare`: what is read, which way it is told, and the exit code."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from loadkit.compare import markdown, terminal
+from loadkit.compare.compare import compare
+from loadkit.compare.comparison import Comparison
+from loadkit.compare.limits import hold, parse
+from loadkit.compare.stored_run import load_run
+from loadkit.errors import UsageError
+from loadkit.output import say
+from loadkit.results.run_folder import write_text
+from loadkit.security.escaping import in_json
+
+__all__ = ["Form", "compare_runs", "document"]
+
+Form = Literal["terminal", "markdown", "json"]
+
+
+def compare_runs(
+    console: Console,
+    paths: Sequence[Path],
+    fail_on: Sequence[str] = (),
+    form: Form = "terminal",
+    out: Path | None = None,
+) -> int:
+    """Compare runs and tell; returns the exit code.
+
+    Args:
+        console: where to, unless it is a document.
+        paths: of the runs, the one first that the others are compared with.
+        fail_on: limits, see `loadkit.compare.limits`.
+        form: how it is told.
+        out: the file for a document; None prints it.
+
+    Raises:
+        UsageError: a run cannot be read, a limit makes no sense or cannot be judged, or the file
+            cannot be written.
+    """
+    if len(paths) != 2:
+        raise UsageError("give two runs: loadkit compare BASE NEW")
+    if out is not None and form == "terminal":
+        raise UsageError("-o takes a document: add --markdown or --json")
+    limits = [parse(text) for text in fail_on]
+    base, new = map(load_run, paths)
+    found = compare(base, new)
+    found = replace(found, held=hold(found, limits))
+    if form == "terminal":
+        terminal.render(found, console)
+    else:
+        text = markdown.document(found) if form == "markdown" else document(found)
+        if out is None:
+            say(text.rstrip("\n"))
+        else:
+            write_text(out, text)
+    return found.exit_code
+
+
+def document(found: Comparison) -> str:
+    """Return a comparison as JSON; docs/compare.md has its keys."""
+    return in_json(json.dumps(found.to_dict(), indent=1, ensure_ascii=False)) + "\n"

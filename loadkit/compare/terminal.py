@@ -1,0 +1,73 @@
+"""A comparison on a terminal or in a CI log."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from loadkit.compare.comparison import Change, Comparison, Difference
+from loadkit.compare.words import (
+    COLUMNS,
+    cells,
+    difference,
+    first_line,
+    heads,
+    shown,
+    unshown,
+)
+
+__all__ = ["render"]
+
+_STYLES: Final = {"worse": "bold red", "better": "bold green", "noise": "", "unknown": "dim"}
+_MOST: Final = 20  # differences that are listed
+
+
+def render(found: Comparison, console: Console) -> None:
+    """Print a comparison; it looks well from 100 columns on."""
+    console.print(Text(first_line(found), _style(found)), soft_wrap=True)
+    console.print()
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, line in heads(found):
+        grid.add_row(Text(name, "bold"), Text(line))
+    console.print(grid)
+    _differences(console, "in the profile", found.settings)
+    _differences(console, "besides", found.surroundings)
+    console.print()
+    if changes := shown(found):
+        console.print(_table(changes))
+        console.print()
+    for held in found.held:
+        mark, style = ("✓", "green") if held.status == "kept" else ("✗", "bold red")
+        console.print(Text.assemble((mark, style), f" {held.text}: {held.told}"))
+    for text in (*found.notes, *unshown(found)):
+        console.print(Text(f"- {text}", "dim"))
+    console.print(Text(f"- turns not paired: {found.not_paired}", "dim"))
+
+
+def _table(changes: Sequence[Change]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in COLUMNS:
+        justify = "left" if title in ("figure", "verdict") else "right"
+        table.add_column(title, justify=justify, no_wrap=title != "verdict")  # type: ignore[arg-type]
+    for change in changes:
+        table.add_row(*map(Text, cells(change)), style=_STYLES[change.verdict])
+    return table
+
+
+def _differences(console: Console, what: str, found: Sequence[Difference]) -> None:
+    if not found:
+        return
+    console.print()
+    console.print(Text(f"what differs {what}", "bold"))
+    for each in found[:_MOST]:
+        console.print(Text(f"  {difference(each)}"))
+    if len(found) > _MOST:
+        console.print(Text(f"  and {len(found) - _MOST} more"))
+
+
+def _style(found: Comparison) -> str:
+    if found.doubts:
+        return "bold magenta"
+    return "bold red" if found.regressions else "bold green"
