@@ -1,10 +1,12 @@
 """The `loadkit` command. It parses flags and starts processes; Locust runs in one of its own."""
 
 import argparse
+import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from loadkit import __version__, flags
@@ -14,6 +16,7 @@ from loadkit.machine.resources import ran_out
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
 from loadkit.report.screen import Screen
+from loadkit.security.escaping import in_json
 
 __all__ = ["main"]
 
@@ -181,6 +184,20 @@ def _compare(arguments: argparse.Namespace) -> int:
     return compare_runs(Screen(), paths, arguments.fail_on, form, arguments.output)
 
 
+def _results(arguments: argparse.Namespace) -> int:
+    from loadkit.results.listing import listing
+
+    runs = listing(arguments.folder)
+    if arguments.json:
+        say(in_json(json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False)))
+        return 0
+    for run in runs:
+        say(str(run))
+    if not runs:
+        say(f"no runs in {arguments.folder}")
+    return 0
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from loadkit.results.status import status
 
@@ -323,6 +340,19 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=flags.path, metavar="FILE", help="write the document there"
     )
     compare.set_defaults(run=_compare)
+
+    text = "list the runs in a folder, the newest last"
+    results = commands.add_parser("results", help=text, description=text)
+    results.add_argument(
+        "folder",
+        nargs="?",
+        type=flags.path,
+        default=Path("results"),
+        metavar="DIR",
+        help="where the folders of runs are (default: results)",
+    )
+    results.add_argument("--json", action="store_true", help="print it as JSON")
+    results.set_defaults(run=_results)
 
     text = "look at a run while it goes on, from its files alone; exits with 1 if it was killed"
     status = commands.add_parser("status", help=text, description=text)

@@ -14,7 +14,7 @@ from loadkit.compare.comparison import Change, Comparison, Held
 from loadkit.compare.counts import RATES, SHARES
 from loadkit.compare.latencies import PERCENTILES
 from loadkit.compare.words import seen, signed, verdict_of
-from loadkit.config.suggest import did_you_mean
+from loadkit.config.mistakes import did_you_mean
 from loadkit.errors import UsageError
 from loadkit.figures import Phase
 from loadkit.security.textfile import clipped
