@@ -320,7 +320,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         type=flags.path,
         metavar="RUN",
-        help="BASE and NEW: folders in results/, or their summary.json",
+        help="BASE, NEW and more: folders in results/, or their summary.json; of more than two "
+        "the trend, and the last one compared with the first",
     )
     compare.add_argument(
         "--baseline", type=flags.path, metavar="DIR", help="BASE, given apart from the others"

@@ -9,10 +9,11 @@ from typing import Literal
 from rich.console import Console
 
 from loadkit.compare import markdown, terminal
-from loadkit.compare.compare import compare
+from loadkit.compare.compare import compare, told
 from loadkit.compare.comparison import Comparison
 from loadkit.compare.limits import hold, parse
 from loadkit.compare.stored_run import load_run
+from loadkit.compare.trend import step
 from loadkit.errors import UsageError
 from loadkit.output import say
 from loadkit.results.run_folder import write_text
@@ -34,7 +35,7 @@ def compare_runs(
 
     Args:
         console: where to, unless it is a document.
-        paths: of the runs, the one first that the others are compared with.
+        paths: of the runs, in their order: the last one is compared with the first.
         fail_on: limits, see `loadkit.compare.limits`.
         form: how it is told.
         out: the file for a document; None prints it.
@@ -43,14 +44,15 @@ def compare_runs(
         UsageError: a run cannot be read, a limit makes no sense or cannot be judged, or the file
             cannot be written.
     """
-    if len(paths) != 2:
-        raise UsageError("give two runs: loadkit compare BASE NEW")
+    if len(paths) < 2:
+        raise UsageError("give two runs or more: loadkit compare BASE NEW")
     if out is not None and form == "terminal":
         raise UsageError("-o takes a document: add --markdown or --json")
     limits = [parse(text) for text in fail_on]
-    base, new = map(load_run, paths)
-    found = compare(base, new)
-    found = replace(found, held=hold(found, limits))
+    runs = [load_run(path) for path in paths]
+    found = compare(runs[0], runs[-1])
+    steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
+    found = replace(found, held=hold(found, limits), trend=tuple(steps))
     if form == "terminal":
         terminal.render(found, console)
     else:

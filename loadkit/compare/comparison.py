@@ -3,6 +3,7 @@
 Nothing in here reckons; `loadkit.compare.compare` makes one.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -18,6 +19,7 @@ __all__ = [
     "PhaseCurve",
     "Point",
     "RunTold",
+    "Step",
     "Verdict",
 ]
 
@@ -145,8 +147,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One of several runs in a row.
+
+    Attributes:
+        response_ms: percentiles of the headline, as far as the samples go.
+        intervals_ms: what each lies between at 95 %, of this run alone: its waits are taken for
+            independent.
+    """
+
+    run: RunTold
+    response_ms: Mapping[str, float]
+    intervals_ms: Mapping[str, tuple[float, float]]
+    turns_per_second: float | None
+    lost_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs side by side.
+    """Two runs side by side, the first and the last of several.
 
     Attributes:
         doubts: why it is not to be trusted; empty if it is.
@@ -158,6 +177,7 @@ class Comparison:
         not_paired: why their turns are not held against each other one by one.
         judged: how many of the changes were judged together.
         held: the limits that were given.
+        trend: all of the runs, where there are more than these two.
     """
 
     base: RunTold
@@ -171,6 +191,7 @@ class Comparison:
     not_paired: str
     judged: int
     held: tuple[Held, ...] = ()
+    trend: tuple[Step, ...] = ()
 
     @property
     def is_invalid(self) -> bool:

@@ -20,7 +20,10 @@ MOST: Final = 240
 """Stretches of a run, about: twenty for each of the means by which its noise is judged, and some
 100 MB for a day of latencies."""
 
-_LENGTHS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+_LENGTHS: Final = (
+    *(0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0),
+    *(60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0),
+)
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]

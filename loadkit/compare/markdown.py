@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from loadkit.compare import trend
 from loadkit.compare.comparison import METHOD, Change, Comparison
 from loadkit.compare.words import COLUMNS, cells, difference, first_line, heads, shown, unshown
 from loadkit.figures import Phase
@@ -28,6 +29,12 @@ def _lines(found: Comparison) -> Iterator[str]:
     for held in found.held:
         mark = "✓" if held.status == "kept" else "**✗**"
         yield f"- {mark} {markdown(held.text)}: {markdown(held.told)}"
+    if found.trend:
+        yield ""
+        yield _row(trend.COLUMNS)
+        yield _row(["---"] * 3 + ["---:"] * (len(trend.COLUMNS) - 3))
+        for step in found.trend:
+            yield _row([markdown(cell) for cell in trend.cells(step)])
     changes = shown(found)
     news = [each for each in changes if each.phase == Phase.RESPONSE or _is_news(each)]
     yield from _table(news)

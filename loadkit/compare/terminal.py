@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loadkit.compare.comparison import Change, Comparison, Difference
+from loadkit.compare import trend
+from loadkit.compare.comparison import Change, Comparison, Difference, Step
 from loadkit.compare.words import (
     COLUMNS,
     cells,
@@ -28,6 +29,9 @@ def render(found: Comparison, console: Console) -> None:
     """Print a comparison; it looks well from 100 columns on."""
     console.print(Text(first_line(found), _style(found)), soft_wrap=True)
     console.print()
+    if found.trend:
+        console.print(_trend(found.trend))
+        console.print()
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, line in heads(found):
         grid.add_row(Text(name, "bold"), Text(line))
@@ -53,6 +57,15 @@ def _table(changes: Sequence[Change]) -> Table:
         table.add_column(title, justify=justify, no_wrap=title != "verdict")  # type: ignore[arg-type]
     for change in changes:
         table.add_row(*map(Text, cells(change)), style=_STYLES[change.verdict])
+    return table
+
+
+def _trend(steps: Sequence[Step]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in trend.COLUMNS:
+        table.add_column(title, justify="left" if title in trend.COLUMNS[:3] else "right")
+    for each in steps:
+        table.add_row(*map(Text, trend.cells(each)))
     return table
 
 

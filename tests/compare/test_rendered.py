@@ -116,6 +116,23 @@ def test_the_exit_code_is_what_it_comes_to(
     assert cli.main(["compare", *words]) == code
 
 
+def test_more_than_two_runs_are_a_trend(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each, in the order given; the last one is compared with the first."""
+    names = ("base", "slower", "base")
+    words = ["compare", *(str(runs / name) for name in names)]
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [Path(step["run"]["path"]).name for step in told["trend"]] == list(names)
+    assert told["base"] == told["new"]
+    middle = told["trend"][1]
+    low, high = middle["intervals_ms"]["p95"]
+    assert low < middle["response_ms"]["p95"] < high
+    assert cli.main([*words, "--markdown"]) == 0
+    page = capsys.readouterr().out
+    assert f"{middle['response_ms']['p95']:,.0f} (" in page
+    assert page.count("| 2026-11-22T15:06:54Z |") == 3
+
+
 def test_a_document_goes_to_a_file(runs: Path, tmp_path: Path) -> None:
     """Markdown and JSON; both say the same."""
     words = ["compare", str(runs / "base"), str(runs / "slower")]
