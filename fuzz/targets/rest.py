@@ -85,7 +85,7 @@ def check(data: bytes) -> None:
         told.append(error)
     finally:
         api.close()
-    assert api.retries < 10
+    assert len(place.wires) > 10, "it asks again and again"
     for error in told:
         assert TOKEN not in str(error), "the token is told"
         assert len(str(error)) < 2000, "it tells too much"

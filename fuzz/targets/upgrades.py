@@ -44,7 +44,6 @@ def check(data: bytes) -> None:
             Place([]),
             query,
             max_size=1000,
-            user_agent="x",
             compression=Compression(),
         )
     except RemoteError as error:

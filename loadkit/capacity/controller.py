@@ -1,7 +1,7 @@
 """A capacity search within one run: asks for a step's load, watches it, decides, goes on."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final, Literal
 
 from loadkit.capacity.document import SCHEMA
@@ -23,8 +23,6 @@ from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
 __all__ = ["AHEAD", "SearchController", "for_search", "of_a_step"]
-
-logger = logging.getLogger(__name__)
 
 AHEAD: Final = 0.5
 """Seconds from the decision for a load to its beginning: every worker has to know of it by then."""
@@ -74,12 +72,7 @@ def for_search(profile: Profile) -> Profile:
 
 
 def of_a_step(profile: Profile, session_kinds: Outings) -> Iterator[Doubt]:
-    """Tell what the first step of a search will hardly be able to tell.
-
-    Args:
-        profile: as of `for_search`.
-        session_kinds: see `loadkit.readiness.foresight`.
-    """
+    """Tell what the first step of a search, by `for_search`, will hardly be able to tell."""
     settings = profile.capacity
 
     def step(measure: float) -> Profile:
@@ -210,14 +203,13 @@ class SearchController:
             "own_load": self._own_load,
             "slo": [{"metric": metric, "limit": limit} for metric, limit in self._limits],
             "settings": self._settings.model_dump(mode="json"),
-            "capacity": None if result is None else result.to_dict(),
+            "capacity": None if result is None else asdict(result),
             "steps": self.steps,
         }
 
     # One step
 
     def _begin(self, now: float) -> None:
-        """Ask for what is due: the next step, or the end."""
         step, since = self._search.next(), now + AHEAD if now else 0.0
         self._before, self._measured, self._rested = Stretch(), Stretch(), False
         if isinstance(step, CapacityResult):
@@ -250,7 +242,6 @@ class SearchController:
         self._ask(self._course.load, since)
 
     def _end(self, step: LoadStep, now: float) -> None:
-        """Judge the step, write it down, go on."""
         measured = self._measured
         self._live = self._peak = max(1, measured.peak_concurrent)
         validity = self._assess(step, measured)

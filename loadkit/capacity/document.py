@@ -47,19 +47,14 @@ def completed(found: Document) -> dict[str, Any]:
 
 
 def save(folder: Path, found: Document) -> None:
-    """Write `capacity.json` so that it is there whole or as it was.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
+    """Write `capacity.json` so that it is there whole or as it was; raises UsageError."""
     write_text(folder / FILE, in_json(json.dumps(found, indent=1, ensure_ascii=False)) + "\n")
 
 
 def load(folder: Path, left_out: list[str] | None = None) -> dict[str, Any]:
-    """Read a search's document.
+    """Read a search's document, from its folder or its file.
 
     Args:
-        folder: the run's folder, or its `capacity.json`.
         left_out: takes what is wrong with parts that a report can do without, a line each; None
             refuses a document with such parts.
 
@@ -82,7 +77,6 @@ def exit_code(found: Document) -> int:
 
 
 def sentence(found: Document) -> str:
-    """Return the one sentence that it all comes to."""
     result, steps = found["capacity"], found["steps"]
     slo = _objectives(found)
     if result is None:
@@ -131,7 +125,6 @@ def sentence(found: Document) -> str:
 
 
 def _nothing(found: Document) -> str:
-    """There is no load that held."""
     result, steps = found["capacity"], found["steps"]
     least = _load(found, min((step["load"] for step in steps), default=0.0))
     if result["limit"] == "generator":
@@ -167,7 +160,6 @@ def document(found: Document) -> str:
 
 
 def render(found: Document, console: Console) -> None:
-    """Print it."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in _COLUMNS:
         table.add_column(title, justify="left" if title == "outcome" else "right")

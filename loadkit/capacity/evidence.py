@@ -1,7 +1,7 @@
 """The steps of a capacity search, and what can truthfully be said from how they ended."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 __all__ = ["Evidence", "LoadStep", "StepOutcome", "Verdict", "margin"]
@@ -13,31 +13,19 @@ its own (429, a limit of connections, its text for high load). `undecided`: too 
 
 
 def margin(actual: float, limit: float) -> float | None:
-    """How far a metric is inside its limit, as a share of the limit; negative beyond it.
-
-    Returns:
-        None where the limit is 0 and so has no shares.
-    """
+    """How far a metric is inside its limit, as a share of that (None if 0); negative beyond."""
     return 1 - actual / limit if limit else None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadStep:
-    """A load to put on.
-
-    Attributes:
-        load: users, or session arrivals per second.
-        kind: `probe` looks for the answer, `confirm` holds it.
-        number: from 1.
-        rest_s: seconds without load before it.
-        measure_s: seconds to measure at least, once it has settled.
-    """
+    """A load to put on: users, or session arrivals per second."""
 
     load: float
-    kind: Literal["probe", "confirm"]
-    number: int
-    rest_s: float
-    measure_s: float
+    kind: Literal["probe", "confirm"]  # `probe` looks for the answer, `confirm` holds it
+    number: int  # from 1
+    rest_s: float  # seconds without load before it
+    measure_s: float  # seconds to measure at least, once it has settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +33,6 @@ class StepOutcome:
     """How one step ended.
 
     Attributes:
-        load: of the step.
-        verdict: see `Verdict`.
         margin: of the objective that was closest to its limit or farthest beyond; see `margin`.
         margins: the 95 % interval of that margin, lower end first; None where the objective has
             none (a count), which is taken as certain. It should allow for samples that depend on
@@ -87,13 +73,9 @@ class StepOutcome:
         """Whether the target may still be busy with what this step left behind."""
         return self.broken or not self.settled
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it by the keys of `capacity.json`."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Undo `to_dict`; keys that it does not know are left aside."""
+        """Read it by the keys of `capacity.json`; those that it does not know are left aside."""
         fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         if fields.get("margins") is not None:
             fields["margins"] = tuple(fields["margins"])
@@ -111,10 +93,6 @@ class Evidence:
     def __init__(self) -> None:
         self.outcomes: list[StepOutcome] = []
         self._explained: set[int] = set()
-
-    def add(self, outcome: StepOutcome) -> None:
-        """Take the outcome of the next step."""
-        self.outcomes.append(outcome)
 
     def excuse(self, load: float) -> None:
         """Leave aside what broke at a load: it held once the target was given more rest."""

@@ -1,6 +1,5 @@
 """The load of a search: stages that grow in mid-run, what lies behind being left as it was."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from loadkit.profile.tables import Load, Stage
@@ -12,11 +11,7 @@ OPEN_END: Final = 1e7
 
 
 class LoadSchedule:
-    """The stages so far, and the one that lasts until further notice.
-
-    Args:
-        load: of the profile: its model and all but its stages.
-    """
+    """The stages so far, and the one that lasts until further notice; the rest is of `load`."""
 
     def __init__(self, load: Load) -> None:
         self._first = load
@@ -27,17 +22,12 @@ class LoadSchedule:
         """The load as it is asked for now, as a profile would have it."""
         return self._first.model_copy(update={"stages": tuple(self._stages), "warmup": 0.0})
 
-    @property
-    def stages(self) -> Sequence[Stage]:
-        """All of them, from the start of the run."""
-        return tuple(self._stages)
-
     def go(self, at_s: float, level: float, ramp_s: float) -> None:
-        """Ask for another level.
+        """Ask for another level from a second of the run on, until further notice.
 
         Args:
-            at_s: from which second of the run on.
-            level: users, or session arrivals a second; then that, until further notice.
+            at_s: that second.
+            level: users, or session arrivals a second.
             ramp_s: seconds that the way there takes.
         """
         self.end(at_s)
@@ -48,7 +38,7 @@ class LoadSchedule:
         kept: list[Stage] = []
         begin = level = 0.0
         for stage in self._stages:
-            target = self._level(stage)
+            target = stage.users or stage.arrivals_per_second or 0.0
             if begin + stage.duration > at_s:
                 share = (at_s - begin) / stage.duration
                 if at_s > begin:
@@ -58,14 +48,7 @@ class LoadSchedule:
             begin, level = begin + stage.duration, target
         self._stages = kept
 
-    def _level(self, stage: Stage) -> float:
-        return (stage.users if self._closed else stage.arrivals_per_second) or 0.0
-
     def _stage(self, duration: float, level: float) -> Stage:
-        if self._closed:
+        if self._first.model == "closed":
             return Stage(duration=duration, users=round(level))
         return Stage(duration=duration, arrivals_per_second=level)
-
-    @property
-    def _closed(self) -> bool:
-        return self._first.model == "closed"

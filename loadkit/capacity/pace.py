@@ -50,12 +50,7 @@ def own_pace(step: Mapping[str, Any], scale: float) -> float | None:
 
         N′ = (waits + (N × seconds - waits) ÷ scale) ÷ seconds
 
-    Args:
-        step: as `capacity.json` has it.
-        scale: see `time_scale`.
-
-    Returns:
-        None where nearly all of the time was spent waiting, so that the rest is not known.
+    None where nearly all of the time was spent waiting, so that the rest is not known.
     """
     seconds = step["measured_to_s"] - step["measured_from_s"]
     lived = step["delivered"]["concurrent"] * seconds

@@ -1,5 +1,6 @@
-"""An interrupted capacity search to go on with: its steps, if they say anything of what is now."""
+"""What a capacity search is of, and whether an interrupted one says anything of what is now."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -7,23 +8,57 @@ from typing import Any, Final
 
 from loadkit.capacity.document import load, sentence
 from loadkit.errors import UsageError
+from loadkit.profile.profile import Profile
 
-__all__ = ["differences", "steps_to_resume"]
+__all__ = ["differences", "steps_to_resume", "subject"]
 
 _TOLD: Final = 5
 """Differences that are named one by one."""
 
+_WITHOUT_WEIGHT: Final[dict[str, Any]] = {
+    "name": True,
+    "question": True,
+    "allow_hosts": True,  # whether a target is let, not which one it is
+    "abort": True,
+    "capacity": True,  # its own loads are compared step by step; its budget may be larger
+    "results": True,
+    "simulator": True,  # what it announces counts, be it started by us or not
+    "slo": True,  # in the order of the profile, below
+    "own_dialogues": True,  # may be long: as a digest
+    "load": {"stages", "warmup"},  # the search's own
+}
 
-def steps_to_resume(folder: Path, subject: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the steps of an interrupted search.
 
-    One that ended because the generator was the limit goes on as well, once there are more
-    workers: from the first step that they were too few for.
+def subject(profile: Profile, url: str, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a search is of, to be written down and compared when it is resumed.
 
     Args:
-        folder: where its `capacity.json` is.
-        subject: what is searched now, by the keys of `capacity.json`: the target, and all of the
-            profile that a step hangs on. None while that is not known yet.
+        profile: as the search runs it.
+        url: the target's.
+        identity: of `loadkit.net.preflight.preflight.identify`.
+    """
+    simulated = identity.get("simulator") is not None
+    plan = profile.model_dump(mode="json", exclude=_WITHOUT_WEIGHT)
+    if profile.own_dialogues:
+        lines = repr(profile.own_dialogues).encode(errors="surrogatepass")
+        plan["dialogues_sha256"] = hashlib.sha256(lines).hexdigest()
+    return {
+        # A simulator of one's own is at another port each time: it is told by its dials.
+        "target": "the simulator" if simulated else url,
+        **identity,
+        "profile": {"name": profile.name, **plan},
+        "slo": {limit.metric: limit.limit for limit in profile.slo},
+    }
+
+
+def steps_to_resume(folder: Path, now: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the steps of an interrupted search, whose `capacity.json` is in `folder`.
+
+    One that ended because the generator was the limit goes on as well, once there are more workers:
+    from the first step that they were too few for.
+
+    Args:
+        now: what is searched now, see `subject`; None while that is not known yet.
 
     Raises:
         UsageError: there is none there, it is over, or it is one of something else.
@@ -32,8 +67,8 @@ def steps_to_resume(folder: Path, subject: Mapping[str, Any] | None) -> list[dic
     result = found["capacity"]
     if result and result["verdict"] != "out_of_budget" and result["limit"] != "generator":
         raise UsageError(f"the capacity search in {folder} is over: {sentence(found)}")
-    if subject is not None:
-        _refuse_another(folder, found.get("subject"), subject)
+    if now is not None:
+        _refuse_another(folder, found.get("subject"), now)
     return list(takewhile(lambda step: step["outcome"]["verdict"] != "generator", found["steps"]))
 
 

@@ -6,11 +6,11 @@ interrupted search goes on where it was once its outcomes are recorded again.
 """
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from math import sqrt
 from typing import Final, Literal
 
 from loadkit.capacity.evidence import Evidence, LoadStep, StepOutcome, Verdict
-from loadkit.capacity.result import Answer, CapacityResult, Ceiling
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
 
@@ -33,6 +33,44 @@ _STEPS_DOWN: Final = (1, 1, 2, 4, 8)
 """Brackets to go down by each time a confirmation breaks; the last one from there on."""
 
 
+Answer = Literal[
+    "found", "policy", "at_least", "unstable", "below_start", "undecided", "out_of_budget"
+]
+Ceiling = Literal["slo", "policy", "generator", "ceiling", "undecided", "budget"]
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityResult:
+    """What a search came to.
+
+    Attributes:
+        verdict: `found`: it breaks above. `policy`: as found, but it is a rule of the target that
+            ends it. `at_least`: what is above could not be measured, or is above the ceiling.
+            `unstable`: loads in `flips` held and broke, beyond sampling error. `below_start`:
+            nothing held down to the floor. `undecided`: no load that could be judged held.
+            `out_of_budget`: time was up; the figures are the best so far.
+        load: the highest load that may be called the capacity; None if there is none.
+        low, high: the 95 % interval; None where nothing bounds it on that side.
+        confirmed: whether the long hold at `load` held.
+        limit: what was met above `load`; `undecided` are too few samples, or no rest.
+        flips: the lowest load that broke and the highest that held, where it is unstable.
+        steps: how many there were.
+        seconds: what they took.
+        notes: what else a reader has to know, a sentence each.
+    """
+
+    verdict: Answer
+    load: float | None
+    low: float | None
+    high: float | None
+    confirmed: bool
+    limit: Ceiling
+    flips: tuple[float, float] | None
+    steps: int
+    seconds: float
+    notes: tuple[str, ...]
+
+
 class _SaturatedError(Exception):
     """The generator was the limit: nothing beyond can be measured."""
 
@@ -48,14 +86,10 @@ _Part = Generator[LoadStep, StepOutcome, None]
 
 
 class Search:
-    """One search.
+    """One search; `whole` loads are users of the closed model.
 
     The budget is part of the settings: a search that ran out of it and is resumed with a larger one
     takes the recorded steps up to its confirmation, which came before its turn.
-
-    Args:
-        settings: the `[capacity]` table.
-        whole: whether loads are whole numbers: users of the closed model.
     """
 
     def __init__(self, settings: CapacitySettings, *, whole: bool) -> None:
@@ -78,7 +112,6 @@ class Search:
         return tuple(self._evidence.outcomes)
 
     def next(self) -> LoadStep | CapacityResult:
-        """The step that is to be done now; the result when there is none any more."""
         return self._due
 
     def record(self, outcome: StepOutcome) -> None:
@@ -95,7 +128,7 @@ class Search:
                 f"step {due.number} of the earlier search was at {outcome.load:,g}, but [capacity] "
                 f"asks for {due.load:,g}; resume with the profile that the search began with"
             )
-        self._evidence.add(outcome)
+        self._evidence.outcomes.append(outcome)
         try:
             self._due = self._course.send(outcome)
         except StopIteration as end:
@@ -303,7 +336,6 @@ class Search:
         )
 
     def _limit(self) -> Ceiling:
-        """What the load just above the answer met."""
         at = [each for each in self._evidence.outcomes if each.load == self._high]
         broke = [each.verdict for each in at if each.broken]
         if broke:

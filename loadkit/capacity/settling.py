@@ -33,11 +33,9 @@ def settled(values: Sequence[float], tolerance: float = 0.05) -> bool:
     Where there is a trend, its size is Sen's slope: the median of all pairs' slopes.
 
     Args:
-        values: one figure for each interval in order, such as the p95 or the rate of answers.
+        values: one figure for each interval in order, such as the p95 or the rate of answers; fewer
+            than `WINDOW` are not at rest.
         tolerance: the change over the window, as a share of its median, that does not matter.
-
-    Returns:
-        False also while there are fewer values than `WINDOW`.
     """
     if len(values) < WINDOW:
         return False
@@ -58,19 +56,13 @@ def _spread(n: int) -> int:
 
 
 def batch_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of a figure by batch means: each batch of a hold gives one value.
+    """The 95 % interval of a figure by batch means: one value for each of `BATCHES` equal parts.
 
     Latencies of one hold hang together, as a queue that is long now is long a moment later; an
     interval that takes them as independent is far too narrow near saturation. Batches that are
     long against that memory are nearly independent (A. M. Law, "Simulation Modeling and
     Analysis", chapter 9; for percentiles A. F. Seila, "A batching approach to quantile
     estimation", Management Science 28, 1982).
-
-    Args:
-        values: the figure, such as the p95, of `BATCHES` equal parts of the hold.
-
-    Returns:
-        Both ends, in the unit of the values.
 
     Raises:
         ValueError: it is another number of values.

@@ -14,13 +14,10 @@ __all__ = ["Stretch"]
 
 
 class Stretch:
-    """What was measured in some rows: all that `loadkit.verdict.slo.judge` asks for, and more.
-
-    Args:
-        rows: closed rows, in order.
+    """What was measured in some closed rows: what `loadkit.verdict.slo.judge` asks for, and more.
 
     Attributes:
-        rows: the same, and those added since.
+        rows: in order.
         latency, from_schedule, generator, counts, scopes: as in the ledger, of these rows alone.
             Waits that were under way when they began count from the age on that they had then.
     """
@@ -36,7 +33,6 @@ class Stretch:
             self.add(row)
 
     def add(self, row: Row) -> None:
-        """Take the next row."""
         self.rows.append(row)
         _merge(self.latency, row.latency)
         _merge(self.from_schedule, row.from_schedule)
@@ -49,32 +45,27 @@ class Stretch:
 
     @property
     def start(self) -> float:
-        """Seconds of the run at which it begins; 0 where there are no rows."""
+        """Second of the run at which it begins; 0 where there are no rows."""
         return self.rows[0].start if self.rows else 0.0
 
     @property
     def end(self) -> float:
-        """Seconds of the run at which it ends."""
         return self.rows[-1].start + self.rows[-1].length if self.rows else 0.0
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
         return sum(row.length for row in self.rows)
 
     @property
     def peak_concurrent(self) -> int:
-        """The most sessions at the end of a row."""
         return max((row.live for row in self.rows), default=0)
 
     @property
     def concurrent(self) -> float:
-        """Sessions at once on average."""
         return sum(row.session_seconds for row in self.rows) / self.seconds if self.rows else 0.0
 
     @property
     def throughput(self) -> float:
-        """Turns answered a second."""
         return self.counts[Count.TURNS_ANSWERED] / self.seconds if self.rows else 0.0
 
     @property
@@ -100,7 +91,6 @@ class Stretch:
 
     @property
     def workers(self) -> int:
-        """How many were heard of."""
         return len(set[str]().union(*(row.standing for row in self.rows)))
 
     def missing(self) -> Mapping[str, int]:

@@ -1,6 +1,7 @@
 """How a step of a capacity search ended: from what was measured to held, broken, or why not."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from loadkit.capacity.evidence import LoadStep, StepOutcome, Verdict, margin
@@ -35,26 +36,19 @@ def at_rest(rows: Stretch, limits: Limits) -> bool:
 
     A phase that is measured in fewer than `WINDOW` rows is too rare to have a say.
     """
-    series = [[float(row.counts[Count.TURNS_ANSWERED]) for row in rows.rows]]
+    if not settled([float(row.counts[Count.TURNS_ANSWERED]) for row in rows.rows]):
+        return False
     for text, _ in limits:
         metric = Metric.parse(text)
         if metric.per_mille is not None:
-            series.append(_course(rows, metric))
-    return all(settled(values) for at, values in enumerate(series) if not at or _says(values))
-
-
-def _says(values: Sequence[float]) -> bool:
-    return len(values) >= WINDOW
-
-
-def _course(rows: Stretch, metric: Metric) -> list[float]:
-    """A percentile row by row, where there was anything to measure."""
-    found = (_percentile(row, metric) for row in rows.rows)
-    return [value for value in found if value is not None]
+            found = (_percentile(row, metric) for row in rows.rows)
+            values = [value for value in found if value is not None]
+            if len(values) >= WINDOW and not settled(values):
+                return False
+    return True
 
 
 def _percentile(at: Row | Stretch, metric: Metric) -> float | None:
-    """What was measured, however few the samples."""
     assert metric.phase is not None
     assert metric.per_mille is not None
     scope: Figures | None = at if metric.scope is None else at.scopes.get(metric.scope)
@@ -89,26 +83,17 @@ def enough(rows: Stretch, limits: Limits) -> bool:
 
 
 def conclude(
-    load: float,
-    rows: Stretch,
-    limits: Limits,
-    validity: Validity,
-    *,
-    at_rest: bool,
-    seconds: float,
+    load: float, rows: Stretch, limits: Limits, validity: Validity, *, at_rest: bool, seconds: float
 ) -> tuple[StepOutcome, tuple[SloLine, ...]]:
-    """Say how a step ended.
+    """Say how a step ended that had so much load and took so many seconds in all.
 
     The generator comes first: where it was the limit, nothing else can be told. Then the target's
     own rules, then the objectives.
 
     Args:
-        load: what was asked for.
         rows: what was measured of it.
-        limits: the objectives.
         validity: of these rows.
         at_rest: whether it had settled before.
-        seconds: that the step took in all.
     """
     lines = judge(limits, rows)
     bounds = [_margins(line, rows) for line in lines]
@@ -203,16 +188,12 @@ def written_down(
     validity: Validity,
     began: float,
 ) -> dict[str, Any]:
-    """Return one step by the keys of `capacity.json`.
-
-    Args:
-        began: second of the run at which it was asked for.
-    """
+    """Return one step, asked for at the second `began`, by the keys of `capacity.json`."""
     return {
         "number": step.number,
         "kind": step.kind,
         "load": step.load,
-        "outcome": outcome.to_dict(),
+        "outcome": asdict(outcome),
         "began_s": round(began, 3),
         "measured_from_s": round(measured.start, 3),
         "measured_to_s": round(measured.end, 3),

@@ -28,7 +28,7 @@ class _Objective(Stored):
 
 
 class _Capacity(Stored):
-    """As of `loadkit.capacity.result.CapacityResult`."""
+    """As of `loadkit.capacity.search.CapacityResult`."""
 
     verdict: Literal[
         "found", "policy", "at_least", "unstable", "below_start", "undecided", "out_of_budget"

@@ -5,11 +5,19 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
 
-from loadkit.check_server import paths
-from loadkit.check_server.sockets import MADE_UP_TOKEN
+from loadkit.check_server import sockets
+from loadkit.check_server.conversation import (
+    agent_comes,
+    begin,
+    end,
+    handoff,
+    judge_streamed,
+    judge_whole,
+    turn,
+)
 from loadkit.check_server.table import CheckRow, CheckVerdict, Findings
 from loadkit.check_server.visit import OverError, Visit, refusal
-from loadkit.check_server.waits import frames
+from loadkit.check_server.waits import alive, frames
 from loadkit.errors import Failure, RemoteError, TargetError
 from loadkit.net.http.entry import Entry
 from loadkit.net.http.rest import Api
@@ -17,6 +25,7 @@ from loadkit.net.http.target import Target
 from loadkit.net.preflight.permit import permit
 from loadkit.net.preflight.preflight import preflight
 from loadkit.network import DIRECT, Network
+from loadkit.protocol import Event
 from loadkit.security.credentials import Credentials
 
 __all__ = ["check_server"]
@@ -41,10 +50,7 @@ def check_server(
     """Go through one session of each kind, and say what came.
 
     Args:
-        url: of the server.
-        credentials: what it knows us by.
         announce: is told where the server is, if outside this machine, before it hears of us.
-        network: how it is reached.
         production: whether it may be one of the vendor's own deployments.
         handoff: what to say to be handed over to a human; None asks for none.
         limit: seconds in which all but the REST calls of the last session must be over.
@@ -61,18 +67,18 @@ def check_server(
         cause = error.__cause__
         if not isinstance(cause, RemoteError) or cause.kind not in _WRONG_TOKEN:
             raise
-        found.add("token", CheckVerdict.WRONG, refusal(cause))
+        found.wrong("token", refusal(cause))
         found.stopped("there was no token")
         return found.rows()
-    found.add("token", CheckVerdict.OK, "as expected")
+    found.ok("token")
     _strangers(target, credentials, found)
-    _session(target, credentials, found, "create", deadline, paths.whole)
-    _session(target, credentials, found, "create_streaming", deadline, paths.streamed)
+    _session(target, credentials, found, "create", deadline, _whole)
+    _session(target, credentials, found, "create_streaming", deadline, _streamed)
     if handoff is None:
         for key in ("handoff", "handed_over"):
-            found.add(key, CheckVerdict.NOT_SEEN, "not asked for: add --handoff TEXT")
+            found.not_seen(key, "not asked for: add --handoff TEXT")
     else:
-        _session(target, credentials, found, "create", deadline, paths.handed_over, handoff)
+        _session(target, credentials, found, "create", deadline, _handed_over, handoff)
     return found.rows()
 
 
@@ -85,7 +91,6 @@ def _session(
     path: Callable[..., None],
     *words: str,
 ) -> None:
-    """Create a session, and go through it."""
     if perf_counter() >= deadline:
         return
     api = _api(target, credentials)
@@ -99,10 +104,10 @@ def _session(
         return
     finally:
         api.close()
-    found.add(key, CheckVerdict.OK, "as expected")
-    visit = Visit(target, Entry(token, session_id, api.correlation_id), deadline)
+    found.ok(key)
+    visit = Visit(target, Entry(token, session_id, api.correlation_id), deadline, found)
     try:
-        path(visit, found, *words)
+        path(visit, *words)
     except OverError as why:
         found.stopped(str(why))
         visit.end()
@@ -111,7 +116,50 @@ def _session(
         raise
     finally:
         visit.leave()
-        frames(visit, found)
+        frames(visit)
+
+
+def _whole(visit: Visit) -> None:
+    """Without streaming, with all that is not of streaming or of a human."""
+    sockets.stranger(visit)
+    told = begin(visit, streaming=False)
+    if agent_comes(visit):
+        turn(visit, judge_whole)
+    alive(visit)
+    sockets.heartbeat(visit, told)
+    alive(visit)
+    sockets.bad_event(visit)
+    alive(visit)
+    sockets.second_socket(visit)
+    sockets.resume(visit, "resume", "seq")
+    sockets.resume(visit, "resume_bare", "integer")
+    alive(visit)
+    end(visit)
+    sockets.ended(visit)
+
+
+def _streamed(visit: Visit) -> None:
+    """With streaming; the app is shut down and comes back."""
+    told = begin(visit, streaming=True)
+
+    def judge(answer: Event, since: int) -> tuple[CheckVerdict, str]:
+        return judge_streamed(visit, answer, since, told.get("streaming") is True)
+
+    if agent_comes(visit):
+        turn(visit, judge, "streamed_answer")
+    alive(visit)
+    sockets.cold(visit)
+    end(visit)
+
+
+def _handed_over(visit: Visit, text: str) -> None:
+    """A human is asked for."""
+    begin(visit, streaming=False)
+    if not agent_comes(visit):
+        raise OverError("no agent came")
+    handoff(visit, text)
+    alive(visit)
+    end(visit)
 
 
 def _strangers(target: Target, credentials: Credentials, found: Findings) -> None:
@@ -122,7 +170,7 @@ def _strangers(target: Target, credentials: Credentials, found: Findings) -> Non
         found,
         "wrong_token",
         _api(target, credentials),
-        lambda api: api.create_session(MADE_UP_TOKEN, streaming=False),
+        lambda api: api.create_session(sockets.MADE_UP_TOKEN, streaming=False),
     )
 
 
@@ -135,7 +183,7 @@ def _refused(found: Findings, key: str, api: Api, call: Callable[[Api], Any]) ->
         verdict = CheckVerdict.DIFFERS if 400 <= status < 500 else CheckVerdict.WRONG
         found.add(key, CheckVerdict.OK if status == 401 else verdict, refusal(error))
     else:
-        found.add(key, CheckVerdict.WRONG, "200")
+        found.wrong(key, "200")
     finally:
         api.close()
 
@@ -143,11 +191,7 @@ def _refused(found: Findings, key: str, api: Api, call: Callable[[Api], Any]) ->
 def _api(target: Target, credentials: Credentials) -> Api:
     """One that asks once: what a retry hides is what a check is to show."""
     return Api(
-        target,
-        credentials,
-        connect_timeout=_ANSWERS,
-        answer_timeout=_ANSWERS,
-        retrying=_give_up,
+        target, credentials, connect_timeout=_ANSWERS, answer_timeout=_ANSWERS, retrying=_give_up
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from loadkit.chat.violations import told
 from loadkit.check_server import waits
-from loadkit.check_server.table import CheckVerdict, Findings
+from loadkit.check_server.table import CheckVerdict
 from loadkit.check_server.visit import OverError, Visit, ending
 from loadkit.check_server.waits import (
     BESIDE,
@@ -41,25 +41,23 @@ _OUTCOMES: Final = {
 }
 
 
-def begin(visit: Visit, found: Findings, *, streaming: bool) -> dict[str, Any]:
+def begin(visit: Visit, *, streaming: bool) -> dict[str, Any]:
     """Connect and read the history; returns the capabilities."""
-    since = upgraded(visit, found, "upgrade")
-    found.add("upgrade", CheckVerdict.OK, "as expected")
-    start = owed(visit, found, "history", is_a(EventType.SESSION_START), since, waits.AGENT)
+    since = upgraded(visit, "upgrade")
+    visit.found.ok("upgrade")
+    start = owed(visit, "history", is_a(EventType.SESSION_START), since, waits.AGENT)
     if start is None:
         raise OverError("no SESSION_START came")
     batch = visit.wait(is_a(EventType.EVENT_BATCH), since, waits.LEAVES)
     if batch is None:
-        found.add("history", CheckVerdict.WRONG, "SESSION_START, but in no EVENT_BATCH")
+        visit.found.wrong("history", "SESSION_START, but in no EVENT_BATCH")
     elif visit.events[since] is not start:
-        found.add(
-            "history", CheckVerdict.WRONG, f"{name(visit.events[since])} before SESSION_START"
-        )
+        visit.found.wrong("history", f"{name(visit.events[since])} before SESSION_START")
     else:
-        found.add("history", CheckVerdict.OK, "as expected")
+        visit.found.ok("history")
     given = start.payload.get("capabilities", {})
     if type(given) is not dict:
-        found.add("capabilities", CheckVerdict.WRONG, "capabilities that are no object")
+        visit.found.wrong("capabilities", "capabilities that are no object")
         return {}
     wrong = [
         key
@@ -68,53 +66,48 @@ def begin(visit: Visit, found: Findings, *, streaming: bool) -> dict[str, Any]:
     ]
     unasked = given.get("streaming") is True and not streaming
     if wrong:
-        found.add("capabilities", CheckVerdict.WRONG, f"not of the right type: {', '.join(wrong)}")
+        visit.found.wrong("capabilities", f"not of the right type: {', '.join(wrong)}")
     elif unasked:
-        found.add("capabilities", CheckVerdict.DIFFERS, "streaming, which was not asked for")
+        visit.found.add("capabilities", CheckVerdict.DIFFERS, "streaming, which was not asked for")
     else:
         shown = [f"{key} {json.dumps(given[key])}" for key in _CAPABILITIES if key in given]
         absent = [key for key in _CAPABILITIES if key not in given]
         left_out = f"left out: {', '.join(absent)}" if absent else ""
-        found.add("capabilities", CheckVerdict.OK, "; ".join(filter(None, [*shown, left_out])))
+        visit.found.ok("capabilities", "; ".join(filter(None, [*shown, left_out])))
     return given
 
 
-def agent_comes(visit: Visit, found: Findings) -> bool:
+def agent_comes(visit: Visit) -> bool:
     """Have the agent join and greet; whether one has come."""
     joined = next(filter(is_a(EventType.POLY_AGENT_JOINED), visit.events), None)
     since = 0
     if joined is None:
         since = len(visit.events)
         visit.link.send(JOIN)
-        if owed(
-            visit, found, "join_echo", is_a(EventType.REQUEST_POLY_AGENT_JOIN), since, waits.ECHO
-        ):
-            found.add("join_echo", CheckVerdict.OK, "as expected")
-        joined = of_agent(visit, found, "joined", is_a(EventType.POLY_AGENT_JOINED), since)
+        if owed(visit, "join_echo", is_a(EventType.REQUEST_POLY_AGENT_JOIN), since, waits.ECHO):
+            visit.found.ok("join_echo")
+        joined = of_agent(visit, "joined", is_a(EventType.POLY_AGENT_JOINED), since)
         if joined is None:
-            found.stopped("no agent had joined")
+            visit.found.stopped("no agent had joined")
             return False
     else:
-        found.add("join_echo", CheckVerdict.NOT_SEEN, "not sent: the agent had joined by itself")
-    found.add("joined", CheckVerdict.OK, "as expected")
-    greeting = of_agent(visit, found, "greeting", is_complete, since)
+        visit.found.not_seen("join_echo", "not sent: the agent had joined by itself")
+    visit.found.ok("joined")
+    greeting = of_agent(visit, "greeting", is_complete, since)
     if greeting is not None:
-        found.add("greeting", CheckVerdict.OK, "as expected")
+        visit.found.ok("greeting")
         rest(visit, waits.SETTLES)
     return True
 
 
 def turn(
-    visit: Visit,
-    found: Findings,
-    judge: Callable[[Event, int], tuple[CheckVerdict, str]],
-    key: str = "answer",
+    visit: Visit, judge: Callable[[Event, int], tuple[CheckVerdict, str]], key: str = "answer"
 ) -> None:
     """Say something, and look at what comes back."""
     since, local_id = len(visit.events), str(uuid.uuid4())
     for frame in (TYPING_STARTED, TYPING_STOPPED, user_message(SAID, local_id)):
         visit.link.send(frame)
-    echo = owed(visit, found, "echo", is_a(EventType.USER_MESSAGE), since, waits.ECHO)
+    echo = owed(visit, "echo", is_a(EventType.USER_MESSAGE), since, waits.ECHO)
     if echo is not None:
         lacks = [
             what
@@ -126,25 +119,24 @@ def turn(
             if not there
         ]
         verdict = CheckVerdict.WRONG if lacks else CheckVerdict.OK
-        found.add("echo", verdict, f"without {', '.join(lacks)}" if lacks else "as expected")
-    answer = of_agent(visit, found, key, is_complete, since)
+        visit.found.add("echo", verdict, f"without {', '.join(lacks)}" if lacks else "as expected")
+    answer = of_agent(visit, key, is_complete, since)
     rest(visit, waits.SETTLES)
     came = visit.events[since:]
     if answer is not None:
-        found.add(key, *judge(answer, since))
+        visit.found.add(key, *judge(answer, since))
         at = came.index(answer)
         thinking = any(map(is_a(EventType.POLY_AGENT_THINKING), came[:at]))
         came_of = "as expected" if thinking else "an answer without it"
-        found.add("thinking", CheckVerdict.OK if thinking else CheckVerdict.DIFFERS, came_of)
+        visit.found.add("thinking", CheckVerdict.OK if thinking else CheckVerdict.DIFFERS, came_of)
     echoed = any(map(is_a(EventType.USER_TYPING), came))
     verdict, came_of = (
         (CheckVerdict.WRONG, "an echo") if echoed else (CheckVerdict.OK, "as expected")
     )
-    found.add("typing", verdict, came_of)
+    visit.found.add("typing", verdict, came_of)
 
 
 def judge_whole(answer: Event, _: int) -> tuple[CheckVerdict, str]:
-    """Judge the answer of a session without streaming."""
     if answer.type is EventType.POLY_AGENT_MESSAGE_CHUNK:
         return CheckVerdict.WRONG, "chunks, which were not asked for"
     if type(answer.payload.get("message_id")) is not str:
@@ -155,11 +147,9 @@ def judge_whole(answer: Event, _: int) -> tuple[CheckVerdict, str]:
 def judge_streamed(
     visit: Visit, answer: Event, since: int, streams: bool
 ) -> tuple[CheckVerdict, str]:
-    """Judge the answer of one with streaming.
+    """Judge the answer of one with streaming, which `since` events came before.
 
-    Args:
-        since: how many events came before it was asked for.
-        streams: whether the server has announced that it streams.
+    `streams` says whether the server has announced that it does.
     """
     if answer.type is EventType.POLY_AGENT_MESSAGE:
         why = "" if streams else ", as announced: streaming is not true in SESSION_START"
@@ -178,49 +168,49 @@ def judge_streamed(
     return CheckVerdict.OK, f"{len(chunks)} chunk{'s' if len(chunks) > 1 else ''}"
 
 
-def end(visit: Visit, found: Findings) -> None:
+def end(visit: Visit) -> None:
     """End the session as a user does, and see it closed."""
     since = len(visit.events)
     visit.link.send(END_SESSION)
-    last = owed(visit, found, "session_end", is_a(EventType.SESSION_END), since, waits.ECHO)
+    last = owed(visit, "session_end", is_a(EventType.SESSION_END), since, waits.ECHO)
     if any(map(is_a(EventType.USER_END_SESSION), visit.events[since:])):
-        found.add("end_echo", CheckVerdict.OK, "as expected")
+        visit.found.ok("end_echo")
     else:
-        found.add("end_echo", CheckVerdict.WRONG, "no echo")
+        visit.found.wrong("end_echo", "no echo")
     if last is None:
         return
     reason = last.payload.get("reason")
     right = reason == "REASON_USER_END"
     came = "as expected" if right else f"reason {one_line(told(reason))}"
-    found.add("session_end", CheckVerdict.OK if right else CheckVerdict.WRONG, came)
+    visit.found.add("session_end", CheckVerdict.OK if right else CheckVerdict.WRONG, came)
     rest(visit, waits.ECHO)  # until it closes
     after = visit.events[visit.events.index(last) + 1 :]
     late = [name(each) for each in after if each.type not in BESIDE]
     closed = visit.link.closed
     if late:
-        found.add("closed", CheckVerdict.WRONG, f"after SESSION_END came {late[0]}")
+        visit.found.wrong("closed", f"after SESSION_END came {late[0]}")
     elif closed is None:
-        found.add("closed", CheckVerdict.WRONG, f"still open after {waits.ECHO:g} s")
+        visit.found.wrong("closed", f"still open after {waits.ECHO:g} s")
     elif closed.code != 1000:
-        found.add("closed", CheckVerdict.WRONG, ending(visit.link))
+        visit.found.wrong("closed", ending(visit.link))
     else:
-        found.add("closed", CheckVerdict.OK, "as expected")
+        visit.found.ok("closed")
 
 
-def handoff(visit: Visit, found: Findings, text: str) -> None:
+def handoff(visit: Visit, text: str) -> None:
     """Ask for a human, and see what becomes of it."""
     since = len(visit.events)
     visit.link.send(user_message(text, str(uuid.uuid4())))
     triggered = owed(
-        visit, found, "handoff", is_a(EventType.POLY_AGENT_TRIGGERED_HANDOFF), since, waits.AGENT
+        visit, "handoff", is_a(EventType.POLY_AGENT_TRIGGERED_HANDOFF), since, waits.AGENT
     )
     if triggered is None:
         return
-    found.add("handoff", CheckVerdict.OK, "as expected")
+    visit.found.ok("handoff")
     outcome = visit.wait(lambda event: event.type in _OUTCOMES, since, waits.AGENT)
     if outcome is not None:
-        found.add("handed_over", CheckVerdict.OK, name(outcome))
+        visit.found.ok("handed_over", name(outcome))
     else:
         seen = {name(each) for each in visit.events[since:] if "HANDOFF_" in each.type}
         only = f"within {waits.AGENT:g} s only {', '.join(sorted(seen))}"
-        found.add("handed_over", CheckVerdict.NOT_SEEN, only)
+        visit.found.not_seen("handed_over", only)

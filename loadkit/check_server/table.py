@@ -16,13 +16,7 @@ class CheckVerdict(StrEnum):
 
 
 class Check(NamedTuple):
-    """One thing that the protocol says of a server.
-
-    Attributes:
-        part: of a session, under which it is shown.
-        tried: what the client does.
-        expected: of the server.
-    """
+    """One thing that the protocol says of a server, shown under a part of a session."""
 
     part: str
     tried: str
@@ -30,8 +24,6 @@ class Check(NamedTuple):
 
 
 class CheckRow(NamedTuple):
-    """One check and its outcome, in words."""
-
     key: str
     check: Check
     verdict: CheckVerdict
@@ -102,10 +94,18 @@ class Findings:
         self._stopped = "it did not come to that"
 
     def add(self, key: str, verdict: CheckVerdict, came: str) -> None:
-        """Note what came of a check of `CHECKS`."""
         before = self._found.get(key)
         if before is None or _WEIGHT[verdict] > _WEIGHT[before[0]]:
             self._found[key] = verdict, came
+
+    def ok(self, key: str, came: str = "as expected") -> None:
+        self.add(key, CheckVerdict.OK, came)
+
+    def wrong(self, key: str, came: str) -> None:
+        self.add(key, CheckVerdict.WRONG, came)
+
+    def not_seen(self, key: str, why: str) -> None:
+        self.add(key, CheckVerdict.NOT_SEEN, why)
 
     def stopped(self, why: str) -> None:
         """Say why some checks were not made."""

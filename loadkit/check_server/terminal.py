@@ -12,7 +12,7 @@ from rich.text import Text
 from loadkit.check_server.checkup import check_server
 from loadkit.check_server.table import CheckRow, CheckVerdict
 from loadkit.exit_codes import ExitCode
-from loadkit.net.interrupts import raise_interrupts_quietly
+from loadkit.net.preflight.preflight import raise_interrupts_quietly
 from loadkit.network import Network
 from loadkit.output import remark, say
 from loadkit.security.credentials import Credentials
@@ -40,15 +40,7 @@ def check(
     handoff: str | None,
     as_json: bool,
 ) -> int:
-    """Check a server and tell; returns the exit code: 1 if something is wrong.
-
-    Args:
-        environment: holds the secrets.
-        as_json: tell it as one JSON object.
-
-    Raises:
-        UsageError, TargetError: as of `check_server`, and a secret is missing.
-    """
+    """Check a server and tell; returns the exit code: 1 if something is wrong."""
     credentials = Credentials.of(environment)
     raise_interrupts_quietly()
     announce = remark if as_json else say
@@ -63,12 +55,7 @@ def check(
 
 
 def document(rows: Sequence[CheckRow], url: str, code: int) -> str:
-    """Return it as JSON: `docs/check-server.md` has its keys.
-
-    Args:
-        url: of the server, as it was given.
-        code: the exit code.
-    """
+    """Return it as JSON: `docs/check-server.md` has its keys."""
     counts = Counter(row.verdict for row in rows)
     checks = [
         {"key": row.key, **row.check._asdict(), "verdict": row.verdict, "came": row.came}

@@ -5,6 +5,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Final
 
+from loadkit.check_server.table import Findings
 from loadkit.errors import LocalError, RemoteError
 from loadkit.net.http.entry import Entry
 from loadkit.net.http.target import Target
@@ -24,14 +25,10 @@ class OverError(Exception):
 
 
 class Visit:
-    """A session with at most one socket of its own at a time.
-
-    Args:
-        target: where it lives.
-        entry: what opens its sockets.
-        deadline: the `perf_counter` at which all is over.
+    """A session with at most one socket of its own at a time, until `deadline` (`perf_counter`).
 
     Attributes:
+        found: what has come of the checks.
         events: that came, over all sockets.
         flaws: what could not be read.
         sockets: how many of `events` there were as each socket opened.
@@ -40,8 +37,8 @@ class Visit:
 
     link: Link
 
-    def __init__(self, target: Target, entry: Entry, deadline: float) -> None:
-        self._target, self._entry, self._deadline = target, entry, deadline
+    def __init__(self, target: Target, entry: Entry, deadline: float, found: Findings) -> None:
+        self._target, self._entry, self._deadline, self.found = target, entry, deadline, found
         self.events: list[Event] = []
         self.flaws: list[Flaw] = []
         self.sockets: list[int] = []
@@ -49,15 +46,8 @@ class Visit:
     def connect(self, cursor: int = 0, style: str = "seq") -> int:
         """Open a socket, which becomes the session's; the one before it is let go.
 
-        Args:
-            cursor, style: as of `Entry.query`.
-
-        Returns:
-            How many events there were before it.
-
-        Raises:
-            RemoteError: as `Link.open`.
-            OverError: no time is left.
+        Returns how many events there were before it. Raises RemoteError as `Link.open`, or
+        OverError.
         """
         self.leave()
         self.link = self.another(cursor, style)
@@ -65,11 +55,7 @@ class Visit:
         return len(self.events)
 
     def another(self, cursor: int, style: str = "seq", token: str | None = None) -> Link:
-        """Open a socket beside the session's own; see `connect`.
-
-        Args:
-            token: in place of the session's.
-        """
+        """Open a socket beside the session's own, by another token if given; see `connect`."""
         left = self._deadline - perf_counter()
         if left <= 0:
             raise OverError("no time was left")
@@ -78,17 +64,10 @@ class Visit:
         return Link.open(self._target, query, Traffic(), timeout=min(CONNECTS, left))
 
     def wait(self, wanted: Callable[[Event], bool], since: int, within: float) -> Event | None:
-        """Read until something wanted has come.
+        """Read until something wanted has come that is no older than `since` events.
 
-        Args:
-            since: how many of `events` are too old to be looked at.
-            within: seconds to wait at most.
-
-        Returns:
-            None where it did not come in time, or the socket has closed.
-
-        Raises:
-            OverError: all its time is over.
+        None where it did not come within so many seconds, or the socket has closed. Raises
+        OverError.
         """
         until = min(perf_counter() + within, self._deadline)
         while True:
@@ -121,13 +100,11 @@ class Visit:
                 self.link.close(1000, timeout=QUICKLY)
 
     def leave(self) -> None:
-        """Let the socket go."""
         if hasattr(self, "link"):
             self.link.drop()
 
 
 def ending(link: Link) -> str:
-    """How a link closed, in words."""
     if link.closed is None:
         return "no close"
     reason = f" ({one_line(link.closed.reason)})" if link.closed.reason else ""
@@ -135,6 +112,5 @@ def ending(link: Link) -> str:
 
 
 def refusal(error: RemoteError) -> str:
-    """What a refusal says, in one line."""
     status = f"HTTP {error.status}" if error.status is not None else str(error.kind)
     return f"{status}: {one_line(error.detail)}" if error.detail else status

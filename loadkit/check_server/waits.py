@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from loadkit.chat.violations import told
-from loadkit.check_server.table import CheckVerdict, Findings
+from loadkit.check_server.table import CheckVerdict
 from loadkit.check_server.visit import OverError, Visit, refusal
 from loadkit.errors import RemoteError
 from loadkit.protocol import Event, EventType, FlawKind
@@ -46,17 +46,15 @@ ENDED: Final = "the server ended the session by itself, which it may"
 _TROUBLE: Final = {Family.HIGH_LOAD, Family.NO_CONVERSATION, Family.AGENT_ERROR}
 
 
-def upgraded(visit: Visit, found: Findings, key: str, cursor: int = 0, style: str = "seq") -> int:
-    """Connect the session; returns how many events there were before.
-
-    Raises:
-        OverError: it was refused.
-    """
+def upgraded(visit: Visit, key: str, cursor: int = 0, style: str = "seq") -> int:
+    """Connect the session; returns how many events there were. Raises OverError if refused."""
     try:
         return visit.connect(cursor, style)
     except RemoteError as error:
         limited = error.status == 429
-        found.add(key, CheckVerdict.NOT_SEEN if limited else CheckVerdict.WRONG, refusal(error))
+        visit.found.add(
+            key, CheckVerdict.NOT_SEEN if limited else CheckVerdict.WRONG, refusal(error)
+        )
         raise OverError(f"an upgrade was refused: {refusal(error)}") from error
 
 
@@ -71,12 +69,7 @@ def alive(visit: Visit) -> None:
 
 
 def owed(
-    visit: Visit,
-    found: Findings,
-    key: str,
-    wanted: Callable[[Event], bool],
-    since: int,
-    within: float,
+    visit: Visit, key: str, wanted: Callable[[Event], bool], since: int, within: float
 ) -> Event | None:
     """Wait for what a server owes; its absence is wrong.
 
@@ -87,39 +80,37 @@ def owed(
     if event is None and any(map(is_a(EventType.SESSION_END), visit.events)):
         raise OverError(ENDED)
     if event is None:
-        found.add(key, CheckVerdict.WRONG, visit.silence(within))
+        visit.found.wrong(key, visit.silence(within))
         if visit.link.closed is not None:
             raise OverError(visit.silence(within))
     return event
 
 
-def of_agent(
-    visit: Visit, found: Findings, key: str, wanted: Callable[[Event], bool], since: int
-) -> Event | None:
+def of_agent(visit: Visit, key: str, wanted: Callable[[Event], bool], since: int) -> Event | None:
     """Wait for what an agent owes, who may also say that it cannot: a failure, not a fault."""
-    event = owed(visit, found, key, lambda one: wanted(one) or is_trouble(one), since, AGENT)
+    event = owed(visit, key, lambda one: wanted(one) or is_trouble(one), since, AGENT)
     if event is None or wanted(event):
         return event
     words = one_line(told(event.payload.get("message", "")))
-    found.add(key, CheckVerdict.NOT_SEEN, f'{name(event)} "{words}"' if words else name(event))
+    visit.found.not_seen(key, f'{name(event)} "{words}"' if words else name(event))
     if event.type is EventType.SESSION_END:
         raise OverError("the server ended the session")
     return None
 
 
-def frames(visit: Visit, found: Findings) -> None:
+def frames(visit: Visit) -> None:
     """Judge what is true of all events of a session."""
     unknown = next((each for each in visit.events if each.type is EventType.UNKNOWN), None)
     if visit.flaws:
         kind, flaw = visit.flaws[0].kind, visit.flaws[0]
         word = str(kind).replace("_", " ")
         detail = "" if kind is FlawKind.BINARY_FRAME else f": {one_line(flaw.detail)}"
-        found.add("frames", CheckVerdict.WRONG, f"{word}{detail}")
+        visit.found.wrong("frames", f"{word}{detail}")
     elif unknown is not None:
         unheard_of = f"an event that no document knows: {name(unknown)}"
-        found.add("frames", CheckVerdict.WRONG, unheard_of)
+        visit.found.wrong("frames", unheard_of)
     elif visit.events:
-        found.add("frames", CheckVerdict.OK, "as expected")
+        visit.found.ok("frames")
     if not visit.sockets:
         return
     ends = [*visit.sockets[1:], len(visit.events)]
@@ -128,15 +119,14 @@ def frames(visit: Visit, found: Findings) -> None:
         numbers = [each.sequence for each in stretch if each.sequence is not None]
         for before, after in pairwise(numbers):
             if after <= before:
-                found.add("sequence", CheckVerdict.WRONG, f"{after} behind {before}")
+                visit.found.wrong("sequence", f"{after} behind {before}")
         if numbers:
-            found.add("sequence", CheckVerdict.OK, "as expected")
+            visit.found.ok("sequence")
     if visit.events and not any(each.sequence for each in visit.events):
-        found.add("sequence", CheckVerdict.WRONG, "no event has one")
+        visit.found.wrong("sequence", "no event has one")
 
 
 def is_a(kind: EventType) -> Callable[[Event], bool]:
-    """A condition for `Visit.wait`."""
     return lambda event: event.type is kind
 
 

@@ -64,11 +64,7 @@ def is_tied() -> bool:
 def start(
     command: Sequence[str], environment: Mapping[str, str], **options: Any
 ) -> "subprocess.Popen[Any]":
-    """Start a process that can `watch` this one's life.
-
-    Args:
-        options: of `subprocess.Popen`.
-    """
+    """Start a process that can `watch` this one's life; options are of `subprocess.Popen`."""
     reading, _ = _pipe()
     environment = {**environment, VARIABLE: str(reading)}
     return subprocess.Popen(command, env=environment, pass_fds=[reading], **options)
@@ -88,11 +84,7 @@ def watch(within: float, *, after: float = 0.0, thread: Thread = _thread.start_n
 
 
 def tie_forks(within: Callable[[], float], thread: Thread) -> None:
-    """Have those whom this process forks from now on end with it. May be called twice.
-
-    Args:
-        within, thread: as of `watch`; asked for in the fork.
-    """
+    """Have those whom this process forks from now on end with it. May be called twice."""
     global _forks_are_tied
     _take_parents()
     if _forks_are_tied:

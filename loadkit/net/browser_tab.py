@@ -1,4 +1,4 @@
-"""A further browser tab on a session: reads along, beats, and must see every event."""
+"""Further sockets on a session: a second browser tab, and the look of who comes back."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -10,7 +10,7 @@ from loadkit.chat.effects import Counted, Effect, Keep, Violation
 from loadkit.chat.socket.connection import GOING_AWAY
 from loadkit.chat.socket.event_log import EventLog
 from loadkit.chat.socket.heartbeat import SHORTEST_BEAT
-from loadkit.chat.violations import Wrong
+from loadkit.chat.violations import Wrong, told
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Origin
 from loadkit.net.interfaces import SessionContext
@@ -19,21 +19,18 @@ from loadkit.net.websocket.link import Link
 from loadkit.protocol import Event, EventType, Flaw
 from loadkit.protocol.encode import HEARTBEAT
 
-__all__ = ["Tab"]
+__all__ = ["Tab", "revisit"]
 
 AFTER: Final = 0.5  # seconds between the openings of further tabs
 BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
 AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does
 CLEAN: Final = 1000
 LAST_EVENTS: Final = 2.0  # seconds that a tab may be behind when the session is over
+LOOKS_BACK: Final = 5.0  # seconds that who comes back waits for the news
 
 
 class Tab:
-    """One more socket of a session, in a greenlet of its own.
-
-    Attributes:
-        query: of its next upgrade, as `Entry.query`.
-    """
+    """One more browser tab, in a greenlet of its own; its next upgrade takes `query`."""
 
     def __init__(
         self,
@@ -43,12 +40,9 @@ class Tab:
         origin: Origin,
         frames: Frames,
     ) -> None:
-        """
-        Args:
-            query: as the attribute; the tab gets the whole history first.
-            number: of its session's further tabs before it, which are opened one after the other.
-            origin: whose session it is.
-            frames: of that session, which counts once with what its tabs see.
+        """Opened after `number` further tabs of its session, it gets the whole history first.
+
+        `frames` are those of the session, which counts once with what its tabs see.
         """
         self._setting, self.query, self._origin = setting, query, origin
         self._frames = Frames(frames)
@@ -60,11 +54,9 @@ class Tab:
         self._greenlet: gevent.Greenlet[..., None] | None = gevent.spawn_later(delay, self._run)
 
     def finish(self, cursor: int, *, ended: bool) -> None:
-        """The session is over: compare.
+        """The session is over: hold the highest sequence of its own socket against the tab's.
 
-        Args:
-            cursor: the highest sequence that the session's own socket saw.
-            ended: whether it was SESSION_END; else nobody knows how far the tab should be.
+        Unless it `ended` by SESSION_END, nobody knows how far the tab should be.
         """
         greenlet, self._greenlet = self._greenlet, None
         assert greenlet is not None, "a tab is finished once"
@@ -155,3 +147,28 @@ def _interval(capabilities: Any) -> float:
     if isinstance(every, bool) or not isinstance(every, (int, float)):
         return BEAT
     return float(every) if every == 0 or every >= SHORTEST_BEAT else BEAT
+
+
+def revisit(setting: SessionContext, query: str) -> str:
+    """Open a session's socket once more; `query` has the cursor of what was seen before.
+
+    Returns `still_alive`; the reason it ended for; `frame_flood`; or `refused_` with the status or
+    the failure.
+    """
+    try:
+        link = Link.open(setting.target, query, setting.traffic, compression=setting.compression)
+    except RemoteError as error:
+        return f"refused_{error.status or error.kind}"
+    try:
+        until, news = perf_counter() + LOOKS_BACK, "still_alive"
+        while link.closed is None and perf_counter() < until and news == "still_alive":
+            for frame in link.receive(until):
+                for event in link.events(frame):
+                    if isinstance(event, Event) and event.type is EventType.SESSION_END:
+                        news = told(event.payload.get("reason")).removeprefix("REASON_").lower()
+        if link.flooded:
+            news = str(Failure.FRAME_FLOOD)
+        link.close()
+    finally:
+        link.drop()
+    return news

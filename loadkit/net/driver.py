@@ -4,54 +4,25 @@ One greenlet a session. It keeps reading, and beating, while the person types or
 anyone waits for is a deadline of the one `receive`, so every event is stamped when it arrives.
 """
 
-from collections import deque
 from time import perf_counter, time
 from typing import Any, Final
 
 import gevent
 
-from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
-from loadkit.chat.effects import (
-    Connect,
-    Counted,
-    Drop,
-    Effect,
-    Failed,
-    Finish,
-    Hangup,
-    Keep,
-    Named,
-    Sample,
-    Send,
-    Unfinished,
-    Violation,
-    YourTurn,
-)
-from loadkit.chat.inputs import (
-    CUT,
-    ELAPSED,
-    FORCED,
-    REPLACED,
-    START,
-    VANISHED,
-    Closed,
-    Input,
-    Leave,
-    Opened,
-    Refused,
-    Say,
-    Typing,
-)
+from loadkit.actions import ActionKind, Cue
+from loadkit.chat import effects, inputs
+from loadkit.chat.effects import Connect, Counted, Drop, Effect, Finish, Sample, Send, Unfinished
+from loadkit.chat.inputs import Input, Opened, Refused
 from loadkit.chat.session import Session
 from loadkit.chat.states import NEVER
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.figures import Count, Ending, Origin, Phase, State, Wait
-from loadkit.net.browser_tab import Tab
+from loadkit.net.browser_tab import Tab, revisit
 from loadkit.net.fault_injector import FaultInjector
 from loadkit.net.http.entry import Entry, count_status, enter, refreshed
-from loadkit.net.http.token import expired
+from loadkit.net.http.rest import expired
 from loadkit.net.interfaces import PersonLike, SessionContext, SessionPlan, SocketFault
-from loadkit.net.revisit import revisit
+from loadkit.net.person_acts import PersonActs
 from loadkit.net.transcript import Frames
 from loadkit.net.websocket.flood_allowance import FLOODED, Allowance
 from loadkit.net.websocket.link import Link
@@ -60,6 +31,7 @@ from loadkit.security import redaction
 
 __all__ = ["Driver"]
 
+_Happening = Event | Flaw | Input
 _PLAIN: Final = SessionPlan()
 _REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
@@ -79,41 +51,32 @@ class Driver:
         "_finish",
         "_frames",
         "_greenlet",
-        "_heard",
-        "_hushed",
         "_link",
-        "_person",
         "_plan",
         "_reached",
         "_refresh_at",
-        "_restarts",
-        "_said_at",
         "_session",
         "_setting",
         "_started",
         "_tabs",
         "_to",
-        "_waited",
     )
 
     def __init__(
         self, setting: SessionContext, person: PersonLike, plan: SessionPlan = _PLAIN
     ) -> None:
-        self._setting, self._person, self._plan = setting, person, plan
+        self._setting, self._plan = setting, plan
         self._session = Session(
-            setting.policy,
-            setting.rng,
-            streaming=plan.streaming,
-            socket_age=plan.socket_age,
+            setting.policy, setting.rng, streaming=plan.streaming, socket_age=plan.socket_age
         )
+        self._faults = FaultInjector(plan)
+        self._acts = PersonActs(person, self._faults, plan.restarts)
         self._link: Link | None = None
         self._allowance = Allowance()
-        self._acts, self._hushed = deque[UserAction](), False
         self._greenlet: Any = None  # that lives the session
         self._asked: Wait | None = None  # for a token, a session or a socket
         self._entry: Entry | None = None
         self._correlation_id = ""  # of the exchange that was refused last, else of the entry
-        self._faults = FaultInjector(plan)
         self._to: Connect | None = None  # a connect that was asked for
         self._finish: Finish | None = None
         self._frames = Frames()
@@ -121,10 +84,6 @@ class Driver:
         self._reached = 0  # steps of _REACHED
         self._broken_next: SocketFault | None = None  # what happens to the socket being opened
         self._tabs: list[Tab] = []
-        self._restarts = plan.restarts
-        self._heard: YourTurn | None = None  # what a restart kept the person from hearing
-        self._said_at = NEVER
-        self._waited = 1.0  # seconds that the last answer took; before the first, a guess
 
     @property
     def state(self) -> State:
@@ -137,8 +96,7 @@ class Driver:
         return self._session.rest if self._asked is None else None
 
     def waits(self, now: float) -> tuple[list[Wait], list[float]]:
-        """What the session waits for now, but for what this side cannot hear the end of; and
-        when each message was sent that waits for its answer."""
+        """What is waited for whose end this side can hear; and when each open message was sent."""
         if self.rest is not None:
             return [], []
         asked = [] if self._asked is None else [self._asked]
@@ -150,8 +108,8 @@ class Driver:
 
     def hush(self) -> None:
         """From now on the person says nothing new; what is owed to them may still come."""
-        self._hushed = True
-        self._acts.clear()
+        self._acts.hushed = True
+        self._acts.due.clear()
 
     def cut(self) -> None:
         """Have the session cut off, as if its greenlet were killed."""
@@ -159,10 +117,10 @@ class Driver:
             self._greenlet.kill(block=False)
 
     def run(self, due: float) -> Finish:
-        """Live the session, which the plan wants to begin at `due` (seconds, monotonic).
+        """Live the session, which was to begin at `due` (seconds, monotonic); how it ended.
 
-        Returns how it ended. A greenlet that is killed meanwhile tells the server, counts the
-        session as cut off, and lets the exception go on.
+        A greenlet that is killed meanwhile tells the server, counts the session as cut off, and
+        lets the exception go on.
         """
         recorder = self._setting.recorder
         self._greenlet = gevent.getcurrent()
@@ -185,8 +143,12 @@ class Driver:
             finish = self._live()
             ending = None
             recorder.session_ended(finish.ending)
-            if finish.ending is Ending.ABANDONED and self._person.away_s is not None:
-                self._come_back(self._person.away_s)
+            away = self._acts.person.away_s
+            if finish.ending is Ending.ABANDONED and away is not None:
+                gevent.sleep(away)
+                cursor = self._session.connection.journal.cursor
+                query = self._entry.query(cursor, self._setting.cursor)
+                recorder.count_named("came_back", revisit(self._setting, query))
             return finish
         except gevent.GreenletExit:
             ending = ending and self._cut()
@@ -207,15 +169,14 @@ class Driver:
                 redaction.release(self._entry.token)
 
     def _live(self) -> Finish:
-        acts = self._acts
-        self._feed(perf_counter(), START)
+        acts = self._acts.due
+        self._feed(perf_counter(), inputs.START)
         while self._finish is None:
             if self._to is not None:
                 self._connect(self._to)
                 continue
-            session = self._session
             struck_at = self._faults.due(self._started)
-            until = min(session.deadline, struck_at, self._refresh_at)
+            until = min(self._session.deadline, struck_at, self._refresh_at)
             if acts and acts[0].due < until:
                 until = acts[0].due
             link = self._link
@@ -231,27 +192,30 @@ class Driver:
                     link.drop()
                     self._count_flood(link)
                     self._frames.closed(perf_counter(), link.closed.code)
-                    self._feed(perf_counter(), Closed(link.closed.code, link.flooded))
+                    self._feed(perf_counter(), inputs.Closed(link.closed.code, link.flooded))
             now = perf_counter()
             if now >= self._refresh_at and self._finish is None:
                 self._refresh()
             if now >= struck_at and self._finish is None:
                 self._strike(self._faults.take(now))
             if now >= self._session.deadline and self._finish is None:
-                self._feed(now, ELAPSED)
+                self._feed(now, inputs.ELAPSED)
             while acts and acts[0].due <= now and self._finish is None:
-                self._act(acts.popleft())
+                act, at = acts.popleft(), perf_counter()  # when it is really done
+                if act.kind is ActionKind.VANISH:
+                    self._vanish(silent=act.text == "silent")
+                else:
+                    self._feed(at, self._acts.done(at, act))
         return self._finish
 
     def _connect(self, effect: Connect) -> None:
-        """Open the socket that was asked for, and tell how it went."""
-        self._to, setting, began = None, self._setting, perf_counter()
+        self._to, setting, entry, began = None, self._setting, self._entry, perf_counter()
+        assert entry is not None
         self._asked = Wait(Phase.CONNECT, None, began)
-        assert self._entry is not None
         try:
             link = Link.open(
                 setting.target,
-                self._entry.query(effect.cursor, setting.cursor),
+                entry.query(effect.cursor, setting.cursor),
                 setting.traffic,
                 timeout=setting.policy.handshake,
                 allowance=self._allowance,
@@ -260,17 +224,16 @@ class Driver:
         except RemoteError as error:
             self._not_given(lost=True)
             count_status(setting.recorder, error)
-            kind, entry = error.kind, self._entry
             self._correlation_id = error.correlation_id or self._correlation_id
             # The session is bound to this token, so that a fresh one would not open it either.
-            if error.status == 401 and entry is not None and expired(entry.token, time()):
-                kind = Failure.TOKEN_EXPIRED
+            is_old = error.status == 401 and expired(entry.token, time())
+            kind = Failure.TOKEN_EXPIRED if is_old else error.kind
             self._feed(perf_counter(), Refused(kind, error.detail, error.status, error.wait_s))
             return
         self._link, self._asked = link, None
         fault, self._broken_next = self._broken_next, None
         if fault is not None:
-            self._break(fault)
+            self._break(link, fault)
             return
         for key, holds in ((Count.PASSED_OVER, link.lost_s), (Count.COMPRESSED, link.compressed)):
             if holds:
@@ -279,7 +242,7 @@ class Driver:
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._plan.tabs):
-            tab = Tab(setting, self._entry.query, number, self._origin(), self._frames)
+            tab = Tab(setting, entry.query, number, self._origin(), self._frames)
             self._tabs.append(tab)
 
     def _refresh(self) -> None:
@@ -296,7 +259,7 @@ class Driver:
         for tab in self._tabs:
             tab.query = entry.query
         self._refresh_at = entry.refresh_at(self._setting.persona.refresh)
-        self._feed(perf_counter(), REPLACED)
+        self._feed(perf_counter(), inputs.REPLACED)
 
     def _take(self, link: Link, frame: bytes | Flaw) -> None:
         stamp, frames = link.stamp, self._frames
@@ -308,31 +271,15 @@ class Driver:
             frames.had(event)
         frames.read()
 
-    def _act(self, act: UserAction) -> None:
-        """What the person does, at the moment at which it is really done."""
-        doing: Input
-        match act.kind:
-            case ActionKind.SAY:
-                doing = Say(act.text, act.due)
-                self._said_at = perf_counter()
-            case ActionKind.LEAVE:
-                doing = Leave(act.due)
-            case ActionKind.VANISH:
-                self._vanish(silent=act.text == "silent")
-                return
-            case _:
-                doing = Typing(act.kind is ActionKind.TYPING_STARTED)
-        self._feed(perf_counter(), doing)
-
-    def _feed(self, now: float, happening: Event | Flaw | Input) -> None:
+    def _feed(self, now: float, happening: _Happening) -> None:
         session = self._session
-        effects = iter(session.step(now, happening))
+        owed = iter(session.step(now, happening))
         try:
-            for effect in effects:
+            for effect in owed:
                 self._perform(now, effect, happening)
         except gevent.GreenletExit:  # while it wrote; the session counts on the rest all the same
-            self._hushed = True
-            for effect in (Drop(), *effects):  # half a frame cannot be gone on with
+            self._acts.hushed = True
+            for effect in (Drop(), *owed):  # half a frame cannot be gone on with
                 self._perform(now, effect, happening)
             raise
         if self._plan.faults is not None and session is self._session and self._finish is None:
@@ -340,7 +287,7 @@ class Driver:
             if fault is not None:
                 self._strike(fault)
 
-    def _perform(self, now: float, effect: Effect, happening: Event | Flaw | Input) -> None:
+    def _perform(self, now: float, effect: Effect, happening: _Happening) -> None:
         recorder = self._setting.recorder
         # The most frequent first: this runs for every frame.
         if isinstance(effect, Sample):
@@ -363,11 +310,13 @@ class Driver:
         else:
             self._perform_rare(now, effect, happening)
 
-    def _perform_rare(self, now: float, effect: Effect, happening: Event | Flaw | Input) -> None:
+    def _perform_rare(self, now: float, effect: Effect, happening: _Happening) -> None:
         match effect:
-            case YourTurn():
-                self._hear(now, effect)
-            case Named(family=family, word=word):
+            case effects.YourTurn(cue=cue):
+                self._reach(3 if cue is Cue.ANSWERED else 2)
+                if self._acts.hear(now, effect):
+                    self._restart()
+            case effects.Named(family=family, word=word):
                 self._setting.recorder.count_named(family, word)
             case Connect():
                 self._to = effect
@@ -375,13 +324,13 @@ class Driver:
                 if self._link is not None:
                     self._link.drop()
                     self._link = None
-            case Hangup(code=code):
+            case effects.Hangup(code=code):
                 self._hang_up(code)
-            case Failed(kind=kind, detail=detail):
+            case effects.Failed(kind=kind, detail=detail):
                 self._setting.recorder.fail(kind, detail, self._origin())
-            case Violation():
+            case effects.Violation():
                 self._frames.violated(self._setting.recorder, effect, self._origin(), happening)
-            case Keep():
+            case effects.Keep():
                 self._frames.keep()
             case Finish():
                 self._finish = effect  # first: the closing handshake may be interrupted
@@ -394,51 +343,22 @@ class Driver:
             self._setting.recorder.count(_REACHED[self._reached])
             self._reached += 1
 
-    def _hear(self, now: float, turn: YourTurn) -> None:
-        """It is the person's turn."""
-        self._reach(3 if turn.cue is Cue.ANSWERED else 2)
-        if turn.cue is Cue.ANSWERED and self._said_at < now:
-            self._waited = now - self._said_at
-        if self._hushed:
-            return
-        if self._heard is not None:  # the new process shows what the old one did
-            turn, self._heard = self._heard, None
-        elif self._restarts and turn.cue is Cue.ANSWERED:
-            self._restart(turn)
-            return
-        if turn.cue in SOMEBODY_ELSE:
-            self._acts.clear()
-        # An answer ends the wait that a leave would have cut short.
-        for act in [act for act in self._acts if act.kind is ActionKind.LEAVE]:
-            self._acts.remove(act)
-        self._acts.extend(acts := self._person.react(now, turn.heard, turn.cue, turn.suggestions))
-        said = next((act.due for act in acts if act.kind is ActionKind.SAY), None)
-        if said is not None:
-            self._faults.turn(now, said + self._waited)
-
-    def _restart(self, turn: YourTurn) -> None:
+    def _restart(self) -> None:
         """The app is shut down: close 1000 without USER_END_SESSION; a new process goes on."""
-        self._restarts -= 1
-        self._heard = turn
         self._setting.recorder.count("sessions.cold_resumes")
         self._hang_up(1000)
-        self._acts.clear()
         self._session = self._session.again()
-        self._feed(perf_counter(), START)
-
-    # --- what goes wrong on purpose -------------------------------------------------------------
+        self._feed(perf_counter(), inputs.START)
 
     def _strike(self, fault: SocketFault) -> None:
-        breakable = self._session.breakable
-        if breakable and self._to is not None:
+        if not self._session.breakable:
+            return
+        if self._to is not None:
             self._broken_next = fault
-        elif breakable and self._link is not None:
-            self._break(fault)
+        elif self._link is not None:
+            self._break(self._link, fault)
 
-    def _break(self, fault: SocketFault) -> None:
-        """Do to the socket what the plan says."""
-        link = self._link
-        assert link is not None
+    def _break(self, link: Link, fault: SocketFault) -> None:
         self._setting.recorder.count(f"chaos.{fault.kind}")
         if fault.kind == "stall":
             if self._to is None and self._session.moment == "connect":
@@ -447,27 +367,19 @@ class Driver:
             return
         self._link = None
         self._faults.end(link, fault.kind, fault.code)
-        self._feed(perf_counter(), FORCED)
+        self._feed(perf_counter(), inputs.FORCED)
 
     def _vanish(self, *, silent: bool) -> None:
-        """The person's browser is gone without a word."""
         if self._link is not None:
             self._faults.end(self._link, "half_open" if silent else "fin")
             self._link = None
         self._setting.recorder.count("vanished.silent" if silent else "vanished.fin")
-        self._feed(perf_counter(), VANISHED)
-
-    def _come_back(self, away: float) -> None:
-        gevent.sleep(away)
-        assert self._entry is not None
-        query = self._entry.query(self._session.connection.journal.cursor, self._setting.cursor)
-        self._setting.recorder.count_named("came_back", revisit(self._setting, query))
+        self._feed(perf_counter(), inputs.VANISHED)
 
     def _ask(self, wait: Wait) -> None:
         self._asked = wait
 
     def _not_given(self, *, lost: bool) -> None:
-        """What was asked for did not come."""
         wait, self._asked = self._asked, None
         if wait is not None:
             self._setting.recorder.unfinished(*wait, perf_counter(), lost)
@@ -493,7 +405,6 @@ class Driver:
         if self._finish is not None:
             return self._finish.ending
         self._not_given(lost=False)
-        if self._entry is None:
-            return Ending.CUT_OFF
-        self._feed(perf_counter(), CUT)
+        if self._entry is not None:
+            self._feed(perf_counter(), inputs.CUT)
         return Ending.CUT_OFF if self._finish is None else self._finish.ending

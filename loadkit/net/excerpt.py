@@ -28,13 +28,11 @@ MOST_EVENTS: Final = 1_000  # of a batch that are looked at; a right one has 256
 
 
 class NotedFrame(NamedTuple):
-    """A frame that is remembered.
+    """A frame that is remembered, `number` among those of its session; as `kept` has it.
 
     Attributes:
-        number: of the frames of its session.
         stamp: when it came or went (seconds, monotonic).
         way: an arrow: from the server, or to it.
-        frame: as `kept` has it; all of one that is being read.
     """
 
     number: int
@@ -51,13 +49,7 @@ def kept(frame: bytes) -> bytes:
 
 
 class _Part(NamedTuple):
-    """An event of a frame, or a frame that holds none.
-
-    Attributes:
-        at: its place among all.
-        place: in its batch.
-        event: its envelope.
-    """
+    """An event of a frame, at its place among all and in its batch; or a frame that holds none."""
 
     at: int
     noted: NotedFrame
@@ -77,7 +69,6 @@ class _Part(NamedTuple):
 
     @property
     def sequence(self) -> int:
-        """Its number; 0 for none."""
         found = self.event.get("sequence")
         return found if type(found) is int else 0
 
@@ -87,24 +78,18 @@ class _Part(NamedTuple):
 
 
 def excerpt(
-    violation: Violation,
-    noted: Sequence[NotedFrame],
-    happening: object,
-    recent: int,
-    since: float,
+    violation: Violation, noted: Sequence[NotedFrame], happening: object, recent: int, since: float
 ) -> list[str]:
-    """Tell the frames that led to a violation, and mark those that show it.
+    """Tell the frames that led to a violation, in lines, and mark those that show it.
 
     Args:
-        violation: what was found.
         noted: all that is remembered, in order.
         happening: the event or the flaw at which it was found; anything else for the clock.
         recent: how many of the last frames are told though they are not needed.
         since: when the session began (seconds, monotonic).
 
-    Returns:
-        Lines: in front of those that `loadkit.protocol.expectations` needs, `WRONG` or `NEEDED`.
-        An event of a batch has a line of its own, with its place in the batch.
+    In front of those that `loadkit.protocol.expectations` needs stands `WRONG` or `NEEDED`. An
+    event of a batch has a line of its own, with its place in the batch.
     """
     kind, sent = violation.kind, violation.sent
     if sent is not None and all((each.stamp, each.frame) != sent for each in noted):
@@ -185,7 +170,6 @@ _TAB: Final = re.compile(r"a tab saw events up to ([0-9]+) of [0-9]+")
 
 
 def _behind(came: Sequence[_Part], number: int) -> _Part | None:
-    """The first that is numbered higher."""
     later = [each for each in came if each.sequence > number]
     return min(later, key=lambda each: each.sequence, default=came[-1] if came else None)
 
@@ -274,12 +258,7 @@ _BEFORE: Final[dict[str, Callable[[_Part, _Part], bool]]] = {
 """The last of these is shown too; of a kind without a row, that one event shows it."""
 
 _HIGHEST: Final = frozenset(
-    {
-        Wrong.EVENT_LOST,
-        Wrong.REPLAY_BEFORE_CURSOR,
-        Wrong.SEQUENCE_GAP,
-        Wrong.SEQUENCE_NOT_RISING,
-    }
+    {Wrong.EVENT_LOST, Wrong.REPLAY_BEFORE_CURSOR, Wrong.SEQUENCE_GAP, Wrong.SEQUENCE_NOT_RISING}
 )
 """The one with the highest number before is shown too."""
 

@@ -21,14 +21,10 @@ _NO_WAY_THERE: Final = frozenset({errno.ECONNREFUSED, errno.ENETUNREACH, errno.E
 
 
 def translate(error: OSError) -> RemoteError:
-    """Name what a socket or TLS raised.
+    """Name what a socket or TLS raised, to be raised `from` it; a time-out is a `TimeoutError`.
 
-    Args:
-        error: what the socket raised; a time-out is a `TimeoutError`.
-
-    Returns:
-        An error to raise `from` the first. `Failure.LOCAL_LIMIT` stands for a limit of this
-        machine: no file descriptor, no local port, no memory.
+    `Failure.LOCAL_LIMIT` stands for a limit of this machine: no file descriptor, local port or
+    memory.
     """
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):  # a FIN in the midst of TLS
         return RemoteError(Failure.CONNECTION_LOST, "closed where TLS goes on")
@@ -48,14 +44,10 @@ def translate(error: OSError) -> RemoteError:
 
 
 def answer_text(body: bytes | bytearray) -> str:
-    """The server's own words about a refusal.
+    """The server's own words about a refusal, 200 characters at most; "" where there are none.
 
-    Args:
-        body: of the answer: a JSON object's `message`, `error_message` or `error`, which may be
-            an object with these in turn; else plain text.
-
-    Returns:
-        At most 200 printable characters; "" when the body says nothing a person would read.
+    They are a JSON object's `message`, `error_message` or `error`, which may be an object with
+    these in turn; else plain text.
     """
     try:
         answer = orjson.loads(body)
@@ -73,9 +65,7 @@ def answer_text(body: bytes | bytearray) -> str:
 def answer_id(header: object, body: bytes | bytearray) -> str:
     """What the server calls an exchange that it refused; empty where it does not say.
 
-    Args:
-        header: the value of `CORRELATION_ID`, if there is one.
-        body: of the answer, whose `correlation_id` says the same.
+    By the header `CORRELATION_ID`, else by the `correlation_id` of the body.
     """
     try:
         said = [header, *(fields.get("correlation_id") for fields in _layers(orjson.loads(body)))]
@@ -85,7 +75,6 @@ def answer_id(header: object, body: bytes | bytearray) -> str:
 
 
 def _layers(answer: Any) -> list[dict[str, Any]]:
-    """An object, and the `error` in it where that is one too."""
     outer = answer if type(answer) is dict else {}
     inner = outer.get("error")
     return [outer, inner] if type(inner) is dict else [outer]

@@ -13,11 +13,7 @@ __all__ = ["FaultInjector"]
 
 
 class FaultInjector:
-    """The faults and storms of one session.
-
-    Attributes:
-        deaf: from when to when nothing was read, on purpose (seconds, monotonic).
-    """
+    """The faults and storms of one session, which was made `deaf` from when to when (monotonic)."""
 
     __slots__ = ("_faults", "_half_open", "_moment", "_storms", "deaf")
 
@@ -29,27 +25,18 @@ class FaultInjector:
         self.deaf = (NEVER, NEVER)
 
     def due(self, started: float) -> float:
-        """When something is due next; infinity for never.
-
-        Args:
-            started: when the session began.
-        """
+        """When something is due next in a session that began at `started`; infinity for never."""
         due = NEVER if self._faults is None else self._faults.due(started)
         return min(due, self._storms[0][0]) if self._storms else due
 
     def take(self, now: float) -> SocketFault:
-        """What is due now."""
         if self._storms and self._storms[0][0] <= now:
             return self._storms.pop(0)[1]
         assert self._faults is not None
         return self._faults.strike(now)
 
     def at(self, moment: str | None) -> SocketFault | None:
-        """What happens at a moment of the protocol, when that is reached.
-
-        Args:
-            moment: the one that the session is at now; None for none that has a name.
-        """
+        """What happens when a moment of the protocol is reached; None is one without a name."""
         if moment == self._moment:
             return None
         self._moment = moment
@@ -61,7 +48,6 @@ class FaultInjector:
             self._faults.turn(begins, ends)
 
     def stall(self, seconds: float) -> None:
-        """Read nothing for a while."""
         begins = perf_counter()
         gevent.sleep(seconds)
         self.deaf = (begins, perf_counter())
@@ -83,6 +69,5 @@ class FaultInjector:
                 link.drop()
 
     def close_half_open(self) -> None:
-        """The session is over: close what it left half-open."""
         for sock in self._half_open:
             sock.close()

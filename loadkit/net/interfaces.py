@@ -12,13 +12,7 @@ from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
 
-__all__ = [
-    "FaultPlan",
-    "PersonLike",
-    "SessionContext",
-    "SessionPlan",
-    "SocketFault",
-]
+__all__ = ["FaultPlan", "PersonLike", "SessionContext", "SessionPlan", "SocketFault"]
 
 
 class PersonLike(Protocol):
@@ -60,15 +54,7 @@ class FaultPlan(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What the sessions of one worker share.
-
-    Attributes:
-        user_class: of their people.
-        client: what these have; `persona` is how it behaves.
-        platform: what a session says that it runs on.
-        compression: what its sockets offer of it; None for nothing.
-        cursor: how a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
-    """
+    """What the sessions of one worker share."""
 
     target: Target
     credentials: Credentials
@@ -77,32 +63,25 @@ class SessionContext:
     policy: Policy
     rng: Random
     persona: Persona = PERSONAS[Client.REFERENCE]
-    client: str = ""
-    platform: str = "web"
-    compression: Compression | None = None
+    client: str = ""  # what their people have; `persona` is how it behaves
+    platform: str = "web"  # what a session says that it runs on
+    compression: Compression | None = None  # what its sockets offer of it; None for nothing
+    # How a resume names its place: `seq` writes `seq:<n>`, `integer` writes `<n>`.
     cursor: Literal["seq", "integer"] = "seq"
-    user_class: str = ""
+    user_class: str = ""  # of their people
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """What one session is to go through.
+    """What one session is to go through."""
 
-    Attributes:
-        streaming: whether to ask for streamed answers.
-        faults: forced disconnects; None for none.
-        storms: those that hit many sessions at once: when (seconds, monotonic) and what.
-        tabs: further sockets on the same session, each of which must see every event.
-        restarts: cold resumes: after an answer the process is shut down and a new one, which
-            remembers nothing but the session and its token, goes on.
-        socket_age: how old the first socket is to be taken for, in seconds.
-        device: the `device_type` of who comes; None says nothing of it.
-    """
-
-    streaming: bool = False
-    faults: FaultPlan | None = None
+    streaming: bool = False  # whether to ask for streamed answers
+    faults: FaultPlan | None = None  # forced disconnects; None for none
+    # Faults that hit many sessions at once: when (seconds, monotonic) and what.
     storms: tuple[tuple[float, SocketFault], ...] = ()
-    tabs: int = 0
+    tabs: int = 0  # further sockets on the same session, each of which must see every event
+    # Cold resumes: after an answer the process is shut down and a new one, which remembers
+    # nothing but the session and its token, goes on.
     restarts: int = 0
-    socket_age: float = 0.0
-    device: str | None = None
+    socket_age: float = 0.0  # how old the first socket is to be taken for, in seconds
+    device: str | None = None  # the `device_type` of who comes; None says nothing of it

@@ -74,7 +74,6 @@ class Frames:
             self._landmarks[event.type] = self._last[-1]
 
     def read(self) -> None:
-        """The frame that came last was read."""
         self._whole = None
 
     def keep(self) -> None:
@@ -86,12 +85,7 @@ class Frames:
         self._last.append((self._number, stamp, way, kept(frame)))
 
     def lines(self, violation: Violation, happening: object = None) -> list[str]:
-        """What led to a violation: as of `loadkit.net.excerpt`.
-
-        Args:
-            violation: what was found.
-            happening: at which event or flaw.
-        """
+        """What led to a violation, found at an event or a flaw: as of `loadkit.net.excerpt`."""
         noted = self._noted()
         if self._of is not None and happening is None:  # held against the session's own socket
             both = sorted([*noted, *self._of._noted()], key=lambda each: each.stamp)
@@ -110,14 +104,7 @@ class Frames:
     def violated(
         self, recorder: RecorderLike, violation: Violation, origin: Origin, happening: object = None
     ) -> None:
-        """Record a violation; the session counts as hit by its kind once.
-
-        Args:
-            recorder: where to.
-            violation: what was found.
-            origin: as of `loadkit.measure.recorder.Recorder.violate`.
-            happening: the event or flaw at which it was found.
-        """
+        """Record a violation; the session counts as hit by its kind once."""
         kind, session = violation.kind, self._of or self
         recorder.violate(kind, violation.detail, origin, lambda: self.lines(violation, happening))
         if kind not in session._violated:

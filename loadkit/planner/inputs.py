@@ -30,28 +30,19 @@ SCALE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """One input.
+    """One input."""
 
-    Attributes:
-        value: in seconds, bytes, sessions, or as a share: see `text`.
-        text: as a reader knows it, with its unit.
-        origin: `given` by whoever plans, `measured` by this tool, or `assumed`.
-        source: where a figure that was not given is from.
-    """
-
-    value: Any
-    text: str
-    origin: Origin
-    source: str = ""
+    value: Any  # in seconds, bytes, sessions, or as a share: see `text`
+    text: str  # as a reader knows it, with its unit
+    origin: Origin  # `given` by whoever plans, `measured` by this tool, or `assumed`
+    source: str = ""  # where a figure that was not given is from
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What one deployment carries.
+    """What one deployment carries: turns a second, and the sessions at once meanwhile.
 
-    Attributes:
-        turns_per_second: that it answered; None where only its sessions are known.
-        sessions: at once, while it did.
+    The former are None where only its sessions are known.
     """
 
     turns_per_second: float | None
@@ -102,7 +93,6 @@ def _at_least_one(text: str) -> float:
 
 
 def _growth(text: str) -> float:
-    """The factor a year."""
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?)\s*%(?:/(year|month))?", text.strip())
     if not found or not -100 < float(found[1]) <= 10_000:
         raise ValueError('should be such as "20%/year" or "2%/month", above -100 %')
@@ -161,11 +151,7 @@ INPUTS: Final[dict[str, tuple[Callable[[str], Any], str | None, Origin, str]]] =
 def read_inputs(
     given: Mapping[str, str | None], capacity: Path | None = None
 ) -> dict[str, PlanInput]:
-    """Read what was given and add what was not.
-
-    Args:
-        given: the flags by their names in `INPUTS`; None for one that was left out.
-        capacity: the result of a capacity search.
+    """Read the flags that were given, by their names in `INPUTS`, and add what was not.
 
     Raises:
         UsageError: every mistake, each with its flag.
@@ -201,13 +187,10 @@ def read_inputs(
 
 
 def read_capacity(path: Path) -> PlanInput:
-    """Read what a deployment carries from the result of a capacity search.
+    """Read what a deployment carries from the result of a capacity search, or its folder.
 
     That is turns a second: how many people it takes to say as much depends on how busy they are,
     and those of a search may be ten times as busy as people.
-
-    Args:
-        path: `capacity.json`, or the folder that it is in.
 
     Raises:
         UsageError: it cannot be read, or names no capacity.

@@ -30,11 +30,8 @@ _SEED: Final = 7
 class BackoffPolicy:
     """A rule of when to try again.
 
-    Attributes:
-        name: for a report.
-        rule: in words.
-        wait: attempt, counted from 1 → the least and the most seconds before it; it is drawn
-            evenly between them.
+    `wait` takes an attempt, counted from 1, and gives the least and the most seconds before it; it
+    is drawn evenly between them.
     """
 
     name: str
@@ -44,25 +41,15 @@ class BackoffPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ReconnectStorm:
-    """What became of one.
-
-    Attributes:
-        policy: the rule of all clients.
-        sessions: how many were cut off.
-        upgrades_per_second: what the target takes.
-        attempts: upgrades asked for, in each `BIN` from the cut on.
-        accepted: those of them that were let in.
-        gave_up: sessions that ran out of attempts.
-        back_after: seconds until 99 % were back; None if they never were.
-    """
+    """What became of one."""
 
     policy: BackoffPolicy
-    sessions: int
-    upgrades_per_second: float
-    attempts: tuple[float, ...]
-    accepted: tuple[float, ...]
-    gave_up: float
-    back_after: float | None
+    sessions: int  # how many were cut off
+    upgrades_per_second: float  # what the target takes
+    attempts: tuple[float, ...]  # upgrades asked for, in each `BIN` from the cut on
+    accepted: tuple[float, ...]  # those of them that were let in
+    gave_up: float  # sessions that ran out of attempts
+    back_after: float | None  # seconds until 99 % were back; None if they never were
 
     @property
     def peak(self) -> float:
@@ -100,13 +87,8 @@ virtual users do, by `loadkit.chat.socket.reconnect.backoff`."""
 def simulate(policy: BackoffPolicy, sessions: int, upgrades_per_second: float) -> ReconnectStorm:
     """Cut every session off at 0 s and let all of them come back. Seeded: the same every time.
 
-    Args:
-        policy: by what rule.
-        sessions: how many, 1 or more.
-        upgrades_per_second: how many the target lets in; it refuses what is above.
-
-    Raises:
-        ValueError: one of them is too small.
+    The target lets so many in a second, and refuses the rest. Raises ValueError where nobody is cut
+    off, or let in.
     """
     import numpy as np  # only who plans should wait for it to load
 
@@ -125,7 +107,6 @@ def simulate(policy: BackoffPolicy, sessions: int, upgrades_per_second: float) -
     asked, let_in = np.zeros(slices), np.zeros(slices)
 
     def wait(who: "np.ndarray", since: float) -> None:
-        """Put each client into the slice of its next attempt."""
         after = since + rng.uniform(low[tried[who]], high[tried[who]])
         when = np.minimum((after / _SLICE).astype(np.int64), slices - 1)
         order = np.argsort(when, kind="stable")

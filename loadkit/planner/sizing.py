@@ -42,14 +42,7 @@ BEAT_SENT, BEAT_RECEIVED = 50, 147
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One figure of a plan, in each of its columns.
-
-    Attributes:
-        name: with its unit.
-        symbol: that other formulas call it by; may be empty.
-        formula: how it was reckoned.
-        values: one a column.
-    """
+    """One figure of a plan, with its unit, in each column; other formulas use its symbol."""
 
     name: str
     symbol: str
@@ -59,45 +52,25 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of it.
-
-    Attributes:
-        inputs: what it was reckoned with.
-        columns: what the values of each row are for.
-        rows: the figures.
-        storms: everyone of the last column cut off at once, by each rule of coming back.
-        remarks: what follows from the figures, a sentence each.
-    """
+    """All of it."""
 
     inputs: Mapping[str, PlanInput]
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # what the values of each row are for
     rows: tuple[PlanRow, ...]
+    # Everyone of the last column cut off at once, by each rule of coming back.
     storms: tuple[ReconnectStorm, ...]
-    remarks: tuple[str, ...]
+    remarks: tuple[str, ...]  # what follows from the figures, a sentence each
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as `--json` writes it: durations in seconds, shares from 0 up."""
         return {
             "schema": "loadkit.plan/1",
             "inputs": {
-                name: {
-                    "value": _plain(figure.value),
-                    "text": figure.text,
-                    "origin": figure.origin,
-                    "source": figure.source,
-                }
+                name: asdict(figure) | {"value": _plain(figure.value)}
                 for name, figure in self.inputs.items()
             },
             "columns": list(self.columns),
-            "rows": [
-                {
-                    "name": row.name,
-                    "symbol": row.symbol,
-                    "formula": row.formula,
-                    "values": list(row.values),
-                }
-                for row in self.rows
-            ],
+            "rows": [asdict(row) for row in self.rows],
             "storms": [
                 {
                     "policy": storm.policy.name,
@@ -118,14 +91,7 @@ class Plan:
 
 
 def make_plan(inputs: Mapping[str, PlanInput]) -> Plan:
-    """Reckon a plan.
-
-    Args:
-        inputs: of `loadkit.planner.inputs.read_inputs`.
-
-    Raises:
-        UsageError: an objective that no number of agents keeps, or more load than is reckoned with.
-    """
+    """Reckon a plan; raises UsageError for what no number of agents keeps, and for too much."""
     value = {name: figure.value for name, figure in inputs.items()}
     columns, concurrent = _columns(value)
     arrivals = [sessions / value["mean_session"] for sessions in concurrent]
@@ -315,10 +281,7 @@ def _generator(
             over(lambda sessions: math.ceil(sessions / value["sessions_per_core"] * quicker)),
         ),
         PlanRow(
-            "generator memory, GB",
-            "",
-            f"L × {size}",
-            over(lambda sessions: sessions * kb * 1e-6),
+            "generator memory, GB", "", f"L × {size}", over(lambda sessions: sessions * kb * 1e-6)
         ),
         PlanRow(
             "source IP addresses",

@@ -20,30 +20,13 @@ __all__ = ["chart", "plan", "render"]
 
 _WIDTH, _HEIGHT, _DECADES = 60, 4, 4  # of a chart: columns, lines, powers of ten
 _STYLES: Final = {"given": "bold", "measured": "green", "assumed": "yellow"}
-_UNITS: Final = {
-    "sessions_per_core": "sessions",
-    "session_kb": "KB",
-    "years": "years",
-}
+_UNITS: Final = {"sessions_per_core": "sessions", "session_kb": "KB", "years": "years"}
 
 
 def plan(
     console: Console, given: dict[str, str | None], capacity: Path | None, *, as_json: bool
 ) -> int:
-    """Reckon a plan and print it.
-
-    Args:
-        console: where to.
-        given: the flags, by the names of `loadkit.planner.inputs.INPUTS`.
-        capacity: the result of a capacity search, if there is one.
-        as_json: as one JSON object instead of tables.
-
-    Returns:
-        The exit code: 0.
-
-    Raises:
-        UsageError: a flag or the result makes no sense.
-    """
+    """Reckon a plan and print it; returns the exit code, 0. Raises UsageError."""
     made = make_plan(read_inputs(given, capacity))
     if as_json:
         import json
@@ -66,15 +49,10 @@ def render(made: Plan, console: Console) -> None:
 
 
 def chart(rates: Sequence[float], seconds: float) -> list[str]:
-    """Draw rates over time as lines of blocks, the highest line first, on a logarithmic scale.
+    """Draw rates, one each `BIN`, as lines of blocks, the highest first, on a logarithmic scale.
 
-    Args:
-        rates: a second, one each `BIN`.
-        seconds: where the right edge is.
-
-    Returns:
-        `_HEIGHT` lines; a column has the greatest rate within it. The top is the power of ten at or
-        above the greatest rate, the bottom `_DECADES` lower.
+    The right edge is at so many seconds. A column has the greatest rate within it. The top is the
+    power of ten at or above the greatest rate, the bottom `_DECADES` lower.
     """
     bins = max(1, math.ceil(seconds / BIN))
     top = _top(rates)

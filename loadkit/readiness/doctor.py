@@ -5,19 +5,20 @@ The rules are pure, facts in and findings out; docs/doctor.md has them with thei
 
 import math
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from loadkit.exit_codes import ExitCode
-from loadkit.net.interrupts import raise_interrupts_quietly
-from loadkit.net.preflight.reachability import probe
+from loadkit.net.preflight.preflight import raise_interrupts_quietly
+from loadkit.net.preflight.reachability import Finding, Level, probe
 from loadkit.network import DIRECT, Network
 from loadkit.readiness.machine_facts import Facts, collect
 from loadkit.readiness.room import Bound, Room
 from loadkit.readiness.room import bounds as room_bounds
+from loadkit.stats.number_format import plural
 
 __all__ = ["Finding", "bounds", "doctor", "examine", "render"]
 
@@ -43,22 +44,11 @@ SLEEP_LATE: Final = 0.010
 NEAR: Final = 0.8
 """Who asks for more than this share of what can be carried is told so."""
 
-Level = Literal["ok", "warn", "bad"]
-
 _MARKS: Final[dict[Level, Text]] = {
     "ok": Text("✓", "green"),
     "warn": Text("!", "bold yellow"),
     "bad": Text("✗", "bold red"),
 }
-
-
-class Finding(NamedTuple):
-    """The outcome of one check; `mend` is empty when there is nothing to do."""
-
-    level: Level
-    check: str
-    found: str
-    mend: str = ""
 
 
 def doctor(
@@ -69,7 +59,7 @@ def doctor(
     host: str | None = None,
     network: Network = DIRECT,
 ) -> int:
-    """Look at this machine and tell.
+    """Look at this machine and tell; returns the exit code: 1 if something is bad, else 0.
 
     Args:
         users: how many sessions there are to be at once; None only asks how many there may be.
@@ -77,14 +67,11 @@ def doctor(
         host: the target to look at, to which no secret is sent; None looks at none.
         network: how it is reached.
 
-    Returns:
-        The exit code: 1 if something is bad for that many, else 0.
-
     Raises:
         UsageError: the target's URL, or what the network has, cannot be used.
     """
     raise_interrupts_quietly()
-    seen = [] if host is None else [Finding(*each) for each in probe(host, network)]
+    seen = [] if host is None else list(probe(host, network))
     facts = collect()
     findings = seen + examine(facts, users=users, workers=workers)
     render(findings, bounds(facts, workers, users), users, facts, console)
@@ -93,12 +80,7 @@ def doctor(
 
 
 def bounds(facts: Facts, workers: int, users: int | None = None) -> list[Bound]:
-    """Return what each resource carries, the scarcest first.
-
-    Args:
-        workers: how many processes are to generate the load.
-        users: how many sessions the mends should do for; None for no certain number.
-    """
+    """Return what each resource carries, the scarcest first; see `loadkit.readiness.room`."""
     return sorted(_bounds(facts, workers, users), key=lambda bound: bound.sessions)
 
 
@@ -111,7 +93,7 @@ def _bounds(facts: Facts, workers: int, users: int | None) -> Iterator[Bound]:
         "cores",
         carried := int(min(workers, facts.cores) * facts.speed * SESSIONS_A_CORE),
         carried,
-        f"{_plural(workers, 'worker')} on {_cores(facts.cores)}{of_machine}, each "
+        f"{plural(workers, 'worker')} on {plural(facts.cores, 'core')}{of_machine}, each "
         f"{facts.speed:.1f} × as fast as the benchmarks', people at their default pace",
         f"--workers {int(facts.cores) - 1}"
         if workers < facts.cores - 1
@@ -120,12 +102,7 @@ def _bounds(facts: Facts, workers: int, users: int | None) -> Iterator[Bound]:
 
 
 def examine(facts: Facts, *, users: int | None, workers: int) -> list[Finding]:
-    """Judge a machine.
-
-    Args:
-        users: how many sessions there are to be at once; None judges no capacity.
-        workers: how many processes are to generate the load.
-    """
+    """Judge a machine for so many sessions at once; for None no capacity is judged."""
     found = [_judge(bound, users) for bound in _bounds(facts, workers, users)]
     if facts.ports is None:
         found.insert(1, Finding("warn", "ports", "not known on this system"))
@@ -158,7 +135,7 @@ def _sharing(facts: Facts, workers: int) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "workers",
-            f"{_plural(workers, 'worker')} on {_cores(facts.cores)}: the master, and the "
+            f"{plural(workers, 'worker')} on {plural(facts.cores, 'core')}: the master, and the "
             "simulator if there is one, take turns with them",
             f"--workers {max(1, int(facts.cores) - 1)}"
             if workers > 1
@@ -253,7 +230,3 @@ def rounded(sessions: int) -> int:
 
 def _cores(number: float) -> str:
     return f"{number:g} core{'' if number == 1 else 's'}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -32,12 +32,10 @@ _Found = defaultdict[str, float]
 
 
 class Forecast:
-    """The people of a profile, and what they bring under any load.
+    """The people of a profile, and what they bring under any load to a server of known pace.
 
     Args:
-        profile: theirs.
-        session_kinds: the kinds of sessions by user class, of those that live sessions at all.
-        pace: what the server is taken to need.
+        session_kinds: by user class, of those that live sessions at all.
         wanted: the phases, and what is counted, that are of interest.
     """
 
@@ -147,12 +145,7 @@ class Forecast:
 def present(stages: Sequence[Stage], level: float) -> Iterator[tuple[float, float]]:
     """When a user is there who comes as soon as there are to be more than `level`, and goes again.
 
-    Args:
-        stages: of the closed model.
-        level: how many users come before.
-
-    Returns:
-        Pairs of seconds since the start.
+    In pairs of seconds since the start; the stages are of the closed model.
     """
     at = users = 0.0
     since: float | None = None

@@ -46,12 +46,10 @@ Outings = Mapping[str, SessionKind]
 
 
 class Doubt(NamedTuple):
-    """Something that a run will not be able to tell.
+    """Something that a run will not be able to tell: why, and what it would take.
 
     Attributes:
         metric: the objective that it is about; None for a patience.
-        why: what is foreseen.
-        fix: what it would take.
     """
 
     metric: str | None

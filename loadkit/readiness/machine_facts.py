@@ -52,43 +52,24 @@ _PACKAGES: Final = ("loadkit", "locust", "gevent", "websockets", "orjson")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A machine as one of its processes finds it; None is what the system does not tell.
+    """A machine as one of its processes finds it; None is what the system does not tell."""
 
-    Attributes:
-        files: the limit of open files.
-        ports: the ephemeral ports.
-        cores: how many this process may use, by affinity and cgroup.
-        machine_cores: how many the machine has.
-        busy_percent: of the usable cores, what others use now.
-        load: processes that ran or waited to run, on average over the last minute.
-        memory: bytes that can be had.
-        clock_source: the kernel's name for where its time comes from.
-        clock_step: seconds between two values of the clock.
-        clock_cost: seconds that it takes to read it.
-        sleep_late: the most that one of twenty sleeps of 2 ms was too long, in seconds.
-        speed: of one core, relative to the machine of the benchmarks: 2 is twice as fast.
-        listen_backlog: most connections that may wait to be accepted (`somaxconn`).
-        tracked: connections that the firewall's table holds, and may hold.
-        secrets: what is wrong with the target's secrets in the environment; empty if nothing.
-        versions: of Python and of the packages that matter.
-    """
-
-    files: ResourceLimit
-    ports: PortUse | None
-    cores: float
-    machine_cores: int
-    busy_percent: float
-    load: float
-    memory: int
-    clock_source: str | None
-    clock_step: float
-    clock_cost: float
-    sleep_late: float
-    speed: float
-    listen_backlog: int | None
-    tracked: tuple[int, int] | None
-    secrets: str
-    versions: Mapping[str, str]
+    files: ResourceLimit  # the limit of open files
+    ports: PortUse | None  # the ephemeral ports
+    cores: float  # how many this process may use, by affinity and cgroup
+    machine_cores: int  # how many the machine has
+    busy_percent: float  # of the usable cores, what others use now
+    load: float  # processes that ran or waited to run, on average over the last minute
+    memory: int  # bytes that can be had
+    clock_source: str | None  # the kernel's name for where its time comes from
+    clock_step: float  # seconds between two values of the clock
+    clock_cost: float  # seconds that it takes to read it
+    sleep_late: float  # the most that one of twenty sleeps of 2 ms was too long, in seconds
+    speed: float  # of one core, relative to the machine of the benchmarks: 2 is twice as fast
+    listen_backlog: int | None  # most connections that may wait to be accepted (`somaxconn`)
+    tracked: tuple[int, int] | None  # connections that the firewall's table holds, and may hold
+    secrets: str  # what is wrong with the target's secrets in the environment; empty if nothing
+    versions: Mapping[str, str]  # of Python and of the packages that matter
 
 
 def collect(environment: Mapping[str, str] = os.environ) -> Facts:

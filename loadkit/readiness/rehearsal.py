@@ -28,7 +28,7 @@ _CHUNKS: Final = 7  # of a streamed answer; as the simulated agent's, on average
 _BEAT_S: Final = 30.0  # between two heartbeats; the protocol's default
 _HUMAN_ANSWERS: Final = 3  # then the human leaves; as the simulated ones, on average
 _HUMAN_STAYS_S: Final = 120.0  # with a person who says nothing; likewise
-_REVISIT_S: Final = 5.0  # that who comes back looks for news (`loadkit.net.revisit.LOOKS_BACK`)
+_REVISIT_S: Final = 5.0  # that who comes back looks for news (`loadkit.net.browser_tab.LOOKS_BACK`)
 _MOST_TURNS: Final = 200  # who goes on for longer is taken to begin anew
 _MOST_STRIKES: Final = 200  # that a session meets; one that meets more gets nowhere
 _MOST_BEATS: Final = 1000  # of one session, and as often its socket is replaced for its age
@@ -39,37 +39,23 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a server is taken to need, in seconds.
+    """What a server is taken to need, in seconds."""
 
-    Attributes:
-        entry: from the token to the end of the history.
-        join: join requested → the agent is there.
-        greeting: join requested → the greeting is complete.
-        answer: message → the complete answer; a streamed one begins after half of that.
-        queue: hand-off triggered → the human is there.
-        human: message → the human's answer.
-        reconnect: socket lost → caught up. A client waits a second before it tries.
-        end: asked for → told.
-    """
-
-    entry: float = 0.05
-    join: float = 0.2
-    greeting: float = 0.8
-    answer: float = 1.0
-    queue: float = 4.0
-    human: float = 2.0
-    reconnect: float = 1.1
-    end: float = 0.05
+    entry: float = 0.05  # from the token to the end of the history
+    join: float = 0.2  # join requested → the agent is there
+    greeting: float = 0.8  # join requested → the greeting is complete
+    answer: float = 1.0  # message → the complete answer; a streamed one begins after half of that
+    queue: float = 4.0  # hand-off triggered → the human is there
+    human: float = 2.0  # message → the human's answer
+    reconnect: float = 1.1  # socket lost → caught up. A client waits a second before it tries
+    end: float = 0.05  # asked for → told
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What one session brings.
+    """What one session brings, by phase or by what is counted; it lasts so many seconds.
 
-    Attributes:
-        spans: by phase, or by what is counted: each sample, in no order.
-        lasts: seconds until the session is over.
-        busy: seconds until its user may begin the next one.
+    `busy` are those until its user may begin the next one.
     """
 
     spans: Mapping[str, Sequence[Span]]
@@ -80,14 +66,9 @@ class Rehearsal:
 def rehearse(
     profile: Profile, session_kind: SessionKind, number: int, pace: Pace, *, midway: bool = False
 ) -> Rehearsal:
-    """Live a session in thought.
+    """Live a session in thought: the one of that `number` among all of its class.
 
-    Args:
-        profile: who lives it.
-        session_kind: which kind of session it is.
-        number: the session's among all of its class.
-        pace: the server's.
-        midway: whether it is one that is found under way, see `Person`.
+    `midway` is one that is found under way, see `Person`.
     """
     return _Session(profile, session_kind, number, pace, midway=midway).live()
 

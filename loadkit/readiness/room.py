@@ -67,14 +67,7 @@ LONGEST: Final = 366 * 86_400
 
 
 class Room(NamedTuple):
-    """What this process may use.
-
-    Attributes:
-        files: the limit of open files.
-        ports: the ephemeral ports; None where the system does not tell.
-        memory: bytes that can be had.
-        cores: by affinity and cgroup.
-    """
+    """What this process may use: cores by affinity and cgroup; ports None where nobody tells."""
 
     files: ResourceLimit
     ports: PortUse | None
@@ -88,29 +81,19 @@ class Room(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """How many sessions one resource carries.
+    """How many sessions one resource carries, carefully reckoned."""
 
-    Attributes:
-        check: the resource, as findings have it.
-        sessions: how many, carefully reckoned.
-        most: how many it could be with luck; there is no room for one more.
-        found: what was found.
-        mend: how to get more of it.
-    """
-
-    check: str
+    check: str  # the resource, as findings have it
     sessions: int
-    most: int
+    most: int  # how many it could be with luck; there is no room for one more
     found: str
-    mend: str
+    mend: str  # how to get more of it
 
 
 def session_bytes(clients: Mapping[Client, float], deflate: bool | None) -> int:
     """Return the memory of a session where the target takes whatever compression is offered.
 
-    Args:
-        clients: by weight, as of `[clients]`.
-        deflate: as of `[connection]`.
+    The weights of clients are of `[clients]`, `deflate` of `[connection]`.
     """
     total = SESSION_BYTES * sum(clients.values())
     for client, weight in clients.items():
@@ -181,18 +164,13 @@ def check(
     session: int = SESSION_BYTES,
     force: bool = False,
 ) -> list[Doubt]:
-    """Hold a load against this machine, before it begins.
+    """Hold a load against this machine, before it begins; returns what it will hardly do.
 
     Args:
         load: what is asked for; None where only the workers are to be looked at.
-        room: of this machine.
         workers: how many processes generate it; None if they are on other machines.
         addresses: of the target: each has the machine's ports once more.
         session: bytes of one, as of `session_bytes`.
-        force: whether it is to begin all the same.
-
-    Returns:
-        What it will hardly do.
 
     Raises:
         UsageError: it cannot work, and is not forced.
@@ -218,7 +196,6 @@ def check(
 
 
 def _at_once(load: Load) -> int:
-    """Sessions of which it is certain that they are there at one time."""
     if load.model == "closed":
         return load.peak_users
     assert load.max_concurrent is not None

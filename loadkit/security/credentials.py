@@ -49,11 +49,7 @@ class Credentials:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Credentials":
-        """Read them from environment variables.
-
-        Raises:
-            UsageError: one is missing, or cannot stand in an HTTP header.
-        """
+        """Read them from the environment; raises UsageError where one is missing or no good."""
         missing = [name for name in (TOKEN_VARIABLE, HOST_VARIABLE) if not environment.get(name)]
         if missing:
             raise UsageError(

@@ -55,20 +55,12 @@ _LONGEST_COMMAND: Final = len("section_start:")
 
 
 def visible(text: str) -> str:
-    """Return a text in which nothing is hidden: controls and the like as escapes (`\\x1b`).
-
-    Lines stay lines, and tabs tabs.
-    """
+    """Return a text in which nothing but a line's end or a tab is hidden: controls as escapes."""
     return _HIDDEN.sub(_escape, text)
 
 
 def one_line(text: str, most: int = _LONGEST) -> str:
-    """Return a line for a log, a table or a file, without secrets.
-
-    Args:
-        text: of a server, say.
-        most: characters that are kept.
-    """
+    """Return a line of so many characters for a log, a table or a file, without secrets."""
     # What is cut off first would be more than is left, were there secrets in front of it.
     known = redact(text[: 2 * most + _MARGIN])
     return visible(_BLANKS.sub(" ", known).strip())[:most]

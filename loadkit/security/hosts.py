@@ -16,10 +16,8 @@ _PATTERN: Final = re.compile(
 
 
 def checked_pattern(text: str) -> str:
-    """Return what names one host, or the hosts of a domain, in the one way of writing it.
-
-    Args:
-        text: `host`, `*.domain`, `[IPv6 address]`, each perhaps with `:port`.
+    """Return a pattern as `matches` takes it: `host`, `*.domain`, `[IPv6 address]`, each with or
+    without `:port`.
 
     Raises:
         ValueError: it is none of these.
@@ -35,12 +33,9 @@ def checked_pattern(text: str) -> str:
 
 
 def matches(pattern: str, host: str, port: int) -> bool:
-    """Whether a pattern names a host; without a port in it, whatever the host's is.
+    """Whether a checked pattern names a host; without a port in it, whatever the host's is.
 
-    Args:
-        pattern: from `checked_pattern`.
-        host: in ASCII, an IPv6 address without brackets.
-        port: that it is to be spoken to at.
+    The host is in ASCII, an IPv6 address without brackets.
     """
     found = _PATTERN.fullmatch(pattern)
     if found is None or int(found["port"] or port) != port:
@@ -58,9 +53,8 @@ def is_production(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine and no other, by its name or address alone.
 
-    Args:
-        host: a name or an address, an IPv6 one with or without brackets. Any name but `localhost`
-            (RFC 6761, section 6.3) may lead anywhere.
+    Any name but `localhost` (RFC 6761, section 6.3) may lead anywhere. An IPv6 address may have
+    brackets.
     """
     name = _plain(host.strip("[]"))
     if name == "localhost" or name.endswith(".localhost"):

@@ -49,13 +49,9 @@ _spared: set[str] = set()
 
 
 def remember(secret: str, *, whole: bool = False) -> None:
-    """Take a secret that stays one as long as this process lives.
+    """Take a secret that stays one as long as this process lives; pieces of a `whole` one do not.
 
     Those of fewer than four characters, and those that `spare` was told of, are not looked for.
-
-    Args:
-        secret: its text.
-        whole: whether its pieces say nothing, as those of a domain.
     """
     if len(secret) < _LEAST or any(secret in text for text in _spared):
         return

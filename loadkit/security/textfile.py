@@ -110,11 +110,7 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableError:
 
 
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """Read a file of UTF-8 text, with a byte order mark or without.
-
-    Args:
-        path: an ordinary file.
-        most: bytes that it may have.
+    """Read an ordinary file of so many bytes of UTF-8 text, with a byte order mark or without.
 
     Raises:
         UnreadableError: as `open_file` does.
@@ -130,11 +126,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
 
 
 def read_pipe(path: Path, most: int = MOST_OF_SETTINGS) -> str:
-    """Read text from a pipe to its end.
-
-    Args:
-        path: of the pipe, as a shell makes it of `<(…)`; or `STDIN`.
-        most: bytes that may come.
+    """Read so many bytes of text from a pipe to its end: one of a shell's `<(…)`, or `STDIN`.
 
     Raises:
         UnreadableError: it is a folder or a device, or whoever writes into it is not done in time.
@@ -211,11 +203,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON.
-
-    Raises:
-        ValueError: as of `parse_toml`; or a number in it is not finite.
-    """
+    """Parse JSON; raises ValueError as `parse_toml`, or where a number is not finite."""
     try:
         data = _JSON.decode(text)
     except RecursionError:

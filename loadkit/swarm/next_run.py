@@ -12,7 +12,7 @@ from locust.runners import MasterRunner
 
 from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.capacity.controller import for_search, of_a_step
-from loadkit.capacity.subject import subject
+from loadkit.capacity.resume import subject
 from loadkit.errors import UsageError
 from loadkit.net.http.target import Target, Way
 from loadkit.net.preflight.permit import permit

@@ -224,7 +224,7 @@ class Run:
             workers_lost=tuple(losses),
         )
         summary = summarise(self.ledger, self._spec, facts, self._chronicle)
-        found = None if self.adapter is None else self.adapter.result()
+        found = None if self.adapter is None else self.adapter.outcome()
         if found is not None and summary.verdict.exit_code not in (
             ExitCode.USAGE,
             ExitCode.FAULT_OF_OURS,

@@ -5,6 +5,13 @@ from typing import Any
 import pytest
 
 from loadkit.capacity.curve import analysed, headline, told_of_curve
+from loadkit.stats import scalability
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bands are `loadkit.stats.scalability`'s, and tried there."""
+    monkeypatch.setattr(scalability, "_RESAMPLES", 30)
 
 
 def found(

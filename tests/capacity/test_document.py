@@ -2,10 +2,10 @@
 
 import json
 import re
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +26,14 @@ from loadkit.errors import UsageError
 from loadkit.stats import scalability
 
 from .searches import STEPS, found, step
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_resamples() -> Iterator[None]:
+    """The bands are `loadkit.stats.scalability`'s, and tried there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scalability, "_RESAMPLES", 10)
+        yield
 
 
 class TestTheSentence:
@@ -191,13 +199,12 @@ class TestTheCurve:
         page = document(found(steps=[*STEPS, step(8, 900, "broken", latency_ms=few)]))
         assert "| 800 | – | broken |" in page
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=10)
     @given(st.lists(st.floats(0.001, 1e4), min_size=4, max_size=8), st.integers(1, 1000))
     def test_whatever_was_measured_no_absurd_figure_is_told(self, rates: list[float], least: int):
         """No peak far beyond what was measured, and no coefficient that stands for nothing."""
         steps = [step(number, least * 2.0**number, turns=rate) for number, rate in enumerate(rates)]
-        with mock.patch.object(scalability, "_RESAMPLES", 20):
-            told = " ".join(told_of_curve(completed(found(steps=steps))))
+        told = " ".join(told_of_curve(completed(found(steps=steps))))
         most = steps[-1]["load"]
         for tiny in re.findall(r"[\d.]+e-\d\d", told):  # a coefficient that costs next to nothing
             assert float(tiny) * most**2 >= 0.99 * scalability.CLEAR, "even at the greatest load"

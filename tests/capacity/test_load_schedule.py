@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.capacity.load_schedule import OPEN_END, LoadSchedule
@@ -30,12 +30,13 @@ def course(model: str) -> LoadSchedule:
 
 def asked(of: LoadSchedule, at: float) -> float | None:
     if of.load.model == "open":
-        return ArrivalRate(of.stages).at(at)
-    return users_at(of.stages, at)
+        return ArrivalRate(of.load.stages).at(at)
+    return users_at(of.load.stages, at)
 
 
 @pytest.mark.parametrize("model", ["closed", "open"])
 @given(steps=steps, look=st.floats(min_value=0, max_value=1))
+@settings(max_examples=40)
 def test_a_new_level_changes_nothing_of_what_lies_before_it(
     model: str, steps: list[tuple[float, int, float]], look: float
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.capacity.step import Stretch
@@ -44,6 +44,7 @@ def plain(distributions: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(every=seconds)
+@settings(max_examples=25)
 def test_all_rows_together_are_the_ledger(every: list[list[float]]) -> None:
     """A step is judged like a run of its own, by the same samples."""
     ledger, rows = filled(every, cpu=(10.0, 20.0))
@@ -59,6 +60,7 @@ def test_all_rows_together_are_the_ledger(every: list[list[float]]) -> None:
 
 
 @given(every=seconds, number=st.integers(min_value=1, max_value=12))
+@settings(max_examples=25)
 def test_its_parts_are_the_whole_again(every: list[list[float]], number: int) -> None:
     """Batches leave nothing out, and differ by a row at most."""
     _, rows = filled(every)

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from loadkit.capacity.controller import for_search
-from loadkit.capacity.resume import differences
-from loadkit.capacity.subject import subject
+from loadkit.capacity.resume import differences, subject
 from loadkit.profile.profile import Profile, load_profile
 
 TEXT = """# How many does it hold?

@@ -121,8 +121,10 @@ class Victim:
             if self.driver._finish is not None or self.driver._link is not self.line:
                 return
             self.driver._take(self.line, each)
-            while self.driver._acts and self.driver._finish is None:
-                self.driver._act(self.driver._acts.popleft())
+            acts = self.driver._acts
+            while acts.due and self.driver._finish is None:
+                now = perf_counter()
+                self.driver._feed(now, acts.done(now, acts.due.popleft()))
 
     def greeted(self) -> "Victim":
         self.take(batch(event("SESSION_START", 1)), text(event("POLY_AGENT_JOINED", 2)))

@@ -19,7 +19,7 @@ from loadkit.chat.personas import Compression
 from loadkit.errors import Failure, RemoteError
 from loadkit.figures import Count, Ending
 from loadkit.net.http.target import Target
-from loadkit.net.preflight.identity import identify
+from loadkit.net.preflight.preflight import identify
 from loadkit.net.websocket.flood_allowance import Allowance
 from loadkit.net.websocket.link import Link, Traffic
 from loadkit.network import Network

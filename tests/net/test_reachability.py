@@ -56,12 +56,12 @@ def serve(ca: trustme.CA) -> Iterator[Callable[..., int]]:
 
 
 def levels(url: str, network: Network) -> dict[str, str]:
-    return {seen.what: seen.level for seen in probe(url, network)}
+    return {seen.check: seen.level for seen in probe(url, network)}
 
 
 def test_a_good_way_is_told(serve: Callable[..., int], trusting: Network) -> None:
     target, certificate, clock = probe(f"https://localhost:{serve()}", trusting)
-    assert (target.level, target.what) == ("ok", "target")
+    assert (target.level, target.check) == ("ok", "target")
     assert target.found.endswith(": 127.0.0.1") or "::1" in target.found
     assert certificate.level == "ok"
     assert "for localhost, by Acme Root, " in certificate.found
@@ -82,7 +82,7 @@ def test_an_authority_that_is_not_trusted_is_bad(serve: Callable[..., int]) -> N
     *_, seen = probe(f"https://localhost:{serve()}", Network())
     assert seen.level == "bad"
     assert "is signed by Acme Root" in seen.found
-    assert "--ca FILE" in seen.fix
+    assert "--ca FILE" in seen.mend
 
 
 def test_one_address_of_two_that_is_deaf_is_a_warning(
@@ -105,7 +105,7 @@ def test_nobody_there_is_bad() -> None:
     with closing(gevent.socket.socket()) as sock:
         sock.bind(("127.0.0.1", 0))
         (seen,) = probe(f"http://127.0.0.1:{sock.getsockname()[1]}", Network())
-    assert (seen.level, seen.what) == ("bad", "target")
+    assert (seen.level, seen.check) == ("bad", "target")
 
 
 def test_a_name_that_nobody_knows_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_a_name_that_nobody_knows_is_bad(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(target_module.gevent.socket, "getaddrinfo", lookup)
     (seen,) = probe("https://nowhere.invalid", Network())
-    assert (seen.level, seen.what) == ("bad", "target")
+    assert (seen.level, seen.check) == ("bad", "target")
 
 
 def test_one_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

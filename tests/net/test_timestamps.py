@@ -6,7 +6,7 @@ import sys
 from time import perf_counter, sleep, time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.net.websocket.timestamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
@@ -114,6 +114,7 @@ def test_a_slewed_wall_clock_is_no_step():
         max_size=30,
     )
 )
+@settings(max_examples=50)
 def test_stamps_run_one_way_whatever_the_wall_clock_does(reads):
     """A stamp is never before the read that preceded it, never before the last, never to come."""
     clocks = Clocks()

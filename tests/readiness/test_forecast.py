@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
@@ -126,6 +126,7 @@ def test_twice_the_users_bring_twice_the_samples() -> None:
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=6),
     st.integers(0, 4),
 )
+@settings(max_examples=40)
 def test_users_are_there_whenever_the_stages_have_as_many(
     legs: list[tuple[int, int]], level: int
 ) -> None:

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Phase
@@ -179,6 +179,7 @@ def test_the_same_person_lives_the_same_session() -> None:
     session_kind=st.sampled_from([WHOLE, STREAMED, HUMAN, IDLE, GONE, RESUMING]),
     midway=st.booleans(),
 )
+@settings(max_examples=40)
 def test_whatever_befalls_it_a_rehearsal_comes_to_an_end(
     per_minute: float,
     chance: float,

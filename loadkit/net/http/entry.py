@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 from loadkit.errors import RemoteError
 from loadkit.figures import Count, Phase, RecorderLike, Wait
-from loadkit.net.http.rest import Api
-from loadkit.net.http.token import expired, expiry
+from loadkit.net.http.rest import Api, expired, expiry
 from loadkit.net.interfaces import SessionContext, SessionPlan
 from loadkit.security import redaction
 
@@ -17,46 +16,28 @@ __all__ = ["Entry", "count_status", "enter", "refreshed"]
 
 
 class Entry(NamedTuple):
-    """What opens a session's sockets.
-
-    Attributes:
-        token: a secret.
-        session_id: at the target; of no use without the token.
-        correlation_id: went out with its REST calls.
-    """
+    """What opens a session's sockets; `correlation_id` went out with its REST calls."""
 
     token: str
     session_id: str
     correlation_id: str
 
     def query(self, cursor: int, style: str) -> str:
-        """The query of an upgrade, encoded.
-
-        Args:
-            cursor: the sequence after which events are wanted; 0 for all.
-            style: how it is written; see `SessionContext.cursor`.
-        """
+        """The query of an upgrade, encoded; `style` as `SessionContext.cursor` has it."""
         query = {"access_token": self.token, "session_id": self.session_id}
         if cursor:
             query["cursor"] = f"seq:{cursor}" if style == "seq" else str(cursor)
         return urlencode(query)
 
     def refresh_at(self, before: float | None) -> float:
-        """When the token will be so many seconds from its end; infinity where nobody asks.
-
-        As well where it is that from the first: it would be asked for again and again.
-        """
+        """When the token is so many seconds from its end; infinity where it is that already."""
         expires = None if before is None else expiry(self.token)
         wait = inf if before is None or expires is None else expires - before - time()
         return perf_counter() + wait if wait > 0 else inf
 
 
 def refreshed(setting: SessionContext, entry: Entry, waits: Callable[[Wait], object]) -> Entry:
-    """Take a new token for a session that goes on; it is held as a secret, and the old one is not.
-
-    Raises:
-        RemoteError: as `enter`.
-    """
+    """Take a new token for a session that goes on: that one is held as a secret from now on."""
     api = Api(setting.target, setting.credentials)
     try:
         began = perf_counter()
@@ -79,10 +60,8 @@ def enter(
     """Ask for a token and for a session.
 
     Args:
-        setting: whom to ask, and where the figures go.
         due: when the plan wanted it to begin (seconds, monotonic).
         waits: told of each call, before it is made.
-        plan: of who comes.
 
     Raises:
         RemoteError: it was refused, or did not come about, however often it was tried.
@@ -96,10 +75,7 @@ def enter(
 
     def session() -> str:
         return api.create_session(
-            token,
-            streaming=plan.streaming,
-            platform=setting.platform,
-            device=plan.device,
+            token, streaming=plan.streaming, platform=setting.platform, device=plan.device
         )
 
     api = Api(setting.target, setting.credentials, retrying=refused)
@@ -134,6 +110,5 @@ def enter(
 
 
 def count_status(recorder: RecorderLike, error: RemoteError) -> None:
-    """Count with which HTTP status something was refused."""
     if error.status is not None:
         recorder.count_named("refused", str(error.status))

@@ -25,18 +25,13 @@ not fail for a target that takes too many."""
 
 
 class Reached(NamedTuple):
-    """How a connection came about.
+    """How a connection came about."""
 
-    Attributes:
-        sock: connected, cooperative, without a time-out.
-        address: whose it is.
-        waits: by address that was tried before, the seconds until the next one was.
-        silent: those of them that had said neither yes nor no when another one answered.
-    """
-
-    sock: gevent.socket.socket
-    address: Address
+    sock: gevent.socket.socket  # connected, cooperative, without a time-out
+    address: Address  # whose it is
+    # By address that was tried before, the seconds until the next one was.
     waits: dict[Address, float]
+    # Those of them that had said neither yes nor no when another one answered.
     silent: tuple[Address, ...]
 
 

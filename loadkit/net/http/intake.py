@@ -23,18 +23,10 @@ class UnansweredError(RemoteError):
 
 
 class Intake:
-    """The answer to one request.
+    """The answer to one request, of `most` bytes; `called` in the texts of what went wrong.
 
     A socket that always has something never waits, and who never waits keeps the loop: neither
     another greenlet nor a time limit gets its turn. So this one gives way by itself.
-
-    Args:
-        sock: cooperative, without a time-out.
-        called: what is being read, for the texts.
-        most: bytes.
-
-    Attributes:
-        read: bytes so far.
     """
 
     __slots__ = ("_called", "_most", "_reads", "_sock", "read")
@@ -46,11 +38,7 @@ class Intake:
         self.read = self._reads = 0
 
     def recv(self) -> bytes:
-        """What comes next; b"" at the end.
-
-        Raises:
-            RemoteError: ANSWER_TOO_BIG; as `translate` has it where the connection broke.
-        """
+        """What comes next; b"" at the end. Raises RemoteError as `translate`, or ANSWER_TOO_BIG."""
         self._reads += 1
         if self._reads % _READS_A_TURN == 0:
             gevent.sleep(0.0)
@@ -69,12 +57,10 @@ class Intake:
         return data
 
     def cut(self, how: str = "closed") -> RemoteError:
-        """The failure that the end of the connection is now."""
         if not self.read:
             return UnansweredError(Failure.CONNECTION_LOST, f"{how} before {self._called}")
         return RemoteError(Failure.CONNECTION_LOST, f"{how} in the middle of {self._called}")
 
     def too_big(self, how: str) -> RemoteError:
-        """The failure of an answer that would be more than it may."""
         text = f"{self._called} that {how}: no more than {self._most >> 10} KB are read"
         return RemoteError(Failure.ANSWER_TOO_BIG, text)

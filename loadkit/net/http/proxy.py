@@ -24,10 +24,7 @@ _NO_WAY: Final = {
 
 
 def open_tunnel(sock: gevent.socket.socket, proxy: Proxy, host: str, port: int) -> None:
-    """Ask the proxy for a way to a host. The caller bounds the wait and closes the socket.
-
-    Args:
-        sock: connected to the proxy; afterwards it leads to the host.
+    """Ask the proxy behind `sock` for a way to a host. The caller bounds the wait, and closes it.
 
     Raises:
         RemoteError: PROXY_REFUSED; CONNECT_REFUSED or CONNECT_TIMEOUT where the proxy could not

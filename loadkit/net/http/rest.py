@@ -1,5 +1,7 @@
 """The two REST calls that a virtual user makes before its first WebSocket."""
 
+import base64
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,17 +17,20 @@ from geventhttpclient.header import Headers
 from loadkit import __version__
 from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.failures import CORRELATION_ID, translate
-from loadkit.net.http.answer import Answer, clock_ahead, header
+from loadkit.net.http.answer import Answer, clock_ahead, header, read_answer
 from loadkit.net.http.intake import UnansweredError
-from loadkit.net.http.reader import read_answer
 from loadkit.net.http.retry import retry_delay
 from loadkit.net.http.target import Target
-from loadkit.net.http.token import flaw
 from loadkit.protocol import SIMULATOR
 from loadkit.security.credentials import HEADER_VALUE, Credentials
 from loadkit.security.redaction import note
 
-__all__ = ["Api"]
+__all__ = ["Api", "expired", "expiry", "flaw"]
+
+CLOCK_SKEW: Final = 5.0
+"""Seconds that the server's clock and ours may differ by, as the vendor's clients allow."""
+
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 _NETWORK_FAILURES: Final = frozenset(
     {Failure.CONNECT_REFUSED, Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST}
@@ -36,7 +41,6 @@ class Api:
     """One virtual user's HTTP/1.1 client: one connection at a time, kept alive between calls.
 
     Attributes:
-        retries: requests sent again so far.
         simulator: the dials of loadkit's own simulator that differ from its defaults, once it has
             said so; None of any other target.
         lost_s: seconds of its connecting that were not the target's: see `Connection`.
@@ -53,10 +57,8 @@ class Api:
         "_sleep",
         "_sock",
         "_target",
-        "_user_agent",
         "correlation_id",
         "lost_s",
-        "retries",
         "simulator",
     )
 
@@ -67,30 +69,22 @@ class Api:
         *,
         connect_timeout: float = 10.0,
         answer_timeout: float = 30.0,
-        user_agent: str = f"loadkit/{__version__}",
         sleep: Callable[[float], object] = gevent.sleep,
         retrying: Callable[[RemoteError], object] = lambda _: None,
     ) -> None:
         """Nothing is sent before the first call.
 
         Args:
-            target: where to.
-            credentials: who asks.
             connect_timeout: of TCP and TLS together, in seconds.
             answer_timeout: of a request and its whole answer, in seconds.
-            user_agent: the header's value.
             sleep: waits between retries; takes seconds.
             retrying: told of each failure that leads to a wait and another try, before the wait.
         """
-        self._target = target
-        self._credentials = credentials
-        self._connect_timeout = connect_timeout
-        self._answer_timeout = answer_timeout
-        self._user_agent = user_agent
+        self._target, self._credentials = target, credentials
+        self._connect_timeout, self._answer_timeout = connect_timeout, answer_timeout
         self._sleep, self._retrying = sleep, retrying
         self._sock: gevent.socket.socket | None = None
         self.correlation_id = str(uuid.uuid4())
-        self.retries = 0
         self.simulator: dict[str, Any] | None = None
         self.lost_s = 0.0
         self._headers: Headers | None = None
@@ -98,14 +92,10 @@ class Api:
 
     @property
     def clock_ahead_s(self) -> float | None:
-        """Seconds by which this machine's clock is ahead of the target's, by its last answer."""
         return clock_ahead(header(self._headers, "date"), self._answered_at)
 
     def access_token(self) -> str:
-        """Trade the connector token for an access token.
-
-        Returns:
-            A JWT. Its shape and its expiry are checked, its signature never.
+        """Trade the connector token for a JWT; its shape and expiry are checked, not its signature.
 
         Raises:
             RemoteError: HTTP_CLIENT_ERROR, HTTP_SERVER_ERROR or RATE_LIMITED with the status and
@@ -125,7 +115,7 @@ class Api:
     def create_session(
         self, token: str, *, streaming: bool, platform: str = "web", device: str | None = None
     ) -> str:
-        """Create the conversation that the WebSocket will carry.
+        """Create the conversation that the WebSocket will carry; returns its id.
 
         Args:
             token: from `access_token`; the session is bound to it.
@@ -133,12 +123,7 @@ class Api:
             platform: what the user is said to be on, such as `web` or `android`.
             device: what that runs on, such as `mobile`; None says nothing of it.
 
-        Returns:
-            The session's id.
-
-        Raises:
-            RemoteError: as `access_token` does.
-            LocalError: the token cannot stand in a header.
+        Raises as `access_token`, or LocalError where the token cannot stand in a header.
         """
         if not HEADER_VALUE.fullmatch(token):
             raise LocalError("the access token given cannot stand in an HTTP header")
@@ -177,7 +162,6 @@ class Api:
                 delay = retry_delay(attempt, answer.status, header(answer.headers, "retry-after"))
             if delay is None:
                 raise failure
-            self.retries += 1
             if delay:
                 self._retrying(failure)
                 self._sleep(delay)
@@ -189,7 +173,7 @@ class Api:
             "Accept-Encoding": "identity",
             "Content-Type": "application/json; charset=utf-8",
             "Content-Length": str(len(body)),
-            "User-Agent": self._user_agent,
+            "User-Agent": f"loadkit/{__version__}",
             CORRELATION_ID: self.correlation_id,
             **headers,
             **dict(self._target.network.headers),
@@ -201,27 +185,21 @@ class Api:
     def _exchange(self, request: bytes) -> Answer:
         sock = self._connected()
         self._sock = None  # kept only when all went well
-        limit = gevent.Timeout.start_new(self._answer_timeout)
-        keep = False
+        late, keep = f"no answer within {self._answer_timeout:g} s", False
         try:
-            # What it said before it went can still be read.
-            with suppress(ConnectionError, SSLEOFError, SSLZeroReturnError):
-                sock.sendall(request)
-            answer, keep = read_answer(sock)
+            with gevent.Timeout(self._answer_timeout, RemoteError(Failure.CONNECT_TIMEOUT, late)):
+                # What it said before it went can still be read.
+                with suppress(ConnectionError, SSLEOFError, SSLZeroReturnError):
+                    sock.sendall(request)
+                answer, keep = read_answer(sock)
             self._headers, self._answered_at = answer.headers, time.time()
             said = header(answer.headers, SIMULATOR)
             if said is not None:
                 self.simulator = _object(said)
             return answer
-        except gevent.Timeout as expired:
-            if expired is not limit:
-                raise
-            text = f"no answer within {self._answer_timeout:g} s"
-            raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
         except OSError as error:
             raise translate(error) from error
         finally:
-            limit.close()
             if keep:
                 self._sock = sock
             else:
@@ -230,22 +208,14 @@ class Api:
     def _connected(self) -> gevent.socket.socket:
         if self._sock is not None:
             return self._sock
-        limit = gevent.Timeout.start_new(self._connect_timeout)
-        try:
+        late = f"no connection within {self._connect_timeout:g} s"
+        with gevent.Timeout(self._connect_timeout, RemoteError(Failure.CONNECT_TIMEOUT, late)):
             sock, lost_s = self._target.connect()
-            self.lost_s += lost_s
-            return sock
-        except gevent.Timeout as expired:
-            if expired is not limit:
-                raise
-            text = f"no connection within {self._connect_timeout:g} s"
-            raise RemoteError(Failure.CONNECT_TIMEOUT, text) from None
-        finally:
-            limit.close()
+        self.lost_s += lost_s
+        return sock
 
 
 def _object(text: bytes | bytearray | str) -> dict[str, Any]:
-    """A JSON object; an empty one for anything else."""
     try:
         fields: Any = orjson.loads(text)
     except ValueError:
@@ -260,3 +230,40 @@ def _field(answer: Answer, name: str) -> str:
     if type(value) is str and HEADER_VALUE.fullmatch(value):
         return value
     raise RemoteError(Failure.HTTP_BAD_ANSWER, f"no usable {name!r}", status=answer.status)
+
+
+# --- an access token as a client sees it: its shape and its expiry, never its signature
+
+
+def flaw(token: str, now: float, clock_ahead_s: float | None = None) -> str | None:
+    """What is wrong with a token that has just come, by a wall clock that may be ahead; or None."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):
+        return "not three base64url parts"
+    expires = expiry(token)
+    if expires is not None and expires + CLOCK_SKEW < now:
+        ago = now - expires
+        text = f"expired on arrival: {ago:,.0f} s ago by this machine's clock"
+        if clock_ahead_s is not None and clock_ahead_s + CLOCK_SKEW >= ago:
+            return f"{text}, which is {clock_ahead_s:,.0f} s ahead of the server's (Date): set it"
+        return text
+    return None
+
+
+def expired(token: str, now: float) -> bool:
+    """Whether a server that refuses this token may do so because of its age, at that wall clock."""
+    expires = expiry(token)
+    return expires is not None and expires - CLOCK_SKEW < now
+
+
+def expiry(token: str) -> float | None:
+    """The `exp` of a JWT, in seconds since the epoch; None where it says nothing of the kind."""
+    claims_part = token.split(".")[1]
+    try:
+        claims: Any = orjson.loads(
+            base64.urlsafe_b64decode(claims_part + "=" * (-len(claims_part) % 4))
+        )
+    except ValueError:
+        return None  # opaque to us, and that is the server's right
+    expiry = claims.get("exp") if type(claims) is dict else None
+    return float(expiry) if isinstance(expiry, int | float) else None

@@ -16,19 +16,11 @@ _LONGEST_DELAY: Final = 30.0  # seconds, whatever Retry-After asks for
 def retry_delay(
     attempt: int, status: int | None, retry_after: str | None, *, now: float | None = None
 ) -> float | None:
-    """How long to wait before a REST call is asked again.
+    """How many seconds to wait before a REST call is asked again; None when the failure is final.
 
-    The rules are those seen in the vendor's SDKs: a network error, a 5xx and a 429 are retried up
-    to three times.
-
-    Args:
-        attempt: how many times it was asked so far, from 1.
-        status: of the answer; None after a network error.
-        retry_after: that header of a 429: seconds or an HTTP date.
-        now: the wall clock that a date is compared with, in seconds since the epoch.
-
-    Returns:
-        Seconds, or None when the failure is final.
+    By the rules seen in the vendor's SDKs: a network error (no `status`), a 5xx and a 429 are
+    retried up to three times. The Retry-After of a 429 is in seconds, or a date that the wall clock
+    `now` is compared with.
     """
     if attempt > MOST_RETRIES:
         return None
@@ -38,20 +30,13 @@ def retry_delay(
 
 
 def asked_delay(retry_after: str | None, *, now: float | None = None) -> float:
-    """How long a 429 asks to wait: at most 30 s, and 5 s where it does not say.
-
-    Args:
-        retry_after, now: as of `retry_delay`.
-
-    Returns:
-        Seconds.
-    """
+    """How many seconds a 429 asks to wait: at most 30, and 5 where it does not say."""
     asked = _seconds(retry_after, time.time() if now is None else now)
     return _LIMITED_DELAY if asked is None else min(max(asked, 0.0), _LONGEST_DELAY)
 
 
 def _seconds(retry_after: str | None, now: float) -> float | None:
-    """Read a Retry-After header (RFC 9110, 10.2.3); None when it says nothing."""
+    """By RFC 9110, 10.2.3; None when it says nothing."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])  # more digits are more than the longest delay anyway

@@ -3,11 +3,13 @@
 import itertools
 import logging
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import gevent.socket
@@ -17,7 +19,6 @@ from loadkit.errors import RemoteError, TargetError, UsageError
 from loadkit.net.failures import translate
 from loadkit.net.http.happy_eyeballs import Address, Reached, reach
 from loadkit.net.http.proxy import open_tunnel
-from loadkit.net.http.tls import client_context
 from loadkit.network import DIRECT, Network, Proxy
 from loadkit.security.redaction import spare
 from loadkit.security.textfile import clipped
@@ -35,12 +36,10 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class OpenConnection(NamedTuple):
-    """A connection to a target.
+    """A connection to a target, cooperative, without a time-out; whoever asked for it closes it.
 
-    Attributes:
-        sock: cooperative, without a time-out; to be closed by whoever asked for it.
-        lost_s: seconds that went by on addresses which have never answered: no time of the
-            target's, which was reached at another one.
+    `lost_s` are seconds that went by on addresses which have never answered: no time of the
+    target's, which was reached at another one.
     """
 
     sock: gevent.socket.socket
@@ -48,12 +47,9 @@ class OpenConnection(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a URL leads, as far as the URL itself says.
+    """Where a URL leads, as far as the URL itself says; whether by TLS.
 
-    Attributes:
-        secure: whether it is spoken to by TLS.
-        host: in ASCII and lower case, an IPv6 address without brackets.
-        port: of TCP.
+    The host is in ASCII and lower case, an IPv6 address without brackets.
     """
 
     secure: bool
@@ -62,23 +58,14 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> "Place":
-        """Read a base URL.
-
-        Raises:
-            UsageError: it cannot be used; the text says how to mend it.
-        """
+        """Read a base URL. Raises UsageError with the way to mend it."""
         parts = _split(url)
         host = _ascii_host(parts.hostname or "")
         return cls(parts.scheme == "https", host, parts.port or _PORTS[parts.scheme])
 
 
 class Way(NamedTuple):
-    """What the results say of the way to a target, without secrets.
-
-    Attributes:
-        told: for `run.json`: what was asked for, and the proxy.
-        notes: what a reader of the figures must know, a phrase each.
-    """
+    """What the results say of the way to a target: what was asked for, and notes, a phrase each."""
 
     told: dict[str, Any]
     notes: tuple[str, ...]
@@ -89,14 +76,10 @@ class Target:
     """Where the virtual users go. Made by `resolve`, shared by all users of a worker.
 
     Attributes:
-        secure: whether connections are TLS.
         host: the name in the Host header, in SNI and on the certificate.
-        port: of the TCP connection.
         prefix: path in front of everything, without a closing slash; often "".
-        addresses: what the name resolved to last, handed out in turn.
+        addresses: what the name resolved to last, handed out in turn; the proxy's, if there is one.
         context: verifies the target's certificate; None without TLS.
-        network: what the user has asked for on the way there.
-        proxy: on the way there; then `addresses` are its own.
     """
 
     secure: bool
@@ -113,16 +96,14 @@ class Target:
 
     @classmethod
     def resolve(cls, url: str, network: Network = DIRECT) -> "Target":
-        """Read a base URL and look its host up: once for all users, not once a connection.
+        """Read `http(s)://host[:port][/prefix]` and look its host up: once for all users.
 
-        Args:
-            url: `http(s)://host[:port][/prefix]`.
-            network: the way there. Where it leads through a proxy, that is looked up in place of
-                the host, which only the proxy may know.
+        Where the way there leads through a proxy, that is looked up in place of the host, which
+        only the proxy may know.
 
         Raises:
-            UsageError: the URL, or what the network has, cannot be used; the text says how to
-                mend it.
+            UsageError: the URL, or what the network has, cannot be used; the text says how to mend
+                it.
             TargetError: nobody knows the host.
         """
         secure, host, port = Place.of(url)
@@ -132,7 +113,7 @@ class Target:
                 f"{url} has no TLS, for which --ca, --cert, --key and --insecure are: "
                 "write https://, or leave them out"
             )
-        context = client_context(network) if secure else None
+        context = _client_context(network) if secure else None
         proxy = network.proxy(secure, host, port)
         try:
             addresses = _look_up(*(proxy.host, proxy.port) if proxy else (host, port))
@@ -161,22 +142,18 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
         return f"{'https' if self.secure else 'http'}://{self.authority}"
 
     @property
     def http_prefix(self) -> str:
-        """The path that every REST call starts with."""
         return f"{self.prefix}/api/v1"
 
     @property
     def ws_path(self) -> str:
-        """The path of the WebSocket upgrade."""
         return f"{self.prefix}/ws"
 
     @property
     def way(self) -> Way:
-        """What the results say of how it is reached."""
         told, notes = self.network.told(), []
         if self.network.insecure:
             notes.append("TLS certificates were not verified (--insecure)")
@@ -189,12 +166,11 @@ class Target:
         return f"{self.origin}{self.prefix}"
 
     def connect(self) -> OpenConnection:
-        """Open a connection, with TLS where the target has it.
+        """Open a connection, with TLS where the target has it. The caller bounds the whole opening.
 
         The addresses are taken in turn. One that refuses is followed by the next: a name such as
         localhost often has an IPv6 address that nobody listens on. So is one that stays silent, as
-        where a firewall swallows what is sent to it; see `reach`. There is no time limit here: the
-        caller bounds the whole opening.
+        where a firewall swallows what is sent to it; see `reach`.
 
         Raises:
             RemoteError: CONNECT_REFUSED, CONNECT_TIMEOUT, TLS_FAILED, CONNECTION_LOST,
@@ -312,3 +288,48 @@ def _ascii_host(host: str) -> str:
     except UnicodeError as error:
         raise UsageError(f"{clipped(host)!r} is not a host name; {_MEND}") from error
     return name
+
+
+# --- TLS: whom to trust, and who we are
+
+
+def _client_context(network: Network) -> gevent.ssl.SSLContext:
+    """What connections are secured by; raises UsageError for a file that is no good."""
+    # gevent's own class: `create_default_context` makes a blocking one unless something has patched
+    # the standard library first. This protocol verifies the certificate and its name by itself.
+    context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])  # a WebSocket upgrade cannot start on HTTP/2
+    if network.insecure:
+        context.check_hostname = False
+        context.verify_mode = gevent.ssl.CERT_NONE
+    if network.ca is None:
+        context.load_default_certs()  # the system's authorities, or those of SSL_CERT_FILE
+    else:
+        try:
+            context.load_verify_locations(Path(network.ca).expanduser())
+        except OSError as error:
+            _refuse("--ca", network.ca, error, "a PEM file with one certificate or more")
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # one that is no root, too
+    if network.cert is not None:
+        key = None if network.key is None else Path(network.key).expanduser()
+        try:
+            context.load_cert_chain(Path(network.cert).expanduser(), key, _no_pass_phrase)
+        except OSError as error:
+            flag = f"{network.cert}{'' if network.key is None else f' with --key {network.key}'}"
+            _refuse("--cert", flag, error, "a PEM certificate and the key that belongs to it")
+    return context
+
+
+def _no_pass_phrase() -> str:
+    # Else OpenSSL would ask on the terminal, once in each worker.
+    raise UsageError(
+        "the key of --cert has a pass phrase: give one without (openssl pkey -in KEY -out PLAIN)"
+    )
+
+
+def _refuse(flag: str, file: str, error: OSError, wanted: str) -> NoReturn:
+    is_format = isinstance(error, ssl.SSLError)
+    reason = f"it is not {wanted}" if is_format else error.strerror or type(error).__name__
+    if is_format and getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+        reason = "the key is not that of the certificate"
+    raise UsageError(f"{flag} {file}: {reason}") from error

@@ -16,13 +16,7 @@ __all__ = ["Certificate", "shown_by"]
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What stands in one.
-
-    Attributes:
-        subject, issuer: their common names, else what they are called first.
-        names: the hosts it is for.
-        begins, ends: from when until when it is valid, in seconds since the epoch.
-    """
+    """What stands in one; valid from when until when, in seconds since the epoch."""
 
     subject: str
     issuer: str
@@ -32,7 +26,6 @@ class Certificate:
 
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Self:
-        """Read it from the form in which `ssl` tells it."""
         names = [one_line(str(name)) for _, name in info.get("subjectAltName", ())]
         return cls(
             _called(info.get("subject", ())),
@@ -44,16 +37,9 @@ class Certificate:
 
 
 def shown_by(target: Target, now: float) -> tuple[Certificate | None, float | None]:
-    """Ask a target for its certificate, and what time it is there. Nothing secret is sent.
+    """Ask a target for its certificate, and by how much the wall clock `now` is ahead of its own.
 
-    The caller bounds the wait.
-
-    Args:
-        now: the wall clock, in seconds since the epoch.
-
-    Returns:
-        The certificate, and by how many seconds this machine's clock is ahead of the target's;
-        None for what it does not tell.
+    In seconds; None for what it does not tell. Nothing secret is sent. The caller bounds the wait.
 
     Raises:
         RemoteError: it cannot be spoken to by TLS.

@@ -22,6 +22,13 @@ CLOCK_OFF: Final = 30.0
 some, and the vendor's clients allow 5 s where they compare a token's expiry."""
 
 IS_IT_RUNNING: Final = "check the address and that the server is running"
+_ODD: Final = (Failure.CONNECT_TIMEOUT, Failure.CONNECTION_LOST, Failure.HTTP_BAD_ANSWER)
+"""What two come to that speak different protocols."""
+
+_FIXES: Final = {
+    Failure.PROXY_REFUSED: "ask who runs the proxy, or name the target's host in NO_PROXY",
+    Failure.ANSWER_TOO_BIG: "check the address: what answers there is no Messaging API",
+}
 _CREDENTIALS: Final = "check POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER"
 _NO_TLS: Final = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER", "PACKET_LENGTH", "EOF")
 _OLD_TLS: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "NO_PROTOCOLS")
@@ -32,45 +39,33 @@ _SELF_SIGNED: Final = 18
 
 
 class Cause(NamedTuple):
-    """Why a target cannot be used.
-
-    Attributes:
-        what: happened; follows the target's address.
-        fix: what to do about it.
-    """
+    """Why a target cannot be used: what happened, told behind its address; and the fix."""
 
     what: str
     fix: str
 
 
 def diagnose(target: Target, error: RemoteError | None, seconds: float) -> Cause:
-    """Say why the first call failed. It may look at the target again, without a secret.
+    """Say why the first call failed; without an error it came to nothing within the seconds.
 
-    Args:
-        target: that was called.
-        error: what the call came to; None for nothing.
-        seconds: that it had.
+    It may look at the target again, without a secret.
     """
     told = f"cannot be used: {error or f'no token within {seconds:g} s'}"
-    if error is not None and error.status is not None and error.kind is not Failure.ANSWER_TOO_BIG:
+    kind = Failure.CONNECT_TIMEOUT if error is None else error.kind
+    if error is not None and error.status is not None and kind is not Failure.ANSWER_TOO_BIG:
         return _refused(target, error, error.status)
-    silent = error is None or error.kind is Failure.CONNECT_TIMEOUT
-    if target.secure:
-        if error is not None and error.kind is Failure.TLS_FAILED:
-            return _tls(target, error)
-        if (silent or _lost(error)) and (alert := _alert(target)) is not None:
+    if error is not None and kind is Failure.TLS_FAILED and target.secure:
+        return _tls(target, error)
+    if kind in _ODD:
+        if target.secure and (alert := _alert(target)) is not None:
             return _tls(target, alert)
-        if (silent or _lost(error)) and _speaks_plainly(target):
+        if target.secure and _speaks_plainly(target):
             return _plain(target)
-    elif (silent or _lost(error)) and _speaks_tls(target):
-        return _encrypted(target)
-    if error is not None and error.kind is Failure.PROXY_REFUSED:
-        return Cause(told, "ask who runs the proxy, or name the target's host in NO_PROXY")
-    if error is not None and error.kind is Failure.ANSWER_TOO_BIG:
-        return Cause(told, "check the address: what answers there is no Messaging API")
-    if error is not None and error.kind is Failure.TOKEN_MALFORMED and "set it" in error.detail:
+        if not target.secure and _speaks_tls(target):
+            return _encrypted(target)
+    if kind is Failure.TOKEN_MALFORMED and error is not None and "set it" in error.detail:
         return Cause(told, "timedatectl shows the clock, and whether it is kept by NTP")
-    return Cause(told, IS_IT_RUNNING)
+    return Cause(told, _FIXES.get(kind, IS_IT_RUNNING))
 
 
 def clock_word(target: Target, ahead_s: float | None) -> Cause | None:
@@ -110,12 +105,6 @@ def _refused(target: Target, error: RemoteError, status: int) -> Cause:
     if 400 <= status < 500:
         return Cause(f"does not take the request: {error}", f"check the address; {_CREDENTIALS}")
     return Cause(f"cannot be used: {error}", IS_IT_RUNNING)
-
-
-def _lost(error: RemoteError | None) -> bool:
-    """Whether the two may have spoken different protocols."""
-    odd = (Failure.CONNECTION_LOST, Failure.HTTP_BAD_ANSWER)
-    return error is not None and error.kind in odd
 
 
 def _tls(target: Target, error: RemoteError) -> Cause:
@@ -213,7 +202,6 @@ def _encrypted(target: Target) -> Cause:
 
 
 def _speaks_plainly(target: Target) -> bool:
-    """Whether a target answers to plain HTTP; nothing secret is sent."""
     with _patience(), suppress(RemoteError, OSError):
         sock = replace(target, context=None).connect().sock
         try:

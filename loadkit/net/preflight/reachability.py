@@ -14,47 +14,45 @@ from loadkit.net.preflight.certificate import shown_by
 from loadkit.net.preflight.diagnosis import PROBE, clock_word, diagnose
 from loadkit.network import Network
 
-__all__ = ["Seen", "probe"]
+__all__ = ["Finding", "Level", "probe"]
 
 DAYS_LEFT: Final = 14.0  # of a certificate; who has fewer is told
 _DAY: Final = 86_400.0
 
+Level = Literal["ok", "warn", "bad"]
 
-class Seen(NamedTuple):
-    """What one look came to; `fix` is empty where there is nothing to do."""
 
-    level: Literal["ok", "warn", "bad"]
-    what: str
+class Finding(NamedTuple):
+    """The outcome of one check; `mend` is empty where there is nothing to do."""
+
+    level: Level
+    check: str
     found: str
-    fix: str = ""
+    mend: str = ""
 
 
-def probe(url: str, network: Network) -> Iterator[Seen]:
-    """Connect to each address of a target, and look at its certificate and its clock.
-
-    Raises:
-        UsageError: the URL, or what the network has, cannot be used.
-    """
+def probe(url: str, network: Network) -> Iterator[Finding]:
+    """Look at each address of a target, its certificate and its clock. Raises UsageError."""
     try:
         target = Target.resolve(url, network)
     except TargetError as error:
-        yield Seen("bad", "target", str(error), "check the name, and this machine's name server")
+        yield Finding("bad", "target", str(error), "check the name, and this machine's name server")
         return
     answers = {address: _attempt(target, address) for address in target.addresses}
     failed = {each: error for each, error in answers.items() if error is not None}
     through = f", {target.proxy}" if target.proxy else ""
     if len(failed) < len(answers):
         found = f"{target}{through}: {_listed(set(answers) - set(failed))}"
-        yield Seen("ok", "target", found)
+        yield Finding("ok", "target", found)
     for address, refusal in failed.items():
         cause = diagnose(target, refusal, PROBE)
-        level: Literal["warn", "bad"] = "warn" if len(failed) < len(answers) else "bad"
-        yield Seen(level, "target", f"{_listed({address})} {cause.what}", cause.fix)
+        level: Level = "warn" if len(failed) < len(answers) else "bad"
+        yield Finding(level, "target", f"{_listed({address})} {cause.what}", cause.fix)
     if target.secure and len(failed) < len(answers):
         yield from _certificate(target)
 
 
-def _certificate(target: Target) -> Iterator[Seen]:
+def _certificate(target: Target) -> Iterator[Finding]:
     now = time()
     try:
         with gevent.Timeout(PROBE, RemoteError(Failure.CONNECT_TIMEOUT)):
@@ -68,12 +66,12 @@ def _certificate(target: Target) -> Iterator[Seen]:
         text = f"for {names}, by {shown.issuer}, {days:,.0f} days left{unverified}"
         soon = days < DAYS_LEFT or bool(unverified)
         fix = "renew it before a long run" if days < DAYS_LEFT else ""
-        yield Seen("warn" if soon else "ok", "certificate", text, fix)
+        yield Finding("warn" if soon else "ok", "certificate", text, fix)
     word = clock_word(target, ahead_s)
     if word is not None:
-        yield Seen("warn", "time of day", word.what, word.fix)
+        yield Finding("warn", "time of day", word.what, word.fix)
     elif ahead_s is not None:
-        yield Seen("ok", "time of day", "as the target has it")
+        yield Finding("ok", "time of day", "as the target has it")
 
 
 def _attempt(target: Target, address: Address) -> RemoteError | None:

@@ -31,11 +31,7 @@ _MOST_ENDS: Final = 16  # of deflate streams in one frame: one is what a server 
 
 
 class Unpacked(Frame):
-    """A data frame that was compressed.
-
-    Attributes:
-        packed: bytes of data that it had.
-    """
+    """A data frame that was compressed, and had `packed` bytes."""
 
     def __init__(self, frame: Frame, data: bytes) -> None:
         super().__init__(frame.opcode, data, frame.fin, False, frame.rsv2, frame.rsv3)
@@ -47,15 +43,12 @@ class Deflate(Extension):
 
     Args:
         at_least: bytes of a message from which on it is packed.
-        forgets: whether each message that we pack is on its own.
-        forgotten: likewise each that the server packs.
-        window: bits of our window at most; 8 to 15.
-        theirs: bits of the server's.
+        forgets, forgotten: whether each message is on its own, of ours and of the server's.
+        window, theirs: bits of a window at most, likewise; 8 to 15.
 
     Attributes:
-        at_least: as given, and 1 at least.
-        added: bytes that have come of what was unpacked beyond those of the frames; its reader
-            sets it back.
+        added: bytes that have come of what was unpacked beyond those of the frames; its reader sets
+            it back.
         wrong: what a `text` was no text for: the close code and the reason.
     """
 
@@ -117,15 +110,7 @@ class Deflate(Extension):
         return Unpacked(frame, self._unpack(bytes(frame.data), frame.fin, max_size))
 
     def text(self, data: bytes, limit: int) -> bytes | None:
-        """Unpack a whole text by hand.
-
-        Args:
-            data: of its one frame.
-            limit: of the text, in bytes.
-
-        Returns:
-            The text; None where it is `wrong`.
-        """
+        """Unpack by hand a text that one frame has whole; None where it is `wrong`."""
         try:
             text = self._unpack(data, True, limit)
             if not text.isascii():
@@ -176,11 +161,7 @@ class Deflate(Extension):
 
 
 class Offer(ClientPerMessageDeflateFactory):
-    """What a client offers in its upgrade, and what it makes of the answer.
-
-    Args:
-        compression: of the client.
-    """
+    """What a client offers in its upgrade, and what it makes of the answer."""
 
     def __init__(self, compression: Compression) -> None:
         super().__init__(

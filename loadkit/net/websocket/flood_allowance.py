@@ -29,11 +29,7 @@ FLOODED: Final = "the server sent more than any chat is, and was cut off"
 
 
 class Allowance:
-    """What one session may still be sent.
-
-    Attributes:
-        left: bytes; below zero, ask `is_spent`.
-    """
+    """What one session may still be sent: bytes `left`; below zero, ask `is_spent`."""
 
     __slots__ = ("_since", "left")
 

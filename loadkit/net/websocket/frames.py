@@ -32,13 +32,9 @@ _STEP: Final = 512  # bytes given to the protocol at once, which may be half as 
 
 
 class Traffic:
-    """What went over all links of a worker after their opening handshakes.
+    """What a worker's links carried after their handshakes: headers included, as before TLS.
 
-    Attributes:
-        frames_sent: WebSocket frames of every kind, control frames included.
-        frames_received: likewise; a fragmented message counts each fragment.
-        bytes_sent: of those frames, headers included, as they are before TLS.
-        bytes_received: everything on the stream, likewise.
+    Every kind of frame counts, and of a fragmented message each fragment.
     """
 
     __slots__ = ("bytes_received", "bytes_sent", "frames_received", "frames_sent")
@@ -155,9 +151,8 @@ class Inbox:
     def take(self, data: bytes) -> list[bytes | Flaw]:
         """Take what was read, as much of it as is the work of a moment; the others have `rest`.
 
-        Returns:
-            The messages that are whole with it, in order: texts, and a flaw in the place of a
-            binary one. What the server did wrong ends the protocol's open state.
+        Returns the messages that are whole with it, in order: texts, and a flaw in the place of a
+        binary one. What the server did wrong ends the protocol's open state.
         """
         messages: list[bytes | Flaw] = []
         size, at, taken = len(data), 0, 0
@@ -195,10 +190,7 @@ class Inbox:
         return messages
 
     def _take_any(self, data: bytes, messages: list[bytes | Flaw]) -> int:
-        """Have the protocol make frames of what was read; return how many.
-
-        Control frames are its own business.
-        """
+        """Have the protocol make frames of what was read; return how many."""
         protocol = self._protocol
         protocol.receive_data(data)
         frames: list[Any] = protocol.events_received()
@@ -232,12 +224,10 @@ class Inbox:
 
 
 def _length(frame: Frame) -> int:
-    """Of a frame's data as it came, in bytes."""
     return frame.packed if isinstance(frame, Unpacked) else len(frame.data)
 
 
 def _least_size(length: int) -> int:
-    """Of a server's frame with so many bytes of data, itself in bytes."""
     return length + (2 if length < 126 else 4 if length < 65536 else 10)
 
 

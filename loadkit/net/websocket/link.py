@@ -39,8 +39,8 @@ class CloseInfo(NamedTuple):
     """How a link ended.
 
     Attributes:
-        code: the server's close code; 1006 when no close frame came; 1002, 1007, 1008 (a flood)
-            or 1009 when we refused what it sent.
+        code: the server's close code; 1006 when no close frame came; 1002, 1007, 1008 (a flood) or
+            1009 when we refused what it sent.
         reason: the text beside the code.
         clean: whether the server sent a close frame and both sides agreed on it.
     """
@@ -109,7 +109,6 @@ class Link:
         *,
         timeout: float = 10.0,
         max_size: int = MESSAGE_LIMIT,
-        user_agent: str | None = None,
         allowance: Allowance | None = None,
         compression: Compression | None = None,
     ) -> "Link":
@@ -121,28 +120,17 @@ class Link:
             traffic: what to count on.
             timeout: of TCP, TLS and upgrade together, in seconds.
             max_size: of a message from the server, in bytes; this is what clients take.
-            user_agent: the header's value; no header when None.
             allowance: of the session; a link without one has its own.
             compression: what is offered of it, which the server may agree to; None for nothing.
 
         Raises:
-            RemoteError: UPGRADE_REFUSED with the status and the server's own words for any answer
-                but 101, RATE_LIMITED for a 429, PROTOCOL_ERROR for a 101 or an answer that breaks
-                its RFC, ANSWER_TOO_BIG, CONNECTION_LOST, CONNECT_TIMEOUT, and whatever
-                `Target.connect` raises.
+            RemoteError: as `upgrade` and `Target.connect`, or CONNECT_TIMEOUT.
         """
         sock: Any = None
         limit = gevent.Timeout.start_new(timeout)
         try:
             sock, lost_s = target.connect()
-            opened = upgrade(
-                sock,
-                target,
-                query,
-                max_size=max_size,
-                user_agent=user_agent,
-                compression=compression,
-            )
+            opened = upgrade(sock, target, query, max_size=max_size, compression=compression)
             sock.settimeout(0.0)  # from here on the link does its own waiting
             link = cls(sock, target.secure, opened, traffic, allowance or Allowance(), max_size)
             link.lost_s = lost_s
@@ -162,7 +150,6 @@ class Link:
 
     @property
     def compressed(self) -> bool:
-        """Whether both ends agreed on compression."""
         return self._deflate is not None
 
     @property
@@ -174,9 +161,9 @@ class Link:
         """Wait for text messages.
 
         Args:
-            until: the `perf_counter` to wait for at most, in seconds; None for as long as it takes.
-                What has already arrived is handed out even when that moment has passed, but no
-                more than one message of the greatest size is looked for then.
+            until: the `perf_counter` to wait for at most; None for as long as it takes. What has
+                already arrived is handed out even when that moment has passed, but no more than one
+                message of the greatest size is looked for then.
 
         Returns:
             The messages that arrived together, in order, with a flaw in the place of a binary one;
@@ -231,11 +218,10 @@ class Link:
                 self._stream.give_way()
 
     def send(self, frame: bytes) -> None:
-        """Send one text frame.
+        """Send one text frame; on a closed link this does nothing.
 
         A connection that turns out to be dead, or that takes nothing for 10 seconds, ends the link:
-        it is `closed`, as soon as what came before has been received. On a closed link this does
-        nothing.
+        it is `closed`, as soon as what came before has been received.
 
         Raises:
             LocalError: after `close` or `drop`.
@@ -257,19 +243,14 @@ class Link:
             elif self._pending is None:
                 self.closed = self._verdict()
 
-    def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> None:
+    def close(self, code: int = 1000, *, timeout: float = 2.0) -> None:
         """Close the WebSocket, wait for the server to do the same, and let the socket go.
 
-        The wait leaves the last word of TCP to the server, so that this machine does not run out of
-        local ports. May be called twice, and in a `finally`.
-
-        Args:
-            code: to send, unless the link is closed already.
-            reason: the text beside it.
-            timeout: of all of it, in seconds.
+        The wait, of `timeout` seconds for it all, leaves the last word of TCP to the server, so
+        that this machine does not run out of local ports. May be called twice, and in a `finally`.
 
         Raises:
-            LocalError: the code may not be sent, or the reason is too long.
+            LocalError: the code may not be sent.
         """
         self._leave()
         if not self._stream.is_open:
@@ -278,7 +259,7 @@ class Link:
         until = perf_counter() + timeout
         try:
             if protocol.state is _OPEN:
-                protocol.send_close(code, reason)
+                protocol.send_close(code)
                 self._write(b"".join(protocol.data_to_send()), until)
             while (
                 protocol.state is not State.CLOSED
@@ -300,8 +281,8 @@ class Link:
     def drop(self, *, reset: bool = False) -> None:
         """Let the socket go at once, without a close frame. May be called twice.
 
-        Args:
-            reset: with a TCP reset; else with a FIN, unless the server's last words are unread.
+        It ends by a TCP reset where that is asked for; else by a FIN, unless the server's last
+        words are unread.
         """
         self._leave()
         self._pending = None
@@ -314,8 +295,7 @@ class Link:
     def abandon(self) -> Any:
         """Neither read nor write any more, and say nothing: the server has to find out.
 
-        Returns:
-            The open socket, for the caller to close when all is over; None if it was gone.
+        Returns the open socket, for the caller to close when all is over; None if it was gone.
         """
         self._leave()
         sock = self._detach()
@@ -337,7 +317,6 @@ class Link:
         return self._stream.read(until)
 
     def _fail(self) -> None:
-        """End the link, as the server has sent too much."""
         self.flooded = True
         self._protocol.fail(CloseCode.POLICY_VIOLATION, "frame flood")
         self._answer()
@@ -392,7 +371,6 @@ class Link:
         self._end()
 
     def _end(self) -> None:
-        """The stream is over in both directions."""
         self._protocol.receive_eof()
         self._protocol.data_to_send()
         self._release()
@@ -403,7 +381,6 @@ class Link:
             sock.close()
 
     def _detach(self) -> Any:
-        """The socket, no longer watched; None if it was gone."""
         sock = self._stream.detach()
         if sock is not None:
             forget(self._protocol)

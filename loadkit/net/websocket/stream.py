@@ -82,15 +82,10 @@ class ByteStream:
 
     @property
     def is_open(self) -> bool:
-        """Whether this side still has its socket."""
         return self._sock is not None
 
     def read(self, until: float | None) -> bytes | None:
-        """What there is on the stream.
-
-        Returns:
-            b"" at its end; None when `until` has passed, or the allowance.
-        """
+        """What there is: b"" at the end; None when `until` has passed, or the allowance."""
         sock = self._sock
         while True:
             # Wait first: nearly always there is nothing yet, and asking costs an exception. What
@@ -157,11 +152,7 @@ class ByteStream:
             self._waiter.switch(False)
 
     def block(self) -> bytes:
-        """Read once, without waiting, and date what came.
-
-        Raises:
-            OSError: there is nothing yet, or the stream broke.
-        """
+        """Read once, without waiting, and date what came. Raises OSError where there is nothing."""
         if not self._stamped:
             size = self._sock.recv_into(_READ_INTO)
             self.stamp = perf_counter()
@@ -175,11 +166,7 @@ class ByteStream:
         return bytes(_READ_INTO[:size])
 
     def write(self, data: bytes, until: float | None) -> None:
-        """Send all of it.
-
-        Args:
-            data: what to send.
-            until: the `perf_counter` to wait for room at most; None for 10 seconds from now.
+        """Send all of it, waiting for room until `until`; None for 10 seconds from now.
 
         Raises:
             OSError: the stream broke, or took nothing for so long.
@@ -195,11 +182,7 @@ class ByteStream:
             self._write_rest(memoryview(data)[sent:], until)
 
     def offer(self, data: bytes) -> None:
-        """Send it when there is room, and wait for none; what was offered before is dropped then.
-
-        Raises:
-            OSError: the stream broke.
-        """
+        """Send it when there is room, and wait for none; the newest offer is the one that waits."""
         self._next = data
         if self._begun:
             self._begun = self._begun[self._send(self._begun) :]
@@ -228,7 +211,7 @@ class ByteStream:
             writer.close()
 
     def reset_on_close(self) -> None:
-        """Have the socket say goodbye by a TCP reset. Does nothing when it is gone."""
+        """Have the socket say goodbye by a TCP reset."""
         if self._sock is not None:
             self._sock.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
 

@@ -65,15 +65,12 @@ class ArrivalClock:
         self._stepped_at = float("-inf")
 
     def read(self, notes: Sequence[Note], since: float) -> tuple[float, float]:
-        """Date what was read just now.
+        """Date what was read just now: when it arrived, from `since` to now; and now.
 
         Args:
             notes: what `recvmsg` gave beside the data.
             since: when the socket was last read, on the monotonic clock; nothing that is read now
                 can have arrived before.
-
-        Returns:
-            When it arrived, from `since` to now; and now.
         """
         # In this order: held up in between, we date what arrived later than it was, never earlier.
         wall = self._wall()

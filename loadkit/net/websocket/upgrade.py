@@ -2,11 +2,11 @@
 
 import logging
 import re
-from contextlib import suppress
 from time import perf_counter
 from typing import Final, NamedTuple
 
 import gevent.socket
+from geventhttpclient.header import Headers
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, SecurityError
 from websockets.protocol import CLIENT, Protocol
@@ -14,8 +14,7 @@ from websockets.uri import WebSocketURI
 
 from loadkit.chat.personas import Compression
 from loadkit.errors import Failure, RemoteError
-from loadkit.net.failures import CORRELATION_ID, answer_id, answer_text
-from loadkit.net.http.answer import readable, redirect
+from loadkit.net.http.answer import Answer, header
 from loadkit.net.http.intake import Intake
 from loadkit.net.http.retry import asked_delay
 from loadkit.net.http.target import Target
@@ -33,19 +32,13 @@ _PROTOCOL_LOG.setLevel(logging.ERROR)
 
 
 class Upgrade(NamedTuple):
-    """What a handshake leaves behind.
+    """What a handshake leaves behind."""
 
-    Attributes:
-        protocol: of a client, open.
-        rest: what came in the same segment as the 101, behind it; not yet given to the protocol.
-        stamp: `perf_counter` when the 101 had arrived, in seconds.
-        deflate: what was agreed of compression, if it was.
-    """
-
-    protocol: Protocol
+    protocol: Protocol  # of a client, open
+    # What came in the same segment as the 101, behind it; not yet given to the protocol.
     rest: bytes
-    stamp: float
-    deflate: Deflate | None
+    stamp: float  # `perf_counter` when the 101 had arrived, in seconds
+    deflate: Deflate | None  # what was agreed of compression, if it was
 
 
 def upgrade(
@@ -54,7 +47,6 @@ def upgrade(
     query: str,
     *,
     max_size: int,
-    user_agent: str | None,
     compression: Compression | None,
 ) -> Upgrade:
     """Ask for a WebSocket. The caller bounds the wait and closes the socket.
@@ -64,7 +56,6 @@ def upgrade(
         target: whose `ws_path` is asked for.
         query: of the URL, encoded; its `access_token` shows up in no text.
         max_size: of a message from the server, in bytes.
-        user_agent: the header's value; no header when None.
         compression: what is offered of it; None for nothing.
 
     Raises:
@@ -78,8 +69,6 @@ def upgrade(
     handshake = ClientProtocol(uri, extensions=offers, logger=_PROTOCOL_LOG)
     handshake.debug = False  # whatever a user has set the log to
     request = handshake.connect()
-    if user_agent is not None:
-        request.headers["User-Agent"] = user_agent
     for name, value in target.network.headers:
         request.headers[name] = value
     handshake.send_request(request)
@@ -141,29 +130,15 @@ def _is_too_big(error: Exception) -> bool:
 
 
 def _refusal(error: Exception, url: str) -> RemoteError:
-    if isinstance(error, InvalidStatus):
-        response = error.response
-        encoding, location = (
-            next(iter(response.headers.get_all(name)), None)
-            for name in ("Content-Encoding", "Location")
-        )
-        status = response.status_code
-        body: bytes | bytearray = b""
-        with suppress(RemoteError):  # what cannot be read says nothing
-            body = readable(response.body, encoding)
-        text = answer_text(body)
-        if 300 <= status < 400 and location is not None:
-            text = redirect(url, location)
-        header = next(iter(response.headers.get_all(CORRELATION_ID)), None)
-        refusal = RemoteError(
-            Failure.UPGRADE_REFUSED,
-            text,
-            status=status,
-            correlation_id=answer_id(header, body),
-        )
-        if status == 429:  # a policy's limit, which is another finding than a server that cannot
-            refusal.kind = Failure.RATE_LIMITED
-            after = next(iter(response.headers.get_all("Retry-After")), None)
-            refusal.wait_s = asked_delay(after)
-        return refusal
-    return RemoteError(Failure.PROTOCOL_ERROR, one_line(str(error)))
+    if not isinstance(error, InvalidStatus):
+        return RemoteError(Failure.PROTOCOL_ERROR, one_line(str(error)))
+    response, headers = error.response, Headers()
+    for name, value in reversed([*response.headers.raw_items()]):
+        headers[name] = value  # of a header that is there twice the first counts
+    refusal = Answer(response.status_code, response.body or b"", headers).refusal(url)
+    if refusal.kind is Failure.RATE_LIMITED:
+        # A policy's limit, which is another finding than a server that cannot.
+        refusal.wait_s = asked_delay(header(headers, "retry-after"))
+    else:
+        refusal.kind = Failure.UPGRADE_REFUSED
+    return refusal

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.net.http.token import expired, flaw
+from loadkit.net.http.rest import expired, flaw
 
 NOON = 1_785_585_600.0
 
