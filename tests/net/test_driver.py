@@ -162,14 +162,14 @@ class Notes:
     """A recorder that keeps what a test asks of."""
 
     def __init__(self) -> None:
-        self.samples: dict[Phase, list[tuple[float, ...]]] = {}
+        self.samples: dict[Phase, list[tuple[Any, ...]]] = {}
         self.waits: list[tuple[Phase, bool]] = []
         self.counts: Counter[str] = Counter()
         self.failures: list[tuple[Failure, str]] = []
         self.violations: list[str] = []
         self.endings: list[Ending] = []
 
-    def sample(self, phase: Phase, due: float | None, *stamps: float) -> None:
+    def sample(self, phase: Phase, due: float | None, *stamps: Any) -> None:
         self.samples.setdefault(phase, []).append(stamps)
 
     def unfinished(self, phase: Phase, due: float | None, *rest: Any) -> None:
@@ -249,6 +249,7 @@ def test_it_does_what_the_session_and_the_person_ask_in_their_order(world: World
     assert link.sent == ["REQUEST_POLY_AGENT_JOIN", "USER_MESSAGE", "USER_END_SESSION"]
     assert link.done == ["dropped"]
     assert world.person.heard == [("Hello.", Cue.GREETED), ("It is on its way.", Cue.ANSWERED)]
+    assert world.notes.counts[Count.REACHED_ANSWER] == 1
     assert (world.notes.endings, world.notes.failures) == ([Ending.USER_END], [])
     assert world.notes.violations == []
 
@@ -256,8 +257,10 @@ def test_it_does_what_the_session_and_the_person_ask_in_their_order(world: World
 def test_what_it_times_is_dated_by_when_the_link_had_it(world: World) -> None:
     """Echo, thinking and answer come one latency after the other."""
     world.live(ASKS, LEAVES)
-    ((sent, end, since),) = world.notes.samples[Phase.RESPONSE]
-    assert (end - sent, since) == (pytest.approx(3 * LATENCY), 100.0)
+    ((sent, end, turn),) = world.notes.samples[Phase.RESPONSE]
+    assert end - sent == pytest.approx(3 * LATENCY)
+    assert (turn.since, turn.number) == (100.0, 1)
+    assert turn.seen().thinking - sent == pytest.approx(2 * LATENCY)
     ((sent, end),) = world.notes.samples[Phase.CONNECT]
     assert end - sent == LATENCY
 
