@@ -265,7 +265,7 @@ class SimulatorProcess(Simulator):
 def simulator_process(folder: Path, *dials: str, port: int = 0) -> Iterator[SimulatorProcess]:
     """A quick one by its command; at any port, unless told."""
     truth = folder / f"{uuid.uuid4().hex}.truth"
-    command = [LOADKIT, "simulate", "--port", str(port), "--truth", truth]
+    command: list[str | Path] = [READY_LOADKIT, "simulate", "--port", str(port), "--truth", truth]
     for dial in (*QUICK, *dials):
         command += ["--set", dial]
     with started(command, folder, SECRETS) as process:
