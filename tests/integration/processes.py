@@ -165,8 +165,8 @@ class Started:
             with contextlib.suppress(psutil.Error, ProcessLookupError):
                 # A fork shows its parent's environment, so workers are found too; but one that is
                 # forked by the nursery shows what that was started with.
-                marked = process.environ().get(_MARK) == self._mark
-                if marked or os.getsid(process.pid) == self.group:
+                in_session = os.getsid(process.pid) == self.group
+                if in_session or process.environ().get(_MARK) == self._mark:
                     found.append(process)
         return found
 
@@ -307,9 +307,14 @@ def results(parent: Path) -> Path:
 def timeline(parent: Path) -> list[dict[str, str]]:
     """The whole rows of the one run below `parent`, as far as they are written by now."""
     for path in parent.glob("*/timeline.csv"):
-        with path.open(newline="") as file:
-            return [row for row in csv.DictReader(file) if None not in row.values()]
+        return rows_of(path)
     return []
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The whole rows of a timeline."""
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values()]
 
 
 def summary(parent: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fleet_of_workers import LOCUSTFILE
-from processes import LOADKIT, READY_LOCUST, SECRETS, Simulator, run, simulator, started
+from processes import READY_LOADKIT, READY_LOCUST, SECRETS, Simulator, run, simulator, started
 
 SLOTS, SERVICE_MS = 2, 100
 # A user says the next thing at once. So n users are always n in line before two agents, and who
@@ -78,7 +78,7 @@ def own_locustfile(path: Path) -> Path:
 
 
 def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
-    words = [LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
+    words = [READY_LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
     return [*words, "--locustfile", own_locustfile(path), *more]
 
 
@@ -129,7 +129,7 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     assert text.startswith(f"# Capacity: tiny\n\n{after['sentence']}")
     told = json.loads((folder / "summary.json").read_text())
     assert told["verdict"]["reasons"] == [f"capacity search: {after['sentence']}"]
-    again = run([LOADKIT, "report", folder], tmp_path)
+    again = run([READY_LOADKIT, "report", folder], tmp_path)
     assert (again.code, after["sentence"] in again.output) == (0, True)
 
 

@@ -87,9 +87,9 @@ def with_changes(folder: Path, path: Path) -> Changes:
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Changes:
     folder = tmp_path_factory.mktemp("closed")
     talkative = "{ min = 400, max = 400 }"
-    return with_changes(
-        folder, profile(folder, users=USERS, seconds=600, turns=talkative, pause="10h")
-    )
+    path = profile(folder, users=USERS, seconds=600, turns=talkative, pause="10h")
+    path.write_text(path.read_text().replace("time_scale = 0.02", "time_scale = 0.1"))
+    return with_changes(folder, path)
 
 
 @pytest.fixture(scope="module")

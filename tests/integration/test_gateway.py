@@ -10,7 +10,7 @@ import pytest
 from gateway import Gateway, gateway
 from processes import (
     HOST,
-    LOADKIT,
+    READY_LOADKIT,
     READY_LOCUST,
     SECRETS,
     TOKEN,
@@ -250,7 +250,7 @@ class TestWholeRuns:
         proxy = f"http://me:{PROXY_PASSWORD}@127.0.0.1:{gate.proxy_port}"
         ended = run(
             [
-                *(LOADKIT, "run", profile(tmp_path), "--out", out, "--workers", "2"),
+                *(READY_LOADKIT, "run", profile(tmp_path), "--out", out, "--workers", "2"),
                 *("--host", f"https://shop.test:{gate.port}", "--header", "X-Gate=GATE_KEY"),
                 *("--ca", papers.ca, "--cert", papers.client_cert, "--key", papers.client_key),
             ],
@@ -319,7 +319,7 @@ class TestWholeRuns:
     def test_what_cannot_be_done_is_told_before_anything_starts(
         self, tmp_path: Path, options: list[str], words: str
     ) -> None:
-        ended = run([LOADKIT, "run", "smoke", "--out", tmp_path / "out", *options], tmp_path)
+        ended = run([READY_LOADKIT, "run", "smoke", "--out", tmp_path / "out", *options], tmp_path)
         assert ended.code == 2
         assert words in ended.output
         assert not (tmp_path / "out").exists()

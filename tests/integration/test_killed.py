@@ -132,7 +132,7 @@ class Bounds:
         return self.least <= count <= self.most
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
     tmp_path: Path, seed: int
 ) -> None:

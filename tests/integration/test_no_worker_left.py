@@ -12,7 +12,7 @@ import psutil
 import pytest
 from fleet_of_workers import Fleet
 from processes import (
-    LOADKIT,
+    READY_LOADKIT,
     SECRETS,
     Finished,
     Simulator,
@@ -82,7 +82,7 @@ def killed_at_the_end(folder: Path, url: str) -> Ended:
 def its_own(folder: Path, url: str) -> Ended:
     """`loadkit run`, whose only worker is killed."""
     out = folder / "out"
-    command = [LOADKIT, "run", profile(folder, users=USERS, seconds=LONG), "--host", url]
+    command = [READY_LOADKIT, "run", profile(folder, users=USERS, seconds=LONG), "--host", url]
     with started([*command, "--workers", "1", "--out", out], folder, SECRETS) as process:
         process.wait_for(lambda: len(timeline(out)) > 2, "running")
         children = psutil.Process(process.group).children(recursive=True)

@@ -14,6 +14,7 @@ import pytest
 from processes import (
     LOADKIT,
     PATIENCE,
+    READY_LOADKIT,
     SECRETS,
     Started,
     as_run,
@@ -55,7 +56,12 @@ class Scene(NamedTuple):
 
 
 def run(path: Path, out: Path, _: str) -> list[Any]:
-    return [LOADKIT, "run", path, "--workers", "2", "--out", out]
+    return [READY_LOADKIT, "run", path, "--workers", "1", "--out", out]
+
+
+def typed(path: Path, out: Path, url: str) -> list[Any]:
+    """The same, for what has to start it itself."""
+    return [LOADKIT, *run(path, out, url)[1:]]
 
 
 def locust(path: Path, out: Path, url: str) -> list[Any]:
@@ -65,7 +71,7 @@ def locust(path: Path, out: Path, url: str) -> list[Any]:
 def ui(path: Path, out: Path, _: str) -> list[Any]:
     port = free_port()
     (out.parent / "port").write_text(str(port))
-    return [LOADKIT, "ui", path, "--workers", "1", "--out", out, "--port", str(port)]
+    return [READY_LOADKIT, "ui", path, "--workers", "1", "--out", out, "--port", str(port)]
 
 
 def loads(out: Path, _: Started) -> bool:
@@ -114,13 +120,13 @@ SCENES = {
     "run, hung up": Scene(run, loads, sends(signal.SIGHUP), ORDERLY),
     "run, its master killed": Scene(run, loads, kills_the_master),
     "run, its terminal closed": Scene(
-        lambda *given: [sys.executable, "-c", TERMINAL, *run(*given)],
+        lambda *given: [sys.executable, "-c", TERMINAL, *typed(*given)],
         loads,
         sends(signal.SIGKILL),
         ORDERLY,
     ),
     "ui, killed": Scene(ui, serves, sends(signal.SIGKILL)),
-    "ui, hung up": Scene(ui, serves, sends(signal.SIGHUP), ORDERLY),
+    "ui, hung up": Scene(ui, serves, sends(signal.SIGHUP), ORDERLY),  # while nothing runs
     "locust, its terminal closed": Scene(
         locust, loads, lambda process: process.send_all(signal.SIGHUP), ORDERLY
     ),
@@ -129,7 +135,7 @@ SCENES = {
     ),
     "locust, killed as it forks": Scene(locust, has_forked, sends(signal.SIGKILL)),
     "locust, a worker frozen": Scene(locust, loads, freezes_a_worker, ORDERLY),
-    DEAF: Scene(lambda *given: ["nohup", *run(*given)], loads, hangs_up_on_each, PATIENCE, 4),
+    DEAF: Scene(lambda *given: ["nohup", *typed(*given)], loads, hangs_up_on_each, PATIENCE, 4),
 }
 CUT_SHORT = [name for name in SCENES if SCENES[name].ready is loads and name != DEAF]
 
@@ -207,6 +213,11 @@ def test_a_hang_up_is_a_sigterm(ended: dict[str, Ended], name: str) -> None:
     assert told["generator"]["workers_lost"] == []
     assert sum(told["sessions"]["ended"].values()) == told["sessions"]["started"] > 0
     assert ended[name].code == (143 if "hung up" in name or "locust" in name else -9)
+
+
+def test_a_page_without_a_run_is_hung_up_on_in_order(ended: dict[str, Ended]) -> None:
+    assert ended["ui, hung up"].code == 143
+    assert not ended["ui, hung up"].out.exists()
 
 
 def test_who_is_killed_leaves_a_run_that_ends_in_order_all_the_same(

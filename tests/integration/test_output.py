@@ -80,6 +80,9 @@ def test_a_run_ends_by_its_own_abort_whatever_becomes_of_its_output(
     ended = runs[way]
     told = summary(ended.out)
     assert told["stopped_early"].endswith("([abort])"), told["stopped_early"]
+    assert "response p50" in told["stopped_early"]
+    assert told["stopped_early"] in " ".join(told["verdict"]["reasons"])
+    assert GRACE < told["duration_s"] < 30  # not before its grace is over
     assert ended.finished.code == told["verdict"]["exit_code"] == unless_busy(1, told)
     with (results(ended.out) / "timeline.csv").open(newline="") as file:
         seconds = [float(row["elapsed_s"]) for row in csv.DictReader(file)]
@@ -174,11 +177,11 @@ def unread(command: Sequence[str | Path]) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("words", "encoding"),
     [
-        ("--help", "ascii"),
         ("run --help", "cp1252"),
-        ("profiles", "latin-1"),
         ("plan --concurrent 500", "ascii"),
-        ("doctor", "cp1252"),
+        pytest.param("--help", "ascii", marks=pytest.mark.slow),
+        pytest.param("profiles", "latin-1", marks=pytest.mark.slow),
+        pytest.param("doctor", "cp1252", marks=pytest.mark.slow),
     ],
 )
 def test_a_command_is_told_in_every_encoding(words: str, encoding: str) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import LOADKIT, LOCUST, ROOT, SECRETS, run, simulator, summary, unless_busy
+from processes import LOCUST, READY_LOADKIT, ROOT, SECRETS, run, simulator, summary, unless_busy
 
 DOCUMENT = (ROOT / "docs" / "user-classes.md").read_text()
 
@@ -38,7 +38,7 @@ def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_
     with simulator(tmp_path) as server:
         tail = ["--out", out]
         if door == "loadkit":
-            command = [LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
+            command = [READY_LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
             tail += ["--workers", "1"]
         else:
             command = [LOCUST, "-f", own, "--headless", "--profile", profile, "-H", server.url]
@@ -70,7 +70,7 @@ def test_a_class_that_is_in_no_file_is_told_before_any_load(tmp_path: Path) -> N
     own.write_text(block("python"))
     profile.write_text(block("toml").replace("Kiosk =", "Kiosc ="))
     with simulator(tmp_path) as server:
-        command = [LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
+        command = [READY_LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
         ended = run([*command, "--workers", "1"], tmp_path, SECRETS)
         assert not server.stop().of("session")
     assert ended.code == 2
@@ -78,6 +78,6 @@ def test_a_class_that_is_in_no_file_is_told_before_any_load(tmp_path: Path) -> N
 
 
 def test_a_locustfile_that_is_missing_is_told_before_any_load(tmp_path: Path) -> None:
-    ended = run([LOADKIT, "run", "smoke", "--locustfile", tmp_path / "no.py"], tmp_path)
+    ended = run([READY_LOADKIT, "run", "smoke", "--locustfile", tmp_path / "no.py"], tmp_path)
     assert ended.code == 2
     assert "there is no such locustfile" in ended.output

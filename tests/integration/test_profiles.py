@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
-    LOADKIT,
+    READY_LOADKIT,
     READY_LOCUST,
     ROOT,
     SECRETS,
@@ -138,7 +138,7 @@ def test_a_profile_opens_with_its_question(path: Path) -> None:
 
 
 def test_the_questions_are_what_the_list_of_profiles_shows(tmp_path: Path) -> None:
-    shown = run([LOADKIT, "profiles"], tmp_path).output
+    shown = run([READY_LOADKIT, "profiles"], tmp_path).output
     for path in PROFILES:
         question = path.read_text().splitlines()[0].removeprefix("# ")
         assert f"{path.stem:<20} {question}\n" in shown

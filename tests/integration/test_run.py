@@ -16,12 +16,14 @@ import pytest
 from processes import (
     LOADKIT,
     LOCUST,
+    READY_LOADKIT,
     ROOT,
     SECRETS,
     TOKEN,
     Finished,
     Started,
     Truth,
+    as_run,
     forked,
     profile,
     results,
@@ -185,7 +187,7 @@ class TestARunLeaves:
 
 def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_path: Path) -> None:
     path = profile(tmp_path, seconds=2, warmup=0.5)
-    command = [LOADKIT, "run", path, "--workers", "1", "--out", tmp_path / "out"]
+    command = [READY_LOADKIT, "run", path, "--workers", "1", "--out", tmp_path / "out"]
     with started(command, tmp_path) as process:  # and no secret is needed
         process.wait_for(
             lambda: any("simulate" in line for line in command_lines(process)), "simulating"
@@ -194,7 +196,7 @@ def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_pa
     told = summary(tmp_path / "out")
     assert ended.code == unless_busy(0, told), ended.output
     assert told["sessions"]["started"] >= 6
-    shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
+    shown = run([READY_LOADKIT, "report", results(tmp_path / "out")], tmp_path)
     word = "PASS " if ended.code == 0 else "INVALID "
     (verdict,) = [line for line in ended.output.splitlines() if line.startswith(word)]
     assert shown.code == ended.code
@@ -210,13 +212,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Run]]
         servers = stack.enter_context(simulators(folder, 2))
         outs = [folder / f"out-{number}" for number in range(2)]
         running = [
-            stack.enter_context(
-                started(
-                    [LOADKIT, "run", path, "--host", server.url, "--workers", "2", "--out", out],
-                    folder,
-                    SECRETS,
-                )
-            )
+            stack.enter_context(started(as_run(path, server.url, out, workers=2), folder, SECRETS))
             for server, out in zip(servers, outs, strict=True)
         ]
         ended = [process.finish() for process in running]
@@ -245,15 +241,13 @@ def test_nothing_that_two_workers_measured_is_lost_at_the_end(two_workers: list[
         assert not told_of
 
 
-@pytest.mark.parametrize("workers", [0, 1], ids=["alone", "master+worker"])
 def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
-    tmp_path: Path, workers: int
+    tmp_path: Path,
 ) -> None:
     more = '[slo]\n"response.p50" = "1ms"\n"end.p99.9" = "5s"'
     path = profile(tmp_path, users=12, seconds=3, warmup=0.5, more=more)
     with simulator(tmp_path) as server:
-        command = [LOCUST, "--headless", "--profile", path, "-H", server.url]
-        command += forked(workers) if workers else []
+        command = [LOCUST, "--headless", "--profile", path, "-H", server.url, *forked(1)]
         command += ["--out", tmp_path / "out", "--csv", tmp_path / "locust"]
         ended = run(command, tmp_path, SECRETS)
     told = summary(tmp_path / "out")
@@ -267,7 +261,7 @@ def test_locusts_own_command_runs_the_same_profile_to_the_verdicts_exit_code(
     assert 0.5 < int(doubt) / told["latency_ms"]["end"]["count"] < 2  # of people in a great hurry
     assert any("end p99.9" in text and "as foreseen" in text for text in told["verdict"]["reasons"])
 
-    shown = run([LOADKIT, "report", results(tmp_path / "out")], tmp_path)
+    shown = run([READY_LOADKIT, "report", results(tmp_path / "out")], tmp_path)
     assert shown.code == code
     assert shown.output.splitlines()[-1] in ended.output.splitlines()
 
@@ -282,7 +276,6 @@ import time
 
 from gevent import monkey
 from locust.runners import WorkerRunner
-from locustfile import *
 
 handle, sleep = WorkerRunner.handle_message, monkey.get_original("time", "sleep")
 
@@ -299,12 +292,12 @@ WorkerRunner.handle_message = late
 
 def test_a_worker_that_hears_of_the_run_before_it_is_ready_takes_part(tmp_path: Path) -> None:
     # Locust connects a worker to its master before it runs anybody's `init`.
-    (tmp_path / "late.py").write_text(LATE)
+    own = tmp_path / "late.py"
+    own.write_text(LATE + (ROOT / "locustfile.py").read_text())
     path = profile(tmp_path)
     with simulator(tmp_path) as server:
-        command = [LOCUST, "-f", tmp_path / "late.py", "--headless", "--profile", path]
-        command += ["-H", server.url, *forked(1), "--out", tmp_path / "out"]
-        ended = run(command, tmp_path, {**SECRETS, "PYTHONPATH": str(ROOT)})
+        command = as_run(path, server.url, tmp_path / "out", locustfile=own)
+        ended = run(command, tmp_path, SECRETS)
         truth = server.stop()
     told = summary(tmp_path / "out")
     assert told["turns"]["sent"] == len(truth.of("turn")) > 0, ended.output

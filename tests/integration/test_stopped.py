@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from processes import (
-    LOADKIT,
+    READY_LOADKIT,
     READY_LOCUST,
     ROOT,
     Started,
@@ -140,10 +140,10 @@ def test_loadkit_report_and_status_say_it_again(
     stopped: dict[str, Stopped], tmp_path: Path
 ) -> None:
     folder = results(stopped["arriving"].out)
-    shown = run([LOADKIT, "report", folder], tmp_path)
+    shown = run([READY_LOADKIT, "report", folder], tmp_path)
     assert shown.code == 3
     assert re.search("^INVALID  stopped early: after", shown.output, re.MULTILINE)
-    assert run([LOADKIT, "status", folder], tmp_path).output.startswith("stopped ")
+    assert run([READY_LOADKIT, "status", folder], tmp_path).output.startswith("stopped ")
 
 
 def test_before_its_workers_have_come_it_ends_and_leaves_nothing(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import socket
 from pathlib import Path
 
 from processes import (
-    LOADKIT,
     LOCUST,
+    READY_LOADKIT,
+    READY_LOCUST,
     ROOT,
     SECRETS,
     free_port,
@@ -38,7 +39,7 @@ def test_locusts_variables_and_files_decide_nothing_of_a_run(tmp_path: Path) -> 
     home = at_home(tmp_path, "set = load.seed=9\nloglevel = DEBUG\nworker = true\n")
     path, out = profile(tmp_path, seconds=2), tmp_path / "out"
     with simulator(tmp_path) as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1", "--out", out]
+        command = [READY_LOADKIT, "run", path, "--host", server.url, "--workers", "1", "--out", out]
         ended = run(command, tmp_path, SECRETS | STEERING | home)
     told = summary(out)
     assert ended.code == unless_busy(0, told), ended.output
@@ -67,10 +68,10 @@ def test_a_port_that_is_taken_is_one_line_and_a_usage_error(tmp_path: Path) -> N
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        own_way = [LOCUST, "--profile", "smoke", "-H", server.url]
+        own_way = [READY_LOCUST, "--profile", "smoke", "-H", server.url, "--loglevel", "WARNING"]
         for command, flag in (
-            ([LOADKIT, "simulate", "--port", port], "--port"),
-            ([LOADKIT, "ui", "smoke", "--host", server.url, "--port", port], "--port"),
+            ([READY_LOADKIT, "simulate", "--port", port], "--port"),
+            ([READY_LOADKIT, "ui", "smoke", "--host", server.url, "--port", port], "--port"),
             ([*own_way, "--web-port", port], "--web-port"),
             ([*own_way, "--headless", "--metrics-port", port], "--metrics-port"),
             (
@@ -78,7 +79,7 @@ def test_a_port_that_is_taken_is_one_line_and_a_usage_error(tmp_path: Path) -> N
                 "--master-bind-port",
             ),
         ):
-            ended = run(command, tmp_path, SECRETS | {"LOCUST_LOGLEVEL": "WARNING"})
+            ended = run(command, tmp_path, SECRETS)
             assert ended.code == 2, ended.output
             (line,) = ended.output.splitlines()
             assert line.startswith("error: ")

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from processes import (
-    LOADKIT,
+    READY_LOADKIT,
     SECRETS,
     profile,
     results,
@@ -33,7 +33,7 @@ def test_a_spreadsheet_is_said_by_a_profile_that_came_through_a_pipe(tmp_path: P
     writer.start()
     out = tmp_path / "out"
     with simulator(tmp_path) as server:
-        command = [LOADKIT, "run", pipe, "--host", server.url, "--workers", "2", "--out", out]
+        command = [READY_LOADKIT, "run", pipe, "--host", server.url, "--workers", "2", "--out", out]
         with started(command, tmp_path, SECRETS) as process:
             journal = process.wait_for(lambda: list(out.glob("*/journal.jsonl")), "under way")[0]
             process.wait_for(lambda: b'"tick"' in journal.read_bytes(), "writing")
@@ -60,7 +60,7 @@ def test_dialogues_of_60_mb_reach_every_worker(tmp_path: Path) -> None:
     )
     out = tmp_path / "out"
     with simulator(tmp_path) as server:
-        command = [LOADKIT, "run", path, "--host", server.url, "--workers", "2", "--out", out]
+        command = [READY_LOADKIT, "run", path, "--host", server.url, "--workers", "2", "--out", out]
         ended = run([*command, "--set", "human.typing_wpm={median=100000}"], tmp_path, SECRETS)
     told = summary(out)
     assert told["generator"]["workers"] == 2, ended.output

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from processes import (
-    LOADKIT,
+    READY_LOADKIT,
     SECRETS,
     TOKEN,
     Simulator,
@@ -24,8 +24,8 @@ from web_ui import Ui
 def served(folder: Path, server: Simulator) -> Iterator[Ui]:
     path = profile(folder, seconds=3)
     port, out = free_port(), folder / "out"
-    command = [LOADKIT, "ui", path, "--port", str(port), "--host", server.url, "--workers", "1"]
-    with started([*command, "--out", out], folder, SECRETS) as process:
+    command = [READY_LOADKIT, "ui", path, "--port", str(port), "--host", server.url]
+    with started([*command, "--workers", "1", "--out", out], folder, SECRETS) as process:
         yield Ui(process, port, out)
 
 
@@ -79,30 +79,13 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator) -> None:
     assert doubts == 2  # once a run
 
 
-def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
-    server: Simulator, tmp_path: Path
-) -> None:
-    path = profile(tmp_path, name="long", seconds=600)
-    with served(tmp_path, server) as ui:
-        assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
-        ui.until(lambda: ui.rows().get("response"), "answering")
-        ui.process.send(signal.SIGINT)
-        assert ui.process.finish().code == 130
-    told = told_last(ui)
-    assert told["turns"]["answered"] > 0
-    assert told["sessions"]["ended"]["cut_off"] > 0
-    assert told["generator"]["workers"] == 1
-    assert told["verdict"]["exit_code"] == 3
-    assert told["stopped_early"].endswith(" of 600 s, by Ctrl-C (SIGINT)")
-
-
 def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
     ui: Ui, server: Simulator
 ) -> None:
     path, before = profile(ui.out.parent, name="long", seconds=600), len(ui.folders())
-    assert ui.post("/swarm", profile=str(path), host=server.url)["success"] is True
-    ui.until(lambda: len(ui.folders()) > before, "under way")
-    ui.until(lambda: ui.rows().get("response"), "answering")
+    begun = ui.post("/swarm", profile=str(path), host=server.url)
+    assert begun["success"] is True, begun
+    ui.until(lambda: len(ui.folders()) > before and ui.is_answered(), "answering")
     refused = ui.post("/swarm", profile=str(path), host=server.url)
     assert refused["success"] is False
     assert "a run is under way" in refused["message"]
@@ -139,6 +122,18 @@ def test_a_capacity_search_is_an_option_of_the_form(ui: Ui, server: Simulator) -
     assert told["capacity"]["load"] == 4
 
 
-def test_a_signal_while_nothing_runs_ends_everything(ui: Ui) -> None:
+def test_a_signal_in_mid_run_writes_the_results_and_ends_everything(
+    ui: Ui, server: Simulator
+) -> None:
+    path, before = profile(ui.out.parent, name="long", seconds=600), len(ui.folders())
+    begun = ui.post("/swarm", profile=str(path), host=server.url, capacity="false")
+    assert begun["success"] is True, begun
+    ui.until(lambda: len(ui.folders()) > before and ui.is_answered(), "answering")
     ui.process.send(signal.SIGINT)
     assert ui.process.finish().code == 130
+    told = told_last(ui)
+    assert told["turns"]["answered"] > 0
+    assert told["sessions"]["ended"]["cut_off"] > 0
+    assert told["generator"]["workers"] == 1
+    assert told["verdict"]["exit_code"] == 3
+    assert told["stopped_early"].endswith(" of 600 s, by Ctrl-C (SIGINT)")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from processes import PATIENCE, Started
+from processes import PATIENCE, Started, rows_of
 
 
 class Ui:
@@ -47,6 +47,11 @@ class Ui:
 
     def is_written(self) -> bool:
         return (self.folders()[-1] / "summary.json").exists()  # the last of them
+
+    def is_answered(self) -> bool:
+        """Whether somebody was, in the last of them."""
+        path = self.folders()[-1] / "timeline.csv"
+        return path.exists() and any(int(row["turns_answered"]) for row in rows_of(path))
 
     def until(self, happened: Callable[[], Any], what: str) -> Any:
         return self.process.wait_for(happened, what)
