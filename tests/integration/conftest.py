@@ -1,6 +1,7 @@
 """For tests with real processes, several files of which run at once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from processes import Simulator, simulator
@@ -11,17 +12,14 @@ LONGEST = (
     "test_distributed",
     "test_bad_input",
     "test_never_stuck",
-    "test_folders",
     "test_capacity_search",
     "test_killed",
     "test_profiles",
     "test_output",
     "test_web_ui",
-    "test_frames",
     "test_declining_server",
     "test_run",
     "test_survival",
-    "test_inputs",
     "test_orphans",
     "test_own_class",
     "test_faults_survived",
@@ -44,3 +42,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """A simulator of its own for the tests of a file."""
     with simulator(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Path:
+    """Where a simulator of a test's own is to keep its truth log."""
+    return tmp_path / "truth.jsonl"

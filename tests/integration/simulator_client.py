@@ -22,6 +22,8 @@ from loadkit.simulator import ConnectorCredentials, Simulator, load_dials
 
 TOKEN, HOST = "a-connector-token", "shop.example"
 CREDENTIALS = ConnectorCredentials(TOKEN, HOST)
+ASKING = {"X-Token": TOKEN, "X-Host": HOST}  # the headers that a token is asked for with
+ACCESS, SESSIONS = "/api/v1/access-token", "/api/v1/sessions"
 QUICK = (
     "agent.join=10ms",
     "agent.greeting=20ms",
@@ -63,13 +65,13 @@ class Client:
             return Answer(response.status, lowered, json.loads(response.read()))
 
     def token(self) -> str:
-        headers = {"X-Token": TOKEN, "X-Host": HOST, "Content-Type": "application/json"}
-        return str(self.request("POST", "/api/v1/access-token", headers, "{}").body["access_token"])
+        headers = {**ASKING, "Content-Type": "application/json"}
+        return str(self.request("POST", ACCESS, headers, "{}").body["access_token"])
 
     def session(self, token: str, *, streaming: bool = False) -> str:
         body = json.dumps({"streaming_enabled": streaming, "platform": "web"})
         headers = {"Authorization": f"Bearer {token}"}
-        return str(self.request("POST", "/api/v1/sessions", headers, body).body["session_id"])
+        return str(self.request("POST", SESSIONS, headers, body).body["session_id"])
 
     def place(self, *, streaming: bool = False) -> tuple[str, str]:
         """The session_id and the access token of a new session."""

@@ -11,6 +11,7 @@ from fleet import FLAKY, HUMAN, RESUMING, STREAMED, WHOLE, SessionKind, drive, p
 from processes import HOST, TOKEN, Truth, simulator
 
 from loadkit.chat.personas import PERSONAS, Compression
+from loadkit.chat.socket import reconnect
 from loadkit.figures import Client, Count
 from loadkit.measure.interval import Interval
 from loadkit.net.http.target import Target
@@ -25,6 +26,12 @@ ENDS = 60.0  # seconds in which anything here ends
 ANDROID, WEB = (PERSONAS[client].compression for client in (Client.ANDROID, Client.WEB))
 TABS = SessionKind("FlakyNetworkChat", streaming=True, tabs=1)  # lives long enough for one
 LINES = ["hello " * 3, "hello " * 3, "word " * 300, "zwölf 😀 " * 200]
+
+
+@pytest.fixture(autouse=True)
+def back_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is cut off comes back after a tenth of the time that people wait."""
+    monkeypatch.setattr(reconnect, "_FIRST", 0.1)
 
 
 class Deflated:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from simulator_client import (
+    ACCESS,
+    ASKING,
     END,
     HEARTBEAT,
-    HOST,
     JOIN,
-    TOKEN,
+    SESSIONS,
     Client,
     RawSocket,
     events_until,
@@ -25,14 +26,6 @@ from simulator_client import (
     types,
 )
 from websockets.exceptions import ConnectionClosed
-
-CREDENTIALS = {"X-Token": TOKEN, "X-Host": HOST}
-ACCESS, SESSIONS = "/api/v1/access-token", "/api/v1/sessions"
-
-
-@pytest.fixture
-def truth(tmp_path: Path) -> Path:
-    return tmp_path / "truth.jsonl"
 
 
 def wait_for(truth: Path, kind: str) -> dict[str, Any]:
@@ -270,7 +263,7 @@ def test_a_rest_call_can_fail_and_the_truth_counts_it(
 ) -> None:
     with simulator(f"faults.{fault}=1", truth=truth) as client:
         if call == "access-token":
-            headers = CREDENTIALS
+            headers = ASKING
         else:
             headers = {"Authorization": f"Bearer {client.token()}"}
         answer = client.request("POST", f"/api/v1/{call}", headers, "{}")
@@ -283,7 +276,7 @@ def test_a_rest_call_can_fail_and_the_truth_counts_it(
 
 def test_rest_faults_come_as_often_as_the_truth_tells(truth: Path) -> None:
     with simulator("faults.server_error=0.3", "faults.rate_limited=0.3", truth=truth) as client:
-        statuses = [client.request("POST", ACCESS, CREDENTIALS, "{}").status for _ in range(40)]
+        statuses = [client.request("POST", ACCESS, ASKING, "{}").status for _ in range(40)]
     names = [record["fault"] for record in records_of(truth, "fault")]
     assert statuses.count(500) == names.count("server_error") > 0
     assert statuses.count(429) == names.count("rate_limited") > 0
@@ -299,7 +292,7 @@ def limited(truth: Path) -> Iterator[Client]:
 
 def test_calls_over_their_limit_are_told_when_to_come_back(limited: Client, truth: Path) -> None:
     token = limited.token()
-    answer = limited.request("POST", ACCESS, CREDENTIALS, "{}")
+    answer = limited.request("POST", ACCESS, ASKING, "{}")
     assert answer.status == 429
     assert 4 <= int(answer.headers["retry-after"]) <= 5
     limited.session(token)

@@ -8,11 +8,18 @@ from typing import Any
 
 import jwt
 import pytest
-from simulator_client import HOST, TOKEN, Answer, Client, RawSocket, simulator
+from simulator_client import (
+    ACCESS,
+    ASKING,
+    HOST,
+    SESSIONS,
+    TOKEN,
+    Answer,
+    Client,
+    RawSocket,
+    simulator,
+)
 from websockets.exceptions import InvalidStatus
-
-CREDENTIALS = {"X-Token": TOKEN, "X-Host": HOST}
-ACCESS, SESSIONS = "/api/v1/access-token", "/api/v1/sessions"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,7 @@ def assert_refused(answer: Answer, status: int, text: str) -> None:
 
 
 def test_an_access_token_is_a_jwt_for_a_day(client: Client) -> None:
-    answer = client.request("POST", ACCESS, CREDENTIALS, "{}")
+    answer = client.request("POST", ACCESS, ASKING, "{}")
     assert answer.status == 200
     assert set(answer.body) == {"access_token", "expires_in", "token_type"}
     assert (answer.body["expires_in"], answer.body["token_type"]) == (86400, "Bearer")
@@ -55,7 +62,7 @@ def test_every_answer_has_a_correlation_id_the_client_s_own_if_it_has_one(
 ) -> None:
     named = {"X-Polyai-Correlation-Id": given} if given else {}
     answers = [
-        client.request("POST", ACCESS, CREDENTIALS | named, "{}"),
+        client.request("POST", ACCESS, ASKING | named, "{}"),
         client.request("POST", ACCESS, named, "{}"),
         client.request("GET", "/nowhere", named),
     ]
@@ -119,10 +126,10 @@ def test_a_body_that_makes_no_sense_is_refused(client: Client, body: str) -> Non
 
 def test_dials_make_the_other_errors_happen() -> None:
     with simulator("connector_has_host_domain=false") as client:
-        answer = client.request("POST", ACCESS, CREDENTIALS, "{}")
+        answer = client.request("POST", ACCESS, ASKING, "{}")
         assert_refused(answer, 401, "Connector missing host domain")
     with simulator("faults.token_500=1") as client:
-        answer = client.request("POST", ACCESS, CREDENTIALS, "{}")
+        answer = client.request("POST", ACCESS, ASKING, "{}")
         assert_refused(answer, 500, "Failed to create access token")
     with simulator("faults.session_500=1") as client:
         headers = {"Authorization": f"Bearer {client.token()}"}

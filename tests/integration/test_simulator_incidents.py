@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from simulator_client import (
+    ACCESS,
+    ASKING,
     END,
     HEARTBEAT,
-    HOST,
     JOIN,
-    TOKEN,
+    SESSIONS,
     Client,
     RawSocket,
     events_until,
@@ -20,14 +21,7 @@ from simulator_client import (
     types,
 )
 
-CREDENTIALS = {"X-Token": TOKEN, "X-Host": HOST}
-ACCESS = "/api/v1/access-token"
 PATIENCE = 20.0  # seconds; nothing waits for it to pass
-
-
-@pytest.fixture
-def truth(tmp_path: Path) -> Path:
-    return tmp_path / "truth.jsonl"
 
 
 def incident(kind: str, at: float, duration: float, more: str = "") -> str:
@@ -97,7 +91,7 @@ def test_upgrades_are_refused_and_nothing_else_is(truth: Path) -> None:
 def test_every_call_is_told_when_the_limit_will_be_over(truth: Path) -> None:
     """REST and upgrade alike; then all goes on."""
     with simulator(incident("rate_limit", 0, 1.5), truth=truth) as client:
-        answer = client.request("POST", ACCESS, CREDENTIALS, "{}")
+        answer = client.request("POST", ACCESS, ASKING, "{}")
         assert answer.status == 429
         assert answer.headers["retry-after"] in ("1", "2")
         with RawSocket(client, ("any", "thing")) as link:
@@ -113,7 +107,7 @@ def test_a_frozen_server_answers_late_and_loses_nothing(truth: Path) -> None:
     """What was asked meanwhile is answered once it goes on."""
     with simulator(incident("freeze", 0, 1.0), truth=truth) as client:
         began = time.monotonic()
-        assert client.request("POST", ACCESS, CREDENTIALS, "{}").status == 200
+        assert client.request("POST", ACCESS, ASKING, "{}").status == 200
         assert time.monotonic() - began > 0.5
     assert spans(truth) == [pytest.approx(1.0, abs=0.5)]
 
@@ -165,7 +159,7 @@ def test_a_leak_ends_in_refusals_of_new_sessions_and_sockets(truth: Path) -> Non
         first, second = client.place(), client.place()
         assert len(first) == len(second) == 2
         headers = {"Authorization": f"Bearer {client.token()}"}
-        answer = client.request("POST", "/api/v1/sessions", headers, "{}")
+        answer = client.request("POST", SESSIONS, headers, "{}")
         assert (answer.status, answer.body["message"]) == (500, "Failed to create session")
         assert knock(client, first) == 503
     assert [one["sessions"] for one in records_of(truth, "spent")] == [2]

@@ -25,10 +25,9 @@ from websockets.exceptions import ConnectionClosed
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_it_says_where_it_listens_and_stops_cleanly_on_a_signal(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, truth: Path
 ) -> None:
     """Everybody is told that it goes away, and a client that hangs does not keep it."""
-    truth = tmp_path / "truth.jsonl"
     with process(truth=truth) as (server, line):
         assert re.fullmatch(r"listening on http://127\.0\.0\.1:\d+\n", line)
         client = Client(line.split()[-1])
@@ -54,8 +53,7 @@ def test_a_port_that_is_taken_is_a_usage_error() -> None:
             assert "UsageError: cannot listen on 127.0.0.1" in second.communicate(timeout=10)[1]
 
 
-def test_the_truth_log_tells_the_whole_story_and_no_secret(tmp_path: Path) -> None:
-    truth = tmp_path / "truth.jsonl"
+def test_the_truth_log_tells_the_whole_story_and_no_secret(truth: Path) -> None:
     with process(truth=truth) as (server, line):
         client = Client(line.split()[-1])
         place = client.place()

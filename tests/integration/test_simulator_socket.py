@@ -17,6 +17,7 @@ from simulator_client import (
     event,
     events_until,
     receive,
+    records_of,
     says,
     simulator,
     types,
@@ -318,8 +319,7 @@ def test_a_socket_of_a_certain_age_is_sent_away_and_what_was_under_way_is_kept()
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_a_socket_that_does_not_answer_a_ping_is_cut(answers: bool, tmp_path: Path) -> None:
-    truth = tmp_path / "truth.jsonl"
+def test_a_socket_that_does_not_answer_a_ping_is_cut(answers: bool, truth: Path) -> None:
     dials = ("ping_interval_seconds=100ms", "pong_timeout_seconds=1.5")
     with simulator(*dials, truth=truth) as client, RawSocket(client, client.place()) as link:
         pings, opcode = 0, 0
@@ -329,6 +329,5 @@ def test_a_socket_that_does_not_answer_a_ping_is_cut(answers: bool, tmp_path: Pa
             if opcode == 9 and answers:
                 link.send(payload, opcode=10)
         assert (pings == 18) is answers
-    records = [json.loads(line) for line in truth.read_text().splitlines()]
-    how = [record["how"] for record in records if record["kind"] == "socket_close"]
+    how = [record["how"] for record in records_of(truth, "socket_close")]
     assert (how == ["half_open"]) is not answers
