@@ -79,12 +79,7 @@ class Fleet:
         }
 
     def member(self, name: str, number: int) -> Member:
-        """The client of a session: the same in each run with this profile and seed.
-
-        Args:
-            name: its user class.
-            number: the session's among all of the class.
-        """
+        """The client of a class' session, by its number: the same in each run with this seed."""
         client = Client(weighted(self._weights, share_of(self._seed, "client", name, number)))
         devices = PERSONAS[client].devices
         chance = share_of(self._seed, "device", name, number)

@@ -62,7 +62,6 @@ def launch(
         out: the parent of the results folder.
         ui_port: where Locust's web UI is to be; None runs headless.
         locustfile: the user classes; None for those that come with the tool.
-        allow_production: whether the target may be one of the vendor's own deployments.
         force: whether it is to begin though this machine has no room for the load.
         network: how the target is reached; `further` has the words of it.
         further: options that Locust's command line takes in the same words.

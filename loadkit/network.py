@@ -99,11 +99,7 @@ class Network:
 
     @classmethod
     def of(cls, options: Mapping[str, Any], environment: Mapping[str, str]) -> Self:
-        """Read it.
-
-        Args:
-            options: as of `asked`.
-            environment: of this process.
+        """Read it from options, as of `asked`, and the environment of this process.
 
         Raises:
             UsageError: a header cannot be sent, or its variable is not set; a key stands alone.

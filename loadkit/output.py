@@ -90,11 +90,7 @@ def never_wait(start: Callable[..., object] = _thread.start_new_thread) -> None:
     """From now on leave each write to a thread: a reader who has stopped stops nobody here.
 
     For a process that has more to do than to print. It ends without the last words if nobody has
-    taken them within `LAST_WORDS`.
-
-    Args:
-        start: starts a thread of the system, as `_thread.start_new_thread` does where nothing has
-            been put in its place.
+    taken them within `LAST_WORDS`. `start` has to start a thread of the system.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(outlet := getattr(stream, "buffer", None), _Outlet):
@@ -105,9 +101,6 @@ class Log(logging.Formatter):
     """Words a log's lines as another formatter does, and makes them safe.
 
     Their stamps tell the time in UTC and say so, as in `2026-11-22T15:06:54.012Z`.
-
-    Args:
-        form: the other one.
     """
 
     def __init__(self, form: logging.Formatter) -> None:

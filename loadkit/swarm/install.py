@@ -51,8 +51,8 @@ from loadkit.swarm.signals import install_exit
 from loadkit.swarm.web.prometheus import serve_metrics
 from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame
+from loadkit.swarm.worker.report_sender import PATIENCE, ReportSender
 from loadkit.swarm.worker.worker import Worker
-from loadkit.swarm.workers.report_sender import PATIENCE, ReportSender
 
 __all__ = ["install"]
 
@@ -70,6 +70,8 @@ def install(environment: Environment, **_: Any) -> None:
     """
     try:
         _install(environment)
+    except LoadkitError as error:
+        refuse_to_start(error)
     except Exception as error:
         crash(error)
 
@@ -87,11 +89,8 @@ def _install(environment: Environment) -> None:
     if isinstance(runner, WorkerRunner):
         _install_worker(environment, runner)
         return
-    try:
-        check_options(options)
-        network = Network.of(asked(options), os.environ)
-    except LoadkitError as error:
-        refuse_to_start(error)
+    check_options(options)
+    network = Network.of(asked(options), os.environ)
     controller = RunController(environment, network, headless=options.headless)
     environment.loadkit_controller = controller  # type: ignore[attr-defined]
     gevent.spawn(keep_bounded, environment)
@@ -100,10 +99,7 @@ def _install(environment: Environment) -> None:
     elif isinstance(runner, LocalRunner):
         _install_alone(environment, controller, network)
     if options.metrics_port is not None:
-        try:
-            serve_metrics(options.metrics_port, controller.live, options.metrics_host)
-        except LoadkitError as error:
-            refuse_to_start(error)
+        serve_metrics(options.metrics_port, controller.live, options.metrics_host)
     if options.headless:
         if not options.print_stats:  # our own progress and table take the place of Locust's
             logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
@@ -111,19 +107,14 @@ def _install(environment: Environment) -> None:
         try:
             controller.next.check(environment.host)
             controller.next.make_folder()
-        except LoadkitError as error:
+        except LoadkitError:
             controller.next.withdraw()
-            refuse_to_start(error)
+            raise
     elif environment.web_ui is not None:
         environment.profile = options.profile = options.profile or default_profile()
-        try:
-            _check_port(environment.web_ui)
-            if options.autostart:
-                controller.next.check(environment.host)
-            else:
-                controller.next.permit(environment.host)
-        except LoadkitError as error:
-            refuse_to_start(error)
+        _check_port(environment.web_ui)
+        look = controller.next.check if options.autostart else controller.next.permit
+        look(environment.host)
         install_web(environment.web_ui, controller)
         install_exit(environment, controller)
     # Behind all that ends a process here: whoever mistyped a key need not wait for it.
@@ -294,16 +285,13 @@ def _introduction(environment: Environment) -> WorkerHello:
     options = environment.parsed_options
     assert options is not None
     classes = tuple(cls.__name__ for cls in environment.user_classes)
-    try:
-        alone = options.profile and is_on_its_own()
-        own = json.dumps(read_profile(options, classes).outline) if alone else None
-        if is_on_its_own() and words(options):
-            raise UsageError(
-                f"{words(options)[0]}: the master tells its workers the way to the target; give it "
-                "there (each worker reads the files and variables that it names on its own machine)"
-            )
-    except LoadkitError as error:
-        refuse_to_start(error)
+    alone = options.profile and is_on_its_own()
+    own = json.dumps(read_profile(options, classes).outline) if alone else None
+    if is_on_its_own() and words(options):
+        raise UsageError(
+            f"{words(options)[0]}: the master tells its workers the way to the target; give it "
+            "there (each worker reads the files and variables that it names on its own machine)"
+        )
     return WorkerHello(__version__, classes, own, VERSION)
 
 

@@ -241,7 +241,6 @@ def listen(
     """Hear all messages of a kind from now on.
 
     Args:
-        kind: of which.
         take: gets the name of who sent it, and the message.
         concurrent: whether others are heard while one is taken.
     """

@@ -73,13 +73,7 @@ class Progress:
 
 
 def tell(run: Run, profile: str, console: Screen) -> None:
-    """Print how a run went.
-
-    Args:
-        run: one that is over.
-        profile: its name or path, as it was asked for.
-        console: where to.
-    """
+    """Print how a run went that is over; `profile` is what was asked for, a name or a path."""
     assert run.summary is not None
     if run.found is None:
         render(run.summary, console, run.ledger.examples)

@@ -56,8 +56,6 @@ class Run:
 
     Attributes:
         name: when it began, by the wall clock.
-        profile: the same.
-        folder: the same.
         ledger: what was measured.
         adapter: the capacity search that asks for the load; None where the profile's stages do.
         generator: by worker, what it said of itself last.
@@ -152,12 +150,8 @@ class Run:
         return True
 
     def tick(self, now: float, users: int, membership: Membership | None) -> None:
-        """Take stock and write it down; to be called once a second.
-
-        Args:
-            now: second of the run.
-            users: those at work.
-            membership: the workers so far; None for a process that is alone.
+        """Take stock and write it down; to be called once a second, with the users at work and the
+        workers so far, None for a process that is alone.
         """
         rows = self._timeline.closed(now)
         self._delivery.observe(now, users)
@@ -178,14 +172,8 @@ class Run:
         return now > NOBODY_STARTS and bool(failed) and not begun
 
     def is_hopeless(self, now: float) -> bool:
-        """Look at the objectives; tell, once, that one was broken for longer than `[abort]` has.
-
-        Args:
-            now: second of the run.
-        """
-        if self._watch is None or self._aborted is not None:
-            return False
-        if now < self.profile.load.warmup:
+        """Look at the objectives; tell, once, that one was broken for longer than `[abort]` has."""
+        if self._watch is None or self._aborted is not None or now < self.profile.load.warmup:
             return False
         lines: list[SloLine] = []
         for limit in self.profile.slo:
@@ -209,7 +197,7 @@ class Run:
         """Everything is handed over: freeze it and write it down.
 
         Args:
-            membership: as in `look`.
+            membership: as in `tick`.
             losses: the workers that went away, or never handed over what they measured last.
         """
         self.end()
@@ -225,10 +213,8 @@ class Run:
         )
         summary = summarise(self.ledger, self._spec, facts, self._chronicle)
         found = None if self.adapter is None else self.adapter.outcome()
-        if found is not None and summary.verdict.exit_code not in (
-            ExitCode.USAGE,
-            ExitCode.FAULT_OF_OURS,
-        ):
+        final = (ExitCode.USAGE, ExitCode.FAULT_OF_OURS)
+        if found is not None and summary.verdict.exit_code not in final:
             verdict = of_search(found["sentence"], found["exit_code"])
             summary = replace(summary, verdict=verdict)
         self.summary, self.found = summary, found
@@ -271,9 +257,8 @@ class Run:
         }
 
     def _info(self) -> dict[str, Any]:
-        warnings = [str(doubt) for doubt in self._doubts]
         info = run_info(self.profile, self._started_at, self._target, self._way.told)
-        return info | {"warnings": warnings}
+        return info | {"warnings": [*map(str, self._doubts)]}
 
     @property
     def _started_at(self) -> str:

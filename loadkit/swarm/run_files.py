@@ -38,14 +38,7 @@ _PACKAGES: Final = ("loadkit", "locust", "gevent", "websockets", "geventhttpclie
 
 
 class RunFiles:
-    """Where the results of one run go.
-
-    Args:
-        path: the folder, which is there.
-
-    Attributes:
-        path: the same.
-    """
+    """Where the results of one run go: into the folder `path`, which is there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,12 +48,7 @@ class RunFiles:
         self._told: set[str] = set()
 
     def begin(self, head: Head, pause: Callable[[], None]) -> None:
-        """The run begins.
-
-        Args:
-            head: what the journal begins with.
-            pause: called between two lines of a file, to let others run.
-        """
+        """The run begins; `pause` is called between two lines of a file, to let others run."""
         self._log = _LogFile(
             self.path / "loadkit.log",
             maxBytes=LOG_BYTES,
@@ -93,10 +81,8 @@ class RunFiles:
         """Once a second: write down what is new.
 
         Args:
-            at: second of the run.
             rows: those that the ledger's timeline has closed by then.
-            users, load, facts: see `RunJournal.tick`.
-            ledger: as of now.
+            at, users, load, facts: see `RunJournal.tick`.
         """
         if self._journal is not None:
             self._journal.tick(at, users, load, facts)
@@ -132,10 +118,7 @@ class RunFiles:
             logger.error("%s", failed)
 
     def finish(self, write: Callable[[Path], None]) -> str | None:
-        """The run is over.
-
-        Args:
-            write: writes the rest into the folder.
+        """The run is over: have the rest written into the folder.
 
         Returns:
             Why something could not be written; None if all is there.

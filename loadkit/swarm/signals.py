@@ -17,7 +17,7 @@ from loadkit.machine import lifeline
 from loadkit.output import complain
 from loadkit.swarm.process import Stage, take_interrupts, tie_to_parent
 from loadkit.swarm.run_controller import RunController
-from loadkit.swarm.workers.first_workers import wait_for_workers
+from loadkit.swarm.workers.replacements import wait_for_workers
 
 __all__ = ["install_exit", "way_out"]
 

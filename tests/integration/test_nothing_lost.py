@@ -23,7 +23,7 @@ KEEPS_ITS_OWN_RECORD = """
 import os, pathlib
 from loadkit.codec import Codec
 from loadkit.measure.interval import Interval
-from loadkit.swarm.workers.report_sender import ReportSender
+from loadkit.swarm.worker.report_sender import ReportSender
 
 deliver = ReportSender.deliver
 

@@ -10,8 +10,8 @@ from loadkit.codec import Codec
 from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.swarm.messages import Ack, Fault, Last, OwnCode, Report
-from loadkit.swarm.workers import report_sender as module
-from loadkit.swarm.workers.report_sender import ReportSender
+from loadkit.swarm.worker import report_sender as module
+from loadkit.swarm.worker.report_sender import ReportSender
 
 INTERVAL = Codec[Interval](Interval)
 

@@ -92,12 +92,7 @@ def forget_copies(stats: RequestStats) -> None:
 
 
 def bound_logs(logs: dict[str, list[str]], here: Collection[str]) -> None:
-    """Forget the logs of all but the last few workers that are gone.
-
-    Args:
-        logs: by worker, in the order in which they came.
-        here: the workers that are there.
-    """
+    """Forget the logs of all but the last few workers that are gone, and not `here`."""
     gone = [worker for worker in logs if worker not in here]
     for worker in gone[:-LOGS]:
         del logs[worker]

@@ -51,11 +51,8 @@ ADMITTED: Final = zmq.Event.HANDSHAKE_SUCCEEDED
 
 
 def shared_key(environment: Mapping[str, str], host: str) -> str:
-    """The text that master and workers share; "" where all of them are on one machine.
-
-    Args:
-        environment: variables.
-        host: the address that a master binds, or that a worker connects to.
+    """The text that master and workers share; "" where all of them are on one machine, as `host`
+    says, which a master binds or a worker connects to.
 
     Raises:
         UsageError: there is none though `host` is not this machine alone, or it is too short.

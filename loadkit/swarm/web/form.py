@@ -19,13 +19,7 @@ DISABLED: Final = frozenset({"user_count", "spawn_rate", "run_time"})
 
 @dataclass(frozen=True, slots=True)
 class FormAnswer:
-    """What a form came to.
-
-    Attributes:
-        host: the target's URL.
-        name: the profile, as the form said it.
-        profile: where that is.
-    """
+    """What a form came to: the target's URL, the profile as the form said it, and its path."""
 
     host: str
     name: str
@@ -37,9 +31,6 @@ class Form:
 
     Args:
         profile: the one that it was started with.
-        offered: see below.
-
-    Attributes:
         offered: the names of the further options that the page shows.
     """
 
@@ -57,10 +48,7 @@ class Form:
         """Take what may be said from what was sent.
 
         Locust takes every option of its command line from there, files to be written included.
-
-        Args:
-            fields: what was sent.
-            host: the target, where the form names none.
+        `host` is the target where the form names none.
 
         Raises:
             UsageError: there is no such profile in the folders that this process was started

@@ -64,11 +64,8 @@ class Live:
     """What a scrape sees.
 
     Attributes:
-        ledger: of the run under way, or of the last one.
-        profile: its profile's name.
-        run: its name; empty before the first.
+        ledger, profile, run: of the run under way, or of the last one; no name before the first.
         users_asked: how many users the profile asks for now.
-        users: how many there are.
         workers: how many workers are in each of Locust's states.
         generator: by worker, what it said of itself last.
     """
@@ -89,9 +86,6 @@ def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1"
         port: where to listen; 0 takes a free one, which is the result's `server_port`.
         source: asked at each scrape.
         host: the address to bind. Nobody is asked who they are, so the default is loopback.
-
-    Returns:
-        The server; its `stop()` ends it.
 
     Raises:
         UsageError: the port or the address cannot be had.

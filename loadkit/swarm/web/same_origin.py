@@ -48,7 +48,6 @@ class SameOrigin:
     """An application of which other sites' pages see and change nothing.
 
     Args:
-        app: the application.
         display: a name or URL that people know it by.
         names: others that lead to it.
     """

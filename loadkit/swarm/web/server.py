@@ -29,10 +29,8 @@ class Handler(WSGIHandler):
 class Paced:
     """An application that takes a small share of the process' time, whoever asks and how often.
 
-    Those who ask too often wait: a run is not to suffer from them.
-
-    Args:
-        app: the application. What it answers is ready when it returns.
+    Those who ask too often wait: a run is not to suffer from them. What `app` answers has to be
+    ready when it returns.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:

@@ -107,11 +107,7 @@ class ArrivalGate:
             self._letting_in = None
 
     def stop(self, limit: float = STOP_LIMIT) -> None:
-        """Let nobody in any more, and have every session that runs end itself.
-
-        Args:
-            limit: seconds after which the rest is left to itself.
-        """
+        """Let nobody in any more, and have every session that runs end itself, within `limit` s."""
         self.close()
         self._visits.kill(timeout=limit)
         if self._visits:

@@ -77,11 +77,8 @@ class Blame:
         return printed(f"{name}: {error}"), printed("".join(traceback.format_exception(error)))
 
     def take(self, error: BaseException, at: str = "") -> None:
-        """Tell whoever is to know of an exception.
-
-        Args:
-            error: as it was caught.
-            at: what raised it, where that is known better than from its traceback.
+        """Tell whoever is to know of an exception; what raised it is `at`, where that is known
+        better than from its traceback.
         """
         text, trace = self.told(error)
         frames = own_frames(error)
@@ -125,11 +122,8 @@ class Blame:
         EventHook.fire = fire  # type: ignore[method-assign, assignment]
 
     def watch_users(self, environment: Any, ready: Callable[[], object]) -> None:
-        """Have the users of a process outlive their own code: each tries again, later.
-
-        Args:
-            environment: Locust's; its user classes are changed.
-            ready: waits until something can be counted.
+        """Have the users of a process outlive their own code: each tries again, once `ready` has
+        come back, as nothing can be counted before. Their classes are changed.
         """
 
         def pace(user: Any, error: BaseException, at: str) -> None:

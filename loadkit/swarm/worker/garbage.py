@@ -55,11 +55,7 @@ class Sweeper:
         self._sweeps = 0
 
     def sweep(self, sessions: int) -> None:
-        """Collect; to be called every `SWEEP_EVERY` seconds.
-
-        Args:
-            sessions: how many there are.
-        """
+        """Collect, with so many sessions; to be called every `SWEEP_EVERY` seconds."""
         self._sweeps += 1
         if self._sweeps % LOOK_EVERY == 0 and self._blocks() >= 2 * self._expected(sessions):
             self._collect(2)

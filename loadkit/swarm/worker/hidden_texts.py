@@ -65,12 +65,7 @@ _FIELDS: Final = frozenset(
 
 
 def detail_without_words(kind: str, detail: str) -> str:
-    """Return a detail if it is loadkit's own words, else how long it was.
-
-    Args:
-        kind: of a failure or violation.
-        detail: of it.
-    """
+    """Return a failure's or violation's detail if it is loadkit's own words, else its length."""
     return detail if kind in _OURS or not detail else _length(detail)
 
 
@@ -84,11 +79,7 @@ def origin_without_words(origin: Origin) -> Origin:
 
 
 def frame_without_words(line: str) -> str:
-    """Return a line of a transcript, with lengths in the place of texts.
-
-    Args:
-        line: when a frame went which way, and the frame; or how many were left out.
-    """
+    """Return a line of a transcript (a frame, or how many were left out) without its texts."""
     found = _LINE.fullmatch(line)
     if found is None:
         return line if _LEFT_OUT.fullmatch(line) else _length(line)

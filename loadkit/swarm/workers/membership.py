@@ -1,13 +1,16 @@
-"""Which workers take part in a run: who came, who was lost, who was sent away, and who has what."""
+"""Which workers take part in a run: who may, who came, who was lost, who was sent away."""
 
+import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING
 
+from loadkit.profile.profile import Profile
+from loadkit.swarm.messages import VERSION, WorkerHello
 from loadkit.verdict.run_facts import Absence, Loss
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "objection"]
 
 _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 is still in time
 
@@ -73,3 +76,60 @@ class Membership:
     def refuse(self, worker: str, why: str) -> None:
         """Leave a worker out."""
         self.refused[worker] = why
+
+
+def objection(worker: str, hello: WorkerHello | None, version: str, asked: Profile) -> str | None:
+    """Say why a worker cannot take part, and the mend; None if it can.
+
+    Args:
+        hello: what it said; None if it said nothing.
+        version: the master's of this tool.
+        asked: the run's profile.
+    """
+    if hello is None:
+        with_ours = "start it with the one that the master has"
+        return f"{worker} does not run loadkit's locustfile: {with_ours}"
+    if hello.version != version:
+        return (
+            f"{worker} runs loadkit {hello.version}, the master {version}: "
+            "install the same version on both"
+        )
+    if hello.messages != VERSION:
+        return (
+            f"{worker} speaks version {hello.messages} of the messages between workers and master, "
+            f"the master version {VERSION}: install the same loadkit on both"
+        )
+    if hello.profile is not None and (difference := _other_profile(hello.profile, asked)):
+        return (
+            f"{worker} was started with {difference}: "
+            "start it without --profile, it gets the run's from the master"
+        )
+    lacking = sorted(
+        name for name, share in asked.mix.items() if share and name not in hello.classes
+    )
+    if lacking:
+        names = ", ".join(lacking)
+        return f"{worker} has no user class {names}: start it with the master's locustfile"
+    return None
+
+
+def _other_profile(own: str, asked: Profile) -> str | None:
+    """Say how a profile differs from the run's, if it does."""
+    there, here = json.loads(own), dict(asked.outline)
+    for told in (there, here):
+        told.pop("dialogues_told", None)  # names the file, which may lie elsewhere there
+    if there["name"] != here["name"]:
+        return f"the profile {there['name']!r}, this run's is {here['name']!r}"
+    keys = sorted(_differences(there, here))
+    return f"another {asked.name!r} (it differs in {', '.join(keys[:5])})" if keys else None
+
+
+def _differences(one: Any, other: Any, at: str = "") -> list[str]:
+    """The dotted keys at which two trees of plain values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            found
+            for key in {*one, *other}
+            for found in _differences(one.get(key), other.get(key), f"{at}.{key}".lstrip("."))
+        ]
+    return [] if one == other else [at]

@@ -27,8 +27,7 @@ from loadkit.swarm.messages import (
     listen,
     send,
 )
-from loadkit.swarm.workers.handshake import objection
-from loadkit.swarm.workers.membership import Membership
+from loadkit.swarm.workers.membership import Membership, objection
 from loadkit.verdict.run_facts import Absence, Loss
 
 __all__ = ["WorkerPool"]
@@ -106,11 +105,8 @@ class WorkerPool:
                 self._check(worker)
 
     def follow(self, stages: Sequence[Stage], now: float, since: float) -> None:
-        """Have the arrivals of every worker go on by other stages.
-
-        Args:
-            stages: all of them; they are what they were up to `since`.
-            now, since: seconds of the run.
+        """Have the arrivals of every worker go on by other stages from second `since` on; up to
+        then they are what they were.
         """
         self._stages = tuple(stages)
         here = self.membership.present
