@@ -4,6 +4,8 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
+from tests.sources import parsed
+
 ROOT = Path(__file__).parent.parent / "loadkit"
 
 CHANCE = {
@@ -21,7 +23,7 @@ def constants() -> dict[tuple[str, str], set[Path]]:
     """Where each plain value stands under each name, at the top of a module; a `_` aside."""
     found: dict[tuple[str, str], set[Path]] = defaultdict(set)
     for path in ROOT.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.AnnAssign):
                 names, value = [node.target], node.value
             elif isinstance(node, ast.Assign):

@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.sources import parsed, statements
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TO_RUN = {canonicalize_name(one.name): one for one in map(Requirement, PROJECT["dependencies"])}
@@ -21,6 +23,9 @@ TO_DEVELOP = {
 }
 OPTIONAL = {"atheris"}
 """Used where somebody has installed it: it has no wheels for some Pythons (`make fuzz`)."""
+
+IMPORT = re.compile(r"^ *(?:import|from) +(\w+)", re.MULTILINE)
+"""What looks like one, as a line of a text may."""
 
 SHIPPED = ("loadkit", "locustfile.py")
 OTHERS = ("tests", "bench", "fuzz", "docs")
@@ -37,14 +42,16 @@ OURS = {"loadkit", *OTHERS} | {path.stem for path in files("tests")}
 
 def foreign(place: str) -> set[str]:
     """The packages of others that are imported somewhere in a place, inside of functions too."""
-    found: set[str] = set()
+    found, known = set[str](), sys.stdlib_module_names | OURS | OPTIONAL
     for path in files(place):
-        for node in ast.walk(ast.parse(path.read_text())):
+        if not {*IMPORT.findall(path.read_text())} - known - found:
+            continue  # nothing that is new here, so that few have to be parsed
+        for node in statements(parsed(path)):
             if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
+                found |= {alias.name.partition(".")[0] for alias in node.names} - known
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module.partition(".")[0])
-    return found - sys.stdlib_module_names - OURS - OPTIONAL
+                found |= {node.module.partition(".")[0]} - known
+    return found
 
 
 @cache

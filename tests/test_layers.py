@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.sources import MODULES, ROOT, parsed, statements
+
 LONGEST = 500  # lines of a module
 
 FLOORS = (
@@ -79,9 +80,6 @@ PURE = {"protocol", "chat", "people", "profile", "stats", "measure", "soak", "ve
 IMPURE = {"asyncio", "gevent", "select", "selectors", "socket", "ssl", "threading", "time"}
 
 
-MODULES = [*sorted((ROOT / "loadkit").rglob("*.py")), ROOT / "locustfile.py"]
-
-
 def name_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -93,9 +91,9 @@ def unit_of(module: str) -> str:
     return parts[1] if parts[0] == "loadkit" and len(parts) > 1 else parts[0]
 
 
-def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
-    """Every module that `source` imports, at its top or inside a function, as a full name."""
-    for node in ast.walk(ast.parse(source)):
+def imports(tree: ast.AST, module: str, *, package: bool) -> Iterator[str]:
+    """Every module that a source imports, at its top or inside a function, as a full name."""
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -111,7 +109,7 @@ def imports(source: str, module: str, *, package: bool) -> Iterator[str]:
 @cache
 def imports_of(path: Path) -> set[str]:
     module = name_of(path)
-    return set(imports(path.read_text(), module, package=path.name == "__init__.py"))
+    return set(imports(parsed(path), module, package=path.name == "__init__.py"))
 
 
 def allowed(importer: str, imported: str) -> bool:
@@ -211,7 +209,7 @@ def test_no_way_of_writing_an_import_is_overlooked(
     source: str, package: bool, found: set[str]
 ) -> None:
     module = "loadkit.chat" if package else "loadkit.chat.session"
-    assert set(imports(source, module, package=package)) == found
+    assert set(imports(ast.parse(source), module, package=package)) == found
 
 
 @pytest.mark.parametrize(

@@ -60,21 +60,29 @@ WAYS = {
 """By module: why what it writes is safe, and the ways to write that it has."""
 
 
+LAST = {name.rpartition(".")[2] for name in {*NAMES, *METHODS, *ATTRIBUTES}}
+
+
 def ways(source: str) -> set[str]:
     """What in a module could write something, by its text."""
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and last_of(node.func) in LAST:
             called = ast.unparse(node.func)
             last = called.rpartition(".")[2]
             if (called in NAMES or last in METHODS) and not (last == "open" and reads(node)):
                 found.add(called)
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in ATTRIBUTES:
+        elif last_of(node) in LAST and ast.unparse(node) in ATTRIBUTES:
             found.add(ast.unparse(node))
         elif isinstance(node, ast.ImportFrom) and node.module in ("sys", "os", "logging"):
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= names & ATTRIBUTES
     return found
+
+
+def last_of(node: ast.AST) -> str:
+    """The last word of a dotted name."""
+    return getattr(node, "attr", getattr(node, "id", ""))
 
 
 def reads(call: ast.Call) -> bool:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.chat.effects import Failed, Violation
@@ -118,6 +118,7 @@ def test_names_that_a_target_made_up_are_counted_as_one() -> None:
     assert recorder.take(1.0).counts == {"handoffs.client.reason.hidden": 2}
 
 
+@settings(max_examples=50)
 @given(st.data())
 def test_no_kind_that_is_taken_for_ours_holds_a_servers_word(data: st.DataObject) -> None:
     """Whatever a server sends to a session, in whatever order."""

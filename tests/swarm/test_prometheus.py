@@ -56,7 +56,7 @@ def gauge(*values: float) -> Histogram:
     return tally
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 600), min_size=1, max_size=60), st.integers(0, 60))
 def test_a_histogram_counts_as_its_samples_do(samples: list[float], cut: int) -> None:
     """Each bucket holds the samples up to its bound, over all workers.
@@ -67,14 +67,16 @@ def test_a_histogram_counts_as_its_samples_do(samples: list[float], cut: int) ->
     for recorder, part in zip(recorders, (samples[:cut], samples[cut:]), strict=True):
         for seconds in part:
             recorder.sample(Phase.RESPONSE, None, 0.0, seconds)
-    live = Live(ledger(*recorders))
+    buckets = {
+        (sample.name.rpartition("_")[2], sample.labels.get("le")): sample.value
+        for sample in families(Live(ledger(*recorders)))["loadkit_latency_seconds"].samples
+    }
     exact = sorted(round(seconds * 1e6) / 1e6 for seconds in samples)
     for bound in BOUNDS:
-        told = value(live, "loadkit_latency_seconds_bucket", phase="response", le=str(bound))
+        told = buckets["bucket", str(bound)]
         assert bisect_right(exact, bound) <= told <= bisect_right(exact, bound * 1.001)
-    assert value(live, "loadkit_latency_seconds_count", phase="response") == len(samples)
-    total = value(live, "loadkit_latency_seconds_sum", phase="response")
-    assert total == pytest.approx(sum(exact), abs=1e-6)
+    assert buckets["count", None] == len(samples)
+    assert buckets["sum", None] == pytest.approx(sum(exact), abs=1e-6)
 
 
 def test_a_phase_that_was_never_measured_is_absent() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import cache
 from typing import Any, NoReturn
 
 import gevent
@@ -25,6 +26,7 @@ from loadkit.swarm.locust_internals.worker_port import (
 )
 
 KEY, OTHER = "a key that nobody else knows", "a key that somebody knows"
+PAIRS = cache(key_pair)
 LIMIT = 20.0  # seconds before a test gives up
 
 
@@ -36,7 +38,8 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def made(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Make a socket of Locust's with a key in the environment."""
+    """Make a socket of Locust's with a key in the environment; each costs some 50 ms only once."""
+    monkeypatch.setattr(module, "key_pair", PAIRS)
 
     def make(kind: Any, key: str, *arguments: Any) -> Any:
         monkeypatch.setenv(WORKER_KEY_VARIABLE, key)
