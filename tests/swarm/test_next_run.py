@@ -77,8 +77,9 @@ class TestItsTarget:
     def test_is_refused_before_anything_is_sent_to_it(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        Seen(monkeypatch)
         monkeypatch.setattr(next_run, "preflight", lambda *_: pytest.fail("it was asked"))
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match="may not have the connector token"):
             world.next.check("http://elsewhere.example")
 
 

@@ -201,6 +201,7 @@ class TestAFaultOfThisTool:
         assert world.master.done == ["quit"]
         told = world.end()
         assert "KeyError: 'x'" in told["verdict"]["reasons"][0]
+        assert told["verdict"]["exit_code"] == ExitCode.FAULT_OF_OURS
         assert world.controller.exit_code == ExitCode.FAULT_OF_OURS
 
     def test_in_a_run_before_is_over(self, world: World) -> None:
