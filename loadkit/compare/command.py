@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from time import monotonic
+from typing import Final, Literal
 
 from rich.console import Console
 
@@ -12,14 +13,16 @@ from loadkit.compare import markdown, terminal
 from loadkit.compare.compare import compare, told
 from loadkit.compare.comparison import Comparison
 from loadkit.compare.limits import hold, parse
-from loadkit.compare.stored_run import load_run
+from loadkit.compare.stored_run import Progress, load_run
 from loadkit.compare.trend import step
 from loadkit.errors import UsageError
-from loadkit.output import say
+from loadkit.output import remark, say
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import in_json
 
 __all__ = ["Form", "compare_runs", "document"]
+
+_TELL_EVERY: Final = 5.0  # seconds
 
 Form = Literal["terminal", "markdown", "json"]
 
@@ -50,7 +53,7 @@ def compare_runs(
         raise UsageError("-o takes a document: add --markdown or --json")
     limits = [parse(text) for text in fail_on]
     runs = [load_run(path) for path in paths]
-    found = compare(runs[0], runs[-1])
+    found = compare(runs[0], runs[-1], _progress())
     steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
     found = replace(found, held=hold(found, limits), trend=tuple(steps))
     if form == "terminal":
@@ -62,6 +65,19 @@ def compare_runs(
         else:
             write_text(out, text)
     return found.exit_code
+
+
+def _progress() -> Progress:
+    """Tell every few seconds how much is read, of runs that take longer than that."""
+    told = monotonic()
+
+    def progress(path: Path, share: float) -> None:
+        nonlocal told
+        if monotonic() - told > _TELL_EVERY:
+            told = monotonic()
+            remark(f"reading {path}: {100 * share:.0f} %")
+
+    return progress
 
 
 def document(found: Comparison) -> str:

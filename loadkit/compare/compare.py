@@ -8,19 +8,23 @@ from loadkit.compare.course import stretch_s
 from loadkit.compare.differences import differences
 from loadkit.compare.latencies import curves, latencies
 from loadkit.compare.pairing import not_paired
-from loadkit.compare.stored_run import StoredRun
+from loadkit.compare.stored_run import Progress, StoredRun
 from loadkit.compare.unjudged import judge
 from loadkit.report.verdict import verdict_text, word
 
 __all__ = ["compare", "told"]
 
 
-def compare(base: StoredRun, new: StoredRun) -> Comparison:
-    """Compare two runs. What they measured second by second is read now, and takes a while."""
+def compare(base: StoredRun, new: StoredRun, progress: Progress = lambda *_: None) -> Comparison:
+    """Compare two runs. What they measured second by second is read now, and takes a while.
+
+    Args:
+        progress: see `StoredRun.read_course`.
+    """
     seconds = max(run.summary.duration_s for run in (base, new))
     stretch = stretch_s(seconds, max(base.interval, new.interval))
     for run in (base, new):
-        run.read_course(stretch)
+        run.read_course(stretch, progress)
     changes, judged = judge([*latencies(base, new), *shares(base, new), *rates(base, new)])
     return Comparison(
         base=told(base),

@@ -1,20 +1,23 @@
 """A run of which the results are there, as it is compared."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from loadkit.compare.course import Course
 from loadkit.errors import UsageError
+from loadkit.measure.timeline import Row
 from loadkit.results.checked import read_json
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
 from loadkit.results.stored_series import read_rows
 from loadkit.verdict.summary import Summary
 
-__all__ = ["StoredRun", "load_run"]
+__all__ = ["Progress", "StoredRun", "load_run"]
+
+Progress = Callable[[Path, float], None]
 
 _MOST_VALUES: Final = 5_000
 """Values of a `run.json` that are compared; a profile has some 150."""
@@ -50,8 +53,13 @@ class StoredRun:
         """Where its files are."""
         return self.path.parent if self.path.suffix == ".json" else self.path
 
-    def read_course(self, stretch: float) -> None:
-        """Read what it measured, cut into stretches of so many seconds."""
+    def read_course(self, stretch: float, progress: Progress = lambda *_: None) -> None:
+        """Read what it measured.
+
+        Args:
+            stretch: seconds of the stretches that it is cut into.
+            progress: told of each row, with the run's path and the share that is read.
+        """
         missing = [
             name for name in (TIMELINE, HISTOGRAMS) if not os.path.isfile(self.folder / name)
         ]
@@ -59,7 +67,7 @@ class StoredRun:
             self.no_course = f"{self.path} has no {' and no '.join(missing)} beside its summary"
             return
         try:
-            course = Course(read_rows(self.folder), stretch, self.warmup)
+            course = Course(self._rows(progress), stretch, self.warmup)
         except UsageError as error:
             self.no_course = str(error)
             return
@@ -68,6 +76,12 @@ class StoredRun:
                 found.whole.min = round(stats["min"] * 1e3)
                 found.whole.max = min(found.whole.max, round(stats["max"] * 1e3))
         self.course = course
+
+    def _rows(self, progress: Progress) -> Iterator[Row]:
+        seconds = max(1.0, self.summary.duration_s)
+        for row in read_rows(self.folder):
+            progress(self.path, min(1.0, row.start / seconds))
+            yield row
 
 
 def load_run(path: Path) -> StoredRun:
