@@ -100,6 +100,9 @@ def _further(arguments: argparse.Namespace) -> list[str]:
     if arguments.command == "capacity":
         words.append("--capacity")
         words += ["--resume", arguments.resume] if arguments.resume else []
+    if arguments.command == "run":
+        words += ["--baseline", arguments.baseline] if arguments.baseline else []
+        words += [word for limit in arguments.fail_on for word in ("--fail-on", limit)]
     words += ["--worker-patience", str(arguments.worker_patience)]
     if arguments.metrics_port is not None:
         words += ["--metrics-port", str(arguments.metrics_port)]
@@ -248,6 +251,8 @@ def _parser() -> argparse.ArgumentParser:
         )
         flags.add_run_options(load)
         add_options(load.add_argument_group("network", "how the target is reached"))
+        if name == "run":
+            flags.add_baseline(load)
         if name == "capacity":
             flags.add_resume(load)
         if name == "ui":
@@ -326,14 +331,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--baseline", type=flags.path, metavar="DIR", help="BASE, given apart from the others"
     )
-    compare.add_argument(
-        "--fail-on",
-        action="append",
-        default=[],
-        metavar="LIMIT",
-        help="exit with 1 only if this got worse by more than noise and by more than the limit: "
-        "'response.p95 > 10%%'",
-    )
+    flags.add_fail_on(compare)
     how = compare.add_mutually_exclusive_group()
     how.add_argument("--markdown", action="store_true", help="as Markdown, for a pull request")
     how.add_argument("--json", action="store_true", help="as JSON")

@@ -12,6 +12,8 @@ from loadkit.security.textfile import clipped
 __all__ = [
     "HIGHEST_PORT",
     "PRODUCTION",
+    "add_baseline",
+    "add_fail_on",
     "add_resume",
     "add_run_options",
     "flaw",
@@ -68,6 +70,25 @@ def add_run_options(parser: Any) -> None:
         ("force", "begin though this machine has no room for the load, or it lasts for years"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+
+
+def add_baseline(parser: Any) -> None:
+    """Add what a run is compared with at its end."""
+    text = "compare the run with the one in this folder, at its end"
+    parser.add_argument("--baseline", type=_path, metavar="DIR", help=text)
+    add_fail_on(parser)
+
+
+def add_fail_on(parser: Any) -> None:
+    """Add by how much a figure may get worse from one run to another."""
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="of a comparison: exit with 1 only if this got worse by more than noise, and by more "
+        "than the limit: 'response.p95 > 10%%'",
+    )
 
 
 def add_resume(parser: Any) -> None:

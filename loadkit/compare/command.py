@@ -20,7 +20,7 @@ from loadkit.output import remark, say
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import in_json
 
-__all__ = ["Form", "compare_runs", "document"]
+__all__ = ["Form", "check_baseline", "compare_runs", "document"]
 
 _TELL_EVERY: Final = 5.0  # seconds
 
@@ -65,6 +65,20 @@ def compare_runs(
         else:
             write_text(out, text)
     return found.exit_code
+
+
+def check_baseline(baseline: str | None, fail_on: Sequence[str]) -> None:
+    """Find out before a run whether it can be compared at its end.
+
+    Raises:
+        UsageError: there is no run to compare it with, or a limit makes no sense.
+    """
+    for text in fail_on:
+        parse(text)
+    if baseline is not None:
+        load_run(Path(baseline))
+    elif fail_on:
+        raise UsageError("--fail-on is of a comparison: add --baseline DIR")
 
 
 def _progress() -> Progress:

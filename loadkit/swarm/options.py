@@ -12,6 +12,7 @@ from typing import Any, Final
 from locust import argument_parser
 
 from loadkit import flags, network
+from loadkit.compare.command import check_baseline
 from loadkit.errors import UsageError
 from loadkit.network import LOOPBACK
 from loadkit.output import guard
@@ -81,6 +82,7 @@ def add_options(parser: Any) -> None:
         action="store_true",
         help="search the highest load that keeps the profile's [slo], in place of its stages",
     )
+    flags.add_baseline(group)
     flags.add_resume(group)
 
 
@@ -122,6 +124,7 @@ def check_options(options: Namespace) -> None:
     mistakes += _mistakes(options, _origins())
     if mistakes:
         raise UsageError("\n".join(mistakes))
+    check_baseline(options.baseline, options.fail_on)
 
 
 def _mistakes(options: Namespace, origins: dict[str, str]) -> Iterator[str]:

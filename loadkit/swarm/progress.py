@@ -3,12 +3,15 @@ result, and where the rest of it is."""
 
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from loadkit.capacity import document
+from loadkit.compare.command import compare_runs
 from loadkit.errors import UsageError
+from loadkit.exit_codes import ExitCode
 from loadkit.figures import Count, Phase
 from loadkit.measure.overdue import overdue
 from loadkit.output import command
@@ -19,7 +22,7 @@ from loadkit.report.screen import Screen
 from loadkit.report.terminal import render
 from loadkit.swarm.run import Run
 
-__all__ = ["Progress", "tell"]
+__all__ = ["Progress", "compare", "tell"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +87,20 @@ def tell(run: Run, profile: str, console: Screen) -> None:
         command(text)
     if run.unwritten is not None:
         logger.error("%s", run.unwritten)
+
+
+def compare(run: Run, baseline: str, fail_on: Sequence[str], console: Screen) -> int:
+    """Compare a run that is over with another one, and tell; returns the exit code of that."""
+    assert run.summary is not None
+    if run.summary.stopped_early is not None or run.unwritten is not None:
+        console.print(f"not compared with {baseline}: the run was stopped, or is not all written")
+        return ExitCode.OK  # its own code says so
+    console.print()
+    try:
+        return compare_runs(console, [Path(baseline), run.folder.path], fail_on)
+    except UsageError as error:
+        logger.error("not compared with %s: %s", baseline, error)
+        return ExitCode.USAGE
 
 
 def _source(profile: str) -> tuple[str, dict[str, int]] | None:

@@ -25,7 +25,7 @@ from loadkit.swarm.locust_internals.patches import measure_from
 from loadkit.swarm.messages import Assignment, Fault, Last, OwnCode, Report, listen
 from loadkit.swarm.next_run import NextRun
 from loadkit.swarm.process import FAULTY, Stage, cut_off
-from loadkit.swarm.progress import Progress, tell
+from loadkit.swarm.progress import Progress, compare, tell
 from loadkit.swarm.run import Run
 from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
@@ -71,6 +71,7 @@ class RunController:
         self._idle = Event()
         self._idle.set()
         self._fault: str | None = None
+        self._compared: int = ExitCode.OK  # what a comparison of the last run came to
         self.next = NextRun(environment, network, self._announce)
         self.lone: Worker | None = None
         self.pool: WorkerPool | None = None
@@ -111,7 +112,7 @@ class RunController:
         if run is None or run.summary is None:
             return None
         return run.summary.verdict.exit_code or (
-            ExitCode.OK if run.unwritten is None else ExitCode.USAGE
+            self._compared if run.unwritten is None else ExitCode.USAGE
         )
 
     def wait_until_idle(self, seconds: float) -> bool:
@@ -364,3 +365,5 @@ class RunController:
         run.conclude(None if pool is None else pool.membership, losses)
         self._told.clear()
         tell(run, self._options.profile, self._console)
+        if (baseline := self._options.baseline) is not None:
+            self._compared = compare(run, baseline, self._options.fail_on, self._console)

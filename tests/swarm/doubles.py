@@ -43,6 +43,8 @@ def options(folder: Path, text: str = CLOSED, **others: Any) -> Namespace:
         "force": False,
         "capacity": False,
         "resume": None,
+        "baseline": None,
+        "fail_on": [],
         "allow_production": False,
         "worker_patience": 30.0,
         "metrics_port": None,

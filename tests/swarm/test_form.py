@@ -100,6 +100,8 @@ def test_what_was_probably_meant_is_said(form: Form) -> None:
         "profile_overrides",
         "allow_production",
         "resume",
+        "baseline",
+        "fail_on",
         "metrics_port",
         "master_host",
         "locustfile",
