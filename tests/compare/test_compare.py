@@ -39,6 +39,7 @@ def test_equal_runs_are_hardly_ever_told_to_differ(make: Make) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     "options",
     [
@@ -55,6 +56,7 @@ def test_of_a_thousand_pairs_of_equal_runs_one_in_twenty_is_told_to_differ(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_regression_that_it_could_have_seen_is_seen_four_times_of_five(make: Make) -> None:
     """More often, as it errs to the careful side."""
     summary, seen = make(), Counter[str]()
