@@ -198,15 +198,8 @@ def _locust_command(
     ui_port: int | None,
 ) -> list[str]:
     port = str(_free_port())
-    command = [
-        sys.executable,
-        "-m",
-        "loadkit.start_locust",
-        "-f",
-        str(locustfile),
-        "--loglevel",
-        "WARNING",
-    ]
+    command = [sys.executable, "-m", "loadkit.start_locust", "-f", str(locustfile)]
+    command += ["--loglevel", "WARNING"]
     command += ["--processes", str(workers), "--profile", profile, "-H", host, "--out", str(out)]
     command += ["--master-bind-host", LOOPBACK, "--master-host", LOOPBACK]
     command += ["--master-bind-port", port, "--master-port", port]

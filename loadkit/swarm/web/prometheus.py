@@ -140,10 +140,8 @@ def _run(live: Live) -> Iterator[Metric]:
         ("sessions_live", "Sessions running now.", live.ledger.live),
     ):
         yield GaugeMetricFamily(f"loadkit_{name}", text, value)
-    workers = GaugeMetricFamily("loadkit_workers", "Workers by Locust's state.", labels=["state"])
-    for state in _STATES:
-        workers.add_metric([state], live.workers.get(state, 0))
-    yield workers
+    workers = {state: live.workers.get(state, 0) for state in _STATES}
+    yield _gauges("workers", "Workers by Locust's state.", "state", workers)
 
 
 def _latencies(ledger: Ledger) -> Iterator[Metric]:
@@ -159,17 +157,25 @@ def _latencies(ledger: Ledger) -> Iterator[Metric]:
 
 
 def _waits(ledger: Ledger) -> Iterator[Metric]:
-    waiting = ledger.waiting
-    many = GaugeMetricFamily("loadkit_waits_open", "Waits that are open now.", labels=["phase"])
-    oldest = GaugeMetricFamily(
-        "loadkit_wait_oldest_seconds", "How long the oldest of them has lasted.", labels=["phase"]
-    )
-    for phase in Phase:
-        ages = waiting.latency.get(phase)
-        if ages or phase in ledger.latency:
-            many.add_metric([phase.value], sum(ages.values()) if ages else 0)
-            oldest.add_metric([phase.value], max(ages) / 1e6 if ages else 0)
-    yield from (many, oldest)
+    waiting = ledger.waiting.latency
+    ages = {
+        phase.value: waiting.get(phase) or {}
+        for phase in Phase
+        if waiting.get(phase) or phase in ledger.latency
+    }
+    many = {phase: sum(found.values()) for phase, found in ages.items()}
+    yield _gauges("waits_open", "Waits that are open now.", "phase", many)
+    oldest = {phase: max(found, default=0) / 1e6 for phase, found in ages.items()}
+    text = "How long the oldest of them has lasted."
+    yield _gauges("wait_oldest_seconds", text, "phase", oldest)
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    """A gauge for each value of a label."""
+    family = GaugeMetricFamily(f"loadkit_{name}", text, labels=[label])
+    for value, figure in values.items():
+        family.add_metric([value], figure)
+    return family
 
 
 def _counters(ledger: Ledger) -> Iterator[Metric]:
