@@ -158,7 +158,7 @@ def _latencies(ledger: Ledger) -> Iterator[Metric]:
 
 def _waits(ledger: Ledger) -> Iterator[Metric]:
     waiting = ledger.waiting.latency
-    ages = {
+    ages: dict[str, Mapping[int, int]] = {
         phase.value: waiting.get(phase) or {}
         for phase in Phase
         if waiting.get(phase) or phase in ledger.latency
