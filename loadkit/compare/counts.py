@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import exp
 from typing import Final
 
 import numpy as np
@@ -62,7 +63,7 @@ def rates(base: StoredRun, new: StoredRun) -> Iterator[Unjudged]:
     for name, key in RATES.items():
         short = name.partition(".")[2]
         before, after = (run.summary.throughput.get(short) for run in (base, new))
-        if not before or not after:
+        if not before or not after or not 1e-9 < after / before < 1e9:
             yield Unjudged(Change(name, "rate", before, after, why="it is 0, or not known"))
             continue
         change = Change(name, "rate", before, after, after / before - 1)
@@ -91,7 +92,7 @@ def _rate(change: Change, ratio: float, noise: Spread) -> Unjudged:
     return Unjudged(
         replace(change, interval=(low - 1, high - 1)),
         rate_p(ratio, noise),
-        lambda doubt: 1 - float(np.exp(-noise.seen(doubt))),
+        lambda doubt: 1 - exp(-noise.seen(doubt)),
     )
 
 
@@ -120,8 +121,9 @@ def _noise(base: Course | None, new: Course | None, key: str) -> Spread | None:
     """The noise of the logarithm of a rate's ratio."""
     if base is None or new is None:
         return None
-    begin = 0 if key == Count.SESSIONS_STARTED else min(base.begin, new.begin)
-    steps = np.zeros(max(base.stretches, new.stretches) - begin)
+    stretches = max(base.stretches, new.stretches)
+    begin = 0 if key == Count.SESSIONS_STARTED else min(base.begin, new.begin, stretches)
+    steps = np.zeros(stretches - begin)
     for sign, course in ((-1, base), (1, new)):
         counts = course.counted(key)[begin:]
         if not counts.sum():

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from loadkit.compare.comparison import Change, Comparison, Held
 from loadkit.compare.counts import RATES, SHARES
 from loadkit.compare.latencies import PERCENTILES
-from loadkit.compare.words import seen, signed, verdict_of
+from loadkit.compare.words import seen, signed
 from loadkit.config.mistakes import did_you_mean
 from loadkit.errors import UsageError
 from loadkit.figures import Phase
@@ -94,8 +94,9 @@ def _held(limit: Limit, change: Change) -> Held:
     over = (-by if change.kind == "rate" else by) > limit.most
     status: Literal["kept", "broken"] = "broken" if over and change.verdict == "worse" else "kept"
     told = f"{signed(change, change.change)} is {'over' if over else 'within'} the limit"
+    why = f" ({change.why})" if change.why else ""
     if over and status == "kept":
-        told += f" but no more than {verdict_of(change)}; could have seen {seen(change)}"
+        told += f" but no more than noise{why}; could see {seen(change)}"
     elif status == "broken":
         told += " and more than noise"
     return Held(limit.text, limit.metric, status, told)

@@ -1,7 +1,7 @@
 """A comparison on a terminal or in a CI log."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +15,8 @@ from loadkit.compare.words import (
     difference,
     first_line,
     heads,
+    reasons,
     shown,
-    unshown,
 )
 
 __all__ = ["render"]
@@ -39,22 +39,27 @@ def render(found: Comparison, console: Console) -> None:
     _differences(console, "in the profile", found.settings)
     _differences(console, "besides", found.surroundings)
     console.print()
-    if changes := shown(found):
-        console.print(_table(changes))
-        console.print()
+    changes = shown(found)
+    for rows in (
+        [each for each in changes if each.kind == "latency"],
+        [each for each in changes if each.kind != "latency"],
+    ):
+        if rows:
+            console.print(_table(rows))
+            console.print()
     for held in found.held:
         mark, style = ("✓", "green") if held.status == "kept" else ("✗", "bold red")
         console.print(Text.assemble((mark, style), f" {held.text}: {held.told}"))
-    for text in (*found.notes, *unshown(found)):
+    for text in (*found.notes, *reasons(found)):
         console.print(Text(f"- {text}", "dim"))
     console.print(Text(f"- turns not paired: {found.not_paired}", "dim"))
 
 
 def _table(changes: Sequence[Change]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for title in COLUMNS:
-        justify = "left" if title in ("figure", "verdict") else "right"
-        table.add_column(title, justify=justify, no_wrap=title != "verdict")  # type: ignore[arg-type]
+        justify: Literal["left", "right"] = "left" if title in ("figure", "verdict") else "right"
+        table.add_column(title, justify=justify, no_wrap=title == "figure")
     for change in changes:
         table.add_row(*map(Text, cells(change)), style=_STYLES[change.verdict])
     return table

@@ -71,7 +71,9 @@ def _judged(found: Unjudged, p: float, first: float) -> Change:
     change, why = found.change, ""
     verdict: Verdict = "noise"
     visible = found.visible(first)
-    if change.kind == "latency" and visible is not None and change.base:
+    if change.change is None:
+        visible = None
+    elif change.kind == "latency" and visible is not None and change.base:
         visible = max(visible, RESOLUTION_MS / change.base)
     if p <= DOUBT and change.change:
         verdict = "better" if (change.change > 0) == (change.kind == "rate") else "worse"

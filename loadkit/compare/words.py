@@ -13,15 +13,14 @@ __all__ = [
     "difference",
     "first_line",
     "heads",
+    "reasons",
     "run_line",
     "seen",
     "shown",
     "signed",
-    "unshown",
-    "verdict_of",
 ]
 
-COLUMNS: Final = ("figure", "base", "new", "change", "95 % CI", "verdict", "could have seen")
+COLUMNS: Final = ("figure", "base → new", "change", "95 % CI", "verdict", "could see")
 """Of the table of changes."""
 
 PLAIN: Final = "–"
@@ -66,7 +65,7 @@ def first_line(found: Comparison) -> str:
         return "SAME  no change that is more than noise"
     return (
         "SAME  no change that is more than noise; of response p95 a regression of "
-        f"{_percent(visible)} or more would have been seen"
+        f"{number(round(100 * visible, 1))} % or more would have been seen"
     )
 
 
@@ -75,13 +74,13 @@ def shown(found: Comparison) -> list[Change]:
     return [each for each in found.changes if each.base is not None and each.new is not None]
 
 
-def unshown(found: Comparison) -> Iterator[str]:
-    """Say which figures have none, by the reason."""
-    reasons: dict[str, list[str]] = {}
+def reasons(found: Comparison) -> Iterator[str]:
+    """Say of which figures more is to be told, by what it is: why one was not judged, say."""
+    every: dict[str, list[str]] = {}
     for each in found.changes:
-        if each.base is None or each.new is None:
-            reasons.setdefault(each.why.partition(" (")[0], []).append(each.metric)
-    for why, metrics in reasons.items():
+        if each.why:
+            every.setdefault(each.why.partition(" (")[0], []).append(each.metric)
+    for why, metrics in every.items():
         yield f"{why}: {', '.join(metrics)}"
 
 
@@ -89,26 +88,17 @@ def cells(change: Change) -> tuple[str, ...]:
     """Return a change as a row of `COLUMNS`."""
     return (
         change.metric,
-        *(_value(change, value) for value in (change.base, change.new)),
+        f"{_bare(change, change.base)} → {_value(change, change.new)}",
         PLAIN if change.change is None else signed(change, change.change),
         _interval(change),
-        verdict_of(change),
+        change.verdict,
         seen(change),
     )
 
 
-def verdict_of(change: Change) -> str:
-    """Return in words whether it is more than noise."""
-    return f"{change.verdict} ({change.why})" if change.why else change.verdict
-
-
 def signed(change: Change, value: float | None) -> str:
     """Return a change with its sign: `+9.5 %`; of a share in points: `+0.2 pp`."""
-    if value is None:
-        return PLAIN
-    text = number(round(abs(100 * value), 2))
-    sign = "±" if text == "0" else "+" if value > 0 else "−"
-    return f"{sign}{text} {'pp' if change.kind == 'share' else '%'}"
+    return PLAIN if value is None else f"{_signed(value)} {_unit(change)}"
 
 
 def difference(found: Difference) -> str:
@@ -118,40 +108,49 @@ def difference(found: Difference) -> str:
     return f"{found.key}: {before} → {after}"
 
 
-def _told(change: Change) -> str:
-    """`response.p95 +9.5 % (812 → 889 ms)`."""
-    figures = f"{_value(change, change.base)} → {_value(change, change.new)}"
-    return f"{change.metric} {signed(change, change.change)} ({figures})"
-
-
-def _and(more: int) -> str:
-    return f", and {more} more" if more > 0 else ""
-
-
-def _value(change: Change, value: float | None) -> str:
-    if value is None:
-        return PLAIN
-    return f"{number(100 * value if change.kind == 'share' else value)}{_UNITS[change.kind]}"
-
-
-def _interval(change: Change) -> str:
-    low, high = change.interval
-    if low is None and high is None:
-        return PLAIN
-    return f"{signed(change, low)} … {signed(change, high)}"
-
-
 def seen(change: Change) -> str:
     """Return the least change for the worse that would have been told."""
     if change.verdict == "unknown":
         return ""
     if change.visible is None:
         return "none"
-    text = number(round(100 * change.visible, 2))
-    if change.kind == "share":
-        return f"+{text} pp or more"
-    return f"{'−' if change.kind == 'rate' else '+'}{text} % or more"
+    return signed(change, -change.visible if change.kind == "rate" else change.visible)
 
 
-def _percent(share: float) -> str:
-    return f"{number(round(100 * share, 2))} %"
+def _told(change: Change) -> str:
+    """`response.p95 +9.5 % (812 → 889 ms)`."""
+    name, figures, by, *_ = cells(change)
+    return f"{name} {by} ({figures})"
+
+
+def _and(more: int) -> str:
+    return f", and {more} more" if more > 0 else ""
+
+
+def _bare(change: Change, value: float | None) -> str:
+    if value is None:
+        return PLAIN
+    return number(100 * value if change.kind == "share" else value)
+
+
+def _value(change: Change, value: float | None) -> str:
+    return f"{_bare(change, value)}{_UNITS[change.kind]}"
+
+
+def _signed(value: float) -> str:
+    """A share, or a ratio less 1, in percent."""
+    size = abs(100 * value)
+    text = f"{size:,.0f}" if size >= 99.95 else f"{size:.1f}" if size >= 0.095 else f"{size:.2f}"
+    return "0" if not float(text.replace(",", "")) else f"{'+' if value > 0 else '−'}{text}"
+
+
+def _unit(change: Change) -> str:
+    return "pp" if change.kind == "share" else "%"
+
+
+def _interval(change: Change) -> str:
+    low, high = change.interval
+    if low is None and high is None:
+        return PLAIN
+    ends = (PLAIN if end is None else _signed(end) for end in (low, high))
+    return f"{' … '.join(ends)} {_unit(change)}"

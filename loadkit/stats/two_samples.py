@@ -11,7 +11,7 @@ Only whoever compares loads this module: numpy and scipy take 40 MB.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log, sqrt
+from math import exp, inf, log, sqrt
 from typing import Final
 
 import numpy as np
@@ -47,6 +47,9 @@ POWER: Final = 0.8
 "Statistical Power Analysis for the Behavioral Sciences", 1988, section 2.4."""
 
 _SLACK: Final = 1e-9
+
+_EXACT: Final = 1e6
+"""Tables that are summed up; where there are more the normal distribution tells the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +215,8 @@ def rate_between(ratio: float, noise: Spread, doubt: float = 0.05) -> tuple[floa
         noise: of its logarithm (the delta method).
         doubt: the chance that it does not.
     """
-    reach = np.exp(noise.reach(doubt))
-    return float(ratio / reach), float(ratio * reach)
+    reach = exp(min(noise.reach(doubt), 50.0))
+    return ratio / reach, ratio * reach
 
 
 def rate_p(ratio: float, noise: Spread) -> float:
@@ -253,6 +256,8 @@ def fisher(hits: int, of: int, other_hits: int, other_of: int) -> float:
     middle, wide = both * of / every, 40 * sqrt(both * of * other_of) / every + 40
     if abs(hits - middle) > wide:
         return 0.0
+    if wide > _EXACT:
+        return 2 * float(special.ndtr(-40 * abs(hits - middle) / wide))
     # What is further away than 40 standard deviations adds nothing that a float could hold.
     x = np.arange(
         max(0, both - other_of, int(middle - wide)), min(of, both, int(middle + wide)) + 1

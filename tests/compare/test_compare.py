@@ -1,5 +1,7 @@
 """What a comparison tells of runs of which it is known whether they differ."""
 
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadkit.compare import terminal
 from loadkit.compare.compare import compare
 from loadkit.compare.comparison import Change
 from loadkit.compare.counts import rates, shares
@@ -14,6 +17,7 @@ from loadkit.compare.latencies import latencies
 from loadkit.compare.stored_run import StoredRun, load_run
 from loadkit.compare.unjudged import judge
 from loadkit.exit_codes import ExitCode
+from loadkit.report.screen import Screen
 from tests.compare.folders import INFO, lived
 from tests.compare.simulated import PHASES, stored
 from tests.report.conftest import Make
@@ -165,3 +169,44 @@ def test_without_histograms_nothing_is_told_from_noise(runs: Path, tmp_path: Pat
     assert any("latency.hlog" in note for note in found.notes)
     assert found.judged == 0
     assert found.exit_code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("latency_ms", "response", "p50"), 5e-324),
+        (("latency_ms", "response", "p95"), 1e15),
+        (("throughput", "turns_per_second"), 5e-324),
+        (("throughput", "turns_per_second"), 1e15),
+        (("turns", "sent"), 10**15),
+        (("turns", "lost"), 10**15),
+        (("sessions", "started"), 10**15),
+        (("duration_s",), 1e8),
+    ],
+)
+def test_a_strangers_figures_break_nothing(
+    runs: Path, tmp_path: Path, keys: tuple[str, ...], value: float
+) -> None:
+    """And what they come to is JSON."""
+    shutil.copytree(runs / "equal", tmp_path / "stranger")
+    path = tmp_path / "stranger/summary.json"
+    told = json.loads(path.read_text())
+    place = told
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(told))
+    for order in ((runs / "base", path), (path, runs / "base")):
+        found = compare(*map(load_run, order))
+        json.dumps(found.to_dict(), allow_nan=False)
+        terminal.render(found, Screen())
+
+
+def test_a_warm_up_longer_than_the_run_leaves_nothing_to_judge(runs: Path, tmp_path: Path) -> None:
+    """As a stranger's profile may have it."""
+    for name in ("base", "equal"):
+        shutil.copytree(runs / name, tmp_path / name)
+        info = {"profile": {"load": {"warmup": 1e8}}}
+        (tmp_path / name / "run.json").write_text(json.dumps(info))
+    found = between(tmp_path, "base", "equal")
+    assert found.change("response.p50").verdict == "unknown"

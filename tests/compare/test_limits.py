@@ -85,7 +85,7 @@ def test_a_limit_is_broken_by_more_than_noise_and_more_than_it_allows() -> None:
     assert "within the limit" in held[1].told
     (noise,) = hold(compared(replace(WORSE, verdict="noise")), limits[:1])
     assert noise.status == "kept"
-    assert "could have seen +12 % or more" in noise.told
+    assert "could see +12.0 %" in noise.told
 
 
 def test_a_rate_breaks_its_limit_by_falling() -> None:
