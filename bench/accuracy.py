@@ -50,16 +50,12 @@ _DIALS: Final = ("agent.chunks={ min = 4, max = 4 }", "agent.suggestion_rate=0")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many sessions, and how they live.
-
-    Attributes:
-        ramp: seconds in which they come.
-        pace: how much faster than people they type, read and think; chosen so that they say some
-            200 things a second in all, which keeps both ends far from busy.
-    """
+    """How many sessions, and how they live."""
 
     sessions: int
-    ramp: float
+    ramp: float  # seconds in which they come
+    # How much faster than people they type, read and think; chosen so that they say some 200
+    # things a second in all, which keeps both ends far from busy.
     pace: float
 
 
@@ -84,23 +80,14 @@ Errors = Mapping[str, float]  # percentile → what was reported less what was t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run said, and how far from the truth that was.
+    """What one run said, and how far from the truth that was."""
 
-    Attributes:
-        name: the load.
-        validity: the run's own word; "" of a tool that has none.
-        errors: phase → errors.
-        counts: phase → samples reported, and waits in the truth log.
-        rate: turns answered a second.
-        response: mean of the response's truth, in seconds.
-    """
-
-    name: str
-    validity: str
-    errors: Mapping[str, Errors]
-    counts: Mapping[str, tuple[int, int]]
-    rate: float
-    response: float
+    name: str  # of the load
+    validity: str  # the run's own word; "" of a tool that has none
+    errors: Mapping[str, Errors]  # by phase
+    counts: Mapping[str, tuple[int, int]]  # by phase: samples reported, and waits in the truth log
+    rate: float  # turns answered a second
+    response: float  # mean of the response's truth, in seconds
 
     def worst(self, percentile: str) -> float:
         """The greatest error of any phase, whichever way."""
@@ -112,9 +99,16 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
     p50, p99, lies, others = [], [], [], []
     for number in range(1, repeat + 1):
         print(f"accuracy {number}/{repeat}: error of what was reported, ms\n{_head()}")
-        calm = [_calm(lab, kind, size) for kind in DISTRIBUTIONS for size in SIZES]
-        strained = [_stalled(lab, stall) for stall in STALLS_MS]
-        strained.append(_stopped(lab))
+        calm = [
+            _measured(lab, _name(kind, size), kind, size, WINDOW)
+            for kind in DISTRIBUTIONS
+            for size in SIZES
+        ]
+        crowd = "log-normal", CROWD, LONG_WINDOW
+        strained = [
+            *(_measured(lab, f"loop blocked {ms} ms", *crowd, stall_ms=ms) for ms in STALLS_MS),
+            _measured(lab, "process stopped", *crowd, stops=True),
+        ]
         valid = [one for one in calm if one.validity == "valid"]
         if valid:
             p50.append(max(one.worst("p50") for one in valid))
@@ -140,36 +134,21 @@ def run(lab: Lab, repeat: int) -> list[Figure]:
     return figures
 
 
-def _calm(lab: Lab, kind: str, size: Size) -> Outcome:
+def _measured(
+    lab: Lab,
+    name: str,
+    kind: str,
+    size: Size,
+    window: float,
+    *,
+    stall_ms: float = 0,
+    stops: bool = False,
+) -> Outcome:
+    """What loadkit makes of a load; its worker's loop may be held up, or the worker stopped."""
     with lab.server((*_DIALS, *DISTRIBUTIONS[kind])) as server:
-        answer = _loadkit(lab, server, size, WINDOW)
-    return _told(answer.against(_name(kind, size), server))
-
-
-def _stalled(lab: Lab, stall_ms: int) -> Outcome:
-    with lab.server((*_DIALS, *DISTRIBUTIONS["log-normal"])) as server:
-        answer = _loadkit(lab, server, CROWD, LONG_WINDOW, stall_ms=stall_ms)
-    return _told(answer.against(f"loop blocked {stall_ms} ms", server))
-
-
-def _stopped(lab: Lab) -> Outcome:
-    with lab.server((*_DIALS, *DISTRIBUTIONS["log-normal"])) as server:
-        answer = _loadkit(lab, server, CROWD, LONG_WINDOW, stops=True)
-    return _told(answer.against("process stopped", server))
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What loadkit made of a run, and from when on it measured."""
-
-    summary: Mapping[str, Any]
-    begin: float
-    window: float
-
-    def against(self, name: str, server: Server) -> Outcome:
-        waits = Waits.since(server.truth, self.begin)
-        latency, validity = self.summary["latency_ms"], self.summary["verdict"]["validity"]
-        return _compared(name, validity, latency, waits, self.window)
+        summary, begin = _loadkit(lab, server, size, window, stall_ms=stall_ms, stops=stops)
+    waits, validity = Waits.since(server.truth, begin), summary["verdict"]["validity"]
+    return _told(_compared(name, validity, summary["latency_ms"], waits, window))
 
 
 def _loadkit(
@@ -178,10 +157,10 @@ def _loadkit(
     size: Size,
     window: float,
     *,
-    stall_ms: float = 0,
-    stops: bool = False,
-) -> _Answer:
-    """One run, the way users make it."""
+    stall_ms: float,
+    stops: bool,
+) -> tuple[Mapping[str, Any], float]:
+    """One run, the way users make it: its summary, and from when on it measured."""
     seconds = size.ramp + SETTLE + window + QUIET
     profile = lab.profile(
         "accuracy.toml",
@@ -214,7 +193,7 @@ time_scale = {size.pace}
         if len(found) != 1 or not begin.exists():
             raise BenchError(f"no summary (exit code {code})\n{generator}")
     summary = json.loads(found[0].read_text(encoding="utf-8"))
-    return _Answer(summary, float(begin.read_text(encoding="utf-8")), window)
+    return summary, float(begin.read_text(encoding="utf-8"))
 
 
 def _stop_now_and_then(generator: Generator, begin: Path, limit: float, window: float) -> None:

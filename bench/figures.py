@@ -12,19 +12,12 @@ _HEAD: Final = ("figure", "median", "min – max", "target", "")
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One quantity, measured once a run.
+    """One quantity, measured once a run."""
 
-    Attributes:
-        name: what it is, with its unit.
-        values: one a run, in the order of the runs.
-        at_most: the target where less is better; None where there is none.
-        at_least: the target where more is better; None likewise.
-    """
-
-    name: str
-    values: Sequence[float]
-    at_most: float | None = None
-    at_least: float | None = None
+    name: str  # what it is, with its unit
+    values: Sequence[float]  # one a run, in the order of the runs
+    at_most: float | None = None  # the target where less is better
+    at_least: float | None = None  # the target where more is better
 
     @property
     def median(self) -> float:

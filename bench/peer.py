@@ -5,6 +5,9 @@ figure recorded an exchange, and no check of what came. The library's default is
 message's UTF-8 in Python, byte by byte; `UncheckedChat` turns that off.
 """
 
+from locust import User, task  # first: it replaces what the others would have taken hold of
+
+# isort: split
 import json
 import os
 import uuid
@@ -14,7 +17,6 @@ from urllib.parse import urlencode
 
 import requests
 import websocket
-from locust import User, task
 
 from bench import TEXT
 

@@ -37,20 +37,13 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of steady load.
+    """A stretch of steady load."""
 
-    Attributes:
-        begin, end: seconds on the monotonic clock, which all processes share.
-        cpu_s: processor seconds, user and system, that the generator used in between.
-        server_cpu_s: likewise the simulator.
-        other_cpu_s: likewise everything else on the machine: much of it, and the run was disturbed.
-    """
-
-    begin: float
+    begin: float  # seconds on the monotonic clock, which all processes share
     end: float
-    cpu_s: float
-    server_cpu_s: float
-    other_cpu_s: float
+    cpu_s: float  # processor seconds, user and system, that the generator used in between
+    server_cpu_s: float  # likewise the simulator
+    other_cpu_s: float  # likewise all else on the machine: much of it, and the run was disturbed
 
     @property
     def seconds(self) -> float:
@@ -76,16 +69,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Generator:
-    """A running Locust worker.
+    """A running Locust worker."""
 
-    Attributes:
-        process: the worker itself; its master is another one.
-        log: what master and worker said.
-        master: the master.
-    """
-
-    process: psutil.Process
-    log: Path
+    process: psutil.Process  # the worker itself
+    log: Path  # what master and worker said
     master: "subprocess.Popen[bytes]"
 
     def finish(self, limit: float) -> int:
@@ -115,7 +102,7 @@ class Generator:
         return int(self.process.memory_info().rss)
 
     def __str__(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return _end_of(self.log)
 
 
 class Lab:
@@ -124,16 +111,13 @@ class Lab:
     Args:
         folder: for profiles, logs and results; the caller removes it.
         k6: the program to compare with; None where it is not installed.
-
-    Attributes:
-        pinned: whether both ends have cores of their own.
     """
 
     def __init__(self, folder: Path, k6: Path | None = None) -> None:
         self.folder, self.k6 = folder, k6
         self._runs = 0
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        self.pinned = len(cores) > 1
+        self.pinned = len(cores) > 1  # whether both ends have cores of their own
         self._cores = cores
         if self.pinned:
             os.sched_setaffinity(0, set(cores[1:]))  # whoever we start begins there too
@@ -184,7 +168,6 @@ class Lab:
         """Run a headless Locust master and one worker against `server`; kill both at the end.
 
         Args:
-            locustfile: what the two run.
             options: of the master; the worker gets them from it.
             user_class: who comes, of a locustfile that has no profile.
             environment: variables for both, beside those of this process.
@@ -228,9 +211,8 @@ class Lab:
             except subprocess.TimeoutExpired:
                 code = None
         if code != 0:
-            said = "\n".join(path.read_text(errors="replace").splitlines()[-15:])
             ended = f"was not over after {limit:g} s" if code is None else f"exited with {code}"
-            raise BenchError(f"{command[0]} {ended}\n{said}")
+            raise BenchError(f"{command[0]} {ended}\n{_end_of(path)}")
 
     def _pin(self, process: "subprocess.Popen[bytes]") -> None:
         """Give a process the generator's core."""
@@ -292,6 +274,10 @@ def _readings(server: Server, generator: Generator) -> tuple[float, float, float
     everything = sum(whole) - whole.idle - getattr(whole, "iowait", 0.0)
     everything -= getattr(whole, "guest", 0.0) + getattr(whole, "guest_nice", 0.0)  # in user
     return time.monotonic(), _cpu(generator.process), _cpu(server.process), everything
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -13,31 +13,17 @@ __all__ = ["Truth", "Waits"]
 
 @dataclass(slots=True)
 class Truth:
-    """Counts of what came to its end within a stretch of time.
+    """Counts of what came to its end within a stretch of time; of what was open then, none."""
 
-    Attributes:
-        turns: user messages answered whole.
-        joins: joins answered with a greeting.
-        ends: sessions that were ended by SESSION_END.
-        refused: turns and joins that got an error. What was still open when the run was cut
-            off is in none of the counts.
-        nonsense: frames that made no sense.
-    """
-
-    turns: int = 0
-    joins: int = 0
-    ends: int = 0
-    refused: int = 0
-    nonsense: int = 0
+    turns: int = 0  # user messages answered whole
+    joins: int = 0  # joins answered with a greeting
+    ends: int = 0  # sessions that were ended by SESSION_END
+    refused: int = 0  # turns and joins that got an error
+    nonsense: int = 0  # frames that made no sense
 
     @classmethod
     def read(cls, path: Path, begin: float, end: float) -> Self:
-        """Count in a log.
-
-        Args:
-            path: the log.
-            begin, end: seconds on the monotonic clock.
-        """
+        """Count in a log, between two seconds on the monotonic clock."""
         truth = cls()
         with path.open("rb") as lines:
             for line in lines:
@@ -71,12 +57,10 @@ class Waits:
 
     A turn's waits run from the message's arrival at the server to the moment right before the
     answer was written; the way there and back is in none of them.
-
-    Attributes:
-        seconds: phase → waits, in the order of the log.
     """
 
     def __init__(self) -> None:
+        # By phase, in the order of the log.
         self.seconds: dict[str, list[float]] = {
             phase: [] for phase in ("echo", "first_chunk", "chunk_gap", "response")
         }

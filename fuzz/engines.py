@@ -34,19 +34,12 @@ BATCH = 1000  # inputs that hypothesis makes before the clock is looked at
 
 @dataclass
 class Outcome:
-    """What an engine did to a target.
+    """What an engine did to a target."""
 
-    Attributes:
-        inputs: how many were tried.
-        seconds: that it took, its start left out.
-        fault: the traceback of what broke; "" where nothing did.
-        case: the file that holds the input which broke it.
-    """
-
-    inputs: int = 0
-    seconds: float = 0.0
-    fault: str = ""
-    case: str = ""
+    inputs: int = 0  # that were tried
+    seconds: float = 0.0  # that it took, its start left out
+    fault: str = ""  # the traceback of what broke; "" where nothing did
+    case: str = ""  # the file that holds the input which broke it
 
 
 class _Over(BaseException):
@@ -163,8 +156,7 @@ def _load(name: str, engine: str) -> Target:
 
 def run(name: str, engine: str, seconds: float) -> None:
     """Be the process of one engine: ends it, with an `Outcome` as JSON on standard output."""
-    target = _load(name, engine)
-    try_target(target, engine, seconds)
+    try_target(_load(name, engine), engine, seconds)
 
 
 def try_target(target: Target, engine: str, seconds: float, folder: Path = CASES) -> None:

@@ -1,4 +1,4 @@
-"""Do the unit tests notice when the code is wrong? `make mutants PARTS='wire chat' COUNT=50`.
+"""Do the unit tests notice when the code is wrong? `make mutants PARTS='protocol chat' COUNT=50`.
 
 cosmic-ray writes mutants of a package: an operator, a number or a condition changed. A sample of
 them is tried, one after the other, in a copy of this tree, against the package's own unit tests.
@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("wire", "chat", "measure")
+PARTS = ("protocol", "chat", "measure")
 LEFT_OUT = (".venv", ".git", "results", ".hypothesis", ".mypy_cache", ".ruff_cache")
 SAME = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")
 """Ends of operators whose mutants mean the same, as the code compares types and members so."""
@@ -80,9 +80,7 @@ def _try(part: str, tree: Path, programs: Path, count: int, rng: random.Random) 
     _call(tree, programs / "cosmic-ray", "exec", "mutants.toml", "mutants.sqlite")
     _call(tree, programs / "cr-report", "--surviving-only", "--show-diff", "mutants.sqlite")
     with sqlite3.connect(tree / "mutants.sqlite") as session:
-        outcomes = [
-            outcome for (outcome,) in session.execute("SELECT test_outcome FROM work_results")
-        ]
+        outcomes = [row[0] for row in session.execute("SELECT test_outcome FROM work_results")]
     killed = sum("KILLED" in str(outcome).upper() for outcome in outcomes)
     share = f"{killed} of {len(outcomes)} noticed"
     return f"{part}: {share}, of {len(telling):,} mutants there are"

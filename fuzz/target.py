@@ -1,13 +1,16 @@
 """What is fuzzed: a check that takes bytes, whoever made them."""
 
+import atexit
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 from hypothesis import strategies as st
 
-__all__ = ["CASES", "Target", "cases_of", "keep", "told_well"]
+__all__ = ["CASES", "Target", "cases_of", "keep", "scratch", "told_well"]
 
 CASES = Path(__file__).parent / "cases"
 """A folder for each target: the input of every fault that was found, a file each."""
@@ -15,21 +18,14 @@ CASES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Target:
-    """A reader of foreign input, and what must hold whatever it is given.
+    """A reader of foreign input, and what must hold whatever it is given."""
 
-    Attributes:
-        name: of its folder of cases, too.
-        check: raises anything at all where something does not hold.
-        inputs: for hypothesis: bytes that have a form to begin with.
-        seeds: for atheris, which makes its inputs of them.
-        words: for atheris, too: what it would hardly hit upon by chance.
-    """
-
-    name: str
-    check: Callable[[bytes], object]
+    name: str  # of its folder of cases, too
+    check: Callable[[bytes], object]  # raises anything at all where something does not hold
+    # for hypothesis: bytes that have a form to begin with
     inputs: st.SearchStrategy[bytes] = field(default_factory=lambda: st.binary(max_size=400))
-    seeds: tuple[bytes, ...] = (b"",)
-    words: tuple[bytes, ...] = ()
+    seeds: tuple[bytes, ...] = (b"",)  # for atheris, which makes its inputs of them
+    words: tuple[bytes, ...] = ()  # for atheris, too: what it would hardly hit upon by chance
 
 
 def cases_of(name: str, folder: Path = CASES) -> Iterator[Path]:
@@ -49,3 +45,11 @@ def told_well(mistakes: Sequence[str], data: bytes) -> None:
     """Whoever gave this is told of a mistake, and not at any length."""
     assert mistakes
     assert sum(map(len, mistakes)) < 5000 + 50 * len(data), "it tells too much"
+
+
+def scratch() -> Path:
+    """Make a folder that goes away with this process."""
+    memory = Path("/dev/shm")
+    folder = Path(mkdtemp(prefix="loadkit-fuzz-", dir=memory if memory.is_dir() else None))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

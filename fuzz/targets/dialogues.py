@@ -4,8 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from fuzz.scratch import scratch
-from fuzz.target import Target, told_well
+from fuzz.target import Target, scratch, told_well
 from loadkit.profile.dialogue import DialogueError, load_dialogues
 
 ENDINGS = (".jsonl", ".toml", ".csv", ".tsv", ".txt")

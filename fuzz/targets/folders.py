@@ -3,7 +3,6 @@
 import io
 import random
 import shutil
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -11,19 +10,13 @@ from pathlib import Path
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fuzz.scratch import scratch
-from fuzz.target import Target
+from fuzz.target import Target, scratch
 from loadkit.capacity import document
 from loadkit.errors import UsageError
 from loadkit.report.terminal import render
 from loadkit.results.rebuild import needed, rebuild
 from loadkit.results.run_folder import load_examples, load_summary
 from loadkit.stats.distribution import Distribution
-
-# What makes and mutates folders is the tests'.
-sys.path.append(str(Path(__file__).parents[2] / "tests"))
-
-# At once: with them comes gevent, which replaces locks that somebody may hold later on.
 from tests.hostile.mutations import KINDS, make, mutate
 from tests.hostile.trial import quick
 

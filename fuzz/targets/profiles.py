@@ -4,8 +4,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from fuzz.scratch import scratch
-from fuzz.target import Target, told_well
+from fuzz.target import Target, scratch, told_well
 from loadkit.config.mistakes import ConfigError
 from loadkit.profile.profile import Profile, load_profile
 
@@ -33,18 +32,8 @@ def check(data: bytes) -> None:
 
 
 NUMBERS = [
-    "0",
-    "-1",
-    "1",
-    "50",
-    "1.5",
-    "1e308",
-    "-1e308",
-    "nan",
-    "inf",
-    "9" * 23,
-    "9" * 5000,
-    "0x7",
+    *("0", "-1", "1", "50", "1.5", "1e308", "-1e308", "nan", "inf"),
+    *("9" * 23, "9" * 5000, "0x7"),
 ]
 TEXTS = ['"10s"', '"1e9h"', '"999999999d"', '"-5s"', '""', '"open"', '"\\u0000"', '"../../etc"']
 VALUES = st.one_of(
@@ -59,20 +48,9 @@ VALUES = st.one_of(
 )
 KEYS = st.sampled_from(
     [
-        *(
-            "load.model",
-            "load.stages",
-            "load.warmup",
-            "load.seed",
-            "load.drain",
-            "mix.CompleteChat",
-        ),
-        *(
-            "conversation.turns",
-            "conversation.pause",
-            "conversation.time_scale",
-            "human.typing_wpm",
-        ),
+        *("load.model", "load.stages", "load.warmup", "load.seed", "load.drain"),
+        *("mix.CompleteChat", "conversation.turns", "conversation.pause", "human.typing_wpm"),
+        "conversation.time_scale",
         *("conversation.dialogues", "connection.recycle", "allow_hosts", "results.texts", "abort"),
         *('slo."response.p95"', "slo.violations", "capacity.start", "chaos", "simulator.seed"),
     ]
