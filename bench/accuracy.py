@@ -152,13 +152,7 @@ def _measured(
 
 
 def _loadkit(
-    lab: Lab,
-    server: Server,
-    size: Size,
-    window: float,
-    *,
-    stall_ms: float,
-    stops: bool,
+    lab: Lab, server: Server, size: Size, window: float, *, stall_ms: float, stops: bool
 ) -> tuple[Mapping[str, Any], float]:
     """One run, the way users make it: its summary, and from when on it measured."""
     seconds = size.ramp + SETTLE + window + QUIET

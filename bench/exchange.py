@@ -112,8 +112,4 @@ def measure(
         generator.await_descriptors(USERS)
         window = watch(server, generator, WARM_UP, WINDOW)
     truth = truth_of(server, generator, window)
-    return Run(
-        window.cpu_s / truth.turns * 1e6,
-        truth.turns / window.seconds,
-        window.busy,
-    )
+    return Run(window.cpu_s / truth.turns * 1e6, truth.turns / window.seconds, window.busy)

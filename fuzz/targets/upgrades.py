@@ -39,13 +39,7 @@ def check(data: bytes) -> None:
     sock = cast(gevent.socket.socket, server)
     query = f"access_token={TOKEN}&session_id=1"
     try:
-        open_now = upgrade(
-            sock,
-            Place([]),
-            query,
-            max_size=1000,
-            compression=Compression(),
-        )
+        open_now = upgrade(sock, Place([]), query, max_size=1000, compression=Compression())
     except RemoteError as error:
         told = str(error)
     else:

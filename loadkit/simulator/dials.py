@@ -26,10 +26,7 @@ __all__ = [
 ]
 
 _Capability = Literal[
-    "streaming",
-    "max_message_size_bytes",
-    "max_reconnect_attempts",
-    "heartbeat_interval_seconds",
+    "streaming", "max_message_size_bytes", "max_reconnect_attempts", "heartbeat_interval_seconds"
 ]
 
 

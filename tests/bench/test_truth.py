@@ -69,10 +69,7 @@ def test_what_nobody_could_read_is_no_wait(log):
     """A session that was cut off has no response; a chunk for no socket reached nobody."""
     unread = turn(20.0, ("USER_MESSAGE", 20.5), (CHUNK, 21.0), (CHUNK, 22.0))
     unread["events"][-1]["sockets"] = 0
-    path = log(
-        turn(10.0, ("USER_MESSAGE", 10.5), (CHUNK, 11.0), outcome="cut_off"),
-        unread,
-    )
+    path = log(turn(10.0, ("USER_MESSAGE", 10.5), (CHUNK, 11.0), outcome="cut_off"), unread)
     assert Waits.since(path, 0.0).seconds == {
         "echo": [0.5, 0.5],
         "first_chunk": [1.0, 1.0],

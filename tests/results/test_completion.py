@@ -50,9 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], dict[str, 
 
 
 @settings(
-    deadline=None,
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
 def test_files_that_were_cut_anywhere_become_whole(

@@ -1,7 +1,7 @@
 """The journal and the cursor."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.simulator.session.channel import SessionLog, parse_cursor
@@ -33,11 +33,13 @@ def test_a_cursor_is_a_number_with_or_without_its_prefix_and_nonsense_is_0(
     assert parse_cursor(text) == cursor
 
 
+@settings(max_examples=40)
 @given(st.text())
 def test_no_cursor_is_ever_an_error(text: str) -> None:
     assert parse_cursor(text) >= 0
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 60), st.integers(0, 80), st.sets(st.integers(1, 60)))
 def test_the_replay_is_what_came_after_the_cursor_in_order_whatever_was_skipped(
     length: int, cursor: int, skipped: set[int]

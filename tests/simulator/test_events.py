@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.protocol import Event
@@ -52,11 +52,13 @@ def refusal(data: bytes) -> Refusal:
     return outcome
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_an_event_or_a_refusal(data: bytes) -> None:
     assert isinstance(decode(data), ClientEvent | Refusal)
 
 
+@settings(max_examples=40)
 @given(ENVELOPES)
 def test_any_json_is_an_event_or_a_refusal_that_can_be_sent(envelope: dict[str, Any]) -> None:
     try:
@@ -142,6 +144,7 @@ def test_an_event_carries_what_clients_drop_it_without() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6), st.booleans())
 def test_a_batch_reads_back_as_its_events_under_either_payload_key(
     messages: list[tuple[str, str]], typed: bool

@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Opcode
@@ -44,6 +44,7 @@ def test_a_close_without_a_code_is_empty() -> None:
     assert parsed(close_frame(None)).data == b""
 
 
+@settings(max_examples=30)
 @given(st.lists(st.binary(max_size=2000), min_size=1, max_size=5))
 def test_compressed_frames_can_be_read_by_a_client_that_keeps_its_window(
     payloads: list[bytes],

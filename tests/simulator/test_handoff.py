@@ -152,11 +152,7 @@ def test_the_client_is_told_to_hand_over_itself_and_the_session_stays() -> None:
     expected = [*ASKED, "CLIENT_HANDOFF_REQUIRED", "POLY_AGENT_LEFT", "USER_MESSAGE"]
     assert ear.types[before:] == expected
     required = ear.last("CLIENT_HANDOFF_REQUIRED")["payload"]
-    assert required == {
-        "route": "live-chat",
-        "reason": "AGENT_DECISION",
-        "queue_name": "support",
-    }
+    assert required == {"route": "live-chat", "reason": "AGENT_DECISION", "queue_name": "support"}
     assert session.ended is None
     session.hear(ear, END)
     assert session.ended is EndReason.USER_END

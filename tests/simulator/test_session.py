@@ -171,7 +171,7 @@ def test_what_cannot_be_understood_is_answered_to_its_own_socket_alone() -> None
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=50)
 def test_any_bytes_leave_the_session_alive_and_answering(data: bytes) -> None:
     world = World()
     session = world.session()
@@ -284,7 +284,7 @@ def test_ids_are_uuids_and_never_come_twice() -> None:
 
 
 @given(cursor=st.integers(0, 40), size=st.integers(1, 10))
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_a_reconnect_gets_what_it_missed_and_nothing_else(cursor: int, size: int) -> None:
     world = World(f"history.batch_size={size}")
     session, ear = world.greeted(streaming=True)

@@ -1,6 +1,6 @@
 """What the agent says."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.simulator.dials import AgentDials
@@ -9,6 +9,7 @@ from loadkit.simulator.session import texts
 from .doubles import rng
 
 
+@settings(max_examples=40)
 @given(st.text(), st.integers(1, 30))
 def test_the_pieces_of_a_text_make_the_text_again(text: str, pieces: int) -> None:
     parts = texts.split(text, pieces)
@@ -36,6 +37,7 @@ def test_the_words_that_end_a_conversation_work_in_any_case_and_place() -> None:
     assert (reply.text, reply.ends) == (texts.FAREWELL, True)
 
 
+@settings(max_examples=40)
 @given(st.text())
 def test_every_message_has_an_answer_with_words_in_it(text: str) -> None:
     assert texts.reply(text, AgentDials(), rng()).text

@@ -2,7 +2,7 @@
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.simulator.app.tokens import (
@@ -41,6 +41,7 @@ def test_another_servers_token_is_nobody() -> None:
     assert Tokens(60).identify(Tokens(60).issue().access_token) is None
 
 
+@settings(max_examples=30)
 @given(st.text())
 def test_no_text_crashes_the_check(text: str) -> None:
     assert Tokens(60).identify(text) is None

@@ -9,26 +9,14 @@ from typing import Final
 
 from aiohttp._websocket.helpers import websocket_mask
 
-__all__ = [
-    "BINARY",
-    "CLOSE",
-    "CONTINUATION",
-    "NO_CODE",
-    "PING",
-    "PONG",
-    "TAIL",
-    "TEXT",
-    "FrameError",
-    "FrameReader",
-    "read_close",
-]
+__all__ = ["NO_CODE", "TAIL", "FrameError", "FrameReader", "Opcode", "read_close"]
 
-CONTINUATION: Final = 0
-TEXT: Final = 1
-BINARY: Final = 2
-CLOSE: Final = 8
-PING: Final = 9
-PONG: Final = 10
+
+class Opcode:
+    """What a frame is (section 5.2)."""
+
+    CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
 
 _PROTOCOL_ERROR: Final = 1002
 _NOT_UTF8: Final = 1007
@@ -41,37 +29,22 @@ TAIL: Final = b"\x00\x00\xff\xff"  # left out by the sender (RFC 7692, section 7
 
 
 class FrameError(Exception):
-    """The peer broke the protocol.
-
-    Attributes:
-        code: the close code that says so.
-    """
+    """The peer broke the protocol."""
 
     def __init__(self, code: int, why: str) -> None:
         super().__init__(why)
-        self.code = code
+        self.code = code  # the close code that says so
 
 
 class FrameReader:
     """Makes messages of the bytes of one connection, whatever pieces they come in.
 
-    Args:
-        limit: the bytes of the longest data message.
-        deflate: whether permessage-deflate was agreed on (RFC 7692).
+    A data message has `limit` bytes at most, also one that was deflated (RFC 7692).
     """
 
     __slots__ = (
-        "_at",
-        "_data",
-        "_first",
-        "_inflate",
-        "_left",
-        "_limit",
-        "_mask",
-        "_message",
-        "_opcode",
-        "_packed",
-        "_payload",
+        *("_at", "_data", "_first", "_inflate", "_left", "_limit", "_mask"),
+        *("_message", "_opcode", "_packed", "_payload"),
     )
 
     def __init__(self, limit: int, *, deflate: bool = False) -> None:
@@ -146,7 +119,7 @@ class FrameReader:
     def _check(self, first: int, second: int) -> None:
         """Hold the first two bytes of a frame against section 5.2."""
         opcode, reserved = first & 15, first & 0x70
-        begins = opcode in (TEXT, BINARY)
+        begins = opcode in (Opcode.TEXT, Opcode.BINARY)
         if opcode not in _OPCODES:
             why = "a reserved opcode"
         elif reserved and not (reserved == 0x40 and begins and self._inflate is not None):
@@ -159,7 +132,7 @@ class FrameReader:
             why = "a control frame of more than 125 bytes"
         elif begins and self._opcode:
             why = "a new message in the middle of another"
-        elif opcode == CONTINUATION and not self._opcode:
+        elif opcode == Opcode.CONTINUATION and not self._opcode:
             why = "the continuation of nothing"
         else:
             return
@@ -172,14 +145,14 @@ class FrameReader:
         if not first & 0x80:
             self._opcode = opcode or self._opcode
             self._message += payload
-            return CONTINUATION, b""
-        if opcode == CONTINUATION:
+            return Opcode.CONTINUATION, b""
+        if opcode == Opcode.CONTINUATION:
             opcode, self._opcode = self._opcode, 0
             payload = bytes(self._message) + payload
             self._message = bytearray()
         if self._packed:
             payload = self._inflated(payload)
-        if opcode == TEXT and not _is_utf8(payload):
+        if opcode == Opcode.TEXT and not _is_utf8(payload):
             raise FrameError(_NOT_UTF8, "text that is not UTF-8")
         return opcode, payload
 

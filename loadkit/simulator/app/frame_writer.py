@@ -9,43 +9,27 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from loadkit.simulator.app.frame_reader import TAIL
+from loadkit.simulator.app.frame_reader import TAIL, Opcode
 
 __all__ = ["Frame", "close_frame", "ping_frame", "pong_frame"]
 
-_TEXT: Final = 0x81  # FIN + opcode 1
-_BINARY: Final = 0x82  # FIN + opcode 2
-_CLOSE: Final = 0x88  # FIN + opcode 8
-_PING: Final = 0x89
-_PONG: Final = 0x8A
+_FIN: Final = 0x80
 _COMPRESSED: Final = 0x40  # RSV1 (RFC 7692, section 6)
 
 
 class Frame:
-    """One message, ready for the wire.
-
-    Args:
-        payload: what it holds.
-        binary: whether it is a binary message, which this protocol does not allow.
-
-    Attributes:
-        plain: header and payload, for a socket without compression.
-    """
+    """One message, ready for the wire; a `binary` one is none that this protocol allows."""
 
     __slots__ = ("_deflated", "_first", "_payload", "plain")
 
     def __init__(self, payload: bytes, *, binary: bool = False) -> None:
         self._payload = payload
-        self._first = _BINARY if binary else _TEXT
-        self.plain = _framed(self._first, payload)
+        self._first = _FIN | (Opcode.BINARY if binary else Opcode.TEXT)
+        self.plain = _framed(self._first, payload)  # for a socket without compression
         self._deflated: dict[int, bytes] | None = None
 
     def deflated(self, window_bits: int) -> bytes:
-        """Header and compressed payload, for a socket that agreed on permessage-deflate.
-
-        Args:
-            window_bits: the agreed `server_max_window_bits`, 9 to 15.
-        """
+        """For a socket that agreed on permessage-deflate with this `server_max_window_bits`."""
         if self._deflated is None:
             self._deflated = {}
         if window_bits not in self._deflated:
@@ -60,17 +44,17 @@ class Frame:
 
 def close_frame(code: int | None) -> bytes:
     """A close frame with this code; None for one without a code."""
-    return _framed(_CLOSE, b"" if code is None else code.to_bytes(2, "big"))
+    return _framed(_FIN | Opcode.CLOSE, b"" if code is None else code.to_bytes(2, "big"))
 
 
 def ping_frame() -> bytes:
     """A ping without a payload."""
-    return _framed(_PING, b"")
+    return _framed(_FIN | Opcode.PING, b"")
 
 
 def pong_frame(payload: bytes) -> bytes:
     """The answer to a ping with this payload."""
-    return _framed(_PONG, payload)
+    return _framed(_FIN | Opcode.PONG, payload)
 
 
 def _framed(first: int, payload: bytes) -> bytes:

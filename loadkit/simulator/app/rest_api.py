@@ -121,8 +121,7 @@ class Rest:
 
     async def access_token(self, request: web.Request) -> web.Response:
         """Trade the connector token for a JWT. The body is not read."""
-        refused = self._limit(_TOKEN)
-        if refused is not None:
+        if (refused := self._limit(_TOKEN)) is not None:
             return refused
         connector, host = request.headers.get("X-Token"), request.headers.get("X-Host")
         if not connector or not host:
@@ -133,8 +132,7 @@ class Rest:
             return error(401, "Connector missing host domain")
         if not self._credentials.admits(host):
             return error(401, "Failed to validate connector")
-        refused = self._fault(_TOKEN)
-        if refused is not None:
+        if (refused := self._fault(_TOKEN)) is not None:
             return refused
         issued = self._tokens.issue()
         answer = {**issued._asdict(), "token_type": "Bearer"}
@@ -142,8 +140,7 @@ class Rest:
 
     async def sessions(self, request: web.Request) -> web.Response:
         """Create a session that belongs to the bearer's token."""
-        refused = self._limit(_SESSION)
-        if refused is not None:
+        if (refused := self._limit(_SESSION)) is not None:
             return refused
         authorization = request.headers.get("Authorization")
         if authorization is None:
@@ -162,8 +159,7 @@ class Rest:
             wishes = None
         if wishes is None:
             return error(400, "Error parsing request")
-        refused = self._fault(_SESSION)
-        if refused is not None:
+        if (refused := self._fault(_SESSION)) is not None:
             return refused
         if self._setting.drift.spent:
             self._setting.refused(_SESSION, 500)
@@ -240,10 +236,7 @@ async def correlate(request: web.Request, response: web.StreamResponse) -> None:
 def _json(
     content: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
+    body, kind = orjson.dumps(content), "application/json"
     return web.Response(
-        body=orjson.dumps(content),
-        status=status,
-        headers=headers,
-        content_type="application/json",
-        charset="utf-8",
+        body=body, status=status, headers=headers, content_type=kind, charset="utf-8"
     )

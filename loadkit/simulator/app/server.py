@@ -6,7 +6,6 @@ import logging
 import resource
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import uvloop
@@ -47,15 +46,12 @@ class Simulator:
         truth: where to write the truth log; None keeps none.
         credentials: the registered connector; None takes the environment's.
 
-    Attributes:
-        url: where it listens, such as `http://127.0.0.1:8100`, once it has been entered.
-
     Raises:
         UsageError: on entering, when the address is taken or not ours, or the truth log cannot
             be opened.
     """
 
-    url: str
+    url: str  # where it listens, such as `http://127.0.0.1:8100`, once it has been entered
 
     def __init__(
         self,
@@ -108,12 +104,7 @@ class Simulator:
         setting.incidents.start(self)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._setting.incidents.stop()
         if self._restarting is not None:
             self._restarting.cancel()
@@ -126,7 +117,7 @@ class Simulator:
         self._truth.close()
 
     def befall(self, incident: ServerIncident) -> None:
-        """See `House.befall`."""
+        """See `IncidentTarget.befall`."""
         if incident.kind == "freeze":
             self._truth.flush()
             time.sleep(incident.duration)  # the whole process, as a stopped one: nothing goes on
@@ -136,7 +127,7 @@ class Simulator:
             self._restarting = asyncio.create_task(self._go_down(forget=incident.forget))
 
     def recover(self, incident: ServerIncident) -> None:
-        """See `House.recover`."""
+        """See `IncidentTarget.recover`."""
         if incident.kind == "restart":
             self._restarting = asyncio.create_task(self._come_up())
 
@@ -181,17 +172,7 @@ def serve(
     It does not outlive the run that has started it.
 
     Prints `listening on http://HOST:PORT` as the one line on standard output once clients may
-    come. The connector token and the registered host are taken from POLY_CONNECTOR_TOKEN and
-    POLY_HOST_IDENTIFIER, or are the defaults in `tokens`.
-
-    Args:
-        dials: the settings, see `load_dials`.
-        host: the address to bind; anything but loopback opens the service to the network.
-        port: the port to bind, 0 for any that is free.
-        truth: where to write the truth log; None keeps none.
-
-    Raises:
-        UsageError: the address is taken or not ours, or the truth log cannot be opened.
+    come. Arguments and errors are those of a `Simulator`.
     """
     lifeline.watch(lifeline.TARGET_ENDS, after=lifeline.TARGET_STAYS)
     _raise_file_limit()

@@ -5,17 +5,7 @@ import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Final
 
-from loadkit.simulator.app.frame_reader import (
-    BINARY,
-    CLOSE,
-    NO_CODE,
-    PING,
-    PONG,
-    TEXT,
-    FrameError,
-    FrameReader,
-    read_close,
-)
+from loadkit.simulator.app.frame_reader import NO_CODE, FrameError, FrameReader, Opcode, read_close
 from loadkit.simulator.app.frame_writer import Frame, close_frame, ping_frame, pong_frame
 from loadkit.simulator.clock import Clock, Timer
 from loadkit.simulator.session.session import ServerSession
@@ -191,8 +181,8 @@ class Socket:
                 if frame is None:
                     break
                 opcode, payload = frame
-                if opcode == PING:  # the newest answers those before it (RFC 6455, section 5.5.3)
-                    ping = payload
+                if opcode == Opcode.PING:
+                    ping = payload  # the newest answers those before it (RFC 6455, section 5.5.3)
                     continue
                 self._pong(ping)
                 ping = None
@@ -217,18 +207,18 @@ class Socket:
             self._transport.resume_reading()
 
     def _take(self, opcode: int, payload: bytes) -> None:
-        if opcode == TEXT:
+        if opcode == Opcode.TEXT:
             self.received += 1
             # What was under way when a socket went for its age is heard, and in the replay.
             if self.server_code in (None, GOING_AWAY):
                 self._session.hear(self, payload, self._witness.read_at)
-        elif opcode == BINARY:
+        elif opcode == Opcode.BINARY:
             self.close(_UNSUPPORTED_DATA)
-        elif opcode == PONG:
+        elif opcode == Opcode.PONG:
             if self._unanswered is not None:
                 self._unanswered.cancel()
                 self._unanswered = None
-        elif opcode == CLOSE:
+        elif opcode == Opcode.CLOSE:
             self._closed_by_client(read_close(payload))
 
     def _refuse(self, error: FrameError) -> None:

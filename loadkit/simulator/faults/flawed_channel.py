@@ -17,6 +17,7 @@ from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.session.channel import Channel, Outlet
 from loadkit.simulator.session.events import local_id
+from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.room import Sent
 
 __all__ = ["FlawedChannel"]
@@ -30,19 +31,17 @@ _Event = tuple[EventType, dict[str, Any], dict[str, str] | None]
 
 
 class FlawedChannel(Channel):
-    """See `Channel`; the faults are drawn from `faults`.
-
-    Attributes:
-        faults: the session's dice.
-        interrupted: a socket was broken by a fault and none has come since.
-    """
+    """See `Channel`; the faults are drawn from `faults`."""
 
     __slots__ = ("_ended", "_greeted", "faults", "interrupted")
 
-    def __init__(self, session_id: str, dials: Dials, clock: Clock, faults: Faults) -> None:
-        super().__init__(session_id, dials, clock)
+    def __init__(
+        self, session_id: str, dials: Dials, clock: Clock, habits: Habits, faults: Faults
+    ) -> None:
+        super().__init__(session_id, dials, clock, habits)
         self.faults = faults
-        self.interrupted = self._greeted = self._ended = False
+        self.interrupted = False  # a socket was broken by a fault and none has come since
+        self._greeted = self._ended = False
 
     def send(
         self,
@@ -114,14 +113,6 @@ class FlawedChannel(Channel):
         """Journal an event that nobody misses, and tell nobody yet."""
         return self._compose(*_HARMLESS, None, True)[0]
 
-    def extra(self, kind: EventType, payload: dict[str, Any]) -> None:
-        """A transient event more."""
-        Channel.send(self, kind, payload, lasting=False)
-
-    def extra_frame(self, data: bytes, *, binary: bool = False) -> None:
-        """A frame more, whatever is in it."""
-        self._spread(Frame(data, binary=binary))
-
     def _history(self, cursor: int) -> list[bytes]:
         self.interrupted = False
         names = _ON_RESUME if cursor > 0 else () if self._greeted else _ON_START
@@ -138,19 +129,21 @@ class FlawedChannel(Channel):
 
 # An event with a sequence.
 
+_Bears = Callable[[FlawedChannel, _Event], Sent]
+
 
 def _twice(channel: FlawedChannel, event: _Event) -> Sent:
     sent = channel.plain(event)
     again = channel.journal.up_to(channel.journal.last)
     if again is not None:
-        channel.extra_frame(again)
+        channel.spread(Frame(again))
     return sent
 
 
 def _overtaking(channel: FlawedChannel, event: _Event) -> Sent:
     overtaken = channel.harmless()
     sent = channel.plain(event)
-    channel.extra_frame(overtaken)
+    channel.spread(Frame(overtaken))
     return sent
 
 
@@ -161,54 +154,52 @@ def _after_a_gap(channel: FlawedChannel, event: _Event) -> Sent:
 
 def _and_its_sequence_again(channel: FlawedChannel, event: _Event) -> Sent:
     sent = channel.plain(event)
-    kind, payload = _HARMLESS
-    data = channel.encode(kind, payload, sent["sequence"])
-    channel.extra_frame(data)
+    channel.spread(Frame(channel.encode(*_HARMLESS, sent["sequence"])))
     return sent
 
 
-def _after_broken_json(channel: FlawedChannel, event: _Event) -> Sent:
-    channel.extra_frame(b'{"type":"EVENT_TYPE_POLY_AGENT_THINKING","id":')
-    return channel.plain(event)
+def _preceded(made: Callable[[FlawedChannel], Frame]) -> _Bears:
+    """A frame that nobody may send comes right before the event."""
+
+    def act(channel: FlawedChannel, event: _Event) -> Sent:
+        channel.spread(made(channel))
+        return channel.plain(event)
+
+    return act
 
 
-def _after_one_without_id(channel: FlawedChannel, event: _Event) -> Sent:
-    data = orjson.loads(channel.encode(*_HARMLESS, None))
-    del data["id"]
-    channel.extra_frame(orjson.dumps(data))
-    return channel.plain(event)
+def _broken(channel: FlawedChannel) -> Frame:
+    return Frame(b'{"type":"EVENT_TYPE_POLY_AGENT_THINKING","id":')
 
 
-def _after_a_novelty(channel: FlawedChannel, event: _Event) -> Sent:
-    data = orjson.loads(channel.encode(*_HARMLESS, None))
-    channel.extra_frame(orjson.dumps({**data, "type": _NOVELTY}))
-    return channel.plain(event)
+def _without_id(channel: FlawedChannel) -> Frame:
+    event = orjson.loads(channel.encode(*_HARMLESS, None))
+    del event["id"]
+    return Frame(orjson.dumps(event))
 
 
-def _after_binary(channel: FlawedChannel, event: _Event) -> Sent:
-    channel.extra_frame(b"\x00\x01", binary=True)
-    return channel.plain(event)
+def _novelty(channel: FlawedChannel) -> Frame:
+    event = orjson.loads(channel.encode(*_HARMLESS, None))
+    return Frame(orjson.dumps({**event, "type": _NOVELTY}))
 
 
 def _and_something_after(channel: FlawedChannel, event: _Event) -> Sent:
     sent = channel.plain(event)
-    channel.extra(EventType.POLY_AGENT_THINKING, {})
+    Channel.send(channel, EventType.POLY_AGENT_THINKING, {}, lasting=False)
     return sent
 
 
-_EVENT: Final[dict[str, Callable[[FlawedChannel, _Event], Sent]]] = {
+_EVENT: Final[dict[str, _Bears]] = {
     "duplicate_event": _twice,
     "reordered_event": _overtaking,
     "sequence_gap": _after_a_gap,
     "sequence_not_rising": _and_its_sequence_again,
-    "malformed_json": _after_broken_json,
-    "malformed_envelope": _after_one_without_id,
-    "unknown_type": _after_a_novelty,
-    "binary_frame": _after_binary,
+    "malformed_json": _preceded(_broken),
+    "malformed_envelope": _preceded(_without_id),
+    "unknown_type": _preceded(_novelty),
+    "binary_frame": _preceded(lambda _: Frame(b"\x00\x01", binary=True)),
 }
-_AT_END: Final[dict[str, Callable[[FlawedChannel, _Event], Sent]]] = {
-    "event_after_end": _and_something_after,
-}
+_AT_END: Final[dict[str, _Bears]] = {"event_after_end": _and_something_after}
 
 
 # A user's message.
@@ -243,11 +234,10 @@ def _followed_by(
 ) -> Callable[[FlawedChannel, Outlet, _Event], Sent]:
     def act(channel: FlawedChannel, outlet: Outlet, event: _Event) -> Sent:
         sent = channel.plain(event)
-        payloads: dict[EventType, dict[str, Any]] = {
-            EventType.LANGUAGE_CHANGED: _HARMLESS[1],
-            EventType.USER_RECEIVED_MESSAGE: {"message_id": event[1]["message_id"]},
-        }
-        Channel.send(channel, kind, payloads.get(kind, {}), lasting=lasting)
+        payload: dict[str, Any] = _HARMLESS[1] if kind is _HARMLESS[0] else {}
+        if kind is EventType.USER_RECEIVED_MESSAGE:
+            payload = {"message_id": event[1]["message_id"]}
+        Channel.send(channel, kind, payload, lasting=lasting)
         channel.faults.note(name)
         return sent
 
@@ -290,12 +280,12 @@ def _without_one(channel: FlawedChannel, cursor: int) -> list[bytes]:
     missed = channel.journal.after(cursor)
     lost, kept = channel.harmless(), channel.harmless()
     for event in (lost, kept):  # the session's other sockets lose nothing
-        channel.extra_frame(event)
+        channel.spread(Frame(event))
     return [*missed, kept]
 
 
 _ON_START: Final[dict[str, Callable[[FlawedChannel, int], list[bytes]]]] = {
-    "event_before_start": _something_before,
+    "event_before_start": _something_before
 }
 _ON_RESUME: Final[dict[str, Callable[[FlawedChannel, int], list[bytes]]]] = {
     "replay_before_cursor": _with_the_one_at_the_cursor,

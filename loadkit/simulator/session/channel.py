@@ -8,6 +8,7 @@ from loadkit.simulator.app.frame_writer import Frame
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.session.events import batch, encode
+from loadkit.simulator.session.habits import Habits, receipts_of, vary
 from loadkit.simulator.session.room import Sent
 
 __all__ = ["CLEAN", "Channel", "Outlet", "SessionLog", "parse_cursor"]
@@ -89,10 +90,13 @@ class Channel:
     written in one step.
     """
 
-    __slots__ = ("_clock", "_dials", "_events", "_prefix", "_stamp", "journal", "outlets")
+    __slots__ = (
+        *("_clock", "_dials", "_events", "_habits", "_prefix", "_stamp", "journal", "outlets"),
+    )
 
-    def __init__(self, session_id: str, dials: Dials, clock: Clock) -> None:
-        self._dials, self._stamp, self._clock = dials.history, dials.timestamps, clock
+    def __init__(self, session_id: str, dials: Dials, clock: Clock, habits: Habits) -> None:
+        self._dials, self._stamp, self._clock = dials, dials.timestamps, clock
+        self._habits = habits
         self._prefix, self._events = session_id[:24], 0
         self.journal = SessionLog()
         self.outlets: list[Outlet] = []  # the sockets that listen
@@ -112,13 +116,35 @@ class Channel:
         # after it, the time could be later than the client's own.
         at = self._clock.now()
         if frame is not None:
-            self._spread(frame)
+            self.spread(frame)
         return {
             "type": kind.removeprefix("EVENT_TYPE_"),
             "sequence": sequence,
             "at": at,
             "sockets": len(self.outlets),
         }
+
+    def emit(self, kind: EventType, payload: dict[str, Any], *, lasting: bool = True) -> Sent:
+        """Tell every socket of an event with the fields that it happens to have."""
+        payload = vary(kind, payload, self._habits, self._dials.optional_fields)
+        sent = self.send(kind, payload, lasting=lasting)
+        self.receipts(kind, payload)
+        return sent
+
+    def receipts(self, kind: EventType, payload: dict[str, Any]) -> None:
+        """That a message was received, and that it was read; some of the time."""
+        about = receipts_of(kind, payload)
+        if about and self._habits.has(self._dials.receipts):
+            for receipt in about:
+                self.send(receipt, {"message_id": payload["message_id"]}, lasting=False)
+
+    def survey(self) -> int:
+        """Ask how it was. Returns by how many events: it may have been answered elsewhere."""
+        events = [EventType.SHOW_CSAT_REQUEST, EventType.CSAT_RESPONSE]
+        told = events if self._habits.share() < 0.5 else events[:1]
+        for kind in told:
+            self.send(kind, {}, lasting=False)
+        return len(told)
 
     def echo(
         self, outlet: Outlet, payload: dict[str, Any], custom: dict[str, str] | None
@@ -142,7 +168,7 @@ class Channel:
 
     def replay(self, cursor: int) -> list[Frame]:
         """The batches for a socket that has seen everything up to `cursor`."""
-        events, dials = self._history(cursor), self._dials
+        events, dials = self._history(cursor), self._dials.history
         if not events and not dials.empty_batch:
             return []
         return [
@@ -179,11 +205,7 @@ class Channel:
         return self.journal.after(cursor)
 
     def _compose(
-        self,
-        kind: EventType,
-        payload: dict[str, Any],
-        custom: dict[str, str] | None,
-        lasting: bool,
+        self, kind: EventType, payload: dict[str, Any], custom: dict[str, str] | None, lasting: bool
     ) -> tuple[bytes, int | None]:
         """Encode an event and, if it is a lasting one, number and journal it."""
         journal = self.journal
@@ -204,7 +226,8 @@ class Channel:
         identity, stamp = self._event_id(), self._stamp
         return encode(kind, payload, id=identity, sequence=sequence, custom=custom, stamp=stamp)
 
-    def _spread(self, frame: Frame) -> None:
+    def spread(self, frame: Frame) -> None:
+        """Write a frame to every socket, whatever is in it."""
         for outlet in tuple(self.outlets):  # a delivery may detach its socket
             outlet.deliver(frame)
 

@@ -159,11 +159,7 @@ class LiveHandoff:
     def _person_joins(self) -> None:
         dials = self._dials
         self._left = self._rng.randint(dials.live_turns.min, dials.live_turns.max)
-        person = {
-            "id": f"live-{self._name.lower()}",
-            "name": self._name,
-            "avatar_url": self._agent.avatar_url,
-        }
+        person = {"id": self._who, "name": self._name, "avatar_url": self._agent.avatar_url}
         self._emit(EventType.LIVE_AGENT_JOINED, {"agent": person})
 
     def _count_down(self, wait: float, first: int) -> Script:
@@ -186,7 +182,7 @@ class LiveHandoff:
 
     def _converse(self) -> Script:
         """Answer what has come, then wait for more."""
-        room, dials, who = self._room, self._dials, f"live-{self._name.lower()}"
+        room, dials, who = self._room, self._dials, self._who
         while self._waiting:
             self._turn = turn = self._waiting.popleft()
             started, stopped = (
@@ -220,8 +216,8 @@ class LiveHandoff:
     def _person_leaves(self) -> Script:
         dials = self._dials
         self._stamps["left"] = self._clock.now()
-        gone = {"agent_id": f"live-{self._name.lower()}", "agent_name": self._name}
-        self._emit(EventType.LIVE_AGENT_LEFT, {**gone, "reason": _DONE})
+        gone = {"agent_id": self._who, "agent_name": self._name, "reason": _DONE}
+        self._emit(EventType.LIVE_AGENT_LEFT, gone)
         if dials.after == "transfer" and not self._transferred:
             self._transferred = self._between = True
             yield dials.wait.sample(self._rng)
@@ -260,6 +256,10 @@ class LiveHandoff:
             "display_message": f"You are number {place} in the queue.",
         }
         self._emit(EventType.HANDOFF_QUEUE_STATUS, status, lasting=False)
+
+    @property
+    def _who(self) -> str:
+        return f"live-{self._name.lower()}"
 
     def _queue_name(self) -> dict[str, str]:
         return {"queue_name": self._dials.queue_name} if self._dials.queue_name else {}

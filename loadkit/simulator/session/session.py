@@ -19,7 +19,7 @@ from loadkit.simulator.limits import TokenBucket
 from loadkit.simulator.session.agent import Agent
 from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
 from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
-from loadkit.simulator.session.habits import Habits, receipts_of, vary
+from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.handoff import LiveHandoff
 from loadkit.simulator.session.room import Sent, ServerTurn
 from loadkit.simulator.session.texts import HUMAN_WORDS
@@ -79,13 +79,13 @@ class ServerSession:
         self._dials, self._clock = dials, clock = setting.dials, setting.clock
         self._rng = Random(f"{dials.seed}/{name}")
         self._faults = faults = setting.faults(name, self.id)
+        self._habits = habits = Habits(f"{dials.seed}/{name}")
         self._channel = (
-            FlawedChannel(self.id, dials, clock, faults)
+            FlawedChannel(self.id, dials, clock, habits, faults)
             if setting.rates
-            else Channel(self.id, dials, clock)
+            else Channel(self.id, dials, clock, habits)
         )
-        self._habits = Habits(f"{dials.seed}/{name}")
-        self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, self._habits)
+        self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, habits)
         limit = dials.rate_limit.messages_per_second
         self._bucket = TokenBucket(limit, clock) if limit else None
         self._joined = False
@@ -96,7 +96,7 @@ class ServerSession:
         self._idle: Timer | None = None
         self._watch()
         start = {"capabilities": dials.capabilities(streaming), "context_id": f"ctx_{self.id}"}
-        self._channel.send(EventType.SESSION_START, self._varied(EventType.SESSION_START, start))
+        self._channel.emit(EventType.SESSION_START, start)
         self._record("session", at=self._heard, streaming=streaming, **client._asdict())
 
     @property
@@ -180,14 +180,14 @@ class ServerSession:
         self._stop()
         survey = self._habits.has(self._dials.survey)
         before = survey and (silent or self._habits.share() < 0.5)
-        surveys = self._ask_how_it_was() if before else 0
+        surveys = self._channel.survey() if before else 0
         if silent:
             at, sockets = self._clock.now(), len(self._channel.outlets)
             sent: Sent = {"sequence": None, "at": at, "sockets": sockets}
         else:
             sent = self._channel.send(EventType.SESSION_END, {"reason": reason})
         if survey and not before:
-            surveys = self._ask_how_it_was()
+            surveys = self._channel.survey()
         self.ended = reason
         self._record(
             "session_end",
@@ -215,9 +215,7 @@ class ServerSession:
         self, kind: EventType, payload: dict[str, Any], turn: ServerTurn, *, lasting: bool = True
     ) -> None:
         """See `Room.emit`."""
-        payload = self._varied(kind, payload)
-        turn.events.append(self._channel.send(kind, payload, lasting=lasting))
-        self._receipts(kind, payload)
+        turn.events.append(self._channel.emit(kind, payload, lasting=lasting))
 
     def complain(self, text: str, turn: ServerTurn) -> None:
         """See `Room.complain`."""
@@ -310,25 +308,6 @@ class ServerSession:
     def _record(self, kind: str, **fields: Any) -> None:
         self._setting.truth.record(kind, session_id=self.id, **fields)
 
-    def _varied(self, kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
-        return vary(kind, payload, self._habits, self._dials.optional_fields)
-
-    def _ask_how_it_was(self) -> int:
-        """How many events that were: it may have been answered elsewhere already."""
-        events = [EventType.SHOW_CSAT_REQUEST, EventType.CSAT_RESPONSE]
-        told = events if self._habits.share() < 0.5 else events[:1]
-        for kind in told:
-            self._channel.send(kind, {}, lasting=False)
-        return len(told)
-
-    def _receipts(self, kind: EventType, payload: dict[str, Any]) -> None:
-        """That a message was received, and that it was read."""
-        about = receipts_of(kind, payload)
-        if about and self._habits.has(self._dials.receipts):
-            for receipt in about:
-                told = {"message_id": payload["message_id"]}
-                self._channel.send(receipt, told, lasting=False)
-
     @property
     def _full(self) -> bool:
         return self._channel.journal.size >= MOST_JOURNALED
@@ -355,7 +334,7 @@ class ServerSession:
         echo, fault = self._channel.echo(outlet, payload, event.custom)
         if echo is not None:
             turn.events.append(echo)
-            self._receipts(event.type, payload)
+            self._channel.receipts(event.type, payload)
         if fault == "silent_drop":
             return
         if self._handoff is not None and self._handoff.took_over:

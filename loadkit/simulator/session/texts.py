@@ -106,10 +106,7 @@ FOLLOW_UPS: Final = (
 )
 """One more thing, that nobody asked for."""
 
-NUDGES: Final = (
-    "Are you still there?",
-    "Take your time. Just write when you need anything else.",
-)
+NUDGES: Final = ("Are you still there?", "Take your time. Just write when you need anything else.")
 """To a user who keeps silent."""
 
 RETURNS: Final = (

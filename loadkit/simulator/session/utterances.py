@@ -121,11 +121,7 @@ def flawed(case: Case) -> list[Part]:
     return changed
 
 
-_BARE: Final[dict[str, Any]] = {
-    "is_complete": False,
-    "attachments": [],
-    "response_suggestions": [],
-}
+_BARE: Final[dict[str, Any]] = {"is_complete": False, "attachments": [], "response_suggestions": []}
 
 
 def _reused(case: Case) -> list[Part]:
