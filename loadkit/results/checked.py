@@ -76,9 +76,7 @@ def checked(
     """Hold what was read against a model.
 
     Args:
-        model: what it should be.
-        data: what it is.
-        what: how the message begins if it is not: where it stands, and what it should be.
+        what: how the message begins: where it stands, and what it should be.
         spare: keys at the top that can be done without.
         left_out: takes what was wrong with these, a line each; None refuses them like all others.
 

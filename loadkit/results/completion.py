@@ -21,9 +21,7 @@ LONGEST_LINE: Final = 1024 * 1024
 """Bytes; the longest that is ever written has 200 KB, a histogram with all of its buckets."""
 
 
-def complete(
-    folder: Path, started: datetime, rows: Iterable[Row], damaged: list[str] | None = None
-) -> int:
+def complete(folder: Path, started: datetime, rows: Iterable[Row], damaged: list[str]) -> int:
     """Write the rows that the files of a run's folder lack.
 
     The last row in a file may have been cut short, a phase's histogram for one: it is written
@@ -39,7 +37,7 @@ def complete(
         How many half-written lines were left out.
 
     Raises:
-        UsageError: a file cannot be written; or it is damaged, where `damaged` is None.
+        UsageError: a file cannot be written.
     """
     half, unwritten = 0, iter(rows)
     first = next(unwritten, None)
@@ -50,8 +48,6 @@ def complete(
         try:
             lacks_from, cut = _tail(folder / name, first.start)
         except UsageError as error:
-            if damaged is None:
-                raise
             damaged.append(f"{error}; it is left as it is")
             lacks_from, cut = inf, 0
         half += cut

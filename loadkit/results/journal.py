@@ -41,13 +41,10 @@ class RunJournal:
         head: what the run is.
         pause: called between two parts of a new file, to let others run; what comes in meanwhile
             loses nothing, and neither does what raises from it.
-
-    Attributes:
-        failed: why it could not be written, in words; None while all is well.
     """
 
     def __init__(self, folder: Path, head: Head, pause: Callable[[], None] = lambda: None) -> None:
-        self.failed: str | None = None
+        self.failed: str | None = None  # why it could not be written, in words
         self._path = folder / JOURNAL
         self._head = {"schema": SCHEMA, **HEAD.encode(head)}
         self._pause = pause
@@ -125,14 +122,9 @@ class RunJournal:
             self._path.unlink(missing_ok=True)
 
     def make_way(self, attempt: Callable[[], None], undo: Callable[[], None]) -> None:
-        """Try to write the results in its place; it is back if not even the summary has room.
+        """Let `attempt` write the results in its place, and raise as that does.
 
-        Args:
-            attempt: writes them.
-            undo: deletes what was written of them.
-
-        Raises:
-            UsageError: as `attempt` does.
+        If not even the summary has room, `undo` deletes what was written, and the journal is back.
         """
         kept = self._path.read_bytes() if self._path.exists() else b""
         self.remove()

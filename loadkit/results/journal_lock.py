@@ -27,11 +27,9 @@ class _Open(Protocol):
 
 
 def lock(file: _Open) -> bool | None:
-    """Lock an open file, until it is closed, for its one writer.
+    """Lock an open file, until it is closed, for its one writer. Returns whether that was possible.
 
-    Returns:
-        Whether that was possible, or somebody has locked it; None where the file system has no
-        locks (NFS without its daemon, some of FUSE's and of clusters').
+    None where the file system has no locks (NFS without its daemon, some of FUSE's, of clusters').
     """
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,7 +25,7 @@ _TOLD: Final = 20
 
 
 def needed(folder: Path) -> bool:
-    """Tell whether a folder is that of a run which never came to its summary."""
+    """Tell whether a folder's run never came to its summary."""
     return os.path.lexists(folder / JOURNAL) and not os.path.lexists(folder / "summary.json")
 
 
@@ -36,7 +36,6 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
     this be killed as well, it can be done again.
 
     Args:
-        folder: the run's.
         left_out: takes what was damaged and is not in the results, a line each; the results name it
             as well, and the journal is kept then.
 

@@ -40,13 +40,8 @@ _RESULTS: Final = (
 def results_folder(parent: Path, profile: str, now: datetime) -> Path:
     """Make the folder of a run, `<UTC time>-<profile>`, as in `2026-11-22T150654Z-smoke`.
 
-    Args:
-        parent: where it goes; made if missing.
-        profile: its name; what no file system likes becomes `_`.
-        now: when the run starts, with its time zone.
-
-    Returns:
-        A folder that was not there before: a second run in one second gets the ending `-2`.
+    What no file system likes becomes `_`. It was not there before: a second run in one second gets
+    the ending `-2`. The parent is made if missing.
 
     Raises:
         UsageError: it cannot be made or written to.
@@ -159,10 +154,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 def load_summary(folder: Path, left_out: list[str] | None = None) -> Summary:
-    """Read a run's summary.
+    """Read the summary of a run's folder, or a `summary.json`.
 
     Args:
-        folder: the run's folder, or its `summary.json`.
         left_out: takes what is wrong with parts that no verdict hangs on, a line each; None
             refuses a summary with such parts.
 

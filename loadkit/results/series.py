@@ -67,9 +67,6 @@ class Series:
             written by the next call.
         since: files that are there already and are to be gone on with, by name, and from which
             second of the run on they lack rows.
-
-    Attributes:
-        failed: why something could not be written, in words; None while all is well.
     """
 
     def __init__(
@@ -79,7 +76,7 @@ class Series:
         pause: Callable[[], None] = lambda: None,
         since: Mapping[str, float] | None = None,
     ) -> None:
-        self.failed: str | None = None
+        self.failed: str | None = None  # why something could not be written, in words
         self._since = since or {}
         self._pause = pause
         self._rows: deque[Row] = deque()
@@ -139,11 +136,7 @@ class Series:
 
 
 def columns(started: datetime) -> Mapping[str, Column]:
-    """Return the columns of `timeline.csv`: how each is called, and what it holds of a row.
-
-    Args:
-        started: as in `Series`.
-    """
+    """Return the columns of `timeline.csv`: how each is called, and what it holds of a row."""
     return {
         "elapsed_s": lambda row: row.start,
         "length_s": lambda row: row.length,

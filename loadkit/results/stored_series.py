@@ -44,11 +44,9 @@ def read_rows(folder: Path) -> Iterator[Row]:
     Which worker had what is not in them, so the workers count as one; nor are latencies by the
     session's age.
 
-    Args:
-        folder: the run's; its files hold whole lines only.
-
     Raises:
-        UsageError: a file cannot be read, or is none of loadkit's; the text names the line.
+        UsageError: a file cannot be read, is none of loadkit's, or ends in half a line; the text
+            names the line.
     """
     path = folder / TIMELINE
     latencies, waiting, end = _Histograms(folder / HISTOGRAMS), Waiting(), 0.0

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loadkit.errors import UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
@@ -68,7 +67,7 @@ def test_files_that_were_cut_anywhere_become_whole(
         size = data.draw(st.integers(least if known_from else 0, len(every_byte)))
         (tmp_path / name).write_bytes(every_byte[:size])
         half += size > 0 and not every_byte[:size].endswith(b"\n")
-    assert complete(tmp_path, STARTED, every[known_from:]) == half
+    assert complete(tmp_path, STARTED, every[known_from:], []) == half
     assert content(tmp_path) == whole
 
 
@@ -90,14 +89,14 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
     every = rows_of(6)
     whole = written(tmp_path, every)
     for _ in range(2):
-        assert complete(tmp_path, STARTED, every[3:]) == 0
+        assert complete(tmp_path, STARTED, every[3:], []) == 0
         assert content(tmp_path) == whole
 
 
 def test_files_that_are_not_there_are_made(tmp_path: Path) -> None:
     """As when the run was killed within its first second."""
     every = rows_of(3)
-    complete(tmp_path, STARTED, every)
+    complete(tmp_path, STARTED, every, [])
     made = content(tmp_path)
     assert made == written(tmp_path, every)
 
@@ -105,8 +104,11 @@ def test_files_that_are_not_there_are_made(tmp_path: Path) -> None:
 def test_a_file_of_someone_elses_is_not_touched(tmp_path: Path) -> None:
     """It is named."""
     (tmp_path / TIMELINE).write_text("hello, world\n")
-    with pytest.raises(UsageError, match=r"timeline\.csv is no file of loadkit"):
-        complete(tmp_path, STARTED, rows_of(2))
+    damaged: list[str] = []
+    complete(tmp_path, STARTED, rows_of(2), damaged)
+    (told,) = damaged
+    assert "timeline.csv is no file of loadkit" in told
+    assert told.endswith("it is left as it is")
     assert (tmp_path / TIMELINE).read_text() == "hello, world\n"
 
 

@@ -6,14 +6,14 @@ from random import Random
 from typing import Any, Final
 
 from loadkit.protocol.types import EventType
-from loadkit.simulator.clock import Clock, Player, Script
-from loadkit.simulator.dials import Dials
+from loadkit.simulator.clock import Player, Script
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.faults.error_texts import BROKEN_OFF, HIGH_LOAD, UNABLE_TO_START
-from loadkit.simulator.limits import Grant, Pool
+from loadkit.simulator.limits import Grant
 from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.room import Room, ServerTurn
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["Agent"]
 
@@ -28,7 +28,6 @@ class Agent:
 
     Args:
         rng: what its words and waits are drawn from.
-        pool: where it asks for leave to work on an answer.
         faults: what goes wrong with its answers.
         habits: what it does now and then.
     """
@@ -39,19 +38,12 @@ class Agent:
     )
 
     def __init__(
-        self,
-        room: Room,
-        dials: Dials,
-        rng: Random,
-        clock: Clock,
-        pool: Pool,
-        faults: Faults,
-        habits: Habits,
+        self, room: Room, setting: SharedState, rng: Random, faults: Faults, habits: Habits
     ) -> None:
-        self._room, self._dials, self._rng = room, dials.agent, rng
-        self._clock, self._pool, self._faults, self._habits = clock, pool, faults, habits
-        self._stream_error = dials.stream_error
-        self._player = Player(clock)
+        self._room, self._dials, self._rng = room, setting.dials.agent, rng
+        self._clock, self._pool, self._faults = setting.clock, setting.agents, faults
+        self._habits, self._stream_error = habits, setting.dials.stream_error
+        self._player = Player(self._clock)
         self._waiting: deque[ServerTurn] = deque()
         self._turn: ServerTurn | None = None
         self._grant: Grant | None = None

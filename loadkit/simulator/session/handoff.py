@@ -6,13 +6,13 @@ from random import Random
 from typing import Any, Final
 
 from loadkit.protocol.types import EventType
-from loadkit.simulator.clock import Clock, Player, Script
-from loadkit.simulator.dials import AgentDials, HandoffDials
+from loadkit.simulator.clock import Player, Script
 from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.faults.error_texts import About
-from loadkit.simulator.limits import Grant, Pool
+from loadkit.simulator.limits import Grant
 from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.room import Room, ServerTurn
+from loadkit.simulator.shared import SharedState
 
 __all__ = ["LiveHandoff"]
 
@@ -28,28 +28,20 @@ _JUMP: Final = 3  # places that a queue out of order falls back
 class LiveHandoff:
     """One request for a person, from the trigger to its end.
 
+    A live agent is held from the wait for LIVE_AGENT_JOINED to the end.
+
     Args:
-        agent: the agent that leaves.
         rng: what waits and words are drawn from.
-        people: the live agents, of whom one is held from LIVE_AGENT_JOINED's wait to the end.
         faults: what goes wrong.
     """
 
-    def __init__(
-        self,
-        room: Room,
-        dials: HandoffDials,
-        agent: AgentDials,
-        rng: Random,
-        clock: Clock,
-        people: Pool,
-        faults: Faults,
-    ) -> None:
-        self._room, self._dials, self._agent, self._rng = room, dials, agent, rng
-        self._clock, self._people, self._faults = clock, people, faults
-        self._player = Player(clock)
+    def __init__(self, room: Room, setting: SharedState, rng: Random, faults: Faults) -> None:
+        self._room, self._rng, self._faults = room, rng, faults
+        self._dials, self._agent = setting.dials.handoff, setting.dials.agent
+        self._clock, self._people = setting.clock, setting.people
+        self._player = Player(self._clock)
         self._grant: Grant | None = None
-        self._story = ServerTurn("handoff", clock.now())
+        self._story = ServerTurn("handoff", self._clock.now())
         self._stamps: dict[str, Any] = {"accepted": None, "joined": None, "left": None}
         self._heard: list[dict[str, Any]] = []
         self._waiting: deque[ServerTurn] = deque()

@@ -85,7 +85,7 @@ class ServerSession:
             if setting.rates
             else Channel(self.id, dials, clock, habits)
         )
-        self._agent = Agent(self, dials, self._rng, clock, setting.agents, faults, habits)
+        self._agent = Agent(self, setting, self._rng, faults, habits)
         limit = dials.rate_limit.messages_per_second
         self._bucket = TokenBucket(limit, clock) if limit else None
         self._joined = False
@@ -258,10 +258,8 @@ class ServerSession:
 
     def refer(self, turn: ServerTurn) -> bool:
         """See `Room.refer`."""
-        dials, setting = self._dials.handoff, self._setting
-        self._handoff = handoff = LiveHandoff(
-            self, dials, self._dials.agent, self._rng, self._clock, setting.people, self._faults
-        )
+        dials = self._dials.handoff
+        self._handoff = handoff = LiveHandoff(self, self._setting, self._rng, self._faults)
         self._handoffs += 1
         handoff.begin(turn, "fail" if self._handoffs <= dials.fail_first else dials.mode)
         return handoff.took_over
