@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loadkit.results.line_file import LineFile, whole, written
+from loadkit.results.line_file import LineFile, backwards, whole, written
 
 
 def test_a_line_is_there_as_soon_as_it_is_written(tmp_path: Path) -> None:
@@ -94,3 +94,17 @@ def test_no_link_is_followed(tmp_path: Path, go_on: bool, there: bool) -> None:
     ):
         pass
     assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 65_536])
+def test_lines_come_backwards_whatever_is_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    """With their places, though some are longer than what is read."""
+    monkeypatch.setattr("loadkit.results.line_file._PIECE", piece)
+    text = b"one\n\na longer one\nhalf"
+    (tmp_path / "file").write_bytes(text)
+    with (tmp_path / "file").open("rb") as file:
+        found = list(backwards(file, 100))
+    assert [line for _, _, line in found] == text.splitlines(keepends=True)[::-1]
+    assert all(text[start:end] == line for start, end, line in found)

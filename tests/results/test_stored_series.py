@@ -33,6 +33,8 @@ def lived(seconds: int) -> list[Row]:
             recorder.sample(Phase.RESPONSE, None, now[0], now[0] + chance.lognormvariate(-1, 0.4))
             recorder.count(Count.TURNS_SENT)
             recorder.count(Count.TURNS_ANSWERED)
+        if down:
+            recorder.unfinished(Phase.RESPONSE, None, now[0] - 1, now[0], lost=True)
         for _ in range(12 if down else 0):
             recorder.fail(Failure.UPGRADE_REFUSED, "503")
         recorder.states = {"talking": 10}
@@ -74,6 +76,7 @@ def test_every_row_is_there_with_its_counts_and_its_latencies(
         assert {key: n for key, n in row.counts.items() if n} == dict(written.counts)
         found, known = (one.latency["response"] for one in (row, written))
         assert dict(found.counts) == dict(known.counts)
+        assert dict(found.lost) == dict(known.lost)
 
 
 def test_incidents_drift_and_load_are_found_again(rows: list[Row], folder: Path) -> None:

@@ -39,7 +39,6 @@ def test_no_cursor_is_ever_an_error(text: str) -> None:
     assert parse_cursor(text) >= 0
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 60), st.integers(0, 80), st.sets(st.integers(1, 60)))
 def test_the_replay_is_what_came_after_the_cursor_in_order_whatever_was_skipped(
     length: int, cursor: int, skipped: set[int]
