@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from functools import partial
 
+import psutil
 import pytest
 from checked_server import Server
 from processes import HOST, LOADKIT, SECRETS, TOKEN
@@ -214,6 +216,8 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         assert reached.wait(60)
+        while psutil.Process(started.pid).status() != psutil.STATUS_SLEEPING:
+            time.sleep(0.001)  # in the midst of a write, nothing more could be said
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)
         assert left.wait(10 * speaks) == speaks  # what it wrote is read by a thread of its own
