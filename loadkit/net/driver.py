@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import gevent
 
-from loadkit.actions import ActionKind, Cue
+from loadkit.actions import ActionKind
 from loadkit.chat import effects, inputs
 from loadkit.chat.effects import Connect, Counted, Drop, Effect, Finish, Sample, Send, Unfinished
 from loadkit.chat.inputs import Input, Opened, Refused
@@ -33,7 +33,6 @@ __all__ = ["Driver"]
 
 _Happening = Event | Flaw | Input
 _PLAIN: Final = SessionPlan()
-_REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample
 
 
@@ -53,7 +52,6 @@ class Driver:
         "_greenlet",
         "_link",
         "_plan",
-        "_reached",
         "_refresh_at",
         "_session",
         "_setting",
@@ -70,7 +68,7 @@ class Driver:
             setting.policy, setting.rng, streaming=plan.streaming, socket_age=plan.socket_age
         )
         self._faults = FaultInjector(plan)
-        self._acts = PersonActs(person, self._faults, plan.restarts)
+        self._acts = PersonActs(person, self._faults, plan.restarts, setting.recorder)
         self._link: Link | None = None
         self._allowance = Allowance()
         self._greenlet: Any = None  # that lives the session
@@ -81,7 +79,6 @@ class Driver:
         self._finish: Finish | None = None
         self._frames = Frames()
         self._started, self._refresh_at = 0.0, NEVER
-        self._reached = 0  # steps of _REACHED
         self._broken_next: SocketFault | None = None  # what happens to the socket being opened
         self._tabs: list[Tab] = []
 
@@ -143,8 +140,7 @@ class Driver:
             finish = self._live()
             ending = None
             recorder.session_ended(finish.ending)
-            away = self._acts.person.away_s
-            if finish.ending is Ending.ABANDONED and away is not None:
+            if finish.ending is Ending.ABANDONED and (away := self._acts.person.away_s) is not None:
                 gevent.sleep(away)
                 cursor = self._session.connection.journal.cursor
                 query = self._entry.query(cursor, self._setting.cursor)
@@ -238,7 +234,7 @@ class Driver:
         for key, holds in ((Count.PASSED_OVER, link.lost_s), (Count.COMPRESSED, link.compressed)):
             if holds:
                 setting.recorder.count(key)
-        self._reach(1)
+        self._acts.reach(1)
         setting.recorder.sample(Phase.CONNECT, None, began + link.lost_s, link.opened_at)
         self._feed(link.opened_at, Opened())
         for number in range(len(self._tabs), self._plan.tabs):
@@ -312,8 +308,7 @@ class Driver:
 
     def _perform_rare(self, now: float, effect: Effect, happening: _Happening) -> None:
         match effect:
-            case effects.YourTurn(cue=cue):
-                self._reach(3 if cue is Cue.ANSWERED else 2)
+            case effects.YourTurn():
                 if self._acts.hear(now, effect):
                     self._restart()
             case effects.Named(family=family, word=word):
@@ -336,12 +331,6 @@ class Driver:
                 self._finish = effect  # first: the closing handshake may be interrupted
                 if effect.close is not None:
                     self._hang_up(effect.close)
-
-    def _reach(self, step: int) -> None:
-        """Count the steps of a session up to this one, each once."""
-        while self._reached < step:
-            self._setting.recorder.count(_REACHED[self._reached])
-            self._reached += 1
 
     def _restart(self) -> None:
         """The app is shut down: close 1000 without USER_END_SESSION; a new process goes on."""

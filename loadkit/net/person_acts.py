@@ -1,15 +1,19 @@
 """What a session's person does, each act at its moment."""
 
 from collections import deque
+from typing import Final
 
 from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
 from loadkit.chat.effects import YourTurn
 from loadkit.chat.inputs import Input, Leave, Say, Typing
 from loadkit.chat.states import NEVER
+from loadkit.figures import Count, RecorderLike
 from loadkit.net.fault_injector import FaultInjector
 from loadkit.net.interfaces import PersonLike
 
 __all__ = ["PersonActs"]
+
+_REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
 
 
 class PersonActs:
@@ -20,10 +24,24 @@ class PersonActs:
         hushed: they say nothing new any more; what is owed to them may still come.
     """
 
-    __slots__ = ("_faults", "_held", "_restarts", "_said_at", "_waited", "due", "hushed", "person")
+    __slots__ = (
+        "_faults",
+        "_held",
+        "_reached",
+        "_recorder",
+        "_restarts",
+        "_said_at",
+        "_waited",
+        "due",
+        "hushed",
+        "person",
+    )
 
-    def __init__(self, person: PersonLike, faults: FaultInjector, restarts: int) -> None:
+    def __init__(
+        self, person: PersonLike, faults: FaultInjector, restarts: int, recorder: RecorderLike
+    ) -> None:
         self.person, self._faults, self._restarts = person, faults, restarts
+        self._recorder, self._reached = recorder, 0  # steps of _REACHED
         self.due: deque[UserAction] = deque()
         self.hushed = False
         self._said_at = NEVER
@@ -32,6 +50,7 @@ class PersonActs:
 
     def hear(self, now: float, turn: YourTurn) -> bool:
         """It is their turn; returns whether their app is to be shut down instead."""
+        self.reach(3 if turn.cue is Cue.ANSWERED else 2)
         if turn.cue is Cue.ANSWERED and self._said_at < now:
             self._waited = now - self._said_at
         if self.hushed:
@@ -53,6 +72,12 @@ class PersonActs:
         if said is not None:
             self._faults.turn(now, said + self._waited)
         return False
+
+    def reach(self, step: int) -> None:
+        """Count the steps of the session up to this one, each once."""
+        while self._reached < step:
+            self._recorder.count(_REACHED[self._reached])
+            self._reached += 1
 
     def done(self, now: float, act: UserAction) -> Input:
         """What a session is told of an act, which is done now; one that is no `VANISH`."""
