@@ -23,7 +23,7 @@ def check(data: bytes) -> None:
         return
     assert Profile.from_json(profile.to_json()) == profile
     load = profile.load
-    assert profile.duration_s >= 0
+    assert profile.load.duration_s >= 0
     assert profile.drain_s >= 0
     assert load.peak_users >= 0
     assert load.expected_arrivals >= 0

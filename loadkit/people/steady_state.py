@@ -7,37 +7,27 @@ distribution P(left >= r) / mean length, which is what a load that has run for h
 """
 
 import math
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from loadkit.profile.user_model import WaitModel
 from loadkit.stats.random_streams import lognormal
 
+N = TypeVar("N", int, float)
 
-class TurnsFound(NamedTuple):
-    """A conversation that is found under way: its length and what is over, in turns."""
 
-    length: int
-    done: int
+class Found(NamedTuple, Generic[N]):
+    """What is found under way: a conversation in turns, or a time in seconds."""
+
+    length: N
+    done: N  # what is over
 
     @property
-    def left(self) -> int:
-        """What is still to come: at least the turn in which it is found."""
+    def left(self) -> N:
+        """What is still to come; of turns at least the one in which it is found."""
         return self.length - self.done
 
 
-class Waited(NamedTuple):
-    """A time that is found under way: its length and what is over, in seconds."""
-
-    length: float
-    done: float
-
-    @property
-    def left(self) -> float:
-        """What is still to come."""
-        return self.length - self.done
-
-
-def turns_found(length: float, place: float, least: int, most: int) -> TurnsFound:
+def turns_found(length: float, place: float, least: int, most: int) -> Found[int]:
     """A conversation whose number of turns is uniform from `least` (1 or more) to `most`, found
     under way: `length` and `place`, from 0 to 1, choose which, and where in it."""
     # Of length n with the chance n / sum: the least n for which least + … + n reaches the share.
@@ -45,10 +35,10 @@ def turns_found(length: float, place: float, least: int, most: int) -> TurnsFoun
     share = length * (most * (most + 1) / 2 - below)
     found = math.ceil((math.sqrt(1 + 8 * (share + below)) - 1) / 2)
     found = min(max(found, least), most)
-    return TurnsFound(found, int(place * found))
+    return Found(found, int(place * found))
 
 
-def wait_found(length: float, place: float, wait: WaitModel) -> Waited:
+def wait_found(length: float, place: float, wait: WaitModel) -> Found[float]:
     """A log-normal time, found under way.
 
     A log-normal whose values are weighted by themselves is one again, with its median higher by
@@ -56,4 +46,4 @@ def wait_found(length: float, place: float, wait: WaitModel) -> Waited:
     as of `turns_found`.
     """
     whole = lognormal(length, wait.median * math.exp(wait.sigma**2), wait.sigma)
-    return Waited(whole, place * whole)
+    return Found(whole, place * whole)

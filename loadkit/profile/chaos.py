@@ -203,20 +203,15 @@ _RATE: Final = len(MOMENTS)
 _TURN: Final = len(MOMENTS) + 1
 
 
-def hit_by_storm(storm_index: int, share: float, session_key: int | str, seed: int) -> bool:
-    """Whether a storm hits a session: the same ones whatever the number of workers.
-
-    Two storms, by their place in `Chaos.storms`, hit different sessions; `session_key` is the
-    session's name among all of the run.
-    """
-    return share_of(seed, "storm", storm_index, session_key) < share
-
-
 def in_storm(
     settings: Chaos, storm_index: int, session_key: int | str, seed: int
 ) -> ChaosFault | None:
-    """What a storm does to a session; None where it is spared. See `hit_by_storm`."""
+    """What a storm does to a session; None where it is spared.
+
+    It hits the same ones whatever the number of workers, and two storms of `Chaos.storms` hit
+    different ones; `session_key` is the session's name among all of the run.
+    """
     storm = settings.storms[storm_index]
-    if not hit_by_storm(storm_index, storm.share, session_key, seed):
+    if share_of(seed, "storm", storm_index, session_key) >= storm.share:
         return None
     return settings.fault(storm.how, share_of(seed, "code", storm_index, session_key))

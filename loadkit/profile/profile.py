@@ -38,7 +38,7 @@ from loadkit.security.textfile import clipped
 class _Tables(Table):
     """What a profile's file may hold."""
 
-    allow_hosts: AllowHosts = ()
+    allow_hosts: AllowHosts = ()  # may have the connector token, as the host of the command line
     load: Load
     mix: Mix
     clients: Clients = Field(default={Client.REFERENCE: 1.0})
@@ -50,43 +50,20 @@ class _Tables(Table):
     chaos: Chaos = Chaos()
     connection: ConnectionTable = ConnectionTable()
     slo: tuple[Limit, ...] = ()
-    abort: Abort | None = None
+    abort: Abort | None = None  # None: the test ends when the stages do
     capacity: CapacitySettings = CapacitySettings()
     results: Results = Results()
-    simulator: dict[str, Any] = Field(default={})
+    simulator: dict[str, Any] = Field(default={})  # its dials; whoever starts one checks them
 
 
 class Profile(_Tables):
-    """One test: who comes, how many, what they say, and what counts as good enough.
+    """One test: who comes, how many, what they say, and what counts as good enough."""
 
-    Attributes:
-        allow_hosts: hosts that may have the connector token, in the patterns of
-            `loadkit.security.hosts`, beside the one that the command line names.
-        load, mix, clients, conversation, connection: the tables of `loadkit.profile.tables`.
-        human: how people are; `handoff`, `idle`, `abandon`: what some of them are up to.
-        chaos: the disconnects that are forced.
-        slo: the limits that make the test pass; empty where there are none.
-        abort: when to end the test early; None to end it when the stages do.
-        capacity: how the highest load is searched for.
-        results: how finely the course of the test is written down.
-        simulator: dials of the simulator, for a run that has no other target. Whoever starts one
-            checks them.
-        name: the file's name without its ending.
-        question: the comment that the file opens with: what the test is to answer.
-        own_dialogues: a user's file of dialogues, read, so that a worker on another machine
-            needs no file; empty where built-in ones are used.
-        dialogues_told: how a CSV file of them was read, in words; "" for any other.
-    """
-
-    name: str
-    question: str = ""
+    name: str  # the file's, without its ending
+    question: str = ""  # the comment that the file opens with: what the test is to answer
+    # A user's file of dialogues, read, so that a worker on another machine needs no file.
     own_dialogues: tuple[Dialogue, ...] = ()
-    dialogues_told: str = ""
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds that the stages last in all."""
-        return self.load.duration_s
+    dialogues_told: str = ""  # how a CSV file of them was read, in words
 
     @property
     def drain_s(self) -> float:

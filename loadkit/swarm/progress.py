@@ -45,7 +45,7 @@ class Progress:
         due = ledger.from_schedule.get(Phase.RESPONSE)
         text = line(
             elapsed_s=now,
-            total_s=profile.duration_s,
+            total_s=profile.load.duration_s,
             users=users,
             turns=ledger.counts[Count.TURNS_ANSWERED],
             response_ms=response.stats() if response is not None else {},

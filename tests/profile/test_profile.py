@@ -55,7 +55,7 @@ class TestFinding:
     def test_a_path_is_a_profile(self, path: Path):
         profile = load_profile(str(path))
         assert (profile.name, profile.question) == ("mine", "Does it hold?")
-        assert profile.duration_s == 10.0
+        assert profile.load.duration_s == 10.0
         assert profile.mix == {"CompleteChat": 1.0}
 
     @pytest.mark.parametrize("name", ["mine", "mine.toml"])
@@ -285,7 +285,7 @@ class TestOverrides:
         )
         assert profile.load.seed == 8
         assert (profile.conversation.turns.min, profile.conversation.turns.max) == (2, 3)
-        assert profile.duration_s == 5.0
+        assert profile.load.duration_s == 5.0
         assert profile.conversation.patience == 30.0
         assert profile.slo == (Limit("response.p95", 3000.0),)
 
@@ -403,7 +403,7 @@ class TestShipped:
         model = load_profile(name, search=[SHIPPED]).load.model
         level = "users" if model == "closed" else "arrivals_per_second"
         short = [f'load.stages=[{{duration="10s", {level}=5}}]', "load.warmup=0s"]
-        assert load_profile(name, search=[SHIPPED], overrides=short).duration_s == 10
+        assert load_profile(name, search=[SHIPPED], overrides=short).load.duration_s == 10
 
     @pytest.mark.parametrize("name", [name for name, _ in profile_names([SHIPPED])])
     def test_every_shipped_profile_says_how_good_is_good_enough(self, name: str):
@@ -414,7 +414,7 @@ class TestShipped:
     def test_smoke_is_light_mixed_and_short(self):
         smoke = load_profile("smoke", search=[SHIPPED])
         assert smoke.load.peak_users == 50
-        assert 25 <= smoke.duration_s <= 40
+        assert 25 <= smoke.load.duration_s <= 40
         assert smoke.mix == {"CompleteChat": 60, "StreamingChat": 40}
         assert {(limit.metric, limit.limit) for limit in smoke.slo} == {
             ("response.p95", 2500.0),
