@@ -4,7 +4,7 @@ The facts are those of the vendor's Android SDK 0.9 and iOS SDK 0.9 to 0.10 as a
 and of its web widget; `reference` is what the API reference advises.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 from typing import Final, Literal, NamedTuple
@@ -78,9 +78,7 @@ class Compression:
     """How a client offers permessage-deflate (RFC 7692), and what it does once that is agreed."""
 
     at_least: int = 0  # bytes of a message from which on it is compressed
-    window: bool = (
-        True  # the server may say `client_max_window_bits`: how far back the client looks
-    )
+    window: bool = True  # `client_max_window_bits`: the server may say how far back it looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,13 @@ class Persona:
 
 
 _MOBILE: Final = {"mobile": 9.0, "tablet": 1.0}
-_WEB: Final = {"mobile": 5.0, "tablet": 1.0, "desktop": 4.0}
+_WEB: Final = Persona(
+    devices={"mobile": 5.0, "tablet": 1.0, "desktop": 4.0},
+    policy=Policy(resend="reference"),
+    recycles=False,
+    lost={"1001": 1.0},
+    compression=Compression(),
+)
 
 PERSONAS: Final[dict[Client, Persona]] = {
     Client.REFERENCE: Persona(),
@@ -128,20 +132,8 @@ PERSONAS: Final[dict[Client, Persona]] = {
         lost={},
         refresh=300.0,
     ),
-    Client.WEB: Persona(
-        devices=_WEB,
-        policy=Policy(resend="reference"),
-        recycles=False,
-        lost={"1001": 1.0},
-        compression=Compression(),
-    ),
-    Client.WEB_CONTEXT: Persona(
-        devices=_WEB,
-        policy=Policy(resend="reference", context=True),
-        recycles=False,
-        lost={"1001": 1.0},
-        compression=Compression(),
-    ),
+    Client.WEB: _WEB,
+    Client.WEB_CONTEXT: replace(_WEB, policy=Policy(resend="reference", context=True)),
 }
 
 

@@ -210,7 +210,7 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
         CAUGHT_UP: _to(socket_events.say_again, _T.WITH_HUMAN),
         OVERDUE: _to(timeouts.no_answer, _T.WITH_HUMAN),
         **_HUMAN,
-        _E.LIVE_AGENT_MESSAGE: _to(answer_events.human_answer, _T.WITH_HUMAN),
+        _E.LIVE_AGENT_MESSAGE: _to(answer_events.answer, _T.WITH_HUMAN),
         _E.LIVE_AGENT_TYPING: _to(answer_events.human_types),
         _E.SYSTEM_MESSAGE: _to(system_messages.refused_message, _T.WITH_HUMAN),
         _E.SESSION_END: _to(session_end.ended_unanswered, _T.ENDED),

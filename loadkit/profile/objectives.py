@@ -96,12 +96,8 @@ def _limited(metric: str, info: ValidationInfo) -> str:
 
 
 class Abort(Table):
-    """When to end a run early: a limit that stays broken.
-
-    Attributes:
-        grace: seconds that a limit may stay broken without a pause.
-        metrics: which lines of the service level count; all of them if empty.
-    """
+    """When to end a run early: limits on these metrics, or on any, that stay broken all the time
+    of `grace`."""
 
     grace: Annotated[Duration, Field(gt=0)]
     metrics: Annotated[

@@ -89,13 +89,15 @@ def _greeted(chat: Conversation, now: float, said: str, event: Event, out: list[
 
 
 def answer(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The agent answers."""
+    """The agent answers, or the human."""
     turn = chat.asked
     if _is_another_s(chat, now, event, out, echoed=turn.echoed, owed=turn.echoed):
         return
     if turn.echoed or turn.thought:
         chat.connection.journal.message(event.payload.get("message_id"), out)
         _answered(chat, now, text_of(event), event, out)
+    elif chat.state is ChatState.WAITING_HUMAN:
+        tolerated(chat, now, event, out)  # humans speak when they like
     else:  # The journal is in order: it came before our message was there.
         unprompted(chat, now, event, out)
 
@@ -120,18 +122,6 @@ def answer_chunk(chat: Conversation, now: float, event: Event, out: list[Effect]
         chat.lose(now, turn, kind, out, refused=complete, detail=TOO_BIG)
     elif completes(event):
         _answered(chat, now, stream.text, event, out)
-
-
-def human_answer(chat: Conversation, now: float, event: Event, out: list[Effect]) -> None:
-    """The human answers."""
-    turn = chat.asked
-    if _is_another_s(chat, now, event, out, echoed=turn.echoed):
-        return
-    if turn.echoed or turn.thought:
-        chat.connection.journal.message(event.payload.get("message_id"), out)
-        _answered(chat, now, text_of(event), event, out)
-    else:
-        tolerated(chat, now, event, out)  # humans speak when they like
 
 
 def _is_another_s(
