@@ -178,7 +178,7 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
     },
     _T.WAITING: {
         **_TALKING,
-        Say: _to(user_actions.say_more),
+        Say: _to(user_actions.say),
         CAUGHT_UP: _to(socket_events.say_again, _T.READY),
         OVERDUE: _to(timeouts.no_answer, _T.READY),
         **_WITH_AGENT,
@@ -206,7 +206,7 @@ _ROWS: Final[dict[ChatState, _Rows]] = {
     },
     _T.WAITING_HUMAN: {
         **_TALKING,
-        Say: _to(user_actions.say_more),
+        Say: _to(user_actions.say),
         CAUGHT_UP: _to(socket_events.say_again, _T.WITH_HUMAN),
         OVERDUE: _to(timeouts.no_answer, _T.WITH_HUMAN),
         **_HUMAN,

@@ -11,44 +11,29 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending
 from loadkit.protocol.encode import END_SESSION, TYPING_STARTED, TYPING_STOPPED, user_message
 
+_THEIR_TURN: Final = {
+    ChatState.READY: ChatState.WAITING,
+    ChatState.WITH_HUMAN: ChatState.WAITING_HUMAN,
+}
 _UNGREETED: Final = frozenset({ChatState.JOINING, ChatState.GREETING, ChatState.AGENT_BACK})
 
 
 def say(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
-    """It is their turn."""
-    if _is_away(chat, say):
+    """They say something: it is their turn, or they do not wait for the answer."""
+    if chat.connection.state is not SocketState.LIVE:
+        if not chat.has_left:
+            chat.pending.append(say)  # for when there is a socket again
         return
-    turn = _message(chat, now, say, out)
-    chat.owe(
-        ChatState.WAITING if chat.state is ChatState.READY else ChatState.WAITING_HUMAN, turn, out
-    )
-
-
-def say_more(chat: Conversation, now: float, say: Say, out: list[Effect]) -> None:
-    """They do not wait for the answer."""
-    if _is_away(chat, say):
-        return
-    turn = _message(chat, now, say, out)
-    chat.following.append(turn)
-    out.append(Send(turn.frame))
-
-
-def _is_away(chat: Conversation, say: Say) -> bool:
-    """Whether the socket is away; keeps what is said for when it is back."""
-    if chat.connection.state is SocketState.LIVE:
-        return False
-    if not chat.has_left:
-        chat.pending.append(say)
-    return True
-
-
-def _message(chat: Conversation, now: float, say: Say, out: list[Effect]) -> Turn:
     local_id = new_id(chat.connection.rng)
     chat.messages += 1
     turn = Turn(user_message(say.text, local_id), now, say.due, say.text, local_id, chat.messages)
     turn.again_at = now + chat.policy.again_after(0)
     out.append(Counted(Count.TURNS_SENT, now))
-    return turn
+    if chat.state in _THEIR_TURN:
+        chat.owe(_THEIR_TURN[chat.state], turn, out)
+    else:
+        chat.following.append(turn)
+        out.append(Send(turn.frame))
 
 
 def typing(chat: Conversation, now: float, typing: Typing, out: list[Effect]) -> None:
