@@ -12,7 +12,6 @@ from processes import (
     SECRETS,
     Finished,
     Truth,
-    forked,
     run,
     simulators,
     summary,
@@ -24,63 +23,63 @@ PROFILES = sorted((ROOT / "profiles").glob("*.toml"))
 # are not what is tested here; the share of the turns lost is for runs with many.
 SHORT: dict[str, dict[str, str]] = {
     "app-release": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '5s', users = 40 }]",
+        "load.stages": "[{ duration = '1s', users = 24 }, { duration = '5s', users = 24 }]",
         "conversation.time_scale": "0.05",
         "chaos.storms.0.at": "1500ms",
         "chaos.storms.1.at": "3s",
     },
     "capacity": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '3s', users = 20 }]",
-        "conversation.time_scale": "0.02",
+        "load.stages": "[{ duration = '1s', users = 10 }, { duration = '3s', users = 10 }]",
+        "conversation.time_scale": "0.04",
     },
     "ci": {
         "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
-        "conversation.time_scale": "0.02",
+        "conversation.time_scale": "0.04",
     },
     "conversation-mix": {
-        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '4s', users = 40 }]",
-        "conversation.time_scale": "0.02",
+        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '4s', users = 30 }]",
+        "conversation.time_scale": "0.03",
     },
     "flaky-network": {
         "load.stages": "[{ duration = '1s', users = 20 }, { duration = '5s', users = 20 }]",
-        "conversation.time_scale": "0.02",
+        "conversation.time_scale": "0.04",
         "chaos.per_turn": "0.5",
         "chaos.stall_for": "200ms",
     },
     "handoff-surge": {
         "load.stages": "[{ duration = '1s', users = 8 }, { duration = '1s', users = 8 },"
-        " { duration = '1s', users = 40 }, { duration = '3s', users = 40 }]",
-        "conversation.time_scale": "0.02",
+        " { duration = '1s', users = 24 }, { duration = '3s', users = 24 }]",
+        "conversation.time_scale": "0.04",
     },
     "idle-fleet": {
-        "load.stages": "[{ duration = '1s', users = 60 }, { duration = '5s', users = 60 }]",
+        "load.stages": "[{ duration = '1s', users = 40 }, { duration = '5s', users = 40 }]",
         "conversation.time_scale": "0.05",
     },
     "open-arrivals": {
         "load.stages": "[{ duration = '1s', arrivals_per_second = 8 },"
         " { duration = '4s', arrivals_per_second = 8 }]",
-        "conversation.time_scale": "0.02",
+        "conversation.time_scale": "0.04",
     },
     "reconnect-storm": {
         "load.stages": "[{ duration = '1s', users = 40 }, { duration = '5s', users = 40 }]",
-        "conversation.time_scale": "0.05",
+        "conversation.time_scale": "0.1",
         "chaos.storms.0.at": "1500ms",
         "chaos.storms.1.at": "3s",
     },
     "soak": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '4s', users = 30 }]",
-        "conversation.time_scale": "0.02",
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
+        "conversation.time_scale": "0.04",
         "chaos.stall_for": "200ms",
     },
     "soak-short": {
-        "load.stages": "[{ duration = '1s', users = 30 }, { duration = '4s', users = 30 }]",
-        "conversation.time_scale": "0.05",
+        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '4s', users = 20 }]",
+        "conversation.time_scale": "0.1",
         "chaos.stall_for": "200ms",
         "connection.recycle": "1s",
     },
     "smoke": {
-        "load.stages": "[{ duration = '1s', users = 20 }, { duration = '3s', users = 20 }]",
-        "conversation.time_scale": "0.02",
+        "load.stages": "[{ duration = '1s', users = 12 }, { duration = '3s', users = 12 }]",
+        "conversation.time_scale": "0.04",
     },
 }
 AT_ONCE = 4
@@ -118,7 +117,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
 
 def load(name: str, url: str, folder: Path) -> Finished:
     command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
-    command += ["--profile", name, "-H", url, *forked(1), "--out", folder / name]
+    command += ["--profile", name, "-H", url, "--out", folder / name]
     for key, value in short(name).items():
         command += ["--set", f"{key}={value}"]
     ended = run(command, folder, SECRETS)
