@@ -1,14 +1,16 @@
 """A fleet of virtual users in this process: real sockets, real people, no Locust."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 
+from loadkit import fleet as clients
 from loadkit.figures import State
-from loadkit.fleet import Fleet
 from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
@@ -30,6 +32,30 @@ RESUMING = SessionKind("ResumingChat", restarts=1)
 TABS = SessionKind("MultiTabChat", tabs=2)
 IDLE = SessionKind("IdleChat", Errand.IDLE)
 GONE = SessionKind("AbandoningChat", Errand.ABANDON)
+
+
+class Fleet(NamedTuple):
+    """What some sessions counted, and what the server wrote down about them."""
+
+    interval: Interval
+    records: list[dict[str, Any]]
+    size: int
+
+    @classmethod
+    def seen(cls, interval: Interval, truth: Path, size: int) -> "Fleet":
+        """Of a server that has stopped."""
+        return cls(interval, [json.loads(line) for line in truth.read_text().splitlines()], size)
+
+    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        return [
+            record
+            for record in self.records
+            if record["kind"] == kind and fields.items() <= record.items()
+        ]
+
+    def count(self, key: str) -> int:
+        number: int = self.interval.counts.get(key, 0)
+        return number
 
 
 def profile(**tables: Any) -> Profile:
@@ -69,7 +95,7 @@ def drive(
         update={"mix": dict.fromkeys((each.name for each in session_kinds), 1.0)}
     )
     recorder, traffic = Recorder(), Traffic()
-    fleet_of = Fleet(plan, Target.resolve(url), Credentials(token, host), recorder, traffic)
+    fleet_of = clients.Fleet(plan, Target.resolve(url), Credentials(token, host), recorder, traffic)
     numbers: Counter[str] = Counter()
     fleet, drivers, began = [], [], perf_counter()
     for session_kind in session_kinds:

@@ -102,7 +102,13 @@ class Started:
         group: its process group, which is what a terminal's Ctrl-C goes to.
     """
 
-    def __init__(self, command: Sequence[str], environment: dict[str, str], output: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        output: Path,
+        place: Path | None = None,
+    ) -> None:
         self._mark = uuid.uuid4().hex
         self._output = output
         clean = {key: value for key, value in os.environ.items() if not key.startswith("POLY_")}
@@ -110,7 +116,7 @@ class Started:
         self._process: subprocess.Popen[bytes] | ready_locust.ReadyLocust
         with output.open("wb") as file:
             if (ready := READY.get(command[0])) is not None:
-                self._process = ready_locust.start(command[1:], whole, output, ready)
+                self._process = ready_locust.start(command[1:], whole, place or output, ready)
             else:
                 self._process = subprocess.Popen(
                     command,
@@ -142,10 +148,13 @@ class Started:
     def wait_for(self, happened: Callable[[], Any], what: str) -> Any:
         """What `happened` returns, once it is something."""
         until = time.monotonic() + PATIENCE
+        used = time.thread_time()
         while not (result := happened()):
             assert self.running, f"it ended before {what}:\n{self.output}"
             assert time.monotonic() < until, f"never {what}:\n{self.output}"
-            time.sleep(0.05)
+            # What takes long to find out is asked less often: others need the processor.
+            used, before = time.thread_time(), used
+            time.sleep(max(0.05, 9 * (used - before)))
         return result
 
     def finish(self) -> Finished:
@@ -179,16 +188,20 @@ class Started:
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    place: Path | None = None,
 ) -> Iterator[Started]:
     """A process that is gone, with all it has started, when the block is over.
 
     Args:
         folder: where its output is kept.
         environment: what is added to this process' own, which has no secrets.
+        place: where what is forked ready writes instead.
     """
     output = folder / f"{uuid.uuid4().hex}.out"
-    process = Started([str(word) for word in command], environment or {}, output)
+    process = Started([str(word) for word in command], environment or {}, output, place)
     try:
         yield process
     finally:

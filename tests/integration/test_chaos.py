@@ -1,7 +1,6 @@
 """Every forced disconnect is what its name says on the wire, and the session outlives it."""
 
 import contextlib
-import json
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any, NamedTuple
 
 import gevent
 import pytest
-from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, SessionKind, drive, profile, under
+from fleet import GONE, HUMAN, IDLE, STREAMED, WHOLE, Fleet, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
-from loadkit.measure.interval import Interval
 from loadkit.profile.profile import Profile
 
 FAST = (
@@ -53,35 +51,18 @@ class Socket(NamedTuple):
     closed: dict[str, Any]
 
 
-class Fleet(NamedTuple):
-    """What some sessions counted, and what the server wrote down about them."""
+def sockets_of(fleet: Fleet) -> dict[str, list[Socket]]:
+    """The sockets of each session, in the order in which they were opened."""
+    closed = {record["socket"]: record for record in fleet.of("socket_close")}
+    found = defaultdict[str, list[Socket]](list)
+    for record in sorted(fleet.of("socket_open"), key=lambda record: int(record["socket"])):
+        found[record["session_id"]].append(Socket(record, closed[record["socket"]]))
+    return found
 
-    interval: Interval
-    records: list[dict[str, Any]]
-    size: int
 
-    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
-        return [
-            record
-            for record in self.records
-            if record["kind"] == kind and fields.items() <= record.items()
-        ]
-
-    def count(self, key: str) -> int:
-        number: int = self.interval.counts.get(key, 0)
-        return number
-
-    def sockets(self) -> dict[str, list[Socket]]:
-        """Those of each session, in the order in which they were opened."""
-        closed = {record["socket"]: record for record in self.of("socket_close")}
-        found = defaultdict[str, list[Socket]](list)
-        for record in sorted(self.of("socket_open"), key=lambda record: int(record["socket"])):
-            found[record["session_id"]].append(Socket(record, closed[record["socket"]]))
-        return found
-
-    def dropped(self) -> list[tuple[Socket, Socket]]:
-        """Each socket that was not its session's last, with the one that followed."""
-        return [pair for each in self.sockets().values() for pair in pairwise(each)]
+def dropped_of(fleet: Fleet) -> list[tuple[Socket, Socket]]:
+    """Each socket that was not its session's last, with the one that followed."""
+    return [pair for each in sockets_of(fleet).values() for pair in pairwise(each)]
 
 
 class Struck(NamedTuple):
@@ -102,15 +83,10 @@ def plan(**tables: Any) -> Profile:
     return profile(conversation=conversation, **tables)
 
 
-def seen(interval: Interval, truth: Path, size: int) -> Fleet:
-    records = [json.loads(line) for line in truth.read_text().splitlines()]
-    return Fleet(interval, records, size)
-
-
 def live(truth: Path, session_kinds: list[SessionKind], plan: Profile, *dials: str) -> Fleet:
     with simulator(*FAST, *dials, truth=truth) as server:
         interval = drive(server.url, TOKEN, HOST, session_kinds, plan, within=30)
-    return seen(interval, truth, len(session_kinds))
+    return Fleet.seen(interval, truth, len(session_kinds))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +107,7 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Fl
             )
         gevent.joinall(running.values())
     return {
-        cell: seen(greenlet.get(), folder / "-".join(cell), SIZE)
+        cell: Fleet.seen(greenlet.get(), folder / "-".join(cell), SIZE)
         for cell, greenlet in running.items()
     }
 
@@ -153,7 +129,7 @@ def survived(fleet: Fleet) -> None:
     ended = under(interval, "ended")
     assert ended.get("user_end", 0) + ended.get("natural_end", 0) == fleet.size
     assert len(fleet.of("session_end", reason="REASON_USER_END")) == ended.get("user_end", 0)
-    for sockets in fleet.sockets().values():
+    for sockets in sockets_of(fleet).values():
         cursors = [socket.opened["cursor"] for socket in sockets]
         assert cursors == sorted(cursors)
         for before, after in pairwise(sockets):
@@ -177,7 +153,7 @@ def test_a_socket_dies_on_the_wire_as_its_kind_says_and_as_often_as_was_counted(
     times = fleet.count(f"chaos.{name}")
     assert times, "the test would prove nothing"
     assert under(fleet.interval, "chaos") == {name: times}
-    dropped = fleet.dropped()
+    dropped = dropped_of(fleet)
     if name == "stall":
         assert not dropped
         assert not under(fleet.interval, "disconnects")
@@ -204,7 +180,7 @@ def test_a_socket_dies_on_the_wire_as_its_kind_says_and_as_often_as_was_counted(
 def test_a_resume_is_struck_in_the_middle_of_its_replay(
     kind: str, fleets: dict[tuple[str, str], Fleet]
 ) -> None:
-    resumes = [old for old, _ in fleets[kind, "replay"].dropped() if old.opened["cursor"]]
+    resumes = [old for old, _ in dropped_of(fleets[kind, "replay"]) if old.opened["cursor"]]
     assert any(socket.closed["received"] == 0 for socket in resumes)
 
 
@@ -222,8 +198,8 @@ def test_every_outage_is_over_once(struck: Struck) -> None:
     # Drops in a row, before the client has caught up, are one outage.
     assert fleet.count("disconnects.reconnected") <= fleet.count("disconnects.forced")
     outages = sum(
-        any(new.opened["session_id"] == name for _, new in fleet.dropped())
-        for name in fleet.sockets()
+        any(new.opened["session_id"] == name for _, new in dropped_of(fleet))
+        for name in sockets_of(fleet)
     )
     assert fleet.count("disconnects.reconnected") >= outages
 
@@ -252,11 +228,11 @@ def test_a_storm_hits_its_share_of_all_sessions_at_once(how: str, tmp_path: Path
     survived(fleet)
     hit = fleet.count(f"chaos.{how}")
     assert 10 <= hit <= 30
-    assert fleet.count("disconnects.forced") == len(fleet.dropped()) == hit
+    assert fleet.count("disconnects.forced") == len(dropped_of(fleet)) == hit
     assert fleet.count("disconnects.reconnected") == hit
     if how != "half_open":
-        died = [old.closed["at"] for old, _ in fleet.dropped()]
-        returned = [new.opened["at"] for _, new in fleet.dropped()]
+        died = [old.closed["at"] for old, _ in dropped_of(fleet)]
+        returned = [new.opened["at"] for _, new in dropped_of(fleet)]
         # Most were gone before the first was back; the last of them a busy machine strikes late.
         assert median(died) < min(returned)
 
@@ -265,7 +241,7 @@ def test_clients_come_back_likewise_as_the_vendors_sdks_do(tmp_path: Path) -> No
     settings = chaos(at={"between_turns": 0.4}, how={"fin": 1.0, "reset": 1.0}, reconnect="sdk")
     fleet = live(tmp_path / "truth", [WHOLE] * 12 + [STREAMED] * 12, plan(chaos=settings))
     survived(fleet)
-    ends = Counter(old.closed["how"] for old, _ in fleet.dropped())
+    ends = Counter(old.closed["how"] for old, _ in dropped_of(fleet))
     assert ends == under(fleet.interval, "chaos")
     assert ends.total() == fleet.count("disconnects.reconnected") > 5
 
@@ -285,7 +261,7 @@ class TestAVisitorWhoClosesTheBrowser:
         assert fleet.interval.counts["ended.abandoned"] == self.SIZE
         assert not under(fleet.interval, "violations")
         assert not under(fleet.interval, "errors")
-        first = [sockets[0].closed for sockets in fleet.sockets().values()]
+        first = [sockets[0].closed for sockets in sockets_of(fleet).values()]
         ends = Counter(closed["how"] for closed in first)
         vanished = under(fleet.interval, "vanished")
         assert sum(vanished.values()) == self.SIZE
@@ -303,7 +279,7 @@ class TestAVisitorWhoClosesTheBrowser:
         fleet = self.gone(tmp_path / "truth", linger, away=2.0)
         assert len(fleet.of("session_end", reason="REASON_USER_ABANDONED")) == self.SIZE
         assert under(fleet.interval, "came_back") == {"user_abandoned": self.SIZE}
-        for sockets in fleet.sockets().values():
+        for sockets in sockets_of(fleet).values():
             back = sockets[1].opened
             assert 0 < back["cursor"] < back["last_sequence"]
 

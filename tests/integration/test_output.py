@@ -17,6 +17,7 @@ from processes import (
     ROOT,
     SECRETS,
     Finished,
+    as_run,
     forked,
     profile,
     results,
@@ -48,13 +49,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
         terminal = stack.enter_context(terminals())
         stuck = stack.enter_context(full_pipe(folder / "stuck"))
         places = {
-            "full disk": ">/dev/full 2>&1",
             "terminal gone": f">{terminal.path} 2>&1 <{terminal.path}",
-            "reader stopped": f">{stuck} 2>&1",
             "closed": ">&- 2>&- <&-",
             "ascii": "",
         }
         running = {}
+        for name, place in {"full disk": Path("/dev/full"), "reader stopped": stuck}.items():
+            out = folder / name.replace(" ", "-")
+            process = started(as_run(path, server.url, out), folder, SECRETS, place)
+            running[name] = stack.enter_context(process), out
         for name, place in places.items():
             out = folder / name.replace(" ", "-")
             command = [LOADKIT, "run", path, "--host", server.url, "--workers", "1", "--out", out]

@@ -7,7 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import LOCUST, READY_LOADKIT, ROOT, SECRETS, run, simulator, summary, unless_busy
+from processes import (
+    READY_LOADKIT,
+    READY_LOCUST,
+    ROOT,
+    SECRETS,
+    run,
+    simulator,
+    summary,
+    unless_busy,
+)
 
 DOCUMENT = (ROOT / "docs" / "user-classes.md").read_text()
 
@@ -41,7 +50,16 @@ def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_
             command = [READY_LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
             tail += ["--workers", "1"]
         else:
-            command = [LOCUST, "-f", own, "--headless", "--profile", profile, "-H", server.url]
+            command = [
+                READY_LOCUST,
+                "-f",
+                own,
+                "--headless",
+                "--profile",
+                profile,
+                "-H",
+                server.url,
+            ]
         ended = run([*command, *tail], tmp_path, SECRETS)
         truth = server.stop()
     told = summary(out)

@@ -94,7 +94,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stop
                 elif name not in ended and not run.running:
                     took = now - told.get(name, 0.0)
                     ended[name] = Stopped(run.finish().code, took, out, run.output)
-            time.sleep(0.02)
+            time.sleep(0.1)
         yield ended
 
 

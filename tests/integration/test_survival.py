@@ -1,36 +1,15 @@
 """What a long run meets: old tokens, old sockets, and a server that breaks down for a while."""
 
-import json
 from typing import Any, NamedTuple
 
 import gevent
 import pytest
-from fleet import IDLE, WHOLE, SessionKind, drive, profile, under
+from fleet import IDLE, WHOLE, Fleet, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
-
-from loadkit.measure.interval import Interval
 
 SIZE = 12  # sessions of a fleet
 OLD = ("token_lifetime_seconds=6",)
 AT = 3.5  # seconds from the server's start to the incident
-
-
-class Fleet(NamedTuple):
-    """What the sessions counted, and what the server wrote down."""
-
-    interval: Interval
-    records: list[dict[str, Any]]
-
-    def of(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
-        return [
-            record
-            for record in self.records
-            if record["kind"] == kind and fields.items() <= record.items()
-        ]
-
-    def count(self, key: str) -> int:
-        number: int = self.interval.counts.get(key, 0)
-        return number
 
 
 class Case(NamedTuple):
@@ -97,7 +76,7 @@ def fleets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fleet]:
         with simulator(*case.dials, truth=truth) as server:
             fleet = [case.session_kind] * SIZE
             interval = drive(server.url, TOKEN, HOST, fleet, profile(**case.plan), within=60)
-        return Fleet(interval, [json.loads(line) for line in truth.read_text().splitlines()])
+        return Fleet.seen(interval, truth, SIZE)
 
     running = {name: gevent.spawn(live, name, case) for name, case in CASES.items()}
     gevent.joinall(running.values())
