@@ -396,7 +396,7 @@ def test_work_is_in_proportion_whatever_is_sent(
 
 @pytest.mark.slow
 @whatever_is_sent
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 def test_work_is_in_proportion_however_much_is_tried(
     state: Callable[[Recorder], Victim], events: list[Any], times: int
 ) -> None:

@@ -22,16 +22,17 @@ from simulator_client import (
 )
 
 PATIENCE = 20.0  # seconds; nothing waits for it to pass
+LATE = 3.0  # seconds that a busy machine may be behind
 
 
 def incident(kind: str, at: float, duration: float, more: str = "") -> str:
     return f'incidents=[{{at={at}, duration={duration}, kind="{kind}"{more}}}]'
 
 
-def spans(truth: Path) -> list[float]:
-    """How long each incident lasted."""
-    begins, ends = records_of(truth, "incident_begin"), records_of(truth, "incident_end")
-    return [end["at"] - begin["at"] for begin, end in zip(begins, ends, strict=True)]
+def lasted(truth: Path, seconds: float) -> bool:
+    """Whether the one incident lasted so long; a busy machine may have noticed its end late."""
+    (begin,), (end,) = records_of(truth, "incident_begin"), records_of(truth, "incident_end")
+    return bool(seconds - 0.1 < end["at"] - begin["at"] < seconds + LATE)
 
 
 def knock(client: Client, place: tuple[str, str]) -> int | None:
@@ -85,7 +86,7 @@ def test_upgrades_are_refused_and_nothing_else_is(truth: Path) -> None:
     refused = records_of(truth, "refused")
     assert [(one["call"], one["status"]) for one in refused] == [("ws", 503)] * len(statuses[:-1])
     assert {one["session_id"] for one in refused} == {place[0]}
-    assert spans(truth) == [pytest.approx(1.5, abs=0.5)]
+    assert lasted(truth, 1.5)
 
 
 def test_every_call_is_told_when_the_limit_will_be_over(truth: Path) -> None:
@@ -109,7 +110,7 @@ def test_a_frozen_server_answers_late_and_loses_nothing(truth: Path) -> None:
         began = time.monotonic()
         assert client.request("POST", ACCESS, ASKING, "{}").status == 200
         assert time.monotonic() - began > 0.5
-    assert spans(truth) == [pytest.approx(1.0, abs=0.5)]
+    assert lasted(truth, 1.0)
 
 
 def test_half_open_sockets_stay_dead_and_new_ones_live_after_it(truth: Path) -> None:
