@@ -817,9 +817,9 @@ class TestLeaving:
             heard.extend(finish(sock))
 
         link = dial(serve(script))
-        link.close(code, "leaving", timeout=0.1)
+        link.close(code, timeout=0.1)
         assert CloseInfo(code, "done", True) == link.closed
-        assert [(CLOSE, struct.pack("!H", code) + b"leaving")] == heard
+        assert [(CLOSE, struct.pack("!H", code))] == heard
         assert link.receive(None) == []
         link.close()
         link.drop()
