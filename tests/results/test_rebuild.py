@@ -131,9 +131,9 @@ def test_a_second_time_tells_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [JOURNAL, TIMELINE, HISTOGRAMS])
 def test_a_half_written_line_is_left_out_and_counted(tmp_path: Path, name: str) -> None:
     """In whichever file; the verdict says so."""
-    killed(tmp_path)
+    killed(tmp_path, 2.5)
     with (tmp_path / name).open("ab") as file:
-        file.write(b'{"interval": {"wor' if name == JOURNAL else b"13.0")
+        file.write(b'{"interval": {"wor' if name == JOURNAL else b"3.0")
     summary = rebuild(tmp_path, [])
     assert summary.cut is not None
     assert summary.cut.half_written_lines == 1
@@ -177,7 +177,7 @@ def test_a_link_in_a_strangers_folder_is_not_written_through(
     """Wherever it leads, to a file of the reader's or to where one could be made."""
     folder, mine = tmp_path / "run", tmp_path / "mine"
     folder.mkdir()
-    killed(folder)
+    killed(folder, 2.5)
     if there:
         mine.write_text("mine")
     (folder / name).unlink(missing_ok=True)
