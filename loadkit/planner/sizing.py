@@ -1,7 +1,7 @@
 """The arithmetic of a plan: from sessions an hour to agents, generators and bandwidth."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -220,33 +220,25 @@ def _margin(rows: list[PlanRow]) -> list[str]:
 def _traffic(
     value: Mapping[str, Any], arrivals: list[float], concurrent: list[float]
 ) -> list[PlanRow]:
-    beats = [sessions / value["heartbeat"] for sessions in concurrent]
+    beats = tuple(sessions / value["heartbeat"] for sessions in concurrent)
 
-    def megabits(each: tuple[int, int], beat: int) -> tuple[float, ...]:
+    def row(name: str, each: tuple[int, int], beat: int) -> PlanRow:
         bare, turn = each
-        return tuple(
+        formula = f"8 × (λ × {bare:,} B + τ × {turn:,} B + h × {beat} B)"
+        megabits = tuple(
             8e-6 * (rate * (bare + turn * value["turns"]) + beating * beat)
             for rate, beating in zip(arrivals, beats, strict=True)
         )
+        return PlanRow(name, "", formula, megabits)
 
-    def formula(each: tuple[int, int], beat: int) -> str:
-        return f"8 × (λ × {each[0]:,} B + τ × {each[1]:,} B + h × {beat} B)"
-
+    echoed = f"L ÷ {value['heartbeat']:g} s; as many echoes"
+    formula = f"8 × h × ({BEAT_SENT} + {BEAT_RECEIVED}) B"
     both = tuple(8e-6 * beating * (BEAT_SENT + BEAT_RECEIVED) for beating in beats)
     return [
-        PlanRow(
-            "heartbeats, /s", "h", f"L ÷ {value['heartbeat']:g} s; as many echoes", tuple(beats)
-        ),
-        PlanRow("to the target, Mbit/s", "", formula(SENT, BEAT_SENT), megabits(SENT, BEAT_SENT)),
-        PlanRow(
-            "from the target, Mbit/s",
-            "",
-            formula(RECEIVED, BEAT_RECEIVED),
-            megabits(RECEIVED, BEAT_RECEIVED),
-        ),
-        PlanRow(
-            "  heartbeats of both, Mbit/s", "", f"8 × h × ({BEAT_SENT} + {BEAT_RECEIVED}) B", both
-        ),
+        PlanRow("heartbeats, /s", "h", echoed, beats),
+        row("to the target, Mbit/s", SENT, BEAT_SENT),
+        row("from the target, Mbit/s", RECEIVED, BEAT_RECEIVED),
+        PlanRow("  heartbeats of both, Mbit/s", "", formula, both),
     ]
 
 
@@ -270,25 +262,14 @@ def _generator(
         kb += compressed * more
         size = f"({size} + {inputs['compressed'].text} × {more:g} KB)"
 
-    def over(divide: Callable[[float], float]) -> tuple[float, ...]:
-        return tuple(divide(sessions) for sessions in concurrent)
-
+    per_core = value["sessions_per_core"]
+    cores = tuple(math.ceil(sessions / per_core * quicker) for sessions in concurrent)
+    memory = tuple(sessions * kb * 1e-6 for sessions in concurrent)
+    sources = tuple(math.ceil(sessions / PORTS) for sessions in concurrent)
     return [
-        PlanRow(
-            "generator cores",
-            "",
-            by,
-            over(lambda sessions: math.ceil(sessions / value["sessions_per_core"] * quicker)),
-        ),
-        PlanRow(
-            "generator memory, GB", "", f"L × {size}", over(lambda sessions: sessions * kb * 1e-6)
-        ),
-        PlanRow(
-            "source IP addresses",
-            "",
-            f"L ÷ {PORTS:,} ports, to one address",
-            over(lambda sessions: math.ceil(sessions / PORTS)),
-        ),
+        PlanRow("generator cores", "", by, cores),
+        PlanRow("generator memory, GB", "", f"L × {size}", memory),
+        PlanRow("source IP addresses", "", f"L ÷ {PORTS:,} ports, to one address", sources),
     ]
 
 
@@ -299,19 +280,11 @@ def _carries(capacity: Carried) -> float:
 
 def _deployments(capacity: Carried, demand: list[float]) -> list[PlanRow]:
     held, what = _carries(capacity), "L" if capacity.turns_per_second is None else "τ"
+    needed = tuple(float(math.ceil(asked / held)) for asked in demand)
+    carried = tuple(100 * held / asked for asked in demand)
     return [
-        PlanRow(
-            "deployments needed",
-            "D",
-            f"{what} ÷ {capacity.text}, rounded up",
-            tuple(float(math.ceil(asked / held)) for asked in demand),
-        ),
-        PlanRow(
-            "one deployment carries, %",
-            "",
-            f"{capacity.text} ÷ {what}",
-            tuple(100 * held / asked for asked in demand),
-        ),
+        PlanRow("deployments needed", "D", f"{what} ÷ {capacity.text}, rounded up", needed),
+        PlanRow("one deployment carries, %", "", f"{capacity.text} ÷ {what}", carried),
     ]
 
 
