@@ -73,12 +73,11 @@ class Failed(NamedTuple):
 
 
 class Violation(NamedTuple):
-    """The server broke the protocol; `sent`: when, and in what frame, this side had said what it
-    is about."""
+    """The server broke the protocol."""
 
     kind: str
     detail: str = ""
-    sent: tuple[float, bytes] | None = None
+    sent: tuple[float, bytes] | None = None  # when this side had said what it is about, and how
 
 
 class Keep(NamedTuple):

@@ -66,8 +66,7 @@ def did_you_mean(word: str, options: Iterable[str], *, listed: bool = True) -> s
 
 
 def flaws(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Key, str]]:
-    """Say in words what pydantic found wrong with settings of `model`: where, and a sentence that
-    goes on from there."""
+    """Say what pydantic found wrong with a `model`: where, and a sentence going on from there."""
     for detail in error.errors(include_url=False):
         key, kind = _followed(detail["loc"], model)
         if detail["type"].startswith("union_tag"):  # of a table that has a `kind`

@@ -25,8 +25,10 @@ class Keyboard:
     __slots__ = ("_at", "_last_key", "_open", "_scale", "acts", "started")
 
     def __init__(self, at: float, scale: float, started: float) -> None:
-        """Begin `at` a moment, when STARTED was sent last at `started` (-inf for never), both on
-        the monotonic clock; `scale` is seconds of the clock in a second of the person's."""
+        """Begin `at` a moment, on the monotonic clock as is `started`: -inf for never.
+
+        `scale` is seconds of the clock in a second of the person's.
+        """
         self._at, self._scale = at, scale
         self.started = (started - at) / scale
         self._last_key = 0.0

@@ -28,8 +28,10 @@ class Found(NamedTuple, Generic[N]):
 
 
 def turns_found(length: float, place: float, least: int, most: int) -> Found[int]:
-    """A conversation whose number of turns is uniform from `least` (1 or more) to `most`, found
-    under way: `length` and `place`, from 0 to 1, choose which, and where in it."""
+    """A conversation with a number of turns uniform from `least` (1 or more) to `most`.
+
+    `length` and `place`, from 0 to 1, choose which one is found, and where in it.
+    """
     # Of length n with the chance n / sum: the least n for which least + … + n reaches the share.
     below = least * (least - 1) / 2
     share = length * (most * (most + 1) / 2 - below)

@@ -139,8 +139,10 @@ class ChaosPlan:
     __slots__ = ("_begins", "_chance", "_counts", "_how", "_next", "_settings", "_turn")
 
     def __init__(self, settings: Chaos, rng: random.Random) -> None:
-        """Draw from the session's own stream, `person_rng(seed, "chaos", class_name, number)`, so
-        that a person says the same with chaos and without."""
+        """Draw from a stream of the session's, `person_rng(seed, "chaos", class_name, number)`.
+
+        It is one of its own, so that a person says the same with chaos and without.
+        """
         self._settings, self._chance = settings, RandomStream(rng)
         self._how = settings.how.model_dump()
         self._counts = array("L", bytes(array("L").itemsize * (len(MOMENTS) + 2)))
@@ -162,8 +164,7 @@ class ChaosPlan:
         return min(self._next, self._turn)
 
     def turn(self, begins: float, ends: float) -> None:
-        """Tell that a turn begins, and when it will end, as far as that can be foretold: the
-        message is due, plus what the last answer took."""
+        """Tell that a turn begins, and when it will end, as far as that can be foretold."""
         chance, where = self._draws(_TURN)[:2]
         struck = chance < self._settings.per_turn
         self._turn = begins + where * (ends - begins) if struck else math.inf

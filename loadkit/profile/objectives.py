@@ -96,10 +96,10 @@ def _limited(metric: str, info: ValidationInfo) -> str:
 
 
 class Abort(Table):
-    """When to end a run early: limits on these metrics, or on any, that stay broken all the time
-    of `grace`."""
+    """When to end a run early: a limit that stays broken."""
 
-    grace: Annotated[Duration, Field(gt=0)]
+    grace: Annotated[Duration, Field(gt=0)]  # that it may stay so without a pause
+    # Which lines of the service level count; all of them if empty.
     metrics: Annotated[
         tuple[Annotated[str, AfterValidator(_limited)], ...], Field(strict=False)
     ] = ()

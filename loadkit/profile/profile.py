@@ -67,8 +67,10 @@ class Profile(_Tables):
 
     @property
     def drain_s(self) -> float:
-        """Seconds that those who wait when the load is over may wait on, to show if a limit holds:
-        as the profile says, else the greatest limit of a latency, `LONGEST_DRAIN` at most."""
+        """Seconds that those who wait when the load is over may wait on, to show if a limit holds.
+
+        As the profile says, else the greatest limit of a latency, `LONGEST_DRAIN` at most.
+        """
         if self.load.drain is not None:
             return self.load.drain
         limits = [

@@ -19,8 +19,11 @@ class Speed(Table):
 
     @classmethod
     def of(cls, mean: float, sd: float) -> "Speed":
-        """The log-normal with this mean and standard deviation: sigma² = ln(1 + (sd/mean)²),
-        median = mean · exp(−sigma²/2) (Crow and Shimizu, "Lognormal Distributions", 1988)."""
+        """The log-normal with this mean and standard deviation.
+
+        sigma² = ln(1 + (sd/mean)²), median = mean · exp(−sigma²/2): Crow and Shimizu,
+        "Lognormal Distributions", 1988.
+        """
         variance = math.log1p((sd / mean) ** 2)
         return cls(median=mean * math.exp(-variance / 2), sigma=math.sqrt(variance))
 

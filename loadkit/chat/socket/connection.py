@@ -126,8 +126,10 @@ class ClientSocket:
             self._go_on()
 
     def outlasts(self) -> None:
-        """The session is about to end: its socket is not replaced any more, as the end could come
-        while there is none, and the next one is refused with 404."""
+        """The session is about to end: its socket is not replaced any more.
+
+        Else the end could come while there is none, and the next one is refused with 404.
+        """
         self.stale_at = NEVER
         self._go_on()
 

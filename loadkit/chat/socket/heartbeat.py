@@ -52,8 +52,10 @@ class Heartbeat:
             self.due = max(opened_at + every, now) if every else NEVER
 
     def beat(self, now: float, heard_at: float, out: list[Effect]) -> bool:
-        """Send the one that is due. Returns False for a socket that is dead: neither two echoes
-        came nor, since `heard_at`, anything else."""
+        """Send the one that is due.
+
+        Returns False for a dead socket: neither two echoes came nor, since `heard_at`, anything.
+        """
         unanswered = self.open is Open.TWO  # the first of them for two intervals
         if unanswered and heard_at <= self._first:
             out.append(Failed(Failure.HEARTBEAT_UNANSWERED))

@@ -33,8 +33,10 @@ class StreamedAnswer:
         self.last_at = at  # when the last one came (seconds, monotonic)
 
     def add(self, payload: dict[str, Any]) -> Wrong | None:
-        """Take one chunk's payload. Returns what is wrong where it is out of place; a gap is told
-        once, neither by what follows it nor by the chunk that fills it."""
+        """Take one chunk's payload. Returns what is wrong where it is out of place.
+
+        A gap is told once: neither by what follows it nor by the chunk that fills it.
+        """
         self.came += 1
         index, text = payload.get("chunk_index"), payload.get("text")
         if type(index) is not int or index < 1:
