@@ -1,12 +1,14 @@
 """Summaries to render."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 
 from loadkit.errors import Failure
 from loadkit.figures import VIOLATED, Count, Ending, Phase
+from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.verdict.summary import Summary, summarise
@@ -51,6 +53,20 @@ def _mixed(recorder: Recorder) -> None:
             scoped.sample(Phase.RESPONSE, due=5.0, sent=5.0, end=5.8)
 
 
+@cache
+def _interval(failing: bool, mixed: bool, lag: float) -> Interval:
+    recorder = Recorder(named=frozenset({"CompleteChat", "HandoffChat"}))
+    _busy(recorder)
+    if failing:
+        _failing(recorder)
+    if mixed:
+        _mixed(recorder)
+    recorder.loop_lag(lag)
+    recorder.gauge("cpu_percent", 38.0)
+    recorder.gauge("rss_mb", 85.2)
+    return recorder.take(30.0)
+
+
 @pytest.fixture
 def make() -> Make:
     """Return a maker of summaries: `make(failing=True, limits=…, …)`."""
@@ -58,16 +74,8 @@ def make() -> Make:
     def build(
         *, failing: bool = False, mixed: bool = False, lag: float = 0.001, **options: Any
     ) -> Summary:
-        recorder, ledger = Recorder(named=frozenset({"CompleteChat", "HandoffChat"})), Ledger()
-        _busy(recorder)
-        if failing:
-            _failing(recorder)
-        if mixed:
-            _mixed(recorder)
-        recorder.loop_lag(lag)
-        recorder.gauge("cpu_percent", 38.0)
-        recorder.gauge("rss_mb", 85.2)
-        ledger.add("w", 1, recorder.take(30.0))
+        ledger = Ledger()
+        ledger.add("w", 1, _interval(failing, mixed, lag))
         ledger.add("another", 1, Recorder().take(30.0))
         # The delayed echoes make the schedule delay a reason of its own; drop it here.
         ledger.generator.pop("schedule_delay_ms")

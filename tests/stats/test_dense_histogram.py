@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.stats.dense_histogram import DenseHistogram
@@ -29,6 +29,7 @@ def lowest_of(value: int) -> int:
     return lowest
 
 
+@settings(max_examples=40)
 @given(st.lists(values, max_size=80), st.lists(values, max_size=80))
 def test_they_count_as_a_dictionary_does(first: list[int], more: list[int]) -> None:
     """One by one and many at a time; what was copied stays as it was."""

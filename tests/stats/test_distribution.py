@@ -16,7 +16,7 @@ from loadkit.stats.histogram import Histogram
 from tests.stats.samples import distribution_of, microseconds, samples, tally_of
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples)
 def test_percentiles_are_the_nearest_rank_within_a_thousandth(values: list[int]) -> None:
     """Every percentile is within 0.1 % + 1 µs of the exact nearest rank of the sorted list."""
@@ -26,7 +26,7 @@ def test_percentiles_are_the_nearest_rank_within_a_thousandth(values: list[int])
         assert stats[name] * 1000 == pytest.approx(exact_us, rel=1e-3, abs=1.0)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples)
 def test_count_min_mean_and_max_are_exact(values: list[int]) -> None:
     """Quantising touches percentiles alone."""
@@ -37,7 +37,7 @@ def test_count_min_mean_and_max_are_exact(values: list[int]) -> None:
     assert stats["mean"] == round(sum(values) / len(values) / 1000, 3)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples)
 def test_percentiles_rise_and_stay_between_min_and_max(values: list[int]) -> None:
     """No figure contradicts another one of the same row."""
@@ -46,7 +46,7 @@ def test_percentiles_rise_and_stay_between_min_and_max(values: list[int]) -> Non
     assert row == sorted(row)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(st.lists(samples, min_size=1, max_size=5))
 def test_merging_parts_is_the_same_as_having_seen_the_whole(parts: list[list[int]]) -> None:
     """Neither the number of tallies nor their order changes a figure."""
@@ -56,7 +56,7 @@ def test_merging_parts_is_the_same_as_having_seen_the_whole(parts: list[list[int
     assert merged.counts == whole.counts
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples)
 def test_it_becomes_the_hdr_histogram_that_would_have_seen_the_samples(values: list[int]) -> None:
     """Encoded and read back it equals, bucket by bucket, one that hdrh itself recorded."""
@@ -75,7 +75,7 @@ def test_what_is_no_sample_is_not_in_the_hdr_histogram() -> None:
     assert HdrHistogram.decode(encoded).get_total_count() == 1
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples, st.integers(1, 999))
 def test_any_percentile_is_the_nearest_rank(values: list[int], per_mille: int) -> None:
     """It is asked for in thousandths: 990 is p99."""
@@ -111,7 +111,7 @@ def test_a_percentile_needs_a_number_of_samples(per_mille: int, count: int) -> N
     assert not distribution_of(tally_of(values[1:])).enough(per_mille)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(samples, microseconds)
 def test_what_lies_above_a_limit_is_surely_above(values: list[int], limit_us: int) -> None:
     """Never more than there are, and short of them by those in the limit's own bucket only."""
@@ -144,6 +144,7 @@ def test_nothing_measured_gives_no_figures() -> None:
     assert Distribution().stats() == {}
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, HIGHEST), min_size=1, max_size=50))
 def test_what_is_encoded_can_be_decoded(values: list[int]) -> None:
     """Bucket by bucket; the sum and the ends as near as three digits tell."""
@@ -240,6 +241,7 @@ def test_what_is_looked_at_again_has_lasted_longer_or_has_ended() -> None:
     assert (found.waits, dict(found.open)) == (2, now)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400)), min_size=1, max_size=60))
 def test_stretches_that_follow_each_other_are_the_whole_put_together(
     lives: list[tuple[int, int]],

@@ -9,7 +9,7 @@ from loadkit.stats.histogram import Histogram
 from tests.stats.samples import distribution_of, microseconds, tally_of
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(microseconds)
 def test_a_tally_keeps_the_lowest_value_hdr_histogram_counts_as_equal(value: int) -> None:
     """A tally's key is HdrHistogram's own bucket, so that merging loses nothing."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm
 
@@ -51,6 +51,7 @@ def test_the_count_needed_is_that_of_the_tables(
     assert needed(per_mille, confidence) == count
 
 
+@settings(max_examples=40)
 @given(PER_MILLE, st.sampled_from([90, 95, 99]))
 def test_one_sample_fewer_would_not_do(per_mille: int, percent: int) -> None:
     """In exact arithmetic: 1 - pⁿ reaches the confidence at n, and not before."""
@@ -60,6 +61,7 @@ def test_one_sample_fewer_would_not_do(per_mille: int, percent: int) -> None:
     assert count == 1 or share ** (count - 1) > doubt
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 60), PER_MILLE)
 def test_the_interval_is_the_tightest_that_leaves_at_most_half_the_doubt_on_either_side(
     count: int, per_mille: int
@@ -73,6 +75,7 @@ def test_the_interval_is_the_tightest_that_leaves_at_most_half_the_doubt_on_eith
     assert ranks(count, per_mille) == expected
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 10**8), PER_MILLE)
 def test_the_interval_holds_the_confidence_for_any_count(count: int, per_mille: int) -> None:
     """The chance that the percentile lies within is at least 95 %, by another implementation."""
@@ -128,6 +131,7 @@ def test_intervals_hold_the_true_percentile_as_often_as_they_say(
     assert within.mean() > 0.935
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(0, 60), PER_MILLE)
 def test_a_breach_is_proved_by_the_exact_binomial_test(
     count: int, above: int, per_mille: int
@@ -190,6 +194,7 @@ def test_the_documentation_has_the_right_counts() -> None:
         assert needed(round(float(percentile) * 10)) == int(count.replace(",", ""))
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 5000).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
 def test_a_share_lies_where_the_exact_test_puts_it(hits_of: tuple[int, int]) -> None:
     """By another implementation of the same interval."""

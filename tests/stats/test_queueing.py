@@ -7,7 +7,7 @@ from math import factorial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom, expon, lognorm
@@ -81,6 +81,7 @@ def test_erlang_c_is_that_of_a_published_example() -> None:
     assert queue.mean_wait == pytest.approx(8.2, abs=0.05)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 99))
 def test_erlang_c_is_the_sum_over_the_states_of_the_queue(agents: int, percent: int) -> None:
     """In exact arithmetic, by the textbook's sum with powers and factorials."""
@@ -167,6 +168,7 @@ def test_a_wait_as_long_as_the_service_is_no_special_case(mean: float) -> None:
     assert queue.tail("response", 3.0) == pytest.approx(plain, rel=1e-6)
 
 
+@settings(max_examples=40)
 @given(
     st.integers(1, 200),
     st.floats(0.01, 0.99),
@@ -185,6 +187,7 @@ def test_a_percentile_is_where_its_tail_is(
     assert queue.tail("response", response - 1e-6) >= late - 1e-9
 
 
+@settings(max_examples=40)
 @given(
     st.floats(0.0, 500.0),
     st.sampled_from(SHAPES[:3]),

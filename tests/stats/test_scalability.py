@@ -79,16 +79,16 @@ def test_where_a_bound_holds_the_other_coefficients_are_those_of_a_bounded_fit()
 
 
 def test_the_bands_hold_the_truth_about_as_often_as_they_say() -> None:
-    """Of 12 noisy curves a true 95 % would miss more than three twice in a thousand times."""
+    """Of 8 noisy curves a true 95 % would miss more than two six times in a thousand."""
     truth, missed = (5.0, 0.03, 0.0002), 0
     curve = np.array([law(load, *truth) for load in LOADS])
     peak = math.sqrt((1 - truth[1]) / truth[2])
-    for seed in range(12):
+    for seed in range(8):
         noise = np.random.default_rng(seed).normal(0, 0.02 * curve.max(), curve.size)
         found = fit(LOADS, list(np.maximum(curve + noise, 0)))
         low, high = found.peak_interval
         missed += not low <= peak <= high
-    assert missed <= 3
+    assert missed <= 2
 
 
 def test_a_fit_is_the_same_every_time() -> None:

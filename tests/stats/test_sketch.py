@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Phase
@@ -68,6 +68,7 @@ def test_many_samples_take_no_more_room_than_there_is(spread: float) -> None:
 lumps = st.dictionaries(st.integers(0, 600_000_000), st.integers(1, 10**6), max_size=300)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.sampled_from([*Phase]), lumps, max_size=4), max_size=3))
 def test_sketches_give_back_what_was_put_in(parts: list[dict[Phase, dict[int, int]]]) -> None:
     """And joined, all samples of them all, phase by phase."""

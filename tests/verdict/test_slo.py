@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
@@ -124,6 +124,7 @@ class TestWaitsWithoutAnEnd:
         assert judged.doubt == "0, with 1 turn open for over 10 s"
         assert line(metric, 2.0, made).status == "pass"
 
+    @settings(max_examples=40)
     @given(
         st.lists(st.integers(1, 5000), min_size=1, max_size=200),
         st.lists(st.integers(1, 5000), max_size=60),
@@ -171,6 +172,7 @@ class TestPercentiles:
         assert not judged.ok
         assert line(metric, 500, ledger(response=[100.0] * least)).ok
 
+    @settings(max_examples=40)
     @given(st.integers(1, 89), st.data())
     def test_few_samples_prove_a_breach_where_the_binomial_test_does(
         self, count: int, data: st.DataObject
@@ -191,6 +193,7 @@ class TestPercentiles:
             "response.p99", 500, None, "fail", 0, 459
         )
 
+    @settings(max_examples=40)
     @given(
         st.lists(st.floats(0.001, 600_000), min_size=90, max_size=400), st.sampled_from([750, 950])
     )
@@ -540,6 +543,7 @@ def test_only_the_objectives_that_were_named_can_end_a_run() -> None:
     assert watch.lasting_breach(70, [BROKEN, ERRORS]) is ERRORS
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([GOOD, BROKEN, UNDECIDED, UNMEASURED]), max_size=60))
 def test_it_ends_at_the_first_look_after_a_grace_of_nothing_but_broken(
     lines: list[SloLine],
