@@ -1,46 +1,31 @@
 """One stretch of a run: rows of its timeline added up, to be judged like a run of its own."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from loadkit.figures import Count
 from loadkit.measure.ledger import SATURATED_CPU_PERCENT
-from loadkit.measure.scope import Scope
+from loadkit.measure.scope import Totals
 from loadkit.measure.timeline import Row
-from loadkit.stats.distribution import Distribution
 
 __all__ = ["Stretch"]
 
 
-class Stretch:
+class Stretch(Totals):
     """What was measured in some closed rows: what `loadkit.verdict.slo.judge` asks for, and more.
 
-    Attributes:
-        rows: in order.
-        latency, from_schedule, generator, counts, scopes: as in the ledger, of these rows alone.
-            Waits that were under way when they began count from the age on that they had then.
+    Waits that were under way when they began count from the age on that they had then.
     """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
+        super().__init__()
         self.rows: list[Row] = []
-        self.latency: dict[str, Distribution] = {}
-        self.from_schedule: dict[str, Distribution] = {}
-        self.generator: dict[str, Distribution] = {}
-        self.scopes: dict[str, Scope] = {}
-        self.counts: Counter[str] = Counter()
         for row in rows:
             self.add(row)
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
-        _merge(self.latency, row.latency)
-        _merge(self.from_schedule, row.from_schedule)
-        _merge(self.generator, row.generator)
-        for name, scope in row.scopes.items():
-            mine = self.scopes.setdefault(name, Scope())
-            _merge(mine.latency, scope.latency)
-            mine.counts.update(scope.counts)
+        self.merge(row, row.scopes)
         self.counts.update(row.counts)
 
     @property
@@ -84,12 +69,6 @@ class Stretch:
         )
 
     @property
-    def left_out(self) -> tuple[int, int]:
-        """As the ledger's: durations below zero, and above ten minutes."""
-        every = [*self.latency.values(), *self.from_schedule.values()]
-        return sum(one.negative for one in every), sum(one.overflow for one in every)
-
-    @property
     def workers(self) -> int:
         return len(set[str]().union(*(row.standing for row in self.rows)))
 
@@ -103,8 +82,3 @@ class Stretch:
             return []
         cuts = [len(self.rows) * part // number for part in range(number + 1)]
         return [Stretch(self.rows[a:b]) for a, b in pairwise(cuts)]
-
-
-def _merge(mine: dict[str, Distribution], theirs: Mapping[str, Distribution]) -> None:
-    for key, found in theirs.items():
-        mine.setdefault(key, Distribution()).merge(found)

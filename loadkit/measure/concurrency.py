@@ -19,10 +19,9 @@ class Concurrency:
     """The largest sum, over workers, of the sessions each had live within one second of the run.
 
     A worker's report gives its highest number of live sessions within an interval; that number is
-    taken for every second the interval touches, and a second's figure is the sum over workers of
-    their highest. Workers need not have peaked at the same instant of that second, so with more
-    than one worker the figure may be too high, by what their numbers moved within two intervals,
-    and is never too low unless a report was two minutes late.
+    taken for every second the interval touches. Workers need not have peaked at the same instant of
+    a second, so with more than one worker the figure may be too high, by what their numbers moved
+    within two intervals, and is never too low unless a report was two minutes late.
     """
 
     def __init__(self) -> None:

@@ -4,22 +4,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import inf
-from typing import Final, TypeVar
+from typing import Final
 
 from loadkit.figures import VIOLATED, Count, Phase
 from loadkit.measure.concurrency import Concurrency
 from loadkit.measure.interval import AGES, Interval
 from loadkit.measure.occurrence import Occurrences
 from loadkit.measure.open_waits import NOTHING, Waiting
-from loadkit.measure.scope import Scope
+from loadkit.measure.scope import Totals
 from loadkit.measure.slow_turns import SlowTurns
 from loadkit.measure.state import LedgerBooks, StatePart
 from loadkit.measure.timeline import Timeline
-from loadkit.measure.word_counts import folded, merge
+from loadkit.measure.word_counts import folded
+from loadkit.measure.word_counts import merge as merge_counts
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
-
-K = TypeVar("K", str, int)
 
 __all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
 
@@ -69,43 +68,30 @@ class _Arrivals:
         return max(0, self.last - self._before + 1 - len(self._after))
 
 
-class Ledger:
+class Ledger(Totals):
     """Everything all workers measured, whatever the order in which it arrived.
+
+    What workers said last of the waits that are open is among its latencies. Its ages have all
+    classes, or none; its generator has `master_rss_mb` too.
 
     Args:
         timeline: gets every interval too, to cut the run into rows.
 
     Attributes:
-        latency: by phase, end - sent; in microseconds. What workers said last of the waits that
-            are open is among it.
-        from_schedule: by phase, end - due, for what had a due time.
-        generator: by the names of `loadkit.measure.interval.GAUGES`, and `master_rss_mb`.
-        ages: response times by the session's age when the message was sent, by the class' number
-            (`loadkit.measure.age_bands`); all classes, or none.
         by_turn: response times by which of its session's messages it was, as of `Interval`.
         slow: the slowest turns that were answered.
-        scopes: by user class, for those that the workers watch.
-        session_seconds: the integral of live sessions over the run.
-        counts: by key: those of `loadkit.figures.Count`, and `ended.*`, `errors.*`,
-            `violations.*`.
         evidence: the first errors and violations of each kind.
     """
 
     def __init__(self, timeline: Timeline | None = None) -> None:
-        self.latency: dict[str, Distribution] = {}
-        self.from_schedule: dict[str, Distribution] = {}
-        self.generator: dict[str, Distribution] = {}
-        self.ages: dict[int, Distribution] = {}
+        super().__init__(new=Distribution.lasting)
         self.by_turn: dict[int, Distribution] = {}
         self.slow = SlowTurns()
-        self.scopes: dict[str, Scope] = {}
-        self.counts: Counter[str] = Counter()
-        self.session_seconds = 0.0
+        self.evidence = Occurrences()
         self._timeline = timeline
         self._offsets: dict[str, float] = {}
         self._arrivals: defaultdict[str, _Arrivals] = defaultdict(_Arrivals)
         self._examples: dict[str, tuple[int, str, str]] = {}
-        self.evidence = Occurrences()
         self._concurrency = Concurrency()
         self._frames: dict[str, Counter[str]] = {}
         self._live: dict[str, tuple[int, int]] = {}
@@ -113,7 +99,7 @@ class Ledger:
         self._busy: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def add(self, worker: str, seq: int, interval: Interval, at: float | None = None) -> bool:
-        """Take one interval.
+        """Take one interval; False if it is here already, and nothing has changed then.
 
         Args:
             worker: who measured it.
@@ -122,18 +108,13 @@ class Ledger:
             interval: what it measured.
             at: when it arrived, in seconds of the run on the master's clock; None takes the run
                 to begin when the worker's warm-up ends, and the way here to take no time.
-
-        Returns:
-            False if that interval is here already; nothing has changed then.
         """
         arrivals = self._arrivals[worker]
         if seq in arrivals:
             return False
-        self._merge(interval)
-        for name, scope in interval.scopes.items():
-            self._scope(name).add(scope)
+        self._take(interval)
         self.session_seconds += interval.session_seconds
-        merge(self.counts, interval.counts)
+        merge_counts(self.counts, interval.counts)
         for key, text in interval.examples.items():
             # The earliest interval's text, not the first to arrive: the order must not matter.
             self._examples[key] = min(
@@ -159,7 +140,7 @@ class Ledger:
 
     def lead(self, rss_mb: float) -> None:
         """Take the memory of the process that leads, in megabytes, where it does not load too."""
-        _at(self.generator, "master_rss_mb").record_whole(round(rss_mb * 1000))
+        self.at(self.generator, "master_rss_mb").record_whole(round(rss_mb * 1000))
         if self._timeline is not None:
             self._timeline.master_rss_mb = rss_mb
 
@@ -175,8 +156,7 @@ class Ledger:
     def state(self) -> Iterator[StatePart]:
         """Return all that is known now, for `restore`.
 
-        It is of this moment, however late it is asked for: the copies are made at once, some 10 µs
-        for each thousand buckets.
+        It is of this moment, however late it is asked for: the copies are made at once.
         """
         books = LedgerBooks(
             counts=self.counts.copy(),
@@ -192,15 +172,13 @@ class Ledger:
             busy={worker: (full, every) for worker, (full, every) in self._busy.items()},
             slow=tuple(self.slow),
         )
-        parts = [
-            StatePart(books=books),
-            *(StatePart(latency={key: one.copy()}) for key, one in self.latency.items()),
-            *(StatePart(from_schedule={k: one.copy()}) for k, one in self.from_schedule.items()),
-            *(StatePart(generator={key: one.copy()}) for key, one in self.generator.items()),
-            *(StatePart(ages={age: one.copy()}) for age, one in self.ages.items() if one),
-            *(StatePart(by_turn={turn: one.copy()}) for turn, one in self.by_turn.items()),
-            *(StatePart(scopes={name: one.known()}) for name, one in self.scopes.items()),
-        ]
+        parts = [StatePart(books=books)]
+        parts += (StatePart(latency={key: one.copy()}) for key, one in self.latency.items())
+        parts += (StatePart(from_schedule={k: one.copy()}) for k, one in self.from_schedule.items())
+        parts += (StatePart(generator={key: one.copy()}) for key, one in self.generator.items())
+        parts += (StatePart(ages={age: one.copy()}) for age, one in self.ages.items() if one)
+        parts += (StatePart(by_turn={turn: one.copy()}) for turn, one in self.by_turn.items())
+        parts += (StatePart(scopes={name: one.known()}) for name, one in self.scopes.items())
         if self._timeline is not None:
             parts += (StatePart(timeline=part) for part in self._timeline.state())
         return iter(parts)
@@ -211,9 +189,7 @@ class Ledger:
         Raises:
             ValueError: it is not the next one.
         """
-        self._merge(part)
-        for name, scope in part.scopes.items():
-            self._scope(name).add(scope)
+        self._take(part)
         if part.books is not None:
             self._restore_books(part.books)
         if part.timeline is not None and self._timeline is not None:
@@ -275,12 +251,6 @@ class Ledger:
         return max((full / every for full, every in self._busy.values()), default=0.0)
 
     @property
-    def left_out(self) -> tuple[int, int]:
-        """Durations that were no samples, over all phases: negative ones, and too long ones."""
-        every = [*self.latency.values(), *self.from_schedule.values()]
-        return sum(one.negative for one in every), sum(one.overflow for one in every)
-
-    @property
     def others(self) -> dict[str, int]:
         """What was counted that no other property tells: hand-offs, system messages, chaos."""
         told = ("ended", "errors", "violations", VIOLATED, "disconnects", "reached")
@@ -291,7 +261,7 @@ class Ledger:
         }
 
     def under(self, prefix: str) -> dict[str, int]:
-        """Return the counts below `prefix`, by the rest of their key: `under("errors")`."""
+        """Return the counts below `prefix` by the rest of their key: `under("errors")`."""
         start = f"{prefix}."
         return {
             key.removeprefix(start): count
@@ -316,26 +286,14 @@ class Ledger:
         }
         return {phase: stats for phase, stats in found.items() if stats}
 
-    def _merge(self, tables: Interval | StatePart) -> None:
+    def _take(self, more: Interval | StatePart) -> None:
         """Add the histograms of an interval, or of a part of a state."""
-        for mine, theirs in (
-            (self.latency, tables.latency),
-            (self.from_schedule, tables.from_schedule),
-            (self.generator, tables.generator),
-        ):
-            for key, found in theirs.items():
-                _at(mine, key).merge(found)
-        for age, found in tables.ages.items():
-            if not self.ages:  # all at once: sessions of a class may first be there after hours
-                self.ages = {number: Distribution.lasting() for number in range(len(AGES))}
-            self.ages[age].merge(found)
-        for turn, found in tables.by_turn.items():
-            _at(self.by_turn, turn).merge(found)
-
-    def _scope(self, name: str) -> Scope:
-        if name not in self.scopes:
-            self.scopes[name] = Scope(Distribution.lasting)
-        return self.scopes[name]
+        if more.ages and not self.ages:
+            # All at once: sessions of a class may first be there after hours.
+            self.ages = {number: self.new() for number in range(len(AGES))}
+        self.merge(more, more.scopes)
+        for turn, found in more.by_turn.items():
+            self.at(self.by_turn, turn).merge(found)
 
     def _look_again(self, worker: str, interval: Interval) -> None:
         """Take what a worker's sessions wait for now in the place of what it said last."""
@@ -344,17 +302,9 @@ class Ledger:
             name: scope.waiting for name, scope in interval.scopes.items()
         }
         self._waiting[worker] = now
-        was, is_now = before.get("", NOTHING), now[""]
-        self.counts[Count.TURNS_OPEN.value] += is_now.turns - was.turns
-        for mine, old, new in (
-            (self.latency, was.latency, is_now.latency),
-            (self.from_schedule, was.from_schedule, is_now.from_schedule),
-        ):
-            for phase in {**old, **new}:
-                _at(mine, phase).look_again(old.get(phase, {}), new.get(phase, {}))
         for name, waiting in now.items():
-            if name:
-                self.scopes[name].look_again(before.get(name, NOTHING), waiting)
+            of = self.scopes[name] if name else self
+            of.look_again(before.get(name, NOTHING), waiting)
 
     def _in_run(self, worker: str, interval: Interval, at: float | None) -> tuple[float, float]:
         """Return an interval's stamps in seconds of the run on the master's clock.
@@ -373,13 +323,6 @@ class Ledger:
         if cpu is not None and (percent := cpu.mean) is not None:
             self._busy[worker][0] += percent >= SATURATED_CPU_PERCENT
             self._busy[worker][1] += 1
-
-
-def _at(mine: dict[K, Distribution], key: K) -> Distribution:
-    """The distribution of a table under a key, made when it is first asked for."""
-    if key not in mine:
-        mine[key] = Distribution.lasting()
-    return mine[key]
 
 
 def _in_order(distributions: Mapping[str, Distribution]) -> dict[str, dict[str, float]]:

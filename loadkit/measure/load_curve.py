@@ -92,7 +92,7 @@ class LoadCurve:
         """Return it as plain values for `summary.json`: `model`, and `points` in their order.
 
         A point has the second at which it begins, its length in seconds, and the mean of the load
-        asked for and of the one that there was, in the units of `asked`. Empty without rows.
+        asked for and of the one delivered, in the units of `asked`. Empty without rows.
         """
         if not self._points:
             return {}

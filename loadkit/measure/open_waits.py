@@ -52,7 +52,6 @@ class Waiting:
 
     @classmethod
     def of_all(cls, several: "Iterable[Waiting]") -> Self:
-        """Add up what several groups of sessions wait for."""
         found = cls()
         for each in several:
             found.merge(each)

@@ -47,9 +47,7 @@ class Overdue(NamedTuple):
 def overdue(waiting: Waiting, limits: Sequence[tuple[str, float]]) -> Overdue:
     """Look for waits that are open for longer than the greatest limit of their phase.
 
-    Args:
-        waiting: what is waited for now.
-        limits: the objectives, as pairs of a metric and the most it may be.
+    `limits` are the objectives, as pairs of a metric and the most it may be.
     """
     most: dict[str, float] = {}
     for text, limit in limits:

@@ -12,14 +12,8 @@ __all__ = ["by_class", "by_client", "throughput"]
 def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, float]:
     """Return what was done a second, as plain values for `summary.json`.
 
-    Args:
-        ledger: what was measured.
-        duration_s: seconds of the run.
-        warmup_s: of them, those that are left out of turns; sessions count from the first moment.
-
-    Returns:
-        `sessions_per_second`, those that were started; `turns_per_second`, those that were
-        answered, over `measured_s` seconds. A rate over no time is absent.
+    `sessions_per_second`, those that were started, and `turns_per_second`, those that were
+    answered, over the `measured_s` seconds behind the warm-up. A rate over no time is absent.
     """
     rates = {}
     if duration_s > 0:

@@ -1,12 +1,12 @@
 """What one worker process measures. The hot path only increments; `take` closes an interval."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Answered, Count, Ending, Origin, Phase, Wait
+from loadkit.figures import NOWHERE, Answered, Count, Ending, Origin, Phase, Transcript, Wait
 from loadkit.measure.interval import GAUGES, LAST_TURN, Interval, age_class
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Waiting
@@ -50,13 +50,13 @@ class Recorder:
         named: further ones, of which counts and responses are wanted and no more.
 
     Attributes:
-        is_ending: whether the load is over and its sessions are being ended. The caller sets it;
-            what that costs the generator is kept apart.
+        is_ending: whether the load is over and its sessions are being ended, whose cost is kept
+            apart.
         live: sessions running now.
-        states: how many of them are in which state. The caller sets it before `take`.
+        states: how many of them are in which state.
         frames_sent, frames_received, bytes_sent, bytes_received: totals since the worker
-            started. The caller sets them before `take`; being totals, they survive a lost
-            interval.
+            started; being totals, they survive a lost interval. The caller sets these, `states`
+            and `is_ending`.
     """
 
     def __init__(
@@ -107,12 +107,7 @@ class Recorder:
         return Scoped(self, parts) if parts else self
 
     def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        turn: Answered | None = None,
+        self, phase: Phase, due: float | None, sent: float, end: float, turn: Answered | None = None
     ) -> None:
         """Record how long something took.
 
@@ -145,10 +140,7 @@ class Recorder:
     ) -> None:
         """Record a wait that is over without what was waited for.
 
-        Args:
-            phase, due, sent: as of `sample`.
-            until: when it was over.
-            lost: whether it was given up; else who waited went away, or the run was over.
+        It was given up (`lost`), or who waited went away, or the run was over.
         """
         if sent < self.measure_from:
             return
@@ -175,54 +167,35 @@ class Recorder:
                 part.see_waiting(now, waits, open_turns)
 
     def count(self, key: str, n: int = 1, since: float | None = None) -> None:
-        """Count something, by a key of `loadkit.figures.Count`.
+        """Count something by a key of `loadkit.figures.Count`.
 
-        Args:
-            key: what is counted.
-            n: how many.
-            since: when the counted thing began; it is left out when that lies in the warm-up,
-                so that a turn is counted as sent and as answered, or not at all.
+        What began (`since`) in the warm-up is left out, so that a turn is counted as sent and as
+        answered, or not at all.
         """
         if since is None or since >= self.measure_from:
             self._counts[key] += n
 
     def count_named(self, family: str, word: str) -> str:
-        """Count something by a word of the server's.
+        """Count something by a word of the server's, and return the key that it counts under.
 
-        Args:
-            family: of `loadkit.figures.NAMED`.
-            word: of any length; the first `MOST_NAMES` of `loadkit.measure.word_counts` stay.
-
-        Returns:
-            The key that it is counted under.
+        The `family` is one of `loadkit.figures.NAMED`; of its words the first `MOST_NAMES` of
+        `loadkit.measure.word_counts` stay.
         """
         key = self._names.key(family, word)
         self._counts[key] += 1
         return key
 
     def fail(self, kind: Failure, detail: str, origin: Origin = NOWHERE) -> None:
-        """Count a failure.
-
-        Args:
-            kind: of which kind it is.
-            detail: in words, without secrets; it becomes the kind's example if it is the first.
-            origin: where it happened.
-        """
+        """Count a failure; `detail`, without secrets, is the kind's example if it is the first."""
         self._count_with_example("errors", kind, detail, origin)
 
     def violate(
-        self,
-        kind: str,
-        detail: str,
-        origin: Origin = NOWHERE,
-        transcript: Callable[[], Sequence[str]] = tuple,
+        self, kind: str, detail: str, origin: Origin = NOWHERE, transcript: Transcript = tuple
     ) -> None:
         """Count a breach of the protocol by the server, with an example as in `fail`.
 
-        Args:
-            kind, detail, origin: as in `fail`.
-            transcript: gives the frames that led to it, without secrets; asked for the first
-                few of each kind only.
+        `transcript` gives the frames that led to it, without secrets; it is asked for the first
+        few of each kind only.
         """
         self._count_with_example("violations", kind, detail, origin, transcript)
 
@@ -241,16 +214,12 @@ class Recorder:
         self.live -= 1
 
     def loop_lag(self, seconds: float, at: float | None = None) -> None:
-        """Record how late the event loop woke the probe.
+        """Record how many seconds late the event loop woke the probe.
 
         One late probe stands for all that were due meanwhile: a stall of a second is no single
         sample of 1,000 ms among many good ones but ten, of 1,000, 900, … 100 ms, as each probe
         would have waited. Left out, that is coordinated omission (HdrHistogram's
         `recordValueWithExpectedInterval` is the same correction).
-
-        Args:
-            seconds: how late.
-            at: when it woke, to be checked for the warm-up.
         """
         if at is None or at >= self.measure_from:
             lag = round(seconds * 1e6)
@@ -260,22 +229,12 @@ class Recorder:
                 found.record_whole(missed)
 
     def gauge(self, name: str, value: float, at: float | None = None) -> None:
-        """Record one of the generator's own figures.
-
-        Args:
-            name: one of `GAUGES`.
-            value: in the unit that its name ends on.
-            at: when it was taken, to be checked for the warm-up.
-        """
+        """Record one of `GAUGES`, in the unit that its name ends on, outside of the warm-up."""
         if not self.is_ending and (at is None or at >= self.measure_from):
             self._generator[name].record_whole(round(value * 1000))
 
     def take(self, now: float) -> Interval:
-        """Close the interval at `now` and start the next.
-
-        Returns:
-            Everything since the last take.
-        """
+        """Close the interval at `now`, start the next, and return all since the last take."""
         self._live_on(now)
         self._close()
         interval = Interval(
@@ -335,7 +294,6 @@ class Recorder:
             self._slow_from = min(one.took_ms for one in self._slow) / 1000
 
     def _live_on(self, now: float | None = None) -> None:
-        """Add what was lived since the number of live sessions last changed."""
         if now is None:
             if self._clock is None:
                 return
@@ -350,7 +308,7 @@ class Recorder:
         kind: str,
         detail: str,
         origin: Origin,
-        transcript: Callable[[], Sequence[str]] = tuple,
+        transcript: Transcript = tuple,
     ) -> None:
         key = f"{of}.{kind}"
         self._counts[key] += 1

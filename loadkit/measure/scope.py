@@ -2,8 +2,9 @@
 master."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from loadkit.errors import Failure
 from loadkit.figures import (
@@ -17,61 +18,108 @@ from loadkit.figures import (
     Transcript,
     Wait,
 )
-from loadkit.measure.interval import ScopeFigures, ScopeInterval
+from loadkit.measure.interval import ScopeFigures, ScopeInterval, Tables
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.word_counts import merge
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["Apart", "Scope", "Scoped"]
+__all__ = ["Apart", "Scope", "Scoped", "Totals", "copies"]
+
+Key = TypeVar("Key", str, int)
+_Take = Callable[[Distribution, Mapping[int, int], Mapping[int, int]], None]
 
 
+Table = dict[str, Distribution]
+Unseen = Mapping[str, Mapping[int, int]]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Scope:
-    """What the master knows of one user class, or one kind of client.
+    """What the master knows of one user class, or one kind of client."""
 
-    Args:
-        new: makes the distributions: lasting ones, where it lives as long as the run.
+    latency: Table = field(default_factory=dict)  # by phase, end - sent
+    counts: Counter[str] = field(default_factory=Counter)  # by the keys of the ledger's own counts
+    new: Callable[[], Distribution] = Distribution  # lasting ones, where it lives as long as a run
 
-    Attributes:
-        latency: by phase, end - sent.
-        counts: by the keys of the ledger's own counts.
-    """
+    def at(self, table: dict[Key, Distribution], key: Key) -> Distribution:
+        """Return the distribution of a table under a key, made when it is first asked for."""
+        if key not in table:
+            table[key] = self.new()
+        return table[key]
 
-    __slots__ = ("_new", "counts", "latency")
-
-    def __init__(self, new: Callable[[], Distribution] = Distribution) -> None:
-        self._new = new
-        self.latency: dict[str, Distribution] = {}
-        self.counts: Counter[str] = Counter()
-
-    def add(self, more: ScopeFigures) -> None:
+    def include(self, more: "ScopeFigures | Scope") -> None:
         """Merge what a worker kept, or what was known before."""
         for phase, found in more.latency.items():
-            self._at(phase).merge(found)
+            self.at(self.latency, phase).merge(found)
         merge(self.counts, more.counts)
 
     def look_again(self, before: Waiting, now: Waiting) -> None:
         """What some sessions waited for is looked at again; see `Distribution.look_again`."""
         self.counts[Count.TURNS_OPEN.value] += now.turns - before.turns
-        for phase in {**before.latency, **now.latency}:
-            self._at(phase).look_again(before.latency.get(phase, {}), now.latency.get(phase, {}))
+        self._take_waits(Distribution.look_again, before, now)
 
     def under_way(self, at_begin: Waiting, at_end: Waiting) -> None:
         """Say what was waited for at the begin and at the end of a stretch."""
-        for phase in {**at_begin.latency, **at_end.latency}:
-            self._at(phase).under_way(
-                at_begin.latency.get(phase, {}), at_end.latency.get(phase, {})
-            )
+        self._take_waits(Distribution.under_way, at_begin, at_end)
 
-    def _at(self, phase: str) -> Distribution:
-        if phase not in self.latency:
-            self.latency[phase] = self._new()
-        return self.latency[phase]
+    def _take_waits(self, take: _Take, first: Waiting, then: Waiting) -> None:
+        for table, old, new in self._waits(first, then):
+            for phase in {**old, **new}:
+                take(self.at(table, phase), old.get(phase, {}), new.get(phase, {}))
+
+    def _waits(self, first: Waiting, then: Waiting) -> list[tuple[Table, Unseen, Unseen]]:
+        return [(self.latency, first.latency, then.latency)]
 
     def known(self) -> ScopeFigures:
         """Return it as it is now: what is added later does not change that."""
-        latency = {phase: one.copy() for phase, one in self.latency.items()}
-        return ScopeFigures(latency=latency, counts=self.counts.copy())
+        return ScopeFigures(latency=copies(self.latency), counts=self.counts.copy())
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Totals(Scope):
+    """The same of all sessions: of the whole run, or of a stretch of it."""
+
+    from_schedule: Table = field(default_factory=dict)  # by phase, end - due
+    generator: Table = field(default_factory=dict)  # by the names of `interval.GAUGES`
+    ages: dict[int, Distribution] = field(default_factory=dict)  # by the number of the age's class
+    scopes: dict[str, Scope] = field(default_factory=dict)  # by user class, for those watched
+    session_seconds: float = 0.0  # the integral of live sessions
+
+    def merge(self, more: "Tables | Totals", scopes: Mapping[str, ScopeFigures | Scope]) -> None:
+        """Add the histograms of an interval, or of another stretch, and its scopes."""
+        for mine, theirs in (
+            (self.latency, more.latency),
+            (self.from_schedule, more.from_schedule),
+            (self.generator, more.generator),
+        ):
+            for key, found in theirs.items():
+                self.at(mine, key).merge(found)
+        for age, found in more.ages.items():
+            self.at(self.ages, age).merge(found)
+        for name, scope in scopes.items():
+            self.scope(name).include(scope)
+
+    def scope(self, name: str) -> Scope:
+        """Return the figures of a user class or client, made when they are first asked for."""
+        if name not in self.scopes:
+            self.scopes[name] = Scope(new=self.new)
+        return self.scopes[name]
+
+    @property
+    def left_out(self) -> tuple[int, int]:
+        """Durations that were no samples, over all phases: negative ones, and too long ones."""
+        every = [*self.latency.values(), *self.from_schedule.values()]
+        return sum(one.negative for one in every), sum(one.overflow for one in every)
+
+    def _waits(self, first: Waiting, then: Waiting) -> list[tuple[Table, Unseen, Unseen]]:
+        every = Scope._waits(self, first, then)
+        return [*every, (self.from_schedule, first.from_schedule, then.from_schedule)]
+
+
+def copies(table: Mapping[Key, Distribution]) -> dict[Key, Distribution]:
+    """Return distributions as they are now."""
+    return {key: one.copy() for key, one in table.items()}
 
 
 class Apart:
@@ -93,11 +141,9 @@ class Apart:
         self.waiting = Waiting()
 
     def keeps(self, phase: Phase) -> bool:
-        """Whether a phase is kept."""
         return self._whole or phase is Phase.RESPONSE
 
     def see_waiting(self, now: float, waits: Sequence[Wait], turns: int) -> None:
-        """See `Recorder.see_waiting`."""
         self.waiting.see(now, [wait for wait in waits if self.keeps(wait.phase)], turns)
 
     def take(self) -> ScopeInterval:
@@ -133,12 +179,7 @@ class Scoped:
         self._every, self._parts = every, tuple(parts)
 
     def sample(
-        self,
-        phase: Phase,
-        due: float | None,
-        sent: float,
-        end: float,
-        turn: Answered | None = None,
+        self, phase: Phase, due: float | None, sent: float, end: float, turn: Answered | None = None
     ) -> None:
         self._every.sample(phase, due, sent, end, turn)
         if sent >= self._every.measure_from:
@@ -170,11 +211,7 @@ class Scoped:
         self._count(f"errors.{kind}")
 
     def violate(
-        self,
-        kind: str,
-        detail: str,
-        origin: Origin = NOWHERE,
-        transcript: Transcript = tuple,
+        self, kind: str, detail: str, origin: Origin = NOWHERE, transcript: Transcript = tuple
     ) -> None:
         self._every.violate(kind, detail, origin, transcript)
         self._count(f"violations.{kind}")

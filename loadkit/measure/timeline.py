@@ -8,9 +8,8 @@ from typing import Final
 
 from loadkit.measure.interval import Interval
 from loadkit.measure.open_waits import Waiting
-from loadkit.measure.scope import Scope
+from loadkit.measure.scope import Totals, copies
 from loadkit.measure.state import RowState, Standing, TimelineBooks, TimelineState
-from loadkit.stats.distribution import Distribution
 
 __all__ = ["PATIENCE", "Row", "Timeline"]
 
@@ -27,27 +26,20 @@ _SAME_ROW: Final = 0.75  # rows; half of one would send jitter at a border to an
 
 
 @dataclass(slots=True)
-class Row:
-    """What was measured in one stretch of the run."""
+class Row(Totals):
+    """What was measured in one stretch of the run.
+
+    Once it is closed its latencies have the waits that were under way at its begin and at its end.
+    """
 
     start: float  # seconds of the run at which it begins
     length: float  # how long it is, in seconds
     # the load asked for in its middle, as the caller named it
     asked: Mapping[str, float] = field(default_factory=dict)
-    # by phase, as in the ledger, of this row alone. Once the row is closed they have the waits that
-    # were under way at its begin and at its end.
-    latency: dict[str, Distribution] = field(default_factory=dict)
-    from_schedule: dict[str, Distribution] = field(default_factory=dict)
-    generator: dict[str, Distribution] = field(default_factory=dict)  # by name, likewise
-    # by the number of the session's age class, likewise
-    ages: dict[int, Distribution] = field(default_factory=dict)
-    scopes: dict[str, Scope] = field(default_factory=dict)  # by user class, likewise
     # by worker, the mean CPU of each of its intervals, in percent of a core
     cpu: dict[str, list[float]] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)  # by key, likewise
-    # `sent`, `received`, `bytes_sent`, `bytes_received`, likewise
+    # `sent`, `received`, `bytes_sent`, `bytes_received`
     frames: Counter[str] = field(default_factory=Counter)
-    session_seconds: float = 0.0  # the integral of live sessions
     # by phase, the waits that were over without what was waited for, once it is closed
     unseen: dict[str, Counter[int]] = field(default_factory=dict)
     # the workers heard of, with where each of them stood at the end
@@ -90,19 +82,9 @@ class Row:
         """Sessions in a state at the end of the row."""
         return sum(worker.states.get(state, 0) for worker in self.standing.values())
 
-    def merge(self, taken: Interval | RowState) -> None:
-        """Add the histograms and counts of an interval, or of a row that was put away."""
-        for mine, theirs in (
-            (self.latency, taken.latency),
-            (self.from_schedule, taken.from_schedule),
-            (self.generator, taken.generator),
-        ):
-            for key, found in theirs.items():
-                mine.setdefault(key, Distribution()).merge(found)
-        for age, found in taken.ages.items():
-            self.ages.setdefault(age, Distribution()).merge(found)
-        for name, scope in taken.scopes.items():
-            self.scopes.setdefault(name, Scope()).add(scope)
+    def take(self, taken: Interval | RowState) -> None:
+        """Add the figures of an interval, or of a row that was put away."""
+        self.merge(taken, taken.scopes)
         self.counts.update(taken.counts)
         self.session_seconds += taken.session_seconds
 
@@ -110,10 +92,10 @@ class Row:
         """Return what an open row holds now, for `Timeline.restore`."""
         return RowState(
             row=number,
-            latency={key: one.copy() for key, one in self.latency.items()},
-            from_schedule={key: one.copy() for key, one in self.from_schedule.items()},
-            generator={key: one.copy() for key, one in self.generator.items()},
-            ages={age: one.copy() for age, one in self.ages.items()},
+            latency=copies(self.latency),
+            from_schedule=copies(self.from_schedule),
+            generator=copies(self.generator),
+            ages=copies(self.ages),
             asked=self.asked,
             scopes={name: scope.known() for name, scope in self.scopes.items()},
             cpu={worker: tuple(means) for worker, means in self.cpu.items()},
@@ -163,18 +145,12 @@ class Timeline:
         self._standing: dict[str, Standing] = {}
 
     def add(self, worker: str, interval: Interval, start: float, end: float) -> None:
-        """Take what a worker measured.
-
-        Args:
-            worker: who measured it.
-            interval: what it measured. Each is to be given once.
-            start, end: the interval's stamps in seconds of the run.
-        """
+        """Take what a worker measured, once, with its stamps in seconds of the run."""
         known = self._workers.setdefault(worker, _Worker())
         known.row = place = max(self._next, self._place(known, start, end))
         known.until = max(known.until, end)
         row = self._row(place)
-        row.merge(interval)
+        row.take(interval)
         cpu = interval.generator.get("cpu_percent")
         if cpu is not None and (percent := cpu.mean) is not None:
             row.cpu.setdefault(worker, []).append(percent)
@@ -193,13 +169,10 @@ class Timeline:
         _keep_latest(row.reported, worker, stands)
 
     def closed(self, now: float) -> list[Row]:
-        """Return the rows that are complete by now, each once, in their order.
+        """Return the rows that are complete by now (seconds of the run), each once, in their order.
 
         A row is closed when every worker has reported past its end; one that has been silent
         for `PATIENCE` is not waited for.
-
-        Args:
-            now: seconds of the run.
         """
         rows = []
         while self._is_complete((self._next + 1) * self.interval, now):
@@ -217,7 +190,6 @@ class Timeline:
         return rows
 
     def state(self) -> list[TimelineState | RowState]:
-        """Return all that is known now, for `restore`."""
         books = TimelineBooks(
             next=self._next,
             workers={
@@ -246,13 +218,12 @@ class Timeline:
         if part.row < self._next:
             raise ValueError(f"row {part.row} is closed already")
         found = self._row(part.row)
-        found.merge(part)
+        found.take(part)
         found.asked, found.reported = part.asked, dict(part.reported)
         found.cpu = {worker: list(means) for worker, means in part.cpu.items()}
         found.frames = Counter(part.frames)
 
     def _place(self, worker: _Worker, start: float, end: float) -> int:
-        """The number of the row that an interval belongs to."""
         middle, length = (start + end) / 2 / self.interval, (end - start) / self.interval
         if worker.row is not None and abs(length - 1) < 0.5:
             follows = worker.row + 1
@@ -306,17 +277,8 @@ def _under_way(row: Row, before: Mapping[str, Standing]) -> None:
         begin = Waiting.of_all(
             one.waiting[scope] for one in before.values() if scope in one.waiting
         )
-        end = row.waiting_in(scope)
-        if scope:
-            row.scopes.setdefault(scope, Scope()).under_way(begin, end)
-            continue
-        for mine, old, new in (
-            (row.latency, begin.latency, end.latency),
-            (row.from_schedule, begin.from_schedule, end.from_schedule),
-        ):
-            for phase in {**old, **new}:
-                at = mine.setdefault(phase, Distribution())
-                at.under_way(old.get(phase, {}), new.get(phase, {}))
+        of = row.scope(scope) if scope else row
+        of.under_way(begin, row.waiting_in(scope))
 
 
 def _keep_latest(standing: dict[str, Standing], worker: str, stands: Standing) -> None:

@@ -26,12 +26,7 @@ class Names:
         self._known: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def key(self, family: str, word: str) -> str:
-        """Return what a word is counted under.
-
-        Args:
-            family: of `loadkit.figures.NAMED`.
-            word: the server's, of any length.
-        """
+        """Return what a word of a family of `loadkit.figures.NAMED` is counted under."""
         known, begin = self._known[family], word[:LONGEST_NAME]
         if begin not in known:
             if len(known) == MOST_NAMES:

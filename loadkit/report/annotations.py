@@ -41,14 +41,10 @@ class _Problem:
 def lines(
     summary: Summary, environ: Mapping[str, str], source: Source | None = None
 ) -> Iterator[str]:
-    """Return the lines for standard output; none outside of CI.
+    """Return the lines for standard output; none outside of CI, which the environment tells.
 
-    They hold figures and names of metrics and kinds, and what a server said only as data.
-
-    Args:
-        summary: whose problems.
-        environ: the environment, which tells the CI system.
-        source: where the objectives are written; None if that is in no file.
+    They hold figures and names of metrics and kinds, and what a server said only as data. `source`
+    says where the objectives are written; None if that is in no file.
     """
     form = _form(environ)
     if form is not None:
@@ -59,7 +55,6 @@ def lines(
 
 
 def _safe(text: str) -> str:
-    """Without what is hidden, secret, or a command within the one that is made of it."""
     return SafeLines()(printed(text))
 
 
@@ -139,7 +134,6 @@ def _azure(one: _Problem) -> str:
 
 
 def _assigned(properties: Mapping[str, object], rules: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield `key=value` of what is known."""
     for key, value in properties.items():
         if value is not None:
             yield f"{key}={_escaped(str(value), rules)}"

@@ -31,11 +31,7 @@ _DRIFTS: Final = {"no": "", "line": "yes", "starts": "yes", "settles": "at first
 
 
 def told(drift: Mapping[str, Any] | None) -> Iterator[str]:
-    """Say what was found, one sentence a line; nothing where the run was too short to tell.
-
-    Args:
-        drift: `Summary.drift`.
-    """
+    """Say what `Summary.drift` found, one sentence a line; nothing where the run was too short."""
     if drift is None:
         return
     found = _found(drift)
@@ -171,7 +167,6 @@ def _nothing(drift: Mapping[str, Any]) -> str:
 
 
 def _ages(drift: Mapping[str, Any]) -> list[str]:
-    """The classes of age in words."""
     names = []
     for age in drift["ages"]:
         start = age["from_s"]

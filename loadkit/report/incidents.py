@@ -78,7 +78,6 @@ def _causes(incident: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _statuses(refused: Mapping[str, int]) -> str:
-    """What upgrades were refused with; REST calls may have had the same answer."""
     found: Sequence[str] = list(refused)[:3]
     return f" ({', '.join(found)})" if found else ""
 

@@ -25,11 +25,7 @@ def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str
     answer of a capacity search; one for an early stop, and one for the validity of the run. A case
     has failed where, and only where, the exit code is not 0, and what went wrong fails one of them.
     An undecided objective is skipped, or failed if the run was strict; skipped, too, is the case
-    for violations that no objective is about.
-
-    Args:
-        summary: what to write.
-        examples: one text for each `errors.<kind>` and `violations.<kind>`.
+    for violations that no objective is about. `examples` has one text for each `violations.<kind>`.
     """
     suite = Element("testsuite", name=printed(f"loadkit {summary.profile}"))
     violations = _violations(summary, examples or {})
@@ -114,7 +110,6 @@ def _validity(suite: Element, summary: Summary) -> None:
 
 
 def _violations(summary: Summary, examples: Mapping[str, str]) -> str:
-    """Each kind of them with its number and an example, a line each."""
     ordered = sorted(summary.violations.items(), key=lambda item: -item[1])
     found = []
     for kind, count in ordered:

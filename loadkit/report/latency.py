@@ -45,12 +45,7 @@ class LatencyRow:
 
 
 def rows(summary: Summary, columns: Sequence[str]) -> Iterator[LatencyRow]:
-    """Return the rows of every phase that was measured.
-
-    Args:
-        summary: whose latencies.
-        columns: names of statistics, such as `count`, `p95`, `max`.
-    """
+    """Return the rows of every phase that was measured; columns are names of statistics."""
     for phase, stats in summary.latency_ms.items():
         headline = phase == HEADLINE
         yield LatencyRow(phase, phase, shown(stats, columns), "headline" if headline else "phase")

@@ -24,18 +24,15 @@ def line(
 ) -> str:
     """Return one line of progress, about 80 columns for runs of ordinary size.
 
+    Seconds since the start and in all (None if nobody knows), users, turns answered, errors, and
+    connections lost that were not lost on purpose.
+
     Args:
-        elapsed_s: seconds since the start.
-        total_s: seconds the run is to last; None if nobody knows.
-        users: virtual users running now.
-        turns: turns answered so far.
         response_ms: figures of the headline phase so far; empty before the first answer.
-        errors: failures so far.
-        disconnects: connections lost so far that were not lost on purpose.
-        violations: breaches of the protocol so far; left out while there are none.
+        violations, late: breaches of the protocol, and waits that last longer than they should:
+            left out while there are none.
         from_schedule_ms: the headline's figures from the time at which the message was due. They
             take the place of p50 where they differ by more than 5 %.
-        late: waits that last longer than they should; left out while there are none.
     """
     time = clock(elapsed_s) if total_s is None else f"{clock(elapsed_s)}/{clock(total_s)}"
     parts = [

@@ -23,9 +23,7 @@ _OWN: Final = frozenset(_MARKS.values())  # our own emphasis, which is left alon
 def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
     """Return a summary as Markdown (GitHub's tables).
 
-    Args:
-        summary: what to write.
-        examples: one text for each `errors.<kind>` and `violations.<kind>`.
+    `examples` has one text for each `errors.<kind>` and `violations.<kind>`.
     """
     return "\n".join(_lines(summary, examples or {})) + "\n"
 

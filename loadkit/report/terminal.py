@@ -24,12 +24,9 @@ _MARKS: Final = {"pass": ("✓", "green"), "fail": ("✗", "bold red"), "undecid
 
 
 def render(summary: Summary, console: Console, examples: Mapping[str, str] | None = None) -> None:
-    """Print a summary.
+    """Print a summary; it looks well from 80 columns on, with and without colour.
 
-    Args:
-        summary: what to print.
-        console: where to; it looks well from 80 columns on, with and without colour.
-        examples: one text for each `errors.<kind>` and `violations.<kind>`.
+    `examples` has one text for each `errors.<kind>` and `violations.<kind>`.
     """
     for part in _parts(summary, examples or {}):
         console.print(part)

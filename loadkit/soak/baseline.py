@@ -19,9 +19,6 @@ class Baseline:
 
     What is older than some ten minutes of rows a second hardly counts any more, so that a slow
     drift surprises nobody; `loadkit.soak.drift` is there for that.
-
-    Attributes:
-        exposure: of what was learnt, with what is older counting less.
     """
 
     def __init__(self) -> None:
@@ -51,16 +48,12 @@ class Baseline:
         return max(1.0, self._squares / self._expected)
 
     def surprise(self, count: float, exposure: float) -> float:
-        """How unlikely a number is, seen from what is usual, in nats.
+        """How unlikely a number in so much exposure is, above or below what is usual, in nats.
 
         Given their sum, two Poisson counts of one rate are binomial (J. Przyborowski and
         H. Wilenski, "Homogeneity of results in testing samples from Poisson series", 1940);
         Chernoff's bound on its tail is exp(-surprise). That takes into account how little may be
         known yet. Divided by the dispersion, as quasi-likelihood does.
-
-        Args:
-            count: what was counted, above or below what is usual.
-            exposure: in how much.
         """
         every = count + self._count
         if not every or not self.exposure or not exposure:

@@ -186,7 +186,6 @@ class Incidents:
         return [soon] if soon else []
 
     def _settled(self, moment: Moment) -> float:
-        """The load that has been asked for long enough to be there."""
         return min(self._asked_lately(moment))
 
     def _share(self, moment: Moment) -> float | None:

@@ -18,12 +18,10 @@ _LONGEST: Final = 600  # rows that are looked at together, where answers are rar
 
 
 def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None:
-    """Return the p95 of some rows' responses, and up to where another is not worse.
+    """Return the p95 of some rows' responses, and up to where another is not worse, in ms.
 
-    That limit is the upper end of its 95 % interval, or ten percent above it.
-
-    Returns:
-        Both in milliseconds; None if the samples are too few for a p95.
+    That limit is the upper end of its 95 % interval, or ten percent above it. None if the samples
+    are too few for a p95.
     """
     whole = Distribution()
     for row in rows:
@@ -38,14 +36,9 @@ def usual_p95(rows: Iterable[Distribution | None]) -> tuple[float, float] | None
 class RecoveryTime:
     """Looks at the answers from the beginning of an incident on. Bounded in memory.
 
-    They are as quick as before from that row on from which so many answers as a p95 needs have no
-    more than a twentieth above the limit.
-
-    Args:
-        before: as from `usual_p95`.
-
-    Attributes:
-        settled: nothing more has to be looked at.
+    They are as quick as before (`usual_p95`) from that row on from which so many answers as a p95
+    needs have no more than a twentieth above the limit. Once it is `settled`, nothing more has to
+    be looked at.
     """
 
     def __init__(self, before: tuple[float, float] | None) -> None:
@@ -55,12 +48,9 @@ class RecoveryTime:
         self.settled = before is None
 
     def add(self, start: float, responses: Distribution | None, *, over: bool) -> None:
-        """Take the next row.
+        """Take the responses of the next row, which begins at `start` seconds of the run.
 
-        Args:
-            start: where it begins, in seconds of the run.
-            responses: of the row.
-            over: whether the incident is over, so that it cannot get worse again.
+        Once the incident is `over` it cannot get worse again.
         """
         if self._before is None:
             return
@@ -82,10 +72,9 @@ class RecoveryTime:
         self.settled = over and self._since is not None
 
     def to_dict(self, begin: float) -> dict[str, Any]:
-        """Return what became of it as plain values; empty if there is no p95 to compare with.
+        """Return what became of an incident that began at that second of the run, as plain values.
 
-        Args:
-            begin: of the incident, in seconds of the run.
+        Empty if there is no p95 to compare with.
         """
         if self._before is None:
             return {}

@@ -21,10 +21,6 @@ class RunAnalysis:
     Args:
         warmup: seconds that are left out of what is looked at for drift.
         asked_at: see `Incidents`.
-
-    Attributes:
-        incidents: the windows in which the target misbehaved.
-        load: the load asked for and delivered.
     """
 
     def __init__(
@@ -36,12 +32,10 @@ class RunAnalysis:
         self._windows = Windows(warmup)
 
     def add(self, rows: Iterable[Row], until: float | None = None) -> None:
-        """Take the next rows.
+        """Take the next rows, in their order.
 
-        Args:
-            rows: in their order.
-            until: the second at which the run was told to end, once it was. From then on users
-                leave because of that.
+        `until` is the second at which the run was told to end, once it was. From then on users
+        leave because of that.
         """
         for row in rows:
             self._windows.add(row)
@@ -50,10 +44,5 @@ class RunAnalysis:
                 self.load.add(row)
 
     def drift(self, until: float, ages: Mapping[int, Distribution]) -> Drift:
-        """Look for drift.
-
-        Args:
-            until: seconds of the run; what came after is left out.
-            ages: responses by the session's age, as in the ledger.
-        """
+        """Look for drift up to a second of the run; `ages` as in the ledger."""
         return analyse(self._windows.steady(until), ages)

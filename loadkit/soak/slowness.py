@@ -28,12 +28,9 @@ class Slow(NamedTuple):
 class Slowness:
     """Knows how slow the answers of a run usually are. Bounded in memory.
 
-    An answer is slow if it took over twice the usual p95. Answers are slow as a whole where more
-    than a twentieth are, so that the p95 has doubled, and beyond chance; where a share is slow all
-    along, it has to be twice that share.
-
-    Attributes:
-        limit_ms: from here on an answer is slow; None while too little is known.
+    An answer is slow if it took over twice the usual p95 (`limit_ms`; None while too little is
+    known). Answers are slow as a whole where more than a twentieth are, so that the p95 has
+    doubled, and beyond chance; where a share is slow all along, it has to be twice that share.
     """
 
     def __init__(self) -> None:
@@ -44,12 +41,9 @@ class Slowness:
         self._learnt = 0
 
     def of(self, length: float, response: Distribution | None, sessions: int) -> Slow:
-        """Count the slow ones of a row.
+        """Count the slow ones among the answers of a row of so many seconds and live sessions.
 
-        Args:
-            length: of the row, in seconds.
-            response: its answers' times.
-            sessions: live ones. With clearly more of them than usual nothing is compared.
+        With clearly more sessions than usual nothing is compared.
         """
         if self.limit_ms is None or sessions > CROWDED * fmean(self._sessions):
             return Slow()

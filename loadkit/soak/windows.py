@@ -72,11 +72,7 @@ class Windows:
 
     So they take the same room however long the run is. They are not all joined at once, which
     would hold up a process that also loads: each time that one is full, two of the oldest become
-    one.
-
-    Args:
-        since: seconds of the run that are left out: the warm-up.
-        most: how many there are at most.
+    one. The seconds before `since`, the warm-up, are left out.
     """
 
     def __init__(self, since: float = 0.0, most: int = MOST) -> None:
@@ -116,10 +112,7 @@ class Windows:
     def steady(self, until: float = inf) -> list[Window]:
         """Return the longest stretch of whole windows in which the same load was asked for.
 
-        Ramps are no part of it, nor are stages with nobody.
-
-        Args:
-            until: seconds of the run at which it was told to end.
+        Ramps are no part of it, nor are stages with nobody, nor what came after `until` (seconds).
         """
         best: list[Window] = []
         for asked, windows in groupby(self.whole(), lambda window: window.asked):
@@ -169,15 +162,12 @@ def _average(values: Iterable[tuple[float | None, float]]) -> float | None:
 
 
 def _age_rise(ages: Mapping[int, Distribution]) -> tuple[float, int]:
-    """How the rank of a response among all of its row rises with the session's age.
+    """How the rank of a response among all of its row rises with its session's age, of how many.
 
     The sum, over responses, of the age's class less its mean, times the rank as a share of all
     less one half. It is zero on average wherever age does not matter, be the target slow at that
     moment or not: rows are strata, as in Ph. van Elteren, "On the combination of independent two
     sample tests of Wilcoxon", Bulletin of the International Statistical Institute 37, 1960.
-
-    Returns:
-        That, and of how many responses.
     """
     every: defaultdict[int, int] = defaultdict(int)
     for found in ages.values():

@@ -159,12 +159,12 @@ class SloLine:
 def judge(
     limits: Sequence[tuple[str, float]], ledger: Measured, drift: Drift = _UNKNOWN
 ) -> tuple[SloLine, ...]:
-    """Hold every limit against what was measured.
+    """Hold every limit against what was measured of the whole run so far.
 
     Args:
         limits: metrics and the most each may be, in the order of the profile; milliseconds for
             a latency.
-        ledger: what was measured, of the whole run so far.
+        ledger: what was measured.
         drift: what was found of it at the end of the run; before, a drift is undecided.
 
     Raises:
@@ -299,13 +299,10 @@ class AbortWatch:
         self._since: dict[str, float] = {}
 
     def lasting_breach(self, now: float, lines: Iterable[SloLine]) -> SloLine | None:
-        """Take the objectives as they stand, and return the one broken for the whole grace.
+        """Take the objectives as `judge` has them now, and return the one broken for the grace.
 
-        None if there is none; of several the one that broke first.
-
-        Args:
-            now: seconds on a monotonic clock, rising from look to look.
-            lines: what `judge` makes of the run so far.
+        None if there is none; of several the one that broke first. `now` is in seconds on a
+        monotonic clock, rising from look to look.
         """
         broken = {
             line.metric: line

@@ -140,11 +140,7 @@ def summarise(
 ) -> Summary:
     """Freeze what a ledger holds into the result of the run.
 
-    Args:
-        ledger: what the workers measured.
-        spec: what was asked for.
-        facts: what is known of the run besides.
-        analysis: fed with the rows of the run; None where nothing is to be told of its course.
+    Without an `analysis`, fed with the rows of the run, nothing is told of its course.
 
     Raises:
         UsageError: an objective about something that nobody measures.

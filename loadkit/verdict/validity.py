@@ -100,10 +100,7 @@ class Validity:
 def assess(observed: Observed, facts: RunFacts) -> Validity:
     """Judge a run by what is known of its generator.
 
-    Args:
-        observed: what the workers measured, of the target and of themselves. A figure that is
-            absent was not measured and is not judged.
-        facts: what is known besides.
+    A figure that is absent was not measured and is not judged.
     """
     counts = observed.counts
     errors = {kind: counts.get(f"errors.{kind}", 0) for kind in Failure}
@@ -167,7 +164,6 @@ def _end(stopped: str | None, cut: Cut | None) -> _Found:
 def _busy(
     level: Level, kind: ReasonKind, what: str, cause: str, flood: str
 ) -> tuple[Level, Reason]:
-    """That workers had no time: for a cause of their own, or for what the target sent."""
     if flood:
         return "suspect", Reason(kind, f"{what}: {flood}", _STOP_FLOODING)
     return level, Reason(kind, f"{what}: {cause}", _MEND)
@@ -365,6 +361,5 @@ _NAMED: Final = 5
 
 
 def _names(names: Sequence[str]) -> str:
-    """The first few names: a fleet of fifty that goes away at once is still one sentence."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

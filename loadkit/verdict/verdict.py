@@ -76,8 +76,7 @@ def decide(
     """Put the verdict together.
 
     Args:
-        slo: the objectives and how they fared.
-        validity: whether the run may be believed.
+        slo, validity: how the objectives fared, and whether the run may be believed.
         failed: how many there were of each thing that fails a run without objectives.
         strict: whether an objective with too few samples to judge it counts as broken.
         aborted: for which broken objective `[abort]` ended the run, and when.
@@ -112,12 +111,7 @@ def decide(
 
 
 def of_search(sentence: str, exit_code: int) -> Verdict:
-    """Return the verdict of a capacity search.
-
-    Args:
-        sentence: what it came to.
-        exit_code: 3 if the generator was the limit.
-    """
+    """Return the verdict of a capacity search; exit code 3 where the generator was the limit."""
     if exit_code == ExitCode.INVALID:
         reason = Reason(ReasonKind.SEARCH_INVALID, sentence)
         return Verdict("none", "invalid", (reason,), exit_code)

@@ -80,7 +80,7 @@ def figures(ledger: Ledger) -> list[Any]:
     ]
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), acts), max_size=60), st.randoms())
 def test_many_workers_are_the_same_as_one_that_saw_everything(
     script: list[tuple[int, bool, Act]], chance: random.Random
@@ -274,7 +274,7 @@ def _plain(row: Row) -> list[Any]:
     ]
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 2), acts), max_size=40),
     st.data(),

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.figures import Count, Ending, State
@@ -56,6 +56,7 @@ def test_arrivals_count_when_they_get_through() -> None:
     assert found == [6, 0, 0, 0, 18]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=1200))
 def test_a_long_run_has_no_more_points_and_the_same_area(loads: list[tuple[int, int]]) -> None:
     """Points are means: what was asked for and missing in session-seconds stays what it was."""

@@ -78,6 +78,6 @@ def test_the_master_adds_the_intervals_of_a_class_up() -> None:
         recorder, scoped = watched()
         scoped.sample(Phase.RESPONSE, None, 1.0, 1.0 + took)
         scoped.count(Count.TURNS_SENT)
-        scope.add(recorder.take(5.0).scopes["HandoffChat"])
+        scope.include(recorder.take(5.0).scopes["HandoffChat"])
     assert scope.counts == {"turns.sent": 2}
     assert scope.latency["response"].stats()["mean"] == 1000.0

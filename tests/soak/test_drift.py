@@ -199,14 +199,17 @@ def test_what_is_sure_and_small_is_no_drift() -> None:
     [(0.5, 0.0), (0.3, 0.05)],
     ids=["hanging together", "with a season"],
 )
-def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> None:
-    """In at most 5 % of runs in any of their figures: of 60 runs in at most 3.
+@pytest.mark.parametrize(("runs", "most"), [(20, 1), pytest.param(60, 3, marks=pytest.mark.slow)])
+def test_noise_is_rarely_told_to_drift(
+    correlation: float, season: float, runs: int, most: int
+) -> None:
+    """In at most 5 % of runs in any of their figures.
 
     The rate over thousands of runs is in `docs/soak.md`. A season here swings by 5 % either way,
     three times a run, which is two and a half times the noise.
     """
     rng, told = np.random.default_rng(8), 0
-    for _ in range(60):
+    for _ in range(runs):
         phase = rng.uniform(0, 2 * np.pi)
         windows = run(
             rng,
@@ -217,17 +220,20 @@ def test_noise_is_rarely_told_to_drift(correlation: float, season: float) -> Non
             phases=(Phase.RESPONSE, Phase.ECHO),
         )
         told += bool(drifting(analyse(windows, {})))
-    assert told <= 3
+    assert told <= most
 
 
-def test_a_drift_of_the_size_that_would_have_been_seen_is_seen() -> None:
-    """The limit that a report of no drift names: nine times of ten, here 40 runs."""
+@pytest.mark.parametrize(
+    ("runs", "least"), [(20, 12), pytest.param(40, 32, marks=pytest.mark.slow)]
+)
+def test_a_drift_of_the_size_that_would_have_been_seen_is_seen(runs: int, least: int) -> None:
+    """The limit that a report of no drift names: nine times of ten."""
     rng, found = np.random.default_rng(9), 0
-    for _ in range(40):
-        least = analyse(run(rng), {}).figures["response.p95"].visible / 100
-        windows = run(rng, response=lambda t, rise=least: 1 + rise * t)
+    for _ in range(runs):
+        size = analyse(run(rng), {}).figures["response.p95"].visible / 100
+        windows = run(rng, response=lambda t, rise=size: 1 + rise * t)
         found += "response.p95" in drifting(analyse(windows, {}))
-    assert found >= 32
+    assert found >= least
 
 
 def test_a_short_run_is_not_judged() -> None:

@@ -31,7 +31,7 @@ def row(start: float, waits: list[float], asked: float = 5, length: float = 1.0)
         start,
         length,
         {"users": asked},
-        {Phase.RESPONSE.value: distribution(waits)} if waits else {},
+        latency={Phase.RESPONSE.value: distribution(waits)} if waits else {},
         counts=Counter({str(Count.TURNS_ANSWERED): len(waits), "errors.unanswered": len(waits)}),
         standing={"w": Standing(start + length, {}, 5, 100 + start)},
     )
