@@ -27,6 +27,7 @@ class Stretch(Totals):
         self.rows.append(row)
         self.merge(row, row.scopes)
         self.counts.update(row.counts)
+        self.session_seconds += row.session_seconds
 
     @property
     def start(self) -> float:
@@ -47,7 +48,7 @@ class Stretch(Totals):
 
     @property
     def concurrent(self) -> float:
-        return sum(row.session_seconds for row in self.rows) / self.seconds if self.rows else 0.0
+        return self.session_seconds / self.seconds if self.rows else 0.0
 
     @property
     def throughput(self) -> float:
