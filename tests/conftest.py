@@ -1,5 +1,6 @@
 """For all tests: what is slow is not wrong, and a secret of one is none of another."""
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,14 @@ settings.register_profile("loadkit", deadline=None, max_examples=40)  # `make fu
 settings.load_profile("loadkit")
 
 
+# What all the modules are made of stays: nobody need look through it as it is loaded, nor later.
+gc.disable()
+atexit.register(gc.freeze)
+
+
 def pytest_collection_finish() -> None:
-    """What all the modules are made of stays: the collector need not look through it each time."""
-    gc.collect()
+    """From here on garbage is collected as ever."""
+    gc.enable()
     gc.freeze()
 
 

@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from processes import (
@@ -12,8 +14,12 @@ from processes import (
     READY_LOCUST,
     ROOT,
     SECRETS,
+    Finished,
+    Truth,
     run,
     simulator,
+    simulators,
+    started,
     summary,
     unless_busy,
 )
@@ -39,29 +45,45 @@ def test_a_class_of_ones_own_takes_less_than_25_lines() -> None:
     assert len([line for line in block("python").splitlines() if line.strip()]) < 25
 
 
-@pytest.mark.parametrize("door", ["loadkit", "locust"])
-def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(door: str, tmp_path: Path) -> None:
-    own, profile, out = tmp_path / "my.py", tmp_path / "mine.toml", tmp_path / "out"
+class Lived(NamedTuple):
+    ended: Finished
+    out: Path
+    truth: Truth
+
+
+DOORS = ("loadkit", "locust")
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lived]:
+    """The document's own example by both doors, side by side."""
+    folder = tmp_path_factory.mktemp("lived")
+    own, profile = folder / "my.py", folder / "mine.toml"
     own.write_text(block("python"))
     profile.write_text(block("toml"))
-    with simulator(tmp_path) as server:
-        tail = ["--out", out]
-        if door == "loadkit":
-            command = [READY_LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
-            tail += ["--workers", "1"]
-        else:
-            command = [
-                READY_LOCUST,
-                "-f",
-                own,
-                "--headless",
-                "--profile",
-                profile,
-                "-H",
-                server.url,
-            ]
-        ended = run([*command, *tail], tmp_path, SECRETS)
-        truth = server.stop()
+    with simulators(folder, len(DOORS)) as servers, ExitStack() as stack:
+        commands: list[list[str | Path]] = [
+            [READY_LOADKIT, "run", profile, "--locustfile", own, "--workers", "1", "--host"],
+            [READY_LOCUST, "-f", own, "--headless", "--profile", profile, "-H"],
+        ]
+        running = [
+            stack.enter_context(
+                started([*command, server.url, "--out", folder / door], folder, SECRETS)
+            )
+            for door, command, server in zip(DOORS, commands, servers, strict=True)
+        ]
+        ended = [process.finish() for process in running]
+        return {
+            door: Lived(end, folder / door, server.stop())
+            for door, end, server in zip(DOORS, ended, servers, strict=True)
+        }
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_classes_of_ones_own_are_in_the_mix_and_live_as_they_say(
+    door: str, lived: dict[str, Lived]
+) -> None:
+    ended, out, truth = lived[door]
     told = summary(out)
     assert ended.code == unless_busy(0, told), ended.output
     assert told["sessions"]["started"] == len(truth.of("session")) >= 8
