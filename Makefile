@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration slow fuzz mutants audit licences check ui bench lock clean
+.PHONY: run test unit integration slow fuzz mutants audit licences vendor check ui bench lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
@@ -51,6 +51,10 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_layers.py
+
+vendor: $(READY)
+	@# The library of charts, as npm has it; npm holds it to its checksum. Needs npm.
+	@$(BIN)/python -m docs.vendor
 
 ui: $(READY)
 	@$(BIN)/loadkit ui smoke

@@ -33,7 +33,8 @@ HEAD = """# Licences of what loadkit is built on
 What the packages of `requirements.txt` say of their own licences, as
 [SPDX](https://spdx.org/licenses/) identifiers. `make licences` writes this page; a test holds it to
 `requirements.txt` and to what is installed. loadkit ships none of their code: pip installs them
-beside it.
+beside it. One library of others it does ship, for the charts of its pages: Apache ECharts
+(Apache-2.0), with its licence and its notice in `loadkit/pages/assets`; `make vendor` renews it.
 
 """
 

@@ -163,7 +163,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from loadkit.capacity import document
     from loadkit.report.terminal import render
     from loadkit.results.rebuild import needed, rebuild
-    from loadkit.results.run_folder import load_examples, load_summary
+    from loadkit.results.run_folder import REPORT, load_examples, load_summary
 
     folder, left_out = arguments.folder, list[str]()
     if needed(folder):
@@ -176,7 +176,24 @@ def _report(arguments: argparse.Namespace) -> int:
         summary = load_summary(folder, left_out)
         code = summary.verdict.exit_code
         render(summary, Screen(), load_examples(folder, left_out))
+    if arguments.html is not None or (folder.is_dir() and not os.path.lexists(folder / REPORT)):
+        _html(folder, arguments.html)
     return _whole(code, left_out)
+
+
+def _html(folder: Path, to: Path | None) -> None:
+    """Make the page of a run: in its folder, where it lacks one, or where the user wants it.
+
+    Raises:
+        UsageError: it cannot be written where the user wants it.
+    """
+    from loadkit.pages.report import write_report
+
+    try:
+        say(f"report: {write_report(folder, to)}")
+    except UsageError:
+        if to is not None:
+            raise  # else the folder is read only, or somebody else's
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -316,6 +333,9 @@ def _parser() -> argparse.ArgumentParser:
     text = "show the result of a run again; of one that was killed, make it from what it left"
     report = commands.add_parser("report", help=text, description=text)
     report.add_argument("folder", type=flags.path, metavar="DIR", help="a folder in results/")
+    report.add_argument(
+        "--html", type=flags.path, metavar="FILE", help="make its page, report.html, anew: there"
+    )
     report.set_defaults(run=_report)
 
     text = "tell what changed from one run to another, and whether by more than noise"

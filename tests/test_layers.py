@@ -28,7 +28,7 @@ FLOORS = (
     ),
     *("stats", "protocol", "profile", "people", "chat"),
     *("measure", "soak", "verdict", "report", "results", "compare"),
-    *("net", "simulator", "readiness", "fleet", "capacity", "check_server", "planner"),
+    *("net", "simulator", "readiness", "fleet", "capacity", "check_server", "planner", "pages"),
     *("swarm", "locustfile", "start_locust", "launch", "cli", "__main__"),
     *("plan", "redaction"),  # where a locustfile of before finds two names
 )

@@ -22,9 +22,20 @@ from loadkit.results.stored_summary import read, read_examples
 from loadkit.security.escaping import in_json
 from loadkit.verdict.summary import Summary
 
-__all__ = ["load_examples", "load_summary", "results_folder", "withdraw", "write", "write_text"]
+__all__ = [
+    "REPORT",
+    "load_examples",
+    "load_summary",
+    "results_folder",
+    "withdraw",
+    "write",
+    "write_text",
+]
 
 T = TypeVar("T")
+
+REPORT: Final = "report.html"
+"""The page of a run; whoever has its folder can make it anew."""
 
 _RESULTS: Final = (
     "run.json",
@@ -33,6 +44,7 @@ _RESULTS: Final = (
     "violations.jsonl",
     "errors.jsonl",
     "slow_turns.jsonl",
+    REPORT,
     "summary.json",
 )
 

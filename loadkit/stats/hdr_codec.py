@@ -14,7 +14,7 @@ from typing import Final
 
 from loadkit.stats.hdr_index import HIGHEST, MOST_COUNT, index_of
 
-__all__ = ["DIGITS", "counters"]
+__all__ = ["DIGITS", "body", "counters"]
 
 DIGITS: Final = 3
 """Significant digits of all histograms here."""
@@ -33,7 +33,23 @@ def counters(text: str) -> Iterator[tuple[int, int]]:
     Raises:
         ValueError: it is no such text, or one of another histogram than all of ours.
     """
-    data = base64.b64decode(text, validate=True)
+    plain = body(base64.b64decode(text, validate=True))
+    index = at = 0
+    while at < len(plain):
+        number, at = _number(plain, at)
+        if number > MOST_COUNT or index - min(number, 0) > _LAST:
+            raise ValueError("it has counters that no histogram has")
+        if number > 0:
+            yield index, number
+        index += 1 if number >= 0 else -number
+
+
+def body(data: bytes) -> bytes:
+    """Return the counters as they are written, of what base64 makes of a text.
+
+    Raises:
+        ValueError: as in `counters`.
+    """
     if len(data) < _OUTER.size or _OUTER.unpack_from(data) != (
         _COMPRESSED,
         len(data) - _OUTER.size,
@@ -43,14 +59,7 @@ def counters(text: str) -> Iterator[tuple[int, int]]:
     cookie, length, _, digits, lowest, _, _ = _INNER.unpack_from(plain)
     if (cookie, length, digits, lowest) != (_PLAIN, len(plain) - _INNER.size, DIGITS, 1):
         raise ValueError("it is a histogram of another kind")
-    index, at = 0, _INNER.size
-    while at < len(plain):
-        number, at = _number(plain, at)
-        if number > MOST_COUNT or index - min(number, 0) > _LAST:
-            raise ValueError("it has counters that no histogram has")
-        if number > 0:
-            yield index, number
-        index += 1 if number >= 0 else -number
+    return plain[_INNER.size :]
 
 
 def _expanded(data: bytes) -> bytes:

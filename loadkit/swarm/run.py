@@ -16,6 +16,7 @@ from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.http.target import Way
+from loadkit.pages.report import write_report
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
@@ -230,6 +231,7 @@ class Run:
         ledger = self.ledger
         info, kept = self._info(), (ledger.examples, ledger.evidence, ledger.slow)
         write(folder, self.summary, info, *kept, lead)
+        write_report(folder)
 
     @property
     def _spec(self) -> RunSpec:

@@ -1,0 +1,571 @@
+/* Draws the charts of a page from the figures in it, and links them by one window of time. */
+"use strict";
+
+const loadkit = (() => {
+  const island = document.getElementById("data");
+  const data = island ? JSON.parse(island.textContent) : { charts: [], marks: [] };
+  const drawn = new Map(); // element → {chart, plot}
+  const ON_TIME = new Set(["bands", "lines", "stack", "heat"]);
+  let range = null; // the seconds of the run that are looked at: [from, to]
+
+  // --- words and numbers ---------------------------------------------------------------------------
+
+  /* About three digits, as the summary has them. */
+  function number(value) {
+    if (value === null || value === undefined || Number.isNaN(value)) return "–";
+    if (typeof value === "string") return value;
+    const size = Math.abs(value);
+    if (Number.isInteger(value) || size >= 100)
+      return value.toLocaleString("en", { maximumFractionDigits: 0 });
+    if (size >= 10) return value.toFixed(1);
+    if (size >= 1) return value.toFixed(2);
+    return String(Number(value.toPrecision(3)));
+  }
+
+  function clock(seconds) {
+    const whole = Math.round(seconds);
+    const parts = [Math.floor(whole / 60) % 60, whole % 60];
+    if (whole >= 3600) parts.unshift(Math.floor(whole / 3600));
+    return parts.map((part, at) => (at ? String(part).padStart(2, "0") : part)).join(":");
+  }
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+      else made.setAttribute(key, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  // --- colours -------------------------------------------------------------------------------------
+
+  function colour(name) {
+    const style = getComputedStyle(document.documentElement);
+    return style.getPropertyValue(`--${name}`).trim() || style.getPropertyValue("--other").trim();
+  }
+
+  function faded(hex, share) {
+    const parts = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+    return `rgba(${parts.join(",")},${share})`;
+  }
+
+  const wished = window.matchMedia("(prefers-color-scheme: dark)");
+  function theme(chosen) {
+    document.documentElement.dataset.theme = chosen;
+    for (const one of drawn.values()) one.draw();
+  }
+  document.documentElement.dataset.theme = wished.matches ? "dark" : "light";
+  wished.addEventListener("change", () => theme(wished.matches ? "dark" : "light"));
+
+  // --- what all charts have ------------------------------------------------------------------------
+
+  const columnOf = (chart, name) => chart.columns.find((one) => one.name === name);
+  const valuesOf = (chart, name) => (columnOf(chart, name) || { values: [] }).values;
+  const pairs = (xs, ys) => xs.map((x, at) => [x, ys[at]]);
+
+  function base(chart) {
+    const ink = colour("ink"), soft = colour("soft"), line = colour("line");
+    return {
+      animation: false,
+      textStyle: { fontFamily: "inherit", color: ink },
+      grid: { left: 8, right: 20, top: 44, bottom: 30, containLabel: true },
+      legend: { type: "scroll", icon: "roundRect", itemWidth: 16, itemHeight: 4, top: 4, left: 0, textStyle: { color: ink }, inactiveColor: line },
+      tooltip: {
+        trigger: "axis", confine: true, backgroundColor: colour("raised"), borderColor: line,
+        textStyle: { color: ink, fontSize: 12 }, axisPointer: { lineStyle: { color: soft } },
+        formatter: (shown) => tooltip(chart, [].concat(shown)),
+      },
+      aria: { enabled: true, label: { description: chart.says } },
+    };
+  }
+
+  /* Built of text nodes: what a server said stays a text. */
+  function tooltip(chart, shown) {
+    const head = shown[0].axisValue ?? shown[0].name;
+    const box = element("div");
+    const on_time = ON_TIME.has(chart.kind);
+    box.append(element("b", {}, on_time ? `${clock(head)} of the run` : String(head)));
+    for (const one of shown) {
+      if (one.seriesName.startsWith("\u0000")) continue;
+      const value = Array.isArray(one.value) ? one.value[one.value.length > 2 ? 2 : 1] : one.value;
+      const unit = chart.more.unit ? ` ${chart.more.unit}` : "";
+      box.append(element("div", {}, `${one.seriesName}: ${number(value)}${unit}`));
+    }
+    return box;
+  }
+
+  function axis(kind, more = {}) {
+    const soft = colour("soft"), line = colour("line");
+    return {
+      type: kind, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
+      splitLine: { show: kind !== "category", lineStyle: { color: line, opacity: 0.5 } },
+      axisLabel: { color: soft, hideOverlap: true, formatter: kind === "category" ? undefined : number },
+      nameTextStyle: { color: soft }, ...more,
+    };
+  }
+
+  function timeAxis(chart) {
+    const xs = chart.columns[0].values;
+    const end = data.end ?? (xs.length ? xs[xs.length - 1] : 1);
+    return axis("value", {
+      min: 0, max: end, splitLine: { show: false },
+      axisLabel: { color: colour("soft"), hideOverlap: true, formatter: clock },
+      axisPointer: { label: { formatter: (at) => clock(at.value) } },
+    });
+  }
+
+  function zoom(chart) {
+    const [from, to] = range ?? [undefined, undefined];
+    const inside = { type: "inside", filterMode: "none", zoomOnMouseWheel: "ctrl", startValue: from, endValue: to };
+    if (chart.id !== (data.leader ?? "")) return { dataZoom: [inside] };
+    return {
+      dataZoom: [inside, {
+        type: "slider", filterMode: "none", height: 18, bottom: 4, startValue: from, endValue: to,
+        labelFormatter: clock, textStyle: { color: colour("soft") }, borderColor: colour("line"),
+      }],
+      grid: { left: 8, right: 20, top: 44, bottom: 54, containLabel: true },
+    };
+  }
+
+  /* Storms, incidents and marks: pins and shades on every axis of time. */
+  function marks() {
+    const soft = colour("soft");
+    const points = data.marks.filter((mark) => mark.to === undefined);
+    const areas = data.marks.filter((mark) => mark.to !== undefined);
+    return {
+      type: "line", name: "\u0000marks", data: [], silent: true,
+      markLine: {
+        symbol: "none", silent: true,
+        lineStyle: { color: soft, type: "dashed" },
+        label: { show: true, color: soft, fontSize: 11, formatter: (at) => at.name },
+        data: points.map((mark) => ({ name: mark.name, xAxis: mark.at })),
+      },
+      markArea: {
+        silent: true, itemStyle: { color: faded(colour("lost"), 0.1) },
+        label: { color: soft, fontSize: 11, position: "insideTop" },
+        data: areas.map((mark) => [{ name: mark.name, xAxis: mark.at }, { xAxis: mark.to }]),
+      },
+    };
+  }
+
+  function lineOf(name, values, tint, more = {}) {
+    return {
+      type: "line", name, data: values, showSymbol: values.length < 3, symbolSize: 5,
+      connectNulls: false, lineStyle: { width: 2, color: tint, ...(more.lineStyle ?? {}) },
+      itemStyle: { color: tint }, emphasis: { disabled: true }, ...more.series,
+    };
+  }
+
+  // --- kinds of charts -----------------------------------------------------------------------------
+
+  const KINDS = {
+    /* Percentiles over time, as bands around the median. */
+    bands(chart) {
+      const ts = chart.columns[0].values;
+      const series = [];
+      for (const [prefix, tint, name] of chart.more.of) {
+        const of = (key) => valuesOf(chart, `${prefix}${key}`);
+        const ink = colour(tint);
+        const upTo = (key, dash, width) =>
+          lineOf(`${name} ${key}`, pairs(ts, of(key)), ink, { lineStyle: { type: dash, width } });
+        const area = of("p50").map((low, at) => [ts[at], low, of("p95")[at]]);
+        series.push({
+          type: "custom", name: `\u0000${prefix}area`, silent: true, data: area, z: 1,
+          encode: { x: 0, y: [1, 2] },
+          renderItem: (params, api) => between(params, api, area, faded(ink, 0.18)),
+        });
+        series.push(lineOf(`${name} p50`, pairs(ts, of("p50")), ink));
+        if (of("p95").some((value) => value !== null)) series.push(upTo("p95", "solid", 1));
+        if (of("p99").some((value) => value !== null)) series.push(upTo("p99", "dashed", 1));
+        series.push(upTo("max", "dotted", 1));
+      }
+      const hidden = chart.more.hidden ?? [];
+      return {
+        xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
+        legend: { selected: Object.fromEntries(series.filter((one) => hidden.some((begin) => one.name.startsWith(begin))).map((one) => [one.name, false])),
+          data: series.map((one) => one.name).filter((name) => !name.startsWith("\u0000")) },
+        series: [marks(), ...series],
+      };
+    },
+
+    lines(chart) {
+      const [time, ...rest] = chart.columns;
+      const step = chart.more.step ? { series: { step: "start" } } : {};
+      return {
+        xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
+        legend: { data: rest.map((one) => one.label) },
+        series: [marks(), ...rest.map((one) =>
+          lineOf(one.label, pairs(time.values, one.values), colour((chart.more.colours ?? {})[one.name] ?? one.name), step))],
+      };
+    },
+
+    /* Shares of a whole over time, with what was asked for as a line. */
+    stack(chart) {
+      const [time, ...rest] = chart.columns;
+      const over = new Set(chart.more.over ?? []);
+      const tints = chart.more.colours ?? {};
+      return {
+        xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
+        legend: { data: rest.map((one) => one.label) },
+        series: [marks(), ...rest.map((one) => {
+          const tint = colour(tints[one.name] ?? one.name);
+          if (over.has(one.name))
+            return lineOf(one.label, pairs(time.values, one.values), tint, { lineStyle: { type: "dashed" }, series: { z: 5 } });
+          return lineOf(one.label, pairs(time.values, one.values), tint, {
+            lineStyle: { width: 0 },
+            series: { stack: "all", areaStyle: { color: tint, opacity: 0.75 }, showSymbol: false },
+          });
+        })],
+      };
+    },
+
+    /* How many answers took how long, second by second. */
+    heat(chart) {
+      const [times, bins, counts] = chart.columns.map((one) => one.values);
+      const edges = chart.more.bins, length = chart.more.length;
+      const most = Math.max(1, ...counts);
+      const names = edges.slice(0, -1).map((low, at) => `${number(low)}–${number(edges[at + 1])} ms`);
+      const cells = counts.map((count, at) => [times[at], edges[bins[at]], count, bins[at]]);
+      return {
+        legend: { show: false },
+        tooltip: {
+          trigger: "item", confine: true, backgroundColor: colour("raised"), borderColor: colour("line"), textStyle: { color: colour("ink"), fontSize: 12 },
+          formatter: (one) => element("div", {},
+            element("b", {}, `${clock(one.value[0])} of the run`), element("div", {}, `${number(one.value[2])} answers took ${names[one.value[3]]}`), element("div", {}, "Click: the slow turns of then")),
+        },
+        xAxis: timeAxis(chart),
+        yAxis: axis("log", { name: "ms", logBase: edges[edges.length - 1] < 100 * edges[0] ? 2 : 10, min: edges[0], max: edges[edges.length - 1], splitLine: { show: false } }),
+        series: [{ ...marks() }, {
+          type: "custom", name: "answers", data: cells, encode: { x: 0, y: 1 }, clip: true,
+          renderItem(params, api) {
+            const bin = api.value(3);
+            const [left, bottom] = api.coord([api.value(0), edges[bin]]);
+            const [right, top] = api.coord([api.value(0) + length, edges[bin + 1]]);
+            const share = Math.sqrt(api.value(2) / most);
+            return {
+              type: "rect", style: { fill: faded(colour("response"), 0.12 + 0.88 * share) },
+              shape: { x: left, y: top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) },
+            };
+          },
+        }],
+      };
+    },
+
+    /* Latency by percentile: each nine takes the same room. */
+    nines(chart) {
+      const xs = chart.columns[0].values;
+      const nines = xs.map((share) => -Math.log10(1 - share / 100));
+      const series = [];
+      for (const [name, tint, label] of chart.more.of) {
+        const ink = colour(tint);
+        const [at, low, high] = ["", "_from", "_to"].map((end) => valuesOf(chart, `${name}${end}`));
+        const area = nines.map((x, number) => [x, low[number], high[number]]).filter((one) => one[1] !== null && one[2] !== null);
+        series.push({
+          type: "custom", name: `\u0000${name}`, silent: true, data: area, encode: { x: 0, y: [1, 2] },
+          renderItem: (params, api) => between(params, api, area, faded(ink, 0.18)),
+        });
+        series.push(lineOf(label, pairs(nines, at).filter((one) => one[1] !== null), ink));
+      }
+      const last = Math.max(1, ...nines.filter((_, at) => chart.more.of.some(([name]) => valuesOf(chart, name)[at] !== null)));
+      const shares = { 0: "0 %", 1: "90 %", 2: "99 %", 3: "99.9 %", 4: "99.99 %", 5: "99.999 %" };
+      return {
+        tooltip: { formatter: (shown) => {
+          const of = [].concat(shown), x = of[0].value[0];
+          return element("div", {}, element("b", {}, `${number(100 * (1 - 10 ** -x))} % of them within`),
+            ...of.filter((one) => !one.seriesName.startsWith("\u0000")).map((one) => element("div", {}, `${one.seriesName}: ${number(one.value[1])} ms`)));
+        } },
+        legend: { data: chart.more.of.map((one) => one[2]) },
+        xAxis: axis("value", { min: 0, max: last, interval: 1, axisLabel: { color: colour("soft"), formatter: (x) => shares[x] ?? "" }, axisPointer: { label: { show: false } } }),
+        yAxis: axis("log", { name: "ms" }), series,
+      };
+    },
+
+    /* What happens within a turn, one bar for each step, at its median and its p95. */
+    waterfall(chart) {
+      const [steps, p50, p95] = chart.columns.map((one) => one.values);
+      const tints = chart.more.colours;
+      return {
+        legend: { show: false },
+        xAxis: axis("value", { name: "ms", nameLocation: "middle", nameGap: 26, min: 0 }),
+        yAxis: axis("category", { data: steps, inverse: true, axisLabel: { color: colour("ink") } }),
+        grid: { left: 8, right: 30, top: 12, bottom: 40, containLabel: true },
+        series: [
+          bars("p95", p95.map((value, at) => ({ value, itemStyle: { color: faded(colour(tints[at]), 0.3) } })), { barGap: "-100%", barWidth: "55%", z: 1 }),
+          bars("p50", p50.map((value, at) => ({ value, itemStyle: { color: colour(tints[at]) } })), { barWidth: "55%", z: 2 }),
+        ],
+      };
+    },
+
+    /* How many got how far. */
+    steps(chart) {
+      const [names, counts] = chart.columns.map((one) => one.values);
+      return {
+        legend: { show: false },
+        grid: { left: 8, right: 70, top: 12, bottom: 24, containLabel: true },
+        xAxis: axis("value", { min: 0, splitLine: { show: false } }),
+        yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink") } }),
+        series: [bars("sessions", counts, {
+          barWidth: "60%", itemStyle: { color: colour("response") },
+          label: { show: true, position: "right", color: colour("ink"), formatter: (one) => number(one.value) },
+        })],
+      };
+    },
+
+    /* A figure of each class, with the interval that its true value lies in. */
+    points(chart) {
+      const xs = chart.columns[0].values.map(String);
+      const series = [];
+      for (const [name, tint, label] of chart.more.of) {
+        const ink = colour(tint);
+        const [at, low, high] = ["", "_from", "_to"].map((end) => valuesOf(chart, `${name}${end}`));
+        series.push(lineOf(label, at, ink, { series: { showSymbol: true, symbolSize: 7 } }));
+        if (low.length) series.push(whiskers(xs, low, high, ink));
+      }
+      return {
+        legend: { data: chart.more.of.map((one) => one[2]) },
+        xAxis: axis("category", { data: xs, name: chart.more.axis, nameLocation: "middle", nameGap: 26 }),
+        grid: { left: 8, right: 20, top: 44, bottom: 36, containLabel: true },
+        yAxis: axis("value", { name: chart.more.unit, min: 0 }), series,
+      };
+    },
+
+    /* Changes with their intervals, one line each; nothing changed where one crosses the middle. */
+    forest(chart) {
+      const names = chart.columns[0].values;
+      const [at, low, high] = ["change", "from", "to"].map((name) => valuesOf(chart, name));
+      const tints = chart.more.colours.map(colour);
+      const reach = Math.max(5, ...[...low, ...high].filter((one) => one !== null).map(Math.abs)) * 1.1;
+      return {
+        legend: { show: false }, grid: { left: 8, right: 30, top: 12, bottom: 40, containLabel: true },
+        tooltip: { trigger: "item", formatter: (one) => {
+          const row = one.value[0];
+          return element("div", {}, element("b", {}, names[row]), element("div", {}, `${number(at[row])} % (${number(low[row])} to ${number(high[row])} %)`));
+        } },
+        xAxis: axis("value", { name: "change, %", nameLocation: "middle", nameGap: 26, min: -reach, max: reach }),
+        yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink") } }),
+        series: [{
+          type: "custom", name: "change", data: names.map((_, row) => [row, at[row], low[row], high[row]]),
+          encode: { x: [1, 2, 3], y: 0 },
+          markLine: { symbol: "none", silent: true, lineStyle: { color: colour("soft") }, label: { show: false }, data: [{ xAxis: 0 }] },
+          renderItem(params, api) {
+            const row = api.value(0);
+            if (at[row] === null) return null;
+            const [x, y] = api.coord([at[row], row]);
+            const children = [{ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill: tints[row] } }];
+            if (low[row] !== null && high[row] !== null) {
+              const [a] = api.coord([Math.max(low[row], -reach), row]), [b] = api.coord([Math.min(high[row], reach), row]);
+              children.push({ type: "line", shape: { x1: a, y1: y, x2: b, y2: y }, style: { stroke: tints[row], lineWidth: 2 } });
+            }
+            return { type: "group", children };
+          },
+        }],
+      };
+    },
+  };
+
+  function bars(name, values, more) {
+    return { type: "bar", name, data: values, emphasis: { disabled: true }, ...more };
+  }
+
+  function whiskers(xs, low, high, ink) {
+    return {
+      type: "custom", name: "\u0000whiskers", silent: true, z: 1,
+      data: xs.map((_, at) => [at, low[at], high[at]]).filter((one) => one[1] !== null && one[1] !== undefined),
+      encode: { x: 0, y: [1, 2] },
+      renderItem(params, api) {
+        const [x, bottom] = api.coord([api.value(0), api.value(1)]);
+        const top = api.coord([api.value(0), api.value(2)])[1];
+        const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: ink, lineWidth: 1.5 } });
+        return { type: "group", children: [line(x, bottom, x, top), line(x - 4, bottom, x + 4, bottom), line(x - 4, top, x + 4, top)] };
+      },
+    };
+  }
+
+  /* The area between two curves, piece by piece: none where either is not known. */
+  function between(params, api, area, fill) {
+    const at = params.dataIndex;
+    if (at + 1 >= area.length) return null;
+    const [a, b] = [area[at], area[at + 1]];
+    if ([a[1], a[2], b[1], b[2]].some((value) => value === null || value === undefined)) return null;
+    const points = [[a[0], a[1]], [b[0], b[1]], [b[0], b[2]], [a[0], a[2]]].map((one) => api.coord(one));
+    return { type: "polygon", shape: { points }, style: { fill }, silent: true };
+  }
+
+  function merged(mine, theirs) {
+    const found = { ...mine };
+    for (const [key, value] of Object.entries(theirs)) {
+      const both = found[key] && value && typeof value === "object" && !Array.isArray(value) && typeof found[key] === "object";
+      found[key] = both ? merged(found[key], value) : value;
+    }
+    return found;
+  }
+
+  function optionOf(chart) {
+    const option = merged(base(chart), KINDS[chart.kind](chart));
+    return ON_TIME.has(chart.kind) ? merged(option, zoom(chart)) : option;
+  }
+
+  // --- drawing, and the one window of time ---------------------------------------------------------
+
+  function draw(place, chart) {
+    const known = drawn.get(place);
+    if (known) {
+      known.chart = chart;
+      known.draw();
+      return known;
+    }
+    const plot = echarts.init(place, null, { renderer: "canvas" });
+    const one = { chart, plot, draw: () => plot.setOption(optionOf(one.chart), { notMerge: true }) };
+    drawn.set(place, one);
+    one.draw();
+    if (ON_TIME.has(chart.kind)) {
+      plot.group = "time";
+      echarts.connect("time");
+      plot.on("datazoom", () => {
+        const { startValue, endValue } = plot.getOption().dataZoom[0];
+        look([startValue, endValue]);
+      });
+    }
+    if (chart.kind === "heat") plot.on("click", (at) => {
+      if (!Array.isArray(at.value)) return;
+      window_([at.value[0], at.value[0] + chart.more.length]);
+      const slow = document.getElementById("slow-turns");
+      if (slow) slow.scrollIntoView();
+    });
+    return one;
+  }
+
+  /* Take note of the window: tables that have times show what lies in it. */
+  function look(seconds) {
+    const end = data.end ?? Infinity;
+    const whole = !seconds || (seconds[0] <= 0 && seconds[1] >= end);
+    range = whole ? null : seconds;
+    for (const row of document.querySelectorAll("tr[data-at]")) {
+      const at = Number(row.dataset.at);
+      row.classList.toggle("out", whole ? "more" in row.dataset : at < seconds[0] || at >= seconds[1]);
+    }
+    const says = document.getElementById("window");
+    if (says) says.textContent = whole ? "the whole run" : `${clock(seconds[0])}–${clock(seconds[1])}`;
+    const back = document.getElementById("whole");
+    if (back) back.disabled = whole;
+  }
+
+  function window_(seconds) {
+    look(seconds);
+    const [from, to] = seconds ?? [0, data.end];
+    for (const one of drawn.values())
+      if (ON_TIME.has(one.chart.kind)) {
+        one.plot.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, startValue: from, endValue: to });
+        break;
+      }
+  }
+
+  // --- figures as a table, and as CSV --------------------------------------------------------------
+
+  const MOST_ROWS = 2000;
+
+  function figures(chart) {
+    const rows = chart.columns.length ? chart.columns[0].values.length : 0;
+    const head = element("tr", {}, ...chart.columns.map((one) => element("th", { scope: "col" }, one.label)));
+    const body = element("tbody");
+    for (let at = 0; at < Math.min(rows, MOST_ROWS); at += 1)
+      body.append(element("tr", {}, ...chart.columns.map((one) => element("td", {}, number(one.values[at])))));
+    const save = element("button", { type: "button", onclick: () => download(chart) }, "Save as CSV");
+    const more = rows > MOST_ROWS ? ` The first ${number(MOST_ROWS)} of ${number(rows)} rows; all are in the CSV.` : "";
+    return [element("p", {}, save, more),
+      element("div", { class: "wide" }, element("table", {}, element("thead", {}, head), body))];
+  }
+
+  function csv(chart) {
+    const cell = (value) => {
+      const said = value === null || value === undefined ? "" : String(value);
+      const quoted = /[",\r\n]/.test(said) ? `"${said.replaceAll('"', '""')}"` : said;
+      return /^[=+@\t]/.test(said) || (said.startsWith("-") && Number.isNaN(Number(said))) ? `'${quoted}` : quoted;
+    };
+    const lines = [chart.columns.map((one) => cell(one.label))];
+    const rows = chart.columns.length ? chart.columns[0].values.length : 0;
+    for (let at = 0; at < rows; at += 1) lines.push(chart.columns.map((one) => cell(one.values[at])));
+    return lines.map((line) => line.join(",")).join("\r\n") + "\r\n";
+  }
+
+  function download(chart) {
+    const url = URL.createObjectURL(new Blob([csv(chart)], { type: "text/csv" }));
+    const link = element("a", { href: url, download: `${chart.id}.csv` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
+
+  // --- search --------------------------------------------------------------------------------------
+
+  function search(box, says) {
+    let hits = [], at = -1;
+    const clear = () => {
+      for (const one of document.querySelectorAll(".hit")) one.classList.remove("hit", "now");
+      hits = []; at = -1;
+    };
+    const find = () => {
+      clear();
+      const wanted = box.value.trim().toLowerCase();
+      if (wanted.length < 2) { says.textContent = ""; return; }
+      const places = document.querySelectorAll("main tr, main li, main p, main pre, main h2, main h3");
+      hits = [...places].filter((one) => one.textContent.toLowerCase().includes(wanted));
+      for (const one of hits) one.classList.add("hit");
+      says.textContent = `${number(hits.length)} found`;
+    };
+    const go = (by) => {
+      if (!hits.length) return;
+      if (at >= 0) hits[at].classList.remove("now");
+      at = (at + by + hits.length) % hits.length;
+      for (let up = hits[at]; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;
+      hits[at].classList.remove("out");
+      hits[at].classList.add("now");
+      hits[at].scrollIntoView({ block: "center" });
+      says.textContent = `${number(at + 1)} of ${number(hits.length)}`;
+    };
+    box.addEventListener("input", find);
+    box.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") { event.preventDefault(); go(event.shiftKey ? -1 : 1); }
+      if (event.key === "Escape") { box.value = ""; find(); }
+    });
+  }
+
+  // --- a page --------------------------------------------------------------------------------------
+
+  function start() {
+    const charts = new Map(data.charts.map((chart) => [chart.id, chart]));
+    const places = [...document.querySelectorAll(".chart[data-chart]")];
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries)
+        if (entry.isIntersecting) {
+          seen.unobserve(entry.target);
+          draw(entry.target, charts.get(entry.target.dataset.chart));
+        }
+    }, { rootMargin: "600px" });
+    for (const place of places) seen.observe(place);
+    window.addEventListener("beforeprint", () => {
+      for (const place of places) draw(place, charts.get(place.dataset.chart));
+    });
+    window.addEventListener("resize", () => {
+      for (const one of drawn.values()) one.plot.resize();
+    });
+    for (const folded of document.querySelectorAll("details.figures"))
+      folded.addEventListener("toggle", () => {
+        if (folded.open && folded.childElementCount === 1)
+          folded.append(...figures(charts.get(folded.dataset.chart)));
+      });
+    const shade = document.getElementById("theme");
+    if (shade) shade.addEventListener("click", () =>
+      theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+    const whole = document.getElementById("whole");
+    if (whole) whole.addEventListener("click", () => window_(null));
+    const box = document.getElementById("search");
+    if (box) search(box, document.getElementById("found"));
+    look(null);
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+  return { draw, drawn, element, number, clock, csv, data };
+})();

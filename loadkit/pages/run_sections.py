@@ -1,0 +1,253 @@
+"""The parts of a run's page that are tables and texts, below their charts."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from loadkit.capacity.document import FILE as CAPACITY
+from loadkit.capacity.document import document as capacity_in_words
+from loadkit.errors import UsageError
+from loadkit.pages.page import details, section, table, text
+from loadkit.pages.run_files import lines as lines_of
+from loadkit.pages.run_files import said
+from loadkit.report import drift, incidents, tables
+from loadkit.report.latency import NOTABLE, WAITS, note, rows, waits
+from loadkit.results.checked import read_json
+from loadkit.security.textfile import clipped
+from loadkit.stats.number_format import ENDINGS, number
+from loadkit.verdict.summary import Summary
+
+_COLUMNS: Final = ("count", "min", "mean", "p50", "p90", "p95", "p99", "p999", "max")
+
+
+def latencies_section(summary: Summary, curve: str) -> str:
+    if not summary.latency_ms:
+        return section("latencies", "Latencies", '<p class="none">Nothing was measured.</p>')
+    lines = [
+        (
+            text(row.label if row.label == row.phase else f"{row.phase}, {row.label}"),
+            *(text(cell) for cell in row.cells),
+        )
+        for row in rows(summary, _COLUMNS)
+    ]
+    explained = note(summary, _COLUMNS)
+    shift = f"“From planned time” stands where it differs by over {100 * (NOTABLE - 1):.0f} %."
+    content = table(("phase", *_COLUMNS), lines, caption=f"Milliseconds. {explained} {shift}")
+    if summary.waits:
+        content += table(
+            WAITS,
+            ((text(first), *map(text, rest)) for first, *rest in waits(summary)),
+            caption="What nobody saw the end of",
+        )
+    return curve + section("latencies", "Latencies", content)
+
+
+def sessions_section(summary: Summary) -> str:
+    ended = summary.sessions["ended"]
+    lines = [
+        (text(ENDINGS.get(ending, ending.replace("_", " "))), number(count))
+        for ending, count in ended.items()
+        if count
+    ]
+    counted = [(text(name), number(count)) for name, count in summary.counts.items()]
+    content = table(("how they ended", "sessions"), lines, caption="")
+    if counted:
+        content += details(
+            "Everything else that was counted", table(("what", "how many"), counted, caption="")
+        )
+    return section("sessions", "How sessions ended", content)
+
+
+def handoffs_section(summary: Summary) -> str:
+    counts = {
+        key.removeprefix("handoffs."): count
+        for key, count in summary.counts.items()
+        if key.startswith("handoffs.")
+    }
+    if not counts:
+        return ""
+    content = table(
+        ("hand-offs", "how many"),
+        ((text(name.replace("_", " ")), number(count)) for name, count in counts.items()),
+        caption="",
+    )
+    if wait := summary.latency_ms.get("handoff_wait"):
+        names = ("count", "p50", "p90", "p95", "max")
+        content += table(
+            ("waited for a human, ms", *names),
+            [("handoff_wait", *(number(wait[name]) for name in names))],
+            caption="",
+        )
+    return section(
+        "handoffs", "Hand-offs to a human", content, "Did a human come, and how long did it take?"
+    )
+
+
+def incidents_section(summary: Summary) -> str:
+    told = list(incidents.told(summary))
+    if not told:
+        return ""
+    lines = "".join(f"<li>{text(sentence)}</li>" for sentence in told)
+    return section(
+        "incidents",
+        "Incidents",
+        f"<ol>{lines}</ol>",
+        "When did the target not serve as before, why, and how long until all was well again?",
+    )
+
+
+def errors_section(folder: Path, summary: Summary, chart: str, wrong: list[str]) -> str:
+    content = ""
+    if summary.errors:
+        content += table(
+            ("error", "how many"),
+            (
+                (text(kind), number(count))
+                for kind, count in sorted(summary.errors.items(), key=lambda each: -each[1])
+            ),
+            caption="",
+        )
+        content += _examples(lines_of(folder / "errors.jsonl", wrong), "errors")
+    else:
+        content += '<p class="none">None.</p>'
+    violated = '<p class="none">None.</p>'
+    if summary.violations:
+        violated = table(
+            ("violation", "how many", "sessions", "what the protocol expects"),
+            (
+                (
+                    text(kind),
+                    number(count),
+                    number(summary.violations_detail.get(kind, {}).get("sessions", 0)),
+                    text(summary.violations_detail.get(kind, {}).get("expected", "")),
+                )
+                for kind, count in sorted(summary.violations.items(), key=lambda each: -each[1])
+            ),
+            caption="",
+        ) + _examples(lines_of(folder / "violations.jsonl", wrong), "violations")
+    anchor = "" if chart else '<span id="errors"></span>'
+    return (
+        chart
+        + anchor
+        + section("error-list", "Errors", content, "What failed, where, and at what time?")
+        + section(
+            "violations", "Violations of the protocol", violated, "What did the server do wrong?"
+        )
+    )
+
+
+def _examples(lines: Iterable[Any], what: str) -> str:
+    """The first of each kind, with the frames that show it."""
+    shown = []
+    for line in lines:
+        if not isinstance(line, Mapping):
+            continue
+        told = {key: said(line.get(key)) for key in ("kind", "at", "detail", "session")}
+        frames = line.get("frames")
+        about = ", ".join(
+            f"{name} {said(line[key])}"
+            for key, name in (
+                ("user_class", "user class"),
+                ("client", "client"),
+                ("correlation_id", "correlation id"),
+                ("worker", "worker"),
+            )
+            if line.get(key)
+        )
+        kind, at, session = (text(told[key]) for key in ("kind", "at", "session"))
+        head = f"{kind} · {at} · session <code>{session}</code>"
+        inside = f"<p>{text(told['detail'])}</p><p class='about'>{text(about)}</p>"
+        if isinstance(frames, Sequence) and not isinstance(frames, str) and frames:
+            shown_frames = "\n".join(text(said(frame)) for frame in frames)
+            inside += f'<pre class="fold">{shown_frames}</pre>'
+        shown.append(details(head, inside))
+    if not shown:
+        return ""
+    return f"<h3>The first {what} of each kind</h3>" + "".join(shown)
+
+
+def people_section(summary: Summary) -> str:
+    content = "".join(
+        table(
+            (what, *tables.COLUMNS[:-2], "response p50, ms", "response p95, ms"),
+            ((text(name), *map(text, rest)) for name, *rest in figures),
+            caption="",
+        )
+        for what, figures in tables.fared(summary)
+    )
+    if not content:
+        return ""
+    return section(
+        "classes", "User classes and clients", content, "Does anybody fare worse than the others?"
+    )
+
+
+def drift_section(summary: Summary) -> str:
+    if summary.drift is None:
+        return ""
+    said = "".join(f"<p>{text(sentence)}</p>" for sentence in drift.told(summary.drift))
+    lines = ((text(first), *map(text, rest)) for first, *rest in drift.rows(summary.drift))
+    return section(
+        "drift",
+        "Drift",
+        said + table(drift.columns(summary.drift), lines, caption=drift.looked_at(summary.drift)),
+        "Did anything get slower, fail more, or grow while the load stayed the same?",
+    )
+
+
+def capacity_section(folder: Path, wrong: list[str]) -> str:
+    path = folder / CAPACITY
+    if not path.exists():
+        return ""
+    try:
+        found = read_json(path, "the folder of a search")
+        said = capacity_in_words(found)
+    except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
+        wrong.append(f"{path}: {clipped(str(error))}")
+        return ""
+    return section(
+        "capacity",
+        "Capacity",
+        f'<pre class="fold">{text(said)}</pre>',
+        "What load does the target hold?",
+    )
+
+
+def generator_section(summary: Summary) -> str:
+    lines = [
+        (
+            text(name),
+            *(number(stats[key]) if key in stats else "–" for key in ("p50", "p95", "p99", "max")),
+        )
+        for name, stats in summary.generator.items()
+        if isinstance(stats, Mapping) and "max" in stats
+    ]
+    return section(
+        "generator-figures",
+        "The load generator's figures",
+        table(("figure", "p50", "p95", "p99", "max"), lines, caption=""),
+    )
+
+
+def run_section(info: Mapping[str, Any]) -> str:
+    if not info:
+        return ""
+    command = info.get("command", ())
+    again = " ".join(said(part) for part in command) if isinstance(command, list) else ""
+    content = "".join(
+        f"<h3>{title}</h3><pre>{text(said)}</pre>"
+        for title, said in (
+            ("The command", again),
+            ("The profile as used", _json(info.get("profile"))),
+            ("The machine", _json(info.get("machine"))),
+            ("Versions", _json(info.get("versions"))),
+            ("The way to the target", _json(info.get("network"))),
+        )
+        if said
+    )
+    return section("run", "What was run", content, "How can it be run again?")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str) if value else ""

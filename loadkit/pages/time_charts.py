@@ -1,0 +1,239 @@
+"""The charts of a run that have its time as their axis, slice by slice."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from loadkit.figures import State
+from loadkit.pages.page import Chart
+from loadkit.pages.run_slices import CURVES, Slices
+from loadkit.stats.number_format import number, plural
+from loadkit.verdict.summary import Summary
+
+__all__ = ["LEADER", "time_charts"]
+
+LEADER: Final = "response-time"
+"""The chart that has the slider for the window of time."""
+
+_STATES: Final = {
+    State.READY: ("thinking", "the person's turn"),
+    State.WAITING: ("response", "waiting for the agent"),
+    State.STARTING: ("echo", "starting"),
+    State.JOINING: ("first_chunk", "joining"),
+    State.QUEUED: ("handoff_wait", "queued for a human"),
+    State.WITH_HUMAN: ("live_response", "with a human"),
+    State.RECONNECTING: ("reconnect", "reconnecting"),
+    State.ENDING: ("other", "ending"),
+}
+
+
+def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
+    if "response" in slices.curves:
+        yield _response(slices)
+    yield _load(slices)
+    yield _states(slices)
+    if slices.heat:
+        yield _heat(summary, slices)
+    if "first_chunk" in slices.curves:
+        yield _bands(
+            slices,
+            "first-chunk-time",
+            {"first_chunk": ("first_chunk", "first chunk")},
+            title="First chunk over time",
+            question="How long until a streamed answer begins to show?",
+            says="Percentiles of the time to the first chunk.",
+        )
+    yield from _troubles(slices)
+    yield _generator(slices)
+
+
+def _response(slices: Slices) -> Chart:
+    together = slices.together["response"]
+    worst = max(
+        ((p95, at) for at, p95 in enumerate(slices.curves["response"].p95) if p95 is not None),
+        default=None,
+    )
+    says = f"Percentiles of the response time, each of {number(slices.length * together)} s"
+    if worst is not None:
+        at = slices.starts[worst[1] * together]
+        says += f"; p95 is highest {_when(at)}, with {number(worst[0])} ms"
+    return _bands(
+        slices,
+        LEADER,
+        {
+            "response": ("response", "response"),
+            CURVES[1]: ("other", "from planned time"),
+        },
+        title="Response over time",
+        question="How long do people wait for the complete answer, and when was it slow?",
+        says=f"{says}.",
+        hidden=["from planned time"],
+    )
+
+
+def _bands(
+    slices: Slices,
+    name: str,
+    of: Mapping[str, tuple[str, str]],
+    *,
+    hidden: list[str] | None = None,
+    **told: str,
+) -> Chart:
+    together = slices.together[next(iter(of))]
+    # A point stands in the middle of its stretch of time.
+    middle = slices.length * together / 2
+    starts = [round(start + middle, 3) for start in slices.starts[::together]]
+    columns: dict[str, Any] = {"t": starts}
+    labels = {"t": "second of the run, middle"}
+    drawn = []
+    for number_of, (key, (tint, label)) in enumerate(of.items()):
+        curve = slices.curves.get(key)
+        if curve is None or len(curve.count) != len(starts):
+            continue
+        prefix = f"c{number_of}_"
+        drawn.append([prefix, tint, label])
+        columns[f"{prefix}count"] = curve.count
+        labels[f"{prefix}count"] = f"{label}, samples"
+        for at in ("p50", "p95", "p99", "max"):
+            columns[f"{prefix}{at}"] = getattr(curve, at)
+            labels[f"{prefix}{at}"] = f"{label} {at}, ms"
+    more = {"unit": "ms", "of": drawn, "hidden": hidden or []}
+    return Chart(id=name, kind="bands", columns=columns, labels=labels, more=more, **told)
+
+
+def _load(slices: Slices) -> Chart:
+    columns: dict[str, Any] = {"t": slices.starts}
+    labels = {"t": "second of the run"}
+    colours = {}
+    for column, label, tint in (
+        ("asked_users", "asked for, people", "asked"),
+        ("asked_arrivals_per_s", "asked for, arrivals a second", "asked"),
+        ("sessions_mean", "delivered, sessions at once", "response"),
+        ("turns_open", "messages waiting for their answer", "first_chunk"),
+        ("oldest_wait_s", "the oldest of them, s", "lost"),
+    ):
+        if column in slices.columns:
+            columns[column], labels[column] = slices.columns[column], label
+            colours[column] = tint
+    return Chart(
+        id="load",
+        kind="lines",
+        title="Load asked for, delivered, and waiting",
+        question="Was the load there that was asked for, and did a queue of answers build up?",
+        says="The load asked for and delivered, and the messages that wait for an answer.",
+        columns=columns,
+        labels=labels,
+        more={"colours": colours},
+    )
+
+
+def _states(slices: Slices) -> Chart:
+    columns: dict[str, Any] = {"t": slices.starts}
+    labels, colours = {"t": "second of the run"}, {}
+    for state, (tint, label) in _STATES.items():
+        found = slices.columns.get(f"state_{state}")
+        if found and any(found):
+            columns[state] = found
+            labels[state], colours[state] = label, tint
+    return Chart(
+        id="states",
+        kind="stack",
+        title="Sessions by state",
+        question="What were the sessions doing?",
+        says="How many sessions were in which state.",
+        columns=columns,
+        labels=labels,
+        more={"colours": colours, "unit": "sessions"},
+    )
+
+
+def _heat(summary: Summary, slices: Slices) -> Chart:
+    cells = sorted(slices.heat.items())
+    return Chart(
+        id="heat",
+        kind="heat",
+        title="Every answer: when it was, and how long it took",
+        question="Is there one crowd of answers, or are there several? Darker is more; a click "
+        "shows the slow turns of then.",
+        says=f"{plural(summary.turns['answered'], 'answer')} by the time at which they came and by "
+        "how long they took, on a logarithmic scale.",
+        columns={
+            "t": [slices.starts[place] for (place, _), _ in cells],
+            "bin": [bin_ for (_, bin_), _ in cells],
+            "count": [count for _, count in cells],
+        },
+        labels={"t": "second of the run", "bin": "bin of latency", "count": "answers"},
+        more={"bins": slices.bins, "length": slices.length},
+    )
+
+
+def _troubles(slices: Slices) -> Iterator[Chart]:
+    told = {
+        "disconnects_forced": ("cut on purpose", "handoff_wait"),
+        "disconnects_unexpected": ("dropped", "lost"),
+        "disconnects_recycled": ("replaced for their age", "echo"),
+        "reconnected": ("came back", "thinking"),
+        "gave_up": ("gave up", "live_response"),
+    }
+    yield _counted(
+        slices,
+        told,
+        id="disconnects",
+        title="Disconnects and returns",
+        question="Who was cut off, and did they come back?",
+        says="Sockets lost and reopened over time.",
+    )
+    yield _counted(
+        slices,
+        {
+            "errors": ("errors", "lost"),
+            "turns_lost": ("messages never answered", "live_response"),
+            "violations": ("violations of the protocol", "chunk_gap"),
+        },
+        id="errors",
+        title="Errors, lost messages, violations",
+        question="When did something go wrong?",
+        says="What went wrong over time.",
+    )
+
+
+def _counted(slices: Slices, told: Mapping[str, tuple[str, str]], **more: str) -> Chart:
+    known = {name: slices.columns[name] for name in told if any(slices.columns.get(name, ()))}
+    return Chart(
+        kind="lines",
+        columns={"t": slices.starts, **known},
+        labels={"t": "second of the run", **{name: told[name][0] for name in known}},
+        more={
+            "colours": {name: told[name][1] for name in known},
+            "unit": f"in {number(slices.length)} s",
+            "step": True,
+            "empty": not known,
+        },
+        **more,
+    )
+
+
+def _generator(slices: Slices) -> Chart:
+    told = {
+        "busiest_worker_cpu_percent": ("busiest worker's CPU, % of a core", "response"),
+        "machine_cpu_max_percent": ("machine's CPU, %", "first_chunk"),
+        "loop_lag_max_ms": ("event loop's lag, ms", "lost"),
+        "schedule_delay_max_ms": ("schedule delay, ms", "reconnect"),
+        "gc_pause_max_ms": ("pause of the garbage collector, ms", "chunk_gap"),
+        "rss_mb": ("memory of the workers, MB", "thinking"),
+        "master_rss_mb": ("memory of the master, MB", "echo"),
+    }
+    known = {name: slices.columns[name] for name in told if name in slices.columns}
+    return Chart(
+        id="generator",
+        kind="lines",
+        title="The load generator itself",
+        question="Was the generator in time, or do the figures hold delays of its own?",
+        says="CPU, lag and memory of the load generator.",
+        columns={"t": slices.starts, **known},
+        labels={"t": "second of the run", **{name: told[name][0] for name in known}},
+        more={"colours": {name: told[name][1] for name in known}},
+    )
+
+
+def _when(second: float) -> str:
+    return f"at {int(second) // 60}:{int(second) % 60:02d}"

@@ -1,0 +1,102 @@
+"""What a newcomer is told to look at first."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from loadkit.figures import STEPS
+from loadkit.pages.findings import MOST, findings
+from loadkit.verdict.summary import Summary
+from tests.report.conftest import Make, make
+
+__all__ = ["make"]
+
+
+@pytest.fixture
+def quiet(make: Make) -> Summary:
+    """A run in which nothing stands out."""
+    summary = make()
+    return replace(summary, disconnects=dict.fromkeys(summary.disconnects, 0))
+
+
+def told(summary: Summary) -> str:
+    return " | ".join(f"{each.what} {each.evidence} {each.meaning}" for each in findings(summary))
+
+
+def test_nothing_is_said_of_a_run_in_which_nothing_stands_out(quiet: Summary) -> None:
+    assert findings(quiet) == []
+
+
+def test_doubts_come_first_and_say_what_to_do(make: Make) -> None:
+    """Figures that may be wrong are no findings about the target."""
+    first = findings(make(failing=True, lag=0.05))[0]
+    assert "load generator was at its limit" in first.what
+    assert first.remedy
+    assert first.where == "generator"
+
+
+def test_there_are_three_at_most(make: Make) -> None:
+    summary = make(failing=True, mixed=True, lag=0.05)
+    assert len(findings(summary)) == MOST
+
+
+@pytest.mark.parametrize(
+    ("later", "says"),
+    [
+        ({"p50": 900.0, "p50_from": 850.0, "p50_to": 950.0}, "from turn 2 on"),
+        ({"p50": 520.0, "p50_from": 510.0, "p50_to": 530.0}, ""),  # surely slower, and not by much
+        ({"p50": 900.0, "p50_from": 450.0, "p50_to": 950.0}, ""),  # much slower, and not surely
+    ],
+)
+def test_answers_slow_down_where_every_later_turn_is_surely_slower(
+    quiet: Summary, later: dict[str, float], says: str
+) -> None:
+    first = {"p50": 500.0, "p50_from": 490.0, "p50_to": 505.0}
+    found = told(replace(quiet, by_turn={"1": first, "2": later, "3": later}))
+    assert ("slow down" in found) is bool(says)
+    assert says in found
+
+
+def test_they_slow_down_from_the_first_turn_on_after_which_all_are(quiet: Summary) -> None:
+    """One fast turn in between, and the last slow one is chance."""
+    fast = {"p50": 500.0, "p50_from": 490.0, "p50_to": 505.0}
+    slow = {"p50": 900.0, "p50_from": 850.0, "p50_to": 950.0}
+    turns = {"1": fast, "2": slow, "3": fast, "10": slow, "4": fast}
+    assert "from turn 10 on" in told(replace(quiet, by_turn=turns))
+
+
+@pytest.mark.parametrize(
+    ("reconnect", "says"), [(1_000.0, "client's own back-off"), (12.0, "The server itself")]
+)
+def test_it_says_whether_coming_back_took_the_client_or_the_server(
+    quiet: Summary, reconnect: float, says: str
+) -> None:
+    disconnects = dict(quiet.disconnects) | {"forced": 32, "reconnected": 31, "gave_up": 1}
+    latency: dict[str, Any] = dict(quiet.latency_ms)
+    latency |= {"reconnect": {"p50": reconnect}, "connect": {"p50": 4.0}}
+    found = told(replace(quiet, disconnects=disconnects, latency_ms=latency))
+    assert "32 sockets were cut, 31 came back, 1 gave up" in found
+    assert says in found
+
+
+def test_it_says_where_those_fell_out_who_failed(quiet: Summary) -> None:
+    sessions = dict(quiet.sessions)
+    sessions["ended"] = dict(sessions["ended"]) | {"failed": 40}
+    sessions["reached"] = dict(zip(STEPS, (412, 410, 372, 372, 370), strict=True))
+    found = told(replace(quiet, sessions=sessions, errors={"connect_refused": 40}))
+    assert "40 sessions of 412 failed" in found
+    assert "before “socket”" in found
+    assert "40 × connect_refused" in found
+
+
+def test_a_user_class_that_waits_much_longer_is_named(quiet: Summary) -> None:
+    """With samples enough for a p95."""
+
+    def fared(p95: float, count: int = 200) -> dict[str, Any]:
+        return {"latency_ms": {"response": {"count": count, "p95": p95}}}
+
+    classes = {"Chat": fared(500), "Handoff": fared(1_500), "Rare": fared(9_000, 10)}
+    found = told(replace(quiet, user_classes=classes))
+    assert "Handoff waits longer than all others." in found
+    assert "Rare" not in found
