@@ -392,7 +392,8 @@ def test_a_session(serve: Serve, place: str, end: str, told: str) -> None:
 
 def resumable(end: str) -> Script:
     """A session whose first socket ends within a frame, while an answer is owed."""
-    beat = 0.2 if "silence" in end else 30.0
+    # Silence is told by two beats without an echo; a busy machine has an echo within them.
+    beat = 0.5 if "silence" in end else 30.0
 
     def script(wire: Wire) -> None:
         said = {"message_id": "1", "text": "It is on its way."}
