@@ -175,7 +175,9 @@ class Started:
                 # A fork shows its parent's environment, so workers are found too; but one that is
                 # forked by the nursery shows what that was started with.
                 in_session = os.getsid(process.pid) == self.group
-                if in_session or process.environ().get(_MARK) == self._mark:
+                ours = in_session or process.environ().get(_MARK) == self._mark
+                # A zombie is over: only its exit code is still to be read.
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
