@@ -13,12 +13,14 @@ from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.profile.profile import load_profile
+from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.results.rebuild import rebuild
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.workers.membership import Membership
 from loadkit.verdict.run_facts import Loss
+from tests.capacity.searches import found
 
 PROFILE = """[load]
 stages = [{ duration = "0s", users = 4 }, { duration = "20s", users = 4 }]
@@ -255,3 +257,53 @@ def test_failures_come_with_their_examples(world: World) -> None:
     world.run.conclude(Membership(), [])
     assert world.written("summary.json")["errors"] == {"unanswered": 1}
     assert "no answer within 30 s" in json.dumps(world.written("run.json")["examples"])
+
+
+class Search:
+    """A capacity search that has come to an end."""
+
+    state, load = "measuring", Load.model_validate({"stages": [{"duration": "9s", "users": 4}]})
+
+    def __init__(self, exit_code: int) -> None:
+        self.found = {**found(), "sentence": "It holds 400.", "exit_code": exit_code}
+        self.lost: list[Loss] = []
+
+    def begin(self, folder: Path, head: Callable[[], dict[str, Any]]) -> None:
+        self.folder, self.head = folder, head
+
+    def advance(self, now: float, rows: Any, users: int, lost: list[Loss]) -> None:
+        self.lost = lost
+
+    def outcome(self) -> dict[str, Any]:
+        return self.found
+
+
+class TestACapacitySearch:
+    def test_is_what_the_run_comes_to(self, world: World) -> None:
+        """Its sentence and its exit code in place of objectives, which it has looked at itself."""
+        search: Any = Search(exit_code=0)
+        world.run.search(search)
+        world.report(6.0, *[2.0] * 20)  # far over the objective
+        world.at(9.0)
+        world.run.conclude(Membership(), [])
+        told = world.written("summary.json")["verdict"]
+        assert (told["exit_code"], told["reasons"]) == (0, ["capacity search: It holds 400."])
+        assert world.written("capacity.json")["sentence"] == "It holds 400."
+        assert "This deployment holds 412" in (world.folder / "summary.md").read_text()
+
+    def test_of_a_tool_at_fault_is_worth_nothing(self, world: World) -> None:
+        search: Any = Search(exit_code=0)
+        world.run.search(search)
+        world.run.fault = "KeyError: 'x'"
+        world.run.conclude(Membership(), [])
+        assert world.written("summary.json")["verdict"]["exit_code"] == 70
+
+    def test_hears_each_second_who_was_lost(self, world: World) -> None:
+        """A step in which a worker went away shows nothing of the target."""
+        search: Any = Search(exit_code=0)
+        world.run.search(search)
+        membership = Membership()
+        membership.lost["w2"] = loss = Loss("w2", 3.5, 7)
+        world.run.tick(4.0, 4, membership)
+        assert search.lost == [loss]
+        assert (search.folder, search.head()["target"]) == (world.folder, TARGET)
