@@ -2,18 +2,20 @@
 
 import json
 import os
+import signal
 import threading
 from pathlib import Path
 
 from processes import (
     READY_LOADKIT,
     SECRETS,
+    as_run,
     profile,
     results,
-    run,
     simulator,
     started,
     summary,
+    timeline,
     unless_busy,
 )
 
@@ -54,14 +56,20 @@ def test_dialogues_of_60_mb_reach_every_worker(tmp_path: Path) -> None:
     """Once: in Locust's spawn messages they would go out once a second."""
     line = json.dumps({"intent": "x", "lines": ["a" * 10_000] * 10})
     (tmp_path / "big.jsonl").write_text(f"{line}\n" * 600)
-    path = profile(tmp_path, seconds=3)
+    path = profile(tmp_path, seconds=600, turns="{ min = 500, max = 500 }")  # one session each
     path.write_text(
         path.read_text().replace("[conversation]\n", '[conversation]\ndialogues = "big.jsonl"\n')
     )
     out = tmp_path / "out"
     with simulator(tmp_path) as server:
-        command = [READY_LOADKIT, "run", path, "--host", server.url, "--workers", "2", "--out", out]
-        ended = run([*command, "--set", "human.typing_wpm={median=100000}"], tmp_path, SECRETS)
+        command = as_run(path, server.url, out, workers=2)
+        command += ["--set", "human.typing_wpm={median=100000}"]
+        with started(command, tmp_path, SECRETS) as process:
+            process.wait_for(
+                lambda: sum(int(row["sessions_started"]) for row in timeline(out)) >= 6, "all there"
+            )
+            process.send(signal.SIGTERM)
+            ended = process.finish()
     told = summary(out)
     assert told["generator"]["workers"] == 2, ended.output
     assert told["sessions"]["started"] >= 6
