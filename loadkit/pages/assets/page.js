@@ -327,7 +327,7 @@ const loadkit = (() => {
         legend: { data: chart.more.of.map((one) => one[2]) },
         xAxis: axis("category", { data: xs, name: chart.more.axis, nameLocation: "middle", nameGap: 26 }),
         grid: { left: 8, right: 20, top: 44, bottom: 36, containLabel: true },
-        yAxis: axis("value", { name: chart.more.unit, min: 0 }), series,
+        yAxis: axis("value", { name: chart.more.unit, min: "low" in chart.more ? undefined : 0 }), series,
       };
     },
 
@@ -336,7 +336,8 @@ const loadkit = (() => {
       const names = chart.columns[0].values;
       const [at, low, high] = ["change", "from", "to"].map((name) => valuesOf(chart, name));
       const tints = chart.more.colours.map(colour);
-      const reach = Math.max(5, ...[...low, ...high].filter((one) => one !== null).map(Math.abs)) * 1.1;
+      // As wide as the changes are: an interval that reaches further is cut at the edge.
+      const reach = Math.max(5, 1.5 * Math.max(...at.filter((one) => one !== null).map(Math.abs)));
       return {
         legend: { show: false }, grid: { left: 8, right: 30, top: 12, bottom: 40, containLabel: true },
         tooltip: { trigger: "item", formatter: (one) => {
@@ -344,7 +345,7 @@ const loadkit = (() => {
           return element("div", {}, element("b", {}, names[row]), element("div", {}, `${number(at[row])} % (${number(low[row])} to ${number(high[row])} %)`));
         } },
         xAxis: axis("value", { name: "change, %", nameLocation: "middle", nameGap: 26, min: -reach, max: reach }),
-        yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink") } }),
+        yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink"), interval: 0 } }),
         series: [{
           type: "custom", name: "change", data: names.map((_, row) => [row, at[row], low[row], high[row]]),
           encode: { x: [1, 2, 3], y: 0 },
@@ -416,6 +417,7 @@ const loadkit = (() => {
       known.draw();
       return known;
     }
+    if (chart.kind === "forest") place.style.height = `${70 + 20 * chart.columns[0].values.length}px`;
     const plot = echarts.init(place, null, { renderer: "canvas" });
     const one = { chart, plot, draw: () => plot.setOption(optionOf(one.chart), { notMerge: true }) };
     drawn.set(place, one);
