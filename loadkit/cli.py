@@ -198,10 +198,18 @@ def _html(folder: Path, to: Path | None) -> None:
 
 def _compare(arguments: argparse.Namespace) -> int:
     from loadkit.compare.command import Form, compare_runs
+    from loadkit.compare.comparison import Comparison
 
     paths = [*([arguments.baseline] if arguments.baseline else []), *arguments.runs]
     form: Form = "markdown" if arguments.markdown else "json" if arguments.json else "terminal"
-    return compare_runs(Screen(), paths, arguments.fail_on, form, arguments.output)
+    if arguments.html is None:
+        return compare_runs(Screen(), paths, arguments.fail_on, form, arguments.output)
+    from loadkit.pages.comparison_page import write_comparison
+
+    def page(found: Comparison) -> None:
+        write_comparison(found, arguments.html)
+
+    return compare_runs(Screen(), paths, arguments.fail_on, form, arguments.output, page)
 
 
 def _results(arguments: argparse.Namespace) -> int:
@@ -357,6 +365,9 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--json", action="store_true", help="as JSON")
     compare.add_argument(
         "-o", "--output", type=flags.path, metavar="FILE", help="write the document there"
+    )
+    compare.add_argument(
+        "--html", type=flags.path, metavar="FILE", help="make a page of it there, besides"
     )
     compare.set_defaults(run=_compare)
 

@@ -40,6 +40,7 @@ WAYS = {
     "results/completion.py": ("rows of figures", {"series.write"}),
     "capacity/document.py": (RESULTS, {"write_text"}),
     "compare/command.py": (RESULTS, {"write_text"}),
+    "pages/comparison_page.py": ("HTML, as the next", {"write_text"}),
     "pages/report.py": ("HTML, of which `pages.page` makes each text safe", {"write_text"}),
     "results/rebuild.py": (RESULTS, {"write"}),
     "swarm/run.py": (RESULTS, {"write"}),

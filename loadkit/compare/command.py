@@ -1,7 +1,7 @@
 """`loadkit compare`: what is read, which way it is told, and the exit code."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -33,6 +33,7 @@ def compare_runs(
     fail_on: Sequence[str] = (),
     form: Form = "terminal",
     out: Path | None = None,
+    page: Callable[[Comparison], None] = lambda _: None,
 ) -> int:
     """Compare runs and tell; returns the exit code.
 
@@ -42,6 +43,7 @@ def compare_runs(
         fail_on: limits, see `loadkit.compare.limits`.
         form: how it is told.
         out: the file for a document; None prints it.
+        page: makes a page of it besides.
 
     Raises:
         UsageError: a run cannot be read, a limit makes no sense or cannot be judged, or the file
@@ -56,6 +58,7 @@ def compare_runs(
     found = compare(runs[0], runs[-1], _progress())
     steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
     found = replace(found, held=hold(found, limits), trend=tuple(steps))
+    page(found)
     if form == "terminal":
         terminal.render(found, console)
     else:

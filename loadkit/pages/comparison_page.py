@@ -1,15 +1,17 @@
 """Two runs side by side, or a row of them, on one page: `loadkit compare --html`."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from loadkit.compare import trend
 from loadkit.compare.comparison import METHOD, Change, Comparison, Difference, PhaseCurve
 from loadkit.compare.words import COLUMNS, cells, first_line, heads, reasons, run_line, shown
 from loadkit.pages.page import Chart, details, document, drawn, section, table, text
+from loadkit.results.run_folder import write_text
 from loadkit.stats.number_format import plural
 
-__all__ = ["comparison_page"]
+__all__ = ["comparison_page", "write_comparison"]
 
 _COLOURS: Final = {"worse": "bad", "better": "good", "noise": "soft", "unknown": "line"}
 _KINDS: Final = {
@@ -17,6 +19,15 @@ _KINDS: Final = {
     "share": ("Shares", "shares", "Did more of it fail?"),
     "rate": ("Rates", "rates", "Was as much done in a second?"),
 }
+
+
+def write_comparison(found: Comparison, to: Path) -> None:
+    """Write a comparison as a page.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    write_text(to, comparison_page(found))
 
 
 def comparison_page(found: Comparison) -> str:
