@@ -7,7 +7,7 @@ from loadkit.compare.counts import rates, shares
 from loadkit.compare.course import stretch_s
 from loadkit.compare.differences import differences
 from loadkit.compare.latencies import curves, latencies
-from loadkit.compare.pairing import not_paired
+from loadkit.compare.pairing import pair
 from loadkit.compare.stored_run import Progress, StoredRun
 from loadkit.compare.unjudged import judge
 from loadkit.report.verdict import verdict_text, word
@@ -25,7 +25,9 @@ def compare(base: StoredRun, new: StoredRun, progress: Progress = lambda *_: Non
     stretch = stretch_s(seconds, max(base.interval, new.interval))
     for run in (base, new):
         run.read_course(stretch, progress)
-    changes, judged = judge([*latencies(base, new), *shares(base, new), *rates(base, new)])
+    paired, pairing = pair(base, new, stretch)
+    found = [*latencies(base, new), *shares(base, new), *rates(base, new)]
+    changes, judged = judge([paired, *found] if paired is not None else found)
     return Comparison(
         base=told(base),
         new=told(new),
@@ -35,7 +37,8 @@ def compare(base: StoredRun, new: StoredRun, progress: Progress = lambda *_: Non
         curves=tuple(curves(base, new)),
         settings=tuple(differences(base.settings, new.settings)),
         surroundings=tuple(differences(_around(base), _around(new))),
-        not_paired=not_paired(base, new),
+        paired=paired is not None,
+        pairing=pairing,
         judged=judged,
     )
 

@@ -67,7 +67,7 @@ class Change:
 
     Attributes:
         metric: as of `loadkit.profile.metrics`: `response.p95`, `turns.lost_ratio`; and
-            `throughput.turns_per_second`.
+            `throughput.turns_per_second`, `response.paired`.
         kind: a `latency` is in milliseconds, a `share` from 0 to 1, a `rate` in one a second.
         base, new: what it was; None where it was never measured.
         change: of a latency and a rate, new / base - 1; of a share, new - base.
@@ -174,7 +174,8 @@ class Comparison:
         curves: of the phases for which both have histograms.
         settings: what differs in the profiles as used.
         surroundings: what differs in machine, versions and network.
-        not_paired: why their turns are not held against each other one by one.
+        paired: whether their turns are held against each other, one by one.
+        pairing: how many were, or why they are not.
         judged: how many of the changes were judged together.
         held: the limits that were given.
         trend: all of the runs, where there are more than these two.
@@ -188,7 +189,8 @@ class Comparison:
     curves: tuple[PhaseCurve, ...]
     settings: tuple[Difference, ...]
     surroundings: tuple[Difference, ...]
-    not_paired: str
+    paired: bool
+    pairing: str
     judged: int
     held: tuple[Held, ...] = ()
     trend: tuple[Step, ...] = ()

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from loadkit.compare.comparison import Change, Comparison, Held
 from loadkit.compare.counts import RATES, SHARES
 from loadkit.compare.latencies import PERCENTILES
+from loadkit.compare.pairing import PAIRED
 from loadkit.compare.words import seen, signed
 from loadkit.config.mistakes import did_you_mean
 from loadkit.errors import UsageError
@@ -26,6 +27,7 @@ _GRAMMAR: Final = re.compile(
 )
 _KINDS: Final = {
     **{f"{phase}.{name}": "latency" for phase in Phase for name in PERCENTILES},
+    PAIRED: "latency",
     **dict.fromkeys(SHARES, "share"),
     **dict.fromkeys(RATES, "rate"),
 }

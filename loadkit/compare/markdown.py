@@ -5,7 +5,16 @@ from typing import Final
 
 from loadkit.compare import trend
 from loadkit.compare.comparison import METHOD, Change, Comparison
-from loadkit.compare.words import COLUMNS, cells, difference, first_line, heads, reasons, shown
+from loadkit.compare.words import (
+    COLUMNS,
+    cells,
+    difference,
+    first_line,
+    heads,
+    pairing,
+    reasons,
+    shown,
+)
 from loadkit.figures import Phase
 from loadkit.security.escaping import markdown
 
@@ -43,7 +52,7 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield from _folded(
         f"What differs ({len(differs)})", [f"- {markdown(difference(each))}" for each in differs]
     )
-    notes = [*found.notes, *reasons(found), f"turns not paired: {found.not_paired}", METHOD]
+    notes = [*found.notes, *reasons(found), pairing(found), METHOD]
     yield from _folded("Notes", [f"- {markdown(each)}" for each in notes])
 
 

@@ -1,7 +1,7 @@
 """A run of which the results are there, as it is compared."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -9,10 +9,12 @@ from typing import Any, Final
 from loadkit.compare.course import Course
 from loadkit.errors import UsageError
 from loadkit.measure.timeline import Row
+from loadkit.measure.turn_times import TurnTime
 from loadkit.results.checked import read_json
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
 from loadkit.results.stored_series import read_rows
+from loadkit.results.turn_log import read_turns
 from loadkit.verdict.summary import Summary
 
 __all__ = ["Progress", "StoredRun", "load_run"]
@@ -36,6 +38,7 @@ class StoredRun:
         warmup, interval: seconds, as the profile has them.
         course: what it measured, stretch by stretch, once that is read.
         no_course: why there is none.
+        turns: those that were answered, one by one, likewise; empty where they were not kept.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class StoredRun:
     interval: float = 1.0
     course: Course | None = None
     no_course: str = ""
+    turns: Sequence[TurnTime] = ()
 
     @property
     def folder(self) -> Path:
@@ -60,6 +64,10 @@ class StoredRun:
             stretch: seconds of the stretches that it is cut into.
             progress: told of each row, with the run's path and the share that is read.
         """
+        try:
+            self.turns = read_turns(self.folder)
+        except UsageError as error:
+            self.left_out.append(f"{error}; turns are not paired")
         missing = [
             name for name in (TIMELINE, HISTOGRAMS) if not os.path.isfile(self.folder / name)
         ]

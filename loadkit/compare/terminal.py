@@ -15,6 +15,7 @@ from loadkit.compare.words import (
     difference,
     first_line,
     heads,
+    pairing,
     reasons,
     shown,
 )
@@ -52,7 +53,7 @@ def render(found: Comparison, console: Console) -> None:
         console.print(Text.assemble((mark, style), f" {held.text}: {held.told}"))
     for text in (*found.notes, *reasons(found)):
         console.print(Text(f"- {text}", "dim"))
-    console.print(Text(f"- turns not paired: {found.not_paired}", "dim"))
+    console.print(Text(f"- {pairing(found)}", "dim"))
 
 
 def _table(changes: Sequence[Change]) -> Table:

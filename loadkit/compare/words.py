@@ -13,6 +13,7 @@ __all__ = [
     "difference",
     "first_line",
     "heads",
+    "pairing",
     "reasons",
     "run_line",
     "seen",
@@ -99,6 +100,13 @@ def cells(change: Change) -> tuple[str, ...]:
 def signed(change: Change, value: float | None) -> str:
     """Return a change with its sign: `+9.5 %`; of a share in points: `+0.2 pp`."""
     return PLAIN if value is None else f"{_signed(value)} {_unit(change)}"
+
+
+def pairing(found: Comparison) -> str:
+    """Say whether turns were held against each other."""
+    if found.paired:
+        return f"response.paired: the same turns in both runs, {found.pairing}; a geometric mean"
+    return f"turns not paired: {found.pairing}"
 
 
 def difference(found: Difference) -> str:

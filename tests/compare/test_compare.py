@@ -141,7 +141,7 @@ def test_a_slower_run_fails_and_says_what_else_differs(runs: Path) -> None:
     assert "response.p50" in {each.metric for each in found.regressions}
     assert ("load.seed", "7", "8") in {(each.key, each.base, each.new) for each in found.settings}
     assert "machine.cores" in {each.key for each in found.surroundings}
-    assert "seed" in found.not_paired
+    assert "seed" in found.pairing
 
 
 def test_a_faster_run_is_no_regression(runs: Path) -> None:

@@ -30,7 +30,7 @@ WORSE = Change(
 
 def compared(*changes: Change, **options: Any) -> Comparison:
     """A comparison of two fine runs."""
-    found = Comparison(RUN, RUN, (), (), changes, (), (), (), "another seed", len(changes))
+    found = Comparison(RUN, RUN, (), (), changes, (), (), (), False, "another seed", len(changes))
     return replace(found, **options)
 
 

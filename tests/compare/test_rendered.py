@@ -66,7 +66,7 @@ def test_a_strangers_texts_do_nothing() -> None:
         doubts=(HOSTILE,),
         notes=(HOSTILE,),
         settings=(Difference(HOSTILE, HOSTILE, None),),
-        not_paired=HOSTILE,
+        pairing=HOSTILE,
     )
     for text in (screened(found), markdown.document(found), document(found)):
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
