@@ -78,11 +78,13 @@ class Answered(NamedTuple):
         since: when its session began (seconds, monotonic).
         number: which of the session's messages it answers, from 1 on.
         seen: gives the rest, once somebody wants it.
+        person: who said it, by a name that is the same in each run with the same seed.
     """
 
     since: float
     number: int
     seen: "Callable[[], TurnSeen]"
+    person: str = ""
 
 
 class Wait(NamedTuple):

@@ -5,6 +5,11 @@ from loadkit.figures import NOWHERE, Answered, TurnSeen
 __all__ = ["answered"]
 
 
-def answered(since: float, number: int = 1, seen: TurnSeen = TurnSeen(NOWHERE)) -> Answered:  # noqa: B008
+def answered(
+    since: float,
+    number: int = 1,
+    seen: TurnSeen = TurnSeen(NOWHERE),  # noqa: B008
+    person: str = "",
+) -> Answered:
     """An answer to that turn of a session that began then."""
-    return Answered(since, number, lambda: seen)
+    return Answered(since, number, lambda: seen, person)

@@ -46,7 +46,13 @@ WAYS = {
     "swarm/run.py": (RESULTS, {"write"}),
     "swarm/run_files.py": (
         "the log, whose lines `output.Log` words; rows of figures",
-        {"(self.path / 'loadkit.log').touch", "logging.Formatter", "self._series.write", "write"},
+        {
+            "(self.path / 'loadkit.log').touch",
+            "logging.Formatter",
+            "self._series.write",
+            "self._turns.write",
+        }
+        | {"write"},
     ),
     "swarm/install.py": ("a formatter for `output.Log`", {"logging.Formatter"}),
     "security/textfile.py": ("it reads", {"os.fdopen", "os.open"}),

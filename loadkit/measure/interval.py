@@ -14,6 +14,7 @@ from loadkit.codec import OPTIONAL, Amount, Count, Line, Name, Stamp, known
 from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, PhaseName
 from loadkit.measure.slow_turns import SlowTurn
+from loadkit.measure.turn_times import MOST, TurnTime
 from loadkit.stats.histogram import Measured
 
 __all__ = [
@@ -143,5 +144,7 @@ class Interval(Tables):
     frames: Frames
     # response times by which of its session's messages it was, from 1 on
     by_turn: Annotated[ByTurn, OPTIONAL] = field(default_factory=dict)
+    # those that were answered, one by one, until there are as many as are kept
+    turns: Annotated[tuple[TurnTime, ...], Field(max_length=MOST), OPTIONAL] = ()
     # the slowest turns that were answered
     slow: Annotated[tuple[SlowTurn, ...], Field(max_length=1_000), OPTIONAL] = ()

@@ -12,6 +12,7 @@ from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped
 from loadkit.measure.slow_turns import MOST_OF_AN_INTERVAL, SlowTurn
+from loadkit.measure.turn_times import MOST, TurnTime
 from loadkit.measure.word_counts import Names
 from loadkit.security.escaping import one_line
 from loadkit.stats.histogram import Histogram
@@ -80,6 +81,7 @@ class Recorder:
         self._lived_until = self._taken_at
         self._scopes = {name: Apart(name in watched) for name in sorted(watched | named)}
         self._waiting = Waiting()
+        self._turns_left = MOST
         self._names = Names()
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
         self._kept: Counter[str] = Counter()  # of each kind as evidence, run-long
@@ -92,6 +94,7 @@ class Recorder:
         self._generator = {name: Histogram() for name in GAUGES}
         self._ages: defaultdict[int, Histogram] = defaultdict(Histogram)
         self._by_turn: defaultdict[int, Histogram] = defaultdict(Histogram)
+        self._turns: list[TurnTime] = []
         self._slow: list[SlowTurn] = []
         self._slow_from = 0.0  # seconds that a turn has to take to be among them
         self._schedule_delay = self._generator["schedule_delay_ms"]
@@ -127,6 +130,9 @@ class Recorder:
             took = end - sent
             self._ages[age_class(sent - turn.since)].record(took)
             self._by_turn[min(turn.number, LAST_TURN)].record(took)
+            if self._turns_left and turn.person:
+                self._turns_left -= 1
+                self._turns.append(TurnTime(turn.person, turn.number, sent, round(took * 1e6)))
             if took > self._slow_from:
                 self._keep_slow(turn, due, sent, took)
         if due is not None:
@@ -255,6 +261,7 @@ class Recorder:
             states=dict(self.states),
             waiting=self._waiting,
             by_turn=self._by_turn,
+            turns=tuple(self._turns),
             slow=tuple(self._slow),
             frames={
                 "sent": self.frames_sent,

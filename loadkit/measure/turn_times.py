@@ -1,7 +1,6 @@
 """How long each turn took, and whose it was: what two runs of the same people can be held by."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from loadkit.codec import Count, Name, Stamp
 
@@ -11,8 +10,7 @@ MOST: Final = 200_000
 """Turns of a run that are kept, the first ones: some 8 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnTime:
+class TurnTime(NamedTuple):
     """A turn that was answered.
 
     Attributes:

@@ -290,7 +290,7 @@ class Driver:
             if effect.end >= self._faults.deaf[0] and effect.sent < self._faults.deaf[1]:
                 recorder.count("events.left_out_by_stall")
             elif effect[0] is _RESPONSE:
-                told = self._session.answers.told(self._started, self._origin)
+                told = self._session.answers.told(self._started, self._origin, self._plan.person)
                 recorder.sample(*effect, told)
             else:
                 recorder.sample(*effect)

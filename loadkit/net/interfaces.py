@@ -85,3 +85,4 @@ class SessionPlan:
     restarts: int = 0
     socket_age: float = 0.0  # how old the first socket is to be taken for, in seconds
     device: str | None = None  # the `device_type` of who comes; None says nothing of it
+    person: str = ""  # who comes, by a name that is the same in each run with the same seed

@@ -119,7 +119,9 @@ def _row(
     all_workers = Standing(
         start + length, states, _count(line, "sessions"), known("rss_mb"), {"": waiting}
     )
-    standing = {"workers": all_workers} if _count(line, "workers") else {}
+    reported = {"workers": all_workers} if _count(line, "workers") else {}
+    # Who is silent for a row, as on a busy machine, still has its sessions, and waits for answers.
+    standing = {"workers": all_workers} if reported or all_workers.live or waiting.latency else {}
     return Row(
         start,
         length,
@@ -127,7 +129,7 @@ def _row(
         latency=latency,
         counts=Counter({key: _count(line, of) for of, key in _COUNTS.items() if line[of] != "0"}),
         session_seconds=_number(line, "sessions_mean") * length,
-        reported=standing,
+        reported=reported,
         standing=standing,
         master_rss_mb=known("master_rss_mb"),
     )

@@ -145,7 +145,9 @@ class Run:
         if not self.ledger.add(worker, seq, interval, now):
             return False
         if self.summary is None:
-            self.folder.note(worker, seq, now, interval)
+            self.folder.note(worker, seq, now, replace(interval, turns=()))
+            since = now - interval.end
+            self.folder.note_turns(turn._replace(at_s=turn.at_s + since) for turn in interval.turns)
         # What a report leaves out, open files for one, stands as it was.
         self.generator.setdefault(worker, {}).update(interval.generator)
         return True

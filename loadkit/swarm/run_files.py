@@ -4,7 +4,7 @@ import errno
 import logging
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from logging.handlers import RotatingFileHandler
@@ -17,6 +17,7 @@ from loadkit.errors import UsageError
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Row
+from loadkit.measure.turn_times import TurnTime
 from loadkit.output import Log
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
@@ -24,6 +25,7 @@ from loadkit.results.journal import RunJournal
 from loadkit.results.journal_lines import Head
 from loadkit.results.run_folder import withdraw
 from loadkit.results.series import Series
+from loadkit.results.turn_log import TurnLog
 from loadkit.verdict.run_facts import RunFacts
 
 __all__ = ["RunFiles", "run_info"]
@@ -45,6 +47,7 @@ class RunFiles:
         self._log: logging.Handler | None = None
         self._series: Series | None = None
         self._journal: RunJournal | None = None
+        self._turns: TurnLog | None = None
         self._told: set[str] = set()
 
     def begin(self, head: Head, pause: Callable[[], None]) -> None:
@@ -63,11 +66,18 @@ class RunFiles:
         logging.getLogger().addHandler(self._log)
         self._series = Series(self.path, head.started, pause)
         self._journal = RunJournal(self.path, head, pause)
+        self._turns = TurnLog(self.path)
 
     def note(self, worker: str, seq: int, at: float, interval: Interval) -> None:
         """Write down an interval as it comes in."""
         if self._journal is not None:
             self._journal.add(worker, seq, at, interval)
+
+    def note_turns(self, turns: Iterable[TurnTime]) -> None:
+        """Write down turns, which are in no journal."""
+        if self._turns is not None:
+            self._turns.write(turns)
+            self._tell(self._turns.failed)
 
     def write_second(
         self,
@@ -127,6 +137,8 @@ class RunFiles:
         if self._series is not None:
             self._series.close()
             failed = self._series.failed
+        if self._turns is not None:
+            self._turns.close()
         try:
             self._write(write)
         except UsageError as error:

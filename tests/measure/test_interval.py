@@ -17,6 +17,7 @@ from loadkit.figures import Count, Ending, Origin, Phase, Wait
 from loadkit.measure.interval import AGES, GAUGES, Interval, age_class
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
+from loadkit.measure.turn_times import TurnTime
 from tests.answers import answered
 
 INTERVAL = Codec[Interval](Interval)
@@ -231,3 +232,25 @@ def test_every_age_lies_in_its_class(seconds: float) -> None:
     number = age_class(seconds)
     assert AGES[number] <= seconds
     assert number == len(AGES) - 1 or seconds < AGES[number + 1]
+
+
+def test_turns_arrive_as_they_were_taken() -> None:
+    """One by one, with whose they are; the first of a run alone."""
+    recorder = Recorder()
+    recorder.sample(Phase.RESPONSE, None, 2.0, 2.5, turn=answered(1.0, 3, person="Chat-7"))
+    sent = recorder.take(4.0)
+    assert sent.turns == (TurnTime("Chat-7", 3, 2.0, 500_000),)
+    packed = msgpack.unpackb(msgpack.packb(INTERVAL.encode(sent)))
+    assert INTERVAL.decode(packed).turns == sent.turns
+    assert INTERVAL.decode(json.loads(INTERVAL.json(sent))).turns == sent.turns
+
+
+def test_turns_are_told_up_to_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each interval has its own: a run has so many."""
+    monkeypatch.setattr("loadkit.measure.recorder.MOST", 3)
+    recorder, told = Recorder(), list[int]()
+    for now in (1.0, 2.0, 3.0):
+        for number in (1, 2):
+            recorder.sample(Phase.RESPONSE, None, now, now, answered(0.0, number, person="Chat-7"))
+        told.append(len(recorder.take(now).turns))
+    assert told == [2, 1, 0]

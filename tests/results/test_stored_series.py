@@ -6,13 +6,14 @@ from random import Random
 import pytest
 
 from loadkit.errors import Failure, UsageError
-from loadkit.figures import Count, Phase
+from loadkit.figures import Count, Phase, Wait
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.measure.timeline import Row, Timeline
 from loadkit.results.series import TIMELINE, Series
 from loadkit.results.stored_series import read_rows
 from loadkit.soak.run_analysis import RunAnalysis
+from loadkit.stats.distribution import Distribution
 
 from .master import STARTED
 
@@ -106,3 +107,27 @@ def test_a_file_that_is_gone_is_named(rows: list[Row], tmp_path: Path) -> None:
     (written(tmp_path, rows[:1]) / TIMELINE).unlink()
     with pytest.raises(UsageError, match="cannot be read"):
         list(read_rows(tmp_path))
+
+
+def test_who_is_silent_for_a_row_still_waits(tmp_path: Path) -> None:
+    """As a worker on a busy machine: all rows together have no wait left that has ended."""
+    timeline, now = Timeline(1.0), [0.0]
+    ledger, recorder = Ledger(timeline), Recorder(clock=lambda: now[0])
+    series = Series(tmp_path, STARTED)
+    for seq, at in enumerate((1.0, 2.0, 4.0, 5.0), start=1):
+        now[0] = at
+        if at == 2.0:
+            recorder.see_waiting([], at, [Wait(Phase.RESPONSE, None, 1.5)], [1.5])
+        if at == 4.0:
+            recorder.sample(Phase.RESPONSE, None, 1.5, 3.9)
+        ledger.add("w1", seq, recorder.take(at), at)
+        series.write(timeline.closed(at + 1))
+    series.write(timeline.finish())
+    series.close()
+    rows = list(read_rows(tmp_path))
+    assert [len(row.reported) for row in rows] == [1, 1, 0, 1, 1]
+    assert [row.waiting.turns for row in rows] == [0, 1, 1, 0, 0]
+    whole = Distribution()
+    for row in rows:
+        whole.merge(row.latency.get(Phase.RESPONSE, Distribution()))
+    assert (whole.count, whole.open, whole.entered) == (1, {}, {})

@@ -42,7 +42,7 @@ def test_the_journal_is_deleted_once_all_is_written(folder: RunFiles, tmp_path: 
     """It is there all the time that the rest is being written."""
     seen: list[set[str]] = []
     assert folder.finish(lambda path: seen.append(names(path))) is None
-    assert seen == [{"journal.jsonl", "loadkit.log", "timeline.csv", "latency.hlog"}]
+    assert seen == [{"journal.jsonl", "loadkit.log", "timeline.csv", "latency.hlog", "turns.csv"}]
     assert "journal.jsonl" not in names(tmp_path)
 
 

@@ -69,16 +69,17 @@ class Answers:
         self.answered, self.answered_at = turn, now
         self.interrupted()
 
-    def told(self, since: float, origin: Callable[[], Origin]) -> Answered:
+    def told(self, since: float, origin: Callable[[], Origin], person: str) -> Answered:
         """What the turn that was answered last is told as.
 
         Args:
             since: when the session began (seconds, monotonic).
             origin: gives whose it was.
+            person: who said it.
         """
         turn = self.answered
         assert turn is not None
-        return Answered(since, turn.number, lambda: turn.seen(origin()))
+        return Answered(since, turn.number, lambda: turn.seen(origin()), person)
 
     def interrupted(self) -> None:
         """What was being said is over."""

@@ -256,6 +256,7 @@ class Worker:
             restarts=session_kind.restarts,
             socket_age=person.age_s,
             device=member.device,
+            person=f"{name}-{number}",
         )
         driver = Driver(member.setting, person, plan)
         self._sessions.drivers[driver] = (name, member.setting.client)
