@@ -6,7 +6,16 @@ from typing import Any, Final
 
 from loadkit.compare import trend
 from loadkit.compare.comparison import METHOD, Change, Comparison, Difference, PhaseCurve
-from loadkit.compare.words import COLUMNS, cells, first_line, heads, reasons, run_line, shown
+from loadkit.compare.words import (
+    COLUMNS,
+    cells,
+    first_line,
+    heads,
+    pairing,
+    reasons,
+    run_line,
+    shown,
+)
 from loadkit.pages.page import Chart, details, document, drawn, section, table, text
 from loadkit.results.run_folder import write_text
 from loadkit.stats.number_format import plural
@@ -230,9 +239,7 @@ def _setting(said: str | None) -> str:
 
 
 def _method(found: Comparison) -> str:
-    notes = [*found.notes, *reasons(found)]
-    if found.not_paired:
-        notes.append(f"Turns are not held against each other one by one: {found.not_paired}")
+    notes = [*found.notes, *reasons(found), pairing(found)]
     lines = "".join(f"<li>{text(each)}</li>" for each in notes)
     judged = f"<p>{plural(found.judged, 'figure')} judged together.</p>" if found.judged else ""
     runs = "".join(f"<li>{text(run_line(run))}</li>" for run in (found.base, found.new))
