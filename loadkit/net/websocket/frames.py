@@ -4,6 +4,7 @@ Nearly every frame of a chat is a whole text. Those are cut out of what was read
 hand, at a fraction of the cost. All else, and all that is wrong, is the business of `websockets`.
 """
 
+import logging
 import struct
 from typing import Any, Final
 
@@ -13,13 +14,13 @@ from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C
     Opcode,
     apply_mask,
 )
-from websockets.protocol import Protocol, State
+from websockets.protocol import CLIENT, Protocol, State
 
 from loadkit.net.websocket.deflate import Deflate, Unpacked
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
 from loadkit.protocol import Flaw, FlawKind
 
-__all__ = ["Inbox", "Traffic", "cut", "masked"]
+__all__ = ["Inbox", "TextProtocol", "Traffic", "cut", "masked"]
 
 _WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not fragmented
 _PACKED_TEXT: Final = 0xC1  # likewise, when it is compressed (RFC 7692, 6)
@@ -108,12 +109,51 @@ def masked(text: bytes, mask: bytes, *, packed: bool = False) -> bytes:
     return head + mask + apply_mask(text, mask)
 
 
+class TextProtocol(Protocol):
+    """A client's protocol, open, that looks at each message as soon as it is whole.
+
+    What is behind a text that is not UTF-8 is not looked at, a close least of all (RFC 6455, 7.1.7
+    and 8.1), however much of the stream is read at once: `websockets` alone would answer the close
+    first, and what was wrong would be lost.
+
+    Attributes:
+        messages: that are whole, in order, for whoever takes them away: texts, and a flaw in the
+            place of a binary one.
+        parts: of a fragmented message; None between two messages.
+    """
+
+    def __init__(self, *, max_size: int, logger: logging.Logger | None = None) -> None:
+        super().__init__(CLIENT, max_size=max_size, logger=logger)
+        self.messages: list[bytes | Flaw] = []
+        self.parts: bytearray | None = None
+        self._binary = False  # whether that message is one
+
+    def recv_frame(self, frame: Frame) -> None:
+        """See `Protocol.recv_frame`, which lets no stray continuation through."""
+        super().recv_frame(frame)
+        if frame.opcode not in _DATA:
+            return
+        if self.parts is None:
+            self.parts = bytearray()
+            self._binary = frame.opcode is Opcode.BINARY
+        self.parts += frame.data
+        if not frame.fin:
+            return
+        whole, self.parts = bytes(self.parts), None
+        if self._binary:
+            self.messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
+        elif whole.isascii() or _is_utf8(whole):
+            self.messages.append(whole)
+        else:
+            self.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
+
+
 class Inbox:
     """Makes messages of what one link reads.
 
     Args:
-        protocol: of a client, open; its only extension, if it has one, is `Deflate`. What it has
-            to send after a `take` is the caller's business, and so is the end of the stream.
+        protocol: its only extension, if it has one, is `Deflate`. What it has to send after a
+            `take` is the caller's business, and so is the end of the stream.
         traffic: what to count on.
         allowance: to charge them to.
         max_size: of a message in bytes, the same as the protocol's.
@@ -124,18 +164,16 @@ class Inbox:
 
     __slots__ = (
         "_allowance",
-        "_binary",
         "_deflate",
         "_max_size",
         "_owed",
-        "_parts",
         "_protocol",
         "_traffic",
         "rest",
     )
 
     def __init__(
-        self, protocol: Protocol, traffic: Traffic, allowance: Allowance, max_size: int
+        self, protocol: TextProtocol, traffic: Traffic, allowance: Allowance, max_size: int
     ) -> None:
         self._protocol = protocol
         agreed = (each for each in protocol.extensions if isinstance(each, Deflate))
@@ -145,8 +183,6 @@ class Inbox:
         self._max_size = max_size
         self.rest = b""
         self._owed = 0  # bytes that the protocol was given and has made no frame of yet
-        self._parts: bytearray | None = None  # of a fragmented message
-        self._binary = False  # whether that message is one
 
     def take(self, data: bytes) -> list[bytes | Flaw]:
         """Take what was read, as much of it as is the work of a moment; the others have `rest`.
@@ -161,12 +197,13 @@ class Inbox:
             deflate.added = 0
         while True:
             # Between two messages, and before any close: else the protocol goes on.
-            if not self._owed and self._parts is None and self._protocol.state is _OPEN:
+            if not self._owed and self._protocol.parts is None and self._protocol.state is _OPEN:
                 texts, at = cut(data, self._max_size, at, deflate)
                 taken += len(texts)
                 messages += texts
                 if deflate is not None and deflate.wrong is not None:
                     self._protocol.fail(*deflate.wrong)
+                    taken += deflate.wrong[0] is CloseCode.INVALID_DATA  # the frame was a whole one
             if (
                 at >= size
                 or taken >= _MOST_FRAMES
@@ -197,30 +234,9 @@ class Inbox:
         # Headers may be longer than they need be, never shorter. So nothing is owed only when the
         # protocol has come to the very end of a frame.
         self._owed += len(data) - sum(_least_size(_length(frame)) for frame in frames)
-        for frame in frames:
-            if frame.opcode not in _DATA:
-                continue
-            whole = self._assemble(frame)
-            if whole is None:
-                continue
-            if self._binary:
-                messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
-            elif whole.isascii() or _is_utf8(whole):
-                messages.append(whole)
-            else:
-                protocol.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
-                break
+        messages += protocol.messages
+        protocol.messages.clear()
         return len(frames)
-
-    def _assemble(self, frame: Frame) -> bytes | None:
-        if self._parts is None:  # the protocol lets no stray continuation through
-            self._parts = bytearray()
-            self._binary = frame.opcode is Opcode.BINARY
-        self._parts += frame.data
-        if not frame.fin:
-            return None
-        data, self._parts = bytes(self._parts), None
-        return data
 
 
 def _length(frame: Frame) -> int:

@@ -9,7 +9,7 @@ import gevent.socket
 from geventhttpclient.header import Headers
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus, SecurityError
-from websockets.protocol import CLIENT, Protocol
+from websockets.protocol import Protocol
 from websockets.uri import WebSocketURI
 
 from loadkit.chat.personas import Compression
@@ -19,6 +19,7 @@ from loadkit.net.http.intake import Intake
 from loadkit.net.http.retry import asked_delay
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.deflate import Deflate, Offer
+from loadkit.net.websocket.frames import TextProtocol
 from loadkit.security.escaping import one_line
 
 __all__ = ["Upgrade", "forget", "upgrade"]
@@ -34,7 +35,7 @@ _PROTOCOL_LOG.setLevel(logging.ERROR)
 class Upgrade(NamedTuple):
     """What a handshake leaves behind."""
 
-    protocol: Protocol  # of a client, open
+    protocol: TextProtocol
     # What came in the same segment as the 101, behind it; not yet given to the protocol.
     rest: bytes
     stamp: float  # `perf_counter` when the 101 had arrived, in seconds
@@ -101,7 +102,7 @@ def upgrade(
         forget(handshake)
     # The protocol that made the handshake keeps its URI, token included, its key and the answer's
     # headers for good. One that starts open is 0.8 KB smaller and a little faster.
-    protocol = Protocol(CLIENT, max_size=max_size, logger=_PROTOCOL_LOG)
+    protocol = TextProtocol(max_size=max_size, logger=_PROTOCOL_LOG)
     protocol.debug = False
     protocol.extensions = handshake.extensions
     agreed = [each for each in handshake.extensions if isinstance(each, Deflate)]
