@@ -72,6 +72,8 @@ def read_turns(folder: Path) -> list[TurnTime]:
             if number == 1:
                 if text != _HEAD:
                     raise ValueError(f"begins with {clipped(text)!r}")
+            elif not text.endswith("\n"):  # whoever wrote it was killed
+                break
             elif number > MOST + 1:
                 raise ValueError(f"has more than {MOST:,} turns")
             else:

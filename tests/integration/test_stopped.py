@@ -33,7 +33,7 @@ ALL = {"run.json", "summary.json", "summary.md", "junit.xml", "loadkit.log"} | {
     "violations.jsonl",
     "errors.jsonl",
 }
-ALL |= {"timeline.csv", "latency.hlog", "slow_turns.jsonl"}
+ALL |= {"timeline.csv", "latency.hlog", "slow_turns.jsonl", "turns.csv", "report.html"}
 HELD = '[{ duration = "3s", users = 20 }, { duration = "600s", users = 20 }]'
 RAMP = '[{ duration = "600s", users = 2400 }]'
 SHORT = '[{ duration = "0s", users = 20 }, { duration = "1.5s", users = 20 }]'

@@ -35,6 +35,16 @@ def test_there_are_no_more_than_the_most(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_turns(tmp_path) == [*SAID, SAID[0]]
 
 
+def test_the_half_of_a_line_is_none(tmp_path: Path) -> None:
+    """Of one that was killed as it wrote: it would read as a shorter wait."""
+    log = TurnLog(tmp_path)
+    log.write(SAID)
+    log.close()
+    path = tmp_path / TURNS
+    path.write_bytes(path.read_bytes()[:-2])
+    assert read_turns(tmp_path) == SAID[:1]
+
+
 def test_a_run_without_such_a_file_has_none(tmp_path: Path) -> None:
     assert read_turns(tmp_path) == []
 
