@@ -1,19 +1,18 @@
 """A run of which the results are there, as it is compared."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from loadkit.compare.course import Course
+from loadkit.compare.course_files import read_course
 from loadkit.errors import UsageError
-from loadkit.measure.timeline import Row
 from loadkit.measure.turn_times import TurnTime
 from loadkit.results.checked import read_json
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
-from loadkit.results.stored_series import read_rows
 from loadkit.results.turn_log import read_turns
 from loadkit.verdict.summary import Summary
 
@@ -62,7 +61,7 @@ class StoredRun:
 
         Args:
             stretch: seconds of the stretches that it is cut into.
-            progress: told of each row, with the run's path and the share that is read.
+            progress: told now and then, with the run's path and the share that is read.
         """
         try:
             self.turns = read_turns(self.folder)
@@ -74,8 +73,13 @@ class StoredRun:
         if missing:
             self.no_course = f"{self.path} has no {' and no '.join(missing)} beside its summary"
             return
+        seconds = max(1.0, self.summary.duration_s)
+
+        def tell(second: float) -> None:
+            progress(self.path, min(1.0, second / seconds))
+
         try:
-            course = Course(self._rows(progress), stretch, self.warmup)
+            course = read_course(self.folder, stretch, self.warmup, tell)
         except UsageError as error:
             self.no_course = str(error)
             return
@@ -84,12 +88,6 @@ class StoredRun:
                 found.whole.min = round(stats["min"] * 1e3)
                 found.whole.max = min(found.whole.max, round(stats["max"] * 1e3))
         self.course = course
-
-    def _rows(self, progress: Progress) -> Iterator[Row]:
-        seconds = max(1.0, self.summary.duration_s)
-        for row in read_rows(self.folder):
-            progress(self.path, min(1.0, row.start / seconds))
-            yield row
 
 
 def load_run(path: Path) -> StoredRun:

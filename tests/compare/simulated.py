@@ -6,14 +6,14 @@ and while the load rises answers take longer.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadkit.compare.course import Course
+from loadkit.compare.course import Course, PhaseCourse
 from loadkit.compare.stored_run import StoredRun
 from loadkit.figures import Count
 from loadkit.measure.timeline import Row
@@ -49,7 +49,7 @@ def stored(
         lost: the share of turns that are lost.
     """
     made = list(_rows(chance, rows, a_second, hang_together, slower, lost))
-    course = Course(made, 1.0, 0.0)
+    course = of_rows(made)
     counts: Counter[str] = sum((row.counts for row in made), Counter())
     sent, ended = counts[Count.TURNS_SENT], counts["ended.user_end"] + counts["ended.failed"]
     told = replace(
@@ -106,6 +106,25 @@ def _rows(
             latency=latency[row],
             counts=Counter({key: int(n) for key, n in counts.items()}),
         )
+
+
+def of_rows(rows: Sequence[Row]) -> Course:
+    """Return the course of rows, each of them a stretch."""
+    phases = {}
+    for phase in {phase: None for row in rows for phase in row.latency}:
+        whole, parts = Distribution(), []
+        for at, row in enumerate(rows):
+            if (found := row.latency.get(phase)) is not None:
+                whole.merge(found)
+                parts += [(at, value, many) for value, many in found.counts.items()]
+        phases[phase] = PhaseCourse(whole, *np.array(parts, np.int64).T)
+    counts = {
+        key: np.array([row.counts[key] for row in rows], float)
+        for key in {key for row in rows for key in row.counts}
+    }
+    counts["ended"] = counts["ended.user_end"] + counts["ended.failed"]
+    counts["failed"] = counts["ended.failed"]
+    return Course(phases, counts, len(rows), 0)
 
 
 def drawn(rows: NDArray[np.int64], seconds: Floats) -> Iterator[tuple[int, Distribution]]:

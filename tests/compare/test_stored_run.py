@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadkit.compare.course import Course
+from loadkit.compare.course import PhaseCourse
 from loadkit.compare.stored_run import load_run
 from loadkit.errors import UsageError
 from loadkit.figures import Count
-from loadkit.measure.timeline import Row
+from loadkit.stats.distribution import Distribution
 from tests.compare.folders import lived
 from tests.compare.simulated import drawn
 
@@ -35,8 +35,15 @@ def test_the_histograms_of_all_seconds_give_the_figures_of_the_summary(
 def test_a_stretch_is_as_far_from_a_share_as_its_waits_are() -> None:
     """All stretches together are as far as the whole run is."""
     rows, waits = np.repeat(np.arange(30), 20), np.random.default_rng(1).lognormal(0, 0.5, 600)
-    made = [Row(float(at), 1.0, latency={"echo": one}) for at, one in drawn(rows, waits)]
-    phase = Course(made, 1.0, 0.0).phases["echo"]
+    parts = [
+        (at, value, many)
+        for at, found in drawn(rows, waits)
+        for value, many in found.counts.items()
+    ]
+    whole = Distribution()
+    for _, found in drawn(rows, waits):
+        whole.merge(found)
+    phase = PhaseCourse(whole, *np.array(parts, np.int64).T)
     value = phase.curve.quantile(0.9)
     assert value is not None
     away = phase.unlike(value, 0.9, 30)
