@@ -94,7 +94,7 @@ def _phases(
 ) -> dict[str, PhaseCourse]:
     """The waits of each phase: those whose end was seen, those given up, and those still open."""
     seen, lost = HistogramSums(), HistogramSums()
-    still: dict[str, str] = {}  # by phase, those that are open at the end of the last row
+    still: dict[str, Distribution] = {}  # by phase, those that are open at the end of the last row
     number_of = {phase: number for number, phase in enumerate(_PHASES)}
     for number, line in enumerate(lines, start=1):
         if not line.startswith(b"Tag="):
@@ -111,7 +111,7 @@ def _phases(
             elif tag.startswith(LOST):
                 lost.add(number_of[tag.removeprefix(LOST)] * stretches + at, text)
             elif tag.startswith(OPEN) and abs(float(begin) - last) <= 0.0005:
-                still[tag.removeprefix(OPEN)] = text
+                still[tag.removeprefix(OPEN)] = Distribution.decode(text)
         except ValueError as error:
             raise ValueError(f"line {number}: {clipped(str(error))}") from error
         if not number % 1000:
@@ -127,7 +127,7 @@ def _phases(
             if parts:  # as far as the buckets tell
                 whole.max = lowest_at(index_of(whole.max) + 1) - 1
             if phase in still:
-                whole.open = dict(Distribution.decode(still[phase]).counts.items())
+                whole.open = dict(still[phase].counts.items())
             phases[phase] = _course(whole, [*parts, *gone])
     return phases
 

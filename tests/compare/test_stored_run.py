@@ -69,7 +69,16 @@ def test_a_summary_alone_is_a_run_without_a_course(tmp_path: Path) -> None:
         ("run.json", "[]", "left_out"),
         ("run.json", '{"profile": ', "left_out"),
         ("timeline.csv", "elapsed_s\n1,2\n", "no_course"),
+        ("timeline.csv", "", "no_course"),
+        ("timeline.csv", "\x00\n", "no_course"),
         ("latency.hlog", "Tag=response,0.000,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=response,nan,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=response,9e8,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=response,200.0,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=rumour,0.000,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=open.response,29.000,1.000,2.0,AAAA\n", "no_course"),
+        ("latency.hlog", "Tag=response,0.000\n", "no_course"),
+        ("turns.csv", "who\n", "left_out"),
     ],
 )
 def test_what_is_damaged_is_named_and_left_out(
@@ -81,6 +90,25 @@ def test_what_is_damaged_is_named_and_left_out(
     run = load_run(tmp_path / "run")
     run.read_course(1.0)
     assert name in str(getattr(run, where))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("turns_sent", "-1"), ("turns_lost", "many"), ("length_s", "0"), ("violations", "1" * 5_000)],
+)
+def test_a_row_that_makes_no_sense_is_named(tmp_path: Path, column: str, value: str) -> None:
+    """As what was edited."""
+    lived(tmp_path / "run", seconds=30)
+    path = tmp_path / "run/timeline.csv"
+    names, first, *rest = path.read_text().splitlines()
+    cells = first.split(",")
+    cells[names.split(",").index(column)] = value
+    path.write_text("\n".join([names, ",".join(cells), *rest]) + "\n")
+    run = load_run(tmp_path / "run")
+    run.read_course(1.0)
+    assert run.course is None
+    assert "timeline.csv" in run.no_course
+    assert len(run.no_course) < 500
 
 
 def test_rows_of_another_run_do_not_take_all_memory(tmp_path: Path) -> None:
