@@ -12,7 +12,6 @@ from typing import Any, Final
 from locust import argument_parser
 
 from loadkit import flags, network
-from loadkit.compare.command import check_baseline
 from loadkit.errors import UsageError
 from loadkit.network import LOOPBACK
 from loadkit.output import guard
@@ -124,7 +123,10 @@ def check_options(options: Namespace) -> None:
     mistakes += _mistakes(options, _origins())
     if mistakes:
         raise UsageError("\n".join(mistakes))
-    check_baseline(options.baseline, options.fail_on)
+    if options.baseline is not None or options.fail_on:
+        from loadkit.compare.command import check_baseline  # numpy, which no worker is to pay for
+
+        check_baseline(options.baseline, options.fail_on)
 
 
 def _mistakes(options: Namespace, origins: dict[str, str]) -> Iterator[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.capacity import document
-from loadkit.compare.command import compare_runs
 from loadkit.errors import UsageError
 from loadkit.exit_codes import ExitCode
 from loadkit.figures import Count, Phase
@@ -91,6 +90,8 @@ def tell(run: Run, profile: str, console: Screen) -> None:
 
 def compare(run: Run, baseline: str, fail_on: Sequence[str], console: Screen) -> int:
     """Compare a run that is over with another one, and tell; returns the exit code of that."""
+    from loadkit.compare.command import compare_runs  # numpy, which no worker is to pay for
+
     assert run.summary is not None
     if run.summary.stopped_early is not None or run.unwritten is not None:
         console.print(f"not compared with {baseline}: the run was stopped, or is not all written")

@@ -16,7 +16,6 @@ from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.net.http.target import Way
-from loadkit.pages.report import write_report
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
@@ -225,6 +224,8 @@ class Run:
 
     def _write(self, folder: Path) -> None:
         """What is written at the end, and may be tried again."""
+        from loadkit.pages.report import write_report  # numpy, which no worker is to pay for
+
         assert self.summary is not None
         lead = ""
         if self.found is not None:
