@@ -22,7 +22,17 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_sums import HistogramSums
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["CURVES", "Curve", "Slices", "read_slices"]
+__all__ = [
+    "CURVES",
+    "HIGHEST",
+    "MEANS",
+    "STATES",
+    "SUMS",
+    "Curve",
+    "Slices",
+    "read_slices",
+    "rows_of_a_slice",
+]
 
 MOST_SLICES: Final = 600
 """Slices of a chart: about as many as it has pixels on a small screen."""
@@ -45,7 +55,7 @@ CURVES: Final = (
 WHOLE: Final = (Phase.ECHO, Phase.THINKING, Phase.CHUNK_GAP, Phase.RECONNECT, Phase.HANDOFF_WAIT)
 """Phases of which the distribution over the whole run is drawn besides."""
 
-_SUMS: Final = frozenset(
+SUMS: Final = frozenset(
     {
         "sessions_started",
         "arrivals_due",
@@ -65,7 +75,7 @@ _SUMS: Final = frozenset(
         "frames_received",
     }
 )
-_HIGHEST: Final = frozenset(
+HIGHEST: Final = frozenset(
     {
         "oldest_wait_s",
         "turns_open",
@@ -78,8 +88,8 @@ _HIGHEST: Final = frozenset(
         "gc_pause_max_ms",
     }
 )
-_MEANS: Final = ("asked_users", "asked_arrivals_per_s", "sessions_mean", "workers")
-_STATES: Final = "state_"
+MEANS: Final = ("asked_users", "asked_arrivals_per_s", "sessions_mean", "workers")
+STATES: Final = "state_"
 
 Numbers = list[float | None]
 
@@ -142,7 +152,7 @@ def read_slices(folder: Path) -> Slices:
         return Slices([], 1.0, wrong=[f"{path}: {clipped(str(error))}"])
     if not rows:
         return Slices([], 1.0, wrong=[f"{path} has no rows"])
-    each = _rows_of_a_slice(len(rows))
+    each = rows_of_a_slice(len(rows), MOST_SLICES)
     starts = [row[0] for row in rows[::each]]
     rough = rows[1][0] - rows[0][0] if len(rows) > 1 else rows[0][1] or 1.0
     slices = Slices(starts, round(rough * each, 6))
@@ -154,8 +164,9 @@ def read_slices(folder: Path) -> Slices:
     return slices
 
 
-def _rows_of_a_slice(rows: int) -> int:
-    least = ceil(rows / MOST_SLICES)
+def rows_of_a_slice(rows: int, most: int) -> int:
+    """Return how many rows are added up so that there are so many slices at most."""
+    least = ceil(rows / most)
     return next((each for each in LADDER if each >= least), least)
 
 
@@ -168,7 +179,7 @@ def _rows(lines: Iterator[bytes]) -> tuple[list[str], list[list[float]]]:
     wanted = [
         at
         for at, name in enumerate(header)
-        if at < 2 or name in _SUMS or name in _HIGHEST or name in _MEANS or name.startswith(_STATES)
+        if at < 2 or name in SUMS or name in HIGHEST or name in MEANS or name.startswith(STATES)
     ]
     rows: list[list[float]] = []
     for number, line in enumerate(table, start=2):
@@ -194,11 +205,11 @@ def _columns(
         known = ~np.isnan(column)
         if not known.any():
             continue
-        if name in _HIGHEST:
+        if name in HIGHEST:
             found = np.maximum.reduceat(np.where(known, column, -np.inf), begins)
         else:
             found = np.add.reduceat(np.where(known, column, 0.0), begins)
-            if name not in _SUMS:
+            if name not in SUMS:
                 many = np.add.reduceat(known.astype(float), begins)
                 found = np.where(many > 0, found / np.maximum(many, 1), -np.inf)
         yield name, [round(value, 3) if value > -np.inf else None for value in found.tolist()]

@@ -9,7 +9,7 @@ from loadkit.pages.run_slices import CURVES, Slices
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Summary
 
-__all__ = ["LEADER", "time_charts"]
+__all__ = ["LEADER", "live_charts", "time_charts"]
 
 LEADER: Final = "response-time"
 """The chart that has the slider for the window of time."""
@@ -43,6 +43,33 @@ def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
             says="Percentiles of the time to the first chunk.",
         )
     yield from _troubles(slices)
+    yield _generator(slices)
+
+
+def live_charts(slices: Slices, stretch_s: float) -> Iterator[Chart]:
+    """Give those of them that are drawn while a run goes on.
+
+    Args:
+        slices: of the run so far.
+        stretch_s: the seconds before a point of a curve that it is of.
+    """
+    of_each = f"Each point is of the {number(stretch_s)} s before it."
+    for phase, tint, title, question in (
+        ("response", "response", "Response over time", "How long do people wait for the answer?"),
+        ("first_chunk", "first_chunk", "First chunk over time", "When does an answer begin?"),
+    ):
+        if phase in slices.curves:
+            yield _bands(
+                slices,
+                LEADER if phase == "response" else "first-chunk-time",
+                {phase: (tint, phase.replace("_", " "))},
+                title=title,
+                question=f"{question} {of_each}",
+                says=f"Percentiles of the {phase.replace('_', ' ')}. {of_each}",
+            )
+    yield _load(slices)
+    yield _states(slices)
+    yield from (chart for chart in _troubles(slices) if not chart.more["empty"])
     yield _generator(slices)
 
 

@@ -49,7 +49,6 @@ from loadkit.swarm.process import (
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.signals import install_exit
 from loadkit.swarm.web.prometheus import serve_metrics
-from loadkit.swarm.web.ui import install_web
 from loadkit.swarm.worker.blame import Blame
 from loadkit.swarm.worker.report_sender import PATIENCE, ReportSender
 from loadkit.swarm.worker.worker import Worker
@@ -111,6 +110,8 @@ def _install(environment: Environment) -> None:
             controller.next.withdraw()
             raise
     elif environment.web_ui is not None:
+        from loadkit.swarm.web.ui import install_web  # numpy, which no worker is to pay for
+
         environment.profile = options.profile = options.profile or default_profile()
         _check_port(environment.web_ui)
         look = controller.next.check if options.autostart else controller.next.permit

@@ -1,11 +1,11 @@
 """One run as it goes: what is asked for, what is measured of it, and where that is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadkit.capacity import document
 from loadkit.capacity.adapter import CapacityAdapter
@@ -30,12 +30,19 @@ from loadkit.swarm.workers.membership import Membership
 from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
 from loadkit.verdict.slo import AbortWatch, SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
+from loadkit.verdict.validity import Validity, assess
 from loadkit.verdict.verdict import of_search
+
+if TYPE_CHECKING:
+    from loadkit.pages.course import Course
 
 __all__ = ["Run"]
 
 NOBODY_STARTS: Final = 10.0
 """Seconds after which a run ends to which the user's own code has let nobody come."""
+
+ON_ITS_WAY: Final = 3.0
+"""Seconds for a session that was to begin to do so, and for a worker's report of it to come."""
 
 EARLY: Final = 0.1
 """Seconds; the stages are told to be over by a timer, which may fire a moment early."""
@@ -52,6 +59,7 @@ class Run:
         strict: whether an objective that too few samples decide on is broken.
         pause: called between two pieces of work of some milliseconds, to let others run.
         doubts: what it will hardly be able to tell, as was foreseen.
+        course: takes what its charts show while it goes on; None where nobody watches.
         clock: monotonic, in seconds.
 
     Attributes:
@@ -59,6 +67,7 @@ class Run:
         ledger: what was measured.
         adapter: the capacity search that asks for the load; None where the profile's stages do.
         generator: by worker, what it said of itself last.
+        course: as it was given.
         summary: what it came to, once it is over.
         found: what the capacity search came to, by the keys of `capacity.json`, likewise.
         unwritten: why its files could not be written; None if they were.
@@ -76,18 +85,20 @@ class Run:
         strict: bool,
         pause: Callable[[], None],
         doubts: Sequence[Doubt] = (),
+        course: "Course | None" = None,
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._started = datetime.now(UTC)
         self.name = self._started.isoformat(timespec="microseconds")
-        self.profile, self.folder = profile, folder
-        self._target, self._strict, self._pause = target, strict, pause
+        self.profile, self.target, self.folder = profile, target, folder
+        self._strict, self._pause = strict, pause
         self._clock, self._doubts = clock, doubts
         self._way = way or Way({}, ())
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
         self._chronicle = RunAnalysis(profile.load.warmup, self._delivery.asked_at)
+        self.course = course
         abort = profile.abort
         self._watch = None if abort is None else AbortWatch(abort.grace, abort.metrics)
         self.adapter: CapacityAdapter | None = None
@@ -132,7 +143,12 @@ class Run:
     @property
     def asked_users(self) -> float:
         """How many users are asked for now."""
-        return self._delivery.asked_at(self.elapsed_s).get("users", 0)
+        return self.asked.get("users", 0)
+
+    @property
+    def asked(self) -> Mapping[str, float]:
+        """What is asked for now: `users`, or `arrivals_per_second`."""
+        return self._delivery.asked_at(self.elapsed_s)
 
     def follow(self, load: Load) -> None:
         """Another load is asked for."""
@@ -156,6 +172,8 @@ class Run:
         workers so far, None for a process that is alone.
         """
         rows = self._timeline.closed(now)
+        if self.course is not None:
+            self.course.add(rows)
         self._delivery.observe(now, users)
         self.folder.write_second(now, rows, users, self.load, self._facts(membership), self.ledger)
         if self.adapter is not None:
@@ -187,6 +205,24 @@ class Run:
         self._aborted = f"ended after {now:,.0f} s: {broken} for {abort.grace:,g} s ([abort])"
         return True
 
+    def validity(self, membership: Membership | None) -> Validity:
+        """Whether it may be believed so far, while it goes on; `membership` as in `tick`."""
+        now = self.elapsed_s
+        facts = replace(
+            self._facts(membership),
+            duration_s=now,
+            asked_sessions=self._delivery.asked_sessions(max(0.0, now - ON_ITS_WAY)),
+        )
+        return assess(self.ledger, facts)
+
+    def objectives(self) -> tuple[SloLine, ...]:
+        """How its objectives fare so far; empty where a search looks after them itself."""
+        lines: list[SloLine] = []
+        for limit in self._spec.limits:
+            lines += judge([limit], self.ledger)
+            self._pause()
+        return tuple(lines)
+
     def stopped_by(self, what: str) -> None:
         """Take note of what ends it, should that turn out to be before its time."""
         self._stopped_by = self._stopped_by or what
@@ -205,6 +241,8 @@ class Run:
         self.end()
         rows = self._timeline.finish()
         self.folder.write_rows(rows)
+        if self.course is not None:
+            self.course.add(rows)
         if self.adapter is None:
             self._chronicle.add(rows, self.duration_s)
         facts = replace(
@@ -244,7 +282,7 @@ class Run:
         return RunSpec(
             self.profile.name,
             self._started_at,
-            self._target,
+            self.target,
             limits=tuple((each.metric, each.limit) for each in limits),
             strict=self._strict,
             warmup_s=0.0 if searches else self.profile.load.warmup,
@@ -255,14 +293,14 @@ class Run:
     def _head(self) -> dict[str, Any]:
         """What `capacity.json` says of the run itself."""
         return {
-            "target": self._target,
+            "target": self.target,
             "notes": list(self._way.notes),
             "started_at": self._started_at,
             "duration_s": round(self.elapsed_s, 3),
         }
 
     def _info(self) -> dict[str, Any]:
-        info = run_info(self.profile, self._started_at, self._target, self._way.told)
+        info = run_info(self.profile, self._started_at, self.target, self._way.told)
         return info | {"warnings": [*map(str, self._doubts)]}
 
     @property

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from time import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import gevent
 import psutil
@@ -31,6 +31,9 @@ from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
 from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.replacements import Replacements
+
+if TYPE_CHECKING:
+    from loadkit.pages.course import Course
 
 __all__ = ["RunController"]
 
@@ -115,6 +118,11 @@ class RunController:
             self._compared if run.unwritten is None else ExitCode.USAGE
         )
 
+    @property
+    def run(self) -> Run | None:
+        """The run under way, or the last one; None before the first."""
+        return self._run
+
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no run is under way. Returns whether that came about."""
         if self._drained is None and not self._idle.is_set():
@@ -145,6 +153,7 @@ class RunController:
             strict=self._options.strict,
             pause=lambda: gevent.sleep(0),
             doubts=doubts,
+            course=None if self._headless else _course(profile),
         )
         for doubt in doubts:
             if self._headless:
@@ -367,3 +376,9 @@ class RunController:
         tell(run, self._options.profile, self._console)
         if (baseline := self._options.baseline) is not None:
             self._compared = compare(run, baseline, self._options.fail_on, self._console)
+
+
+def _course(profile: Profile) -> "Course":
+    from loadkit.pages.course import Course  # numpy, which no worker is to pay for
+
+    return Course(profile.load.duration_s, profile.results.interval)

@@ -110,7 +110,7 @@ const loadkit = (() => {
     const xs = chart.columns[0].values;
     const end = data.end ?? (xs.length ? xs[xs.length - 1] : 1);
     return axis("value", {
-      min: 0, max: end, splitLine: { show: false },
+      min: data.begin ?? 0, max: end, splitLine: { show: false },
       axisLabel: { color: colour("soft"), hideOverlap: true, formatter: clock },
       axisPointer: { label: { formatter: (at) => clock(at.value) } },
     });
@@ -419,7 +419,12 @@ const loadkit = (() => {
     }
     if (chart.kind === "forest") place.style.height = `${70 + 20 * chart.columns[0].values.length}px`;
     const plot = echarts.init(place, null, { renderer: "canvas" });
-    const one = { chart, plot, draw: () => plot.setOption(optionOf(one.chart), { notMerge: true }) };
+    const one = { chart, plot, draw: () => {
+      const option = optionOf(one.chart);
+      const chosen = plot.getOption()?.legend?.[0]?.selected;
+      if (chosen && option.legend) option.legend.selected = { ...option.legend.selected, ...chosen };
+      plot.setOption(option, { notMerge: true });
+    } };
     drawn.set(place, one);
     one.draw();
     if (ON_TIME.has(chart.kind)) {
@@ -569,5 +574,5 @@ const loadkit = (() => {
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
-  return { draw, drawn, element, number, clock, csv, data };
+  return { draw, drawn, element, number, clock, csv, data, figures, whole: () => window_(null) };
 })();

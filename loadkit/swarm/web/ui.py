@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from loadkit.errors import LoadkitError
 from loadkit.swarm.run_controller import RunController
+from loadkit.swarm.web.chat import install_chat
 from loadkit.swarm.web.form import Form
 from loadkit.swarm.web.same_origin import SameOrigin
 from loadkit.swarm.web.server import Handler
@@ -84,6 +85,7 @@ def install_web(web_ui: WebUI, controller: RunController) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
     app.view_functions[CHANGE] = web_ui.auth_required_if_enabled(change)
     app.view_functions[START] = web_ui.auth_required_if_enabled(start)
+    install_chat(web_ui, controller)
     names = (web_ui.host, socket.gethostname())
     app.wsgi_app = SameOrigin(app.wsgi_app, options.web_host_display_name or "", names)
     environment.events.test_stopping.add_listener(on_test_stopping)

@@ -1,0 +1,68 @@
+"""The page that is looked at while a run goes on; `assets/live.js` fills it, once a second."""
+
+from typing import Final
+
+from loadkit.pages.page import text
+
+__all__ = ["ASSETS", "POLICY", "live_page"]
+
+ASSETS: Final = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "live.css": "text/css",
+    "live.js": "text/javascript",
+    "echarts.min.js": "text/javascript",
+}
+"""What the page fetches, by name, and its type."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
+    "img-src 'self' data: blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a browser lets it do; charts set styles of their own."""
+
+_BODY: Final = """
+<header class="bar"><div><strong>loadkit</strong>
+<nav aria-label="Sections"><a href="#now">Now</a><a href="#charts">Charts</a>
+<a href="#wrong">Errors</a><a href="{locust}">Locust’s own page</a></nav>
+<div class="tools"><span>Time: <span id="window">the whole run</span></span>
+<button id="whole" type="button" disabled>Whole run</button>
+<button id="theme" type="button">Dark or light</button></div></div></header>
+<main>
+<p id="lost" class="notice bad" role="alert" hidden></p>
+<section id="now"><h1 id="profile">No run yet</h1><p class="about" id="about"></p>
+<div id="light" class="verdict" role="status"><p><b id="word"></b> <span id="says"></span></p>
+<ul id="reasons"></ul></div>
+<div id="progress" hidden><div id="stages" role="img"></div><p id="left" class="question"></p></div>
+<ul class="figures-row" id="tiles"></ul>
+<div class="first"><div id="latencies"></div><div id="objectives"></div></div></section>
+<div id="charts"></div>
+<section id="wrong"><h2>Errors and violations</h2>
+<p class="question">What did the server do that it should not have, or not do that it should?</p>
+<div id="kinds"></div><div id="found" class="wide"></div></section>
+<footer>The figures are those of the process that leads the run, a second or two after they were
+measured. The charts are drawn by Apache ECharts (Apache License 2.0).</footer>
+</main>
+<noscript><p class="notice bad">This page needs JavaScript.</p></noscript>
+"""
+
+
+def live_page(locust: str) -> str:
+    """Return the page as HTML.
+
+    Args:
+        locust: the address of Locust's own page, from this one.
+    """
+    scripts = "".join(
+        f'<script src="chat/assets/{name}" defer></script>'
+        for name in ("echarts.min.js", "page.js", "live.js")
+    )
+    styles = "".join(
+        f'<link rel="stylesheet" href="chat/assets/{name}">' for name in ("page.css", "live.css")
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>loadkit</title>{styles}{scripts}</head><body>"
+        f"{_BODY.format(locust=text(locust))}</body></html>\n"
+    )
