@@ -63,6 +63,6 @@ def live_page(locust: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>loadkit</title>{styles}{scripts}</head><body>"
+        f'<title>loadkit</title><link rel="icon" href="data:,">{styles}{scripts}</head><body>'
         f"{_BODY.format(locust=text(locust))}</body></html>\n"
     )

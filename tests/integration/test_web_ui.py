@@ -43,6 +43,7 @@ def told_last(ui: Ui) -> dict[str, Any]:
 
 
 def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator) -> None:
+    assert "chat/assets/live.js" in ui.page("/")  # it opens on our own
     page = ui.page()
     assert '"smoke"' in page  # offered in the form's Profile field
     assert TOKEN not in page
@@ -64,13 +65,18 @@ def test_a_run_from_the_page_to_its_results(ui: Ui, server: Simulator) -> None:
         ui.until(lambda count=number: len(ui.folders()) == count, "running")
         ui.until(ui.is_written, "over")  # by its profile
 
+    ui.until(lambda: ui.now()["stage"] == "over", "over on the live page")
     for folder in ui.folders():
         told = json.loads((folder / "summary.json").read_text())
         assert told["verdict"]["slo"] == "none"
         assert 6 <= told["sessions"]["started"] < 60
         assert told["latency_ms"]["response"]["count"] == told["turns"]["answered"] > 0
 
-    answered = told["turns"]["answered"]
+    now, answered = ui.now(), told["turns"]["answered"]
+    assert now["folder"] == folder.name
+    assert now["answered"] == answered
+    assert now["latency"]["response"]["overall"]["count"] == answered
+    assert now["over"]["exit_code"] == told["verdict"]["exit_code"]
     ui.until(lambda: ui.rows()["response"] == answered, "showing every answer")
     rows = ui.rows()
     assert rows["Aggregated"] == rows["response"]  # the headline alone makes the total

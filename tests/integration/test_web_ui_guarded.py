@@ -146,7 +146,17 @@ def evil(world: World) -> str:
 
 
 CHANGING = ["/swarm", "/stop", "/stats/reset", "/user", "/enter"]
-READING = ["/", "/stats/requests", "/stats/report", "/logs", "/tasks", "/worker-count"]
+READING = [
+    "/chat",
+    "/chat/now",
+    "/chat/assets/live.js",
+    "/locust",
+    "/stats/requests",
+    "/stats/report",
+    "/logs",
+    "/tasks",
+    "/worker-count",
+]
 
 
 @pytest.mark.parametrize("login", [True, False])
@@ -191,6 +201,10 @@ def test_every_way_to_come_here(
     for path in READING:
         answer = page.ask("GET", path, login=login, **headers)
         assert answer.status == (403 if not ours else 200 if login else 302), (path, answer)
+    opened = page.ask("GET", "/", login=login, **headers)
+    assert opened.status == (302 if ours else 403)
+    if ours:
+        assert opened.headers["Location"].startswith("/chat" if login else "/login")
     preflight = page.ask("OPTIONS", "/swarm", login=login, **headers)
     assert preflight.status == (200 if ours else 403)
 

@@ -19,8 +19,8 @@ class Ui:
         self._url = f"http://127.0.0.1:{port}"
         process.wait_for(self._answers, "serving")
 
-    def page(self) -> str:
-        with urllib.request.urlopen(self._url, timeout=PATIENCE) as answer:
+    def page(self, path: str = "/locust") -> str:
+        with urllib.request.urlopen(self._url + path, timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
     def get(self, path: str) -> dict[str, Any]:
@@ -33,6 +33,11 @@ class Ui:
         with urllib.request.urlopen(self._url + path, data, timeout=PATIENCE) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
+
+    def now(self) -> dict[str, Any]:
+        """What the live page shows."""
+        told: dict[str, Any] = self.get("/chat/now")["now"]
+        return told
 
     def state(self) -> str:
         return str(self.get("/stats/requests")["state"])

@@ -51,6 +51,7 @@ def options(folder: Path, text: str = CLOSED, **others: Any) -> Namespace:
         "metrics_host": "",
         "print_stats": True,
         "autostart": False,
+        "web_base_path": "",
         "network_ca": None,
         "network_cert": None,
         "network_key": None,
@@ -146,3 +147,13 @@ class Nodes(dict[str, WorkerNode]):
     @property
     def all(self) -> list[WorkerNode]:
         return list(self.values())
+
+    @property
+    def running(self) -> list[WorkerNode]:
+        return self.all
+
+    @property
+    def ready(self) -> list[WorkerNode]:
+        return []
+
+    spawning = ready

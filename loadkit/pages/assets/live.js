@@ -144,7 +144,7 @@
     const found = (now.run && now.found) || [];
     at("found").replaceChildren(...(found.length ? [table("the first of each kind, the newest of them first", ["when", "kind", "what", "who", "session"],
       found.map((one) => [one.at.replace("T", " ").replace("Z", ""), one.kind, one.detail, one.user_class, one.session]))] : []));
-    for (const cell of at("found").querySelectorAll("td")) cell.className = "words";
+    for (const cell of at("found").querySelectorAll("td, th")) cell.className = "words";
   }
 
   // --- charts ----------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ const loadkit = (() => {
 
     lines(chart) {
       const [time, ...rest] = chart.columns;
-      const step = chart.more.step ? { series: { step: "start" } } : {};
+      const step = chart.more.step ? { series: { step: "end" } } : {};
       return {
         xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
         legend: { data: rest.map((one) => one.label) },

@@ -1,12 +1,12 @@
 """What the live page is told: how a run stands, from what the process that leads has of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from time import perf_counter
 from typing import Any, Final, Literal
 
-from locust.runners import MasterRunner
+from locust.runners import STATE_MISSING, MasterRunner
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.overdue import overdue
@@ -33,10 +33,20 @@ Stage = Literal["none", "starting", "under way", "ending", "writing", "over"]
 
 
 class Now:
-    """Finds out how the run of a controller stands: once a second at most, for all who ask."""
+    """Finds out how the run of a controller stands: once a second at most, for all who ask.
 
-    def __init__(self, controller: RunController, runner: Any) -> None:
-        self._controller, self._runner = controller, runner
+    Args:
+        runner: Locust's.
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        controller: RunController,
+        runner: Any,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._controller, self._runner, self._clock = controller, runner, clock
         self._found_at = self._judged_at = float("-inf")
         self._judged_run: Run | None = None
         self._busy = False
@@ -52,7 +62,7 @@ class Now:
             since: the `version` of the charts that the asker has; 0 for none. They are left out
                 where there are no others.
         """
-        now = perf_counter()
+        now = self._clock()
         if now >= self._found_at + ANEW_AFTER and not self._busy:
             self._busy = True  # what follows gives way to others, who get what there was
             try:
@@ -89,7 +99,7 @@ class Now:
     def _workers(self) -> int | None:
         if not isinstance(self._runner, MasterRunner):
             return None
-        return int(self._runner.worker_count)
+        return sum(client.state != STATE_MISSING for client in self._runner.clients.all)
 
     def _of(self, run: Run, stage: Stage) -> dict[str, Any]:
         ledger, counts = run.ledger, run.ledger.counts
