@@ -99,7 +99,8 @@ class Now:
     def _workers(self) -> int | None:
         if not isinstance(self._runner, MasterRunner):
             return None
-        return sum(client.state != STATE_MISSING for client in self._runner.clients.all)
+        states: list[str] = [client.state for client in self._runner.clients.all]
+        return len([state for state in states if state != STATE_MISSING])
 
     def _of(self, run: Run, stage: Stage) -> dict[str, Any]:
         ledger, counts = run.ledger, run.ledger.counts
