@@ -123,6 +123,8 @@ def check_options(options: Namespace) -> None:
     mistakes += _mistakes(options, _origins())
     if mistakes:
         raise UsageError("\n".join(mistakes))
+    if options.baseline is not None and options.capacity:
+        raise UsageError("--baseline is of a run; what a search came to is in its capacity.json")
     if options.baseline is not None or options.fail_on:
         from loadkit.compare.command import check_baseline  # numpy, which no worker is to pay for
 

@@ -164,3 +164,18 @@ def test_a_file_of_options_is_refused_by_its_name(
     finally:
         for function, defaults in before:
             function.__defaults__ = defaults
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--fail-on", "response.p95 > 10%"], "add --baseline DIR"),
+        (["--baseline", "nowhere"], "nowhere/summary.json cannot be read"),
+        (["--baseline", "nowhere", "--capacity"], "--baseline is of a run"),
+    ],
+)
+def test_a_baseline_that_nothing_could_be_compared_with_is_refused(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+) -> None:
+    """Before any load."""
+    assert told in check(monkeypatch, *words)
