@@ -78,8 +78,8 @@ def _notes(base: StoredRun, new: StoredRun) -> Iterator[str]:
         yield from run.left_out
         if run.no_course:
             yield (
-                f"{run.no_course}: nothing can be told from noise; the figures stand with the "
-                "95 % intervals of their own run, which take all waits for independent"
+                f"{run.no_course}: nothing is told from noise; intervals are by the summaries "
+                "alone, and too narrow, as they take all waits for independent"
             )
     for name, one, other in (("BASE", base, new), ("NEW", new, base)):
         alone = [key for key in one.summary.latency_ms if key not in other.summary.latency_ms]

@@ -166,6 +166,10 @@ def test_without_histograms_nothing_is_told_from_noise(runs: Path, tmp_path: Pat
     assert response is not None
     assert response.verdict == "unknown"
     assert response.change == pytest.approx(0.3, abs=0.1)
+    low, high = response.interval
+    assert low is not None
+    assert high is not None
+    assert 0.2 < low < response.change < high < 0.5
     assert any("latency.hlog" in note for note in found.notes)
     assert found.judged == 0
     assert found.exit_code == ExitCode.OK
