@@ -130,7 +130,7 @@ def _flat(table: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     """A table by dotted keys; what is no table is a value."""
     found: list[tuple[str, Any]] = []
     for key, value in table.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             found += _flat(value, f"{before}{key}.")
         else:
             found.append((f"{before}{key}", value))
