@@ -24,9 +24,10 @@ from loadkit.machine.resources import cannot_listen
 from loadkit.net.http.target import Target
 from loadkit.net.preflight.permit import permit
 from loadkit.network import DIRECT, LOOPBACK, Network
-from loadkit.output import never_wait, say
+from loadkit.output import never_wait, say, share_terminal, stand
 from loadkit.profile.profile import Profile, load_profile, profile_folders
 from loadkit.readiness.room import Room, check
+from loadkit.report.screen import Screen
 from loadkit.security.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.security.redaction import remember
 
@@ -75,6 +76,8 @@ def launch(
         LoadkitError: the simulator does not start.
     """
     never_wait()  # once Locust runs, this watches over it
+    if Screen().is_live:
+        share_terminal()
     if ui_port is not None:
         ui_port = ui_port or _free_port()
         if reason := cannot_listen(LOOPBACK, ui_port):
@@ -117,7 +120,10 @@ def launch(
             locust = lifeline.start(command, environment, start_new_session=True)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, taken)
-        return signals.wait(locust)
+        try:
+            return signals.wait(locust)
+        finally:
+            stand(())  # what a Locust that was killed has left
 
 
 def _check(

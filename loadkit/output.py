@@ -17,13 +17,26 @@ import os
 import sys
 import time
 from _queue import SimpleQueue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TextIO
 
 from loadkit.security.escaping import SafeLines, printed
 from loadkit.security.redaction import redact
 
-__all__ = ["BACKLOG", "PLAIN", "Log", "command", "complain", "guard", "never_wait", "remark", "say"]
+__all__ = [
+    "BACKLOG",
+    "PLAIN",
+    "Log",
+    "command",
+    "complain",
+    "guard",
+    "never_wait",
+    "remark",
+    "say",
+    "share_terminal",
+    "stand",
+    "terminal_size",
+]
 
 BACKLOG: Final = 1_000_000
 """Bytes that may wait for a reader who does not read; what is printed beyond them is lost."""
@@ -34,13 +47,15 @@ NON_BLOCKING_PAUSE: Final = 0.02  # seconds between two tries at a descriptor th
 _PAIRS: Final = """
 ≥ >=  ≤ <=  ≈ ~  ± +/-  × x  ÷ /  − -  ∞ inf  → ->  ← <-  ↑ ^  ↓ v  – -  — -  … ...  · |  • *
 ′ '  ‘ '  ’ '  “ "  ” "  ² ^2  ³ ^3  µ u  μ u  λ lambda  σ sigma  τ tau  ✓ +  ✗ x  ▲ ^
-► >  ▹ -  ─ -  ━ -  │ |  └ +  ┘ +  ┌ +  ┐ +  ▁ _  ▂ .  ▃ ,  ▄ -  ▅ =  ▆ +  ▇ *  █ #
+► >  ▹ -  ● *  ─ -  ━ =  ┼ +  │ |  └ +  ┘ +  ┌ +  ┐ +  ▁ _  ▂ .  ▃ ,  ▄ -  ▅ =  ▆ +  ▇ *  █ #
 """
 PLAIN: Final = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
 """What is printed in place of a character that the output's encoding does not have; `?` for every
 other."""
 
 _ERRORS: Final = "loadkit.plain"
+
+_ERASE: Final = "\x1b[J"  # from the cursor to the end of the screen (ECMA-48, 8.3.39: ED)
 
 
 def say(text: str) -> None:
@@ -66,6 +81,48 @@ def command(line: str) -> None:
     stream = getattr(sys.stdout, "for_commands", sys.stdout)
     stream.write(f"{line}\n")
     stream.flush()
+
+
+def terminal_size() -> os.terminal_size | None:
+    """Return the columns and lines of the terminal that standard output is; None if it is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+
+
+def share_terminal() -> None:
+    """From now on leave nothing of what stands on the terminal behind what is printed there.
+
+    For each of the processes that print to a terminal where one of them has something `stand`.
+    """
+    outlet = getattr(sys.stdout, "buffer", None)
+    if _Standing.terminal is None and isinstance(outlet, _Outlet):
+        _Standing.terminal = outlet.terminal
+        os.register_at_fork(after_in_child=lambda: setattr(_Standing, "text", ""))
+        atexit.register(stand, ())
+
+
+def stand(lines: Sequence[str]) -> None:
+    """Show lines on the terminal below all that is printed, in place of those that stood there.
+
+    Needs `share_terminal`, and no line may be longer than the terminal is wide. The cursor rests in
+    front of the first of them, so what another process prints takes their place, and what they are
+    drawn over is never counted: a terminal may change its size as it likes. A reader who has
+    stopped finds those of his return.
+    """
+    back = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""  # ECMA-48, 8.3.22: CUU
+    _Standing.text = "\r" + "\n".join(lines) + back + "\r" if lines else ""
+    outlet = getattr(sys.stdout, "buffer", None)
+    if not (lines and isinstance(outlet, _Outlet) and outlet.is_behind):
+        sys.stdout.write("")
+
+
+class _Standing:
+    """What stands on the terminal, if anything may."""
+
+    terminal: int | None = None  # the device
+    text = ""
 
 
 def guard() -> None:
@@ -163,8 +220,15 @@ class _Stream(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Write a text; returns how many of its characters are done with: all of them."""
-        super().write(self._safe(text))
+        told = self._safe(text)
+        if _Standing.terminal is not None and self._terminal() == _Standing.terminal:
+            ended = not told or told.endswith("\n")
+            told = f"{_ERASE}{told}{_Standing.text if ended else ''}"
+        super().write(told)
         return len(text)
+
+    def _terminal(self) -> int | None:
+        return self.buffer.terminal if isinstance(self.buffer, _Outlet) else None
 
 
 def _in_plain(error: UnicodeError) -> tuple[str, int]:
@@ -182,6 +246,8 @@ class _Outlet(io.RawIOBase):
         self._descriptor = descriptor
         self._waiting: SimpleQueue[bytes] | None = None
         self._given = self._taken = 0  # bytes; each is counted by one side alone
+        # which device it is, of terminals
+        self.terminal = os.fstat(descriptor).st_rdev if os.isatty(descriptor) else None
         os.register_at_fork(after_in_child=self._on_its_own)
 
     def fileno(self) -> int:
@@ -192,6 +258,11 @@ class _Outlet(io.RawIOBase):
 
     def writable(self) -> bool:
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is something that nobody has taken yet."""
+        return self._given > self._taken
 
     def write(self, data: Any) -> int:
         line = bytes(data)

@@ -4,6 +4,8 @@ import ast
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from loadkit import output
 from loadkit.output import PLAIN
 from tests.sources import MODULES, parsed
+from tests.terminals import terminals
 
 SMALL = 100_000  # bytes, for `BACKLOG`: more than a pipe holds
 
@@ -176,3 +179,66 @@ output.say("::error::g")"""
     told = (ended.stdout + ended.stderr).decode().splitlines()
     assert [line for line in told if line.lstrip().startswith("::")] == ["::error::ours"]
     assert not [line for line in told if "##[" in line or "##vso[" in line]
+
+
+STANDING = """output.guard(); output.share_terminal()
+output.say("before")
+output.stand(["", "one", "two"]); output.stand(["", "three", "four"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("", "before"),
+        ("output.say('said'); output.complain('wrong')", "before\nsaid\nerror: wrong"),
+        ("import sys; sys.stderr.write('half a '); output.remark('line')", "before\nhalf a line"),
+        ("import os; os.write(2, b'by others\\n')", "before\nby others"),
+        ("import os; os.fork() or os._exit(0); os.wait(); output.say('x')", "before\nx"),
+        ("raise SystemExit(3)", "before"),
+    ],
+)
+def test_what_stands_on_a_terminal_is_below_all_else_and_gone_at_the_end(
+    code: str, seen: str
+) -> None:
+    """Whoever prints, whole lines or parts of them, by this module or not."""
+    with terminals(columns=30, height=10) as terminal:
+        subprocess.run(
+            [sys.executable, "-c", f"from loadkit import output\n{STANDING}{code}"],
+            stdout=terminal.descriptor,
+            stderr=terminal.descriptor,
+            timeout=60,
+            check=False,
+        )
+        wait_until(lambda: terminal.text == seen)
+        assert any("three" in shot for shot in terminal.shots)
+        assert not any("one" in shot and "three" in shot for shot in terminal.shots)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until a terminal's reader has seen it all."""
+    until = time.monotonic() + 30
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert holds()
+
+
+def test_lines_stand_below_what_scrolls() -> None:
+    """At the lower end of the screen, too."""
+    code = f"{STANDING}for n in range(40): output.say(f'line {{n}}')\noutput.stand(['', 'end'])"
+    with terminals(columns=30, height=10) as terminal:
+        subprocess.run(
+            [sys.executable, "-c", f"from loadkit import output\n{code}\nimport os; os._exit(0)"],
+            stdout=terminal.descriptor,
+            timeout=60,
+            check=False,
+        )
+        wait_until(lambda: terminal.text.endswith("end"))
+        said = "\n".join(["before", *(f"line {n}" for n in range(40))])
+        assert terminal.text == f"{said}\n\nend"
+
+
+def test_where_there_is_no_terminal_nothing_stands() -> None:
+    """Not an escape sequence reaches a pipe."""
+    ended = python(f"{STANDING}output.say('after')")
+    assert (ended.stdout, ended.stderr) == (b"before\nafter\n", b"")

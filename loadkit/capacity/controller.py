@@ -19,6 +19,7 @@ from loadkit.profile.metrics import Metric
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load, Results
 from loadkit.readiness.foresight import Doubt, Outings, too_patient, unjudged
+from loadkit.report.live import clock
 from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
@@ -147,7 +148,6 @@ class SearchController:
         due = self._search.next()
         if isinstance(due, CapacityResult):
             return "over"
-        unit = "/s" if self._open else " users"
         words = {
             "rest": "without load",
             "ramp": "ramping",
@@ -155,7 +155,30 @@ class SearchController:
             "measure": f"measuring {self._measured.seconds:,.0f} s",
             "over": "",
         }[self._phase]
-        return f"step {due.number}: {due.load:,g}{unit} ({due.kind}), {words}"
+        return f"step {due.number}: {self._told(due.load)} ({due.kind}), {words}"
+
+    @property
+    def known(self) -> str:
+        """What the steps so far have shown, in a few words."""
+        low, high = self._search.bracket
+        held = "" if low is None else f"{self._told(low)} held"
+        broke = "" if high is None else f"{self._told(high)} did not hold"
+        return ", ".join(filter(None, (held, broke))) or "nothing yet"
+
+    def time_left(self, now: float) -> str:
+        """How long it will still take, as far as that can be told at a second of the run."""
+        due = self._search.next()
+        if isinstance(due, CapacityResult):
+            return "none"
+        wait = max(0.0, self._until - now) if self._phase in ("rest", "ramp") else 0.0
+        wait += self._settings.ramp if self._phase == "rest" else 0.0
+        step = wait + max(0.0, due.measure_s - self._measured.seconds)
+        spent = sum(outcome.seconds for outcome in self._search.outcomes) + now - self._began
+        most = max(0.0, self._settings.budget - spent)
+        return f"{clock(step)} or more for this step, {clock(most)} at most for the search"
+
+    def _told(self, load: float) -> str:
+        return f"{load:,g}{'/s' if self._open else ' users'}"
 
     def advance(
         self, now: float, rows: Sequence[Row], users: float, lost: Sequence[Loss] = ()

@@ -111,6 +111,11 @@ class Search:
         """What was recorded, in order: all that `record` needs to get here again."""
         return tuple(self._evidence.outcomes)
 
+    @property
+    def bracket(self) -> tuple[float | None, float | None]:
+        """The highest load that held and the lowest that did not; None where there is none yet."""
+        return self._low, self._high
+
     def next(self) -> LoadStep | CapacityResult:
         return self._due
 

@@ -7,15 +7,13 @@ from math import ceil
 from typing import Final
 
 from loadkit.figures import Phase
+from loadkit.measure.recent import LAST, RecentRows
 from loadkit.measure.timeline import Row
 from loadkit.pages.run_slices import HIGHEST, MEANS, STATES, SUMS, Curve, Slices, rows_of_a_slice
 from loadkit.results.series import columns
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["RECENT_S", "SHARES", "Course"]
-
-RECENT_S: Final = 10.0
-"""Seconds that count as the last ones: enough samples for a p95 from six answers a second on."""
+__all__ = ["SHARES", "Course"]
 
 SHARES: Final = {"p50": 500, "p95": 950, "p99": 990}
 
@@ -76,7 +74,7 @@ class Course:
         self._each = rows_of_a_slice(ceil(duration_s / interval), MOST)
         self._length = round(self._each * interval, 6)
         self._slices: deque[_Slice] = deque(maxlen=2 * MOST)
-        self._last: deque[Row] = deque(maxlen=max(1, round(RECENT_S / interval)))
+        self._last = RecentRows()
         self._within = {phase: Distribution() for phase in _PHASES}  # of the slice that is open
         self._recent: dict[Phase, Distribution] = {}
 
@@ -87,33 +85,30 @@ class Course:
                 self._slices.append(_Slice(row.start))
                 self._within = {phase: Distribution() for phase in _PHASES}
             self.rows += 1
-            self._last.append(row)
+            self._last.add([row])
             self._recent = {}
             open_slice = self._slices[-1]
             open_slice.add(row)
             for phase, within in self._within.items():
                 if phase in row.latency:
                     within.merge(row.latency[phase])
-                wide = self._length > RECENT_S
+                wide = self._length > LAST
                 open_slice.figures[phase] = figures(within if wide else self.recent(phase))
 
     @property
     def recent_s(self) -> float:
         """Seconds that the last rows are of."""
-        return sum(row.length for row in self._last)
+        return self._last.seconds
 
     @property
     def stretch_s(self) -> float:
         """Seconds that a point of a curve is of."""
-        return max(self._length, RECENT_S)
+        return max(self._length, LAST)
 
     def recent(self, phase: Phase) -> Distribution:
         """The latencies of the last seconds, waits that are under way included."""
         if phase not in self._recent:
-            found = self._recent[phase] = Distribution()
-            for row in self._last:
-                if phase in row.latency:
-                    found.merge(row.latency[phase])
+            self._recent[phase] = self._last.of(phase)
         return self._recent[phase]
 
     def slices(self) -> Slices:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 from zlib import crc32
 
+from loadkit.report.screen import is_set
 from loadkit.security.escaping import SafeLines, printed
 from loadkit.stats.number_format import number
 from loadkit.verdict.reason import Reason, ReasonKind
@@ -59,16 +60,16 @@ def _safe(text: str) -> str:
 
 
 def _form(environ: Mapping[str, str]) -> Callable[[_Problem], str] | None:
-    def is_set(name: str) -> bool:
-        return environ.get(name, "").lower() not in ("", "0", "false")
-
-    if is_set("GITHUB_ACTIONS"):
-        return _github
-    if is_set("TF_BUILD"):
-        return _azure
-    if is_set("TEAMCITY_VERSION"):
-        return _teamcity
-    return _compiler if is_set("CI") or is_set("JENKINS_URL") else None
+    for name, form in (
+        ("GITHUB_ACTIONS", _github),
+        ("TF_BUILD", _azure),
+        ("TEAMCITY_VERSION", _teamcity),
+        ("CI", _compiler),
+        ("JENKINS_URL", _compiler),
+    ):
+        if is_set(name, environ):
+            return form
+    return None
 
 
 def _problems(summary: Summary, source: Source | None) -> Iterator[_Problem]:

@@ -1,14 +1,16 @@
 """What tables and lines are laid out on before they are printed."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.segment import Segment
 
+from loadkit import output
 from loadkit.security.escaping import SafeLines, visible
 from loadkit.security.redaction import redact
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "is_set"]
 
 
 class Screen(Console):
@@ -21,9 +23,30 @@ class Screen(Console):
         super().__init__(markup=False, emoji=False, highlight=False)
         self._lines = SafeLines()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether lines can be drawn anew on it, and somebody may be looking."""
+        is_dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+        return output.terminal_size() is not None and not is_dumb and not is_set("CI", os.environ)
+
+    def stand(self, what: RenderableType | None) -> None:
+        """Show something below all that is printed, in place of what stood there; None clears."""
+        lines: list[str] = []
+        if what is not None and (size := output.terminal_size()) is not None:
+            # Whatever COLUMNS and LINES say: a line that the terminal wraps would be two.
+            with self.capture() as drawn:
+                self.print(what, width=max(1, size.columns - 1))
+            lines = drawn.get().split("\n")[:-1][: max(0, size.lines - 1)]
+        output.stand(lines)
+
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
         """Turn what is laid out into a text: the escapes in it are those of our own styles."""
         safe = [
             each if each.control else Segment(visible(each.text), each.style) for each in buffer
         ]
         return self._lines(redact(super()._render_buffer(safe)))
+
+
+def is_set(name: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a variable such as `CI` is set, and not to what means no."""
+    return environ.get(name, "").lower() not in ("", "0", "false")

@@ -21,8 +21,9 @@ from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.network import Network, asked, words
-from loadkit.output import Log, complain, never_wait
+from loadkit.output import Log, complain, never_wait, share_terminal
 from loadkit.profile.profile import Profile
+from loadkit.report.screen import Screen
 from loadkit.stats import order_statistics
 from loadkit.swarm.locust_internals.dispatcher import SteadyDispatcher
 from loadkit.swarm.locust_internals.memory import bound_heap, keep_bounded
@@ -81,6 +82,8 @@ def _install(environment: Environment) -> None:
     assert runner is not None
     assert options is not None
     never_wait(get_original("_thread", "start_new_thread"))
+    if Screen().is_live:
+        share_terminal()
     for handler in (*logging.getLogger().handlers, *logging.getLogger("locust").handlers):
         handler.setFormatter(Log(handler.formatter or logging.Formatter()))
     mend_locust()

@@ -1,5 +1,4 @@
-"""What a run tells on the terminal: while it goes on one line, drawn anew or appended; then its
-result, and where the rest of it is."""
+"""What a run tells on the terminal: where it stands, then its result, and where the rest is."""
 
 import logging
 import os
@@ -9,69 +8,63 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.capacity import document
+from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.errors import UsageError
 from loadkit.exit_codes import ExitCode
-from loadkit.figures import Count, Phase
-from loadkit.measure.overdue import overdue
 from loadkit.output import command
 from loadkit.profile.profile import objectives_at, profile_folders
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.live import line
+from loadkit.report.live_view import search_view, view
 from loadkit.report.screen import Screen
 from loadkit.report.terminal import render
 from loadkit.swarm.run import Run
+from loadkit.swarm.workers.membership import Membership
 
 __all__ = ["Progress", "compare", "tell"]
 
 logger = logging.getLogger(__name__)
 
-PLAIN_EVERY: Final = 5  # seconds between two lines where a line cannot be redrawn
+PLAIN_EVERY: Final = 10  # seconds between two lines where a line cannot be redrawn
 
 
 class Progress:
-    """The line, on a terminal or in a log."""
+    """Where a run stands: on a terminal drawn anew each second, in a log a line now and then.
 
-    def __init__(self, console: Screen) -> None:
-        self._console = console
+    Args:
+        quiet: whether nobody wants to know.
+    """
+
+    def __init__(self, console: Screen, *, quiet: bool = False) -> None:
+        self._console, self._quiet = console, quiet
+        self._is_live = console.is_live and not quiet
         self._told = ""
 
-    def say(self, now: float, run: Run, users: int) -> None:
+    def say(self, now: float, run: Run, users: int, membership: Membership | None) -> None:
         """Tell how a run stands at a second of it; to be called once in each."""
-        if not self._is_time(now):
-            return
-        ledger, profile = run.ledger, run.profile
-        response = ledger.latency.get(Phase.RESPONSE)
-        due = ledger.from_schedule.get(Phase.RESPONSE)
-        text = line(
-            elapsed_s=now,
-            total_s=profile.load.duration_s,
-            users=users,
-            turns=ledger.counts[Count.TURNS_ANSWERED],
-            response_ms=response.stats() if response is not None else {},
-            from_schedule_ms=due.stats() if due is not None else {},
-            errors=sum(ledger.under("errors").values()),
-            disconnects=ledger.counts[Count.DISCONNECTS_UNEXPECTED],
-            violations=sum(ledger.under("violations").values()),
-            late=overdue(ledger.waiting, [(each.metric, each.limit) for each in profile.slo]),
-        )
-        end = "\r" if self._console.is_terminal else "\n"
-        self._console.print(text, end=end, soft_wrap=True)
+        if self._is_live:
+            self._console.stand(view(run.figures(now, users, membership)))
+        elif self._is_time(now):
+            figures = run.figures(now, users, membership)
+            self._console.print(line(figures), soft_wrap=True)
 
-    def say_step(self, now: float, state: str) -> None:
+    def say_step(self, now: float, title: str, adapter: CapacityAdapter) -> None:
         """Tell where a capacity search stands, likewise; what a log has told is not repeated."""
-        if self._console.is_terminal:
-            self._console.print(f"{now:5.0f} s  {state:<70}", end="\r")
-        elif self._is_time(now) and state != self._told:
-            self._console.print(f"{now:,.0f} s  {state}", soft_wrap=True)
-            self._told = state
+        if self._is_live:
+            told = (("now", adapter.state), ("known", adapter.known))
+            rows = [*told, ("time left", adapter.time_left(now))]
+            self._console.stand(search_view(title, now, rows))
+        elif self._is_time(now) and adapter.state != self._told:
+            self._told = adapter.state
+            text = f"{now:,.0f} s  {adapter.state}; {adapter.known}; {adapter.time_left(now)}"
+            self._console.print(text, soft_wrap=True)
 
     def clear(self) -> None:
         """Make room for the result."""
-        if self._console.is_terminal:
-            self._console.print(" " * 79, end="\r")
+        self._console.stand(None)
 
     def _is_time(self, now: float) -> bool:
-        return self._console.is_terminal or not round(now) % PLAIN_EVERY
+        return not self._quiet and not round(now) % PLAIN_EVERY
 
 
 def tell(run: Run, profile: str, console: Screen) -> None:

@@ -14,12 +14,14 @@ from loadkit.exit_codes import ExitCode
 from loadkit.figures import Count
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
+from loadkit.measure.recent import RecentRows
 from loadkit.measure.timeline import Timeline
 from loadkit.net.http.target import Way
 from loadkit.profile.delivery import Delivery
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
+from loadkit.report.live import LiveFigures
 from loadkit.results.journal_lines import Head
 from loadkit.results.run_folder import write
 from loadkit.soak.run_analysis import RunAnalysis
@@ -97,6 +99,7 @@ class Run:
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
         self.ledger = Ledger(self._timeline)
+        self._recent = RecentRows()
         self._chronicle = RunAnalysis(profile.load.warmup, self._delivery.asked_at)
         self.course = course
         abort = profile.abort
@@ -174,6 +177,7 @@ class Run:
         rows = self._timeline.closed(now)
         if self.course is not None:
             self.course.add(rows)
+        self._recent.add(rows)
         self._delivery.observe(now, users)
         self.folder.write_second(now, rows, users, self.load, self._facts(membership), self.ledger)
         if self.adapter is not None:
@@ -183,6 +187,21 @@ class Run:
         else:
             # What is closed while the run drains may lie before its end, and belongs to it.
             self._chronicle.add(rows, self.duration_s if self._ended else None)
+
+    def figures(self, now: float, users: int, membership: Membership | None) -> LiveFigures:
+        """Return how it stands; see `tick`."""
+        # Past the last stage nothing is asked for, and those who are there come to their end.
+        asked = self._delivery.asked_at(min(now, self.load.duration_s - EARLY))
+        return LiveFigures.of(
+            self.ledger,
+            self.profile,
+            self._recent,
+            target=self.target,
+            elapsed_s=now,
+            users=users,
+            asked=next(iter(asked.values())),
+            validity=self.validity(membership),
+        )
 
     def nobody_starts(self, now: float) -> bool:
         """Whether the user's own code has let nobody begin a session for a while."""

@@ -287,9 +287,9 @@ class RunController:
         if run.is_hopeless(now):
             gevent.spawn(self.stop)
         if self._headless and run.adapter is not None:
-            self._told.say_step(now, run.adapter.state)
+            self._told.say_step(now, f"capacity of {self._environment.host}", run.adapter)
         elif self._headless:
-            self._told.say(now, run, self._runner.user_count)
+            self._told.say(now, run, self._runner.user_count, membership)
 
     def look_after_workers(self) -> None:
         """See who came and who went, while a run is under way."""

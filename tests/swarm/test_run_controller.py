@@ -331,8 +331,10 @@ class TestOnceASecond:
         self, world: World, capsys: pytest.CaptureFixture[str]
     ) -> None:
         world.controller.start()
-        self.stock(world, 5.0)
-        assert "00:05/01:00  4 users" in capsys.readouterr().out
+        self.stock(world, 9.0)
+        assert "/01:00" not in capsys.readouterr().out
+        self.stock(world, 10.0)
+        assert "00:10/01:00  4 users" in capsys.readouterr().out
 
 
 class TestASearchAsksForAnotherLoad:
