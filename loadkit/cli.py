@@ -14,7 +14,7 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.exit_codes import ExitCode, of_error
 from loadkit.machine.resources import ran_out
 from loadkit.network import Network, add_options, asked, words
-from loadkit.output import complain, remark, say
+from loadkit.output import complain, say
 from loadkit.report.screen import Screen
 from loadkit.security.escaping import in_json
 
@@ -190,7 +190,7 @@ def _html(folder: Path, to: Path | None) -> None:
     from loadkit.pages.report import write_report
 
     try:
-        remark(f"report: {write_report(folder, to)}")
+        write_report(folder, to)
     except UsageError:
         if to is not None:
             raise  # else the folder is read only, or somebody else's
