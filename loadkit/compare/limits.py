@@ -82,7 +82,8 @@ def hold(found: Comparison, limits: Iterable[Limit]) -> tuple[Held, ...]:
     for limit in limits:
         change = found.change(limit.metric)
         if change is None or change.verdict == "unknown":
-            why = "not both runs have it" if change is None else change.why
+            absent = found.pairing if limit.metric == PAIRED else "not both runs have it"
+            why = absent if change is None else change.why
             raise UsageError(
                 f"--fail-on {limit.text!r} cannot be judged: {why}; take it out, or compare runs "
                 "that are long enough and whose folders are whole"

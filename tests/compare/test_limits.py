@@ -104,6 +104,12 @@ def test_what_cannot_be_judged_is_not_passed_over(changes: tuple[Change, ...]) -
         hold(compared(*changes), [parse("response.p95 > 10%")])
 
 
+def test_why_turns_are_not_paired_is_why_a_limit_on_them_cannot_be_judged() -> None:
+    """A limit on pairs is the sharpest there is, and asks for runs of the same people."""
+    with pytest.raises(UsageError, match="cannot be judged: another seed"):
+        hold(compared(WORSE), [parse("response.paired > 5%")])
+
+
 def test_limits_decide_in_place_of_what_got_worse() -> None:
     """What no limit is about is told, and fails nothing."""
     found = compared(WORSE)
