@@ -65,7 +65,7 @@ class DriftFigure:
     # from the first to the last, in percent of the first
     change: float | None
     change_interval: tuple[float, float] | None
-    visible: float  # the least percent per hour that would have been found
+    visible: float  # percent per hour that would have been found, nine times of ten or more
     windows: int  # how many values it has
 
 
@@ -170,6 +170,7 @@ def _figure(
     values = [course.value(window) for window in course.windows]
     typical = sum(values) / len(values) if course.counted else sorted(values)[len(values) // 2]
     percent = 100 / typical if typical else 0.0
+    floor = FLOOR_PERCENT / ((ends - begins) / 3600)
     part = 3600.0 if ends - begins >= LONG else (ends - begins) / 10
     early = [window for window in course.windows if window.start < begins + part]
     late = [window for window in course.windows if window.end > ends - part]
@@ -194,7 +195,7 @@ def _figure(
         last=last,
         change=_percent(last - first, first),
         change_interval=_percents(apart, first),
-        visible=max(found.visible(doubt) * percent, FLOOR_PERCENT / ((ends - begins) / 3600)),
+        visible=found.visible(doubt, floor / percent) * percent if percent else floor,
         windows=len(values),
     )
     return _moved(course, figure, found, share, begins, ends) if sure else figure

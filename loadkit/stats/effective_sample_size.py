@@ -62,7 +62,7 @@ def inflation(rest: Floats, fitted: int = 3) -> float:
 class RandomWalk:
     """What the steps of a series, from one value to the next, say of its trend."""
 
-    reach: float  # half the 95 % interval of the mean step
+    error: float  # the standard error of the mean step
     p: float  # of the mean step being zero, two-sided
     freedom: float  # Student's degrees of freedom of both
 
@@ -83,7 +83,7 @@ def walk(x: Floats) -> RandomWalk:
     if error == 0:
         return RandomWalk(0.0, 0.0 if steps[0] else 1.0, freedom)
     value = abs(float(steps.mean())) / error
-    return RandomWalk(student(freedom, 0.975) * error, of_student(value, freedom), freedom)
+    return RandomWalk(error, of_student(value, freedom), freedom)
 
 
 def of_student(value: float, freedom: float) -> float:

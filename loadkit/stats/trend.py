@@ -16,19 +16,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special, stats
 
-from loadkit.stats.effective_sample_size import FEW, inflation, of_student, student, walk
+from loadkit.stats.effective_sample_size import (
+    BATCHES,
+    FEW,
+    inflation,
+    of_student,
+    student,
+    walk,
+)
 
-__all__ = ["LEAST", "Shape", "Trend", "holm", "rising", "shift", "trend_of"]
+__all__ = ["LEAST", "POWER", "Shape", "Trend", "holm", "rising", "shift", "trend_of"]
 
 LEAST: Final = 20
 """Values below which nothing can be told. Mann and Kendall's normal approximation is good beyond
 ten independent ones (Gilbert, see `_mann_kendall`); of 20 there are as many if they hang together
 moderately, as at a correlation of neighbours of 0.33."""
 
+POWER: Final = 0.9
+"""The chance, at least, that a drift of the size that is called visible is found."""
+
 _TURNS: Final = ("step", "starts", "settles")
 _EDGE: Final = 20  # a change nearer to an end than this part of the series is not looked for
 _CLIP: Final = 4.0  # spreads from the running median beyond which a value is an outlier
 _SPREAD_OF_MAD: Final = 1.4826  # standard deviations of a normal distribution in its MAD
+_KNOWN: Final = BATCHES - 3.0  # degrees of freedom with which the means of parts tell noise
+_APART: Final = float(special.fdtri(_KNOWN, _KNOWN, 0.975))
+"""How many times as many values one run may seem worth as another with the same noise: in a
+fortieth of pairs it is more."""
+_WALKS: Final = 2.5
+"""Times `FEW` that a run is worth if others with the same noise hardly ever seem a walk."""
 
 Floats = NDArray[np.float64]
 
@@ -55,12 +71,33 @@ class Trend:
     # where it starts at some moment, the slope from there on, with its interval
     since: tuple[float, float, float] | None
     worth: float  # how many independent values the series is worth
-    freedom: float  # Student's degrees of freedom of the slope's interval
+    # standard errors of the slope with their degrees of freedom: of the test that the series was
+    # put to, and of a walk where another with the same noise might be taken for one
+    errors: tuple[tuple[float, float], ...]
 
-    def visible(self, doubt: float, power: float = 0.9) -> float:
-        """The least slope that a test at the level `doubt`, two-sided, would have found."""
-        found, likely, told = (student(self.freedom, p) for p in (1 - doubt / 2, power, 0.975))
-        return float((found + likely) / told * (self.high - self.low) / 2)
+    def visible(self, doubt: float, floor: float = 0.0) -> float:
+        """The slope that would be found in a series of such noise, with a chance of `POWER`.
+
+        It is one of another series: how much that one's noise will seem to hang together is as
+        little known as how much this one's really does. Both spreads, each of an estimate with
+        `_KNOWN` degrees of freedom, are part of the reckoning, by the normal approximation; without
+        them three quarters would be found of what is called nine tenths.
+
+        Args:
+            doubt: the level of the test, two-sided.
+            floor: what a slope has to be besides, as it is measured.
+        """
+        sizes = [floor]
+        for error, freedom in self.errors:
+            sizes.append(error * _needed(student(freedom, 1 - doubt / 2), freedom))
+            sizes.append(floor + error * student(freedom, POWER))
+        if _WALKS * FEW <= self.worth < _APART * FEW:
+            # The other may be worth next to nothing. Of so few values ranks are never sure, however
+            # they rise, and it is left to the test for a turn.
+            free = FEW - len(_TURNS)
+            least = student(free, 1 - doubt / 2 / (len(_TURNS) * FEW)) + student(free, POWER)
+            sizes.append(self.errors[0][0] * sqrt(self.worth / FEW) * least)
+        return float(max(sizes))
 
 
 def trend_of(times: Sequence[float], values: Sequence[float], *, counted: bool = False) -> Trend:
@@ -80,15 +117,21 @@ def trend_of(times: Sequence[float], values: Sequence[float], *, counted: bool =
     t, x = np.asarray(times, float), np.asarray(values, float)
     clean = x if counted else _without_outliers(x)
     if np.ptp(x) == 0:
-        still = float(x[0])
-        return Trend(0.0, 0.0, 0.0, 1.0, 1.0, "line", None, still, still, None, len(x), len(x))
+        still, n = float(x[0]), float(len(x))
+        return Trend(0.0, 0.0, 0.0, 1.0, 1.0, "line", None, still, still, None, n, ((0.0, n),))
     shape, at, rest = _shape(t, clean)
     worth = len(x) / inflation(rest)
     fit = _least_squares if counted else _sen
     slope, low, high = fit(t, x, worth)
-    steps = walk(clean) if worth < FEW else None
+    freedom = max(1.0, worth - 2)
+    errors = [((high - low) / 2 / student(freedom, 0.975), freedom)]
+    steps = walk(clean) if worth < FEW * _WALKS else None
     if steps is not None:
-        reach = float(steps.reach * (len(t) - 1) / (t[-1] - t[0]))
+        pace = (len(t) - 1) / (t[-1] - t[0])
+        errors.append((float(steps.error * pace), steps.freedom))
+    if worth < FEW:
+        del errors[0]
+        reach = errors[0][0] * student(errors[0][1], 0.975)
         low, high = slope - reach, slope + reach
     middle = at if at is not None else len(x) // 2
     late = worth * (len(x) - middle) / len(x)
@@ -96,7 +139,7 @@ def trend_of(times: Sequence[float], values: Sequence[float], *, counted: bool =
         slope,
         low,
         high,
-        _mann_kendall(x, worth) if steps is None else steps.p,
+        steps.p if steps is not None and worth < FEW else _mann_kendall(x, worth),
         _turning(t, stats.rankdata(x) if counted else clean, worth),
         shape,
         None if at is None else float(t[at]),
@@ -104,8 +147,19 @@ def trend_of(times: Sequence[float], values: Sequence[float], *, counted: bool =
         float(_middle(x[middle:], counted)),
         fit(t[middle:], x[middle:], late) if shape == "starts" else None,
         worth,
-        max(1.0, worth - 2) if steps is None else steps.freedom,
+        tuple(errors),
     )
+
+
+def _needed(least: float, freedom: float) -> float:
+    """Tell how many standard errors a slope has to be, as they are estimated, to be found.
+
+    That is the k with a chance of `POWER` of z + k s > least s': z the error of the slope, s and s'
+    two independent estimates of one spread, of which each varies by 1 / (2 known).
+    """
+    z, known = float(special.ndtri(POWER)), min(_KNOWN, freedom)
+    rest = 1 - z * z / (2 * known)
+    return (least + sqrt(least * least * (1 - rest * rest) + z * z * rest)) / rest
 
 
 def shift(before: Sequence[float], after: Sequence[float], worth: float) -> tuple[float, float]:

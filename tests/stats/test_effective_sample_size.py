@@ -38,7 +38,8 @@ def test_a_walk_has_the_interval_of_its_mean_step() -> None:
     for _ in range(200):
         x = np.cumsum(rng.normal(0.5, 1.0, 25))
         step = (x[-1] - x[0]) / 24
-        held += abs(step - 0.5) <= walk(x).reach
+        found = walk(x)
+        held += abs(step - 0.5) <= student(found.freedom, 0.975) * found.error
     assert held >= 182
 
 
