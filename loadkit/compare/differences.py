@@ -9,7 +9,7 @@ from loadkit.security.escaping import one_line
 
 __all__ = ["differences"]
 
-_LONGEST: Final = 100  # characters of a value that are shown
+_LONGEST_VALUE: Final = 100  # characters of a value that are shown
 
 
 def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
@@ -28,5 +28,5 @@ def _text(table: Mapping[str, Any], key: str) -> str | None:
         return None
     value = table[key]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    told = one_line(text, _LONGEST)
-    return f"{told}…" if len(text) > _LONGEST else told
+    told = one_line(text, _LONGEST_VALUE)
+    return f"{told}…" if len(text) > _LONGEST_VALUE else told

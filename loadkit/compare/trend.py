@@ -5,15 +5,16 @@ from typing import Final
 from loadkit.compare.comparison import RunTold, Step
 from loadkit.compare.words import PLAIN
 from loadkit.figures import Phase
+from loadkit.stats.distribution import PERCENTILES
 from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Summary
 
 __all__ = ["COLUMNS", "cells", "step"]
 
-_PERCENTILES: Final = {"p50": 500, "p95": 950, "p99": 990}
+_IN_A_TREND: Final = ("p50", "p95", "p99")
 
-COLUMNS: Final = ("when", "profile", "verdict", *_PERCENTILES, "turns/s", "lost turns")
+COLUMNS: Final = ("when", "profile", "verdict", *_IN_A_TREND, "turns/s", "lost turns")
 """Of a trend's table; percentiles are of `response`, in ms, with their 95 % intervals."""
 
 
@@ -23,8 +24,8 @@ def step(run: RunTold, summary: Summary) -> Step:
     intervals = summary.intervals_ms.get(Phase.RESPONSE, {})
     known = {
         name: stats[name]
-        for name, per_mille in _PERCENTILES.items()
-        if stats and stats["count"] >= needed(per_mille)
+        for name in _IN_A_TREND
+        if stats and stats["count"] >= needed(PERCENTILES[name])
     }
     return Step(
         run,
@@ -44,7 +45,7 @@ def cells(found: Step) -> tuple[str, ...]:
         run.started_at,
         run.profile,
         verdict,
-        *(_percentile(found, name) for name in _PERCENTILES),
+        *(_percentile(found, name) for name in _IN_A_TREND),
         PLAIN if rate is None else number(rate),
         PLAIN if lost is None else f"{number(round(100 * lost, 4))} %",
     )

@@ -31,7 +31,7 @@ _PLAIN: Final = {
 }
 
 
-_LONGEST: Final = 100  # a longer word is no slip of a pen, and comparing it takes long
+_LONGEST_SLIP: Final = 100  # a longer word is no slip of a pen, and comparing it takes long
 _MOST_LISTED: Final = 12  # a longer list is no help on one line of a terminal
 
 
@@ -57,7 +57,7 @@ def did_you_mean(word: str, options: Iterable[str], *, listed: bool = True) -> s
             has it.
     """
     by_folded = {option.casefold(): option for option in options}
-    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= _LONGEST else []
+    close = get_close_matches(word.casefold(), by_folded, n=1) if len(word) <= _LONGEST_SLIP else []
     if close:
         return f"; did you mean {by_folded[close[0]]!r}?"
     if listed and 0 < len(by_folded) <= _MOST_LISTED:

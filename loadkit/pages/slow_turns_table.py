@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any, Final
 
-from loadkit.measure.slow_turns import SLOW_TURN, SlowTurn
+from loadkit.measure.slow_turns import SLOW_TURN, SLOWEST, SlowTurn
 from loadkit.pages.page import section, text
 from loadkit.pages.run_files import lines as lines_of
 from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import number, plural
 
 __all__ = ["slow_turns"]
-
-SLOWEST: Final = 50
-"""Turns that are shown at first; those of other times are there when one looks at their time."""
 
 _WORDS: Final = ' class="words"'
 _MORE: Final = ' class="out" data-more'

@@ -22,7 +22,9 @@ BIN: Final = 0.1
 """Seconds over which a rate is taken: a peak is of the fullest of these."""
 
 _SLICE: Final = 0.01  # seconds; within one, who came first does not matter
-_MOST: Final = 200_000  # clients that are simulated; each stands for as many as there are more
+_MOST_CLIENTS: Final = (
+    200_000  # clients that are simulated; each stands for as many as there are more
+)
 _SEED: Final = 7
 
 
@@ -94,7 +96,7 @@ def simulate(policy: BackoffPolicy, sessions: int, upgrades_per_second: float) -
 
     if sessions < 1 or not upgrades_per_second > 0:
         raise ValueError("a storm needs a session or more, and a target that lets some in")
-    clients = min(sessions, _MOST)
+    clients = min(sessions, _MOST_CLIENTS)
     weight = sessions / clients
     a_slice = upgrades_per_second / weight * _SLICE
     waits = [policy.wait(attempt) for attempt in range(1, ATTEMPTS + 1)]

@@ -16,7 +16,7 @@ from loadkit.security.escaping import one_line
 
 __all__ = ["Listed", "listing"]
 
-_LONGEST: Final = 1_000  # characters of a headline
+_LONGEST_HEADLINE: Final = 1_000  # characters of a headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _finished(folder: Path) -> Listed:
     try:
         summary = load_summary(folder, [])
     except UsageError as error:
-        return Listed(folder.name, "damaged", headline=one_line(str(error), _LONGEST))
+        return Listed(folder.name, "damaged", headline=one_line(str(error), _LONGEST_HEADLINE))
     return Listed(
         folder.name,
         "finished",
@@ -94,7 +94,7 @@ def _finished(folder: Path) -> Listed:
         summary.verdict.validity,
         summary.verdict.exit_code,
         summary.duration_s,
-        one_line(verdict_text(summary), _LONGEST),
+        one_line(verdict_text(summary), _LONGEST_HEADLINE),
     )
 
 
@@ -107,4 +107,4 @@ def _without_a_result(folder: Path) -> Listed:
                 return Listed(folder.name, "cut", headline=told)
             return Listed(folder.name, "running", headline="`loadkit status` tells how it stands")
     except UsageError as error:
-        return Listed(folder.name, "damaged", headline=one_line(str(error), _LONGEST))
+        return Listed(folder.name, "damaged", headline=one_line(str(error), _LONGEST_HEADLINE))

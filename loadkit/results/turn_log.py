@@ -13,7 +13,7 @@ __all__ = ["TURNS", "TurnLog", "read_turns"]
 TURNS: Final = "turns.csv"
 
 _HEAD: Final = "person,turn,sent_s,response_us\n"
-_LONGEST: Final = 1_000  # bytes of a line
+_LONGEST_ROW: Final = 1_000  # bytes of a line
 
 
 class TurnLog:
@@ -67,7 +67,7 @@ def read_turns(folder: Path) -> list[TurnTime]:
         return []
     found: list[TurnTime] = []
     with reading(path), open_file(path) as file:
-        for number, line in enumerate(forwards(file, _LONGEST), start=1):
+        for number, line in enumerate(forwards(file, _LONGEST_ROW), start=1):
             text = line.decode()
             if number == 1:
                 if text != _HEAD:

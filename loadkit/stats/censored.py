@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Survival"]
+__all__ = ["ROUNDING", "Survival"]
 
 Floats = NDArray[np.floating[Any]]
 Whole = NDArray[np.int64]
 
-_SLACK: Final = 1e-9
-"""What a product of many factors may be off by: a share of exactly 5 % left is 5 % left."""
+ROUNDING: Final = 1e-9
+"""What a share made of many may be off by: one of exactly 5 % that is left is 5 % left."""
 
 
 class Survival:
@@ -60,14 +60,14 @@ class Survival:
     @property
     def ends(self) -> bool:
         """Whether the longest of all waits was seen to end."""
-        return bool(self.left[-1] <= _SLACK)
+        return bool(self.left[-1] <= ROUNDING)
 
     def quantile(self, share: float) -> int | None:
         """Return the smallest value by which that share of the waits have ended.
 
         None where so many were never seen to end: the quantile is `longest` or more.
         """
-        reached = np.flatnonzero(self.left <= 1 - share + _SLACK)
+        reached = np.flatnonzero(self.left <= 1 - share + ROUNDING)
         return int(self.values[reached[0]]) if len(reached) else None
 
     def interval(self, share: float, confidence: float = 0.95) -> tuple[int, int] | None:
@@ -90,10 +90,10 @@ class Survival:
         with np.errstate(invalid="ignore"):
             one, two = _moments(rest, np.ones_like(rest))
         lower = _below(np.cumprod(first) * one, np.cumprod(second) * two, 1 - share, betainc)
-        if (1 - share) ** float(self._risk[0]) >= doubt - _SLACK:
+        if (1 - share) ** float(self._risk[0]) >= doubt - ROUNDING:
             return None  # it may lie below the first value
-        low = np.flatnonzero(lower >= doubt - _SLACK)
-        high = np.flatnonzero(upper >= 1 - doubt - _SLACK)
+        low = np.flatnonzero(lower >= doubt - ROUNDING)
+        high = np.flatnonzero(upper >= 1 - doubt - ROUNDING)
         if not len(low) or not len(high):
             return None
         return int(self.values[low[0]]), int(self.values[high[0]])

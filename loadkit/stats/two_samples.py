@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from loadkit.stats.censored import ROUNDING
 from loadkit.stats.effective_sample_size import FEW, inflation, of_student, student
 
 __all__ = [
@@ -45,8 +46,6 @@ means of them, and fewer than two a mean say nothing."""
 POWER: Final = 0.8
 """The chance with which a change of the size that is told would have been seen; J. Cohen,
 "Statistical Power Analysis for the Behavioral Sciences", 1988, section 2.4."""
-
-_SLACK: Final = 1e-9
 
 _EXACT: Final = 1e6
 """Tables that are summed up; where there are more the normal distribution tells the same."""
@@ -125,7 +124,7 @@ class Curve:
         """Return the smallest value by which that share has ended; None if never so many did."""
         if not 0 < share < 1:
             return None
-        at = int(np.searchsorted(self.shares, share - _SLACK))
+        at = int(np.searchsorted(self.shares, share - ROUNDING))
         return int(self.values[at]) if at < len(self.values) else None
 
     def at(self, value: int) -> float:
@@ -169,7 +168,7 @@ class PercentileTest:
         low, high = 0, len(both) - 1
         while low < high:
             middle = (low + high) // 2
-            if self._below(int(both[middle])) >= self._share - _SLACK:
+            if self._below(int(both[middle])) >= self._share - ROUNDING:
                 high = middle
             else:
                 low = middle + 1

@@ -8,5 +8,5 @@ from loadkit.planner import reconnect_storm
 @pytest.fixture
 def small_storms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each simulated client stands for more sessions; what becomes of storms is `test_storm`'s."""
-    monkeypatch.setattr(reconnect_storm, "_MOST", 100)
+    monkeypatch.setattr(reconnect_storm, "_MOST_CLIENTS", 100)
     monkeypatch.setattr(reconnect_storm, "_SLICE", reconnect_storm.BIN)

@@ -51,7 +51,7 @@ def test_nobody_is_lost_or_let_in_twice(
     policy: object, sessions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each session is back or has given up, and no more come in than the target takes."""
-    monkeypatch.setattr(storms, "_MOST", 1_000)
+    monkeypatch.setattr(storms, "_MOST_CLIENTS", 1_000)
     takes = max(1.0, sessions / 60)
     storm = simulate(policy, sessions, takes)  # type: ignore[arg-type]
     assert sum(storm.accepted) + storm.gave_up == pytest.approx(sessions)
@@ -74,7 +74,7 @@ def test_a_flat_poll_keeps_the_crowd_together_and_jitter_scatters_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The SDKs' attempts after the first are 10 s apart: within 0.4 s, each time, all of them."""
-    monkeypatch.setattr(storms, "_MOST", 2_000)
+    monkeypatch.setattr(storms, "_MOST_CLIENTS", 2_000)
     sdk, full = (simulate(policy, 20_000, 20_000 / 60) for policy in (SDK, FULL))
     silent = sum(count == 0 for count in sdk.attempts)
     assert silent > 0.9 * len(sdk.attempts)
@@ -86,7 +86,7 @@ def test_a_flat_poll_keeps_the_crowd_together_and_jitter_scatters_it(
 
 def test_a_storm_is_the_same_every_time_and_at_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeded; and with ten times the sessions and the target, ten times the attempts."""
-    monkeypatch.setattr(storms, "_MOST", 500)
+    monkeypatch.setattr(storms, "_MOST_CLIENTS", 500)
     small = simulate(FULL, 500, 100)
     assert simulate(FULL, 500, 100) == small
     large = simulate(FULL, 5_000, 1_000)
