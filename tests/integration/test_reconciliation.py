@@ -3,6 +3,7 @@
 import json
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ QUICK = (
     "ended_session_linger_seconds=30",
 )
 USERS = 60  # through Locust
+LATE = 2.0  # seconds that a busy machine may take to read what has come
 CHAOS = {
     "classes": ["FlakyNetworkChat"],
     "per_minute": 0.0,
@@ -47,10 +49,17 @@ class Books:
 
     Attributes:
         client: its counts by their keys; what was never counted is 0.
+        slow: its slowest turns; none where it keeps none.
     """
 
-    def __init__(self, client: dict[str, int], frames: dict[str, int], truth: Path) -> None:
-        self.client, self.frames = Counter(client), frames
+    def __init__(
+        self,
+        client: dict[str, int],
+        frames: dict[str, int],
+        truth: Path,
+        slow: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        self.client, self.frames, self.slow = Counter(client), frames, slow
         self._server = defaultdict[str, list[dict[str, Any]]](list)
         for line in truth.read_text().splitlines():
             record = json.loads(line)
@@ -145,8 +154,11 @@ def locust(folder: Path) -> Books:
     client |= {f"ended.{key}": count for key, count in told["sessions"]["ended"].items()}
     for table in ("turns", "disconnects", "errors", "violations"):
         client |= {f"{table}.{key}": count for key, count in told[table].items()}
+    client |= {f"reached.{step}": n for step, n in told["sessions"]["reached"].items()}
     client["sessions.started"] = told["sessions"]["started"]
-    return Books(client, told["frames"], server.truth)
+    (kept,) = (folder / "out").glob("*/slow_turns.jsonl")
+    slow = [json.loads(line) for line in kept.read_text().splitlines()]
+    return Books(client, told["frames"], server.truth, slow)
 
 
 def _all_is_over(truth: Path) -> bool:
@@ -173,6 +185,44 @@ def test_the_sessions_that_began(books: Books) -> None:
         len(books.server("session_end") + books.server("session_cut"))
         == (books.client["sessions.started"])
     )
+
+
+def test_how_far_the_sessions_got(books: Books) -> None:
+    """Each once, however often it came back: its first socket, greeting and answer."""
+    sockets = {each["session_id"] for each in books.server("socket_open")}
+    answered = {each["session_id"] for each in books.messages() if each["outcome"] == "answered"}
+    client = books.client
+    assert client["reached.token"] == client["reached.session"] == len(books.server("session"))
+    assert client["reached.socket"] == len(sockets)
+    assert client["reached.answer"] <= client["reached.greeting"] <= client["reached.socket"]
+    gone = client["ended.abandoned"] + client["ended.cut_off"]
+    assert len(answered) - gone <= client["reached.answer"] <= len(answered)
+
+
+def test_the_slowest_turns(books: Books) -> None:
+    """Each is the turn that it says, and took no less than the server took for it."""
+    by_session = defaultdict[str, list[dict[str, Any]]](list)
+    for each in sorted(books.messages(), key=lambda message: message["received"]):
+        by_session[each["session_id"]].append(each)
+    held = 0
+    for turn in books.slow:
+        messages = by_session[turn["session"]]
+        if turn["user_class"] not in ("CompleteChat", "StreamingChat"):
+            continue  # a message that a broken socket swallowed is not in the server's book
+        truth = messages[turn["number"] - 1]
+        events = [event for event in truth["events"] if event["sockets"]]
+        thinking = [e["at"] for e in events if e["type"] == "POLY_AGENT_THINKING"]
+        chunks = [e["at"] for e in events if e["type"] == "POLY_AGENT_MESSAGE_CHUNK"]
+        begin, took = truth["received"], events[-1]["at"] - truth["received"]
+        # From when it was sent, which is earlier; the rest is the way there and back.
+        assert 1000 * took - 0.1 <= turn["took_ms"] < 1000 * (took + LATE)
+        seen_chunks = turn.get("chunks_ms", [])
+        assert len(seen_chunks) == len(chunks)
+        truths, all_seen = [*thinking, *chunks[:1]], [turn["thinking_ms"], *seen_chunks[:1]]
+        for at, seen in zip(truths, all_seen, strict=True):
+            assert 1000 * (at - begin) - 0.1 <= seen < 1000 * (at - begin + LATE)
+        held += 1
+    assert held > 10 or not books.slow
 
 
 def test_how_the_sessions_ended(books: Books) -> None:
