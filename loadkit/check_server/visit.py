@@ -6,17 +6,18 @@ from time import perf_counter
 from typing import Final
 
 from loadkit.check_server.table import Findings
-from loadkit.errors import LocalError, RemoteError
+from loadkit.errors import RemoteError
 from loadkit.net.http.entry import Entry
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Link, Traffic
-from loadkit.protocol import Event, Flaw
+from loadkit.protocol import Event, EventType, Flaw
 from loadkit.protocol.encode import END_SESSION
 from loadkit.security.escaping import one_line
 
 __all__ = ["OverError", "Visit", "ending", "refusal"]
 
 CONNECTS: Final = 10.0  # seconds for TCP, TLS and the upgrade together
+RETURNS: Final = 2.0  # seconds for the same, by who only wants to say that it leaves
 QUICKLY: Final = 0.5  # seconds for a close that nothing is learnt from
 
 
@@ -93,11 +94,19 @@ class Visit:
         return f"nothing within {within:g} s"
 
     def end(self) -> None:
-        """End the session before all was seen, or the server keeps it until its idle limit."""
-        if hasattr(self, "link"):
-            with suppress(LocalError):  # it has been let go already
-                self.link.send(END_SESSION)
-                self.link.close(1000, timeout=QUICKLY)
+        """End the session before all was seen, or the server keeps it until its idle limit.
+
+        Where it has no socket, as one was let go or was just being opened, it gets one for that.
+        """
+        if any(event.type is EventType.SESSION_END for event in self.events):
+            return
+        with suppress(RemoteError):
+            link = getattr(self, "link", None)
+            if link is None or link.closed is not None:
+                query = self._entry.query(0, "seq")
+                link = Link.open(self._target, query, Traffic(), timeout=RETURNS)
+            link.send(END_SESSION)
+            link.close(1000, timeout=QUICKLY)
 
     def leave(self) -> None:
         if hasattr(self, "link"):

@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -19,6 +21,7 @@ from loadkit.check_server import waits
 from loadkit.check_server.checkup import check_server
 from loadkit.check_server.sockets import MADE_UP_TOKEN
 from loadkit.check_server.table import CHECKS, CheckRow, CheckVerdict
+from loadkit.net.websocket.link import Link
 from loadkit.security.credentials import Credentials
 from loadkit.simulator import ConnectorCredentials as Known
 from tests.hostile.peer import Wire, answer, grant, peer
@@ -223,6 +226,44 @@ def test_ctrl_c_ends_it_with_130_and_one_line(speaks: bool) -> None:
         assert left.wait(10 * speaks) == speaks  # what it wrote is read by a thread of its own
     assert (started.returncode, out, err) == (130, "", "stopped by Ctrl-C\n")
     assert heard == ["EVENT_TYPE_USER_END_SESSION"] * speaks
+
+
+@pytest.mark.parametrize(
+    ("number", "is_open"),
+    [(1, False), (2, True), (3, True), (4, False), (8, True)],
+    ids=["no socket yet", "its first", "a second one beside", "none between two", "come back"],
+)
+def test_ctrl_c_as_a_socket_opens_ends_the_session_too(
+    number: int, is_open: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the instant in which the server has it and the check does not, or has let go of another.
+
+    Args:
+        number: of the socket, as a check of a sound server opens them.
+        is_open: whether the server has it.
+    """
+    tries = 0
+
+    def interrupted(*args: Any, **options: Any) -> Link:
+        nonlocal tries
+        tries += 1
+        if tries != number:
+            return Link.open(*args, **options)
+        if is_open:
+            Link.open(*args, **options).drop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loadkit.check_server.visit.Link", SimpleNamespace(open=interrupted))
+    sound = Server()
+    with peer(**sound.scripts) as server:
+        with pytest.raises(KeyboardInterrupt):
+            check_server(server.url, Credentials(TOKEN, HOST), lambda _: None)
+        # What the server reads, it reads by a thread of its own.
+        reached = time.monotonic() + 30
+        while not all(talk.over for talk in sound.talks.values()) and time.monotonic() < reached:
+            time.sleep(0.01)
+    assert [talk.over for talk in sound.talks.values()] == [True] * (1 if number < 7 else 2)
+    assert tries <= number + 1
 
 
 def test_a_server_that_refuses_us_is_no_table_and_exit_code_4(
