@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from loadkit import __version__, flags
 from loadkit.errors import LoadkitError, UsageError
@@ -20,6 +21,7 @@ from loadkit.security.escaping import in_json
 
 __all__ = ["main"]
 
+_JSON = "print it as JSON"
 _TOLD = 20  # lines of what was damaged
 
 WORKERS = "processes that generate load (default: one less than the cores it may use)"
@@ -90,6 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
             allow_production=arguments.allow_production,
             force=arguments.force,
             network=Network.of(asked(arguments), os.environ),
+            tell=arguments.tell,
             further=[*words(arguments), *_further(arguments)],
         )
 
@@ -118,12 +121,20 @@ def _simulate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _profiles(_: argparse.Namespace) -> int:
+def _profiles(arguments: argparse.Namespace) -> int:
     from loadkit.profile.profile import profile_folders, profile_names
 
-    for name, question in profile_names(profile_folders()):
+    found = list(profile_names(profile_folders()))
+    if arguments.json:
+        _say_json([{"name": name, "question": question} for name, question in found])
+        return 0
+    for name, question in found:
         say(f"{name:<20} {question}")
     return 0
+
+
+def _say_json(told: Any) -> None:
+    say(in_json(json.dumps(told, indent=1, ensure_ascii=False)))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -135,6 +146,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         workers=arguments.workers or _workers(),
         host=arguments.host,
         network=Network.of(asked(arguments), os.environ),
+        as_json=arguments.json,
     )
 
 
@@ -171,17 +183,23 @@ def _report(arguments: argparse.Namespace) -> int:
     if os.path.isfile(folder / document.FILE):
         found = document.load(folder, left_out)
         code = document.exit_code(found)
-        document.render(found, Screen())
+        if arguments.json:
+            _say_json(found)
+        else:
+            document.render(found, Screen())
     else:
         summary = load_summary(folder, left_out)
         code = summary.verdict.exit_code
-        render(summary, Screen(), load_examples(folder, left_out))
+        if arguments.json:
+            _say_json(summary.to_dict())
+        else:
+            render(summary, Screen(), load_examples(folder, left_out))
     if arguments.html is not None or (folder.is_dir() and not os.path.lexists(folder / REPORT)):
-        _html(folder, arguments.html)
+        _html(folder, arguments.html, as_json=arguments.json)
     return _whole(code, left_out)
 
 
-def _html(folder: Path, to: Path | None) -> None:
+def _html(folder: Path, to: Path | None, *, as_json: bool) -> None:
     """Make the page of a run: in its folder, where it lacks one, or where the user wants it.
 
     Raises:
@@ -217,7 +235,7 @@ def _results(arguments: argparse.Namespace) -> int:
 
     runs = listing(arguments.folder)
     if arguments.json:
-        say(in_json(json.dumps([asdict(run) for run in runs], indent=1, ensure_ascii=False)))
+        _say_json([asdict(run) for run in runs])
         return 0
     for run in runs:
         say(str(run))
@@ -227,12 +245,24 @@ def _results(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from loadkit.results.status import status
+    from loadkit.results.status import State, status, status_document
 
     left_out: list[str] = []
-    state, lines = status(arguments.folder, left_out)
-    say("\n".join(lines))
+    state: State
+    if arguments.json:
+        state, told = status_document(arguments.folder, left_out)
+        _say_json(told)
+    else:
+        state, lines = status(arguments.folder, left_out)
+        say("\n".join(lines))
     return _whole(ExitCode.FAILED if state == "cut" else ExitCode.OK, left_out)
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    from loadkit.completion import script
+
+    say(script(_parser(), arguments.shell).rstrip("\n"))
+    return 0
 
 
 def _whole(code: int, left_out: Sequence[str]) -> int:
@@ -280,6 +310,16 @@ def _parser() -> argparse.ArgumentParser:
             flags.add_baseline(load)
         if name == "capacity":
             flags.add_resume(load)
+        load.set_defaults(tell="all")
+        if name != "ui":
+            how = load.add_mutually_exclusive_group()
+            for word, tell, text in (
+                ("quiet", "quiet", "print the verdict alone, and what is wrong"),
+                ("json", "json", "print the verdict as one object, and nothing else"),
+            ):
+                how.add_argument(
+                    f"--{word}", dest="tell", action="store_const", const=tell, help=text
+                )
         if name == "ui":
             load.add_argument(
                 "--port", type=flags.port, default=8089, help="of the UI (default: 8089)"
@@ -303,6 +343,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(run=_simulate)
 
     profiles = commands.add_parser("profiles", help="list the profiles and what each answers")
+    profiles.add_argument("--json", action="store_true", help=_JSON)
     profiles.set_defaults(run=_profiles)
 
     text = "look at this machine before a run, and tell how many sessions it can carry"
@@ -315,6 +356,7 @@ def _parser() -> argparse.ArgumentParser:
         "--host", metavar="URL", help="look at the way to this target, too; no secret is sent"
     )
     add_options(doctor.add_argument_group("network", "how the target is reached"))
+    doctor.add_argument("--json", action="store_true", help=_JSON)
     doctor.set_defaults(run=_doctor)
 
     text = "look what a server does of the protocol, in two sessions and less than a minute"
@@ -323,7 +365,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--handoff", metavar="TEXT", help="say this in a session more, to be handed to a human"
     )
-    check.add_argument("--json", action="store_true", help="print it as JSON")
+    check.add_argument("--json", action="store_true", help=_JSON)
     check.add_argument("--allow-production", action="store_true", help=flags.PRODUCTION)
     add_options(check.add_argument_group("network", "how the server is reached"))
     check.set_defaults(run=_check_server)
@@ -335,7 +377,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, value, text in PLAN_FLAGS:
         plan.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar=value, help=text)
-    plan.add_argument("--json", action="store_true", help="print it as JSON")
+    plan.add_argument("--json", action="store_true", help=_JSON)
     plan.set_defaults(run=_plan)
 
     text = "show the result of a run again; of one that was killed, make it from what it left"
@@ -344,6 +386,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--html", type=flags.path, metavar="FILE", help="make its page, report.html, anew: there"
     )
+    report.add_argument("--json", action="store_true", help=_JSON)
     report.set_defaults(run=_report)
 
     text = "tell what changed from one run to another, and whether by more than noise"
@@ -381,12 +424,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where the folders of runs are (default: results)",
     )
-    results.add_argument("--json", action="store_true", help="print it as JSON")
+    results.add_argument("--json", action="store_true", help=_JSON)
     results.set_defaults(run=_results)
+
+    text = "print what completes this command's words with the Tab key"
+    completion = commands.add_parser("completion", help=text, description=text)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
+    completion.set_defaults(run=_completion)
 
     text = "look at a run while it goes on, from its files alone; exits with 1 if it was killed"
     status = commands.add_parser("status", help=text, description=text)
     status.add_argument("folder", type=flags.path, metavar="DIR", help="a folder in results/")
+    status.add_argument("--json", action="store_true", help=_JSON)
     status.set_defaults(run=_status)
     return parser
 

@@ -4,7 +4,7 @@ import errno
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from loadkit.config.table import MOST, checked
 from loadkit.security.textfile import clipped
@@ -12,10 +12,12 @@ from loadkit.security.textfile import clipped
 __all__ = [
     "HIGHEST_PORT",
     "PRODUCTION",
+    "Tell",
     "add_baseline",
     "add_fail_on",
     "add_resume",
     "add_run_options",
+    "add_tell",
     "flaw",
     "path",
     "port",
@@ -30,6 +32,10 @@ MOST_WORKERS: Final = 512
 HIGHEST_PORT: Final = 65_535
 """16 bits hold a port (RFC 9293, section 3.1)."""
 
+
+Tell = Literal["all", "quiet", "json"]
+"""What a run prints: all; what is wrong and the verdict; or an object at its end and nothing else
+on standard output."""
 
 PRODUCTION: Final = "let --host name one of PolyAI's own deployments (*.poly.ai)"
 
@@ -70,6 +76,16 @@ def add_run_options(parser: Any) -> None:
         ("force", "begin though this machine has no room for the load, or it lasts for years"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=text)
+
+
+def add_tell(parser: Any) -> None:
+    """Add what a run prints, as Locust's own door takes it: it has a `--json` of another kind."""
+    parser.add_argument(
+        "--tell",
+        choices=get_args(Tell),
+        default="all",
+        help="all; quiet: only the verdict and what is wrong; json: the verdict as one object",
+    )
 
 
 def add_baseline(parser: Any) -> None:

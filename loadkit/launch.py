@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 from loadkit.config.mistakes import ConfigError, Key
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.exit_codes import of_signal
+from loadkit.flags import Tell
 from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.net.http.target import Target
@@ -50,6 +51,7 @@ def launch(
     allow_production: bool = False,
     force: bool = False,
     network: Network = DIRECT,
+    tell: Tell = "all",
     further: Sequence[str] = (),
 ) -> int:
     """Run a profile through Locust and wait for its end.
@@ -65,6 +67,7 @@ def launch(
         locustfile: the user classes; None for those that come with the tool.
         force: whether it is to begin though this machine has no room for the load.
         network: how the target is reached; `further` has the words of it.
+        tell: what is printed.
         further: options that Locust's command line takes in the same words.
 
     Returns:
@@ -100,14 +103,16 @@ def launch(
             remember(environment[TOKEN_VARIABLE])
             environment[HOST_VARIABLE] = "simulated.localhost"
             host = _start_simulator(stack, environment, _dials(plan.simulator))
-        if plan.dialogues_told:
-            say(f"dialogues: {plan.dialogues_told}")
-        say(f"{plan.name} → {host}, {workers} worker{'s' if workers > 1 else ''}")
+        if tell == "all":
+            if plan.dialogues_told:
+                say(f"dialogues: {plan.dialogues_told}")
+            say(f"{plan.name} → {host}, {workers} worker{'s' if workers > 1 else ''}")
         if ui_port is not None:
             say(f"web UI: http://{LOOPBACK}:{ui_port}  (Ctrl-C ends it)")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         command += ["--allow-production"] if allow_production else []
         command += ["--force"] if force else []
+        command += ["--tell", tell]
         command += further
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.

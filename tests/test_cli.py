@@ -1,5 +1,7 @@
 """The command line: what it takes, and what it hands on."""
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,75 @@ def test_status_prints_what_it_is_told_and_exits_with_1_for_a_run_that_was_kille
     assert cli.main(["status", str(tmp_path)]) == code
     assert capsys.readouterr().out == "one\ntwo\n"
     assert looked == [tmp_path]
+
+
+FACTS = ("run", "capacity", "report", "status", "doctor", "profiles", "plan", "check-server")
+
+
+@pytest.mark.parametrize("command", [*FACTS, "results", "compare"])
+def test_each_command_that_tells_facts_tells_them_as_json_too(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    assert "--json" in capsys.readouterr().out
+
+
+def test_the_profiles_are_told_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["profiles", "--json"]) == 0
+    told = {each["name"]: each["question"] for each in json.loads(capsys.readouterr().out)}
+    assert told["smoke"].endswith("?")
+    assert "soak" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "tell"), [([], "all"), (["--quiet"], "quiet"), (["--json"], "json")]
+)
+def test_what_a_run_prints_is_handed_on(
+    words: list[str], tell: str, launched: list[tuple[str, dict[str, Any]]]
+) -> None:
+    cli.main(["run", "smoke", *words])
+    assert launched[0][1]["tell"] == tell
+
+
+def test_a_run_is_not_quiet_and_json_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["run", "smoke", "--quiet", "--json"])
+    assert left.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It knows every command, and the profiles by their names."""
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert {word for word in (*FACTS, "--quiet", "smoke", "soak-short") if word not in script} == (
+        {"--quiet"} if shell == "fish" else set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["loadkit", "comple"], {"completion"}),
+        (["loadkit", "run", "smo"], {"smoke"}),
+        (["loadkit", "run", "--qu"], {"--quiet"}),
+        (["loadkit", "completion", "z"], {"zsh"}),
+    ],
+)
+def test_bash_completes_words(
+    words: list[str], completed: set[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Asked of a real one, in a folder with nothing in it."""
+    cli.main(["completion", "bash"])
+    ask = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _shtab_loadkit; "
+    asked = subprocess.run(
+        ["bash", "-c", f'{capsys.readouterr().out}\n{ask}printf "%s\\n" "${{COMPREPLY[@]}}"'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert set(asked.stdout.split()) == completed, asked.stderr

@@ -29,7 +29,7 @@ FLOORS = (
     *("stats", "protocol", "profile", "people", "chat"),
     *("measure", "soak", "verdict", "report", "results", "compare"),
     *("net", "simulator", "readiness", "fleet", "capacity", "check_server", "planner", "pages"),
-    *("swarm", "locustfile", "start_locust", "launch", "cli", "__main__"),
+    *("swarm", "locustfile", "start_locust", "launch", "completion", "cli", "__main__"),
     *("plan", "redaction"),  # where a locustfile of before finds two names
 )
 """The units of the house from the ground up. Each may import what is named before it, so that there

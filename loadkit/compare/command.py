@@ -20,7 +20,7 @@ from loadkit.output import remark, say
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import in_json
 
-__all__ = ["Form", "check_baseline", "compare_runs", "document"]
+__all__ = ["Form", "check_baseline", "compare_runs", "compared", "document"]
 
 _TELL_EVERY: Final = 5.0  # seconds
 
@@ -49,15 +49,9 @@ def compare_runs(
         UsageError: a run cannot be read, a limit makes no sense or cannot be judged, or the file
             cannot be written.
     """
-    if len(paths) < 2:
-        raise UsageError("give two runs or more: loadkit compare BASE NEW")
     if out is not None and form == "terminal":
         raise UsageError("-o takes a document: add --markdown or --json")
-    limits = [parse(text) for text in fail_on]
-    runs = [load_run(path) for path in paths]
-    found = compare(runs[0], runs[-1], _progress())
-    steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
-    found = replace(found, held=hold(found, limits), trend=tuple(steps))
+    found = compared(paths, fail_on)
     page(found)
     if form == "terminal":
         terminal.render(found, console)
@@ -68,6 +62,21 @@ def compare_runs(
         else:
             write_text(out, text)
     return found.exit_code
+
+
+def compared(paths: Sequence[Path], fail_on: Sequence[str] = ()) -> Comparison:
+    """Compare runs as `compare_runs` does.
+
+    Raises:
+        UsageError: likewise.
+    """
+    if len(paths) < 2:
+        raise UsageError("give two runs or more: loadkit compare BASE NEW")
+    limits = [parse(text) for text in fail_on]
+    runs = [load_run(path) for path in paths]
+    found = compare(runs[0], runs[-1], _progress())
+    steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
+    return replace(found, held=hold(found, limits), trend=tuple(steps))
 
 
 def check_baseline(baseline: str | None, fail_on: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 The rules are pure, facts in and findings out; docs/doctor.md has them with their reasons.
 """
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Final
@@ -15,12 +16,16 @@ from loadkit.exit_codes import ExitCode
 from loadkit.net.preflight.preflight import raise_interrupts_quietly
 from loadkit.net.preflight.reachability import Finding, Level, probe
 from loadkit.network import DIRECT, Network
+from loadkit.output import say
 from loadkit.readiness.machine_facts import Facts, collect
 from loadkit.readiness.room import Bound, Room
 from loadkit.readiness.room import bounds as room_bounds
+from loadkit.security.escaping import in_json
 from loadkit.stats.number_format import plural
 
-__all__ = ["Finding", "bounds", "doctor", "examine", "render"]
+__all__ = ["Finding", "bounds", "doctor", "document", "examine", "render"]
+
+SCHEMA: Final = "loadkit.doctor/1"
 
 SESSIONS_A_CORE: Final = 11_500
 """Sessions of people at their default pace that take half a core of the machine in
@@ -58,6 +63,7 @@ def doctor(
     workers: int,
     host: str | None = None,
     network: Network = DIRECT,
+    as_json: bool = False,
 ) -> int:
     """Look at this machine and tell; returns the exit code: 1 if something is bad, else 0.
 
@@ -66,6 +72,7 @@ def doctor(
         workers: how many processes are to generate the load.
         host: the target to look at, to which no secret is sent; None looks at none.
         network: how it is reached.
+        as_json: whether it is told as one object.
 
     Raises:
         UsageError: the target's URL, or what the network has, cannot be used.
@@ -74,9 +81,32 @@ def doctor(
     seen = [] if host is None else list(probe(host, network))
     facts = collect()
     findings = seen + examine(facts, users=users, workers=workers)
-    render(findings, bounds(facts, workers, users), users, facts, console)
+    limits = bounds(facts, workers, users)
     is_bad = any(finding.level == "bad" for finding in findings)
-    return ExitCode.FAILED if is_bad else ExitCode.OK
+    code = ExitCode.FAILED if is_bad else ExitCode.OK
+    if as_json:
+        say(document(findings, limits, users, facts, code))
+    else:
+        render(findings, limits, users, facts, console)
+    return code
+
+
+def document(
+    findings: list[Finding], limits: list[Bound], users: int | None, facts: Facts, code: int
+) -> str:
+    """Return it as JSON: `docs/doctor.md` has its keys."""
+    told = {
+        "schema": SCHEMA,
+        "exit_code": code,
+        "users": users,
+        "sessions": limits[0].sessions,
+        "limit": limits[0].check,
+        "conclusion": conclusion(limits, users),
+        "bounds": [{"check": bound.check, "sessions": bound.sessions} for bound in limits],
+        "checks": [finding._asdict() for finding in findings],
+        "versions": dict(facts.versions),
+    }
+    return in_json(json.dumps(told, indent=1, ensure_ascii=False))
 
 
 def bounds(facts: Facts, workers: int, users: int | None = None) -> list[Bound]:

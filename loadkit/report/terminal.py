@@ -15,7 +15,7 @@ from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = ["fared", "render"]
+__all__ = ["fared", "render", "render_problems"]
 
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "max")
 _COLOURS: Final = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold magenta"}
@@ -31,6 +31,22 @@ def render(summary: Summary, console: Console, examples: Mapping[str, str] | Non
     for part in _parts(summary, examples or {}):
         console.print(part)
         console.print()
+    _verdict(summary, console)
+
+
+def render_problems(summary: Summary, console: Console, examples: Mapping[str, str]) -> None:
+    """Print the verdict alone, below what is wrong where something is."""
+    told = [str(each) for each in summary.verdict.reasons]
+    for label, kinds in (("errors", summary.errors), ("violations", summary.violations)):
+        for kind, count in kinds.items():
+            example = examples.get(f"{label}.{kind}")
+            told.append(f"{number(count)} × {kind}" + (f": {example}" if example else ""))
+    if told:
+        console.print(_reasons(told))
+    _verdict(summary, console)
+
+
+def _verdict(summary: Summary, console: Console) -> None:
     # Never broken, so that a log can be searched for it.
     console.print(Text(verdict_line(summary), _COLOURS[word(summary)]), soft_wrap=True)
 

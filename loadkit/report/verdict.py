@@ -1,12 +1,16 @@
 """The one line a run ends in."""
 
+from typing import Any, Final
+
 from loadkit.report.latency import supported
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["broke", "in_doubt", "verdict_line", "verdict_text", "word"]
+__all__ = ["broke", "in_doubt", "verdict_document", "verdict_line", "verdict_text", "word"]
+
+SCHEMA: Final = "loadkit.verdict/1"
 
 
 def word(summary: Summary) -> str:
@@ -36,6 +40,20 @@ def in_doubt(summary: Summary) -> list[Reason]:
 def verdict_line(summary: Summary) -> str:
     """Return the verdict, and what it rests on."""
     return f"{word(summary)}  {verdict_text(summary)}"
+
+
+def verdict_document(summary: Summary) -> dict[str, Any]:
+    """Return the same for a script; docs/terminal.md has its keys."""
+    return {
+        "schema": SCHEMA,
+        "profile": summary.profile,
+        "target": summary.target,
+        "started_at": summary.started_at,
+        "duration_s": summary.duration_s,
+        "word": word(summary),
+        "line": verdict_line(summary),
+        "verdict": summary.to_dict()["verdict"],
+    }
 
 
 def verdict_text(summary: Summary) -> str:

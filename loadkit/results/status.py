@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import time
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from loadkit.figures import Count, Phase
 from loadkit.measure.overdue import overdue
@@ -25,7 +25,7 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = ["LAST", "State", "status"]
+__all__ = ["LAST", "State", "status", "status_document"]
 
 LAST: Final = 60.0
 """Seconds that count as the last ones."""
@@ -48,15 +48,58 @@ def status(
     Raises:
         UsageError: there is no run in that folder, or its files are damaged.
     """
+    return _look(
+        folder,
+        now,
+        lambda summary: list(_finished(summary)),
+        lambda state, replay, age: list(_told(state, folder, replay, age, left_out)),
+    )
+
+
+def status_document(
+    folder: Path, left_out: list[str], now: Callable[[], float] = time
+) -> tuple[State, dict[str, Any]]:
+    """Return the same for a script; docs/results.md has its keys.
+
+    Raises:
+        UsageError: likewise.
+    """
+
+    def so_far(state: State, replay: Replay, age: float) -> dict[str, Any]:
+        for _ in replay.rows():
+            pass
+        left_out.extend(replay.damaged)
+        return {
+            "elapsed_s": round(replay.at_s, 3),
+            "asked_s": replay.asked_s,
+            "written_s_ago": round(age, 1),
+            "users": replay.users,
+            "sessions_live": replay.ledger.live,
+            "summary": replay.summary(None).to_dict(),
+        }
+
+    state, told = _look(folder, now, lambda summary: {"summary": summary.to_dict()}, so_far)
+    return state, {"schema": "loadkit.status/1", "state": state, "folder": str(folder), **told}
+
+
+_Told = TypeVar("_Told")
+
+
+def _look(
+    folder: Path,
+    now: Callable[[], float],
+    finished: Callable[[Summary], _Told],
+    told: Callable[[State, Replay, float], _Told],
+) -> tuple[State, _Told]:
     path = folder / JOURNAL
     if not os.path.lexists(path):
-        return "finished", list(_finished(load_summary(folder, [])))
+        return "finished", finished(load_summary(folder, []))
     with reading(path), hold(path) as over:
         if over and not needed(folder):
-            return "finished", list(_finished(load_summary(folder, [])))
+            return "finished", finished(load_summary(folder, []))
         state: State = "cut" if over else "running"
         age = max(0.0, now() - path.stat().st_mtime)
-        return state, list(_told(state, folder, Replay(folder), age, left_out))
+        return state, told(state, Replay(folder), age)
 
 
 def _finished(summary: Summary) -> Iterator[str]:

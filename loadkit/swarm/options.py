@@ -81,6 +81,7 @@ def add_options(parser: Any) -> None:
         action="store_true",
         help="search the highest load that keeps the profile's [slo], in place of its stages",
     )
+    flags.add_tell(group)
     flags.add_baseline(group)
     flags.add_resume(group)
 

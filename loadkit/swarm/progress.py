@@ -1,27 +1,35 @@
 """What a run tells on the terminal: where it stands, then its result, and where the rest is."""
 
+import json
 import logging
 import os
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadkit.capacity import document
 from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.errors import UsageError
 from loadkit.exit_codes import ExitCode
-from loadkit.output import command
+from loadkit.flags import Tell
+from loadkit.output import command, remark, say
 from loadkit.profile.profile import objectives_at, profile_folders
 from loadkit.report.annotations import lines as annotations
 from loadkit.report.live import line
 from loadkit.report.live_view import search_view, view
 from loadkit.report.screen import Screen
-from loadkit.report.terminal import render
+from loadkit.report.terminal import render, render_problems
+from loadkit.report.verdict import verdict_document
+from loadkit.security.escaping import in_json
 from loadkit.swarm.run import Run
 from loadkit.swarm.workers.membership import Membership
 
-__all__ = ["Progress", "compare", "tell"]
+if TYPE_CHECKING:
+    from loadkit.compare.comparison import Comparison
+
+__all__ = ["Progress", "conclude"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,34 +75,73 @@ class Progress:
         return not self._quiet and not round(now) % PLAIN_EVERY
 
 
-def tell(run: Run, profile: str, console: Screen) -> None:
-    """Print how a run went that is over; `profile` is what was asked for, a name or a path."""
-    assert run.summary is not None
-    if run.found is None:
-        render(run.summary, console, run.ledger.examples)
-    else:
-        document.render(run.found, console)
-    console.print(f"results: {run.folder.path}", soft_wrap=True)
-    for text in annotations(run.summary, os.environ, _source(profile)):
-        command(text)
+def conclude(run: Run, options: Namespace, console: Screen) -> int:
+    """Print how a run went that is over, and how it compares with its baseline where it has one.
+
+    Returns:
+        The exit code of the comparison; 0 without one.
+    """
+    how: Tell = options.tell
+    if how != "json":
+        _tell(run, options.profile, console, how)
+    code, found = (
+        (ExitCode.OK, None)
+        if options.baseline is None
+        else _compare(run, options.baseline, options.fail_on)
+    )
+    if how == "json":
+        say(in_json(json.dumps(_document(run, found), ensure_ascii=False)))
+    elif found is not None and (how == "all" or code):
+        from loadkit.compare import terminal
+
+        console.print()
+        terminal.render(found, console)
     if run.unwritten is not None:
         logger.error("%s", run.unwritten)
+    return code
 
 
-def compare(run: Run, baseline: str, fail_on: Sequence[str], console: Screen) -> int:
-    """Compare a run that is over with another one, and tell; returns the exit code of that."""
-    from loadkit.compare.command import compare_runs  # numpy, which no worker is to pay for
+def _tell(run: Run, profile: str, console: Screen, how: Tell) -> None:
+    """`profile` is what was asked for, a name or a path."""
+    summary = run.summary
+    assert summary is not None
+    if how == "quiet":
+        render_problems(summary, console, run.ledger.examples)
+    elif run.found is None:
+        render(summary, console, run.ledger.examples)
+    else:
+        document.render(run.found, console)
+    if how == "all" or summary.verdict.exit_code:
+        console.print(f"results: {run.folder.path}", soft_wrap=True)
+    for text in annotations(summary, os.environ, _source(profile)):
+        command(text)
+
+
+def _document(run: Run, compared: "Comparison | None") -> dict[str, Any]:
+    """The same as one object."""
+    assert run.summary is not None
+    told = verdict_document(run.summary) | {"results": str(run.folder.path)}
+    if run.found is not None:
+        told |= {"capacity": run.found["capacity"], "sentence": document.sentence(run.found)}
+    if compared is not None:
+        told["comparison"] = compared.to_dict()
+    return told
+
+
+def _compare(run: Run, baseline: str, fail_on: Sequence[str]) -> tuple[int, "Comparison | None"]:
+    """Compare it with another one; returns the exit code of that, too."""
+    from loadkit.compare.command import compared  # numpy, which no worker is to pay for
 
     assert run.summary is not None
     if run.summary.stopped_early is not None or run.unwritten is not None:
-        console.print(f"not compared with {baseline}: the run was stopped, or is not all written")
-        return ExitCode.OK  # its own code says so
-    console.print()
+        remark(f"not compared with {baseline}: the run was stopped, or is not all written")
+        return ExitCode.OK, None  # its own code says so
     try:
-        return compare_runs(console, [Path(baseline), run.folder.path], fail_on)
+        found = compared([Path(baseline), run.folder.path], fail_on)
     except UsageError as error:
         logger.error("not compared with %s: %s", baseline, error)
-        return ExitCode.USAGE
+        return ExitCode.USAGE, None
+    return found.exit_code, found
 
 
 def _source(profile: str) -> tuple[str, dict[str, int]] | None:

@@ -17,7 +17,7 @@ from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.timeline import Timeline
 from loadkit.network import Network
-from loadkit.output import say
+from loadkit.output import remark, say
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 from loadkit.report.screen import Screen
@@ -25,7 +25,7 @@ from loadkit.swarm.locust_internals.patches import measure_from
 from loadkit.swarm.messages import Assignment, Fault, Last, OwnCode, Report, listen
 from loadkit.swarm.next_run import NextRun
 from loadkit.swarm.process import FAULTY, Stage, cut_off
-from loadkit.swarm.progress import Progress, compare, tell
+from loadkit.swarm.progress import Progress, conclude
 from loadkit.swarm.run import Run
 from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
@@ -64,7 +64,7 @@ class RunController:
         self._environment, self._runner = environment, environment.runner
         self._options, self._headless = environment.parsed_options, headless
         self._console = Screen()
-        self._told = Progress(self._console)
+        self._told = Progress(self._console, quiet=self._options.tell != "all")
         self._process = psutil.Process()
         self._main = gevent.getcurrent()
         self._run: Run | None = None  # under way, or the last one
@@ -88,8 +88,8 @@ class RunController:
             listen(runner, OwnCode, self._on_own_code)
             gevent.spawn(self._mind, self.pool)
 
-    def _announce(self, where: str) -> None:
-        self._console.print(where, markup=False, highlight=False, soft_wrap=True)
+    def _announce(self, text: str) -> None:
+        (say if self._options.tell == "all" else remark)(text)
 
     # --- where it stands ----------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class RunController:
         )
         for doubt in doubts:
             if self._headless:
-                say(f"warning: {doubt}")
+                self._announce(f"warning: {doubt}")
             else:  # Locust's page shows the log
                 logger.warning("%s", doubt)
         adapter = self.next.adapter(self._ask)
@@ -373,9 +373,7 @@ class RunController:
         losses = [] if pool is None else pool.losses(run.duration_s)
         run.conclude(None if pool is None else pool.membership, losses)
         self._told.clear()
-        tell(run, self._options.profile, self._console)
-        if (baseline := self._options.baseline) is not None:
-            self._compared = compare(run, baseline, self._options.fail_on, self._console)
+        self._compared = conclude(run, self._options, self._console)
 
 
 def _course(profile: Profile) -> "Course":

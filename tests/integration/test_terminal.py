@@ -2,16 +2,18 @@
 
 import contextlib
 import io
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from processes import SECRETS, Finished, as_run, profile, results, simulator, started
+from processes import LOCUST, SECRETS, Finished, as_run, profile, results, simulator, started
 from rich.console import Console
 
 from loadkit.report.terminal import render
+from loadkit.report.verdict import verdict_line
 from loadkit.results.run_folder import load_examples, load_summary
 from tests.terminals import Terminal, terminals
 
@@ -111,3 +113,27 @@ def test_ctrl_c_leaves_a_clean_screen_and_the_result(runs: dict[str, Seen]) -> N
     assert "validity    " not in text
     assert "INVALID  stopped early" in text or "INVALID" in text
     assert "Traceback" not in text
+
+
+def test_a_script_gets_one_object_and_a_quiet_run_says_its_verdict_alone(tmp_path: Path) -> None:
+    """What a run says else goes to standard error, or nowhere."""
+    path = profile(tmp_path, seconds=2)
+    with simulator(tmp_path) as server, contextlib.ExitStack() as stack:
+        ended = {}
+        for tell in ("json", "quiet"):
+            out, told = tmp_path / tell, tmp_path / f"{tell}.out"
+            command = ["sh", "-c", f'"$@" >{told}', "sh", LOCUST]
+            command += [str(word) for word in as_run(path, server.url, out, "--tell", tell)[1:]]
+            ended[tell] = stack.enter_context(started(command, tmp_path, SECRETS)), out, told
+        for tell, (process, out, told) in ended.items():
+            code = process.finish().code
+            kept = load_summary(results(out), [])
+            line = verdict_line(kept)
+            assert code == kept.verdict.exit_code
+            if tell == "json":
+                found = json.loads(told.read_text())
+                assert (found["line"], found["results"]) == (line, str(results(out)))
+                assert found["verdict"]["exit_code"] == code
+            else:
+                assert told.read_text().splitlines()[-1 if not code else -2] == line
+                assert "latency, ms" not in told.read_text()

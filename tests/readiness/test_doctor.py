@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import re
 import socket
 from typing import Any
@@ -14,7 +15,15 @@ from rich.console import Console
 from loadkit import cli
 from loadkit.machine.resources import PortUse, ResourceLimit
 from loadkit.readiness import doctor
-from loadkit.readiness.doctor import Finding, bounds, conclusion, examine, render, rounded
+from loadkit.readiness.doctor import (
+    Finding,
+    bounds,
+    conclusion,
+    document,
+    examine,
+    render,
+    rounded,
+)
 from loadkit.readiness.machine_facts import Facts
 from loadkit.readiness.room import files_of_a_worker
 
@@ -297,3 +306,14 @@ def test_a_way_that_cannot_be_taken_is_exit_code_2(capsys: pytest.CaptureFixture
     """As for a run."""
     assert cli.main(["doctor", "--host", "http://127.0.0.1", "--insecure"]) == 2
     assert "has no TLS" in capsys.readouterr().err
+
+
+def test_a_script_gets_the_same_as_json() -> None:
+    """Each check with what to do, each bound, and the sentence at the end."""
+    facts = with_()
+    found, limits = examine(facts, users=5, workers=4), bounds(facts, 4, 5)
+    told = json.loads(document(found, limits, 5, facts, 0))
+    assert told["conclusion"] == conclusion(limits, 5)
+    assert [each["check"] for each in told["checks"]] == [each.check for each in found]
+    assert (told["sessions"], told["limit"]) == (limits[0].sessions, limits[0].check)
+    assert (told["users"], told["exit_code"]) == (5, 0)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadkit.report.terminal import fared, render
-from loadkit.report.verdict import verdict_line
+from loadkit.report.terminal import fared, render, render_problems
+from loadkit.report.verdict import verdict_document, verdict_line
 from loadkit.stats.number_format import FROM_DUE
 from loadkit.verdict.run_facts import Loss
 from loadkit.verdict.slo import SloLine
@@ -225,3 +225,34 @@ def test_what_few_samples_prove_is_told_without_a_figure_for_it(make: Any) -> No
     text = shown(make(mixed=True, limits=limits))
     assert re.search(r"HandoffChat +1 +1 +5 +0 +0 +0 +– +–", text)
     assert re.search(r"response.p95 +> 100 ms \(proved by 5 of 90 samples\)", text)
+
+
+def quietly(summary: Summary, examples: Mapping[str, str]) -> list[str]:
+    stream = io.StringIO()
+    render_problems(summary, Console(file=stream, width=200), examples)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_who_wants_no_table_is_told_the_verdict_alone(make: Any) -> None:
+    """Of a run in which nothing is wrong that is one line."""
+    assert quietly(make(), {}) == [verdict_line(make())]
+
+
+def test_who_wants_no_table_is_told_what_is_wrong(make: Any) -> None:
+    """Each reason, and each kind of error and violation with its example; the verdict last."""
+    summary = make(failing=True, limits=LIMITS)
+    lines = quietly(summary, {"violations.missing_echo": "no echo of a1"})
+    assert lines[-1] == verdict_line(summary)
+    told = " ".join(lines)
+    assert all(str(reason) in told for reason in summary.verdict.reasons)
+    assert "- 1 × missing_echo: no echo of a1" in lines
+    assert "- 3 × unanswered" in lines
+
+
+def test_a_script_gets_the_verdict_as_an_object(make: Any) -> None:
+    """Its line, its word, and what the summary holds of it."""
+    summary = make(failing=True, limits=LIMITS)
+    told = verdict_document(summary)
+    assert told["line"] == verdict_line(summary)
+    assert told["line"].split()[0] == told["word"]
+    assert told["verdict"] == summary.to_dict()["verdict"]

@@ -8,7 +8,7 @@ from loadkit.errors import UsageError
 from loadkit.figures import Phase, Wait
 from loadkit.results.journal import JOURNAL
 from loadkit.results.rebuild import rebuild
-from loadkit.results.status import status
+from loadkit.results.status import status, status_document
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import number
@@ -128,3 +128,17 @@ def test_half_a_line_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"summary\.json cannot be read"):
         status(tmp_path, [])
+
+
+def test_a_script_gets_the_summary_so_far(tmp_path: Path) -> None:
+    """With how far the run is; of one that is over, the summary that was written."""
+    master, answers = lived(tmp_path, 5)
+    state, told = status_document(tmp_path, [])
+    assert told["state"] == state == "running"
+    assert told["summary"]["turns"]["answered"] == len(answers)
+    assert 4 < told["elapsed_s"] < told["asked_s"]
+    master.kill()
+    assert status_document(tmp_path, [])[0] == "cut"
+    summary = rebuild(tmp_path, [])
+    state, told = status_document(tmp_path, [])
+    assert (state, told["summary"]) == ("finished", summary.to_dict())

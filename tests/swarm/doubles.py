@@ -45,6 +45,7 @@ def options(folder: Path, text: str = CLOSED, **others: Any) -> Namespace:
         "resume": None,
         "baseline": None,
         "fail_on": [],
+        "tell": "all",
         "allow_production": False,
         "worker_patience": 30.0,
         "metrics_port": None,
