@@ -108,6 +108,17 @@ class Driver:
         self._acts.hushed = True
         self._acts.due.clear()
 
+    @property
+    def person(self) -> str:
+        """Who lives it, as of `SessionPlan`."""
+        return self._plan.person
+
+    def storm(self, at: float, fault: SocketFault) -> None:
+        """Have its socket meet a fault at a moment (monotonic), beside those of its plan."""
+        self._faults.storm(at, fault)
+        if self._link is not None:
+            self._link.wake()  # it waits for what was due next until now
+
     def cut(self) -> None:
         """Have the session cut off, as if its greenlet were killed."""
         if self._greenlet is not None:

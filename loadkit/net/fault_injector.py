@@ -24,6 +24,10 @@ class FaultInjector:
         self._half_open: list[Any] = []  # half-open sockets, whose server is still to find out
         self.deaf = (NEVER, NEVER)
 
+    def storm(self, at: float, fault: SocketFault) -> None:
+        """Plan one more, for a moment (monotonic)."""
+        self._storms = sorted([*self._storms, (at, fault)], key=lambda planned: planned[0])
+
     def due(self, started: float) -> float:
         """When something is due next in a session that began at `started`; infinity for never."""
         due = NEVER if self._faults is None else self._faults.due(started)

@@ -24,7 +24,8 @@ POLICY: Final = (
 _BODY: Final = """
 <header class="bar"><div><strong>loadkit</strong>
 <nav aria-label="Sections"><a href="#now">Now</a><a href="#charts">Charts</a>
-<a href="#wrong">Errors</a><a href="{locust}">Locust’s own page</a></nav>
+<a href="#wrong">Errors</a><a href="#runs">Past runs</a>
+<a href="{locust}">Locust’s own page</a></nav>
 <div class="tools"><span>Time: <span id="window">the whole run</span></span>
 <button id="whole" type="button" disabled>Whole run</button>
 <button id="theme" type="button">Dark or light</button></div></div></header>
@@ -33,6 +34,28 @@ _BODY: Final = """
 <section id="now"><h1 id="profile">No run yet</h1><p class="about" id="about"></p>
 <div id="light" class="verdict" role="status"><p><b id="word"></b> <span id="says"></span></p>
 <ul id="reasons"></ul></div>
+<form id="start" class="controls" hidden><h2>Start a run</h2>
+<label>Profile <select name="profile" required></select></label>
+<p id="question" class="question"></p>
+<label>Target <input name="host" size="34" autocomplete="off" spellcheck="false" required></label>
+<label>Load, times the profile’s <input name="scale" inputmode="decimal" size="6" value="1"></label>
+<label>Seed <input name="seed" inputmode="numeric" size="8" placeholder="the profile’s"></label>
+<label>Time scale of what people do <input name="time_scale" inputmode="decimal" size="9"
+ placeholder="the profile’s"></label>
+<label><input type="checkbox" name="capacity" value="true"> search the capacity instead of the
+ profile’s stages</label>
+<button type="submit">Start</button><p class="said" role="status"></p></form>
+<div id="under-way" class="controls" hidden>
+<form data-do="stop"><button type="submit">Stop</button></form>
+<form data-do="load" id="load-form"><label>Load, times the planned
+ <input name="times" inputmode="decimal" size="5" value="1" required></label>
+<button type="submit">Set</button><button type="submit" name="times" value="0">Pause</button>
+<button type="submit" name="times" value="1">As planned</button></form>
+<form data-do="storm"><label>Cut <input name="percent" inputmode="decimal" size="4" value="20"
+ required> % of the sockets</label><button type="submit">Storm</button></form>
+<form data-do="mark"><label>Mark this moment <input name="note" size="22" maxlength="200"
+ placeholder="what happens now" required></label><button type="submit">Mark</button></form>
+<p class="said" role="status"></p></div>
 <div id="progress" hidden><div id="stages" role="img"></div><p id="left" class="question"></p></div>
 <ul class="figures-row" id="tiles"></ul>
 <div class="first"><div id="latencies"></div><div id="objectives"></div></div></section>

@@ -71,7 +71,9 @@ def page(folder: Path) -> str:
         body,
         charts.values(),
         {
-            "marks": marks(summary, profile if isinstance(profile, Mapping) else {}),
+            "marks": marks(
+                summary, profile if isinstance(profile, Mapping) else {}, info.get("by_hand")
+            ),
             "end": round(max(summary.duration_s, (slices.starts or [0])[-1] + slices.length), 3),
             "leader": LEADER,
         },

@@ -7,12 +7,15 @@ from loadkit.figures import Phase
 from loadkit.pages.page import Chart
 from loadkit.pages.run_slices import Numbers, Slices
 from loadkit.pages.time_charts import time_charts
+from loadkit.security.escaping import visible
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Summary
 
 __all__ = ["marks", "run_charts"]
+
+_LONGEST_MARK: Final = 60  # characters that stand beside a pin
 
 _SHARES: Final = (
     *(0, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85),
@@ -30,8 +33,14 @@ _STEPS: Final = {
 }
 
 
-def marks(summary: Summary, profile: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What happened at a time: pins (`at`) and stretches (`at`, `to`), with a `name` each."""
+def marks(
+    summary: Summary, profile: Mapping[str, Any], by_hand: object = ()
+) -> list[dict[str, Any]]:
+    """What happened at a time: pins (`at`) and stretches (`at`, `to`), with a `name` each.
+
+    Args:
+        profile, by_hand: as in `run.json`, whoever wrote that.
+    """
     found: list[dict[str, Any]] = [
         {
             "name": f"incident {number}",
@@ -46,6 +55,10 @@ def marks(summary: Summary, profile: Mapping[str, Any]) -> list[dict[str, Any]]:
         at, share = storm.get("at"), storm.get("share")
         if isinstance(at, int | float) and isinstance(share, int | float):
             found.append({"name": f"storm {100 * share:.0f} %", "at": at})
+    for one in by_hand if isinstance(by_hand, list) else ():
+        at, text = (one.get("at_s"), one.get("text")) if isinstance(one, Mapping) else (None, None)
+        if isinstance(at, int | float) and isinstance(text, str):
+            found.append({"name": visible(text[:_LONGEST_MARK]), "at": at})
     return found
 
 

@@ -94,3 +94,55 @@ class ArrivalRate:
         root = leg.low + math.sqrt(max(0.0, leg.low * leg.low + 2 * slope * missing))
         since = 2 * missing / root if missing > 0 else 0.0
         return leg.begin + min(since, leg.duration)
+
+
+def changed_from(
+    current: Sequence[Stage], planned: Sequence[Stage], at_s: float, factor: float
+) -> tuple[Stage, ...]:
+    """Return stages that are the current ones up to a moment, and `factor` times the planned ones
+    from then on. Both have the same lengths.
+    """
+    before, after = _cut(current, at_s)[0], _cut(planned, at_s)[1]
+    if not after:
+        return tuple(current)
+    return (*before, *(_times(stage, factor) for stage in after))
+
+
+def scaled(stages: Sequence[Stage], factor: float) -> tuple[Stage, ...]:
+    """Return the stages of `factor` times the load."""
+    return tuple(_times(stage, factor) for stage in stages)
+
+
+def _times(stage: Stage, factor: float) -> Stage:
+    users, rate = stage.users, stage.arrivals_per_second
+    return stage.model_copy(
+        update={
+            "users": None if users is None else math.floor(users * factor + 0.5),
+            "arrivals_per_second": None if rate is None else rate * factor,
+        }
+    )
+
+
+def _cut(stages: Sequence[Stage], at_s: float) -> tuple[list[Stage], list[Stage]]:
+    """The stages up to a moment, and those from then on, which begin with a jump to their level."""
+    before: list[Stage] = []
+    begin = 0.0
+    levels: tuple[float, float] = 0.0, 0.0
+    for number, stage in enumerate(stages):
+        targets = float(stage.users or 0), stage.arrivals_per_second or 0.0
+        if begin + stage.duration > at_s:
+            share = (at_s - begin) / stage.duration
+            users, rate = (
+                low + (high - low) * share for low, high in zip(levels, targets, strict=True)
+            )
+            level = {
+                "users": None if stage.users is None else math.floor(users + 0.5),
+                "arrivals_per_second": None if stage.arrivals_per_second is None else rate,
+            }
+            head = stage.model_copy(update={"duration": at_s - begin, **level})
+            jump = stage.model_copy(update={"duration": 0.0, **level})
+            rest = stage.model_copy(update={"duration": begin + stage.duration - at_s})
+            return [*before, head], [jump, rest, *stages[number + 1 :]]
+        before.append(stage)
+        begin, levels = begin + stage.duration, targets
+    return before, []

@@ -34,6 +34,7 @@ from loadkit.swarm.messages import (
     FinishMessage,
     LeaveMessage,
     RunProfile,
+    Storm,
     WorkerHello,
     listen,
     send,
@@ -218,6 +219,10 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         if worker.profile is not None and dealt.run == options.loadkit_run:
             worker.take(dealt, runner.worker_index)
 
+    def on_storm(_: str, storm: Storm) -> None:
+        if storm.run == options.loadkit_run:
+            worker.storm(storm)
+
     def on_test_stop(**_: Any) -> None:
         nonlocal handing_over
         if handing_over:
@@ -261,6 +266,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     listen(runner, FinishMessage, on_finish, concurrent=True)  # acks come in meanwhile
     listen(runner, RunProfile, on_profile)
     listen(runner, Assignment, on_deal)
+    listen(runner, Storm, on_storm)
     listen(runner, LeaveMessage, lambda _, leave: give_up(leave.text))
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_start.add_listener(on_test_start)

@@ -27,6 +27,7 @@ __all__ = [
     "Report",
     "RunProfile",
     "Sorry",
+    "Storm",
     "WorkerHello",
     "decode",
     "encode",
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 _Words = Annotated[str, Field(strict=True)]  # as long as a message may be
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of all messages together: one more whenever one of them changes. The two sides speak only if they
 have the same; a `WorkerHello` says it, and is understood whatever it is."""
 
@@ -114,6 +115,23 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Storm:
+    """Master → workers: sockets are to be cut on purpose, beside what the profile plans.
+
+    Attributes:
+        number: of the run's storms of this kind, from 1 on: each hits others.
+        at_s: the second of the run at which that is to be, on all workers at once.
+        share: of the sessions that there are then.
+    """
+
+    KIND: ClassVar = "loadkit.storm"
+    run: Name
+    number: Count
+    at_s: Seconds
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Worker → master: an interval, and its number in the run, from 1 on."""
 
@@ -182,6 +200,7 @@ Message = (
     | Sorry
     | RunProfile
     | Assignment
+    | Storm
     | Report
     | Last
     | Ack

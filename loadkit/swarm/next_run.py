@@ -91,11 +91,20 @@ class NextRun:
             self._subject = subject(profile, url, introduced(target, credentials))
             self.adapter()  # an earlier one may have been of something else
         self._target = target
-        self._cramped = room.check(
-            profile.load,
+        self._cramped = self.look_for_room(profile.load)
+
+    def look_for_room(self, load: Load) -> list[Doubt]:
+        """What may be too small here for a load on the target that was checked.
+
+        Raises:
+            UsageError: there is no room for it.
+        """
+        profile = self.profile()
+        return room.check(
+            load,
             room.Room.here(),
             self._local_workers,
-            addresses=len(target.addresses),
+            addresses=1 if self._target is None else len(self._target.addresses),
             session=room.session_bytes(profile.clients, profile.connection.deflate),
             force=self._options.force,
         )

@@ -46,6 +46,8 @@ NOBODY_STARTS: Final = 10.0
 ON_ITS_WAY: Final = 3.0
 """Seconds for a session that was to begin to do so, and for a worker's report of it to come."""
 
+_TOLD: Final = 5  # of what was done by hand, in the line of the verdict; all is in `run.json`
+
 EARLY: Final = 0.1
 """Seconds; the stages are told to be over by a timer, which may fire a moment early."""
 
@@ -73,6 +75,7 @@ class Run:
         summary: what it came to, once it is over.
         found: what the capacity search came to, by the keys of `capacity.json`, likewise.
         unwritten: why its files could not be written; None if they were.
+        by_hand: what was done to it while it went on, as of `run.json`.
         own_code: how the user's own code failed, each with its traceback.
         fault: how this tool failed; None if it did not.
     """
@@ -109,6 +112,8 @@ class Run:
         self.summary: Summary | None = None
         self.found: dict[str, Any] | None = None
         self.unwritten: str | None = None
+        self.by_hand: list[dict[str, Any]] = []
+        self._load = profile.load
         self.own_code: dict[str, str] = {}
         self.fault: str | None = None
         self._aborted: str | None = None
@@ -141,7 +146,7 @@ class Run:
     @property
     def load(self) -> Load:
         """What is asked for."""
-        return self.profile.load if self.adapter is None else self.adapter.load
+        return self._load if self.adapter is None else self.adapter.load
 
     @property
     def asked_users(self) -> float:
@@ -155,7 +160,12 @@ class Run:
 
     def follow(self, load: Load) -> None:
         """Another load is asked for."""
+        self._load = load
         self._delivery.follow(load)
+
+    def note_by_hand(self, kind: str, at_s: float, text: str, **more: Any) -> None:
+        """Take note for its record of what somebody does to it, or marks."""
+        self.by_hand.append({"kind": kind, "at_s": round(at_s, 3), "text": text, **more})
 
     def add(self, worker: str, seq: int, interval: Interval) -> bool:
         """Take an interval of a worker. Returns whether it is one that was not there yet."""
@@ -305,7 +315,7 @@ class Run:
             limits=tuple((each.metric, each.limit) for each in limits),
             strict=self._strict,
             warmup_s=0.0 if searches else self.profile.load.warmup,
-            notes=tuple(self._way.notes),
+            notes=(*self._way.notes, *self._notes_by_hand()),
             foreseen={doubt.metric: doubt.fix for doubt in self._doubts if doubt.metric},
         )
 
@@ -320,7 +330,12 @@ class Run:
 
     def _info(self) -> dict[str, Any]:
         info = run_info(self.profile, self._started_at, self.target, self._way.told)
-        return info | {"warnings": [*map(str, self._doubts)]}
+        info |= {"warnings": [*map(str, self._doubts)]}
+        return info | ({"by_hand": self.by_hand} if self.by_hand else {})
+
+    def _notes_by_hand(self) -> list[str]:
+        done = [one["text"] for one in self.by_hand if one["kind"] != "mark"]
+        return [f"changed by hand: {'; '.join(done[:_TOLD])}"] if done else []
 
     @property
     def _started_at(self) -> str:

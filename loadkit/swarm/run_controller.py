@@ -99,8 +99,8 @@ class RunController:
         Raises:
             UsageError: no profile is named, or it holds mistakes.
         """
-        adapter = None if self._run is None else self._run.adapter
-        return self.next.profile().load if adapter is None else adapter.load
+        run = None if self._idle.is_set() else self._run
+        return self.next.profile().load if run is None else run.load
 
     def as_run(self) -> Profile:
         """The profile as the workers get it: with the load of the run that has begun."""
@@ -160,7 +160,7 @@ class RunController:
                 self._announce(f"warning: {doubt}")
             else:  # Locust's page shows the log
                 logger.warning("%s", doubt)
-        adapter = self.next.adapter(self._ask)
+        adapter = self.next.adapter(self.follow)
         if adapter is not None:
             run.search(adapter)
         run.begin()
@@ -173,8 +173,8 @@ class RunController:
         self._following = gevent.spawn(self._follow, run)
         return run.name
 
-    def _ask(self, load: Load, since: float) -> None:
-        """The search asks for another load."""
+    def follow(self, load: Load, since: float) -> None:
+        """The search, or somebody by hand, asks for another load from second `since` on."""
         run = self._run
         assert run is not None
         run.follow(load)

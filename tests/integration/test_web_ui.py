@@ -109,6 +109,38 @@ def test_a_run_is_alone_and_when_stopped_from_the_page_writes_its_results(
     assert f"{stranger} may not have the connector token" in refused["message"]
 
 
+def test_a_run_is_driven_from_the_live_page(ui: Ui, server: Simulator) -> None:
+    """From its form, by storms, another load and a mark, to its report."""
+    path, before = profile(ui.out.parent, name="driven", seconds=600), len(ui.folders())
+    form = {"profile": str(path), "host": server.url, "seed": "5", "scale": "0.5"}
+    begun = ui.post("/chat/start", **form)
+    assert begun["success"] is True, begun
+    ui.until(lambda: len(ui.folders()) > before and ui.is_answered(), "answering")
+    asked = ui.now()["asked"]["users"]
+    assert ui.post("/chat/storm", percent="100")["success"] is True
+    ui.until(lambda: ui.now()["disconnects"]["cut on purpose"] > 0, "struck")
+    ui.until(lambda: ui.now()["disconnects"]["came back"] > 0, "back")
+    assert ui.post("/chat/load", times="2")["success"] is True
+    ui.until(lambda: ui.now()["sessions"] > asked, "more")
+    assert ui.now()["asked"]["users"] == 2 * asked
+    assert ui.post("/chat/load", times="0")["success"] is True
+    ui.until(lambda: ui.now()["sessions"] == 0, "paused")
+    assert ui.now()["stage"] == "under way"
+    assert ui.post("/chat/mark", note="<i>seen</i>")["success"] is True
+    assert ui.post("/chat/stop")["success"] is True
+    ui.until(lambda: ui.now()["stage"] == "over" and ui.is_written(), "written")
+    info = json.loads((ui.folders()[-1] / "run.json").read_text())
+    assert info["profile"]["load"]["seed"] == 5
+    assert [one["kind"] for one in info["by_hand"]] == ["storm", "load", "load", "mark"]
+    told = told_last(ui)
+    assert told["disconnects"]["forced"] > 0
+    assert told["errors"] == {}
+    assert told["stopped_early"].endswith("by Stop on the live page")
+    report = (ui.folders()[-1] / "report.html").read_text()
+    assert "storm of 100 %" in report
+    assert "<i>seen" not in report
+
+
 def test_a_capacity_search_is_an_option_of_the_form(ui: Ui, server: Simulator) -> None:
     """It is offered, refused where there is no service level, and runs in place of the stages."""
     assert '"capacity"' in ui.page()

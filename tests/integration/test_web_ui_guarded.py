@@ -145,7 +145,8 @@ def evil(world: World) -> str:
     return f"http://127.0.0.2:{world.stranger.getsockname()[1]}"
 
 
-CHANGING = ["/swarm", "/stop", "/stats/reset", "/user", "/enter"]
+DOING = [f"/chat/{what}" for what in ("start", "stop", "storm", "load", "mark")]
+CHANGING = [*DOING, "/swarm", "/stop", "/stats/reset", "/user", "/enter"]
 READING = [
     "/chat",
     "/chat/now",
@@ -194,7 +195,9 @@ def test_every_way_to_come_here(
         elif path == "/user":
             assert answer.status == 403, (path, answer)
             assert "is said by the profile" in answer.text
-        elif path == "/swarm":
+        elif path in DOING[1:]:
+            assert "no run is under way" in answer.text
+        elif path in ("/swarm", "/chat/start"):
             assert f"{evil} may not have the connector token" in answer.text
         else:
             assert answer.status in (200, 201), (path, answer)

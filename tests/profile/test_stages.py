@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from loadkit.profile.stages import ArrivalRate, users_at
+from loadkit.profile.stages import ArrivalRate, changed_from, users_at
 from loadkit.profile.tables import Stage
 
 
@@ -136,3 +136,23 @@ def test_the_integral_is_that_of_the_rate(legs: list[tuple[float, float]], share
             area += quad(plan.at, begin, end - (end - begin) * 1e-12)[0]
         begin += duration
     assert plan.expected(upto) == pytest.approx(area, rel=1e-6, abs=1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), min_size=1, max_size=5),
+    st.integers(0, 40),
+    st.sampled_from([0.0, 0.5, 1.0, 3.0]),
+)
+def test_stages_that_are_changed_by_hand_are_the_old_ones_before_and_the_new_ones_after(
+    legs: list[tuple[int, int]], at_s: int, factor: float
+) -> None:
+    """Second by second, and they last as long."""
+    planned = [Stage(duration=float(d), users=users) for d, users in legs]
+    changed = changed_from(planned, planned, float(at_s), factor)
+    assert sum(one.duration for one in changed) == sum(one.duration for one in planned)
+    for second in range(sum(d for d, _ in legs)):
+        at = second + 0.5
+        was, now = users_at(planned, at), users_at(changed, at)
+        assert was is not None
+        assert now is not None
+        assert now == pytest.approx(was if at < at_s else factor * was, abs=1 + factor)

@@ -10,7 +10,11 @@ from flask.testing import FlaskClient
 from locust.web import WebUI
 
 from loadkit.pages.live import ASSETS
+from loadkit.swarm.messages import Assignment, Storm
 from loadkit.swarm.web.chat import install_chat
+from loadkit.swarm.web.form import Form
+from loadkit.swarm.web.starts import Starts
+from tests.swarm.doubles import OPEN
 from tests.swarm.test_run_controller import World
 
 
@@ -23,7 +27,9 @@ class Site:
         self.world = World(folder, **more, **asked)
         base = self.world.options.web_base_path
         web_ui = WebUI(self.world.environment, "127.0.0.1", 1, base, delayed_start=True)
-        install_chat(web_ui, self.world.controller)
+        controller = self.world.controller
+        self.form = Form(self.world.options.profile, {"capacity"})
+        install_chat(web_ui, controller, Starts(self.world.environment, controller, self.form))
         self.web_ui = web_ui
         app: Any = web_ui.app
         self.client: FlaskClient = app.test_client()
@@ -86,7 +92,162 @@ def test_whatever_a_tab_believes_to_have(site: Site, since: str) -> None:
     assert json.loads(answer.text)["now"]["stage"] == "none"
 
 
-@pytest.mark.parametrize("path", ["/chat", "/chat/now", "/chat/assets/live.js", "/locust"])
+def done(site: Site, what: str, **fields: str) -> tuple[bool, str]:
+    answer = site.client.post(f"/chat/{what}", data=fields)
+    assert answer.status_code == 200
+    told = json.loads(answer.text)
+    return told["success"], told["message"]
+
+
+def test_the_form_offers_each_profile_with_its_question(site: Site) -> None:
+    told = json.loads(site.client.get("/chat/setup").text)
+    assert told["profiles"][0] == {"name": site.form.first, "question": "Ok?"}
+    names = [one["name"] for one in told["profiles"]]
+    assert "smoke" in names
+    assert all(one["question"] for one in told["profiles"])
+    assert told["host"] == "http://127.0.0.1:8100"
+    assert told["capacity"] is False
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"seed": "x"}, "the seed is a whole number from 0 on, not 'x'"),
+        ({"seed": "-1"}, "the seed is a whole number"),
+        ({"seed": "9" * 400}, "the seed is a whole number"),
+        ({"seed": "٣"}, "the seed is a whole number"),
+        ({"scale": "0"}, "the load is a number above 0"),
+        ({"scale": "-2"}, "the load is a number above 0"),
+        ({"scale": "nan"}, "the load is a number above 0"),
+        ({"scale": "1e99"}, "the load is a number above 0 and at most 10,000"),
+        ({"time_scale": "fast"}, "the time scale is a number above 0"),
+        ({"time_scale": "inf"}, "the time scale is a number above 0"),
+        ({"profile": "smoek"}, "did you mean 'smoke'?"),
+        ({"profile": "/etc/passwd"}, "there is no profile '/etc/passwd'"),
+        ({"host": "http://127.0.0.2:1"}, "may not have the connector token"),
+        ({"html_file": "/tmp/x"}, "the form has no field 'html_file'"),
+        ({"profile_overrides": "load.seed=1"}, "the form has no field 'profile_overrides'"),
+    ],
+)
+def test_a_form_that_cannot_be_run_changes_nothing(
+    site: Site, fields: dict[str, str], says: str
+) -> None:
+    before = vars(site.world.options).copy()
+    success, message = done(site, "start", **fields)
+    assert not success
+    assert says in message
+    assert vars(site.world.options) == before
+
+
+def test_what_the_form_sets_is_in_the_profile_that_is_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read as the run will read it."""
+    checked: list[Any] = []
+    upcoming = site.world.controller.next
+    monkeypatch.setattr(upcoming, "check", lambda url: checked.append((url, upcoming.profile())))
+    monkeypatch.setattr(site.world.master, "start_shape", lambda: None)
+    assert done(site, "start", seed="9", scale="2.5", time_scale="0.5") == (True, "")
+    ((url, profile),) = checked
+    assert url == "http://127.0.0.1:8100"
+    assert (profile.load.seed, profile.conversation.time_scale) == (9, 0.5)
+    assert [(one.duration, one.users) for one in profile.load.stages] == [(0.0, 10), (60.0, 10)]
+    assert done(site, "start") == (True, "")  # the next one is the profile's own again
+    assert checked[1][1].load.seed == 1
+    assert checked[1][1].load.peak_users == 4
+
+
+def test_one_run_at_a_time(site: Site) -> None:
+    site.world.controller.start()
+    assert done(site, "start") == (False, "a run is under way: stop it before you start another")
+
+
+@pytest.mark.parametrize("what", ["stop", "storm", "load", "mark"])
+def test_there_is_nothing_to_be_done_without_a_run(site: Site, what: str) -> None:
+    fields = {"percent": "5", "times": "2", "note": "here"}
+    assert done(site, what, **fields) == (False, "no run is under way")
+
+
+def test_what_is_done_by_hand_is_done_by_the_workers_and_noted(site: Site) -> None:
+    """In the run's record, on its page and in its verdict."""
+    world = site.world
+    run = world.controller.start()
+    assert done(site, "storm", percent="40") == (True, "storm of 40 %")
+    assert done(site, "storm", percent="5") == (True, "storm of 5 %")
+    storms = world.master.told(Storm)
+    assert [(one.run, one.number, one.share) for one in storms] == [(run, 1, 0.4), (run, 2, 0.05)]
+    assert done(site, "load", times="3") == (True, "load × 3")
+    assert world.controller.load().stages[-1].users == 12
+    assert world.controller.load().duration_s == pytest.approx(60)
+    assert done(site, "load", times="0") == (True, "load paused")
+    assert world.controller.load().stages[-1].users == 0
+    assert done(site, "load", times="1") == (True, "load as planned")
+    assert world.controller.load().stages[-1].users == 4
+    assert done(site, "mark", note=" <b>v2</b>\n is out ") == (True, "<b>v2</b> is out")
+    told = json.loads(site.client.get("/chat/now").text)
+    assert told["now"]["stage"] == "under way"
+    summary = world.end()
+    assert "changed by hand: storm of 40 %; storm of 5 %; load × 3" in summary["notes"][-1]
+    (path,) = world.results.glob("*/run.json")
+    noted = json.loads(path.read_text())["by_hand"]
+    assert [(one["kind"], one["text"]) for one in noted] == [
+        ("storm", "storm of 40 %"),
+        ("storm", "storm of 5 %"),
+        ("load", "load × 3"),
+        ("load", "load paused"),
+        ("load", "load as planned"),
+        ("mark", "<b>v2</b> is out"),
+    ]
+    page = path.with_name("report.html").read_text()
+    assert "<b>v2" not in page
+    assert "v2" in page
+
+
+def test_arrivals_are_told_to_the_workers(tmp_path: Path) -> None:
+    site = Site(tmp_path, profile=OPEN)
+    site.world.controller.start()
+    assert done(site, "load", times="0") == (True, "load paused")
+    deals = [deal for deal in site.world.master.told(Assignment) if deal.stages is not None]
+    assert {deal.stages[-1].arrivals_per_second for deal in deals} == {0.0}
+    assert len(deals) == 2  # each worker
+
+
+@pytest.mark.parametrize(
+    ("what", "fields", "says"),
+    [
+        ("storm", {"percent": "0"}, "a storm hits more than 0"),
+        ("storm", {"percent": "101"}, "a storm hits more than 0"),
+        ("storm", {"percent": "nan"}, "percent is a number, not 'nan'"),
+        ("storm", {}, "percent is a number, not ''"),
+        ("load", {"times": "-1"}, "the load is 0 to 100 times"),
+        ("load", {"times": "inf"}, "times is a number, not 'inf'"),
+        ("load", {"times": "<b>"}, "times is a number, not '<b>'"),
+        ("mark", {"note": " "}, "a mark has a note"),
+        ("mark", {}, "a mark has a note"),
+    ],
+)
+def test_what_cannot_be_done_by_hand(
+    site: Site, what: str, fields: dict[str, str], says: str
+) -> None:
+    site.world.controller.start()
+    success, message = done(site, what, **fields)
+    assert not success
+    assert says in message
+    run = site.world.controller.run
+    assert run is not None
+    assert not run.by_hand
+
+
+@pytest.mark.parametrize("what", ["start", "stop", "storm", "load", "mark"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_nothing_is_done_by_another_method(site: Site, what: str, method: str) -> None:
+    assert site.client.open(f"/chat/{what}", method=method).status_code == 405
+
+
+READ = ["/chat", "/chat/setup", "/chat/now", "/chat/assets/live.js", "/locust"]
+
+
+@pytest.mark.parametrize("path", READ)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_what_is_read_is_read_alone(site: Site, path: str, method: str) -> None:
     assert site.client.open(path, method=method).status_code == 405

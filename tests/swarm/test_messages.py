@@ -24,6 +24,7 @@ from loadkit.swarm.messages import (
     Report,
     RunProfile,
     Sorry,
+    Storm,
     WorkerHello,
     decode,
     encode,
@@ -47,6 +48,7 @@ ALL: list[Message] = [
     RunProfile("2026", "{}"),
     Assignment("2026", 12.5, 1, 3, 13.0, late=True),
     Assignment("2026", 12.5, 1, 3, 13.0, late=True, stages=STAGES),
+    Storm("2026", 1, 13.0, 0.5),
     a_report(),
     Last("2026", 7),
     Ack("2026", 7),
@@ -94,13 +96,14 @@ def test_there_is_no_other_message() -> None:
 def test_their_form_is_that_of_their_version() -> None:
     """Whoever changes one of them counts `VERSION` up, and writes the new form down here."""
     told = {message.KIND: [*msgpack.unpackb(msgpack.packb(encode(message)))] for message in ALL}
-    assert VERSION == 1
+    assert VERSION == 2
     assert told == {
         "loadkit.hello": ["version", "classes", "profile", "messages"],
         "loadkit.leave": ["text"],
         "loadkit.sorry": ["text"],
         "loadkit.profile": ["run", "profile"],
         "loadkit.deal": ["run", "elapsed_s", "index", "workers", "since_s", "late", "stages"],
+        "loadkit.storm": ["run", "number", "at_s", "share"],
         "loadkit.interval": ["run", "seq", "interval"],
         "loadkit.last": ["run", "seq"],
         "loadkit.ack": ["run", "seq"],

@@ -344,9 +344,9 @@ class TestASearchAsksForAnotherLoad:
         load = Load.model_validate(
             {"model": "open", "stages": [{"duration": "9s", "arrivals_per_second": 8.0}]}
         )
-        world.controller._ask(load, 0.0)  # what holds from the start on is everyone's already
+        world.controller.follow(load, 0.0)  # what holds from the start on is everyone's already
         assert world.master.told(Assignment)[2:] == []
-        world.controller._ask(load, 5.0)
+        world.controller.follow(load, 5.0)
         told = world.master.told(Assignment)[2:]
         assert [(each.run, each.index, each.workers) for each in told] == [(run, 0, 2), (run, 1, 2)]
         assert {(each.since_s, each.stages) for each in told} == {(5.0, load.stages)}
@@ -355,7 +355,7 @@ class TestASearchAsksForAnotherLoad:
         """The shape is asked, and by it the share of the load that was delivered."""
         world.controller.start()
         load = Load.model_validate({"stages": [{"duration": "9s", "users": 9}]})
-        world.controller._ask(load, 5.0)
+        world.controller.follow(load, 5.0)
         assert world.master.told(Assignment)[2:] == []
 
     def test_it_is_what_the_shape_gets_and_what_the_workers_are_told(

@@ -157,6 +157,10 @@ class Link:
         """When the last messages arrived; see `ByteStream.stamp`."""
         return self._stream.stamp
 
+    def wake(self) -> None:
+        """Have a `receive` that waits return with nothing."""
+        self._stream.wake()
+
     def receive(self, until: float | None) -> list[bytes | Flaw]:
         """Wait for text messages.
 

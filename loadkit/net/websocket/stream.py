@@ -61,6 +61,7 @@ class ByteStream:
         "_sock",
         "_stamped",
         "_waiter",
+        "_woken",
         "sent_at",
         "stamp",
     )
@@ -79,6 +80,7 @@ class ByteStream:
         self._alarm: Any = None  # the timer that ends a wait
         self._alarm_at = _NEVER
         self._waiter: Waiter[bool] | None = None
+        self._woken = False  # by somebody else, with nothing to read
 
     @property
     def is_open(self) -> bool:
@@ -101,7 +103,8 @@ class ByteStream:
             except (BlockingIOError, SSLWantReadError, SSLWantWriteError):
                 self._at_once = 0
                 # Timers count from the loop's last turn, so they may come a little early.
-                if until is not None and perf_counter() >= until:
+                if self._woken or (until is not None and perf_counter() >= until):
+                    self._woken = False
                     return None
                 self._allowance.left -= FRAME
                 if self._allowance.left < 0:
@@ -148,6 +151,15 @@ class ByteStream:
 
     def _ring(self) -> None:
         self._alarm_at = _NEVER
+        if self._waiter is not None:
+            self._waiter.switch(False)
+
+    def wake(self) -> None:
+        """Have a `read` that waits return as if its time had come; for other greenlets."""
+        self._woken = True
+        gevent.get_hub().loop.run_callback(self._rouse)
+
+    def _rouse(self) -> None:
         if self._waiter is not None:
             self._waiter.switch(False)
 

@@ -117,7 +117,7 @@
     for (const [phase, name] of Object.entries(names)) {
       const found = now.latency && now.latency[phase];
       if (!found) continue;
-      for (const [of, label] of [[found.recent, `${name}, last ${number(now.latency.recent_s)} s`], [found.overall, `${name}, so far`]])
+      for (const [of, label] of [[found.recent, `${name}, last ${Math.round(now.latency.recent_s)} s`], [found.overall, `${name}, so far`]])
         rows.push([label, number(of.count), ms(of.p50), ms(of.p95), ms(of.p99), ms(of.max)]);
     }
     at("latencies").replaceChildren(...(rows.length ? [element("h2", {}, "Latency"),
@@ -145,6 +145,77 @@
     at("found").replaceChildren(...(found.length ? [table("the first of each kind, the newest of them first", ["when", "kind", "what", "who", "session"],
       found.map((one) => [one.at.replace("T", " ").replace("Z", ""), one.kind, one.detail, one.user_class, one.session]))] : []));
     for (const cell of at("found").querySelectorAll("td, th")) cell.className = "words";
+  }
+
+  // --- what can be done ------------------------------------------------------------------------------
+
+  async function post(path, fields, says) {
+    says.textContent = "…";
+    says.className = "said";
+    try {
+      const answer = await fetch(`chat/${path}`, { method: "POST", body: new URLSearchParams(fields) });
+      if (answer.redirected) { location.reload(); return false; } // to the login
+      if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
+      const told = await answer.json();
+      says.textContent = told.message;
+      if (!told.success) says.classList.add("bad");
+      return told.success;
+    } catch (error) {
+      says.textContent = `not done: ${error.message}`;
+      says.classList.add("bad");
+      return false;
+    }
+  }
+
+  const begin = at("start"), doing = at("under-way");
+  let questions = new Map();
+
+  async function setUp() {
+    try {
+      const told = await (await fetch("chat/setup", { cache: "no-store" })).json();
+      const choice = begin.elements.profile;
+      questions = new Map(told.profiles.map((one) => [one.name, one.question]));
+      if (!questions.has(told.profile)) questions.set(told.profile, "");
+      choice.replaceChildren(...[...questions.keys()].map((name) => element("option", { value: name }, name)));
+      choice.value = told.profile;
+      begin.elements.host.value = told.host;
+      begin.elements.capacity.checked = told.capacity;
+      asks();
+    } catch (error) {
+      setTimeout(setUp, 3000);
+    }
+  }
+
+  function asks() { put("question", questions.get(begin.elements.profile.value) ?? ""); }
+
+  begin.elements.profile.addEventListener("change", asks);
+  begin.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = begin.querySelector("button");
+    button.disabled = true;
+    const fields = new FormData(begin);
+    if (!fields.has("capacity")) fields.set("capacity", "false");
+    await post("start", fields, begin.querySelector(".said"));
+    button.disabled = false;
+  });
+  for (const form of doing.querySelectorAll("form"))
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const fields = new FormData(form), by = event.submitter;
+      if (by && by.name) fields.set(by.name, by.value);
+      post(form.dataset.do, fields, doing.querySelector(".said")).then((done) => {
+        if (done && form.dataset.do === "mark") form.reset();
+      });
+    });
+
+  function controls(now) {
+    const idle = now.stage === "none" || now.stage === "over";
+    if (begin.hidden === idle) {
+      begin.hidden = !idle;
+      begin.querySelector(".said").textContent = doing.querySelector(".said").textContent = "";
+    }
+    doing.hidden = now.stage !== "under way";
+    at("load-form").hidden = Boolean(now.search);
   }
 
   // --- charts ----------------------------------------------------------------------------------------
@@ -209,6 +280,7 @@
     put("about", now.run ? `${now.target} · ${now.run.slice(0, 19).replace("T", " ")} UTC · results in ${now.folder}` : "");
     document.title = now.profile ? `${now.over ? now.over.word : now.stage}: ${now.profile}` : "loadkit";
     light(now);
+    controls(now);
     progress(now);
     tiles(now);
     latencies(now);
@@ -241,6 +313,7 @@
     setTimeout(ask, document.hidden ? 5000 : failed > 2 ? 3000 : 1000);
   }
 
+  setUp();
   window.addEventListener("scroll", look, { passive: true });
   document.addEventListener("visibilitychange", look);
   ask();

@@ -139,7 +139,7 @@ const loadkit = (() => {
       markLine: {
         symbol: "none", silent: true,
         lineStyle: { color: soft, type: "dashed" },
-        label: { show: true, color: soft, fontSize: 11, formatter: (at) => at.name },
+        label: { show: true, color: soft, fontSize: 11, position: points.length > 3 ? "insideEndTop" : "end", formatter: (at) => at.name },
         data: points.map((mark) => ({ name: mark.name, xAxis: mark.at })),
       },
       markArea: {

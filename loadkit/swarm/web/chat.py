@@ -1,15 +1,21 @@
 """`/chat`, the live page, in Locust's web UI."""
 
 from collections.abc import Callable
+from math import isfinite, nan
 from typing import Any
 
-from flask import Blueprint, Response, abort, redirect, request, url_for
+import gevent
+from flask import Blueprint, Response, abort, jsonify, redirect, request, url_for
 from locust.web import WebUI
 
+from loadkit.errors import LoadkitError, UsageError
 from loadkit.pages.live import ASSETS, POLICY, live_page
 from loadkit.pages.page import asset
+from loadkit.security.textfile import clipped
+from loadkit.swarm.by_hand import ByHand
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.web.now import Now
+from loadkit.swarm.web.starts import Starts
 
 __all__ = ["install_chat"]
 
@@ -17,7 +23,7 @@ INDEX = "locust.index"  # what Flask knows Locust's own page by
 View = Callable[..., Any]
 
 
-def install_chat(web_ui: WebUI, controller: RunController) -> None:
+def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> None:
     """Serve the live page, and open on it: Locust's own page is at `/locust`.
 
     Whoever is not logged in, where that is asked for, is sent to the login by each of its routes.
@@ -25,7 +31,8 @@ def install_chat(web_ui: WebUI, controller: RunController) -> None:
     app: Any = web_ui.app
     options: Any = web_ui.environment.parsed_options
     chat = Blueprint("chat", __name__, url_prefix=options.web_base_path or None)
-    now = Now(controller, web_ui.environment.runner)
+    environment = web_ui.environment
+    now, by_hand = Now(controller, environment.runner), ByHand(controller, environment.runner)
 
     def route(path: str, method: str = "GET") -> Callable[[View], View]:
         return lambda view: chat.route(path, methods=[method])(
@@ -52,6 +59,43 @@ def install_chat(web_ui: WebUI, controller: RunController) -> None:
         answer.add_etag()
         return answer.make_conditional(request)
 
+    @route("/chat/setup")
+    def setup() -> Response:
+        options = environment.parsed_options
+        found = {
+            "profiles": [{"name": name, "question": asks} for name, asks in starts.form.questions],
+            "profile": environment.profile or starts.form.first,
+            "host": environment.host or "",
+            "capacity": bool(options and options.capacity),
+        }
+        return _fresh(jsonify(found))
+
+    @route("/chat/start", "POST")
+    def start() -> Response:
+        return _done(lambda: starts.begin(request.form))
+
+    @route("/chat/stop", "POST")
+    def stop() -> Response:
+        def end() -> None:
+            if controller.stage != "under way":
+                raise UsageError("no run is under way")
+            controller.stopped_by("Stop on the live page")
+            gevent.spawn(controller.stop)
+
+        return _done(end)
+
+    @route("/chat/storm", "POST")
+    def storm() -> Response:
+        return _done(lambda: by_hand.storm(_number("percent")))
+
+    @route("/chat/load", "POST")
+    def load() -> Response:
+        return _done(lambda: by_hand.load(_number("times")))
+
+    @route("/chat/mark", "POST")
+    def mark() -> Response:
+        return _done(lambda: by_hand.mark(request.form.get("note", "")))
+
     locusts = app.view_functions[INDEX]
     chat.add_url_rule("/locust", "locust", locusts)
     app.view_functions[INDEX] = web_ui.auth_required_if_enabled(
@@ -61,6 +105,26 @@ def install_chat(web_ui: WebUI, controller: RunController) -> None:
     web_ui.template_args["extended_csv_files"] = [
         {"href": "./chat", "title": "The live page, past runs and their files"}
     ]
+
+
+def _done(do: Callable[[], object]) -> Response:
+    """Do something, and say what came of it."""
+    try:
+        told = do()
+    except LoadkitError as error:
+        return _fresh(jsonify({"success": False, "message": str(error)}))
+    return _fresh(jsonify({"success": True, "message": told or ""}))
+
+
+def _number(name: str) -> float:
+    text = request.form.get(name, "")
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise UsageError(f"{name} is a number, not {clipped(text)!r}")
+    return number
 
 
 def _fresh(answer: Response) -> Response:

@@ -114,7 +114,7 @@ class Now:
             "folder": run.folder.path.name,
             "elapsed_s": round(elapsed, 1),
             "warmup_s": run.profile.load.warmup,
-            "stages": [] if run.adapter is not None else [*_stages(run.profile.load)],
+            "stages": [] if run.adapter is not None else [*_stages(run.load)],
             "total_s": None if run.adapter is not None else run.profile.load.duration_s,
             "search": None if run.adapter is None else run.adapter.state,
             "asked": dict(run.asked) if stage == "under way" else {},
@@ -187,7 +187,7 @@ class Now:
     def _draw(self, run: Run) -> None:
         """Make the charts anew if there are rows that they lack."""
         assert run.course is not None
-        key = run.name, run.course.rows, run.summary is None
+        key = run.name, run.course.rows, len(run.by_hand), run.summary is None
         if key == self._key:
             return
         self._key, self._version = key, self._version + 1
@@ -198,6 +198,7 @@ class Now:
         last = slices.starts[-1] + slices.length
         storms = run.profile.chaos.storms
         marks = [{"name": f"storm {number(100 * one.share)} %", "at": one.at} for one in storms]
+        marks += [{"name": one["text"], "at": one["at_s"]} for one in run.by_hand]
         charts = [
             chart.to_dict() | {"question": chart.question}
             for chart in live_charts(slices, run.course.stretch_s)

@@ -5,7 +5,6 @@ from argparse import Namespace
 from typing import Any, Final
 
 from flask import Response, has_request_context, jsonify, request
-from gevent.lock import Semaphore
 from gevent.pywsgi import WSGIServer
 from locust import argument_parser
 from locust.web import WebUI
@@ -18,10 +17,10 @@ from loadkit.swarm.web.chat import install_chat
 from loadkit.swarm.web.form import Form
 from loadkit.swarm.web.same_origin import SameOrigin
 from loadkit.swarm.web.server import Handler
+from loadkit.swarm.web.starts import Starts
 
 __all__ = ["install_web"]
 
-LAST_RUN_ENDS: Final = 5.0  # seconds; its state says "stopped" before all of it is handed over
 START: Final = "locust.swarm"  # what Flask knows Locust's own answer to the form by
 CHANGE: Final = "locust.update_user"  # and to `/user`, which sets any attribute of a user class
 LONGEST_FORM: Final = 1 << 20  # bytes; werkzeug would keep as many as come on the disk
@@ -40,31 +39,19 @@ def install_web(web_ui: WebUI, controller: RunController) -> None:
     form = Form(options.profile, argument_parser.ui_extra_args_dict())
     web_ui.template_args["all_profiles"] = form.profiles
     locusts_start = app.view_functions[START]
-
-    one_at_a_time = Semaphore()
+    starts = Starts(environment, controller, form)
 
     def start() -> Response:
         try:
-            with one_at_a_time:
+            with starts.one_at_a_time:
                 return start_alone()
         except HTTPException as refusal:  # of a form; Locust would show and log a traceback
             return Response(f"{refusal}\n", status=refusal.code, content_type="text/plain")
 
     def start_alone() -> Response:
-        runner: Any = environment.runner
-        # It begins a moment after the answer, and is known of by its shape until then.
-        if not controller.wait_until_idle(LAST_RUN_ENDS) or runner.shape_greenlet is not None:
-            message = "a run is under way: stop it before you start another"
-            return jsonify({"success": False, "message": message})
-        before = options.profile, options.capacity
         try:
-            said = form.read(request.form, environment.host or "")
-            options.profile = said.profile
-            # Locust reads it only after this; a profile that cannot be searched is told here.
-            options.capacity = request.form.get("capacity", str(options.capacity)).lower() == "true"
-            controller.next.check(said.host)
+            said = starts.check(request.form)
         except LoadkitError as error:
-            options.profile, options.capacity = before
             return jsonify({"success": False, "message": str(error)})
         checked = {"host": [said.host], "profile": [said.profile]}
         asked = {name: request.form.getlist(name) for name in form.offered if name in request.form}
@@ -85,7 +72,7 @@ def install_web(web_ui: WebUI, controller: RunController) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
     app.view_functions[CHANGE] = web_ui.auth_required_if_enabled(change)
     app.view_functions[START] = web_ui.auth_required_if_enabled(start)
-    install_chat(web_ui, controller)
+    install_chat(web_ui, controller, starts)
     names = (web_ui.host, socket.gethostname())
     app.wsgi_app = SameOrigin(app.wsgi_app, options.web_host_display_name or "", names)
     environment.events.test_stopping.add_listener(on_test_stopping)

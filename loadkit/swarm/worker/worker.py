@@ -25,12 +25,12 @@ from loadkit.net.interfaces import SessionPlan, SocketFault
 from loadkit.net.websocket.link import Traffic
 from loadkit.network import Network
 from loadkit.people.person import Person
-from loadkit.profile.chaos import Chaos, ChaosPlan, in_storm
+from loadkit.profile.chaos import Chaos, ChaosFault, ChaosPlan, in_storm
 from loadkit.profile.profile import Profile
 from loadkit.profile.scenario import SessionKind
 from loadkit.security.credentials import Credentials
-from loadkit.stats.random_streams import person_rng
-from loadkit.swarm.messages import Assignment
+from loadkit.stats.random_streams import person_rng, share_of
+from loadkit.swarm.messages import Assignment, Storm
 from loadkit.swarm.worker.arrival_gate import ArrivalGate
 from loadkit.swarm.worker.blame import LONGEST_PAUSE, Blame, OwnCodeError, Tell, unmade_by
 from loadkit.swarm.worker.garbage import SWEEP_EVERY, calm
@@ -164,6 +164,16 @@ class Worker:
             self.recorder.is_ending = True
             self._sessions.end()
         return True
+
+    def storm(self, storm: Storm) -> None:
+        """Have the sockets of some sessions reset, at the moment and by the chance that it says."""
+        profile = self.profile
+        if profile is None or not self.ready.is_set():
+            return
+        at, words = self._began + storm.at_s, (profile.load.seed, "storm by hand", storm.number)
+        for driver in self._sessions.drivers:
+            if share_of(*words, driver.person) < storm.share:
+                driver.storm(at, ChaosFault("reset"))
 
     def hurry(self) -> None:
         """A signal has come: wait for nobody any more."""
