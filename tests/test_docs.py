@@ -9,7 +9,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in sorted(
-        [*ROOT.glob("[A-Z]*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "results/README.md"]
+        [
+            *ROOT.glob("[A-Z]*.md"),
+            *ROOT.glob("docs/**/*.md"),
+            ROOT / "results/README.md",
+            ROOT / "examples/README.md",
+        ]
     )
 }
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")

@@ -1,7 +1,10 @@
 """What a scrape is told, compared with the samples that went in."""
 
+import json
+import re
 from bisect import bisect_right
 from itertools import pairwise
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,6 +21,7 @@ from loadkit.protocol.decode import FlawKind
 from loadkit.stats.histogram import Histogram
 from loadkit.swarm.web.prometheus import BOUNDS, Live, LiveFigures
 
+ROOT = Path(__file__).parents[2]
 SECRET = "eyJhbGciOi.a-token-that-nobody-may-see"
 
 
@@ -254,3 +258,39 @@ def test_the_bounds_rise_to_the_longest_sample() -> None:
     assert all(lower < higher for lower, higher in pairwise(BOUNDS))
     assert {0.01, 0.025, 0.1} <= set(BOUNDS)
     assert BOUNDS[-1] == 600
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_there_are() -> None:
+    """And shows every metric that there is."""
+    board = json.loads((ROOT / "examples" / "grafana-dashboard.json").read_text())
+    asked = " ".join(
+        [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+        + [variable["query"]["query"] for variable in board["templating"]["list"][1:]]
+    )
+    recorder = Recorder()
+    recorder.sample(Phase.RESPONSE, due=0.0, sent=0.1, end=1.0)
+    recorder.loop_lag(0.001)
+    recorder.gauge("schedule_delay_ms", 1.0)
+    recorder.gauge("gc_pause_ms", 1.0)
+    worker = dict.fromkeys(
+        ("cpu_percent", "machine_cpu_percent", "files_percent", "ports_percent", "rss_mb"), gauge(1)
+    )
+    live = Live(ledger(recorder), "smoke", "now", 5, 5, {"running": 1}, {"w": worker})
+    there: dict[str, set[str]] = {}
+    for family in families(live).values():
+        for sample in family.samples:
+            there.setdefault(sample.name, set()).update(sample.labels)
+    names = set(re.findall(r"\bloadkit_\w+", asked))
+    assert names - there.keys() == set()
+    shown = {name.removesuffix("_bucket") for name in names}
+    whole = {re.sub(r"_(?:bucket|count|sum|created)$", "", name) for name in there}
+    assert whole - shown == set()
+    labels = set(re.findall(r'[{,](\w+)(?:=~?|!=)"', asked))
+    labels |= set(re.findall(r"by \((?:le, )?(\w+)\)", asked))
+    labels |= {
+        word
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for word in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+    }
+    assert labels - {"job"} - set().union(*there.values()) == set()
