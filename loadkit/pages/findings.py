@@ -9,7 +9,7 @@ from loadkit.report.drift import told as drifted
 from loadkit.report.incidents import told as told_incidents
 from loadkit.stats.number_format import number, plural
 from loadkit.stats.order_statistics import needed
-from loadkit.verdict.summary import Summary
+from loadkit.verdict.summary import Stats, Summary
 
 __all__ = ["MOST", "Finding", "findings"]
 
@@ -201,8 +201,7 @@ def _by_turn(summary: Summary) -> Iterator[Finding]:
             return
 
 
-def _between(stats: "dict[str, float] | object") -> str:
-    assert isinstance(stats, dict)
+def _between(stats: Stats) -> str:
     return f"{number(stats['p50_from'])}–{number(stats['p50_to'])} ms"
 
 

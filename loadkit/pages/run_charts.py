@@ -117,25 +117,21 @@ def _nines(whole: Mapping[str, Distribution], told: Mapping[str, tuple[str, str]
 
 
 def _curve_of_nines(found: Distribution) -> tuple[Numbers, Numbers, Numbers]:
-    at: Numbers = []
-    low: Numbers = []
-    high: Numbers = []
-    for share in _SHARES:
-        # Ranks are exact integers for shares of a thousand; finer ones are taken as they are.
-        per_mille = max(1, round(share * 10)) if share <= 99.9 else None
-        if per_mille is None:
-            fine = _fine(found, share)
-            at.append(fine)
-            low.append(None)
-            high.append(None)
-            continue
-        enough = found.known(per_mille) >= needed(per_mille)
-        between = found.interval(per_mille) if enough else None
-        value = found.estimate(per_mille) if enough else None
-        at.append(None if value is None or value.at_least else round(value.value, 3))
-        low.append(None if between is None else round(between[0], 3))
-        high.append(None if between is None else round(between[1], 3))
+    points = [_point(found, share) for share in _SHARES]
+    at, low, high = (list(column) for column in zip(*points, strict=True))
     return at, low, high
+
+
+def _point(found: Distribution, share: float) -> tuple[float | None, float | None, float | None]:
+    """A percentile with its interval; None for what the samples do not support."""
+    if share > 99.9:
+        return _fine(found, share), None, None
+    per_mille = max(1, round(share * 10))
+    if found.known(per_mille) < needed(per_mille):
+        return None, None, None
+    estimate, between = found.estimate(per_mille), found.interval(per_mille)
+    low, high = (None, None) if between is None else (round(end, 3) for end in between)
+    return None if estimate.at_least else round(estimate.value, 3), low, high
 
 
 def _fine(found: Distribution, share: float) -> float | None:
