@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
-from loadkit.chat.effects import Keep, Send, Violation
+from loadkit.chat.effects import Effect, Keep, Send, Violation
 from loadkit.chat.inputs import ELAPSED, FORCED, START, Closed, Opened, Say
 from loadkit.chat.personas import Policy
 from loadkit.chat.session import Session
@@ -27,6 +27,7 @@ class Visit:
         self.session = Session(Policy(), Random(1), streaming=streaming)
         self.frames, self.recorder = Frames(), Recorder()
         self.now, self.local_id = 0.0, ""
+        self.effects: list[Effect] = []
 
     def do(self, *steps: Step) -> "Visit":
         for step in steps:
@@ -51,6 +52,7 @@ class Visit:
 
     def _feed(self, happening: Any) -> None:
         for effect in self.session.step(self.now, happening):
+            self.effects.append(effect)
             if isinstance(effect, Send):
                 self.frames.sent(self.now, effect.frame)
                 sent = json.loads(effect.frame)
