@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from loadkit.capacity.controller import AHEAD
 from loadkit.errors import UsageError
 from loadkit.profile.stages import changed_from
 from loadkit.profile.tables import Load
@@ -13,7 +14,6 @@ from loadkit.swarm.run_controller import RunController
 
 __all__ = ["ByHand"]
 
-AHEAD: Final = 0.5  # seconds that the word gets to reach every worker
 LONGEST_NOTE: Final = 200  # characters
 MOST: Final = 500  # of all that is done to one run
 MOST_TIMES: Final = 100.0  # the load that was planned

@@ -20,7 +20,7 @@ LAST_RUN_ENDS: Final = 5.0  # seconds; its state says "stopped" before all of it
 TUNED: Final = ("scale", "seed", "time_scale")
 """Fields of the live page's form that change a profile for a run."""
 MOST_TIMES: Final = 10_000.0
-_NOTHING: Final[Mapping[str, str]] = {}
+_UNTUNED: Final[Mapping[str, str]] = {}
 
 
 class Starts:
@@ -42,7 +42,7 @@ class Starts:
         self._options, self._given = options, list(options.profile_overrides)
         self.one_at_a_time = Semaphore()
 
-    def check(self, fields: Mapping[str, str], tuned: Mapping[str, str] = _NOTHING) -> FormAnswer:
+    def check(self, fields: Mapping[str, str], tuned: Mapping[str, str] = _UNTUNED) -> FormAnswer:
         """Have the options say what a form says, once it is looked at.
 
         Args:
