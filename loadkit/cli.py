@@ -87,7 +87,8 @@ def _run(arguments: argparse.Namespace) -> int:
             workers=arguments.workers or _workers(),
             overrides=overrides,
             out=Path(arguments.results_parent),
-            ui_port=arguments.port if arguments.command == "ui" else None,
+            ui_port=getattr(arguments, "port", None),
+            once=arguments.command != "ui",
             locustfile=arguments.locustfile,
             allow_production=arguments.allow_production,
             force=arguments.force,
@@ -308,6 +309,15 @@ def _parser() -> argparse.ArgumentParser:
         add_options(load.add_argument_group("network", "how the target is reached"))
         if name == "run":
             flags.add_baseline(load)
+            load.add_argument(
+                "--web",
+                dest="port",
+                nargs="?",
+                type=flags.port,
+                const=8089,
+                metavar="PORT",
+                help="show the live page while it goes on (default port: 8089)",
+            )
         if name == "capacity":
             flags.add_resume(load)
         load.set_defaults(tell="all")

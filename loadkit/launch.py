@@ -35,6 +35,7 @@ from loadkit.security.redaction import remember
 __all__ = ["launch"]
 
 SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
+LAST_LOOK: Final = 2  # seconds after a run for its page to hear of the end
 SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL
 _HERE: Final = Path(__file__).parent
 
@@ -47,6 +48,7 @@ def launch(
     overrides: Sequence[str],
     out: Path,
     ui_port: int | None,
+    once: bool = True,
     locustfile: Path | None = None,
     allow_production: bool = False,
     force: bool = False,
@@ -64,6 +66,7 @@ def launch(
         overrides: `KEY=VALUE` for the profile.
         out: the parent of the results folder.
         ui_port: where Locust's web UI is to be; None runs headless.
+        once: whether there is just one run, which begins at once, and the UI ends with it.
         locustfile: the user classes; None for those that come with the tool.
         force: whether it is to begin though this machine has no room for the load.
         network: how the target is reached; `further` has the words of it.
@@ -86,7 +89,7 @@ def launch(
         if reason := cannot_listen(LOOPBACK, ui_port):
             raise UsageError(
                 f"the web UI cannot be served on {LOOPBACK}:{ui_port}: {reason}; choose another "
-                "port with --port"
+                f"port with {'--web' if once else '--port'}"
             )
     check(None, Room.here(), workers, force=force)  # of the rest Locust's process knows more
     locustfile = _locustfile(locustfile)
@@ -107,12 +110,15 @@ def launch(
             if plan.dialogues_told:
                 say(f"dialogues: {plan.dialogues_told}")
             say(f"{plan.name} → {host}, {workers} worker{'s' if workers > 1 else ''}")
-        if ui_port is not None:
-            say(f"web UI: http://{LOOPBACK}:{ui_port}  (Ctrl-C ends it)")
+        if ui_port is not None and tell == "all":
+            ends = "it ends with the run" if once else "Ctrl-C ends it"
+            say(f"web UI: http://{LOOPBACK}:{ui_port}  ({ends})")
         command = _locust_command(locustfile, profile, host, workers, overrides, out, ui_port)
         command += ["--allow-production"] if allow_production else []
         command += ["--force"] if force else []
         command += ["--tell", tell]
+        if ui_port is not None and once:
+            command += ["--autostart", "--autoquit", str(LAST_LOOK)]
         command += further
         # A session of its own: Ctrl-C reaches this process alone, which passes it on to Locust's
         # master; that ends the run in order before anyone else goes.

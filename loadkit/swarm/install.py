@@ -103,9 +103,10 @@ def _install(environment: Environment) -> None:
         _install_alone(environment, controller, network)
     if options.metrics_port is not None:
         serve_metrics(options.metrics_port, controller.live, options.metrics_host)
+    if (options.headless or options.autostart) and not options.print_stats:
+        # Our own progress and table take the place of Locust's.
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
     if options.headless:
-        if not options.print_stats:  # our own progress and table take the place of Locust's
-            logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         install_exit(environment, controller)  # the check may take a while, too
         try:
             controller.next.check(environment.host)

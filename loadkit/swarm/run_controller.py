@@ -63,6 +63,7 @@ class RunController:
         assert environment.parsed_options is not None
         self._environment, self._runner = environment, environment.runner
         self._options, self._headless = environment.parsed_options, headless
+        self._tells = headless or self._options.autostart  # of a run that a terminal began
         self._console = Screen()
         self._told = Progress(self._console, quiet=self._options.tell != "all")
         self._process = psutil.Process()
@@ -156,7 +157,7 @@ class RunController:
             course=None if self._headless else _course(profile),
         )
         for doubt in doubts:
-            if self._headless:
+            if self._tells:
                 self._announce(f"warning: {doubt}")
             else:  # Locust's page shows the log
                 logger.warning("%s", doubt)
@@ -286,9 +287,9 @@ class RunController:
             self._give_up("failures of your own code: nobody could start")
         if run.is_hopeless(now):
             gevent.spawn(self.stop)
-        if self._headless and run.adapter is not None:
+        if self._tells and run.adapter is not None:
             self._told.say_step(now, f"capacity of {self._environment.host}", run.adapter)
-        elif self._headless:
+        elif self._tells:
             self._told.say(now, run, self._runner.user_count, membership)
 
     def look_after_workers(self) -> None:

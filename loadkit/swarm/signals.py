@@ -19,10 +19,11 @@ from loadkit.swarm.process import Stage, take_interrupts, tie_to_parent
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.workers.replacements import wait_for_workers
 
-__all__ = ["install_exit", "way_out"]
+__all__ = ["NO_QUIT", "install_exit", "way_out"]
 
 logger = logging.getLogger(__name__)
 
+NO_QUIT: Final = -1  # what Locust has for a UI that stays when its run is over
 OVER_WITHIN: Final = 10.0  # seconds from a signal to the end of it all
 WORKERS_END: Final = 1.0  # seconds that workers get once all is over and they have been told
 WRITTEN_WITHIN: Final = 30.0  # more of them, where only the results are still to be written
@@ -44,7 +45,10 @@ def way_out(stage: Stage, *, with_ui: bool) -> Literal["close the UI", "leave", 
 def install_exit(environment: Environment, controller: RunController) -> None:
     """The exit code of a process that leads, and its end by a signal."""
     by_signal: list[int] = []
-    web_ui = environment.web_ui
+    web_ui, options = environment.web_ui, environment.parsed_options
+    assert options is not None
+    autostart = options.autostart and web_ui is not None
+    once = autostart and options.autoquit != NO_QUIT
     main = gevent.getcurrent()
 
     def take_note(number: int) -> None:
@@ -59,6 +63,10 @@ def install_exit(environment: Environment, controller: RunController) -> None:
         way = way_out(controller.stage, with_ui=web_ui is not None)
         if way == "close the UI" and web_ui is not None and web_ui.greenlet is not None:
             web_ui.greenlet.kill(block=False)
+            if autostart:  # Locust waits for the run alone
+                leave(
+                    of_signal(by_signal[0])
+                ) if controller.stage == "before" else controller.stop()
         elif way == "leave":
             leave(of_signal(by_signal[0]))
         elif way == "stop":
@@ -99,10 +107,12 @@ def install_exit(environment: Environment, controller: RunController) -> None:
     atexit.register(_leave_nobody)
 
     def on_quitting(environment: Environment, **_: Any) -> None:
+        if once:  # stopped from the page it may be about to write its results
+            controller.wait_until_idle(WRITTEN_WITHIN)
         controller.hurry()  # a run that goes on is ended by Locust in a moment
         if by_signal:
             environment.process_exit_code = of_signal(by_signal[0])
-        elif web_ui is None and controller.exit_code is not None:
+        elif (web_ui is None or once) and controller.exit_code is not None:
             environment.process_exit_code = controller.exit_code
 
     environment.events.quitting.add_listener(on_quitting)

@@ -36,6 +36,40 @@ def ui(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+def test_a_run_of_the_command_line_shows_its_page_and_ends_by_itself(
+    server: Simulator, tmp_path: Path
+) -> None:
+    """With its verdict as the exit code; nobody starts another run there."""
+    path = profile(tmp_path, seconds=5, more='[slo]\n"response.p50" = "1ms"')
+    port, out = free_port(), tmp_path / "out"
+    command = [READY_LOADKIT, "run", path, "--web", str(port), "--host", server.url]
+    with started([*command, "--workers", "1", "--out", out], tmp_path, SECRETS) as process:
+        ui = Ui(process, port, out)
+        ui.until(lambda: ui.now()["stage"] == "under way", "under way")
+        assert ui.get("/chat/setup")["once"] is True
+        refused = ui.post("/chat/start", host=server.url)
+        assert "this process is of one run" in refused["message"]
+        ui.until(lambda: ui.now()["stage"] == "over", "over, and told so")
+        told = ui.now()["over"]
+        assert process.finish().code == told["exit_code"] == 1
+    assert "FAIL" in process.output
+    assert "Aggregated" not in process.output  # Locust's own table
+
+
+def test_ctrl_c_in_a_run_with_its_page_writes_the_results(
+    server: Simulator, tmp_path: Path
+) -> None:
+    port, out = free_port(), tmp_path / "out"
+    command = [READY_LOADKIT, "run", profile(tmp_path, seconds=600), "--web", str(port)]
+    command += ["--host", server.url, "--workers", "1", "--out", out]
+    with started(command, tmp_path, SECRETS) as process:
+        ui = Ui(process, port, out)
+        ui.until(lambda: ui.folders() and ui.is_answered(), "answering")
+        process.send(signal.SIGINT)
+        assert process.finish().code == 130
+    assert told_last(ui)["stopped_early"].endswith("by Ctrl-C (SIGINT)")
+
+
 def told_last(ui: Ui) -> dict[str, Any]:
     """The summary of the last run."""
     content: dict[str, Any] = json.loads((ui.folders()[-1] / "summary.json").read_text())

@@ -52,6 +52,7 @@ def options(folder: Path, text: str = CLOSED, **others: Any) -> Namespace:
         "metrics_host": "",
         "print_stats": True,
         "autostart": False,
+        "autoquit": -1,
         "web_base_path": "",
         "network_ca": None,
         "network_cert": None,

@@ -23,7 +23,7 @@ class Site:
 
     def __init__(self, folder: Path, **asked: Any) -> None:
         of_locust = {"num_users": None, "spawn_rate": None, "run_time": None}
-        more = {"headless": False, "stats_history_enabled": False, **of_locust}
+        more: dict[str, Any] = {"headless": False, "stats_history_enabled": False, **of_locust}
         self.world = World(folder, **more, **asked)
         base = self.world.options.web_base_path
         web_ui = WebUI(self.world.environment, "127.0.0.1", 1, base, delayed_start=True)

@@ -168,7 +168,7 @@
   }
 
   const begin = at("start"), doing = at("under-way");
-  let questions = new Map();
+  let questions = new Map(), once = false, over = "";
 
   async function setUp() {
     try {
@@ -180,6 +180,7 @@
       choice.value = told.profile;
       begin.elements.host.value = told.host;
       begin.elements.capacity.checked = told.capacity;
+      once = told.once;
       asks();
     } catch (error) {
       setTimeout(setUp, 3000);
@@ -209,7 +210,8 @@
     });
 
   function controls(now) {
-    const idle = now.stage === "none" || now.stage === "over";
+    const idle = !once && (now.stage === "none" || now.stage === "over");
+    over = once && now.over ? `The run is over, and its process has ended with it. Its page is report.html in ${now.folder}.` : "";
     if (begin.hidden === idle) {
       begin.hidden = !idle;
       begin.querySelector(".said").textContent = doing.querySelector(".said").textContent = "";
@@ -308,7 +310,7 @@
       lost("");
     } catch (error) {
       failed += 1;
-      if (failed > 2) lost(`The process that leads the run does not answer: it has ended, or cannot be reached. What is shown is the last that was heard of it. (${error.message})`);
+      if (failed > 2) lost(over || `The process that leads the run does not answer: it has ended, or cannot be reached. What is shown is the last that was heard of it. (${error.message})`);
     }
     setTimeout(ask, document.hidden ? 5000 : failed > 2 ? 3000 : 1000);
   }

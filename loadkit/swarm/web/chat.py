@@ -67,6 +67,7 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
             "profile": environment.profile or starts.form.first,
             "host": environment.host or "",
             "capacity": bool(options and options.capacity),
+            "once": starts.once,
         }
         return _fresh(jsonify(found))
 

@@ -12,6 +12,7 @@ from loadkit.profile.stages import scaled
 from loadkit.profile.tables import Stage
 from loadkit.security.textfile import clipped
 from loadkit.swarm.run_controller import RunController
+from loadkit.swarm.signals import NO_QUIT
 from loadkit.swarm.web.form import Form, FormAnswer
 
 __all__ = ["Starts"]
@@ -32,6 +33,7 @@ class Starts:
     Attributes:
         one_at_a_time: held from the check of a form to the begin of its run.
         form: as it was given.
+        once: whether the process ends with the run that the command line began.
     """
 
     def __init__(self, environment: Any, controller: RunController, form: Form) -> None:
@@ -41,6 +43,7 @@ class Starts:
         assert isinstance(options, Namespace)
         self._options, self._given = options, list(options.profile_overrides)
         self.one_at_a_time = Semaphore()
+        self.once = bool(options.autostart and options.autoquit != NO_QUIT)
 
     def check(self, fields: Mapping[str, str], tuned: Mapping[str, str] = _UNTUNED) -> FormAnswer:
         """Have the options say what a form says, once it is looked at.
@@ -53,6 +56,8 @@ class Starts:
             LoadkitError: it cannot be run, or another run is under way; nothing has changed.
         """
         options, environment = self._options, self._environment
+        if self.once:
+            raise UsageError("this process is of one run: start others with loadkit ui")
         # It begins a moment after the answer, and is known of by its shape until then.
         idle = self._controller.wait_until_idle(LAST_RUN_ENDS)
         if not idle or environment.runner.shape_greenlet is not None:
