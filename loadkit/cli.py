@@ -16,6 +16,7 @@ from loadkit.exit_codes import ExitCode, of_error
 from loadkit.machine.resources import ran_out
 from loadkit.network import Network, add_options, asked, words
 from loadkit.output import complain, say
+from loadkit.report.meter import Meter
 from loadkit.report.screen import Screen
 from loadkit.security.escaping import in_json
 
@@ -180,7 +181,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
     folder, left_out = arguments.folder, list[str]()
     if needed(folder):
-        rebuild(folder, left_out)
+        with Meter(Screen()) as progress:
+            rebuild(folder, left_out, progress)
     if os.path.isfile(folder / document.FILE):
         found = document.load(folder, left_out)
         code = document.exit_code(found)
@@ -196,11 +198,11 @@ def _report(arguments: argparse.Namespace) -> int:
         else:
             render(summary, Screen(), load_examples(folder, left_out))
     if arguments.html is not None or (folder.is_dir() and not os.path.lexists(folder / REPORT)):
-        _html(folder, arguments.html, as_json=arguments.json)
+        _html(folder, arguments.html)
     return _whole(code, left_out)
 
 
-def _html(folder: Path, to: Path | None, *, as_json: bool) -> None:
+def _html(folder: Path, to: Path | None) -> None:
     """Make the page of a run: in its folder, where it lacks one, or where the user wants it.
 
     Raises:
@@ -209,7 +211,8 @@ def _html(folder: Path, to: Path | None, *, as_json: bool) -> None:
     from loadkit.pages.report import write_report
 
     try:
-        write_report(folder, to)
+        with Meter(Screen()) as progress:
+            write_report(folder, to, progress)
     except UsageError:
         if to is not None:
             raise  # else the folder is read only, or somebody else's

@@ -4,8 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
-from typing import Final, Literal
+from typing import Literal
 
 from rich.console import Console
 
@@ -13,16 +12,16 @@ from loadkit.compare import markdown, terminal
 from loadkit.compare.compare import compare, told
 from loadkit.compare.comparison import Comparison
 from loadkit.compare.limits import hold, parse
-from loadkit.compare.stored_run import Progress, load_run
+from loadkit.compare.stored_run import load_run
 from loadkit.compare.trend import step
 from loadkit.errors import UsageError
-from loadkit.output import remark, say
+from loadkit.output import say
+from loadkit.report.meter import Meter
+from loadkit.report.screen import Screen
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import in_json
 
 __all__ = ["Form", "check_baseline", "compare_runs", "compared", "document"]
-
-_TELL_EVERY: Final = 5.0  # seconds
 
 Form = Literal["terminal", "markdown", "json"]
 
@@ -74,7 +73,8 @@ def compared(paths: Sequence[Path], fail_on: Sequence[str] = ()) -> Comparison:
         raise UsageError("give two runs or more: loadkit compare BASE NEW")
     limits = [parse(text) for text in fail_on]
     runs = [load_run(path) for path in paths]
-    found = compare(runs[0], runs[-1], _progress())
+    with Meter(Screen()) as progress:
+        found = compare(runs[0], runs[-1], progress)
     steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
     return replace(found, held=hold(found, limits), trend=tuple(steps))
 
@@ -91,19 +91,6 @@ def check_baseline(baseline: str | None, fail_on: Sequence[str]) -> None:
         load_run(Path(baseline))
     elif fail_on:
         raise UsageError("--fail-on is of a comparison: add --baseline DIR")
-
-
-def _progress() -> Progress:
-    """Tell every few seconds how much is read, of runs that take longer than that."""
-    told = monotonic()
-
-    def progress(path: Path, share: float) -> None:
-        nonlocal told
-        if monotonic() - told > _TELL_EVERY:
-            told = monotonic()
-            remark(f"reading {path}: {100 * share:.0f} %")
-
-    return progress
 
 
 def document(found: Comparison) -> str:

@@ -8,14 +8,15 @@ from loadkit.compare.course import stretch_s
 from loadkit.compare.differences import differences
 from loadkit.compare.latencies import curves, latencies
 from loadkit.compare.pairing import pair
-from loadkit.compare.stored_run import Progress, StoredRun
+from loadkit.compare.stored_run import StoredRun
 from loadkit.compare.unjudged import judge
 from loadkit.report.verdict import verdict_text, word
+from loadkit.results.stored_series import Progress, unwatched
 
 __all__ = ["compare", "told"]
 
 
-def compare(base: StoredRun, new: StoredRun, progress: Progress = lambda *_: None) -> Comparison:
+def compare(base: StoredRun, new: StoredRun, progress: Progress = unwatched) -> Comparison:
     """Compare two runs. What they measured second by second is read now, and takes a while.
 
     Args:

@@ -1,7 +1,7 @@
 """A run of which the results are there, as it is compared."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +13,11 @@ from loadkit.measure.turn_times import TurnTime
 from loadkit.results.checked import read_json
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
+from loadkit.results.stored_series import Progress, unwatched
 from loadkit.results.turn_log import read_turns
 from loadkit.verdict.summary import Summary
 
-__all__ = ["Progress", "StoredRun", "load_run"]
-
-Progress = Callable[[Path, float], None]
+__all__ = ["StoredRun", "load_run"]
 
 _MOST_VALUES: Final = 5_000
 """Values of a `run.json` that are compared; a profile has some 150."""
@@ -56,7 +55,7 @@ class StoredRun:
         """Where its files are."""
         return self.path.parent if self.path.suffix == ".json" else self.path
 
-    def read_course(self, stretch: float, progress: Progress = lambda *_: None) -> None:
+    def read_course(self, stretch: float, progress: Progress = unwatched) -> None:
         """Read what it measured.
 
         Args:

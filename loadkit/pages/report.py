@@ -26,17 +26,19 @@ from loadkit.pages.slow_turns_table import slow_turns
 from loadkit.pages.time_charts import LEADER
 from loadkit.report.verdict import word
 from loadkit.results.run_folder import REPORT, load_summary, write_text
+from loadkit.results.stored_series import Progress, unwatched
 from loadkit.verdict.summary import Summary
 
 __all__ = ["page", "write_report"]
 
 
-def write_report(folder: Path, to: Path | None = None) -> Path:
+def write_report(folder: Path, to: Path | None = None, progress: Progress = unwatched) -> Path:
     """Make the report of a run that has its results.
 
     Args:
         folder: the run's.
         to: the file; None for `report.html` in that folder.
+        progress: told how far it is.
 
     Returns:
         Where it is.
@@ -45,11 +47,11 @@ def write_report(folder: Path, to: Path | None = None) -> Path:
         UsageError: there is no summary that can be read, or the report cannot be written.
     """
     path = folder / REPORT if to is None else to
-    write_text(path, page(folder))
+    write_text(path, page(folder, progress))
     return path
 
 
-def page(folder: Path) -> str:
+def page(folder: Path, progress: Progress = unwatched) -> str:
     """Return the report of a run as HTML; what of its folder cannot be read is named in it.
 
     Raises:
@@ -59,7 +61,7 @@ def page(folder: Path) -> str:
     summary = load_summary(folder, wrong)
     info = info_of(folder, wrong)
     profile = info.get("profile", {})
-    slices = read_slices(folder)
+    slices = read_slices(folder, progress)
     wrong += slices.wrong
     charts = {chart.id: chart for chart in run_charts(summary, slices)}
     parts = dict(_parts(folder, summary, charts, info, wrong))

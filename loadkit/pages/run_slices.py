@@ -17,6 +17,7 @@ from loadkit.errors import UsageError
 from loadkit.figures import Phase
 from loadkit.results.line_file import forwards
 from loadkit.results.series import HISTOGRAMS, LOST, OPEN, SCHEDULE, TIMELINE
+from loadkit.results.stored_series import Progress, unwatched
 from loadkit.security.textfile import UnreadableError, clipped, open_file
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_sums import HistogramSums
@@ -139,7 +140,7 @@ class Slices:
     wrong: list[str] = field(default_factory=list)
 
 
-def read_slices(folder: Path) -> Slices:
+def read_slices(folder: Path, progress: Progress = unwatched) -> Slices:
     """Read the rows of a run and add them up.
 
     Never raises for the sake of a file: what cannot be read is in `wrong`.
@@ -158,7 +159,8 @@ def read_slices(folder: Path) -> Slices:
     slices = Slices(starts, round(rough * each, 6))
     slices.columns = dict(_columns(names, rows, each))
     try:
-        _histograms(folder / HISTOGRAMS, [row[0] for row in rows], each, slices)
+        starts_of_rows = [row[0] for row in rows]
+        _histograms(folder / HISTOGRAMS, starts_of_rows, each, slices, progress)
     except (OSError, UnreadableError, UsageError, ValueError) as error:
         slices.wrong.append(f"{folder / HISTOGRAMS}: {clipped(str(error))}")
     return slices
@@ -215,7 +217,9 @@ def _columns(
         yield name, [round(value, 3) if value > -np.inf else None for value in found.tolist()]
 
 
-def _histograms(path: Path, rows: Sequence[float], each: int, slices: Slices) -> None:
+def _histograms(
+    path: Path, rows: Sequence[float], each: int, slices: Slices, progress: Progress
+) -> None:
     """Add up the histograms; those of waits that did not end are few, and read one by one."""
     tags = [*CURVES, *map(str, WHOLE)]
     number_of = {tag: number for number, tag in enumerate(tags)}
@@ -234,6 +238,8 @@ def _histograms(path: Path, rows: Sequence[float], each: int, slices: Slices) ->
             if of not in number_of:
                 continue
             row = int(np.searchsorted(edges, float(start) + 0.0005)) - 1
+            if not number % 1_000:
+                progress(path, max(0, row) / len(rows))
             place = max(0, row) // each
             try:
                 if of is tag or of == tag:

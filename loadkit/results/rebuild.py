@@ -10,7 +10,7 @@ from loadkit.results.journal import JOURNAL
 from loadkit.results.journal_lock import hold
 from loadkit.results.replay import Replay
 from loadkit.results.run_folder import write
-from loadkit.results.stored_series import read_rows
+from loadkit.results.stored_series import Progress, unwatched, watched
 from loadkit.security.textfile import UnreadableError
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut
@@ -29,7 +29,7 @@ def needed(folder: Path) -> bool:
     return os.path.lexists(folder / JOURNAL) and not os.path.lexists(folder / "summary.json")
 
 
-def rebuild(folder: Path, left_out: list[str]) -> Summary:
+def rebuild(folder: Path, left_out: list[str], progress: Progress = unwatched) -> Summary:
     """Write all results of a run that was killed, and delete its journal.
 
     They are what the run itself would have written, had it ended where its journal does. Should
@@ -38,6 +38,7 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
     Args:
         left_out: takes what was damaged and is not in the results, a line each; the results name it
             as well, and the journal is kept then.
+        progress: told how far it is.
 
     Raises:
         UsageError: the run is going on, its journal is damaged where it begins, or something cannot
@@ -50,7 +51,7 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
                     f"the run in {folder} is still going on: wait for its end, or look at it with "
                     f"`loadkit status {folder}`"
                 )
-            summary = _rebuild(folder, left_out)
+            summary = _rebuild(folder, left_out, progress)
             if not left_out:
                 (folder / JOURNAL).unlink()
             return summary
@@ -60,11 +61,11 @@ def rebuild(folder: Path, left_out: list[str]) -> Summary:
         raise UsageError(f"cannot make the report of {folder}: {error}") from error
 
 
-def _rebuild(folder: Path, left_out: list[str]) -> Summary:
+def _rebuild(folder: Path, left_out: list[str], progress: Progress) -> Summary:
     replay = Replay(folder)
     half = complete(folder, replay.head.started, replay.rows(), left_out) + replay.left_out
     left_out += (f"{each}; left out: what that line told" for each in replay.damaged)
-    analysis = _analysis(folder, replay, left_out)  # only now the files have every row
+    analysis = _analysis(folder, replay, left_out, progress)  # only now the files have every row
     cut = Cut(
         at_s=round(replay.at_s, 3),
         asked_s=replay.asked_s,
@@ -79,10 +80,12 @@ def _rebuild(folder: Path, left_out: list[str]) -> Summary:
     return summary
 
 
-def _analysis(folder: Path, replay: Replay, left_out: list[str]) -> RunAnalysis | None:
+def _analysis(
+    folder: Path, replay: Replay, left_out: list[str], progress: Progress
+) -> RunAnalysis | None:
     analysis = RunAnalysis(replay.warmup_s, replay.asked_at)
     try:
-        analysis.add(read_rows(folder), replay.at_s)
+        analysis.add(watched(folder, replay.at_s, progress), replay.at_s)
     except UsageError as error:
         left_out.append(f"{error}; left out: drift, incidents, and the load over time")
         return None

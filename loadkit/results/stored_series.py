@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from loadkit.results.series import HISTOGRAMS, LOST, OPEN, RETRIED, SCHEDULE, TI
 from loadkit.security.textfile import clipped, open_file
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["read_rows"]
+__all__ = ["Progress", "read_rows", "unwatched", "watched"]
 
 _COUNTS: Final[Mapping[str, str]] = {
     "sessions_started": Count.SESSIONS_STARTED,
@@ -36,6 +36,21 @@ _COUNTS: Final[Mapping[str, str]] = {
 """Column → the count that it holds."""
 
 _TAGS: Final = frozenset(f"{of}{phase}" for phase in Phase for of in ("", SCHEDULE, LOST, OPEN))
+
+
+Progress = Callable[[Path, float], None]
+"""Is told now and then what is read, and which share of it is."""
+
+
+def unwatched(_: Path, __: float) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def watched(folder: Path, seconds: float, progress: Progress) -> Iterator[Row]:
+    """Return what `read_rows` does, and tell how far it is; `seconds` is how long the run was."""
+    for row in read_rows(folder):
+        progress(folder, min(1.0, row.start / max(1.0, seconds)))
+        yield row
 
 
 def read_rows(folder: Path) -> Iterator[Row]:
