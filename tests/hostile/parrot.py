@@ -21,13 +21,18 @@ Words = Callable[[str, str], Sequence[str]]
 class Parrot(Peer):
     """The server.
 
+    Args:
+        words: that it says.
+        names: what it makes of an access token as the name of a session; None for a name that says
+            nothing.
+
     Attributes:
         tokens: all access tokens that it gave.
         said: all that people said to it.
     """
 
-    def __init__(self, words: Words) -> None:
-        self._words = words
+    def __init__(self, words: Words, names: Callable[[str], str] | None = None) -> None:
+        self._words, self._names = words, names
         self.tokens: list[str] = []
         self.said: list[str] = []
         self._sessions = self._sockets = 0
@@ -41,10 +46,13 @@ class Parrot(Peer):
 
     def _create(self, wire: Wire) -> None:
         self._sessions += 1
-        if self._sessions % 6 != 2:
-            create(wire)
-            return
         token = (wire.header("Authorization") or "").removeprefix("Bearer ")
+        if self._sessions % 6 != 2:
+            if self._names is None:
+                create(wire)
+            else:
+                wire.send(answer(200, {"session_id": self._names(token)}))
+            return
         self._refuse(wire, self._words(token, "")[self._sessions // 6 :])
 
     def _refuse(self, wire: Wire, words: Sequence[str]) -> None:

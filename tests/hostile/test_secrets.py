@@ -76,7 +76,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], list
         theirs = [form(token) for form in FORMS]
         return [*theirs, TOKEN, percent(TOKEN), HEADER, parrot.tokens[0]]
 
-    parrot = Parrot(words)
+    parrot = Parrot(words, names=lambda token: f"of-{token}")
     own = folder / "own.py"
     own.write_text(OWN_CLASS)
     environment = {"GATE_PASS": HEADER, "CI": "1", "COLUMNS": "70"}
@@ -99,7 +99,8 @@ def test_no_secret_is_anywhere(told: tuple[dict[str, str], list[str]]) -> None:
 def test_what_stood_around_them_is_told(told: tuple[dict[str, str], list[str]]) -> None:
     """Else there would have been nothing to find."""
     texts, _ = told
-    for name in ("violations.jsonl", "errors.jsonl", "run.json", "summary.md", "output"):
+    holding = ("violations.jsonl", "errors.jsonl", "slow_turns.jsonl", "run.json", "summary.md")
+    for name in (*holding, "report.html", "output"):
         assert "[secret]" in texts[name].replace("\\", ""), name
     assert "no way with [secret]" in texts["output"]
     assert "no way with [secret]" in texts["loadkit.log"]
