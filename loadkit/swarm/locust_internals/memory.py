@@ -22,7 +22,7 @@ from locust.stats import RequestStats, StatsError
 
 __all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bounded", "trim_heap"]
 
-EVERY: Final = 10.0  # seconds
+LOOKS_EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
 POINTS: Final = 300  # of the charts at most, 1.3 KB each; Locust adds one in five seconds
 IN_FULL: Final = 120  # of these: the newest ten minutes
@@ -60,7 +60,7 @@ def keep_bounded(environment: Environment) -> None:
     """Prune from time to time, in a greenlet of its own: for the process that leads."""
     options = environment.parsed_options
     while True:
-        gevent.sleep(EVERY)
+        gevent.sleep(LOOKS_EVERY)
         bound_stats(environment.stats)
         if options is None or not options.stats_history_enabled:  # of Locust's own CSV files
             forget_copies(environment.stats)
