@@ -318,3 +318,22 @@ def test_the_document_tells_each_step_with_its_evidence(whole: Clock) -> None:
     assert step["latency_ms"]["response"]["count"] == step["counts"][Count.TURNS_ANSWERED]
     assert document["settings"]["start"] == 10
     assert document["own_load"] == 7
+
+
+def test_it_says_where_it_stands_what_is_known_and_how_long_it_takes() -> None:
+    """The time left is what is left of its budget at most; the step's own begins with its ramp."""
+    clock = Clock(profile(budget=3_600.0), Target(222.0).row)
+    search = clock.search
+    assert search.known == "nothing yet"
+    assert search.time_left(0.0) == "00:25 or more for this step, 1:00:00 at most for the search"
+    clock.run(12)
+    assert search.state.startswith("step 1: 10 users (probe), ")
+    assert search.time_left(12.0).endswith(", 59:48 at most for the search")
+    while "did not hold" not in search.known:
+        clock.run(clock.now + 1)
+    low, high = (float(each.split()[0]) for each in search.known.split(", "))
+    assert low < 0.8 * 222 < high
+    assert search.known == f"{low:g} users held, {high:g} users did not hold"
+    assert search.time_left(float(clock.now)).startswith("00:")
+    clock.run()
+    assert (search.state, search.time_left(float(clock.now))) == ("over", "none")

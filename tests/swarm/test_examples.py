@@ -5,6 +5,7 @@ import ast
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -99,6 +100,14 @@ def test_commands_and_their_flags_exist(name: str) -> None:
     for command, *words in found:
         assert command in of_loadkit(), command
         of_loadkit()[command].parse_args(words)
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "gitlab-ci.yml"])
+def test_a_shell_can_read_what_they_run(name: str) -> None:
+    """Each text that has a command of ours, as a whole."""
+    for text in texts(documents(name)):
+        if [*commands(text)]:
+            subprocess.run(["bash", "-n", "-c", text], check=True, timeout=60)
 
 
 def test_both_ci_jobs_do_all_that_is_promised() -> None:
