@@ -6,7 +6,6 @@ from itertools import accumulate
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from loadkit.profile.tables import Stage
@@ -19,6 +18,7 @@ __all__ = ["search_view", "view"]
 
 _SHOWN: Final = ("p50", "p95", "p99")
 _BAR: Final = 32  # columns
+_LABEL: Final = 12  # likewise
 _LIGHTS: Final = {
     "valid": ("● valid so far", "green"),
     "suspect": ("▲ suspect", "bold yellow"),
@@ -40,15 +40,12 @@ def search_view(title: str, elapsed_s: float, rows: Sequence[tuple[str, str]]) -
 
 
 def _panel(title: Text, course: Text, rows: Sequence[tuple[str, Text]]) -> RenderableType:
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, style="bold", min_width=10)
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    for label, text in rows:
-        grid.add_row(label, text)
-    for each in (title, course, *(text for _, text in rows)):
-        each.no_wrap, each.overflow = True, "ellipsis"
+    lines = [title, course]
+    lines += [Text.assemble((label.ljust(_LABEL), "bold"), text) for label, text in rows]
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
     # The first line stays free: it is where others write who know nothing of this.
-    return Group("", title, course, grid)
+    return Group("", *lines)
 
 
 def _course(now: LiveFigures) -> Text:

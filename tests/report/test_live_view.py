@@ -77,6 +77,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(columns: int) -> None:
     lines = drawn(view(late), columns)
     assert len(lines) == 9
     assert max(map(len, lines)) <= columns
+    assert lines[1].endswith("…")  # what is cut off is seen to be
 
 
 def test_a_wide_terminal_shows_whole_what_a_narrow_one_cuts_off() -> None:
