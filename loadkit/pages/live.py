@@ -63,6 +63,10 @@ _BODY: Final = """
 <section id="wrong"><h2>Errors and violations</h2>
 <p class="question">What did the server do that it should not have, or not do that it should?</p>
 <div id="kinds"></div><div id="found" class="wide"></div></section>
+<section id="runs"><h2>Past runs</h2>
+<p class="question">How did it go before, and what has changed?</p>
+<form id="compare" action="chat/compare" target="_blank">
+<div id="past"></div><button type="submit" disabled>Compare the two</button></form></section>
 <footer>The figures are those of the process that leads the run, a second or two after they were
 measured. The charts are drawn by Apache ECharts (Apache License 2.0).</footer>
 </main>

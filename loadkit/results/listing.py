@@ -51,11 +51,12 @@ class Listed:
         return f"{when:<21}{profile:<18} {what:<8} {self.headline} · {folder}"
 
 
-def listing(parent: Path) -> list[Listed]:
+def listing(parent: Path, most: int | None = None) -> list[Listed]:
     """Return the runs of a folder, the newest last.
 
     Args:
         parent: the folder, as of `--out`.
+        most: how many of the newest folders are looked at, by their names; None for all.
 
     Raises:
         UsageError: it is not there, or cannot be read.
@@ -66,8 +67,9 @@ def listing(parent: Path) -> list[Listed]:
         give = "give the folder in which runs are, as of --out"
         raise UsageError(f"cannot read {parent}: {error.strerror}; {give}") from error
     # By when they began, with which a folder's name begins as well, but for the colons.
+    newest = names if most is None else names[-most:]
     return sorted(
-        _all(parent, names), key=lambda run: run.started_at.replace(":", "") or run.folder
+        _all(parent, newest), key=lambda run: run.started_at.replace(":", "") or run.folder
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import browser, needs_browser
 from processes import (
     READY_LOADKIT,
     SECRETS,
@@ -17,7 +18,11 @@ from processes import (
     profile,
     started,
 )
+from test_pages import DRAW, INK
 from web_ui import Ui
+
+TOO_WIDE = """[...document.querySelectorAll('body *')].filter((one) =>
+  one.getBoundingClientRect().right > 391 && !one.closest('.wide')).map((one) => one.outerHTML)"""
 
 
 @contextlib.contextmanager
@@ -173,6 +178,24 @@ def test_a_run_is_driven_from_the_live_page(ui: Ui, server: Simulator) -> None:
     report = (ui.folders()[-1] / "report.html").read_text()
     assert "storm of 100 %" in report
     assert "<i>seen" not in report
+
+
+@needs_browser
+def test_the_live_page_in_a_browser(ui: Ui, tmp_path: Path) -> None:
+    """On a phone: every chart of the last run, the list of runs, and nothing to complain about."""
+    with browser(tmp_path) as page:
+        page.open(ui.url + "/", width=390, dark=True)
+        page.until("document.querySelectorAll('#charts .chart').length >= 5")
+        page.until("document.querySelectorAll('#past tr').length > 1")
+        page.run(DRAW)
+        ink = page.run(INK)
+        assert [chart for chart in ink if chart[1] < 10] == []
+        assert page.run(TOO_WIDE) == []
+        assert page.run("document.getElementById('under-way').hidden") is True
+        page.run("document.querySelector('#start [name=seed]').value = 'x'")
+        page.run("document.querySelector('#start button').click()")
+        page.until("document.querySelector('#start .said').textContent.includes('whole number')")
+        assert [each for each in page.complaints if f"fetches {ui.url}/" not in each] == []
 
 
 def test_a_capacity_search_is_an_option_of_the_form(ui: Ui, server: Simulator) -> None:

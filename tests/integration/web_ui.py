@@ -16,21 +16,21 @@ class Ui:
 
     def __init__(self, process: Started, port: int, out: Path, workers: int = 1) -> None:
         self.process, self.out, self._workers = process, out, workers
-        self._url = f"http://127.0.0.1:{port}"
+        self.url = f"http://127.0.0.1:{port}"
         process.wait_for(self._answers, "serving")
 
     def page(self, path: str = "/locust") -> str:
-        with urllib.request.urlopen(self._url + path, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
             return str(answer.read().decode())
 
     def get(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self._url + path, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
 
     def post(self, path: str, **form: str) -> dict[str, Any]:
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self._url + path, data, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(self.url + path, data, timeout=PATIENCE) as answer:
             content: dict[str, Any] = json.load(answer)
             return content
 

@@ -56,6 +56,7 @@ def test_the_ui_opens_on_it_and_locusts_own_page_is_a_click_away(site: Site) -> 
     theirs = site.client.get("/locust")
     assert theirs.status_code == 200
     assert "assets/src-" in theirs.text  # Locust's own script, from where it is
+    assert "[name=userCount]" in theirs.text.partition("</head>")[0]  # and no dead fields
 
 
 def test_it_is_below_the_path_that_locust_is_told(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
   const { element, number, clock, draw, data, figures } = loadkit;
   const at = (id) => document.getElementById(id);
   const charts = new Map(); // id → {chart, section, place, stale}
-  let version = 0, run = null, failed = 0;
+  let version = 0, run = null, failed = 0, listed = null;
 
   const put = (id, said) => { const place = at(id); if (place.textContent !== said) place.textContent = said; };
   const ms = (value) => (value === null || value === undefined ? "–" : `${number(value)} ms`);
@@ -220,6 +220,56 @@
     at("load-form").hidden = Boolean(now.search);
   }
 
+  // --- past runs -------------------------------------------------------------------------------------
+
+  async function pastRuns() {
+    let told;
+    try {
+      told = await (await fetch("chat/runs", { cache: "no-store" })).json();
+    } catch (error) {
+      return; // the next end of a run asks again
+    }
+    const form = at("compare");
+    const chosen = new FormData(form);
+    const link = (folder, file, said) => element("a", {
+      href: `chat/runs/${encodeURIComponent(folder)}/${file}`,
+      ...(file === "report.html" ? { target: "_blank", rel: "noopener" } : { download: "" }),
+    }, said);
+    const pick = (name, run) => {
+      if (run.state !== "finished") return "";
+      const one = element("input", { type: "radio", name, value: run.folder, "aria-label": `${name}: ${run.folder}` });
+      one.checked = chosen.get(name) === run.folder;
+      return one;
+    };
+    const rows = told.runs.map((run) => {
+      const others = run.files.filter((file) => file !== "report.html");
+      return [
+        run.started_at ? run.started_at.replace("T", " ").replace("Z", "") : run.folder,
+        run.profile || "–",
+        element("b", { class: { PASS: "good", FAIL: "bad", INVALID: "doubt" }[run.word] ?? "" }, run.word || run.state),
+        run.headline,
+        run.duration_s === null ? "–" : clock(run.duration_s),
+        run.files.includes("report.html") ? link(run.folder, "report.html", "report") : "–",
+        others.length ? element("details", {}, element("summary", {}, `${number(others.length)} files`),
+          element("ul", {}, ...others.map((file) => element("li", {}, link(run.folder, file, file))))) : "–",
+        pick("base", run), pick("new", run),
+      ];
+    });
+    const said = told.wrong || `in ${told.folder}, the newest first`;
+    at("past").replaceChildren(rows.length
+      ? table(said, ["began, UTC", "profile", "verdict", "in a line", "lasted", "report", "files", "base", "new"], rows)
+      : element("p", { class: told.wrong ? "bad" : "none" }, told.wrong || `None yet in ${told.folder}.`));
+    for (const row of at("past").querySelectorAll("tr")) if (row.children[3]) row.children[3].className = "words";
+    choose();
+  }
+
+  function choose() {
+    const chosen = new FormData(at("compare"));
+    const [base, new_] = [chosen.get("base"), chosen.get("new")];
+    at("compare").querySelector("button").disabled = !base || !new_ || base === new_;
+  }
+  at("compare").addEventListener("change", choose);
+
   // --- charts ----------------------------------------------------------------------------------------
 
   function chartsOf(told) {
@@ -274,6 +324,11 @@
 
   function show(told) {
     const now = told.now;
+    const ends = `${now.run} ${Boolean(now.over)}`;
+    if (ends !== listed) {
+      listed = ends;
+      pastRuns();
+    }
     if (now.run !== run) {
       run = now.run;
       loadkit.whole();

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from math import isfinite, nan
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import gevent
 from flask import Blueprint, Response, abort, jsonify, redirect, request, url_for
@@ -15,11 +16,17 @@ from loadkit.security.textfile import clipped
 from loadkit.swarm.by_hand import ByHand
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.web.now import Now
+from loadkit.swarm.web.past_runs import PastRuns
 from loadkit.swarm.web.starts import Starts
 
 __all__ = ["install_chat"]
 
 INDEX = "locust.index"  # what Flask knows Locust's own page by
+LEFT_OUT: Final = """<style>
+.MuiFormControl-root:has(:is([name=userCount],[name=spawnRate],[name=runTime]):disabled) {
+  display: none;
+}</style>"""
+"""The fields of Locust's page that do nothing: the profile says all that."""
 View = Callable[..., Any]
 
 
@@ -31,7 +38,7 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
     app: Any = web_ui.app
     options: Any = web_ui.environment.parsed_options
     chat = Blueprint("chat", __name__, url_prefix=options.web_base_path or None)
-    environment = web_ui.environment
+    environment: Any = web_ui.environment
     now, by_hand = Now(controller, environment.runner), ByHand(controller, environment.runner)
 
     def route(path: str, method: str = "GET") -> Callable[[View], View]:
@@ -97,8 +104,30 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
     def mark() -> Response:
         return _done(lambda: by_hand.mark(request.form.get("note", "")))
 
+    past = PastRuns(
+        Path(environment.parsed_options.results_parent),
+        lambda: controller.stage in ("under way", "ending"),
+    )
+
+    @route("/chat/runs")
+    def runs() -> Response:
+        return _fresh(past.list())
+
+    @route("/chat/runs/<folder>/<name>")
+    def file(folder: str, name: str) -> Any:
+        return past.file(folder, name)
+
+    @route("/chat/compare")
+    def compared() -> Response:
+        return _fresh(past.compared())
+
     locusts = app.view_functions[INDEX]
-    chat.add_url_rule("/locust", "locust", locusts)
+
+    @route("/locust")
+    def locust() -> Any:
+        shown = locusts()
+        return shown.replace("</head>", f"{LEFT_OUT}</head>") if isinstance(shown, str) else shown
+
     app.view_functions[INDEX] = web_ui.auth_required_if_enabled(
         lambda: redirect(url_for("chat.page"))
     )
