@@ -7,7 +7,7 @@ from websockets.protocol import CLIENT, Protocol
 
 from fuzz.target import Target
 from loadkit.net.websocket.flood_allowance import Allowance
-from loadkit.net.websocket.frames import Inbox, Traffic
+from loadkit.net.websocket.frames import Inbox, TextProtocol, Traffic
 from loadkit.protocol import Flaw
 
 LIMIT = 300  # bytes of a message
@@ -16,7 +16,8 @@ CONTROL = 8  # the first opcode that is no data
 
 
 class Plain:
-    """The truth: messages out of the frames that `websockets` makes of the stream."""
+    """The truth: messages out of the frames that `websockets` makes of the stream, byte by byte: so
+    nothing behind what is wrong is looked at, whatever the portions."""
 
     def __init__(self, protocol: Protocol | None = None) -> None:
         self.protocol = protocol or Protocol(CLIENT, max_size=LIMIT)
@@ -25,7 +26,13 @@ class Plain:
         self._binary = False
 
     def take(self, data: bytes) -> list[bytes | str]:
-        self.protocol.receive_data(data)
+        messages: list[bytes | str] = []
+        for byte in data:
+            messages += self._take(bytes([byte]))
+        return messages
+
+    def _take(self, byte: bytes) -> list[bytes | str]:
+        self.protocol.receive_data(byte)
         messages: list[bytes | str] = []
         received = self.protocol.events_received()
         self.frames += len(received)
@@ -50,12 +57,8 @@ class Plain:
 
 
 def check(data: bytes) -> None:
-    """The first four bytes are the sizes of the reads, in turn; 0 is for the longest.
-
-    What a read of more than `LONGEST` answers to what is wrong depends on the portions in which the
-    protocol is given it: of those only the messages are compared.
-    """
-    truth, protocol, traffic = Plain(), Protocol(CLIENT, max_size=LIMIT), Traffic()
+    """The first four bytes are the sizes of the reads, in turn; 0 is for the longest."""
+    truth, protocol, traffic = Plain(), TextProtocol(max_size=LIMIT), Traffic()
     inbox = Inbox(protocol, traffic, Allowance(), LIMIT)
     sizes, stream = data[:4] or b"\0", data[4:]
     at = turn = 0
@@ -74,7 +77,7 @@ def check(data: bytes) -> None:
         one.receive_eof()
     assert truth.protocol.close_code == protocol.close_code
     assert truth.protocol.close_reason == protocol.close_reason
-    at_once = Inbox(Protocol(CLIENT, max_size=LIMIT), Traffic(), Allowance(), LIMIT)
+    at_once = Inbox(TextProtocol(max_size=LIMIT), Traffic(), Allowance(), LIMIT)
     assert taken(at_once, stream) == whole, "other messages when it is read at once"
 
 
