@@ -19,15 +19,15 @@ from loadkit.net.websocket.frames import Inbox, TextProtocol, Traffic
 P = TypeVar("P", bound=Protocol)
 
 
-def _packed(protocol: P) -> P:
+def _agreed(protocol: P) -> P:
     protocol.extensions = [Deflate(0, forgets=False, forgotten=False, window=15, theirs=15)]
     return protocol
 
 
 def check(data: bytes) -> None:
     """The first four bytes are the sizes of the reads, as for `frames`."""
-    truth = Plain(_packed(Protocol(CLIENT, max_size=LIMIT)))
-    protocol, allowance = _packed(TextProtocol(max_size=LIMIT)), Allowance()
+    truth = Plain(_agreed(Protocol(CLIENT, max_size=LIMIT)))
+    protocol, allowance = _agreed(TextProtocol(max_size=LIMIT)), Allowance()
     before = allowance.left
     inbox = Inbox(protocol, Traffic(), allowance, LIMIT)
     sizes, stream = data[:4] or b"\0", data[4:]
