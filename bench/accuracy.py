@@ -22,8 +22,6 @@ from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Generator, Lab, Server
 from bench.truth import Waits
 
-__all__ = ["run"]
-
 PHASES: Final = ("echo", "first_chunk", "chunk_gap", "response")
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 

@@ -24,8 +24,6 @@ from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Lab
 from loadkit.stats.queueing import Objective, Queue, Service, load_held
 
-__all__ = ["run"]
-
 BUSY_AT_LIMIT: Final = 0.92
 """Utilisation at which the response's p95 is to meet its limit. There the p95 rises by 6 to 10 %
 for a percent of load, and some 150 turns a second make 80 s worth 1.5 to 2 % of load (the standard

@@ -9,8 +9,6 @@ from bench import exchange, idle
 from bench.figures import Figure, busy, ratios
 from bench.processes import Lab
 
-__all__ = ["run"]
-
 DEFLATE: Final = "\n[connection]\ndeflate = true\n"
 AGREES: Final = "compression=true"
 

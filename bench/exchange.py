@@ -15,8 +15,6 @@ from bench import TEXT
 from bench.figures import Figure, busy, ratios
 from bench.processes import ROOT, Lab, truth_of, watch
 
-__all__ = ["AT_ONCE", "PROFILE", "Run", "measure", "ours", "run", "run_paced"]
-
 USERS: Final = 200
 WARM_UP: Final = 3.0  # seconds after the last user has connected
 WINDOW: Final = 8.0  # seconds

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-__all__ = ["Figure", "busy", "ratios", "table"]
-
 _HEAD: Final = ("figure", "median", "min – max", "target", "")
 
 

@@ -7,8 +7,6 @@ from typing import Final, NamedTuple
 from bench.figures import Figure, busy
 from bench.processes import ROOT, Lab, watch
 
-__all__ = ["DIALS", "PROFILE", "Run", "measure", "run"]
-
 FEW, MANY = 50, 3000
 SETTLE: Final = 5.0  # seconds from the last connect to a reading
 DIALS: Final = ("agent.join=0", "agent.greeting=1ms", "agent.thinking=0")

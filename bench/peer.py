@@ -20,8 +20,6 @@ import websocket
 
 from bench import TEXT
 
-__all__ = ["PlainChat", "UncheckedChat"]
-
 
 class PlainChat(User):
     """Joins one session and keeps talking, with the library's defaults."""

@@ -23,8 +23,6 @@ import psutil
 
 from bench.truth import Truth
 
-__all__ = ["ROOT", "BenchError", "Generator", "Lab", "Server", "machine", "truth_of", "watch"]
-
 ROOT: Final = Path(__file__).parents[1]
 STARTS: Final = 20.0  # seconds that a process gets to be ready
 STOPS: Final = 10.0  # seconds from SIGTERM to SIGKILL

@@ -9,8 +9,6 @@ from typing import Final
 from bench.figures import Figure, busy
 from bench.processes import ROOT, Lab, truth_of, watch
 
-__all__ = ["run"]
-
 USERS: Final = 100
 WARM_UP: Final = 3.0  # seconds
 WINDOW: Final = 8.0  # seconds

@@ -21,8 +21,6 @@ from scipy.stats import theilslopes
 from bench.figures import Figure
 from bench.processes import ROOT, BenchError, Generator, Lab, Server
 
-__all__ = ["SECONDS", "USERS", "growth", "run", "slopes", "steadily_more"]
-
 USERS: Final = 2000
 SECONDS: Final = 1200
 RAMP: Final = 60  # seconds

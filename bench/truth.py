@@ -8,8 +8,6 @@ from typing import Any, Self
 
 import orjson
 
-__all__ = ["Truth", "Waits"]
-
 
 @dataclass(slots=True)
 class Truth:

@@ -7,8 +7,6 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-__all__ = ["ASSETS", "NAME", "RECORD"]
-
 ASSETS = Path(__file__).parents[1] / "loadkit" / "pages" / "assets"
 RECORD = ASSETS / "vendored.json"
 NAME = "echarts"

@@ -24,8 +24,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from fuzz.target import CASES, Target, cases_of, keep
 
-__all__ = ["ENGINES", "Outcome", "available", "run", "start", "try_target"]
-
 TICK = 10.0  # seconds: an input that takes longer than one or two of them hangs
 MEMORY = 2 << 30  # bytes of address space that an input may take beside what is there
 LONGEST = 4096  # bytes of an input that atheris makes

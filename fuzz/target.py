@@ -10,8 +10,6 @@ from tempfile import mkdtemp
 
 from hypothesis import strategies as st
 
-__all__ = ["CASES", "Target", "cases_of", "keep", "scratch", "told_well"]
-
 CASES = Path(__file__).parent / "cases"
 """A folder for each target: the input of every fault that was found, a file each."""
 

@@ -6,8 +6,6 @@ from loadkit import output
 from loadkit.exit_codes import ExitCode
 from loadkit.machine import quick_start
 
-__all__ = ["main"]
-
 
 def main() -> int:
     """Run the command line; returns the exit code."""

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["SOMEBODY_ELSE", "ActionKind", "Cue", "UserAction"]
-
 
 class Cue(StrEnum):
     """Why it is the person's turn."""

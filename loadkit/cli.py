@@ -20,8 +20,6 @@ from loadkit.report.meter import Meter
 from loadkit.report.screen import Screen
 from loadkit.security.escaping import in_json
 
-__all__ = ["main"]
-
 _JSON = "print it as JSON"
 _TOLD = 20  # lines of what was damaged
 

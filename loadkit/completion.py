@@ -9,8 +9,6 @@ import shtab
 from loadkit import flags
 from loadkit.profile.profile import profile_folders, profile_names
 
-__all__ = ["script"]
-
 _NAME: Final = "_loadkit_profiles"
 _PROFILE: Final = {"bash": _NAME, "zsh": _NAME, "fish": f"({_NAME})"}
 

@@ -12,8 +12,6 @@ without end in a long run and cannot be merged over workers.
 
 from enum import StrEnum
 
-__all__ = ["Failure", "LoadkitError", "LocalError", "RemoteError", "TargetError", "UsageError"]
-
 
 class Failure(StrEnum):
     """Why something that was asked of the target did not happen."""

@@ -5,8 +5,6 @@ from typing import Final
 
 from loadkit.errors import LoadkitError, TargetError
 
-__all__ = ["OF_A_RUN", "ExitCode", "of_error", "of_signal"]
-
 _SIGNALS: Final = 128
 """What shells add to the number of the signal that ended a process."""
 

@@ -7,27 +7,6 @@ from typing import Final, NamedTuple, Protocol
 
 from loadkit.errors import Failure
 
-__all__ = [
-    "CLIENTS",
-    "COMPLETED",
-    "DELIVERED_SHARE",
-    "NAMED",
-    "NOWHERE",
-    "STEPS",
-    "VIOLATED",
-    "Answered",
-    "Client",
-    "Count",
-    "Ending",
-    "Origin",
-    "Phase",
-    "RecorderLike",
-    "State",
-    "Transcript",
-    "TurnSeen",
-    "Wait",
-]
-
 DELIVERED_SHARE: Final = 0.95
 """The share of the load asked for from which on it counts as delivered: of users and sessions, and
 of the users that there are at any second."""

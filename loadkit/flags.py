@@ -9,23 +9,6 @@ from typing import Any, Final, Literal, get_args
 from loadkit.config.table import MOST, checked
 from loadkit.security.textfile import clipped
 
-__all__ = [
-    "HIGHEST_PORT",
-    "PRODUCTION",
-    "Tell",
-    "add_baseline",
-    "add_fail_on",
-    "add_resume",
-    "add_run_options",
-    "add_tell",
-    "flaw",
-    "path",
-    "port",
-    "positive",
-    "seconds",
-    "workers",
-]
-
 MOST_WORKERS: Final = 512
 """Processes of one machine; ours: as many as the largest have cores."""
 

@@ -16,8 +16,6 @@ from loadkit.profile.profile import Profile
 from loadkit.security.credentials import Credentials
 from loadkit.stats.random_streams import share_of, weighted
 
-__all__ = ["Fleet", "Member"]
-
 
 class Member(NamedTuple):
     """One session's client.

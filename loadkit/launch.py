@@ -32,8 +32,6 @@ from loadkit.report.screen import Screen
 from loadkit.security.credentials import HOST_VARIABLE, TOKEN_VARIABLE, WORKER_KEY_VARIABLE
 from loadkit.security.redaction import remember
 
-__all__ = ["launch"]
-
 SIMULATOR_STARTS: Final = 15.0  # seconds until it must have named its address
 LAST_LOOK: Final = 2  # seconds after a run for its page to hear of the end
 SIMULATOR_STOPS: Final = 5.0  # seconds from SIGTERM to SIGKILL

@@ -15,8 +15,6 @@ from urllib.parse import unquote, urlsplit
 from loadkit.errors import UsageError
 from loadkit.security.redaction import remember
 
-__all__ = ["DIRECT", "LOOPBACK", "Network", "Proxy", "add_options", "asked", "words"]
-
 LOOPBACK: Final = "127.0.0.1"
 """Where what this machine alone is to reach listens."""
 

@@ -23,21 +23,6 @@ from typing import Any, Final, TextIO
 from loadkit.security.escaping import SafeLines, printed
 from loadkit.security.redaction import redact
 
-__all__ = [
-    "BACKLOG",
-    "PLAIN",
-    "Log",
-    "command",
-    "complain",
-    "guard",
-    "never_wait",
-    "remark",
-    "say",
-    "share_terminal",
-    "stand",
-    "terminal_size",
-]
-
 BACKLOG: Final = 1_000_000
 """Bytes that may wait for a reader who does not read; what is printed beyond them is lost."""
 

@@ -5,8 +5,6 @@ Not in `loadkit.swarm`, which cannot be imported without Locust: what is here co
 
 from loadkit.machine import quick_start
 
-__all__: list[str] = []
-
 if __name__ == "__main__":
     quick_start.begin()
     from loadkit.swarm import start

@@ -2,8 +2,6 @@
 
 from loadkit.figures import NOWHERE, Answered, TurnSeen
 
-__all__ = ["answered"]
-
 
 def answered(
     since: float,

@@ -4,8 +4,6 @@ import gc
 import sys
 from types import FunctionType, ModuleType
 
-__all__ = ["size_of"]
-
 
 def size_of(what: object) -> int:
     """The bytes of everything that can be reached from it, code left out."""

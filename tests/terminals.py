@@ -10,8 +10,6 @@ import termios
 import threading
 from collections.abc import Iterator
 
-__all__ = ["Terminal", "terminals"]
-
 _PARTS = re.compile(
     r"\x1b\[(?P<number>\d*)(?P<what>[A-Za-z])|\x1b\[[\d;]*m|[\r\n]|[^\r\n\x1b]+|\x1b"
 )

@@ -12,8 +12,6 @@ from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Load
 
-__all__ = ["CapacityAdapter"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -23,8 +23,6 @@ from loadkit.report.live import clock
 from loadkit.verdict.run_facts import Loss, RunFacts
 from loadkit.verdict.validity import Validity, assess
 
-__all__ = ["AHEAD", "SearchController", "for_search", "of_a_step"]
-
 AHEAD: Final = 0.5
 """Seconds from the decision for a load to its beginning: every worker has to know of it by then."""
 

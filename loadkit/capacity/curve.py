@@ -11,8 +11,6 @@ from loadkit.profile.metrics import Metric
 from loadkit.stats.number_format import number, percent
 from loadkit.stats.scalability import CLEAR, fit, knee
 
-__all__ = ["analysed", "headline", "told_of_curve"]
-
 _FEWEST: Final = 3  # loads with which a knee can be looked for
 
 Document = Mapping[str, Any]

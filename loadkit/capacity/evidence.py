@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-__all__ = ["Evidence", "LoadStep", "StepOutcome", "Verdict", "margin"]
-
 Verdict = Literal["held", "broken", "generator", "policy", "undecided"]
 """How a step ended. `held`, `broken`: the service level was kept, or was not. `generator`: the run
 was invalid, whatever the service level says. `policy`: the target turned users away by a rule of

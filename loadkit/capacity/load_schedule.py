@@ -4,8 +4,6 @@ from typing import Final
 
 from loadkit.profile.tables import Load, Stage
 
-__all__ = ["OPEN_END", "LoadSchedule"]
-
 OPEN_END: Final = 1e7
 """Seconds that the last stage lasts until something else is asked for: four months."""
 

@@ -5,8 +5,6 @@ from typing import Any, Final
 
 from loadkit.figures import Phase
 
-__all__ = ["held_step", "own_pace", "time_scale"]
-
 _WAITS: Final = (
     Phase.TOKEN,
     Phase.CREATE_SESSION,

@@ -10,8 +10,6 @@ from loadkit.capacity.document import load, sentence
 from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile
 
-__all__ = ["differences", "steps_to_resume", "subject"]
-
 _TOLD: Final = 5
 """Differences that are named one by one."""
 

@@ -6,8 +6,6 @@ from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Final
 
-__all__ = ["BATCHES", "WINDOW", "batch_interval", "settled"]
-
 WINDOW: Final = 12
 """Values that are looked at. The normal approximation of the test is good beyond ten (Gilbert)."""
 

@@ -8,8 +8,6 @@ from loadkit.measure.ledger import SATURATED_CPU_PERCENT
 from loadkit.measure.scope import Totals
 from loadkit.measure.timeline import Row
 
-__all__ = ["Stretch"]
-
 
 class Stretch(Totals):
     """What was measured in some closed rows: what `loadkit.verdict.slo.judge` asks for, and more.

@@ -16,8 +16,6 @@ from loadkit.stats.order_statistics import share_between
 from loadkit.verdict.slo import Figures, SloLine, judge
 from loadkit.verdict.validity import Validity
 
-__all__ = ["HOPELESS", "POLICY_SHARE", "at_rest", "conclude", "enough", "hopeless", "written_down"]
-
 Limits = Sequence[tuple[str, float]]
 
 POLICY_SHARE: Final = 0.01

@@ -11,8 +11,6 @@ from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Stored, checked, read_json
 from loadkit.results.stored_summary import SloLineStored
 
-__all__ = ["SCHEMA", "read"]
-
 SCHEMA: Final = "loadkit.capacity/1"
 
 _Load = Annotated[float, Field(gt=0, le=1e12)]

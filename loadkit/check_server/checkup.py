@@ -28,8 +28,6 @@ from loadkit.network import DIRECT, Network
 from loadkit.protocol import Event
 from loadkit.security.credentials import Credentials
 
-__all__ = ["check_server"]
-
 LIMIT: Final = 48.0
 """Seconds in which the last session begins and ends, but for its REST calls: less than a minute."""
 

@@ -23,8 +23,6 @@ from loadkit.protocol import Event, EventType
 from loadkit.protocol.encode import END_SESSION, JOIN, TYPING_STARTED, TYPING_STOPPED, user_message
 from loadkit.security.escaping import one_line
 
-__all__ = ["agent_comes", "begin", "end", "handoff", "judge_streamed", "judge_whole", "turn"]
-
 SAID: Final = "Hello. What can you help me with?"
 
 _CAPABILITIES: Final[dict[str, tuple[type, ...]]] = {

@@ -13,17 +13,6 @@ from loadkit.protocol.encode import HEARTBEAT
 from loadkit.protocol.system_texts import Family, family
 from loadkit.security.escaping import one_line
 
-__all__ = [
-    "MADE_UP_TOKEN",
-    "bad_event",
-    "cold",
-    "ended",
-    "heartbeat",
-    "resume",
-    "second_socket",
-    "stranger",
-]
-
 MADE_UP_TOKEN: Final = "e30.e30.bG9hZGtpdA"
 """It has a token's shape, and nobody has given it."""
 

@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-__all__ = ["CHECKS", "Check", "CheckRow", "CheckVerdict", "Findings"]
-
 
 class CheckVerdict(StrEnum):
     """How what came stands to what was expected; a later one outweighs those before it."""

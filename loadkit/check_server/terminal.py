@@ -18,8 +18,6 @@ from loadkit.output import remark, say
 from loadkit.security.credentials import Credentials
 from loadkit.security.escaping import in_json
 
-__all__ = ["SCHEMA", "check", "document", "render"]
-
 SCHEMA: Final = "loadkit.check/1"
 
 _STYLES: Final = {

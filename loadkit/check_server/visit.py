@@ -14,8 +14,6 @@ from loadkit.protocol import Event, EventType, Flaw
 from loadkit.protocol.encode import END_SESSION
 from loadkit.security.escaping import one_line
 
-__all__ = ["OverError", "Visit", "ending", "refusal"]
-
 CONNECTS: Final = 10.0  # seconds for TCP, TLS and the upgrade together
 RETURNS: Final = 2.0  # seconds for the same, by who only wants to say that it leaves
 QUICKLY: Final = 0.5  # seconds for a close that nothing is learnt from

@@ -13,19 +13,6 @@ from loadkit.protocol.system_texts import Family, family
 from loadkit.protocol.types import RECEIPTS, SURVEYS
 from loadkit.security.escaping import one_line
 
-__all__ = [
-    "BESIDE",
-    "alive",
-    "frames",
-    "is_a",
-    "is_complete",
-    "name",
-    "of_agent",
-    "owed",
-    "rest",
-    "upgraded",
-]
-
 ECHO: Final = 5.0
 """Seconds for what a server says by itself: the reference sends a message again after as many."""
 

@@ -21,8 +21,6 @@ from loadkit.report.screen import Screen
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import in_json
 
-__all__ = ["Form", "check_baseline", "compare_runs", "compared", "document"]
-
 Form = Literal["terminal", "markdown", "json"]
 
 

@@ -13,8 +13,6 @@ from loadkit.compare.unjudged import judge
 from loadkit.report.verdict import verdict_text, word
 from loadkit.results.stored_series import Progress, unwatched
 
-__all__ = ["compare", "told"]
-
 
 def compare(base: StoredRun, new: StoredRun, progress: Progress = unwatched) -> Comparison:
     """Compare two runs. What they measured second by second is read now, and takes a while.

@@ -9,20 +9,6 @@ from typing import Any, Final, Literal
 
 from loadkit.exit_codes import ExitCode
 
-__all__ = [
-    "METHOD",
-    "SCHEMA",
-    "Change",
-    "Comparison",
-    "Difference",
-    "Held",
-    "PhaseCurve",
-    "Point",
-    "RunTold",
-    "Step",
-    "Verdict",
-]
-
 SCHEMA: Final = "loadkit.comparison/1"
 
 METHOD: Final = (

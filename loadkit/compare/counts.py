@@ -23,8 +23,6 @@ from loadkit.stats.two_samples import (
     spread,
 )
 
-__all__ = ["RATES", "SHARES", "rates", "shares"]
-
 SHARES: Final = {
     "turns.lost_ratio": (Count.TURNS_LOST, Count.TURNS_SENT),
     "sessions.failed_ratio": ("failed", "ended"),

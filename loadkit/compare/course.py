@@ -12,8 +12,6 @@ from loadkit.stats.censored import Survival
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.two_samples import Curve
 
-__all__ = ["MOST", "Course", "PhaseCourse", "stretch_s"]
-
 MOST: Final = 240
 """Stretches of a run, about: twenty for each of the means by which its noise is judged, and some
 100 MB for a day of latencies."""

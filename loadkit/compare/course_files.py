@@ -18,8 +18,6 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_index import index_of, lowest_at
 from loadkit.stats.hdr_sums import HistogramSums
 
-__all__ = ["read_course"]
-
 _COUNTED: Final = {
     "sessions_started": (Count.SESSIONS_STARTED,),
     "turns_sent": (Count.TURNS_SENT,),

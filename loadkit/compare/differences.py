@@ -7,8 +7,6 @@ from typing import Any, Final
 from loadkit.compare.comparison import Difference
 from loadkit.security.escaping import one_line
 
-__all__ = ["differences"]
-
 _LONGEST_VALUE: Final = 100  # characters of a value that are shown
 
 

@@ -14,8 +14,6 @@ from loadkit.figures import Phase
 from loadkit.stats.order_statistics import needed
 from loadkit.stats.two_samples import PercentileTest, spread
 
-__all__ = ["PERCENTILES", "curves", "latencies"]
-
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Those that are judged."""
 

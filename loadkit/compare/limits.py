@@ -20,8 +20,6 @@ from loadkit.errors import UsageError
 from loadkit.figures import Phase
 from loadkit.security.textfile import clipped
 
-__all__ = ["Limit", "hold", "parse"]
-
 _GRAMMAR: Final = re.compile(
     r"\s*([\w.]+)\s*([<>])\s*([+\-\N{MINUS SIGN}]?)(\d{1,6}(?:\.\d{1,6})?)\s*(%|pp)?\s*", re.ASCII
 )

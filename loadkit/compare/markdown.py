@@ -18,8 +18,6 @@ from loadkit.compare.words import (
 from loadkit.figures import Phase
 from loadkit.security.escaping import markdown
 
-__all__ = ["document"]
-
 _TEXTS: Final = ("figure", "verdict")
 
 

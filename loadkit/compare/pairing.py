@@ -15,8 +15,6 @@ from loadkit.security.escaping import one_line
 from loadkit.stats.number_format import plural
 from loadkit.stats.two_samples import rate_between, rate_p, spread
 
-__all__ = ["PAIRED", "pair"]
-
 PAIRED: Final = "response.paired"
 """The metric of the change turn by turn."""
 

@@ -17,8 +17,6 @@ from loadkit.results.stored_series import Progress, unwatched
 from loadkit.results.turn_log import read_turns
 from loadkit.verdict.summary import Summary
 
-__all__ = ["StoredRun", "load_run"]
-
 _MOST_VALUES: Final = 5_000
 """Values of a `run.json` that are compared; a profile has some 150."""
 

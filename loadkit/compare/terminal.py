@@ -20,8 +20,6 @@ from loadkit.compare.words import (
     shown,
 )
 
-__all__ = ["render"]
-
 _STYLES: Final = {"worse": "bold red", "better": "bold green", "noise": "", "unknown": "dim"}
 _MOST: Final = 20  # differences that are listed
 

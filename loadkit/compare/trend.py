@@ -10,8 +10,6 @@ from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Summary
 
-__all__ = ["COLUMNS", "cells", "step"]
-
 _IN_A_TREND: Final = ("p50", "p95", "p99")
 
 COLUMNS: Final = ("when", "profile", "verdict", *_IN_A_TREND, "turns/s", "lost turns")

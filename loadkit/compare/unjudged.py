@@ -9,8 +9,6 @@ from loadkit.compare.stored_run import StoredRun
 from loadkit.figures import Phase
 from loadkit.stats.two_samples import holm
 
-__all__ = ["DOUBT", "RESOLUTION_MS", "Unjudged", "judge", "no_noise"]
-
 DOUBT: Final = 0.05
 """The chance of telling of any change, in all figures together, where there is none."""
 

@@ -6,21 +6,6 @@ from typing import Final
 from loadkit.compare.comparison import Change, Comparison, Difference, RunTold
 from loadkit.stats.number_format import number, plural
 
-__all__ = [
-    "COLUMNS",
-    "PLAIN",
-    "cells",
-    "difference",
-    "first_line",
-    "heads",
-    "pairing",
-    "reasons",
-    "run_line",
-    "seen",
-    "shown",
-    "signed",
-]
-
 COLUMNS: Final = ("figure", "base → new", "change", "95 % CI", "verdict", "could see")
 """Of the table of changes."""
 

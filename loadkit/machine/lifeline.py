@@ -14,19 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = [
-    "LEADER_ENDS",
-    "TARGET_ENDS",
-    "TARGET_STAYS",
-    "WORKER_ENDS",
-    "is_cut",
-    "is_tied",
-    "start",
-    "stop_signals",
-    "tie_forks",
-    "watch",
-]
-
 VARIABLE: Final = "LOADKIT_LIFELINE"  # the descriptor to read, for those that are started
 
 # Seconds from the parent's death to SIGKILL's like. One after the other they make 5 at most: the

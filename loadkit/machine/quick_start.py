@@ -9,8 +9,6 @@ import atexit
 import gc
 from typing import Final
 
-__all__ = ["begin", "over"]
-
 _SELDOM: Final = 50_000  # objects more than before, until what is young is looked through
 _USUAL: Final = gc.get_threshold()
 

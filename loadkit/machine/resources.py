@@ -15,25 +15,6 @@ from typing import Final, NamedTuple
 
 import psutil
 
-__all__ = [
-    "CpuClock",
-    "PortUse",
-    "ResourceLimit",
-    "cannot_listen",
-    "cgroup_cores",
-    "cgroup_memory",
-    "cores",
-    "counting_files_is_cheap",
-    "files_limit",
-    "memory_available",
-    "open_files",
-    "parse_port_range",
-    "parse_sockstat",
-    "port_use",
-    "ran_out",
-    "usable_cpus",
-]
-
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _LIMITS: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}

@@ -5,8 +5,6 @@ from typing import Final
 
 from loadkit.measure.state import ConcurrencyState
 
-__all__ = ["Concurrency"]
-
 WINDOW: Final = 120
 """Seconds that are kept apart, so that reports which come late still meet those of their time."""
 

@@ -17,23 +17,6 @@ from loadkit.measure.slow_turns import SlowTurn
 from loadkit.measure.turn_times import MOST, TurnTime
 from loadkit.stats.histogram import Measured
 
-__all__ = [
-    "AGES",
-    "GAUGES",
-    "LAST_TURN",
-    "Ages",
-    "ByTurn",
-    "Counts",
-    "Frames",
-    "Gauges",
-    "Interval",
-    "Latencies",
-    "ScopeFigures",
-    "ScopeInterval",
-    "Tables",
-    "age_class",
-]
-
 _FIRST_AGE: Final = 15  # seconds; a first answer comes about then
 AGES: Final = (0, *(_FIRST_AGE << number for number in range(11)))
 """Seconds at which each class of sessions' ages begins, from the second on reaching twice as far:

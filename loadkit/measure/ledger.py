@@ -20,8 +20,6 @@ from loadkit.measure.word_counts import merge as merge_counts
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["SATURATED_CPU_PERCENT", "Ledger"]
-
 SATURATED_CPU_PERCENT: Final = 90.0
 """From here on an interval's mean CPU counts as a saturated core (one core is 100)."""
 

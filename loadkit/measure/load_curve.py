@@ -6,8 +6,6 @@ from typing import Any, Final
 from loadkit.figures import Count, Ending, State
 from loadkit.measure.timeline import Row
 
-__all__ = ["Delivered", "LoadCurve", "asked", "connected"]
-
 POINTS: Final = 120
 """So many points at most are kept: two for a column of a chart."""
 

@@ -8,8 +8,6 @@ from pydantic import Field
 
 from loadkit.codec import OPTIONAL, Codec, Line, Name
 
-__all__ = ["MOST_KEPT", "OCCURRENCE", "Occurrence", "Occurrences"]
-
 MOST_KEPT: Final = 30
 """Of each kind of error or violation, of all workers together."""
 

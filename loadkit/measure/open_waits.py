@@ -11,8 +11,6 @@ from loadkit.codec import Count, Name, known, whole
 from loadkit.figures import Phase, Wait
 from loadkit.stats.hdr_index import PAIRS, bucket_of
 
-__all__ = ["NOTHING", "STALE_MS", "Awaited", "PhaseName", "Waiting"]
-
 STALE_MS: Final = 10_000.0
 """From here on a turn that is open may well be a lost one, whatever the patience: the vendor's
 Android client gives a message up that was not heard of for ten seconds."""

@@ -8,8 +8,6 @@ from loadkit.measure.open_waits import STALE_MS, Waiting
 from loadkit.profile.metrics import Metric
 from loadkit.stats.number_format import number
 
-__all__ = ["Overdue", "overdue"]
-
 _AT_MOST: Final = {
     Phase.TOKEN: STALE_MS,
     Phase.CREATE_SESSION: STALE_MS,

@@ -6,8 +6,6 @@ from typing import Any
 from loadkit.figures import CLIENTS, Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 
-__all__ = ["by_class", "by_client", "throughput"]
-
 
 def throughput(ledger: Ledger, duration_s: float, warmup_s: float) -> dict[str, float]:
     """Return what was done a second, as plain values for `summary.json`.

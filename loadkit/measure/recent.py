@@ -6,8 +6,6 @@ from typing import Final
 from loadkit.measure.timeline import Row
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["LAST", "RecentRows"]
-
 LAST: Final = 10.0
 """Seconds that count as the last ones: enough samples for a p95 from six answers a second on."""
 

@@ -17,8 +17,6 @@ from loadkit.measure.word_counts import Names
 from loadkit.security.escaping import one_line
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["EXAMPLE_LENGTH", "PROBE_EVERY", "Recorder"]
-
 EXAMPLE_LENGTH: Final = 200
 """How much is kept of the first text of each kind of error or violation, in characters."""
 

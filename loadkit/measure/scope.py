@@ -24,8 +24,6 @@ from loadkit.measure.word_counts import merge
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["Apart", "Scope", "Scoped", "Totals", "copies"]
-
 Key = TypeVar("Key", str, int)
 _Take = Callable[[Distribution, Mapping[int, int], Mapping[int, int]], None]
 

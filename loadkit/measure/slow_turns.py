@@ -9,8 +9,6 @@ from pydantic import Field
 
 from loadkit.codec import OPTIONAL, Amount, Codec, Count, Line, Name, Number, Stamp
 
-__all__ = ["MOST_OF_AN_INTERVAL", "SLOWEST", "SLOW_TURN", "SlowTurn", "SlowTurns"]
-
 MOST_OF_AN_INTERVAL: Final = 5
 """That a worker keeps of one interval."""
 

@@ -25,17 +25,6 @@ from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.open_waits import Awaited, Waiting
 from loadkit.measure.slow_turns import SlowTurn
 
-__all__ = [
-    "PART",
-    "ConcurrencyState",
-    "LedgerBooks",
-    "RowState",
-    "Standing",
-    "StatePart",
-    "TimelineBooks",
-    "TimelineState",
-]
-
 _Change = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15)]
 _Second = Annotated[int, Field(strict=True, ge=-(10**10), le=10**10)]
 _Place = Annotated[int, Field(strict=True, ge=0, le=10**10)]

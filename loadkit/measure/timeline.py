@@ -11,8 +11,6 @@ from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Totals, copies
 from loadkit.measure.state import RowState, Standing, TimelineBooks, TimelineState
 
-__all__ = ["PATIENCE", "Row", "Timeline"]
-
 PATIENCE: Final = 10.0
 """Seconds for which a worker that is silent is still waited for."""
 

@@ -4,8 +4,6 @@ from typing import Final, NamedTuple
 
 from loadkit.codec import Count, Name, Stamp
 
-__all__ = ["MOST", "TurnTime"]
-
 MOST: Final = 200_000
 """Turns of a run that are kept, the first ones: some 8 MB."""
 

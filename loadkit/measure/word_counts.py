@@ -7,8 +7,6 @@ from typing import Final
 from loadkit.figures import NAMED
 from loadkit.security.escaping import one_line
 
-__all__ = ["LONGEST_NAME", "MOST_KEYS", "MOST_NAMES", "OTHER", "Names", "folded", "merge"]
-
 MOST_NAMES: Final = 50
 """Words of a family that keep their names: of a worker's the first, of a run's the largest."""
 

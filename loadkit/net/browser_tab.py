@@ -19,8 +19,6 @@ from loadkit.net.websocket.link import Link
 from loadkit.protocol import Event, EventType, Flaw
 from loadkit.protocol.encode import HEARTBEAT
 
-__all__ = ["Tab", "revisit"]
-
 AFTER: Final = 0.5  # seconds between the openings of further tabs
 BEAT: Final = 30.0  # seconds between heartbeats where the server names no interval
 AGAIN: Final = 1.0  # seconds after which a tab opens another socket; as the session's own does

@@ -29,8 +29,6 @@ from loadkit.net.websocket.link import Link
 from loadkit.protocol import Event, Flaw
 from loadkit.security import redaction
 
-__all__ = ["Driver"]
-
 _Happening = Event | Flaw | Input
 _PLAIN: Final = SessionPlan()
 _RESPONSE: Final = Phase.RESPONSE  # looked up for every sample

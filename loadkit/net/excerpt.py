@@ -13,8 +13,6 @@ from loadkit.protocol import Event, EventType, Flaw, decode, lenient_json
 from loadkit.protocol.expectations import NEEDED, WRONG, left_out
 from loadkit.security.redaction import redact
 
-__all__ = ["LOOKED_AT", "NotedFrame", "excerpt", "kept"]
-
 LOOKED_AT: Final = 1 << 14
 """Bytes kept of the beginning of each frame: more than is told."""
 

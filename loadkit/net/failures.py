@@ -10,8 +10,6 @@ from loadkit.errors import Failure, RemoteError
 from loadkit.machine.resources import ran_out
 from loadkit.security.escaping import one_line
 
-__all__ = ["CORRELATION_ID", "answer_id", "answer_text", "translate"]
-
 CORRELATION_ID: Final = "X-Polyai-Correlation-Id"
 """The header by which an exchange is found again in the target's logs."""
 

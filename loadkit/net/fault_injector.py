@@ -9,8 +9,6 @@ from loadkit.chat.states import NEVER
 from loadkit.net.interfaces import SessionPlan, SocketFault
 from loadkit.net.websocket.link import Link
 
-__all__ = ["FaultInjector"]
-
 
 class FaultInjector:
     """The faults and storms of one session, which was made `deaf` from when to when (monotonic)."""

@@ -12,8 +12,6 @@ from loadkit.net.http.target import Target
 from loadkit.net.websocket.link import Traffic
 from loadkit.security.credentials import Credentials
 
-__all__ = ["FaultPlan", "PersonLike", "SessionContext", "SessionPlan", "SocketFault"]
-
 
 class PersonLike(Protocol):
     """Who talks: told what was heard and why, answers with acts, `due` rising."""

@@ -11,8 +11,6 @@ from loadkit.figures import Count, RecorderLike
 from loadkit.net.fault_injector import FaultInjector
 from loadkit.net.interfaces import PersonLike
 
-__all__ = ["PersonActs"]
-
 _REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
 
 

@@ -8,8 +8,6 @@ from loadkit.figures import VIOLATED, Origin, RecorderLike
 from loadkit.net.excerpt import NotedFrame, excerpt, kept
 from loadkit.protocol import Event, EventType, Flaw
 
-__all__ = ["Frames"]
-
 REMEMBERED: Final = 8  # frames
 
 _LANDMARKS: Final = frozenset(

@@ -20,8 +20,6 @@ from loadkit.pages.page import Chart, details, document, drawn, section, table, 
 from loadkit.results.run_folder import write_text
 from loadkit.stats.number_format import plural
 
-__all__ = ["comparison_page", "write_comparison"]
-
 _COLOURS: Final = {"worse": "bad", "better": "good", "noise": "soft", "unknown": "line"}
 _KINDS: Final = {
     "latency": ("Latencies", "forest", "Which latencies changed, and by more than noise?"),

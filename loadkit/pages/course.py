@@ -13,8 +13,6 @@ from loadkit.pages.run_slices import HIGHEST, MEANS, STATES, SUMS, Curve, Slices
 from loadkit.results.series import columns
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["SHARES", "Course"]
-
 SHARES: Final = {"p50": 500, "p95": 950, "p99": 990}
 
 MOST: Final = 300

@@ -11,8 +11,6 @@ from loadkit.stats.number_format import number, plural
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = ["MOST", "Finding", "findings"]
-
 MOST: Final = 3
 
 SLOWER: Final = 1.25

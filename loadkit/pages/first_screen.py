@@ -9,8 +9,6 @@ from loadkit.stats.number_format import number, plural
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["first_screen"]
-
 _MARKS: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "undecided": ("?", "doubt")}
 
 

@@ -4,8 +4,6 @@ from typing import Final
 
 from loadkit.pages.page import text
 
-__all__ = ["ASSETS", "POLICY", "live_page"]
-
 ASSETS: Final = {
     "page.css": "text/css",
     "page.js": "text/javascript",

@@ -15,8 +15,6 @@ from typing import Any, Final
 
 from loadkit.security.escaping import visible
 
-__all__ = ["POLICY", "Chart", "details", "document", "drawn", "section", "table", "text"]
-
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )

@@ -29,8 +29,6 @@ from loadkit.results.run_folder import REPORT, load_summary, write_text
 from loadkit.results.stored_series import Progress, unwatched
 from loadkit.verdict.summary import Summary
 
-__all__ = ["page", "write_report"]
-
 
 def write_report(folder: Path, to: Path | None = None, progress: Progress = unwatched) -> Path:
     """Make the report of a run that has its results.

@@ -13,8 +13,6 @@ from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Summary
 
-__all__ = ["marks", "run_charts"]
-
 _LONGEST_MARK: Final = 60  # characters that stand beside a pin
 
 _SHARES: Final = (

@@ -11,8 +11,6 @@ from loadkit.results.line_file import forwards
 from loadkit.security.escaping import one_line
 from loadkit.security.textfile import UnreadableError, clipped, open_file
 
-__all__ = ["info", "lines", "said"]
-
 LONGEST_LINE: Final = 8 << 20
 LONGEST_TEXT: Final = 4_000
 """Characters of one text of a stranger's that are shown."""

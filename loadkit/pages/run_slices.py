@@ -23,18 +23,6 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.hdr_sums import HistogramSums
 from loadkit.stats.order_statistics import needed
 
-__all__ = [
-    "CURVES",
-    "HIGHEST",
-    "MEANS",
-    "STATES",
-    "SUMS",
-    "Curve",
-    "Slices",
-    "read_slices",
-    "rows_of_a_slice",
-]
-
 MOST_SLICES: Final = 600
 """Slices of a chart: about as many as it has pixels on a small screen."""
 

@@ -9,8 +9,6 @@ from loadkit.pages.run_files import lines as lines_of
 from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import number, plural
 
-__all__ = ["slow_turns"]
-
 _WORDS: Final = ' class="words"'
 _MORE: Final = ' class="out" data-more'
 

@@ -9,8 +9,6 @@ from loadkit.pages.run_slices import CURVES, Slices
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Summary
 
-__all__ = ["LEADER", "live_charts", "time_charts"]
-
 LEADER: Final = "response-time"
 """The chart that has the slider for the window of time."""
 

@@ -20,8 +20,6 @@ from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import number
 from loadkit.stats.queueing import Objective
 
-__all__ = ["INPUTS", "SCALE", "Carried", "Origin", "PlanInput", "read_capacity", "read_inputs"]
-
 Origin = Literal["given", "measured", "assumed"]
 
 SCALE: Final = 1_000_000

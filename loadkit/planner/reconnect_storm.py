@@ -12,8 +12,6 @@ from typing import Final
 
 from loadkit.chat.socket.reconnect import backoff
 
-__all__ = ["ATTEMPTS", "BIN", "POLICIES", "BackoffPolicy", "ReconnectStorm", "simulate"]
-
 ATTEMPTS: Final = 10
 """Attempts in a row before a client gives up: `max_reconnect_attempts` where SESSION_START has
 none."""

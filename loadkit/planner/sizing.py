@@ -13,8 +13,6 @@ from loadkit.readiness.room import DEFLATE_BYTES, INFLATE_BYTES
 from loadkit.stats.number_format import number
 from loadkit.stats.queueing import Objective, Service, agents_needed
 
-__all__ = ["Plan", "PlanRow", "make_plan"]
-
 PACE: Final = 26.0
 """Seconds from turn to turn of the people a core was measured with; docs/doctor.md."""
 

@@ -16,8 +16,6 @@ from loadkit.planner.sizing import Plan, make_plan
 from loadkit.report.load import FILLED
 from loadkit.stats.number_format import number
 
-__all__ = ["chart", "plan", "render"]
-
 _WIDTH, _HEIGHT, _DECADES = 60, 4, 4  # of a chart: columns, lines, powers of ten
 _STYLES: Final = {"given": "bold", "measured": "green", "assumed": "yellow"}
 _UNITS: Final = {"sessions_per_core": "sessions", "session_kb": "KB", "years": "years"}

@@ -16,8 +16,6 @@ from loadkit.profile.stages import ArrivalRate
 from loadkit.profile.tables import Load, Stage
 from loadkit.readiness.rehearsal import Pace, Rehearsal, rehearse
 
-__all__ = ["Forecast", "present"]
-
 _POOL: Final = 60  # different sessions of a class that are rehearsed at most,
 _POOL_TURNS: Final = 400  # or as many as have so many turns
 _LIVES: Final = 40  # users of a class that are followed at most; each then stands for several

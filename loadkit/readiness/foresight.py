@@ -24,8 +24,6 @@ from loadkit.soak.metric_series import LEAST
 from loadkit.stats.number_format import number
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["Doubt", "Outings", "foresee", "too_patient", "unjudged"]
-
 _MOST_USERS: Final = 10  # times as many that are proposed; more would be another test
 _FASTER: Final = (0.5, 0.25, 0.1)  # time scales that are proposed
 _LONGEST: Final = 7 * 86400.0  # seconds of a stage that are proposed at most

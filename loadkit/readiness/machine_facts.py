@@ -25,8 +25,6 @@ from loadkit.protocol.encode import user_message
 from loadkit.security.credentials import Credentials
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["Facts", "calibrate", "collect", "number_in"]
-
 REFERENCE: Final = 6.4e-6
 """Seconds that `calibrate` takes on the machine of docs/benchmarks.md and docs/doctor.md."""
 

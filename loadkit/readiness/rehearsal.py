@@ -18,8 +18,6 @@ from loadkit.profile.profile import Profile
 from loadkit.profile.scenario import SessionKind
 from loadkit.stats.random_streams import person_rng
 
-__all__ = ["Pace", "Rehearsal", "rehearse"]
-
 _GREETING: Final = " ".join(["word"] * 14)
 _ANSWER: Final = " ".join(["word"] * 27)
 """As long as what the simulated agent says, on average."""

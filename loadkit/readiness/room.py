@@ -22,18 +22,6 @@ from loadkit.profile.tables import Load
 from loadkit.readiness.foresight import Doubt
 from loadkit.stats.number_format import number, plural
 
-__all__ = [
-    "DEFLATE_BYTES",
-    "INFLATE_BYTES",
-    "SESSION_BYTES",
-    "Bound",
-    "Room",
-    "bounds",
-    "check",
-    "files_of_a_worker",
-    "session_bytes",
-]
-
 LOCUST_FILES: Final = 10_000
 """Locust raises the limit of open files to this, where the hard limit lets it, and no further."""
 

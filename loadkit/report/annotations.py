@@ -19,8 +19,6 @@ from loadkit.stats.number_format import number
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import Summary
 
-__all__ = ["Source", "lines"]
-
 Source = tuple[str, Mapping[str, int]]
 """The profile's file, as a path from the root of the repository, and the line of each metric."""
 

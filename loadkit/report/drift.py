@@ -7,8 +7,6 @@ from typing import Any, Final
 from loadkit.soak.drift import LONG
 from loadkit.stats.number_format import number, plural
 
-__all__ = ["by_age", "columns", "looked_at", "rows", "told"]
-
 _HEADLINES: Final = (
     "response.p50",
     "response.p95",

@@ -9,8 +9,6 @@ from loadkit.soak.incident import DISCONNECTED, FORCED
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Summary
 
-__all__ = ["told"]
-
 _MOST_CAUSES: Final = 5
 _MOST_SENTENCES: Final = 20
 _NO_ANSWERS_FROM: Final = 1.0  # seconds; a shorter silence is not worth a word

@@ -15,8 +15,6 @@ from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["document"]
-
 
 def document(summary: Summary, examples: Mapping[str, str] | None = None) -> str:
     """Return a summary as JUnit's XML.

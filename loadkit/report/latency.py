@@ -9,20 +9,6 @@ from loadkit.stats.number_format import FROM_DUE, number
 from loadkit.stats.order_statistics import needed
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = [
-    "NOTABLE",
-    "TOO_FEW",
-    "WAITS",
-    "LatencyRow",
-    "figure",
-    "note",
-    "rows",
-    "shifted",
-    "shown",
-    "supported",
-    "waits",
-]
-
 TOO_FEW: Final = "–"
 """What stands where the samples are too few for a percentile."""
 

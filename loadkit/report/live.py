@@ -14,8 +14,6 @@ from loadkit.stats.number_format import FROM_DUE, number, plural
 from loadkit.verdict.summary import Stats
 from loadkit.verdict.validity import Validity
 
-__all__ = ["LiveFigures", "clock", "line"]
-
 _NOTHING: Overdue = Overdue(0, 0.0)
 
 

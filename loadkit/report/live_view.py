@@ -14,8 +14,6 @@ from loadkit.report.live import LiveFigures, clock
 from loadkit.stats.number_format import FROM_DUE, number, plural
 from loadkit.verdict.summary import Stats
 
-__all__ = ["search_view", "view"]
-
 _SHOWN: Final = ("p50", "p95", "p99")
 _BAR: Final = 32  # columns
 _LABEL: Final = 12  # likewise

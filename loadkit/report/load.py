@@ -6,8 +6,6 @@ from typing import Final
 from loadkit.stats.number_format import number
 from loadkit.verdict.summary import Summary
 
-__all__ = ["FILLED", "drawn"]
-
 WIDTH: Final = 58  # columns of the chart itself
 HEIGHT: Final = 6  # lines of it
 

@@ -11,8 +11,6 @@ from loadkit.stats.number_format import ENDINGS, number
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["document"]
-
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "p999", "max")
 _TITLES: Final = {"user class": "User classes", "client": "Clients"}
 _EXAMPLE: Final = "for example"

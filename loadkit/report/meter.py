@@ -11,8 +11,6 @@ from loadkit.output import remark, share_terminal
 from loadkit.report.live import clock
 from loadkit.report.screen import Screen
 
-__all__ = ["Meter"]
-
 SOON: Final = 0.5  # seconds until something is drawn, and so long between two drawings
 PATIENCE: Final = 5.0  # seconds until a line is told where nothing is drawn
 EVERY: Final = 10.0  # seconds between two lines

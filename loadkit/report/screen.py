@@ -10,8 +10,6 @@ from loadkit import output
 from loadkit.security.escaping import SafeLines, visible
 from loadkit.security.redaction import redact
 
-__all__ = ["Screen", "is_set"]
-
 
 class Screen(Console):
     """A console that takes texts as they are: what a server or a user has written is no markup.

@@ -7,8 +7,6 @@ from loadkit.report.latency import TOO_FEW, shown
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Summary
 
-__all__ = ["COLUMNS", "fared", "hit", "spread"]
-
 COLUMNS: Final = ("sessions", "failed", "turns", "lost", "errors", "violations", "p50", "p95")
 """Behind the name; the last two are of its responses, in milliseconds."""
 

@@ -15,8 +15,6 @@ from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = ["fared", "render", "render_problems"]
-
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "max")
 _COLOURS: Final = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold magenta"}
 _STYLES: Final = {"headline": "bold", "phase": "", "interval": "dim", "schedule": "yellow"}

@@ -8,8 +8,6 @@ from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
-__all__ = ["broke", "in_doubt", "verdict_document", "verdict_line", "verdict_text", "word"]
-
 SCHEMA: Final = "loadkit.verdict/1"
 
 

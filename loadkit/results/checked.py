@@ -15,8 +15,6 @@ from loadkit.codec import Count, Name, told
 from loadkit.errors import UsageError
 from loadkit.security.textfile import UnreadableError, parse_json, read_text
 
-__all__ = ["MOST_BYTES", "Counts", "Stored", "checked", "read_json"]
-
 MOST_BYTES: Final = 8 * 1024 * 1024
 """Of a file that is read whole, or of a line of one that is not; a busy run's have a tenth."""
 

@@ -15,8 +15,6 @@ from loadkit.results.line_file import backwards, written
 from loadkit.results.series import HISTOGRAMS, TIMELINE, Series
 from loadkit.security.textfile import clipped, open_file
 
-__all__ = ["LONGEST_LINE", "complete", "last_lines"]
-
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes; the longest that is ever written has 200 KB, a histogram with all of its buckets."""
 

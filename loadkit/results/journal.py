@@ -24,8 +24,6 @@ from loadkit.results.journal_lock import lock
 from loadkit.results.line_file import LineFile
 from loadkit.verdict.run_facts import FACTS, RunFacts
 
-__all__ = ["GROWTH", "JOURNAL", "RunJournal"]
-
 JOURNAL: Final = "journal.jsonl"
 
 GROWTH: Final = 1_000_000

@@ -23,19 +23,6 @@ from loadkit.results.checked import MOST_BYTES
 from loadkit.security.textfile import parse_json
 from loadkit.verdict.run_facts import RunFacts, RunSpec
 
-__all__ = [
-    "HEAD",
-    "NOTED",
-    "SCHEMA",
-    "TAIL",
-    "Head",
-    "NotedLine",
-    "Record",
-    "Tick",
-    "head",
-    "record",
-]
-
 SCHEMA: Final = "loadkit.journal/2"
 
 TAIL: Final = ("interval", "tick")

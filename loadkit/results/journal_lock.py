@@ -13,8 +13,6 @@ import orjson
 
 from loadkit.security.textfile import open_file
 
-__all__ = ["GROWS_WITHIN", "grows", "hold", "lock"]
-
 GROWS_WITHIN: Final = 5.0
 """Seconds in which a file that gets a line a second will have got one."""
 

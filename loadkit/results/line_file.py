@@ -11,8 +11,6 @@ from typing import BinaryIO, Final
 from loadkit.errors import UsageError
 from loadkit.security.textfile import UnreadableError, clipped, open_file
 
-__all__ = ["NO_LINK", "LineFile", "backwards", "forwards", "reading", "whole", "written"]
-
 NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 """The flag with which a file is not opened whose name is a link; Windows has none."""
 

@@ -14,8 +14,6 @@ from loadkit.results.line_file import reading
 from loadkit.results.run_folder import load_summary
 from loadkit.security.escaping import one_line
 
-__all__ = ["Listed", "listing"]
-
 _LONGEST_HEADLINE: Final = 1_000  # characters of a headline
 
 

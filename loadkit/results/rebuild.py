@@ -16,8 +16,6 @@ from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut
 from loadkit.verdict.summary import Summary
 
-__all__ = ["needed", "rebuild"]
-
 REASON: Final = "the process that led it was killed, or its disk was full"
 
 _TOLD: Final = 20

@@ -20,8 +20,6 @@ from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.run_facts import Cut, RunFacts
 from loadkit.verdict.summary import Summary, summarise
 
-__all__ = ["Replay"]
-
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of a journal, which begins anew with each megabyte of reports."""
 

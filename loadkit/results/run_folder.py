@@ -22,16 +22,6 @@ from loadkit.results.stored_summary import read, read_examples
 from loadkit.security.escaping import in_json
 from loadkit.verdict.summary import Summary
 
-__all__ = [
-    "REPORT",
-    "load_examples",
-    "load_summary",
-    "results_folder",
-    "withdraw",
-    "write",
-    "write_text",
-]
-
 T = TypeVar("T")
 
 REPORT: Final = "report.html"

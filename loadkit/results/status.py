@@ -25,8 +25,6 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, plural
 from loadkit.verdict.summary import Stats, Summary
 
-__all__ = ["LAST", "State", "status", "status_document"]
-
 LAST: Final = 60.0
 """Seconds that count as the last ones."""
 

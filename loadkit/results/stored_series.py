@@ -18,8 +18,6 @@ from loadkit.results.series import HISTOGRAMS, LOST, OPEN, RETRIED, SCHEDULE, TI
 from loadkit.security.textfile import clipped, open_file
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["Progress", "read_rows", "unwatched", "watched"]
-
 _COUNTS: Final[Mapping[str, str]] = {
     "sessions_started": Count.SESSIONS_STARTED,
     "turns_sent": Count.TURNS_SENT,

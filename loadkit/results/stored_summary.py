@@ -19,8 +19,6 @@ from loadkit.results.checked import Counts, Stored, checked, read_json
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import SCHEMA
 
-__all__ = ["SloLineStored", "read", "read_examples"]
-
 _SPARE: Final = frozenset(
     {
         "arrivals",

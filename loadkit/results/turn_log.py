@@ -8,8 +8,6 @@ from loadkit.measure.turn_times import MOST, TurnTime
 from loadkit.results.line_file import LineFile, forwards, reading
 from loadkit.security.textfile import clipped, open_file
 
-__all__ = ["TURNS", "TurnLog", "read_turns"]
-
 TURNS: Final = "turns.csv"
 
 _HEAD: Final = "person,turn,sent_s,response_us\n"

@@ -11,8 +11,6 @@ from typing import Final
 from loadkit.errors import UsageError
 from loadkit.security.redaction import remember
 
-__all__ = ["HEADER_VALUE", "HOST_VARIABLE", "TOKEN_VARIABLE", "WORKER_KEY_VARIABLE", "Credentials"]
-
 TOKEN_VARIABLE: Final = "POLY_CONNECTOR_TOKEN"
 HOST_VARIABLE: Final = "POLY_HOST_IDENTIFIER"
 WORKER_KEY_VARIABLE: Final = "LOADKIT_WORKER_KEY"  # what a master knows its workers by

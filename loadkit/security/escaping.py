@@ -22,8 +22,6 @@ from typing import Final
 
 from loadkit.security.redaction import redact
 
-__all__ = ["SafeLines", "block", "code", "in_json", "markdown", "one_line", "printed", "visible"]
-
 _LONGEST: Final = 200  # characters of a text that is one example of many
 _MARGIN: Final = 2000  # characters beyond those that are shown in which a secret may begin
 

@@ -4,8 +4,6 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-__all__ = ["checked_pattern", "is_loopback", "is_production", "matches"]
-
 PRODUCTION: Final = "poly.ai"
 """The domain of the vendor's own deployments, which other people's customers talk to."""
 

@@ -13,8 +13,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-__all__ = ["MARK", "SHORTEST", "hold", "note", "redact", "release", "remember", "spare"]
-
 MARK: Final = "[secret]"
 """What stands in the place of a secret."""
 

@@ -16,20 +16,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO, Final
 
-__all__ = [
-    "MOST_BYTES",
-    "MOST_DEPTH",
-    "MOST_OF_SETTINGS",
-    "STDIN",
-    "UnreadableError",
-    "clipped",
-    "open_file",
-    "parse_json",
-    "parse_toml",
-    "read_pipe",
-    "read_text",
-]
-
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of one file: what is read, checked and sent to each worker within seconds."""
 

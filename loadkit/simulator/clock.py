@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Generator
 from typing import Protocol
 
-__all__ = ["Clock", "LoopClock", "Player", "Script", "Timer"]
-
 
 class Timer(Protocol):
     """A call that has been arranged."""

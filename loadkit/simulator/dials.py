@@ -15,16 +15,6 @@ from loadkit.simulator.faults.dials import FaultDials
 from loadkit.simulator.faults.error_texts import ErrorDials
 from loadkit.simulator.faults.incidents import IncidentPlan
 
-__all__ = [
-    "AgentDials",
-    "Dials",
-    "HandoffDials",
-    "HistoryDials",
-    "RateLimitDials",
-    "dial_flaws",
-    "load_dials",
-]
-
 _Capability = Literal[
     "streaming", "max_message_size_bytes", "max_reconnect_attempts", "heartbeat_interval_seconds"
 ]

@@ -8,8 +8,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from loadkit.config.table import Duration, Table
 
-__all__ = ["Bimodal", "Constant", "Distribution", "Exponential", "Lognormal", "Range", "dial"]
-
 
 def dial(default: Any, description: str, **bounds: Any) -> Any:
     """A setting: what it is where nobody turns it, what it does with its unit, and its bounds."""

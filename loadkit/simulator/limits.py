@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from loadkit.simulator.clock import Clock
 
-__all__ = ["Grant", "Pool", "TokenBucket"]
-
 
 class Grant:
     """A slot, or a place in the line for one."""

@@ -11,8 +11,6 @@ from loadkit.simulator.faults.dice import Faults, rates
 from loadkit.simulator.faults.incidents import IncidentSchedule
 from loadkit.simulator.limits import Pool
 
-__all__ = ["LONGEST_ID", "SharedState"]
-
 LONGEST_ID: Final = 64  # characters that are written down of what names no session; ours have 36
 
 

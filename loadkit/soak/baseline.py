@@ -3,8 +3,6 @@
 from math import log
 from typing import Final
 
-__all__ = ["SURE", "Baseline", "unlikely"]
-
 SURE: Final = 18.0
 """Nats from which on a number counts as surprising: by chance alone, one look in 65 million. With a
 row a second, each looked at over the five windows of `loadkit.soak.incidents`, that is a false

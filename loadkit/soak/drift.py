@@ -16,8 +16,6 @@ from loadkit.stats.distribution import Distribution
 if TYPE_CHECKING:
     from loadkit.stats.trend import Trend
 
-__all__ = ["FAMILY", "FLOOR_PERCENT", "LONG", "Age", "Drift", "DriftFigure", "analyse"]
-
 FAMILY: Final = 0.05
 """The chance, at most, that any figure of a run in which nothing drifts is told to drift."""
 

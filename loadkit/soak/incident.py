@@ -11,8 +11,6 @@ from loadkit.soak.recovery_time import RecoveryTime
 from loadkit.soak.slowness import Slow
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["DISCONNECTED", "FORCED", "Incident", "Moment"]
-
 DISCONNECTED: Final = "disconnected"
 """The cause that stands for sockets which went away unasked; the others are kinds of failures."""
 

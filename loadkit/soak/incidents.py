@@ -16,8 +16,6 @@ from loadkit.soak.incident import FORCED, Incident, Moment
 from loadkit.soak.recovery_time import RecoveryTime
 from loadkit.soak.slowness import CLEARLY, Slowness
 
-__all__ = ["Incidents"]
-
 LISTED: Final = 100
 """Incidents that are told one by one; more are only counted."""
 

@@ -9,8 +9,6 @@ from loadkit.figures import Phase
 from loadkit.soak.windows import Window, joined
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["LEAST", "PERCENTILES", "MetricSeries", "metric_series"]
-
 LEAST: Final = 20
 """Windows of steady load below which nothing is told (`loadkit.stats.trend.LEAST`)."""
 

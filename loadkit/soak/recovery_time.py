@@ -7,8 +7,6 @@ from typing import Any, Final
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.order_statistics import needed
 
-__all__ = ["SHARE", "RecoveryTime", "usual_p95"]
-
 SLACK: Final = 1.1
 """Times what it was: up to here the p95 counts as what it was before."""
 

@@ -10,8 +10,6 @@ from loadkit.soak.incidents import Incidents
 from loadkit.soak.windows import Windows
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["RunAnalysis"]
-
 LEAVING: Final = 1.0  # seconds before the end that the last reports, when users leave, reach back
 
 

@@ -9,8 +9,6 @@ from loadkit.soak.baseline import Baseline
 from loadkit.soak.recovery_time import SHARE, usual_p95
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["CLEARLY", "Slow", "Slowness"]
-
 CLEARLY: Final = 2.0  # times the usual, up or down: what is only significant is not yet important
 CROWDED: Final = 1.25  # times the usual sessions, from where on slow answers are the load's doing
 KEPT: Final = 60  # rows that say what is usual

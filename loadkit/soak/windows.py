@@ -13,8 +13,6 @@ from loadkit.measure.timeline import Row
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.sketch import Sketch, Sketches
 
-__all__ = ["MOST", "Window", "Windows", "joined"]
-
 MOST: Final = 120
 """Windows that are kept at most; from the first time on that there are so many, at least half. More
 would date a change more closely, but take longer to fill: some 3 MB on whoever leads, which it has

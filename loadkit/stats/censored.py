@@ -10,8 +10,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ROUNDING", "Survival"]
-
 Floats = NDArray[np.floating[Any]]
 Whole = NDArray[np.int64]
 

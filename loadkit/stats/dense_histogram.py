@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from loadkit.stats.hdr_index import SUB_BUCKET_BITS, BucketCounts, index_of, lowest_at
 
-__all__ = ["DenseHistogram", "Hit"]
-
 Numbers = NDArray[np.int64]
 Counts = NDArray[np.uint32]
 

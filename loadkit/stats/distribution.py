@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from loadkit.stats.censored import Survival
     from loadkit.stats.dense_histogram import DenseHistogram
 
-__all__ = ["PERCENTILES", "Distribution", "Estimate"]
-
 PERCENTILES: Final = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p999": 999}
 """The percentiles of a report, in thousandths, so that ranks are exact integers."""
 

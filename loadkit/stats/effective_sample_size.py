@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["BATCHES", "FEW", "RandomWalk", "inflation", "of_student", "student", "walk"]
-
 BATCHES: Final = 12
 """Parts of the series whose means tell how slow its noise is: 10 to 30 are advised (B. Schmeiser,
 "Batch size effects in the analysis of simulation output", Operations Research 30, 1982). What

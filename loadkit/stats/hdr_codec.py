@@ -14,8 +14,6 @@ from typing import Final
 
 from loadkit.stats.hdr_index import HIGHEST, MOST_COUNT, index_of
 
-__all__ = ["DIGITS", "body", "counters"]
-
 DIGITS: Final = 3
 """Significant digits of all histograms here."""
 

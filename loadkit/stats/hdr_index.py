@@ -8,17 +8,6 @@ from typing import Annotated, Any, Final, Protocol
 from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = [
-    "HIGHEST",
-    "MOST_COUNT",
-    "PAIRS",
-    "SUB_BUCKET_BITS",
-    "BucketCounts",
-    "bucket_of",
-    "index_of",
-    "lowest_at",
-]
-
 HIGHEST: Final = 600_000_000
 """The longest duration that is a sample: ten minutes in microseconds."""
 

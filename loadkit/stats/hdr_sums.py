@@ -13,8 +13,6 @@ import numpy as np
 from loadkit.stats.hdr_codec import body
 from loadkit.stats.hdr_index import HIGHEST, MOST_COUNT, SUB_BUCKET_BITS, index_of
 
-__all__ = ["HistogramSums"]
-
 _PLACES: Final = index_of(HIGHEST) + 1
 _AT_ONCE: Final = 8 << 20  # bytes of counters that are decoded at once
 _LONGEST: Final = 8  # bytes of a number below 2**55, which no histogram of ours exceeds

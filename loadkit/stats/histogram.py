@@ -19,8 +19,6 @@ from pydantic import AfterValidator, Field
 from loadkit.codec import OPTIONAL, Count, whole
 from loadkit.stats.hdr_index import HIGHEST, PAIRS, SUB_BUCKET_BITS, BucketCounts, bucket_of
 
-__all__ = ["NONE", "UNSEEN", "Histogram", "Measured"]
-
 NONE: Final[Mapping[int, int]] = MappingProxyType({})
 """No waits."""
 

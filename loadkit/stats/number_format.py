@@ -2,8 +2,6 @@
 
 from typing import Final
 
-__all__ = ["ENDINGS", "FROM_DUE", "compare", "number", "percent", "plural"]
-
 ENDINGS: Final = {"cut_off": "still running at the end"}
 """How a session ended, where its key does not say it: the key is a contract."""
 

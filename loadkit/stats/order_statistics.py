@@ -7,8 +7,6 @@ not quite independent, so take the figures as the least that is needed, not as a
 
 from math import ceil, log
 
-__all__ = ["load", "needed", "ranks", "share_between", "surely_above"]
-
 
 def load() -> None:
     """Load now what is loaded when an interval is first asked for: 26 MB, and some 0.3 s.

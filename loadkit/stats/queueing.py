@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-__all__ = ["Objective", "Queue", "Service", "agents_needed", "erlang_b", "erlang_c", "load_held"]
-
 Shape = Literal["exponential", "constant", "lognormal"]
 Kind = Literal["wait", "response"]
 """Until an agent begins; that and the service."""

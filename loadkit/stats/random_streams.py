@@ -8,16 +8,6 @@ from statistics import NormalDist
 from struct import Struct
 from typing import Final
 
-__all__ = [
-    "SLOTS",
-    "RandomStream",
-    "exponential",
-    "lognormal",
-    "person_rng",
-    "share_of",
-    "weighted",
-]
-
 SLOTS: Final = 16
 """How many draws each number of a `RandomStream` gives."""
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:  # numpy and scipy are for who analyses: a worker should not p
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CLEAR", "ENOUGH_LOADS", "GOOD_FIT", "LEAST_LOADS", "Fit", "fit", "knee"]
-
 LEAST_LOADS: Final = 4
 """Different loads without which nothing is fitted: three unknowns, and one to be wrong by."""
 

@@ -9,8 +9,6 @@ from typing import Final
 
 from loadkit.figures import Phase
 
-__all__ = ["ROOM", "Sketch", "Sketches"]
-
 _BITS: Final = 6  # significant bits of a bucket's number: 32 buckets for each doubling
 
 ROOM: Final = 192

@@ -25,8 +25,6 @@ from loadkit.stats.effective_sample_size import (
     walk,
 )
 
-__all__ = ["LEAST", "POWER", "Shape", "Trend", "holm", "rising", "shift", "trend_of"]
-
 LEAST: Final = 20
 """Values below which nothing can be told. Mann and Kendall's normal approximation is good beyond
 ten independent ones (Gilbert, see `_mann_kendall`); of 20 there are as many if they hang together

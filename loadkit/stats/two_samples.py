@@ -21,22 +21,6 @@ from scipy import special
 from loadkit.stats.censored import ROUNDING
 from loadkit.stats.effective_sample_size import FEW, inflation, of_student, student
 
-__all__ = [
-    "LEAST",
-    "POWER",
-    "Curve",
-    "PercentileTest",
-    "Spread",
-    "design_effect",
-    "fisher",
-    "holm",
-    "newcombe",
-    "rate_between",
-    "rate_p",
-    "share_seen",
-    "spread",
-]
-
 Floats = NDArray[np.float64]
 
 LEAST: Final = 20

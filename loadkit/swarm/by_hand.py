@@ -12,8 +12,6 @@ from loadkit.swarm.messages import Storm, send
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import RunController
 
-__all__ = ["ByHand"]
-
 LONGEST_NOTE: Final = 200  # characters
 MOST: Final = 500  # of all that is done to one run
 MOST_TIMES: Final = 100.0  # the load that was planned

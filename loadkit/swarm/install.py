@@ -55,8 +55,6 @@ from loadkit.swarm.worker.blame import Blame
 from loadkit.swarm.worker.report_sender import PATIENCE, ReportSender
 from loadkit.swarm.worker.worker import Worker
 
-__all__ = ["install"]
-
 logger = logging.getLogger(__name__)
 
 MASTER_STOPS_US: Final = 30.0  # seconds a worker that was interrupted waits for its master's word

@@ -15,27 +15,6 @@ from loadkit.codec import Codec, Count, Flag, Name, Seconds
 from loadkit.measure.interval import Interval
 from loadkit.profile.tables import Stage
 
-__all__ = [
-    "VERSION",
-    "Ack",
-    "Assignment",
-    "Fault",
-    "FinishMessage",
-    "Last",
-    "LeaveMessage",
-    "OwnCode",
-    "Report",
-    "RunProfile",
-    "Sorry",
-    "Storm",
-    "WorkerHello",
-    "decode",
-    "encode",
-    "listen",
-    "prepare",
-    "send",
-]
-
 logger = logging.getLogger(__name__)
 
 _Words = Annotated[str, Field(strict=True)]  # as long as a message may be

@@ -28,8 +28,6 @@ from loadkit.swarm.options import read_profile
 from loadkit.swarm.run_files import RunFiles
 from loadkit.swarm.users import ChatUser, session_kinds
 
-__all__ = ["NextRun"]
-
 
 class NextRun:
     """The next run of an environment; its profile is read again only when another is asked for.

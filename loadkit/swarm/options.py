@@ -20,9 +20,6 @@ from loadkit.security.credentials import WORKER_KEY_VARIABLE
 from loadkit.swarm.locust_internals.worker_port import secure_worker_port
 from loadkit.swarm.process import tie_workers, uncaught
 
-__all__ = ["add_options", "check_options", "default_profile", "read_profile"]
-
-
 LISTENS: Final = {
     "master_bind_host": f"Where to await workers; beyond loopback with {WORKER_KEY_VARIABLE}.",
     "web_host": "Address to serve the web UI at; '*' is all that this machine has.",

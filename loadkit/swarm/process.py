@@ -16,19 +16,6 @@ from loadkit.machine import lifeline
 from loadkit.output import complain
 from loadkit.security.textfile import clipped
 
-__all__ = [
-    "FAULTY",
-    "Stage",
-    "crash",
-    "cut_off",
-    "is_on_its_own",
-    "refuse_to_start",
-    "take_interrupts",
-    "tie_to_parent",
-    "tie_workers",
-    "uncaught",
-]
-
 FAULTY: Final = "a fault of loadkit itself, please report it with this traceback: %s\n%s"
 NATIVE_THREAD: Final = get_original("_thread", "start_new_thread")  # a greenlet else
 

@@ -29,8 +29,6 @@ from loadkit.swarm.workers.membership import Membership
 if TYPE_CHECKING:
     from loadkit.compare.comparison import Comparison
 
-__all__ = ["Progress", "conclude"]
-
 logger = logging.getLogger(__name__)
 
 PLAIN_EVERY: Final = 10  # seconds between two lines where a line cannot be redrawn

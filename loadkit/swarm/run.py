@@ -38,8 +38,6 @@ from loadkit.verdict.verdict import of_search
 if TYPE_CHECKING:
     from loadkit.pages.course import Course
 
-__all__ = ["Run"]
-
 NOBODY_STARTS: Final = 10.0
 """Seconds after which a run ends to which the user's own code has let nobody come."""
 

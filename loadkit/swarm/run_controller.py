@@ -35,8 +35,6 @@ from loadkit.swarm.workers.replacements import Replacements
 if TYPE_CHECKING:
     from loadkit.pages.course import Course
 
-__all__ = ["RunController"]
-
 logger = logging.getLogger(__name__)
 
 DRAIN_LIMIT: Final = 20.0  # seconds that workers get to stop their users and hand over the rest

@@ -28,8 +28,6 @@ from loadkit.results.series import Series
 from loadkit.results.turn_log import TurnLog
 from loadkit.verdict.run_facts import RunFacts
 
-__all__ = ["RunFiles", "run_info"]
-
 logger = logging.getLogger(__name__)
 
 LOG_BYTES: Final = 10_000_000

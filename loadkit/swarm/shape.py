@@ -11,8 +11,6 @@ from locust.runners import MasterRunner
 from loadkit.errors import LoadkitError
 from loadkit.profile.stages import users_at
 
-__all__ = ["ProfileShape"]
-
 logger = logging.getLogger(__name__)
 
 EARLY: Final = 0.05  # seconds; a timer may fire a moment early, and the next tick is a second away

@@ -19,8 +19,6 @@ from loadkit.swarm.process import Stage, take_interrupts, tie_to_parent
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.workers.replacements import wait_for_workers
 
-__all__ = ["NO_QUIT", "install_exit", "way_out"]
-
 logger = logging.getLogger(__name__)
 
 NO_QUIT: Final = -1  # what Locust has for a UI that stays when its run is over

@@ -17,8 +17,6 @@ from loadkit.machine import quick_start
 from loadkit.swarm.process import crash, refuse_to_start
 from loadkit.swarm.worker.blame import own_frames
 
-__all__ = ["main", "read_no_files"]
-
 
 def main() -> None:
     """Run `locust`; the variables are gone by now, as some of them count when it is imported."""

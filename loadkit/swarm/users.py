@@ -14,19 +14,6 @@ from loadkit.figures import Ending
 from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.swarm.worker.worker import Worker
 
-__all__ = [
-    "AbandoningChat",
-    "ChatUser",
-    "CompleteChat",
-    "FlakyNetworkChat",
-    "HandoffChat",
-    "IdleChat",
-    "MultiTabChat",
-    "ResumingChat",
-    "StreamingChat",
-    "session_kinds",
-]
-
 
 class ChatUser(User):
     """A visitor who has one chat session after another.

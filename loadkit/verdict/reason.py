@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
-__all__ = ["Reason", "ReasonKind"]
-
 
 class ReasonKind(StrEnum):
     """What a reason is about: the keys of `verdict.reasons_detail`; docs/results.md lists them."""

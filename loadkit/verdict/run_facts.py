@@ -24,8 +24,6 @@ from loadkit.codec import (
 )
 from loadkit.profile.metrics import MetricName
 
-__all__ = ["CUT", "FACTS", "Absence", "Cut", "Loss", "RunFacts", "RunSpec"]
-
 _FEW: Final = Field(max_length=1_000)
 _MANY: Final = Field(max_length=10_000)
 

@@ -23,9 +23,6 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import compare, number, plural
 from loadkit.stats.order_statistics import needed, surely_above
 
-__all__ = ["AbortWatch", "Figures", "Measured", "SloLine", "judge", "stale_turns"]
-
-
 _Status = Literal["pass", "fail", "undecided"]
 _UNKNOWN: Final = Drift()
 _OF_LOST_TURNS: Final = ("turns.lost", "turns.lost_ratio")

@@ -22,8 +22,6 @@ from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import Verdict, decide
 
-__all__ = ["SCHEMA", "Stats", "Summary", "smallest", "summarise"]
-
 SCHEMA: Final = "loadkit.summary/1"
 
 

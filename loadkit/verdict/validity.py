@@ -15,8 +15,6 @@ from loadkit.stats.number_format import number, percent, plural
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.run_facts import Absence, Cut, RunFacts
 
-__all__ = ["LAG_INVALID_MS", "SATURATED_SHARE", "Level", "Observed", "Validity", "assess"]
-
 Level = Literal["valid", "suspect", "invalid"]
 
 LAG_SUSPECT_MS: Final = 10.0

@@ -10,9 +10,6 @@ from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.validity import Level, Validity
 
-__all__ = ["Verdict", "decide", "of_search"]
-
-
 _NOTHING: Final[Mapping[str, str]] = {}
 
 

@@ -10,8 +10,6 @@ from loadkit.measure.timeline import Row
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 
-__all__ = ["distribution", "row", "rows"]
-
 
 def distribution(values: Sequence[float]) -> Distribution:
     """Of seconds."""

@@ -24,8 +24,6 @@ from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.verdict.summary import Summary, summarise
 from tests.results.master import SPEC, Hand, Master
 
-__all__ = ["KINDS", "make", "mutate"]
-
 KINDS: Final = ("killed", "finished", "capacity")
 """What folders there are: of a run that was killed, of one that ended, of a capacity search."""
 

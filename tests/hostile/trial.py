@@ -29,8 +29,6 @@ from loadkit.profile.capacity import CapacitySettings
 from loadkit.results import journal_lock
 from tests.hostile.mutations import KINDS, make, mutate
 
-__all__ = ["LONGEST", "Outcome", "Trials", "tried"]
-
 LONGEST: Final = 5.0
 """Seconds of processor time that a command may take."""
 

@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-__all__ = ["ReadyLocust", "start"]
-
 STARTS = 60.0  # seconds; nothing waits for it to pass
 
 

@@ -15,7 +15,7 @@ from loadkit.swarm.users import ChatUser, session_kinds
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "profiles").glob("*.toml"))
-CLASSES = [getattr(module, name) for name in module.__all__ if name.endswith("Chat")]
+CLASSES = [value for name, value in sorted(vars(module).items()) if name.endswith("Chat")]
 SHOWN = {
     f"{path.name}-{number}": text
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

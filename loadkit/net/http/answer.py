@@ -16,8 +16,6 @@ from loadkit.net.failures import CORRELATION_ID, answer_id, answer_text
 from loadkit.net.http.intake import LARGEST_ANSWER, Intake
 from loadkit.security.escaping import one_line
 
-__all__ = ["Answer", "clock_ahead", "header", "read_answer", "readable", "redirect"]
-
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS
 _SIZES: Final = 1 << 64  # the parser counts in so many, and shows the upper half as negative
 

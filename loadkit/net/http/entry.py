@@ -12,8 +12,6 @@ from loadkit.net.http.rest import Api, expired, expiry
 from loadkit.net.interfaces import SessionContext, SessionPlan
 from loadkit.security import redaction
 
-__all__ = ["Entry", "count_status", "enter", "refreshed"]
-
 
 class Entry(NamedTuple):
     """What opens a session's sockets; `correlation_id` went out with its REST calls."""

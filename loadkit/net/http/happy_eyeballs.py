@@ -12,8 +12,6 @@ import gevent.socket
 
 from loadkit.machine.resources import files_limit
 
-__all__ = ["Address", "Reached", "reach"]
-
 Address: TypeAlias = tuple[int, tuple[Any, ...]]  # family, what connect() takes
 
 ATTEMPT_DELAY: Final = 0.25

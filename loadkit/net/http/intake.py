@@ -8,8 +8,6 @@ import gevent.socket
 from loadkit.errors import Failure, RemoteError
 from loadkit.net.failures import translate
 
-__all__ = ["LARGEST_ANSWER", "Intake", "UnansweredError"]
-
 LARGEST_ANSWER: Final = 1 << 17
 """Bytes that a request may be answered with: all of it, its headers, its trailers and the interim
 answers before it included. Tokens take a few KB, and the error pages of balancers some ten."""

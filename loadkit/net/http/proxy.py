@@ -11,8 +11,6 @@ from loadkit.net.http.intake import Intake
 from loadkit.network import Proxy
 from loadkit.security.escaping import one_line
 
-__all__ = ["open_tunnel"]
-
 _LONGEST_HEAD: Final = 1 << 14  # bytes
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})(?: ([^\r\n]*))?\r?\n")
 _NO_WAY: Final = {

@@ -25,8 +25,6 @@ from loadkit.protocol import SIMULATOR
 from loadkit.security.credentials import HEADER_VALUE, Credentials
 from loadkit.security.redaction import note
 
-__all__ = ["Api", "expired", "expiry", "flaw"]
-
 CLOCK_SKEW: Final = 5.0
 """Seconds that the server's clock and ours may differ by, as the vendor's clients allow."""
 

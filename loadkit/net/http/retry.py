@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-__all__ = ["asked_delay", "retry_delay"]
-
 MOST_RETRIES: Final = 3
 _NETWORK_DELAY: Final = 1.0  # seconds, after a network error or a 5xx
 _LIMITED_DELAY: Final = 5.0  # seconds, after a 429 that names no time

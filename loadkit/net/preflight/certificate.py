@@ -11,8 +11,6 @@ from loadkit.net.http.answer import clock_ahead
 from loadkit.net.http.target import Target
 from loadkit.security.escaping import one_line
 
-__all__ = ["Certificate", "shown_by"]
-
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

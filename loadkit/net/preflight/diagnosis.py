@@ -14,8 +14,6 @@ from loadkit.errors import Failure, RemoteError
 from loadkit.net.http.target import Target
 from loadkit.net.preflight.certificate import Certificate, shown_by
 
-__all__ = ["IS_IT_RUNNING", "Cause", "clock_word", "diagnose"]
-
 PROBE: Final = 2.0  # seconds for a further look at a target
 CLOCK_OFF: Final = 30.0
 """Seconds by which two clocks may differ without a word: Date has whole seconds, the answer takes

@@ -6,8 +6,6 @@ from loadkit.errors import UsageError
 from loadkit.net.http.target import Place, Target
 from loadkit.security.hosts import is_loopback, is_production, matches
 
-__all__ = ["outside", "permit"]
-
 
 def permit(
     url: str, named: str | None, allow_hosts: Sequence[str] = (), *, production: bool = False

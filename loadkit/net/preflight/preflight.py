@@ -19,8 +19,6 @@ from loadkit.protocol import Event, EventType
 from loadkit.protocol.encode import END_SESSION
 from loadkit.security.credentials import Credentials
 
-__all__ = ["identify", "introduced", "preflight", "raise_interrupts_quietly"]
-
 LIMIT: Final = 5.0  # seconds for it all, the retries of a target that is just starting included
 STARTS: Final = 10.0  # seconds from the upgrade to SESSION_START
 LEAVES: Final = 2.0  # seconds for the goodbye

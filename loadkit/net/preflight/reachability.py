@@ -14,8 +14,6 @@ from loadkit.net.preflight.certificate import shown_by
 from loadkit.net.preflight.diagnosis import PROBE, clock_word, diagnose
 from loadkit.network import Network
 
-__all__ = ["Finding", "Level", "probe"]
-
 DAYS_LEFT: Final = 14.0  # of a certificate; who has fewer is told
 _DAY: Final = 86_400.0
 

@@ -15,8 +15,6 @@ from websockets.typing import ExtensionParameter
 
 from loadkit.chat.personas import Compression
 
-__all__ = ["Deflate", "Offer", "Unpacked"]
-
 WINDOW: Final = 11
 """Bits of our compressor's window at most. A sender may use a smaller one than was agreed, and
 needs to tell nobody (section 7.1.2). With 2 KB back to look at, chat events come to 20 % of their

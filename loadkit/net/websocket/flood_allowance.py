@@ -6,8 +6,6 @@ Who sends frames without end would else have the worker do nothing but read them
 from time import perf_counter
 from typing import Final
 
-__all__ = ["EVENT", "FLOODED", "FRAME", "Allowance"]
-
 FRAME: Final = 4096
 """Bytes that a frame costs besides its own: it is work however little it holds. So does a read that
 brings no frame."""

@@ -20,8 +20,6 @@ from loadkit.net.websocket.deflate import Deflate, Unpacked
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
 from loadkit.protocol import Flaw, FlawKind
 
-__all__ = ["Inbox", "TextProtocol", "Traffic", "cut", "masked"]
-
 _WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not fragmented
 _PACKED_TEXT: Final = 0xC1  # likewise, when it is compressed (RFC 7692, 6)
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)

@@ -16,8 +16,6 @@ from gevent.socket import wait
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
 from loadkit.net.websocket.timestamps import NOTE_SIZE, ArrivalClock, ask_for_stamps
 
-__all__ = ["ByteStream"]
-
 _BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more than an exchange
 # One for all streams, as nothing gives way between a read and the copy of what came. A new block
 # for each read, cut down to that, left holes in the heap which grew for hours.

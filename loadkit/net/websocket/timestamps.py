@@ -13,8 +13,6 @@ from socket import SOL_SOCKET
 from time import perf_counter, time
 from typing import Any, Final
 
-__all__ = ["NOTE_SIZE", "ArrivalClock", "ask_for_stamps"]
-
 NOTE_SIZE: Final = 64
 """What `recvmsg` needs for the note with the stamp, in bytes: 32 on 64-bit machines."""
 

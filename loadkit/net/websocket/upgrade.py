@@ -22,8 +22,6 @@ from loadkit.net.websocket.deflate import Deflate, Offer
 from loadkit.net.websocket.frames import TextProtocol
 from loadkit.security.escaping import one_line
 
-__all__ = ["Upgrade", "forget", "upgrade"]
-
 _NO_SIZE: Final = re.compile(r"invalid [a-z ]+: (?![0-9a-fA-F]+$)")  # it calls large ones so, too
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 

@@ -12,8 +12,6 @@ from aiohttp import web
 
 from loadkit.simulator.app.rest_api import PATIENCE, error
 
-__all__ = ["HttpConnection", "told"]
-
 _log = logging.getLogger(__name__)
 
 _WORDS: Final = {400: "malformed request", 504: "timed out"}

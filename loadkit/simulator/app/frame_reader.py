@@ -9,8 +9,6 @@ from typing import Final
 
 from aiohttp._websocket.helpers import websocket_mask
 
-__all__ = ["NO_CODE", "TAIL", "FrameError", "FrameReader", "Opcode", "read_close"]
-
 
 class Opcode:
     """What a frame is (section 5.2)."""

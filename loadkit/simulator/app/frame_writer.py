@@ -11,8 +11,6 @@ from typing import Final
 
 from loadkit.simulator.app.frame_reader import TAIL, Opcode
 
-__all__ = ["Frame", "close_frame", "ping_frame", "pong_frame"]
-
 _FIN: Final = 0x80
 _COMPRESSED: Final = 0x40  # RSV1 (RFC 7692, section 6)
 

@@ -8,8 +8,6 @@ from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, web
 
-__all__ = ["AcceptedUpgrade", "agree", "objection"]
-
 VERSION: Final = "13"
 _KEY, _VERSION = "Sec-WebSocket-Key", "Sec-WebSocket-Version"
 _EXTENSIONS: Final = "Sec-WebSocket-Extensions"

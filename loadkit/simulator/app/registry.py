@@ -6,8 +6,6 @@ from typing import Final
 from loadkit.simulator.session.session import NOBODY, Announced, ServerSession
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["Registry"]
-
 _log = logging.getLogger(__name__)
 
 MOST: Final = 50_000

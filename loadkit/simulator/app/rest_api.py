@@ -20,16 +20,6 @@ from loadkit.simulator.limits import TokenBucket
 from loadkit.simulator.session.session import Announced
 from loadkit.simulator.shared import LONGEST_ID, SharedState
 
-__all__ = [
-    "PATIENCE",
-    "UNAVAILABLE",
-    "Rest",
-    "correlate",
-    "error",
-    "errors_as_json",
-    "under_incidents",
-]
-
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})
 CORRELATION: Final = "X-PolyAI-Correlation-Id"
 _BEARER: Final = "Bearer "

@@ -25,8 +25,6 @@ from loadkit.simulator.dials import Dials
 from loadkit.simulator.faults.incidents import ServerIncident
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["Simulator", "serve"]
-
 _log = logging.getLogger(__name__)
 
 _GRACE: Final = 0.5  # seconds that clients have for their half of the close when we stop

@@ -11,8 +11,6 @@ from loadkit.simulator.clock import Clock, Timer
 from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["GOING_AWAY", "ConnectionObserver", "Socket"]
-
 TURN: Final = 32
 """Frames that are read of one socket before the others have their turn."""
 UNREAD_PONGS: Final = 10_000

@@ -9,14 +9,6 @@ from typing import Final, NamedTuple
 
 import jwt
 
-__all__ = [
-    "DEFAULT_CONNECTOR_TOKEN",
-    "DEFAULT_HOST_IDENTIFIER",
-    "ConnectorCredentials",
-    "Issued",
-    "Tokens",
-]
-
 DEFAULT_CONNECTOR_TOKEN: Final = "simulated-connector-token"
 """What the server accepts as `X-Token` while POLY_CONNECTOR_TOKEN is unset."""
 DEFAULT_HOST_IDENTIFIER: Final = "simulated.localhost"

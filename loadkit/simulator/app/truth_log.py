@@ -12,8 +12,6 @@ import orjson
 
 from loadkit.errors import UsageError
 
-__all__ = ["TruthLog"]
-
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 500  # lines; keeps a burst from growing in memory until the next flush

@@ -15,8 +15,6 @@ from loadkit.simulator.session.channel import parse_cursor
 from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["SocketEndpoint"]
-
 _FAULTS: Final = ("refused_upgrade", "slow_upgrade")
 _MALFORMED: Final = "invalid connection parameters"
 

@@ -5,8 +5,6 @@ from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.distributions import dial
 
-__all__ = ["Decline", "DriftDials"]
-
 _HOUR = 3600.0  # seconds
 
 

@@ -5,8 +5,6 @@ from typing import Any
 from loadkit.config.table import Ratio, Table
 from loadkit.simulator.distributions import Constant, Distribution, dial
 
-__all__ = ["FaultDials"]
-
 
 def _rate(description: str) -> Any:
     return dial(0.0, description)

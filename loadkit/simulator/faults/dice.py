@@ -8,8 +8,6 @@ from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock
 from loadkit.simulator.faults.dials import FaultDials
 
-__all__ = ["Faults", "rates"]
-
 
 def rates(dials: FaultDials) -> Mapping[str, float]:
     """The rates that are above 0, by the name of the fault."""

@@ -9,20 +9,6 @@ from loadkit.config.table import Ratio, Table
 from loadkit.simulator.distributions import dial
 from loadkit.simulator.session.habits import Habits
 
-__all__ = [
-    "BROKEN_OFF",
-    "FINAL",
-    "FULL",
-    "HIGH_LOAD",
-    "JOIN_AGAIN",
-    "NO_CONVERSATION",
-    "TEXTS",
-    "UNABLE_TO_START",
-    "About",
-    "ErrorDials",
-    "draw",
-]
-
 HIGH_LOAD: Final = "Our system is experiencing high load. Please try again in a moment."
 UNABLE_TO_START: Final = (
     "Sorry, I'm unable to start a conversation right now. Please try again later."

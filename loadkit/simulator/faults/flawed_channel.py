@@ -20,8 +20,6 @@ from loadkit.simulator.session.events import local_id
 from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.room import Sent
 
-__all__ = ["FlawedChannel"]
-
 _UNCLEAN: Final = 1011
 _HARMLESS: Final = EventType.LANGUAGE_CHANGED, {"language_code": "en-GB"}
 _ALTERATION: Final = " (altered)"

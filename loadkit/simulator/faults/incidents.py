@@ -11,8 +11,6 @@ from loadkit.config.table import Duration, Table
 from loadkit.simulator.app.truth_log import TruthLog
 from loadkit.simulator.clock import Clock, Timer
 
-__all__ = ["IncidentPlan", "IncidentSchedule", "IncidentTarget", "ServerIncident"]
-
 
 class ServerIncident(Table):
     """One thing that befalls the server, as docs/simulator.md has it."""

@@ -15,8 +15,6 @@ from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.room import Room, ServerTurn
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["Agent"]
-
 LONGEST_LINE: Final = 1000
 """Messages of one session that may wait to be answered."""
 

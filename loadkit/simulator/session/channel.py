@@ -11,8 +11,6 @@ from loadkit.simulator.session.events import batch, encode
 from loadkit.simulator.session.habits import Habits, receipts_of, vary
 from loadkit.simulator.session.room import Sent
 
-__all__ = ["CLEAN", "Channel", "Outlet", "SessionLog", "parse_cursor"]
-
 CLEAN: Final = 1000
 """The close code after SESSION_END: any other makes clients reconnect."""
 

@@ -8,18 +8,6 @@ import orjson
 
 from loadkit.protocol.types import CLIENT_TYPES, PAYLOAD_KEYS, EventType
 
-__all__ = [
-    "MALFORMED",
-    "ClientEvent",
-    "Refusal",
-    "Stamp",
-    "batch",
-    "decode",
-    "encode",
-    "local_id",
-    "system_message",
-]
-
 Stamp = Literal["seconds", "milliseconds", "nanoseconds"]
 """How fine a time stamp is."""
 

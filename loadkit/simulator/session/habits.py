@@ -5,8 +5,6 @@ from typing import Any, Final, NamedTuple
 
 from loadkit.protocol.types import EventType
 
-__all__ = ["Habits", "receipts_of", "vary"]
-
 _BYTES: Final = 6
 
 

@@ -14,8 +14,6 @@ from loadkit.simulator.session import texts, utterances
 from loadkit.simulator.session.room import Room, ServerTurn
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["LiveHandoff"]
-
 _PEOPLE: Final = ("Alex", "Robin", "Sam", "Kim")
 _FAILED: Final = "NO_AGENTS_AVAILABLE"
 _TIMED_OUT: Final = "QUEUE_TIMEOUT"

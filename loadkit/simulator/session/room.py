@@ -7,8 +7,6 @@ from typing import Any, Protocol
 from loadkit.protocol.types import EventType
 from loadkit.simulator.faults.error_texts import About
 
-__all__ = ["Room", "Sent", "ServerTurn"]
-
 Sent = dict[str, Any]
 """One event as the truth log tells it: `type`, `sequence`, `at`, `sockets`."""
 

@@ -25,8 +25,6 @@ from loadkit.simulator.session.room import Sent, ServerTurn
 from loadkit.simulator.session.texts import HUMAN_WORDS
 from loadkit.simulator.shared import SharedState
 
-__all__ = ["NOBODY", "Announced", "EndReason", "ServerSession"]
-
 MOST_JOURNALED: Final = 64 * 1024 * 1024
 """Bytes of history after which nothing more is heard of a session but its end."""
 

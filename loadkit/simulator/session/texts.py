@@ -7,20 +7,6 @@ from typing import Any, Final, NamedTuple
 
 from loadkit.simulator.dials import AgentDials
 
-__all__ = [
-    "END_WORDS",
-    "FAREWELL",
-    "FOLLOW_UPS",
-    "HUMAN",
-    "HUMAN_WORDS",
-    "NUDGES",
-    "RETURNS",
-    "Reply",
-    "greeting",
-    "reply",
-    "split",
-]
-
 END_WORDS: Final = "end the convo"
 """In a user's message, in any case: the agent answers and then ends the session."""
 

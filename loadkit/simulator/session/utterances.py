@@ -10,8 +10,6 @@ from loadkit.simulator.faults.dice import Faults
 from loadkit.simulator.session import texts as talk
 from loadkit.simulator.session.room import Room
 
-__all__ = ["Case", "Part", "compose", "flawed", "single"]
-
 _CHUNK: Final = EventType.POLY_AGENT_MESSAGE_CHUNK
 
 

@@ -8,8 +8,6 @@ from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
-__all__ = ["SteadyDispatcher"]
-
 
 class SteadyDispatcher(UsersDispatcher):
     """Hands users to workers.

@@ -20,8 +20,6 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 from locust.stats import RequestStats, StatsError
 
-__all__ = ["bound_heap", "bound_logs", "bound_stats", "forget_copies", "keep_bounded", "trim_heap"]
-
 LOOKS_EVERY: Final = 10.0  # seconds
 SECONDS: Final = 60  # of each entry; the current rates are those of the last twelve
 POINTS: Final = 300  # of the charts at most, 1.3 KB each; Locust adds one in five seconds

@@ -16,8 +16,6 @@ from locust.rpc import Message
 from locust.runners import STATE_STOPPED, STATE_STOPPING, MasterRunner
 from locust.stats import RequestStats, StatsEntry
 
-__all__ = ["SteadyTime", "measure_from", "mend_locust"]
-
 REPORTS_WITHIN: Final = "0.1"  # seconds
 WORKERS_HEAR: Final = 0.5  # seconds that the word to quit gets to reach them, as in Locust
 

@@ -31,8 +31,6 @@ from loadkit.security.hosts import is_loopback
 from loadkit.security.redaction import remember
 from loadkit.swarm.process import refuse_to_start
 
-__all__ = ["key_pair", "secure_worker_port", "shared_key"]
-
 logger = logging.getLogger(__name__)
 
 SHORTEST_KEY: Final = 16  # characters: what is shorter can be found by trying

@@ -19,8 +19,6 @@ from loadkit.swarm.web.now import Now
 from loadkit.swarm.web.past_runs import PastRuns
 from loadkit.swarm.web.starts import Starts
 
-__all__ = ["install_chat"]
-
 INDEX = "locust.index"  # what Flask knows Locust's own page by
 LEFT_OUT: Final = """<style>
 .MuiFormControl-root:has(:is([name=userCount],[name=spawnRate],[name=runTime]):disabled) {

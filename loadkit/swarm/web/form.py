@@ -9,8 +9,6 @@ from loadkit.config.source import opening_comment, read_settings
 from loadkit.errors import UsageError
 from loadkit.profile.profile import profile_below, profile_folders, profile_names
 
-__all__ = ["Form", "FormAnswer"]
-
 LONGEST_NAME: Final = 4096
 """Characters of a profile's name, which may be a path: what Linux takes. To look for one of 200,000
 takes a quarter of a minute, in which nothing else is done."""

@@ -19,8 +19,6 @@ from loadkit.stats.number_format import number, plural
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import RunController
 
-__all__ = ["Now"]
-
 ANEW_AFTER: Final = 0.9
 """Seconds for which what was found is told to whoever asks: rows are closed once a second."""
 

@@ -19,8 +19,6 @@ from loadkit.results.listing import listing
 from loadkit.results.run_folder import REPORT
 from loadkit.security.escaping import visible
 
-__all__ = ["FILES", "PastRuns"]
-
 MOST: Final = 100  # of the newest runs
 
 FILES: Final = (

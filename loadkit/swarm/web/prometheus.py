@@ -39,8 +39,6 @@ from loadkit.protocol.decode import FlawKind
 from loadkit.stats.histogram import Histogram
 from loadkit.swarm.web.server import Handler, Paced
 
-__all__ = ["BOUNDS", "Live", "LiveFigures", "serve_metrics"]
-
 BOUNDS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75),
     *(1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0, 120.0, 600.0),

@@ -10,8 +10,6 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["SameOrigin", "objection"]
-
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1), with any route of Locust's."""
 

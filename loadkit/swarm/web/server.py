@@ -9,8 +9,6 @@ import gevent
 from gevent.lock import Semaphore
 from gevent.pywsgi import WSGIHandler
 
-__all__ = ["Handler", "Paced"]
-
 SHARE: Final = 0.1
 """Of the process' time, at most. A scrape takes some 30 ms."""
 

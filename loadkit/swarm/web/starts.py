@@ -15,8 +15,6 @@ from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.signals import NO_QUIT
 from loadkit.swarm.web.form import Form, FormAnswer
 
-__all__ = ["Starts"]
-
 LAST_RUN_ENDS: Final = 5.0  # seconds; its state says "stopped" before all of it is handed over
 TUNED: Final = ("scale", "seed", "time_scale")
 """Fields of the live page's form that change a profile for a run."""

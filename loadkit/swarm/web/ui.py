@@ -19,8 +19,6 @@ from loadkit.swarm.web.same_origin import SameOrigin
 from loadkit.swarm.web.server import Handler
 from loadkit.swarm.web.starts import Starts
 
-__all__ = ["install_web"]
-
 START: Final = "locust.swarm"  # what Flask knows Locust's own answer to the form by
 CHANGE: Final = "locust.update_user"  # and to `/user`, which sets any attribute of a user class
 LONGEST_FORM: Final = 1 << 20  # bytes; werkzeug would keep as many as come on the disk

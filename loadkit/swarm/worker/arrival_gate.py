@@ -13,8 +13,6 @@ from loadkit.profile.arrivals import Arrivals, ClassDraw
 from loadkit.profile.tables import Load, Mix, Stage
 from loadkit.swarm.worker.precise_sleep import Alarm
 
-__all__ = ["ArrivalGate", "share_of_cap"]
-
 logger = logging.getLogger(__name__)
 
 STOP_LIMIT: Final = 10.0  # seconds that the sessions get to end themselves in order

@@ -31,8 +31,6 @@ from loadkit.errors import LoadkitError
 from loadkit.machine.resources import ran_out
 from loadkit.security.escaping import printed
 
-__all__ = ["LONGEST_PAUSE", "Blame", "OwnCodeError", "own_frames", "unmade_by"]
-
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries of what keeps failing, sessions or a class: the SDK's flat poll."""
 

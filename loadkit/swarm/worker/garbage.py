@@ -13,8 +13,6 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["LOOK_EVERY", "PER_SESSION", "SWEEP_EVERY", "Sweeper", "calm"]
-
 SWEEP_EVERY: Final = 0.1
 """Seconds between two sweeps. The less was made in between, the shorter each is."""
 

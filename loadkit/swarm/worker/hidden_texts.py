@@ -15,8 +15,6 @@ from loadkit.figures import Origin
 from loadkit.protocol import EventType, FlawKind
 from loadkit.protocol.types import PAYLOAD_KEYS
 
-__all__ = ["detail_without_words", "frame_without_words", "origin_without_words"]
-
 _OURS: Final = frozenset[str](
     {
         *(Wrong.EVENT_BEFORE_START, Wrong.EVENT_AFTER_END, Wrong.EVENT_REPEATED, Wrong.EVENT_LOST),

@@ -11,8 +11,6 @@ from loadkit.figures import State
 from loadkit.measure.recorder import Recorder
 from loadkit.net.driver import Driver
 
-__all__ = ["LiveSessions"]
-
 ASK_AGAIN: Final = 0.1  # seconds between two looks at whether anybody still waits
 ENDED_AT_ONCE: Final = 20  # sessions; some 5 ms of goodbyes
 ENDED_EVERY: Final = 0.01  # seconds from one lot of them to the next

@@ -26,8 +26,6 @@ from loadkit.swarm.worker.hidden_texts import (
     origin_without_words,
 )
 
-__all__ = ["SwarmRecorder"]
-
 METHOD: Final = "chat"
 _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
 _SESSION, _VIOLATION = "session", "violation"  # the rows of all that fails besides a turn

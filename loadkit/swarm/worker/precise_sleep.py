@@ -8,8 +8,6 @@ from typing import Final
 
 import gevent
 
-__all__ = ["Alarm"]
-
 READABLE: Final = 1  # libev's EV_READ
 
 

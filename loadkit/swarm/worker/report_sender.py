@@ -29,8 +29,6 @@ from loadkit.swarm.messages import (
     send,
 )
 
-__all__ = ["ReportSender"]
-
 logger = logging.getLogger(__name__)
 
 AGAIN_AFTER: Final = 3  # newer intervals before one without an acknowledgement is sent again

@@ -20,8 +20,6 @@ from loadkit.machine.resources import (
 )
 from loadkit.measure.recorder import PROBE_EVERY
 
-__all__ = ["Gauges", "Pauses", "Probes"]
-
 LOOK_EVERY: Final = 1.0
 """Seconds between two looks at what this process and the machine use."""
 

@@ -38,8 +38,6 @@ from loadkit.swarm.worker.live_sessions import LiveSessions
 from loadkit.swarm.worker.locust_recorder import SwarmRecorder
 from loadkit.swarm.worker.self_probes import Probes
 
-__all__ = ["Worker"]
-
 logger = logging.getLogger(__name__)
 
 KINDS: Final = 20  # of exceptions in the user's own code that a worker tells its master of

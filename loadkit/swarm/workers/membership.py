@@ -10,8 +10,6 @@ from loadkit.profile.profile import Profile
 from loadkit.swarm.messages import VERSION, WorkerHello
 from loadkit.verdict.run_facts import Absence, Loss
 
-__all__ = ["Membership", "objection"]
-
 _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 is still in time
 
 

@@ -30,8 +30,6 @@ from loadkit.swarm.messages import (
 from loadkit.swarm.workers.membership import Membership, objection
 from loadkit.verdict.run_facts import Absence, Loss
 
-__all__ = ["WorkerPool"]
-
 logger = logging.getLogger(__name__)
 
 DEAL_AHEAD: Final = 0.5  # seconds that the word of a new deal gets to reach every worker

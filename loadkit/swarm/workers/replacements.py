@@ -20,8 +20,6 @@ from loadkit.machine import lifeline
 from loadkit.stats.number_format import plural
 from loadkit.verdict.run_facts import Absence
 
-__all__ = ["FirstWorkers", "Replacements", "Word", "wait_for_workers"]
-
 logger = logging.getLogger(__name__)
 
 STOPS: Final = 5.0  # seconds that a worker started again gets to end with its master
