@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadkit.pages.capacity_section import capacity
 from loadkit.pages.first_screen import first_screen
 from loadkit.pages.page import Chart, document, drawn, section, text
 from loadkit.pages.run_charts import marks, run_charts
 from loadkit.pages.run_files import info as info_of
 from loadkit.pages.run_files import said
 from loadkit.pages.run_sections import (
-    capacity_section,
     drift_section,
     errors_section,
     generator_section,
@@ -62,14 +62,15 @@ def page(folder: Path, progress: Progress = unwatched) -> str:
     slices = read_slices(folder, progress)
     wrong += slices.wrong
     charts = {chart.id: chart for chart in run_charts(summary, slices)}
-    parts = dict(_parts(folder, summary, charts, info, wrong))
+    search, of_the_search = capacity(folder, wrong)
+    parts = dict(_parts(folder, summary, charts, info, wrong)) | {"Capacity": search}
     body = "".join(
         (_bar(summary, parts), "<main>", *parts.values(), _missing(wrong), _foot(info), "</main>")
     )
     return document(
         f"{word(summary)}: {summary.profile}",
         body,
-        charts.values(),
+        [*charts.values(), *of_the_search],
         {
             "marks": marks(
                 summary, profile if isinstance(profile, Mapping) else {}, info.get("by_hand")
@@ -109,7 +110,7 @@ def _parts(
     yield "Errors", errors_section(folder, summary, shown("errors"), wrong)
     yield "People", people_section(summary)
     yield "Drift", drift_section(summary)
-    yield "Capacity", capacity_section(folder, wrong)
+    yield "Capacity", ""  # where it stands, if it was a search
     yield "Generator", shown("generator") + generator_section(summary)
     yield "Run", run_section(info)
 

@@ -5,16 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from loadkit.capacity.document import FILE as CAPACITY
-from loadkit.capacity.document import document as capacity_in_words
-from loadkit.errors import UsageError
 from loadkit.pages.page import details, section, table, text
 from loadkit.pages.run_files import lines as lines_of
 from loadkit.pages.run_files import said
 from loadkit.report import drift, incidents, tables
 from loadkit.report.latency import NOTABLE, WAITS, note, rows, waits
-from loadkit.results.checked import read_json
-from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import ENDINGS, number
 from loadkit.verdict.summary import Summary
 
@@ -193,24 +188,6 @@ def drift_section(summary: Summary) -> str:
         "Drift",
         said + table(drift.columns(summary.drift), lines, caption=drift.looked_at(summary.drift)),
         "Did anything get slower, fail more, or grow while the load stayed the same?",
-    )
-
-
-def capacity_section(folder: Path, wrong: list[str]) -> str:
-    path = folder / CAPACITY
-    if not path.exists():
-        return ""
-    try:
-        found = read_json(path, "the folder of a search")
-        said = capacity_in_words(found)
-    except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
-        wrong.append(f"{path}: {clipped(str(error))}")
-        return ""
-    return section(
-        "capacity",
-        "Capacity",
-        f'<pre class="fold">{text(said)}</pre>',
-        "What load does the target hold?",
     )
 
 
