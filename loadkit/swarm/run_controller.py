@@ -266,7 +266,8 @@ class RunController:
     def _follow(self, run: Run) -> None:
         seconds = 0
         while True:
-            seconds += 1
+            # A second that the machine slept through, or was too busy for, is not made up for.
+            seconds = max(seconds + 1, int(run.elapsed_s))
             gevent.sleep(max(0.0, seconds - run.elapsed_s))
             self._take_stock(run, run.elapsed_s)
 
