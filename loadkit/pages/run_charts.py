@@ -1,6 +1,6 @@
 """The charts of a run: those of its time, and those of what it came to as a whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from loadkit.figures import Phase
@@ -21,6 +21,15 @@ _SHARES: Final = (
     *(99.95, 99.98, 99.99, 99.995, 99.999),
 )
 """Percentiles of the curve of nines."""
+
+_OF_A_CLASS: Final = {
+    "p50": "p50, ms",
+    "p50_from": "p50, from (95 %)",
+    "p50_to": "p50, to (95 %)",
+    "p95": "p95, ms",
+    "count": "answers",
+}
+"""Figures of the sessions of an age, or of the turns of a number, with their labels."""
 
 _STEPS: Final = {
     "token": ("an access token", (Phase.TOKEN,)),
@@ -213,64 +222,54 @@ def _funnel(summary: Summary) -> Iterator[Chart]:
 
 def _by_turn(summary: Summary) -> Chart:
     turns = sorted(summary.by_turn.items(), key=lambda each: int(each[0]))
-    return Chart(
+    figures = [
+        {**found, "p95": found["p95"] if found["count"] >= needed(950) else None}
+        for _, found in turns
+    ]
+    return _response_by(
+        "turn of the session",
+        [turn for turn, _ in turns],
+        figures,
         id="by-turn",
-        kind="points",
         title="Response by turn",
         question="Does the agent get slower as the conversation grows?",
-        says="The median response by the number of the turn: "
-        + ", ".join(f"{turn}: {number(found['p50'])} ms" for turn, found in turns)
-        + ".",
-        columns={
-            "turn": [turn for turn, _ in turns],
-            "p50": [found["p50"] for _, found in turns],
-            "p50_from": [found.get("p50_from") for _, found in turns],
-            "p50_to": [found.get("p50_to") for _, found in turns],
-            "p95": [found["p95"] if found["count"] >= needed(950) else None for _, found in turns],
-            "count": [found["count"] for _, found in turns],
-        },
-        labels={
-            "turn": "turn of the session",
-            "p50": "p50, ms",
-            "p50_from": "p50, from (95 %)",
-            "p50_to": "p50, to (95 %)",
-            "p95": "p95, ms",
-            "count": "answers",
-        },
-        more={
-            "of": [["p50", "response", "p50"], ["p95", "other", "p95"]],
-            "unit": "ms",
-            "axis": "turn of the session",
-        },
     )
 
 
-def _by_age(ages: Any) -> Chart:
+def _by_age(ages: Sequence[Mapping[str, Any]]) -> Chart:
     names = [
         f"{age['from_s']} s and more" if age["to_s"] is None else f"{age['from_s']}–{age['to_s']} s"
         for age in ages
     ]
-    return Chart(
+    return _response_by(
+        "age of the session",
+        names,
+        ages,
         id="by-age",
-        kind="points",
         title="Response by the session's age",
         question="Does the agent get slower with old sessions?",
-        says="The response by the age of the session.",
-        columns={
-            "age": names,
-            "p50": [age["p50"] for age in ages],
-            "p95": [age["p95"] for age in ages],
-            "count": [age["count"] for age in ages],
-        },
-        labels={
-            "age": "age of the session",
-            "p50": "p50, ms",
-            "p95": "p95, ms",
-            "count": "answers",
-        },
+    )
+
+
+def _response_by(
+    axis: str, names: Sequence[str], figures: Sequence[Mapping[str, Any]], **told: str
+) -> Chart:
+    """Medians, with their intervals where there are some, and p95, of one class after the other."""
+    columns = {key: [each.get(key) for each in figures] for key in _OF_A_CLASS}
+    medians = ", ".join(
+        f"{name}: {number(each['p50'])} ms"
+        for name, each in zip(names, figures, strict=True)
+        if each["p50"] is not None
+    )
+    return Chart(
+        kind="points",
+        says=f"The median response by the {axis}: {medians}.",
+        columns={"class": names, **columns},
+        labels={"class": axis} | _OF_A_CLASS,
         more={
             "of": [["p50", "response", "p50"], ["p95", "other", "p95"]],
             "unit": "ms",
-            "axis": "age of the session",
+            "axis": axis,
         },
+        **told,
     )

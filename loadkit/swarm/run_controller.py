@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Final
 
@@ -267,7 +268,7 @@ class RunController:
         seconds = 0
         while True:
             # A second that the machine slept through, or was too busy for, is not made up for.
-            seconds = max(seconds + 1, int(run.elapsed_s))
+            seconds = max(seconds + 1, ceil(run.elapsed_s))
             gevent.sleep(max(0.0, seconds - run.elapsed_s))
             self._take_stock(run, run.elapsed_s)
 

@@ -31,6 +31,7 @@ from loadkit.swarm.messages import (
     Sorry,
     WorkerHello,
 )
+from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import HURRY_LIMIT, ORPHANED_LIMIT, RunController
 from loadkit.swarm.workers.pool import WorkerPool
 from tests.swarm.doubles import CLOSED, OPEN, Master, environment, options
@@ -75,6 +76,7 @@ class World:
 
 
 Begin = Callable[..., World]
+FOLLOW = RunController._follow
 
 
 @pytest.fixture
@@ -382,3 +384,26 @@ def test_what_a_scrape_sees_is_of_the_workers_that_are_there(world: World) -> No
     assert (live.run, live.profile, live.users, live.users_asked) == (run, "tiny", 4, 4)
     assert live.workers == {"running": 2}
     assert list(live.generator) == ["w1"]
+
+
+def test_seconds_that_a_machine_slept_through_are_not_made_up_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes stock once a second; after eleven hours of sleep it does so once, and goes on."""
+    now, stock, naps = [0.0], list[float](), list[float]()
+
+    def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 6:
+            raise gevent.GreenletExit
+        now[0] = 40_000.5 if len(naps) == 3 else now[0] + seconds
+
+    world.controller.start()
+    run = world.controller.run
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "elapsed_s", property(lambda _: now[0]))
+        patched.setattr(run_controller.gevent, "sleep", sleep)
+        patched.setattr(RunController, "_take_stock", lambda _, run, at: stock.append(at))
+        with pytest.raises(gevent.GreenletExit):
+            FOLLOW(world.controller, run)
+    assert stock == [1.0, 2.0, 40_000.5, 40_001.0, 40_002.0]
