@@ -30,13 +30,13 @@ class Kiosk(ChatUser):
 
 
 class Regular(ChatUser):
-    """Closes the app once in each session and goes on; every third time wants a human."""
+    """Closes the app once in each session and goes on; every other time wants a human."""
 
     sessions = 0
 
     def plan(self):
         self.sessions += 1
-        if self.sessions % 3 == 0:
+        if self.sessions % 2 == 0:
             return replace(super().plan(), errand=Errand.HUMAN)
         return replace(super().plan(), restarts=1)
 

@@ -57,7 +57,7 @@ def compare_runs(
         if out is None:
             say(text.rstrip("\n"))
         else:
-            write_text(out, text)
+            write_text(out, text, "-o")
     return found.exit_code
 
 

@@ -34,7 +34,7 @@ def write_comparison(found: Comparison, to: Path) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    write_text(to, comparison_page(found))
+    write_text(to, comparison_page(found), "--html")
 
 
 def comparison_page(found: Comparison) -> str:

@@ -45,7 +45,7 @@ def write_report(folder: Path, to: Path | None = None, progress: Progress = unwa
         UsageError: there is no summary that can be read, or the report cannot be written.
     """
     path = folder / REPORT if to is None else to
-    write_text(path, page(folder, progress))
+    write_text(path, page(folder, progress), "--out" if to is None else "--html")
     return path
 
 

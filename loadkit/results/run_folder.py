@@ -129,8 +129,11 @@ def withdraw(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, option: str = "--out") -> None:
     """Write a file so that whoever reads it finds the old one or the whole new one.
+
+    Args:
+        option: with which the user says where it goes.
 
     Raises:
         UsageError: it cannot be written.
@@ -138,7 +141,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         _replace(path, text)
     except OSError as error:
-        raise _unwritable(path.parent, error, (path.name,)) from error
+        raise _unwritable(path.parent, error, (path.name,), option) from error
 
 
 def _replace(path: Path, text: str) -> None:
@@ -199,17 +202,19 @@ def _json(data: Any) -> str:
     return in_json(json.dumps(data, indent=2, ensure_ascii=False, default=str)) + "\n"
 
 
-def _unwritable(folder: Path, error: OSError, names: Sequence[str] = ()) -> UsageError:
+def _unwritable(
+    folder: Path, error: OSError, names: Sequence[str] = (), option: str = "--out"
+) -> UsageError:
     what = ", ".join(names) or "results"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UsageError(
             f"cannot write {what} in {folder}: {error.strerror} ({_room(folder)}); "
-            "free some space there, or choose a folder elsewhere with --out"
+            f"free some space there, or choose a folder elsewhere with {option}"
         )
     why = "a file is in the way" if isinstance(error, FileExistsError) else error.strerror or error
     return UsageError(
         f"cannot write {what} in {folder}: {why}; "
-        "choose another folder with --out, or fix its permissions"
+        f"choose another folder with {option}, or fix its permissions"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from loadkit.errors import UsageError
 from loadkit.pages.page import asset
 from loadkit.pages.report import page, write_report
 from loadkit.report.latency import shown
@@ -137,6 +138,12 @@ def test_it_is_written_beside_the_results_or_wherever_one_wants_it(tmp_path: Pat
     assert write_report(folder) == folder / "report.html"
     elsewhere = tmp_path / "elsewhere.html"
     assert write_report(folder, elsewhere).read_text() == (folder / "report.html").read_text()
+
+
+def test_where_it_cannot_be_written_the_mend_is_the_option_that_said_so(tmp_path: Path) -> None:
+    folder = live(tmp_path, 5, said="plain").folder
+    with pytest.raises(UsageError, match=r"cannot write x\.html in .*: No such .* with --html"):
+        write_report(folder, tmp_path / "nowhere" / "x.html")
 
 
 def test_it_says_where_answers_slow_down(hostile: Lived, report: str) -> None:

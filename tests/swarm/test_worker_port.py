@@ -282,3 +282,17 @@ def test_a_port_that_is_taken_is_named_with_the_option_for_another(
         made(_MasterSocket, KEY, master.port)
     assert refusals[0].startswith(f"workers cannot be awaited at 127.0.0.1:{master.port}: Address")
     assert "--master-bind-port" in refusals[0]
+
+
+def test_each_reason_to_turn_somebody_away_is_told_once_whatever_others_there_are(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A worker that tries again and again with an old key hides no worker without one."""
+    lacks, wrong = zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH, zmq.PROTOCOL_ERROR_ZAP_BAD_REQUEST_ID
+    module._tell_of_strangers({"value": value} for value in (wrong, wrong, lacks, wrong, lacks))
+    assert [record.getMessage().split(" as a worker ")[1] for record in caplog.records] == [
+        f"has another {WORKER_KEY_VARIABLE}: set it to the text that the master has"
+        " (1 tries were turned away so far)",
+        "does not run loadkit's locustfile, or an older one: start it with the master's"
+        " (3 tries were turned away so far)",
+    ]

@@ -12,7 +12,7 @@ goes over no wire in clear: whoever can begin a handshake knows the text.
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from socket import create_connection
 from time import perf_counter
@@ -197,19 +197,22 @@ class _Events:
         self._monitor.close(linger=0)
 
 
-def _tell_of_strangers(events: _Events) -> None:
-    """Log why somebody who came to the master was turned away."""
-    turned_away, told_at = 0, -TOLD_EVERY
+def _tell_of_strangers(events: Iterable[Mapping[str, Any]]) -> None:
+    """Log why somebody who came to the master was turned away; one reason does not hide another."""
+    turned_away, told_at = 0, dict[str, float]()
     for event in events:
         turned_away += 1
-        if perf_counter() - told_at < TOLD_EVERY:
-            continue
-        told_at = perf_counter()
-        logger.error(
-            "whoever wants to join as a worker %s (%d tries were turned away so far)",
+        why = (
             "does not run loadkit's locustfile, or an older one: start it with the master's"
             if event["value"] == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
-            else f"has another {WORKER_KEY_VARIABLE}: set it to the text that the master has",
+            else f"has another {WORKER_KEY_VARIABLE}: set it to the text that the master has"
+        )
+        if perf_counter() - told_at.get(why, -TOLD_EVERY) < TOLD_EVERY:
+            continue
+        told_at[why] = perf_counter()
+        logger.error(
+            "whoever wants to join as a worker %s (%d tries were turned away so far)",
+            why,
             turned_away,
         )
 
