@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,16 @@ from loadkit.swarm.web.chat import install_chat
 from loadkit.swarm.web.form import Form
 from loadkit.swarm.web.starts import Starts
 from tests.swarm.doubles import OPEN
-from tests.swarm.test_run_controller import World
+from tests.swarm.worlds import Begin
 
 
 class Site:
     """A world whose web UI has the live page."""
 
-    def __init__(self, folder: Path, **asked: Any) -> None:
+    def __init__(self, begin: Begin, **asked: Any) -> None:
         of_locust = {"num_users": None, "spawn_rate": None, "run_time": None}
         more: dict[str, Any] = {"headless": False, "stats_history_enabled": False, **of_locust}
-        self.world = World(folder, **more, **asked)
+        self.world = begin(**more, **asked)
         base = self.world.options.web_base_path
         web_ui = WebUI(self.world.environment, "127.0.0.1", 1, base, delayed_start=True)
         controller = self.world.controller
@@ -42,8 +41,8 @@ def _command_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(begin: Begin) -> Site:
+    return Site(begin)
 
 
 def test_the_ui_opens_on_it_and_locusts_own_page_is_a_click_away(site: Site) -> None:
@@ -59,8 +58,8 @@ def test_the_ui_opens_on_it_and_locusts_own_page_is_a_click_away(site: Site) -> 
     assert "[name=userCount]" in theirs.text.partition("</head>")[0]  # and no dead fields
 
 
-def test_it_is_below_the_path_that_locust_is_told(tmp_path: Path) -> None:
-    site = Site(tmp_path, web_base_path="/load")
+def test_it_is_below_the_path_that_locust_is_told(begin: Begin) -> None:
+    site = Site(begin, web_base_path="/load")
     assert site.client.get("/load/").location == "/load/chat"
     assert site.client.get("/load/chat").status_code == 200
     assert site.client.get("/load/chat/assets/live.js").status_code == 200
@@ -204,8 +203,8 @@ def test_what_is_done_by_hand_is_done_by_the_workers_and_noted(site: Site) -> No
     assert "v2" in page
 
 
-def test_arrivals_are_told_to_the_workers(tmp_path: Path) -> None:
-    site = Site(tmp_path, profile=OPEN)
+def test_arrivals_are_told_to_the_workers(begin: Begin) -> None:
+    site = Site(begin, profile=OPEN)
     site.world.controller.start()
     assert done(site, "load", times="0") == (True, "load paused")
     deals = [deal for deal in site.world.master.told(Assignment) if deal.stages is not None]

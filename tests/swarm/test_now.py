@@ -1,7 +1,6 @@
 """What the live page is told of a run, held against what its workers said."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -11,7 +10,7 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Phase
 from loadkit.swarm.web.now import Now
 from tests.swarm.doubles import OPEN
-from tests.swarm.test_run_controller import World
+from tests.swarm.worlds import Begin
 
 
 class Clock:
@@ -25,8 +24,8 @@ class Clock:
 class Asked:
     """A world whose page is asked for."""
 
-    def __init__(self, folder: Path, **profile: Any) -> None:
-        self.world = World(folder, headless=False, **profile)
+    def __init__(self, begin: Begin, **asked: Any) -> None:
+        self.world = begin(headless=False, **asked)
         self.now = Now(self.world.controller, self.world.master, Clock())
 
     def told(self, since: int = 0) -> dict[str, Any]:
@@ -35,8 +34,8 @@ class Asked:
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Asked:
-    return Asked(tmp_path)
+def asked(begin: Begin) -> Asked:
+    return Asked(begin)
 
 
 def test_before_the_first_run_there_is_nothing_to_tell(asked: Asked) -> None:
@@ -93,9 +92,9 @@ def test_charts_come_once_to_whoever_has_them(asked: Asked) -> None:
     assert all(chart["question"] for chart in then["charts"]["charts"])
 
 
-def test_many_tabs_cost_as_much_as_one(tmp_path: Path) -> None:
+def test_many_tabs_cost_as_much_as_one(begin: Begin) -> None:
     """Within a second they are told the same, whatever came meanwhile."""
-    world = World(tmp_path, headless=False)
+    world = begin(headless=False)
     now = Now(world.controller, world.master, lambda: 100.0)
     run = world.controller.start()
     before = now.json(0)
@@ -125,8 +124,8 @@ def test_the_end_of_a_run_and_the_next_one(asked: Asked) -> None:
     gevent.sleep(0)
 
 
-def test_the_open_model_by_its_arrivals(tmp_path: Path) -> None:
-    asked = Asked(tmp_path, profile=OPEN)
+def test_the_open_model_by_its_arrivals(begin: Begin) -> None:
+    asked = Asked(begin, profile=OPEN)
     asked.world.controller.start()
     now = asked.told()["now"]
     assert now["asked"] == {"arrivals_per_second": 4.0}

@@ -10,6 +10,7 @@ from loadkit.pages.report import write_report
 from loadkit.swarm.web.past_runs import FILES
 from tests.pages.runs import live
 from tests.swarm.test_chat import Site
+from tests.swarm.worlds import Begin
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def site(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(results: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr("sys.argv", ["locust"])
-    return Site(tmp_path, results_parent=str(results))
+    return Site(begin, results_parent=str(results))
 
 
 def got(site: Site, path: str) -> TestResponse:
@@ -54,8 +55,8 @@ def test_they_are_listed_the_newest_first(site: Site) -> None:
         assert set(run["files"]) <= set(FILES)
 
 
-def test_before_the_first_run_the_list_is_empty(tmp_path: Path, site: Site) -> None:
-    none = Site(tmp_path, results_parent=str(tmp_path / "none"))
+def test_before_the_first_run_the_list_is_empty(tmp_path: Path, begin: Begin, site: Site) -> None:
+    none = Site(begin, results_parent=str(tmp_path / "none"))
     assert json.loads(none.client.get("/chat/runs").text)["runs"] == []
 
 

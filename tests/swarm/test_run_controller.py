@@ -1,99 +1,31 @@
 """What the side that leads makes of its workers' messages, its runs and their ends."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
-from locust.rpc import Message
 from locust.runners import STATE_CLEANUP, STATE_MISSING
 
-from loadkit import __version__
 from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.exit_codes import ExitCode
-from loadkit.figures import Count, Phase
-from loadkit.measure.recorder import Recorder
-from loadkit.network import DIRECT
 from loadkit.profile.tables import Load
 from loadkit.swarm import run_controller
 from loadkit.swarm.messages import (
-    VERSION,
     Ack,
     Assignment,
     Fault,
     FinishMessage,
     Last,
     OwnCode,
-    Report,
     Sorry,
-    WorkerHello,
 )
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import HURRY_LIMIT, ORPHANED_LIMIT, RunController
 from loadkit.swarm.workers.pool import WorkerPool
-from tests.swarm.doubles import CLOSED, OPEN, Master, environment, options
-
-
-class World:
-    """A master with two workers, and its controller."""
-
-    def __init__(self, folder: Path, profile: str = CLOSED, **asked: Any) -> None:
-        self.options = options(folder, profile, **asked)
-        self.environment = environment(self.options)
-        self.master = Master(self.environment)
-        self.controller = RunController(self.environment, DIRECT, headless=self.options.headless)
-        self.results = folder / "results"
-        self.recorder = Recorder(clock=lambda: 7.0)
-        for worker in ("w1", "w2"):
-            hello = WorkerHello(__version__, ("CompleteChat",), messages=VERSION)
-            self.master.handle_message(worker, Message("client_ready", None, worker))
-            self.master.hears(hello, worker)
-
-    @property
-    def pool(self) -> WorkerPool:
-        assert self.controller.pool is not None
-        return self.controller.pool
-
-    def report(self, run: str, seq: int, worker: str = "w1", answers: int = 1) -> None:
-        for _ in range(answers):
-            self.recorder.sample(Phase.RESPONSE, None, 6.0, 6.25)
-            self.recorder.count(Count.TURNS_ANSWERED)
-        self.master.hears(Report(run, seq, self.recorder.take(7.0)), worker)
-
-    def answered(self) -> int:
-        return self.controller.live().ledger.counts[Count.TURNS_ANSWERED]
-
-    def end(self) -> dict[str, Any]:
-        """The run ends as Locust has it end; returns what its summary says."""
-        self.controller.drain()
-        self.controller.finish()
-        (path,) = self.results.glob("*/summary.json")
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found
-
-
-Begin = Callable[..., World]
-FOLLOW = RunController._follow
-
-
-@pytest.fixture
-def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
-    """Makes a world in which no second passes by itself."""
-    worlds: list[World] = []
-    monkeypatch.setattr(RunController, "_follow", lambda *_: None)
-    monkeypatch.setattr(RunController, "_mind", lambda *_: None)
-    monkeypatch.setattr(WorkerPool, "drain", lambda *_: None)
-
-    def made(profile: str = CLOSED, **asked: Any) -> World:
-        worlds.append(World(tmp_path, profile, **asked))
-        return worlds[-1]
-
-    yield made
-    for each in worlds:
-        each.controller.finish()  # else its files stay open
+from tests.swarm.doubles import OPEN
+from tests.swarm.worlds import FOLLOW, Begin, World
 
 
 @pytest.fixture
