@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loadkit.cli import PLAN_FLAGS
+from loadkit.commands.preparing import PLAN_FLAGS
 from loadkit.errors import UsageError
 from loadkit.planner.inputs import INPUTS, Carried, read_capacity, read_inputs
 from loadkit.readiness.doctor import SESSIONS_A_CORE
