@@ -7,6 +7,6 @@ from loadkit.machine import quick_start
 
 if __name__ == "__main__":
     quick_start.begin()
-    from loadkit.swarm import start
+    from loadkit.swarm.locust_internals import start
 
     start.main()

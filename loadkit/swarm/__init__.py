@@ -5,7 +5,7 @@ from loadkit.security.redaction import remember
 from loadkit.swarm.install import install
 from loadkit.swarm.options import add_options
 from loadkit.swarm.shape import ProfileShape
-from loadkit.swarm.users import (
+from loadkit.swarm.worker.users import (
     AbandoningChat,
     ChatUser,
     CompleteChat,

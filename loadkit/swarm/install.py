@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ from loadkit.swarm.process import (
 from loadkit.swarm.run_controller import RunController
 from loadkit.swarm.signals import install_exit
 from loadkit.swarm.web.prometheus import serve_metrics
+from loadkit.swarm.web.scrape import Scrape
 from loadkit.swarm.worker.blame import Blame
 from loadkit.swarm.worker.report_sender import PATIENCE, ReportSender
 from loadkit.swarm.worker.worker import Worker
@@ -100,7 +102,8 @@ def _install(environment: Environment) -> None:
     elif isinstance(runner, LocalRunner):
         _install_alone(environment, controller, network)
     if options.metrics_port is not None:
-        serve_metrics(options.metrics_port, controller.live, options.metrics_host)
+        source = partial(Scrape.of, controller, runner)
+        serve_metrics(options.metrics_port, source, options.metrics_host)
     if (options.headless or options.autostart) and not options.print_stats:
         # Our own progress and table take the place of Locust's.
         logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)

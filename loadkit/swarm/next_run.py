@@ -26,7 +26,7 @@ from loadkit.results.run_folder import results_folder
 from loadkit.security.credentials import Credentials
 from loadkit.swarm.options import read_profile
 from loadkit.swarm.run_files import RunFiles
-from loadkit.swarm.users import ChatUser, session_kinds
+from loadkit.swarm.worker.users import ChatUser, session_kinds
 
 
 class NextRun:

@@ -48,14 +48,16 @@ class Progress:
 
     def say(self, now: float, run: Run, users: int, membership: Membership | None) -> None:
         """Tell how a run stands at a second of it; to be called once in each."""
-        if self._is_live:
+        if run.adapter is not None:
+            self._say_step(now, f"capacity of {run.target}", run.adapter)
+        elif self._is_live:
             self._console.stand(view(run.figures(now, users, membership)))
         elif self._is_time(now):
             figures = run.figures(now, users, membership)
             self._console.print(line(figures), soft_wrap=True)
 
-    def say_step(self, now: float, title: str, adapter: CapacityAdapter) -> None:
-        """Tell where a capacity search stands, likewise; what a log has told is not repeated."""
+    def _say_step(self, now: float, title: str, adapter: CapacityAdapter) -> None:
+        """Tell where a capacity search stands; what a log has told is not repeated."""
         if self._is_live:
             told = (("now", adapter.state), ("known", adapter.known))
             rows = [*told, ("time left", adapter.time_left(now))]

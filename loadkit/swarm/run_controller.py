@@ -1,7 +1,6 @@
 """The side that leads: what the master (or a lone process) does before, during and after a run."""
 
 import logging
-from collections import Counter
 from math import ceil
 from time import time
 from typing import TYPE_CHECKING, Final
@@ -15,8 +14,6 @@ from locust.runners import STATE_CLEANUP, MasterRunner
 from loadkit.exit_codes import ExitCode
 from loadkit.machine import lifeline
 from loadkit.measure.interval import Interval
-from loadkit.measure.ledger import Ledger
-from loadkit.measure.timeline import Timeline
 from loadkit.network import Network
 from loadkit.output import remark, say
 from loadkit.profile.profile import Profile
@@ -28,7 +25,6 @@ from loadkit.swarm.next_run import NextRun
 from loadkit.swarm.process import FAULTY, Stage, cut_off
 from loadkit.swarm.progress import Progress, conclude
 from loadkit.swarm.run import Run
-from loadkit.swarm.web.prometheus import Live
 from loadkit.swarm.worker.worker import Worker
 from loadkit.swarm.workers.pool import WorkerPool
 from loadkit.swarm.workers.replacements import Replacements
@@ -243,27 +239,6 @@ class RunController:
         if self.pool is not None and draining:
             self.pool.hurry(self._hurry_limit)
 
-    def live(self) -> Live:
-        """What Prometheus gets to see now."""
-        runner, run = self._runner, self._run
-        clients = runner.clients.all if isinstance(runner, MasterRunner) else []
-        workers = Counter(client.state for client in clients)
-        if run is None:
-            return Live(Ledger(Timeline()), users=runner.user_count, workers=workers)
-        return Live(
-            run.ledger,
-            profile=run.profile.name,
-            run=run.name,
-            users_asked=run.asked_users if self.stage == "under way" else 0,
-            users=runner.user_count,
-            workers=workers,
-            generator={
-                worker: figures
-                for worker, figures in run.generator.items()
-                if self.pool is None or worker in self.pool.membership.present
-            },
-        )
-
     def _follow(self, run: Run) -> None:
         seconds = 0
         while True:
@@ -287,9 +262,7 @@ class RunController:
             self._give_up("failures of your own code: nobody could start")
         if run.is_hopeless(now):
             gevent.spawn(self.stop)
-        if self._tells and run.adapter is not None:
-            self._told.say_step(now, f"capacity of {self._environment.host}", run.adapter)
-        elif self._tells:
+        if self._tells:
             self._told.say(now, run, self._runner.user_count, membership)
 
     def look_after_workers(self) -> None:

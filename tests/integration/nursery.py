@@ -29,7 +29,7 @@ def locust() -> Callable[[], object]:
 
     from loadkit.codec import Codec
     from loadkit.stats import order_statistics
-    from loadkit.swarm import start
+    from loadkit.swarm.locust_internals import start
 
     global _fork
     _fork = gevent.os.fork  # the others here are the system's own, taken before Locust patches them

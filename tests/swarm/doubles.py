@@ -15,7 +15,7 @@ from locust.rpc import Message
 from locust.runners import STATE_INIT, STATE_RUNNING, MasterRunner, WorkerNode, WorkerRunner
 
 from loadkit.swarm.messages import decode, encode
-from loadkit.swarm.users import CompleteChat
+from loadkit.swarm.worker.users import CompleteChat
 
 PROFILE = """# Ok?
 [load]

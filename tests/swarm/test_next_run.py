@@ -13,7 +13,7 @@ from loadkit.network import DIRECT
 from loadkit.readiness.foresight import Doubt
 from loadkit.swarm import next_run
 from loadkit.swarm.next_run import NextRun
-from loadkit.swarm.users import CompleteChat
+from loadkit.swarm.worker.users import CompleteChat
 from tests.swarm.doubles import CLOSED, OPEN, Master, environment, options
 
 TARGET = "http://127.0.0.1:8100"

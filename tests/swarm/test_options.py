@@ -8,8 +8,8 @@ import pytest
 from locust import argument_parser, events
 
 from loadkit.errors import UsageError
+from loadkit.swarm.locust_internals.start import read_no_files
 from loadkit.swarm.options import add_options, check_options, default_profile, read_profile
-from loadkit.swarm.start import read_no_files
 
 PROFILE = """[load]
 stages = [{ duration = "3s", users = 2 }]

@@ -26,6 +26,11 @@ class Screen:
 class Run:
     """One that has lasted for as long as it is asked about."""
 
+    target = "here"
+
+    def __init__(self, adapter: "Search | None" = None) -> None:
+        self.adapter = adapter
+
     def figures(self, now: float, users: int, _: Any) -> LiveFigures:
         stages = (Stage(duration="60s", users=5),)
         return LiveFigures(
@@ -55,10 +60,7 @@ def follow(screen: Screen, seconds: int, *, quiet: bool = False, search: bool = 
     of = Search()
     for second in range(1, seconds + 1):
         of.now = float(second)
-        if search:
-            told.say_step(second + 0.02, "capacity of here", of)
-        else:
-            told.say(second + 0.02, Run(), 5, None)
+        told.say(second + 0.02, Run(of if search else None), 5, None)
     told.clear()
     return screen
 

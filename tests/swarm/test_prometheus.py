@@ -19,17 +19,18 @@ from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
 from loadkit.protocol.decode import FlawKind
 from loadkit.stats.histogram import Histogram
-from loadkit.swarm.web.prometheus import BOUNDS, Live, LiveFigures
+from loadkit.swarm.web.prometheus import BOUNDS, RunCollector
+from loadkit.swarm.web.scrape import Scrape
 
 ROOT = Path(__file__).parents[2]
 SECRET = "eyJhbGciOi.a-token-that-nobody-may-see"
 
 
-def families(live: Live) -> dict[str, Metric]:
-    return {family.name: family for family in LiveFigures(lambda: live).collect()}
+def families(live: Scrape) -> dict[str, Metric]:
+    return {family.name: family for family in RunCollector(lambda: live).collect()}
 
 
-def value(live: Live, name: str, **labels: str) -> float:
+def value(live: Scrape, name: str, **labels: str) -> float:
     """The one sample of that name and those labels."""
     (found,) = [
         sample.value
@@ -40,7 +41,7 @@ def value(live: Live, name: str, **labels: str) -> float:
     return found
 
 
-def names(live: Live) -> set[str]:
+def names(live: Scrape) -> set[str]:
     return {sample.name for family in families(live).values() for sample in family.samples}
 
 
@@ -73,7 +74,7 @@ def test_a_histogram_counts_as_its_samples_do(samples: list[float], cut: int) ->
             recorder.sample(Phase.RESPONSE, None, 0.0, seconds)
     buckets = {
         (sample.name.rpartition("_")[2], sample.labels.get("le")): sample.value
-        for sample in families(Live(ledger(*recorders)))["loadkit_latency_seconds"].samples
+        for sample in families(Scrape(ledger(*recorders)))["loadkit_latency_seconds"].samples
     }
     exact = sorted(round(seconds * 1e6) / 1e6 for seconds in samples)
     for bound in BOUNDS:
@@ -89,7 +90,7 @@ def test_a_phase_that_was_never_measured_is_absent() -> None:
     recorder.sample(Phase.ECHO, None, 1.0, 1.2)
     (echo,) = {
         sample.labels["phase"]
-        for sample in families(Live(ledger(recorder)))["loadkit_latency_seconds"].samples
+        for sample in families(Scrape(ledger(recorder)))["loadkit_latency_seconds"].samples
     }
     assert echo == "echo"
 
@@ -102,7 +103,7 @@ def test_waits_that_are_open_are_told_by_phase() -> None:
         recorder.see_waiting("CompleteChat", 9.0, [Wait(Phase.RESPONSE, None, sent)], [sent])
     known = Ledger()
     known.add("w", 1, recorder.take(9.0))
-    live = Live(known)
+    live = Scrape(known)
     assert value(live, "loadkit_waits_open", phase="response") == 2
     assert value(live, "loadkit_wait_oldest_seconds", phase="response") == pytest.approx(7, 0.001)
     assert value(live, "loadkit_waits_open", phase="echo") == 0
@@ -113,7 +114,7 @@ def test_the_wait_from_the_schedule_stands_beside_the_latency() -> None:
     """The same answer, counted from when it was due."""
     recorder = Recorder()
     recorder.sample(Phase.RESPONSE, 1.0, 1.5, 2.5)
-    live = Live(ledger(recorder))
+    live = Scrape(ledger(recorder))
     assert value(live, "loadkit_latency_seconds_sum", phase="response") == 1.0
     assert value(live, "loadkit_latency_from_schedule_seconds_sum", phase="response") == 1.5
     assert value(live, "loadkit_generator_schedule_delay_seconds_sum") == 0.5
@@ -142,7 +143,7 @@ def test_every_count_has_a_counter_of_its_own() -> None:
     for number, (key, _, _) in enumerate(COUNTERS, start=1):
         first.count(key, number)
         second.count(key, 100 * number)
-    live = Live(ledger(first, second))
+    live = Scrape(ledger(first, second))
     told = [value(live, f"loadkit_{name}_total", **labels) for _, name, labels in COUNTERS]
     assert told == [101 * number for number in range(1, len(COUNTERS) + 1)]
 
@@ -160,7 +161,7 @@ def test_sessions_frames_and_faults_are_the_sums_over_workers() -> None:
     first.violate(Wrong.SEQUENCE_GAP, "a hole")
     first.frames_sent, first.frames_received = 1, 2
     second.frames_sent, second.bytes_sent, second.bytes_received = 10, 300, 4000
-    live = Live(ledger(first, second))
+    live = Scrape(ledger(first, second))
     assert value(live, "loadkit_sessions_started_total") == 4
     assert value(live, "loadkit_sessions_live") == 2
     assert value(live, "loadkit_sessions_ended_total", how="user_end") == 1
@@ -175,7 +176,7 @@ def test_sessions_frames_and_faults_are_the_sums_over_workers() -> None:
 
 def test_every_kind_is_there_from_the_first_scrape() -> None:
     """A rise from 0 to 1 can be seen; from nothing to 1 it cannot."""
-    found = families(Live(Ledger()))
+    found = families(Scrape(Ledger()))
     kinds = {sample.labels["kind"] for sample in found["loadkit_errors"].samples}
     assert kinds == {*map(str, Failure), "other"}
     kinds = {sample.labels["kind"] for sample in found["loadkit_violations"].samples}
@@ -187,11 +188,11 @@ def test_every_kind_is_there_from_the_first_scrape() -> None:
 def test_labels_do_not_grow_with_what_is_counted() -> None:
     """However many kinds a user class makes up, they are one label and none is left out."""
     recorder = Recorder()
-    before = {name: len(family.samples) for name, family in families(Live(Ledger())).items()}
+    before = {name: len(family.samples) for name, family in families(Scrape(Ledger())).items()}
     for number in range(100):
         recorder.violate(f"my-{number}", "one of my own")
         recorder.count(f"chaos.{number}")
-    live = Live(ledger(recorder))
+    live = Scrape(ledger(recorder))
     assert {name: len(family.samples) for name, family in families(live).items()} == before
     assert value(live, "loadkit_violations_total", kind="other") == 100
 
@@ -201,7 +202,7 @@ def test_no_text_of_the_server_is_told() -> None:
     recorder = Recorder()
     recorder.fail(Failure.HTTP_CLIENT_ERROR, SECRET)
     recorder.violate("malformed_json", SECRET, transcript=lambda: [SECRET])
-    assert SECRET not in repr(families(Live(ledger(recorder), run="r", profile="smoke")))
+    assert SECRET not in repr(families(Scrape(ledger(recorder), run="r", profile="smoke")))
 
 
 def test_a_machine_is_as_near_its_limit_as_its_worst_worker() -> None:
@@ -215,7 +216,7 @@ def test_a_machine_is_as_near_its_limit_as_its_worst_worker() -> None:
         },
         "b": {"cpu_percent": gauge(80), "machine_cpu_percent": gauge(50), "rss_mb": gauge(60.5)},
     }
-    live = Live(Ledger(), generator=workers)
+    live = Scrape(Ledger(), generator=workers)
     assert value(live, "loadkit_generator_cpu_ratio") == pytest.approx(0.80)
     assert value(live, "loadkit_generator_machine_cpu_ratio") == pytest.approx(0.90)
     assert value(live, "loadkit_generator_open_files_ratio") == pytest.approx(0.12)
@@ -225,7 +226,7 @@ def test_a_machine_is_as_near_its_limit_as_its_worst_worker() -> None:
 
 def test_the_leading_process_tells_its_own_memory() -> None:
     """What the system says of this very process, give or take what a scrape takes."""
-    told = value(Live(Ledger()), "loadkit_master_resident_memory_bytes")
+    told = value(Scrape(Ledger()), "loadkit_master_resident_memory_bytes")
     assert told == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
 
 
@@ -234,7 +235,7 @@ def test_the_lag_of_every_probe_is_in_the_histogram() -> None:
     recorder = Recorder()
     recorder.loop_lag(0.002)
     recorder.loop_lag(0.03)
-    live = Live(ledger(recorder))
+    live = Scrape(ledger(recorder))
     lag = "loadkit_generator_loop_lag_seconds"
     assert value(live, f"{lag}_count") == 2
     assert value(live, f"{lag}_bucket", le="0.025") == 1
@@ -243,14 +244,14 @@ def test_the_lag_of_every_probe_is_in_the_histogram() -> None:
 
 def test_the_run_is_named_while_there_is_one() -> None:
     """Profile and run are labels of a 1; before the first run there is no such line."""
-    live = Live(Ledger(), "smoke", "2026-11-22T10:00:00", 50, 48, {"running": 2, "missing": 1})
+    live = Scrape(Ledger(), "smoke", "2026-11-22T10:00:00", 50, 48, {"running": 2, "missing": 1})
     assert value(live, "loadkit_run_info", profile="smoke", run="2026-11-22T10:00:00") == 1
     assert value(live, "loadkit_users_asked") == 50
     assert value(live, "loadkit_users") == 48
     assert value(live, "loadkit_workers", state="running") == 2
     assert value(live, "loadkit_workers", state="missing") == 1
     assert value(live, "loadkit_workers", state="ready") == 0
-    assert "loadkit_run_info" not in names(Live(Ledger()))
+    assert "loadkit_run_info" not in names(Scrape(Ledger()))
 
 
 def test_the_bounds_rise_to_the_longest_sample() -> None:
@@ -275,7 +276,7 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_there_are() -> None:
     worker = dict.fromkeys(
         ("cpu_percent", "machine_cpu_percent", "files_percent", "ports_percent", "rss_mb"), gauge(1)
     )
-    live = Live(ledger(recorder), "smoke", "now", 5, 5, {"running": 1}, {"w": worker})
+    live = Scrape(ledger(recorder), "smoke", "now", 5, 5, {"running": 1}, {"w": worker})
     there: dict[str, set[str]] = {}
     for family in families(live).values():
         for sample in family.samples:

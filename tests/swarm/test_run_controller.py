@@ -23,6 +23,7 @@ from loadkit.swarm.messages import (
 )
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import HURRY_LIMIT, ORPHANED_LIMIT, RunController
+from loadkit.swarm.web.scrape import Scrape
 from loadkit.swarm.workers.pool import WorkerPool
 from tests.swarm.doubles import OPEN
 from tests.swarm.worlds import FOLLOW, Begin, World
@@ -306,13 +307,13 @@ class TestASearchAsksForAnotherLoad:
 
 def test_what_a_scrape_sees_is_of_the_workers_that_are_there(world: World) -> None:
     """And before any run it is nothing."""
-    assert world.controller.live().run == ""
+    assert Scrape.of(world.controller, world.master).run == ""
     run = world.controller.start()
     for worker in ("w1", "w2"):
         world.recorder.gauge("cpu_percent", 30.0)
         world.report(run, 1, worker)
     world.pool.membership.present.remove("w2")
-    live = world.controller.live()
+    live = Scrape.of(world.controller, world.master)
     assert (live.run, live.profile, live.users, live.users_asked) == (run, "tiny", 4, 4)
     assert live.workers == {"running": 2}
     assert list(live.generator) == ["w1"]

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from locust import User
 
-import loadkit.swarm.users as module
+import loadkit.swarm.worker.users as module
 from loadkit.capacity.controller import for_search, of_a_step
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.profile.scenario import Errand, SessionKind
 from loadkit.readiness.foresight import foresee
-from loadkit.swarm.users import ChatUser, session_kinds
+from loadkit.swarm.worker.users import ChatUser, session_kinds
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "profiles").glob("*.toml"))

@@ -19,9 +19,9 @@ from loadkit.measure.recorder import Recorder
 from loadkit.network import Network
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.swarm.messages import Assignment
-from loadkit.swarm.users import CompleteChat
 from loadkit.swarm.worker import live_sessions
 from loadkit.swarm.worker import worker as worker_module
+from loadkit.swarm.worker.users import CompleteChat
 from loadkit.swarm.worker.worker import LONGEST_PAUSE, RENEW_AFTER, RENEW_LIMIT, SessionKind, Worker
 
 

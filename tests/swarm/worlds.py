@@ -45,7 +45,8 @@ class World:
         self.master.hears(Report(run, seq, self.recorder.take(7.0)), worker)
 
     def answered(self) -> int:
-        return self.controller.live().ledger.counts[Count.TURNS_ANSWERED]
+        assert self.controller.run is not None
+        return self.controller.run.ledger.counts[Count.TURNS_ANSWERED]
 
     def end(self) -> dict[str, Any]:
         """The run ends as Locust has it end; returns what its summary says."""

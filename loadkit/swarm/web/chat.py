@@ -13,8 +13,8 @@ from loadkit.errors import LoadkitError, UsageError
 from loadkit.pages.live import ASSETS, POLICY, live_page
 from loadkit.pages.page import asset
 from loadkit.security.textfile import clipped
-from loadkit.swarm.by_hand import ByHand
 from loadkit.swarm.run_controller import RunController
+from loadkit.swarm.web.by_hand import ByHand
 from loadkit.swarm.web.now import Now
 from loadkit.swarm.web.past_runs import PastRuns
 from loadkit.swarm.web.starts import Starts

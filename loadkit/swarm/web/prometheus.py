@@ -7,7 +7,6 @@ chooses the window; a new run starts again from zero, which Prometheus takes for
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psutil
@@ -37,6 +36,7 @@ from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.protocol.decode import FlawKind
 from loadkit.stats.histogram import Histogram
+from loadkit.swarm.web.scrape import Scrape
 from loadkit.swarm.web.server import Handler, Paced
 
 BOUNDS: Final = (
@@ -57,27 +57,7 @@ _STATES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What a scrape sees.
-
-    Attributes:
-        ledger, profile, run: of the run under way, or of the last one; no name before the first.
-        users_asked: how many users the profile asks for now.
-        workers: how many workers are in each of Locust's states.
-        generator: by worker, what it said of itself last.
-    """
-
-    ledger: Ledger
-    profile: str = ""
-    run: str = ""
-    users_asked: float = 0
-    users: int = 0
-    workers: Mapping[str, int] = field(default_factory=dict)
-    generator: Mapping[str, Mapping[str, Histogram]] = field(default_factory=dict)
-
-
-def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1") -> WSGIServer:
+def serve_metrics(port: int, source: Callable[[], Scrape], host: str = "127.0.0.1") -> WSGIServer:
     """Answer scrapes from now on, in a greenlet of its own.
 
     Args:
@@ -89,7 +69,7 @@ def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1"
         UsageError: the port or the address cannot be had.
     """
     registry = CollectorRegistry()
-    registry.register(LiveFigures(source))
+    registry.register(RunCollector(source))
     try:
         app = Paced(make_wsgi_app(registry))
         quiet: dict[str, Any] = {"log": None, "error_log": None, "handler_class": Handler}
@@ -105,10 +85,10 @@ def serve_metrics(port: int, source: Callable[[], Live], host: str = "127.0.0.1"
     return server
 
 
-class LiveFigures(Collector):
-    """Turns what is known at the moment of a scrape into metric families."""
+class RunCollector(Collector):
+    """Turns what a scrape sees into metric families."""
 
-    def __init__(self, source: Callable[[], Live]) -> None:
+    def __init__(self, source: Callable[[], Scrape]) -> None:
         self._source = source
 
     def describe(self) -> Iterable[Metric]:
@@ -127,7 +107,7 @@ class LiveFigures(Collector):
         yield from _generator(live)
 
 
-def _run(live: Live) -> Iterator[Metric]:
+def _run(live: Scrape) -> Iterator[Metric]:
     info = InfoMetricFamily("loadkit_run", "The run under way, or the last one.")
     if live.run:
         info.add_metric((), {"profile": live.profile, "run": live.run})
@@ -250,7 +230,7 @@ def _counters(ledger: Ledger) -> Iterator[Metric]:
         yield family
 
 
-def _generator(live: Live) -> Iterator[Metric]:
+def _generator(live: Scrape) -> Iterator[Metric]:
     for name, text in (
         ("loop_lag", "How late the event loop of a worker woke."),
         ("schedule_delay", "How late a worker sent what was due."),
