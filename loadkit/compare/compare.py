@@ -1,17 +1,21 @@
 """Two runs side by side."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from loadkit.compare.comparison import Comparison, RunTold
+from loadkit.compare.comparison import Comparison, Difference, RunTold
 from loadkit.compare.counts import rates, shares
 from loadkit.compare.course import stretch_s
-from loadkit.compare.differences import differences
 from loadkit.compare.latencies import curves, latencies
 from loadkit.compare.pairing import pair
 from loadkit.compare.stored_run import StoredRun
 from loadkit.compare.unjudged import judge
 from loadkit.report.verdict import verdict_text, word
 from loadkit.results.stored_series import Progress, unwatched
+from loadkit.security.escaping import one_line
+
+_LONGEST_VALUE: Final = 100  # characters of a value that are shown
 
 
 def compare(base: StoredRun, new: StoredRun, progress: Progress = unwatched) -> Comparison:
@@ -60,6 +64,26 @@ def told(run: StoredRun) -> RunTold:
         sessions=int(summary.sessions["started"]),
         turns=int(summary.turns["sent"]),
     )
+
+
+def differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    """Give the keys that differ, in the order of the one and then of the other.
+
+    Args:
+        base, new: by dotted keys.
+    """
+    for key in {**base, **new}:
+        if key not in base or key not in new or base[key] != new[key]:
+            yield Difference(one_line(key), _text(base, key), _text(new, key))
+
+
+def _text(table: Mapping[str, Any], key: str) -> str | None:
+    if key not in table:
+        return None
+    value = table[key]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    told = one_line(text, _LONGEST_VALUE)
+    return f"{told}…" if len(text) > _LONGEST_VALUE else told
 
 
 def _around(run: StoredRun) -> dict[str, object]:
