@@ -31,13 +31,8 @@ class ActionKind(StrEnum):
 
 
 class UserAction(NamedTuple):
-    """Something a person does.
+    """Something a person does."""
 
-    Attributes:
-        due: when, in seconds on the monotonic clock.
-        text: of a message; how, of a `VANISH`.
-    """
-
-    due: float
+    due: float  # when, in seconds on the monotonic clock
     kind: ActionKind
-    text: str = ""
+    text: str = ""  # of a message; how, of a `VANISH`

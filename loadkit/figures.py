@@ -36,48 +36,30 @@ class Phase(StrEnum):
 
 
 class TurnSeen(NamedTuple):
-    """What was seen of a turn while it waited for its answer; stamps as of `Wait`.
+    """What was seen of a turn while it waited for its answer; stamps as of `Wait`."""
 
-    Attributes:
-        origin: whose it was.
-        echo, thinking: when each came; None where none did.
-        chunks: when the first chunks of the answer came.
-    """
-
-    origin: "Origin"
+    origin: "Origin"  # whose it was
+    # when each came; None where none did
     echo: float | None = None
     thinking: float | None = None
-    chunks: tuple[float, ...] = ()
+    chunks: tuple[float, ...] = ()  # when the first chunks of the answer came
 
 
 class Answered(NamedTuple):
-    """What a response says of its turn besides its stamps.
+    """What a response says of its turn besides its stamps."""
 
-    Attributes:
-        since: when its session began (seconds, monotonic).
-        number: which of the session's messages it answers, from 1 on.
-        seen: gives the rest, once somebody wants it.
-        person: who said it, by a name that is the same in each run with the same seed.
-    """
-
-    since: float
-    number: int
-    seen: "Callable[[], TurnSeen]"
-    person: str = ""
+    since: float  # when its session began (seconds, monotonic)
+    number: int  # which of the session's messages it answers, from 1 on
+    seen: "Callable[[], TurnSeen]"  # gives the rest, once somebody wants it
+    person: str = ""  # who said it, by a name that is the same in each run with the same seed
 
 
 class Wait(NamedTuple):
-    """Something that is waited for now; stamps in seconds on the monotonic clock.
+    """Something that is waited for now; stamps in seconds on the monotonic clock."""
 
-    Attributes:
-        phase: the figure that it will be, once it has come.
-        due: when the plan wanted the wait to begin; None for what no plan schedules.
-        sent: since when.
-    """
-
-    phase: Phase
-    due: float | None
-    sent: float
+    phase: Phase  # the figure that it will be, once it has come
+    due: float | None  # when the plan wanted the wait to begin; None for what no plan schedules
+    sent: float  # since when
 
 
 class Ending(StrEnum):
@@ -175,19 +157,12 @@ grow without end, `loadkit.measure.word_counts` keeps some and counts the rest a
 
 
 class Origin(NamedTuple):
-    """Where something went wrong, for whoever looks for it in the target's logs.
+    """Where something went wrong, for whoever looks for it in the target's logs."""
 
-    Attributes:
-        user_class: of the person whom it happened to.
-        session: its id at the target; empty before there was one.
-        correlation_id: what the target called the exchange, else what it was sent for that.
-        client: that the person has, by `Client`.
-    """
-
-    user_class: str = ""
-    session: str = ""
-    correlation_id: str = ""
-    client: str = ""
+    user_class: str = ""  # of the person whom it happened to
+    session: str = ""  # its id at the target; empty before there was one
+    correlation_id: str = ""  # what the target called the exchange, else what it was sent for that
+    client: str = ""  # that the person has, by `Client`
 
 
 VIOLATED: Final = "violated"

@@ -18,17 +18,11 @@ from loadkit.stats.random_streams import share_of, weighted
 
 
 class Member(NamedTuple):
-    """One session's client.
+    """One session's client."""
 
-    Attributes:
-        setting: of its sessions.
-        chaos: what befalls it.
-        device: the `device_type` that it announces; None announces none.
-    """
-
-    setting: SessionContext
-    chaos: Chaos
-    device: str | None
+    setting: SessionContext  # of its sessions
+    chaos: Chaos  # what befalls it
+    device: str | None  # the `device_type` that it announces; None announces none
 
 
 class Fleet:

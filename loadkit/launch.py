@@ -280,13 +280,10 @@ class _Signals:
     """What ends a run, while it is entered: passed on to Locust; the third kills it all.
 
     A hang-up is a SIGTERM, however often the kernel and the shell tell of it.
-
-    Attributes:
-        received: their numbers, in order.
     """
 
     def __init__(self) -> None:
-        self.received: list[int] = []
+        self.received: list[int] = []  # their numbers, in order
         self._locust: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -187,12 +187,9 @@ def _passed(lines: SafeLines, text: str) -> str:
 
 
 class _Stream(io.TextIOWrapper):
-    """An output whose every text is made safe.
+    """An output whose every text is made safe."""
 
-    Attributes:
-        for_commands, rich_proxied_file: the same output, for texts which need less.
-    """
-
+    # the same output, for texts which need less
     for_commands: "_Stream"
     rich_proxied_file: "_Stream"
 

@@ -28,25 +28,19 @@ class LoadStep:
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """How one step ended.
-
-    Attributes:
-        margin: of the objective that was closest to its limit or farthest beyond; see `margin`.
-        margins: the 95 % interval of that margin, lower end first; None where the objective has
-            none (a count), which is taken as certain. It should allow for samples that depend on
-            each other: `loadkit.capacity.settling.batch_interval`.
-        settled: whether the step became stationary before it was measured.
-        seconds: what the step took in all, from the rest before it to its end.
-        why: the objective, or what the generator or the target said, in words.
-    """
+    """How one step ended."""
 
     load: float
     verdict: Verdict
+    # of the objective that was closest to its limit or farthest beyond; see `margin`
     margin: float | None = None
+    # the 95 % interval of that margin, lower end first; None where the objective has none (a
+    # count), which is taken as certain. It should allow for samples that depend on each other:
+    # `loadkit.capacity.settling.batch_interval`.
     margins: tuple[float, float] | None = None
-    settled: bool = True
-    seconds: float = 0.0
-    why: str = ""
+    settled: bool = True  # whether the step became stationary before it was measured
+    seconds: float = 0.0  # what the step took in all, from the rest before it to its end
+    why: str = ""  # the objective, or what the generator or the target said, in words
 
     @property
     def marginal(self) -> bool:

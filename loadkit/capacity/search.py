@@ -41,34 +41,25 @@ Ceiling = Literal["slo", "policy", "generator", "ceiling", "undecided", "budget"
 
 @dataclass(frozen=True, slots=True)
 class CapacityResult:
-    """What a search came to.
+    """What a search came to."""
 
-    Attributes:
-        verdict: `found`: it breaks above. `policy`: as found, but it is a rule of the target that
-            ends it. `at_least`: what is above could not be measured, or is above the ceiling.
-            `unstable`: loads in `flips` held and broke, beyond sampling error. `below_start`:
-            nothing held down to the floor. `undecided`: no load that could be judged held.
-            `out_of_budget`: time was up; the figures are the best so far.
-        load: the highest load that may be called the capacity; None if there is none.
-        low, high: the 95 % interval; None where nothing bounds it on that side.
-        confirmed: whether the long hold at `load` held.
-        limit: what was met above `load`; `undecided` are too few samples, or no rest.
-        flips: the lowest load that broke and the highest that held, where it is unstable.
-        steps: how many there were.
-        seconds: what they took.
-        notes: what else a reader has to know, a sentence each.
-    """
-
+    # `found`: it breaks above. `policy`: as found, but it is a rule of the target that ends it.
+    # `at_least`: what is above could not be measured, or is above the ceiling. `unstable`: loads in
+    # `flips` held and broke, beyond sampling error. `below_start`: nothing held down to the floor.
+    # `undecided`: no load that could be judged held. `out_of_budget`: time was up; the figures are
+    # the best so far.
     verdict: Answer
-    load: float | None
+    load: float | None  # the highest load that may be called the capacity; None if there is none
+    # the 95 % interval; None where nothing bounds it on that side
     low: float | None
     high: float | None
-    confirmed: bool
-    limit: Ceiling
+    confirmed: bool  # whether the long hold at `load` held
+    limit: Ceiling  # what was met above `load`; `undecided` are too few samples, or no rest
+    # the lowest load that broke and the highest that held, where it is unstable
     flips: tuple[float, float] | None
-    steps: int
-    seconds: float
-    notes: tuple[str, ...]
+    steps: int  # how many there were
+    seconds: float  # what they took
+    notes: tuple[str, ...]  # what else a reader has to know, a sentence each
 
 
 class _SaturatedError(Exception):

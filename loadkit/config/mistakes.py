@@ -36,15 +36,11 @@ _MOST_LISTED: Final = 12  # a longer list is no help on one line of a terminal
 
 
 class ConfigError(UsageError):
-    """Settings that cannot be used.
-
-    Attributes:
-        mistakes: every one that was found, each with its place and its mend.
-    """
+    """Settings that cannot be used."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("\n".join(mistakes))
-        self.mistakes = list(mistakes)
+        self.mistakes = list(mistakes)  # every one that was found, each with its place and its mend
 
 
 def did_you_mean(word: str, options: Iterable[str], *, listed: bool = True) -> str:

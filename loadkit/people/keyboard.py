@@ -16,10 +16,6 @@ class Keyboard:
 
     Times are seconds of the person's own, counted from the moment that the person reacts to; the
     acts carry them scaled, on the monotonic clock.
-
-    Attributes:
-        acts: what was typed and said so far, `due` never falling.
-        started: when STARTED was sent last.
     """
 
     __slots__ = ("_at", "_last_key", "_open", "_scale", "acts", "started")
@@ -30,10 +26,10 @@ class Keyboard:
         `scale` is seconds of the clock in a second of the person's.
         """
         self._at, self._scale = at, scale
-        self.started = (started - at) / scale
+        self.started = (started - at) / scale  # when STARTED was sent last
         self._last_key = 0.0
         self._open = False  # STARTED without a STOPPED yet
-        self.acts: list[UserAction] = []
+        self.acts: list[UserAction] = []  # what was typed and said so far, `due` never falling
 
     @property
     def started_at(self) -> float:

@@ -16,16 +16,14 @@ class CapacitySettings(Table):
 
     A load is a number of users in the closed model and session arrivals per second in the open
     one; times are in seconds.
-
-    Attributes:
-        bracket: how far apart, as a share, the highest load that held and the lowest that broke
-            may be in the end. Not under 1 %: no two holds of a real target agree that closely.
     """
 
     start: Annotated[float, Field(ge=1e-6, le=MOST_USERS)] = 10.0  # the load of the first step
     # The highest that is tried: as many as the open files that Locust asks the system for.
     ceiling: Annotated[float, Field(gt=0, le=MOST_USERS)] = 10_000.0
     growth: Annotated[float, Field(ge=1.1, le=10)] = 2.0  # from step to step, until a limit breaks
+    # how far apart, as a share, the highest load that held and the lowest that broke may be in the
+    # end. Not under 1 %: no two holds of a real target agree that closely.
     bracket: Annotated[Ratio, Field(ge=0.01, le=0.5)] = 0.05
     ramp: Duration = 10.0  # from one load to the next
     settle: Duration = 120.0  # for a step to become stationary; then it is measured anyway

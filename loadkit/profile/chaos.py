@@ -16,14 +16,11 @@ FaultKind = Literal["close", "fin", "reset", "half_open", "stall"]
 
 
 class ChaosFault(NamedTuple):
-    """One thing that goes wrong with a connection.
+    """One thing that goes wrong with a connection."""
 
-    Attributes:
-        kind: `close`, a closing handshake with `code`; `fin`, the connection is closed without
-            one; `reset`, a TCP reset; `half_open`, nothing passes any more and neither end is
-            told; `stall`, nothing passes for `seconds`, then everything does.
-    """
-
+    # `close`, a closing handshake with `code`; `fin`, the connection is closed without one;
+    # `reset`, a TCP reset; `half_open`, nothing passes any more and neither end is told; `stall`,
+    # nothing passes for `seconds`, then everything does
     kind: str
     code: int | None = None
     seconds: float = 0.0
@@ -87,28 +84,25 @@ def _codes(codes: dict[str, float]) -> dict[str, float]:
 
 
 class Chaos(Table):
-    """Which sessions are disconnected by force, how often, and how. The defaults are ours.
+    """Which sessions are disconnected by force, how often, and how. The defaults are ours."""
 
-    Attributes:
-        classes: the user classes whose sessions meet faults; `*` for all. Storms hit all.
-        per_minute: rate a minute of a session's life, at exponential distances: a Poisson
-            process. Of the clock, not scaled.
-        codes: weights of the codes of `close`, in place of those of the client.
-        reconnect: how a client comes back, in place of how it does of its own. `reference`:
-            after 1 s doubling to 30 s, each ±20 %, as the vendor's API reference advises. `sdk`:
-            as the vendor's Android client does, see `loadkit.chat.personas`.
-    """
-
+    # the user classes whose sessions meet faults; `*` for all. Storms hit all.
     classes: Annotated[
         tuple[Annotated[str, AfterValidator(_class_or_all)], ...], Field(strict=False)
     ] = ("FlakyNetworkChat",)
+    # rate a minute of a session's life, at exponential distances: a Poisson process. Of the clock,
+    # not scaled.
     per_minute: Annotated[float, Field(ge=0)] = 0.5
     per_turn: Ratio = 0.1  # chance in each turn, at a moment drawn uniformly from it
     at: Moments = Moments(mid_stream=0.05)
     how: FaultWeights = FaultWeights(close=1, fin=2, reset=2, half_open=1, stall=1)
+    # weights of the codes of `close`, in place of those of the client
     codes: Annotated[dict[str, Weight], AfterValidator(_codes)] | None = None
     stall_for: Duration = 5.0  # how long a `stall` takes. Not scaled
     storms: Annotated[tuple[StormTable, ...], Field(strict=False)] = ()
+    # how a client comes back, in place of how it does of its own. `reference`: after 1 s doubling
+    # to 30 s, each ±20 %, as the vendor's API reference advises. `sdk`: as the vendor's Android
+    # client does, see `loadkit.chat.personas`.
     reconnect: Literal["reference", "sdk"] | None = None
 
     def concerns(self, class_name: str) -> bool:

@@ -36,14 +36,10 @@ _KEYS: Final = ("intent", "lines")
 
 
 class DialogueError(UsageError):
-    """A file of dialogues that cannot be used.
-
-    Attributes:
-        mistakes: each with its place and its mend.
-    """
+    """A file of dialogues that cannot be used."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        self.mistakes = list(mistakes[:MOST_MISTAKES])
+        self.mistakes = list(mistakes[:MOST_MISTAKES])  # each with its place and its mend
         if len(mistakes) > MOST_MISTAKES:
             others = f"{min(len(mistakes), ENOUGH) - MOST_MISTAKES:,}"
             told = f"{others} or more" if len(mistakes) > ENOUGH else others

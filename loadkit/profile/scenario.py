@@ -32,18 +32,15 @@ class SessionKind:
 
 
 class HandoffTable(Table):
-    """What a person does about humans.
+    """What a person does about humans."""
 
-    Attributes:
-        patience: from the hand-off on. Not scaled: it is the target's time. Ours.
-        on_failure: what follows a hand-off that failed or timed out: `leave`, or `retry`, which
-            asks once more and leaves only then. A wait that was given up counts as failed.
-        live_turns: how often the person speaks to the human, who as a rule leaves first; then
-            the person waits for them to leave. Ours: the simulated humans answer 2 to 4 times.
-    """
-
+    # from the hand-off on. Not scaled: it is the target's time. Ours.
     patience: Annotated[Duration, Field(gt=0)] = 600.0
+    # what follows a hand-off that failed or timed out: `leave`, or `retry`, which asks once more
+    # and leaves only then. A wait that was given up counts as failed.
     on_failure: Literal["leave", "retry"] = "leave"
+    # how often the person speaks to the human, who as a rule leaves first; then the person waits
+    # for them to leave. Ours: the simulated humans answer 2 to 4 times.
     live_turns: Annotated[int, Field(ge=0, le=1000)] = 4
 
 
@@ -65,13 +62,10 @@ class Abandon(Table):
     (3 % to 70 % of those who enter a text chat, 17 companies: Castellanos, Yom-Tov, Goldberg,
     Park, "Silent Abandonment in Text-Based Contact Centers", 2025), but nobody has counted what
     becomes of the sockets.
-
-    Attributes:
-        silent: share of those whose network is gone without a FIN; the others' browser closes
-            the connection.
     """
 
     after: After = After()
+    # share of those whose network is gone without a FIN; the others' browser closes the connection
     silent: Ratio = 0.3
     comes_back: Ratio = 0.0  # share of those who do
     away: WaitModel = WaitModel(median=20.0)  # until then, scaled by `time_scale`

@@ -71,28 +71,25 @@ def _level_mistakes(stages: Any, model: str) -> list[InitErrorDetails]:
 
 
 class Load(Table):
-    """How much load there is, and when.
+    """How much load there is, and when."""
 
-    Attributes:
-        model: `closed`: a fixed number of users, each starts its next session when the last
-            one is over. `open`: sessions begin at a given rate, however slow the target is.
-        arrivals: open model: `poisson`, as people who do not know of each other come, or
-            `uniform`, evenly spaced. None in the closed one.
-        max_concurrent: open model: an arrival that finds so many sessions running, over all
-            workers, is refused. None in the closed one.
-        stagger: closed model: each user's first session is the rest of one that is found under
-            way (`loadkit.people.steady_state`), so that ages and ends are spread from the start.
-        drain: seconds that those who wait when the stages are over may wait on, while nobody says
-            anything new; None for the greatest limit of an objective in time.
-    """
-
+    # `closed`: a fixed number of users, each starts its next session when the last one is over.
+    # `open`: sessions begin at a given rate, however slow the target is.
     model: Literal["closed", "open"] = "closed"
     # Not strict, as TOML and JSON have only lists.
     stages: Annotated[tuple[Stage, ...], Field(strict=False, max_length=MOST_STAGES)]
+    # open model: `poisson`, as people who do not know of each other come, or `uniform`, evenly
+    # spaced. None in the closed one.
     arrivals: Literal["poisson", "uniform"] | None = Field(default=None, validate_default=True)
+    # open model: an arrival that finds so many sessions running, over all workers, is refused. None
+    # in the closed one.
     max_concurrent: int | None = Field(default=None, ge=1, le=MOST_USERS, validate_default=True)
+    # closed model: each user's first session is the rest of one that is found under way
+    # (`loadkit.people.steady_state`), so that ages and ends are spread from the start
     stagger: bool = False
     warmup: Duration = 0.0  # seconds from the start that are left out of the figures
+    # seconds that those who wait when the stages are over may wait on, while nobody says anything
+    # new; None for the greatest limit of an objective in time
     drain: Annotated[Duration, Field(le=LONGEST_DRAIN)] | None = None
     seed: Annotated[int, Field(ge=0)] = 1  # of every random choice
 
@@ -246,22 +243,19 @@ class Columns(Table):
 
 
 class ConversationTable(Table):
-    """What a session is made of.
-
-    Attributes:
-        dialogues: what is said: `builtin`, `builtin:<sector>`, or a JSONL, TOML or CSV file.
-        patience: seconds a person waits for an answer before the turn is lost. Not scaled: it
-            is the target's time, not the person's.
-        resend: what to do about a message whose echo does not come, in place of what the client
-            does. `never`: the turn is lost, when the patience ends. `reference`: send it again
-            after 5 s, at most 3 times, as the vendor's API reference advises.
-    """
+    """What a session is made of."""
 
     turns: TurnsRange = TurnsRange()
     columns: Columns = Columns()
+    # what is said: `builtin`, `builtin:<sector>`, or a JSONL, TOML or CSV file
     dialogues: Annotated[str, Field(min_length=1), AfterValidator(_known_dialogues)] = "builtin"
     time_scale: Annotated[float, Field(ge=1e-9)] = 1.0  # 0.1 makes people ten times faster
+    # seconds a person waits for an answer before the turn is lost. Not scaled: it is the target's
+    # time, not the person's.
     patience: Annotated[Duration, Field(gt=0)] = 60.0
+    # what to do about a message whose echo does not come, in place of what the client does.
+    # `never`: the turn is lost, when the patience ends. `reference`: send it again after 5 s, at
+    # most 3 times, as the vendor's API reference advises.
     resend: Literal["never", "reference"] | None = None
     cursor: Literal["seq", "integer"] = "seq"  # a reconnect sends `seq:<n>`, or `<n>`
     platform: Platform | None = None  # what the session says it runs on; None as the client says
@@ -269,15 +263,12 @@ class ConversationTable(Table):
 
 
 class ConnectionTable(Table):
-    """Limits of one virtual user's connection.
-
-    Attributes:
-        recycle: seconds after which an open socket is closed and replaced, as the vendor's SDKs
-            do, and browsers do not; 0 lets it grow as old as it may. Not scaled.
-    """
+    """Limits of one virtual user's connection."""
 
     handshake: Annotated[Duration, Field(gt=0)] = 10.0  # of each step up to the end of the history
     max_reconnect_attempts: Annotated[int, Field(ge=0)] | None = None  # None: the server's
+    # seconds after which an open socket is closed and replaced, as the vendor's SDKs do, and
+    # browsers do not; 0 lets it grow as old as it may. Not scaled.
     recycle: Duration = 7200.0
     deflate: bool | None = None  # offer compression (permessage-deflate); None as the client does
 

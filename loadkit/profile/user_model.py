@@ -99,37 +99,33 @@ class Device(Table):
 
 
 class UserModel(Table):
-    """How people are.
+    """How people are."""
 
-    Attributes:
-        device: of all live chats of 2019, 74.5 % came from a mobile device (over 42 million;
-            Comm100, "Live Chat Benchmark Report 2020"), taken here as three in four.
-        typing_wpm: drawn once for each person in place of the device's speed; None leaves it to
-            the device.
-        drafts: share of turns in which the person first types something, gives it up, and types
-            the message later. Ours: of the messages that chatting students composed 20 % were
-            never sent, mostly because the partner had spoken meanwhile (Beißwenger, Dortmund,
-            reported by New Scientist, 2007-12-07), which an agent that waits its turn does not.
-        double_message: share of turns in which the line comes as two messages in quick
-            succession. That people do so is documented (Baron, "Discourse Structures in Instant
-            Messaging: The Case of Utterance Breaks", Language@Internet 7, 2010); no share for
-            customers is known to us, and the default is none.
-        suggestion: where suggestions are offered, the share of turns in which one is tapped.
-            34.8 % of what bots on Facebook received came from buttons and quick replies (70
-            million messages; Dashbot, "Too many buttons spoil the bot", VentureBeat); that it
-            also holds of the turns that offer one is ours.
-        impatience: how long a person waits for an answer before leaving; drawn once for each
-            person. None, the default: all wait as long as `conversation.patience` says.
-    """
-
+    # of all live chats of 2019, 74.5 % came from a mobile device (over 42 million; Comm100, "Live
+    # Chat Benchmark Report 2020"), taken here as three in four
     device: Device = Device(desktop=0.25, phone=0.75)
+    # drawn once for each person in place of the device's speed; None leaves it to the device
     typing_wpm: TypingModel | None = None
     reading_wpm: ReadingModel = ReadingModel()  # drawn once for each person
     thinking: ThinkingModel = ThinkingModel()  # drawn for each turn
     typing_pause: Ratio = 0.1  # share of messages with a long pause in mid-typing. Ours
+    # share of turns in which the person first types something, gives it up, and types the message
+    # later. Ours: of the messages that chatting students composed 20 % were never sent, mostly
+    # because the partner had spoken meanwhile (Beißwenger, Dortmund, reported by New Scientist,
+    # 2007-12-07), which an agent that waits its turn does not.
     drafts: Ratio = 0.05
+    # share of turns in which the line comes as two messages in quick succession. That people do so
+    # is documented (Baron, "Discourse Structures in Instant Messaging: The Case of Utterance
+    # Breaks", Language@Internet 7, 2010); no share for customers is known to us, and the default is
+    # none.
     double_message: Ratio = 0.0
+    # where suggestions are offered, the share of turns in which one is tapped. 34.8 % of what bots
+    # on Facebook received came from buttons and quick replies (70 million messages; Dashbot, "Too
+    # many buttons spoil the bot", VentureBeat); that it also holds of the turns that offer one is
+    # ours.
     suggestion: Ratio = 0.35
+    # how long a person waits for an answer before leaving; drawn once for each person. None, the
+    # default: all wait as long as `conversation.patience` says.
     impatience: WaitModel | None = None
 
     def typing(self, uniform: float) -> Speed:

@@ -44,13 +44,9 @@ Outings = Mapping[str, SessionKind]
 
 
 class Doubt(NamedTuple):
-    """Something that a run will not be able to tell: why, and what it would take.
+    """Something that a run will not be able to tell: why, and what it would take."""
 
-    Attributes:
-        metric: the objective that it is about; None for a patience.
-    """
-
-    metric: str | None
+    metric: str | None  # the objective that it is about; None for a patience
     why: str
     fix: str
 

@@ -19,25 +19,19 @@ _LONGEST_HEADLINE: Final = 1_000  # characters of a headline
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A folder in which there is, or was, a run.
+    """A folder in which there is, or was, a run."""
 
-    Attributes:
-        folder: its name.
-        state: `finished`; `running`; `cut`, where nobody writes there any more and no result is
-            there; `damaged`, where one is there and cannot be read.
-        started_at: UTC, as in `2026-11-22T15:06:54Z`; empty where it is not known.
-        headline: the verdict in a line; of a run without one, what is to be said instead.
-    """
-
-    folder: str
+    folder: str  # its name
+    # `finished`; `running`; `cut`, where nobody writes there any more and no result is there;
+    # `damaged`, where one is there and cannot be read
     state: Literal["finished", "running", "cut", "damaged"]
-    started_at: str = ""
+    started_at: str = ""  # UTC, as in `2026-11-22T15:06:54Z`; empty where it is not known
     profile: str = ""
     word: str = ""
     validity: str = ""
     exit_code: int | None = None
     duration_s: float | None = None
-    headline: str = ""
+    headline: str = ""  # the verdict in a line; of a run without one, what is to be said instead
 
     def __str__(self) -> str:
         when, profile, folder = (

@@ -19,12 +19,10 @@ class TurnLog:
 
     Args:
         folder: the run's.
-
-    Attributes:
-        failed: why something could not be written, in words; None while all is well.
     """
 
     def __init__(self, folder: Path) -> None:
+        # why something could not be written, in words; None while all is well
         self.failed: str | None = None
         self._file = LineFile(folder / TURNS)
         self._left = MOST

@@ -21,16 +21,12 @@ HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]+")
 class Credentials:
     """What the target knows the tester by.
 
-    Attributes:
-        connector_token: the secret, sent as `X-Token`; it shows in no text.
-        host_identifier: the registered domain or app id, sent as `X-Host`.
-
     Raises:
         UsageError: one of them is empty or cannot stand in an HTTP header.
     """
 
-    connector_token: str = field(repr=False)
-    host_identifier: str
+    connector_token: str = field(repr=False)  # the secret, sent as `X-Token`; it shows in no text
+    host_identifier: str  # the registered domain or app id, sent as `X-Host`
 
     def __post_init__(self) -> None:
         for name, value in (

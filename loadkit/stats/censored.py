@@ -30,11 +30,6 @@ class Survival:
         ended: values and how many waits ended then; at least one.
         unseen: values and how many waits were last seen then, their end unknown.
         entered: values and how many waits were already so old when the time looked at began.
-
-    Attributes:
-        values: those at which waits ended, in order.
-        left: the share of all waits that last longer, value by value.
-        longest: the longest that any wait was seen to last.
     """
 
     def __init__(
@@ -46,13 +41,15 @@ class Survival:
         at, self._ends = _sorted(ended.items())
         out_at, out = _sorted(unseen.items())
         in_at, came = _sorted(entered.items())
-        self.values = at
+        self.values = at  # those at which waits ended, in order
         # Those whose end was seen at the same value waited for it: they are at risk as well.
         risk = _from(at, self._ends, at) + _from(out_at, out, at) - _after(in_at, came, at)
         self._risk = np.maximum(risk, self._ends)
+        # the share of all waits that last longer, value by value
         self.left: Floats = np.cumprod(1 - self._ends / self._risk)
         beyond = _after(at, self._ends, at) + _after(out_at, out, at) - _after(in_at, came, at)
         self._beyond = np.maximum(beyond, 0)
+        # the longest that any wait was seen to last
         self.longest = int(max([*at[-1:], *out_at[-1:]]))
 
     @property

@@ -37,15 +37,10 @@ _EXACT: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How sure the sum of a series is.
+    """How sure the sum of a series is."""
 
-    Attributes:
-        error: its standard error.
-        freedom: Student's degrees of freedom of that.
-    """
-
-    error: float
-    freedom: float
+    error: float  # its standard error
+    freedom: float  # Student's degrees of freedom of that
 
     def reach(self, doubt: float) -> float:
         """How far the true value is from the sum, but for a chance of `doubt` on either side."""

@@ -26,21 +26,15 @@ have the same; a `WorkerHello` says it, and is understood whatever it is."""
 
 @dataclass(frozen=True, slots=True)
 class WorkerHello:
-    """Worker → master, as it connects: how it introduces itself.
-
-    Attributes:
-        version: of this tool.
-        classes: its user classes.
-        profile: the outline of the profile that it was itself started with, as JSON; None where it
-            was not, and takes what it gets.
-        messages: `VERSION`, as it knows it.
-    """
+    """Worker → master, as it connects: how it introduces itself."""
 
     KIND: ClassVar = "loadkit.hello"
-    version: Name = "of long ago"
-    classes: tuple[Name, ...] = ()
+    version: Name = "of long ago"  # of this tool
+    classes: tuple[Name, ...] = ()  # its user classes
+    # the outline of the profile that it was itself started with, as JSON; None where it was not,
+    # and takes what it gets
     profile: _Words | None = None
-    messages: Count = 0
+    messages: Count = 0  # `VERSION`, as it knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,44 +64,30 @@ class RunProfile:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Master → worker: the time, and which share of the run is its own.
-
-    Attributes:
-        run: the run's name.
-        elapsed_s: seconds of the run that had passed when it was sent: workers share no clock.
-        index: which share, from 0.
-        workers: of how many.
-        since_s: from which second of the run on; until then the last deal holds.
-        late: whether the worker came when the run was under way.
-        stages: all stages of the open model as they are from `since_s` on, where they grow in
-            mid-run; None where they are the profile's.
-    """
+    """Master → worker: the time, and which share of the run is its own."""
 
     KIND: ClassVar = "loadkit.deal"
-    run: Name
+    run: Name  # the run's name
+    # seconds of the run that had passed when it was sent: workers share no clock
     elapsed_s: Seconds = 0.0
-    index: Count = 0
-    workers: Count = 1
-    since_s: Seconds = 0.0
-    late: Flag = False
+    index: Count = 0  # which share, from 0
+    workers: Count = 1  # of how many
+    since_s: Seconds = 0.0  # from which second of the run on; until then the last deal holds
+    late: Flag = False  # whether the worker came when the run was under way
+    # all stages of the open model as they are from `since_s` on, where they grow in mid-run; None
+    # where they are the profile's
     stages: tuple[Stage, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """Master → workers: sockets are to be cut on purpose, beside what the profile plans.
-
-    Attributes:
-        number: of the run's storms of this kind, from 1 on: each hits others.
-        at_s: the second of the run at which that is to be, on all workers at once.
-        share: of the sessions that there are then.
-    """
+    """Master → workers: sockets are to be cut on purpose, beside what the profile plans."""
 
     KIND: ClassVar = "loadkit.storm"
     run: Name
-    number: Count
-    at_s: Seconds
-    share: Annotated[float, Field(ge=0, le=1)]
+    number: Count  # of the run's storms of this kind, from 1 on: each hits others
+    at_s: Seconds  # the second of the run at which that is to be, on all workers at once
+    share: Annotated[float, Field(ge=0, le=1)]  # of the sessions that there are then
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +120,12 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class FinishMessage:
-    """Master → workers: stop the users, hand over the rest.
-
-    Attributes:
-        at_once: a signal has come, nobody is waited for.
-        drain: seconds for which an answer is still waited for.
-    """
+    """Master → workers: stop the users, hand over the rest."""
 
     KIND: ClassVar = "loadkit.finish"
     run: Name
-    at_once: Flag
-    drain: Seconds
+    at_once: Flag  # a signal has come, nobody is waited for
+    drain: Seconds  # seconds for which an answer is still waited for
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,6 @@ class NextRun:
     Args:
         network: how every target is reached, whatever a form says.
         announce: told of a redirection and the like, as the target is looked at.
-
-    Attributes:
-        withdrawn: there will be none.
     """
 
     def __init__(
@@ -54,7 +51,7 @@ class NextRun:
         self._foreseen: list[Doubt] | None = None
         self._cramped: list[Doubt] = []  # where this machine is too small for it
         self._folder: RunFiles | None = None
-        self.withdrawn = False
+        self.withdrawn = False  # there will be none
 
     def profile(self) -> Profile:
         """The profile, as a search runs it where there is to be one.

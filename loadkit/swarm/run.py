@@ -63,19 +63,6 @@ class Run:
         doubts: what it will hardly be able to tell, as was foreseen.
         course: takes what its charts show while it goes on; None where nobody watches.
         clock: monotonic, in seconds.
-
-    Attributes:
-        name: when it began, by the wall clock.
-        ledger: what was measured.
-        adapter: the capacity search that asks for the load; None where the profile's stages do.
-        generator: by worker, what it said of itself last.
-        course: as it was given.
-        summary: what it came to, once it is over.
-        found: what the capacity search came to, by the keys of `capacity.json`, likewise.
-        unwritten: why its files could not be written; None if they were.
-        by_hand: what was done to it while it went on, as of `run.json`.
-        own_code: how the user's own code failed, each with its traceback.
-        fault: how this tool failed; None if it did not.
     """
 
     def __init__(
@@ -92,6 +79,7 @@ class Run:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._started = datetime.now(UTC)
+        # when it began, by the wall clock
         self.name = self._started.isoformat(timespec="microseconds")
         self.profile, self.target, self.folder = profile, target, folder
         self._strict, self._pause = strict, pause
@@ -99,21 +87,26 @@ class Run:
         self._way = way or Way({}, ())
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
-        self.ledger = Ledger(self._timeline)
+        self.ledger = Ledger(self._timeline)  # what was measured
         self._recent = RecentRows()
         self._chronicle = RunAnalysis(profile.load.warmup, self._delivery.asked_at)
-        self.course = course
+        self.course = course  # as it was given
         abort = profile.abort
         self._watch = None if abort is None else AbortWatch(abort.grace, abort.metrics)
+        # the capacity search that asks for the load; None where the profile's stages do
         self.adapter: CapacityAdapter | None = None
+        # by worker, what it said of itself last
         self.generator: dict[str, dict[str, Histogram]] = {}
-        self.summary: Summary | None = None
+        self.summary: Summary | None = None  # what it came to, once it is over
+        # what the capacity search came to, by the keys of `capacity.json`, likewise
         self.found: dict[str, Any] | None = None
-        self.unwritten: str | None = None
+        self.unwritten: str | None = None  # why its files could not be written; None if they were
+        # what was done to it while it went on, as of `run.json`
         self.by_hand: list[dict[str, Any]] = []
         self._load = profile.load
+        # how the user's own code failed, each with its traceback
         self.own_code: dict[str, str] = {}
-        self.fault: str | None = None
+        self.fault: str | None = None  # how this tool failed; None if it did not
         self._aborted: str | None = None
         self._stopped_by: str | None = None
         self._began = self._ended = 0.0

@@ -45,12 +45,6 @@ class RunController:
     Args:
         network: how every target of it is reached, whatever a form says.
         headless: whether there is just one run.
-
-    Attributes:
-        next: the run to come.
-        lone: the part of this process that loads, where there are no workers.
-        pool: the workers; None where there are none.
-        replacements: starts them again, likewise.
     """
 
     def __init__(self, environment: Environment, network: Network, *, headless: bool) -> None:
@@ -71,10 +65,11 @@ class RunController:
         self._idle.set()
         self._fault: str | None = None
         self._compared: int = ExitCode.OK  # what a comparison of the last run came to
-        self.next = NextRun(environment, network, self._announce)
+        self.next = NextRun(environment, network, self._announce)  # the run to come
+        # the part of this process that loads, where there are no workers
         self.lone: Worker | None = None
-        self.pool: WorkerPool | None = None
-        self.replacements: Replacements | None = None
+        self.pool: WorkerPool | None = None  # the workers; None where there are none
+        self.replacements: Replacements | None = None  # starts them again, likewise
         if isinstance(runner := self._runner, MasterRunner):
             self.pool = WorkerPool(runner, self.next.profile)
             self.replacements = Replacements(self._options, self._give_up)

@@ -27,20 +27,16 @@ class Starts:
 
     Args:
         form: what may be said.
-
-    Attributes:
-        one_at_a_time: held from the check of a form to the begin of its run.
-        form: as it was given.
-        once: whether the process ends with the run that the command line began.
     """
 
     def __init__(self, environment: Any, controller: RunController, form: Form) -> None:
         self._environment, self._controller = environment, controller
-        self.form = form
+        self.form = form  # as it was given
         options = environment.parsed_options
         assert isinstance(options, Namespace)
         self._options, self._given = options, list(options.profile_overrides)
-        self.one_at_a_time = Semaphore()
+        self.one_at_a_time = Semaphore()  # held from the check of a form to the begin of its run
+        # whether the process ends with the run that the command line began
         self.once = bool(options.autostart and options.autoquit != NO_QUIT)
 
     def check(self, fields: Mapping[str, str], tuned: Mapping[str, str] = _UNTUNED) -> FormAnswer:

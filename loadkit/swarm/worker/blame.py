@@ -56,13 +56,11 @@ class Blame:
         own_code: told of each of the user's own code.
         fault: told of each of this tool.
         limit: told of each for which this machine had no file, port or memory left.
-
-    Attributes:
-        texts_hidden: whether an exception's own words are left out: they may be somebody's.
     """
 
     def __init__(self, own_code: Tell, fault: Tell, limit: Tell) -> None:
         self._own_code, self._fault, self._limit = own_code, fault, limit
+        # whether an exception's own words are left out: they may be somebody's
         self.texts_hidden = False
 
     def told(self, error: BaseException) -> tuple[str, str]:

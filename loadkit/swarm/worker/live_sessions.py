@@ -18,16 +18,12 @@ GOODBYES: Final = 2.5  # seconds until the last closing handshake is over: two e
 
 
 class LiveSessions:
-    """The sessions of one process.
-
-    Attributes:
-        drivers: theirs, each with its user class and its client.
-        hurried: whether a signal has come, so that nobody is waited for any more.
-    """
+    """The sessions of one process."""
 
     def __init__(self) -> None:
+        # theirs, each with its user class and its client
         self.drivers: dict[Driver, tuple[str, str]] = {}
-        self.hurried = False
+        self.hurried = False  # whether a signal has come, so that nobody is waited for any more
 
     def await_answers(self, drain: float) -> None:
         """Have nobody say anything new; whoever waits may be answered for `drain` seconds."""

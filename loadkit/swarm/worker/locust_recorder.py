@@ -140,18 +140,13 @@ class SwarmRecorder(Recorder):
 
 @dataclass(slots=True)
 class _FromDue:
-    """What is known of a phase counted from its due time, in microseconds.
+    """What is known of a phase counted from its due time, in microseconds."""
 
-    Attributes:
-        sent, due: the sums so far, counted from the send and from the schedule.
-        waiting: what Locust's table will get as soon as the two differ.
-        shown: whether it has got it.
-    """
-
+    # the sums so far, counted from the send and from the schedule
     sent: int = 0
     due: int = 0
-    waiting: Any = None
-    shown: bool = False
+    waiting: Any = None  # what Locust's table will get as soon as the two differ
+    shown: bool = False  # whether it has got it
 
 
 def _entry(stats: Any, name: str, found: Histogram) -> Any:

@@ -16,20 +16,13 @@ from loadkit.swarm.worker.worker import Worker
 
 
 class ChatUser(User):
-    """A visitor who has one chat session after another.
-
-    Attributes:
-        errand: what the person has come for.
-        streaming: whether the sessions ask for streamed answers.
-        tabs: further browser tabs on each session.
-        restarts: how often in a session the app is shut down and started anew.
-    """
+    """A visitor who has one chat session after another."""
 
     abstract = True
-    errand: ClassVar[Errand] = Errand.CHAT
-    streaming: ClassVar[bool] = False
-    tabs: ClassVar[int] = 0
-    restarts: ClassVar[int] = 0
+    errand: ClassVar[Errand] = Errand.CHAT  # what the person has come for
+    streaming: ClassVar[bool] = False  # whether the sessions ask for streamed answers
+    tabs: ClassVar[int] = 0  # further browser tabs on each session
+    restarts: ClassVar[int] = 0  # how often in a session the app is shut down and started anew
 
     failures = 0
     number: int | None = None

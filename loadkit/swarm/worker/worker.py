@@ -58,10 +58,6 @@ class Worker:
         deliver: takes each interval to the master.
         tell: told of the first exception of each kind in the user's own code.
         fault: told when this tool itself is at fault; the run must stop.
-
-    Attributes:
-        ready: set while a run is under way, from the first deal on.
-        profile: of the run; None while there is none.
     """
 
     def __init__(
@@ -80,8 +76,8 @@ class Worker:
         self._jitter = Random()
         self._gate: ArrivalGate | None = None
         self._winding_down = False
-        self.ready = Event()
-        self.profile: Profile | None = None
+        self.ready = Event()  # set while a run is under way, from the first deal on
+        self.profile: Profile | None = None  # of the run; None while there is none
 
     def prepare(self, profile: Profile, url: str, network: Network) -> None:
         """Find out whether this worker can take part; nothing happens yet.

@@ -14,22 +14,16 @@ _LATE: Final = HEARTBEAT_LIVENESS - 1  # Locust counts down by one a second; 2 i
 
 
 class Membership:
-    """The workers of one run.
-
-    Attributes:
-        present: those that take part, in the order in which they came: the place is the slot.
-        lost: those that went away and did not come back.
-        refused: those that were not let in, and why.
-        heartbeats_lost: how many of Locust's heartbeats, one a second and worker, did not come.
-        absences: the times in which there was none at all.
-    """
+    """The workers of one run."""
 
     def __init__(self) -> None:
+        # those that take part, in the order in which they came: the place is the slot
         self.present: list[str] = []
-        self.lost: dict[str, Loss] = {}
-        self.refused: dict[str, str] = {}
+        self.lost: dict[str, Loss] = {}  # those that went away and did not come back
+        self.refused: dict[str, str] = {}  # those that were not let in, and why
+        # how many of Locust's heartbeats, one a second and worker, did not come
         self.heartbeats_lost = 0
-        self.absences: list[Absence] = []
+        self.absences: list[Absence] = []  # the times in which there was none at all
 
     @property
     def absence(self) -> Absence | None:
