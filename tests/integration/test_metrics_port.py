@@ -24,7 +24,8 @@ from loadkit.errors import Failure
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.web.prometheus import BOUNDS, Live, serve_metrics
+from loadkit.swarm.web.prometheus import BOUNDS, serve_metrics
+from loadkit.swarm.web.scrape import Scrape
 
 def worker(number):
     recorder = Recorder()
@@ -43,7 +44,7 @@ def run(name):
     ledger = Ledger()
     for number in range(3):
         ledger.add(f"w{number}", 1, worker(number))
-    return Live(ledger, "smoke", name, 50, 50, {"running": 3}, {"w0": worker(0).generator})
+    return Scrape(ledger, "smoke", name, 50, 50, {"running": 3}, {"w0": worker(0).generator})
 
 live = run("first")
 server = serve_metrics(0, lambda: live)
@@ -58,7 +59,7 @@ print(json.dumps({
     },
 }), flush=True)
 gevent.os.tp_read(0, 1)  # a real wait that leaves the loop alone
-live = Live(Ledger(), "smoke", "second")
+live = Scrape(Ledger(), "smoke", "second")
 print("{}", flush=True)
 gevent.os.tp_read(0, 1)
 server.stop()
@@ -182,11 +183,12 @@ TRIES = """
 import locust, json, sys
 from loadkit.errors import UsageError
 from loadkit.measure.ledger import Ledger
-from loadkit.swarm.web.prometheus import Live, serve_metrics
+from loadkit.swarm.web.prometheus import serve_metrics
+from loadkit.swarm.web.scrape import Scrape
 for place in sys.argv[1:]:
     host, port = place.split(":")
     try:
-        serve_metrics(int(port), lambda: Live(Ledger()), host)
+        serve_metrics(int(port), lambda: Scrape(Ledger()), host)
     except UsageError as error:
         print(json.dumps(str(error)))
 """
