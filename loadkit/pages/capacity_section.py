@@ -43,7 +43,7 @@ def capacity(folder: Path, wrong: list[str]) -> tuple[str, list[Chart]]:
         for step in found["steps"]
     ]
     head = ("step", "load", "at once", "turns/s", f"{phase} p50, ms", f"{phase} p95, ms")
-    content = table((*head, "outcome", "why"), lines, caption="")
+    content = table((*head, "outcome", "why"), lines, words=("outcome", "why"))
     answer = section("capacity", "Capacity", f"<p><b>{text(sentence(found))}</b></p>")
     return answer + drawn(chart, content), [chart]
 

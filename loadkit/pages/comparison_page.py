@@ -58,7 +58,7 @@ def comparison_page(found: Comparison) -> str:
         'aria-label="Search in this page"><span id="found" role="status"></span>'
         '<button id="theme" type="button">Dark or light</button></div></div></header>'
     )
-    body = f"{bar}<main>{''.join(sections)}</main>"
+    body = f'{bar}<main class="two">{"".join(sections)}</main>'
     return document(title, body, charts.values(), {"marks": []})
 
 
@@ -216,7 +216,7 @@ def _tables(found: Comparison) -> Iterator[str]:
             *told, verdict, could_see = cells(each)
             mark = f'<b class="{_COLOURS[each.verdict]}">{text(verdict)}</b>'
             lines.append((*map(text, told), mark, text(could_see)))
-        yield section(f"{name}-table", title, table(COLUMNS, lines, caption=""), question)
+        yield section(f"{name}-table", title, table(COLUMNS, lines), question)
 
 
 def _differences(name: str, title: str, found: Sequence[Difference], question: str) -> str:
@@ -229,11 +229,9 @@ def _differences(name: str, title: str, found: Sequence[Difference], question: s
         )
         for each in found
     )
-    return section(name, title, table(("key", "BASE", "NEW"), lines, caption=""), question)
-
-
-def _setting(said: str | None) -> str:
-    return text("(none)" if said is None else said)
+    return section(
+        name, title, table(("key", "BASE", "NEW"), lines, words=("BASE", "NEW")), question
+    )
 
 
 def _method(found: Comparison) -> str:

@@ -19,6 +19,10 @@ SLOWER: Final = 1.25
 APART: Final = 2.0
 """So much slower at p95 than all others together is a user class that deserves a word."""
 
+AT_ONCE: Final = 1_000.0
+"""Milliseconds within which coming back is no break: a flow of thought lasts so long (Nielsen,
+Usability Engineering, 1993, chapter 5)."""
+
 WAITED: Final = 5.0
 """Coming back that takes so much longer than connecting was spent on waiting to try."""
 
@@ -44,15 +48,23 @@ class Finding:
 
 def findings(summary: Summary) -> list[Finding]:
     """Return them, the gravest first; nothing where nothing stands out."""
+    sessions, turns = max(summary.sessions["started"], 1), max(summary.turns["sent"], 1)
+    hit = [each.get("sessions", 0) for each in summary.violations_detail.values()]
+    broken = sorted(
+        (
+            (summary.sessions["ended"].get("failed", 0) / sessions, list(_failed(summary))),
+            (summary.turns["lost"] / turns, list(_lost(summary))),
+            (max(hit, default=0) / sessions, list(_violations(summary))),
+        ),
+        key=lambda each: -each[0],
+    )
     every = (
         *_validity(summary),
-        *_failed(summary),
-        *_lost(summary),
-        *_violations(summary),
         *_incidents(summary),
+        *(found for _, those in broken for found in those),
         *_drift(summary),
         *_by_turn(summary),
-        *_disconnects(summary),
+        *came_back(summary),
         *_classes(summary),
     )
     return list(every[:MOST])
@@ -93,7 +105,11 @@ def _failed(summary: Summary) -> Iterator[Finding]:
         key=lambda pair: pair[0][1] - pair[1][1],
         default=None,
     )
-    where = "" if fell is None else f"; most fell out before “{fell[1][0]}”"
+    # Of those who never got so far some had no time to, or walked away.
+    fallen = fell[0][1] - fell[1][1] if fell else 0
+    where = (
+        f"; most fell out before “{fell[1][0]}”" if fell and failed >= fallen > failed / 2 else ""
+    )
     kinds = ", ".join(
         f"{number(count)} × {kind}"
         for kind, count in sorted(summary.errors.items(), key=lambda each: -each[1])[:3]
@@ -203,7 +219,8 @@ def _between(stats: Stats) -> str:
     return f"{number(stats['p50_from'])}–{number(stats['p50_to'])} ms"
 
 
-def _disconnects(summary: Summary) -> Iterator[Finding]:
+def came_back(summary: Summary) -> Iterator[Finding]:
+    """Whether those whose sockets were cut came back, and what took the time."""
     cut = summary.disconnects["forced"] + summary.disconnects["unexpected"]
     back, gave_up = summary.disconnects["reconnected"], summary.disconnects["gave_up"]
     took, connect = (summary.latency_ms.get(phase, {}) for phase in ("reconnect", "connect"))
@@ -213,15 +230,20 @@ def _disconnects(summary: Summary) -> Iterator[Finding]:
     medians = f"Median from the drop until caught up: {number(took['p50'])} ms" if took else ""
     if took and connect:
         medians += f"; to connect alone takes {number(connect['p50'])} ms."
-    waited = bool(took and connect) and took["p50"] > WAITED * connect["p50"]
+    meaning, remedy = "", ""
+    if took and took["p50"] <= AT_ONCE:
+        meaning = "Most were back before they noticed."
+    elif took and connect and took["p50"] > WAITED * connect["p50"]:
+        meaning = "Most of that time is the client's own back-off, not the server."
+    elif took and connect:
+        meaning = "The server itself took most of that time."
+        remedy = "look at what it does when many come back at once"
     yield Finding(
         f"{plural(cut, 'socket')} {'was' if cut == 1 else 'were'} cut, "
         f"{number(back)} came back{lost}.",
         medians or "No reconnect was timed.",
-        "Most of that time is the client's own back-off, not the server."
-        if waited
-        else "The server itself took most of that time.",
-        "" if waited else "look at what it does when many come back at once",
+        meaning,
+        remedy,
         "disconnects",
     )
 

@@ -9,6 +9,12 @@ from loadkit.stats.number_format import number, plural
 from loadkit.verdict.slo import SloLine
 from loadkit.verdict.summary import Summary
 
+_BELIEVED: Final = {
+    "valid": ("good", "Yes, the run is valid: the load generator kept up, and the load was there"),
+    "suspect": ("doubt", "With care, the run is suspect"),
+    "invalid": ("bad", "No, the run is invalid"),
+}
+
 _MARKS: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "undecided": ("?", "doubt")}
 
 
@@ -28,11 +34,26 @@ def first_screen(summary: Summary) -> str:
         f'<p class="about">{text(summary.target)} · {text(summary.started_at)} · '
         f"{number(summary.duration_s)} s · exit code {summary.verdict.exit_code}</p>"
         f'<div class="verdict {verdict}"><p><b>{verdict}</b> {text(verdict_text(summary))}</p>'
-        f"{_reasons(summary)}</div>"
+        f"{_believed(summary)}{_reasons(summary)}</div>"
         '<ul class="figures-row">'
         + "".join(f"<li><span>{text(name)}</span><b>{value}</b></li>" for name, value in figures)
         + f'</ul><div class="first"><div>{_objectives(summary)}</div>'
         f"<div>{_findings(summary)}</div></div></section>"
+    )
+
+
+def _believed(summary: Summary) -> str:
+    """Whether the run may be believed, as a reader would ask, with the link to why."""
+    colour, said = _BELIEVED[summary.verdict.validity]
+    doubts = summary.verdict.doubts
+    if summary.verdict.validity != "valid" and doubts:
+        said += f": {doubts[0].text}"
+        if len(doubts) > 1:
+            said += f", and {len(doubts) - 1} more"
+    head, comma, rest = said.partition(",")
+    return (
+        f'<p class="believed">Can I believe it? <b class="{colour}">{head}</b>{comma}{text(rest)}. '
+        '<a href="#generator">The load generator</a></p>'
     )
 
 
@@ -49,23 +70,18 @@ def _objectives(summary: Summary) -> str:
     lines = []
     for line in summary.slo:
         sign, kind = _MARKS[line.status]
-        between = (
-            f"{number(line.interval[0])}–{number(line.interval[1])} {line.unit}"
-            if line.interval
-            else "–"
-        )
+        between = f"{number(line.interval[0])}–{number(line.interval[1])}" if line.interval else "–"
         lines.append(
             (
                 f'<span class="{kind}">{sign}</span> {text(line.metric)}',
-                f"<b>{text(_value(line))}</b>",
+                f'<b class="wrap">{text(_value(line))}</b>',
                 f"≤ {number(line.limit)} {text(line.unit)}",
                 text(between),
                 number(line.samples) if line.samples is not None else "–",
             )
         )
-    return "<h2>Objectives</h2>" + table(
-        ("metric", "value", "limit", "95 % interval", "samples"), lines, caption=""
-    )
+    rows = table(("metric", "value", "limit", "95 % interval", "samples"), lines)
+    return f'<h2>Objectives</h2><div class="held">{rows}</div>'
 
 
 def _value(line: SloLine) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from loadkit.pages.page import text
+from loadkit.pages.page import WINDOW, text
 
 ASSETS: Final = {
     "page.css": "text/css",
@@ -24,8 +24,7 @@ _BODY: Final = """
 <nav aria-label="Sections"><a href="#now">Now</a><a href="#charts">Charts</a>
 <a href="#wrong">Errors</a><a href="#runs">Past runs</a>
 <a href="{locust}">Locust’s own page</a></nav>
-<div class="tools"><span>Time: <span id="window">the whole run</span></span>
-<button id="whole" type="button" disabled>Whole run</button>
+<div class="tools">{window}
 <button id="theme" type="button">Dark or light</button></div></div></header>
 <main>
 <p id="lost" class="notice bad" role="alert" hidden></p>
@@ -89,5 +88,5 @@ def live_page(locust: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>loadkit</title><link rel="icon" href="data:,">{styles}{scripts}</head><body>'
-        f"{_BODY.format(locust=text(locust))}</body></html>\n"
+        f"{_BODY.format(locust=text(locust), window=WINDOW)}</body></html>\n"
     )

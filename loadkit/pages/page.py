@@ -19,6 +19,13 @@ POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
 
+WINDOW: Final = (
+    '<label>Time <input id="window" size="13" autocomplete="off" placeholder="the whole run" '
+    'title="What all charts of time show: write 0:20–0:40, or drag below the first one"></label>'
+    '<button id="whole" type="button" hidden>Whole run</button>'
+)
+"""The window of time that all charts of a page have."""
+
 Column = Sequence[float | str | None]
 
 
@@ -61,15 +68,35 @@ def text(said: object) -> str:
     return html.escape(visible(str(said)), quote=True)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str) -> str:
-    """Return a table; its cells are HTML already, the first one of a row names it."""
-    columns = "".join(f'<th scope="col">{text(name)}</th>' for name in head)
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    caption: str = "",
+    words: Sequence[str] = (),
+) -> str:
+    """Return a table; its cells are HTML already, the first one of a row names it.
+
+    Args:
+        head: the columns' names.
+        rows: their cells.
+        caption: what is to be known of all of them; "" for nothing.
+        words: the columns that hold words.
+    """
+    of_words = [' class="words"' if name in words else "" for name in head]
+    columns = "".join(
+        f'<th scope="col"{kind}>{text(name)}</th>'
+        for name, kind in zip(head, of_words, strict=True)
+    )
     lines = (
-        f'<tr><th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, of_words[1:], strict=True))
+        + "</tr>"
         for first, *rest in rows
     )
+    said = f"<caption><span>{text(caption)}</span></caption>" if caption else ""
     return (
-        f'<div class="wide"><table><caption>{text(caption)}</caption><thead><tr>{columns}</tr>'
+        f'<div class="wide"><table>{said}<thead><tr>{columns}</tr>'
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from loadkit.pages.capacity_section import capacity
 from loadkit.pages.first_screen import first_screen
-from loadkit.pages.page import Chart, document, drawn, section, text
+from loadkit.pages.page import WINDOW, Chart, document, drawn, section, text
 from loadkit.pages.run_charts import marks, run_charts
 from loadkit.pages.run_files import info as info_of
 from loadkit.pages.run_files import said
 from loadkit.pages.run_sections import (
+    disconnects_section,
     drift_section,
     errors_section,
     generator_section,
@@ -65,7 +66,14 @@ def page(folder: Path, progress: Progress = unwatched) -> str:
     search, of_the_search = capacity(folder, wrong)
     parts = dict(_parts(folder, summary, charts, info, wrong)) | {"Capacity": search}
     body = "".join(
-        (_bar(summary, parts), "<main>", *parts.values(), _missing(wrong), _foot(info), "</main>")
+        (
+            _bar(summary, parts),
+            '<main class="two">',
+            *parts.values(),
+            _missing(wrong),
+            _foot(info),
+            "</main>",
+        )
     )
     return document(
         f"{word(summary)}: {summary.profile}",
@@ -102,16 +110,18 @@ def _parts(
     yield "Load", shown("load", "states")
     yield (
         "Turns",
-        shown("turn", "by-turn", "by-age", "first-chunk-time") + slow_turns(folder, wrong),
+        shown("turn", "by-turn", "by-age", "first-chunk-time"),
     )
+    yield "Slowest turns", slow_turns(folder, wrong)
     yield "Sessions", shown("funnel") + sessions_section(summary)
-    yield "Network", shown("disconnects") + incidents_section(summary)
+    yield "Disconnects", disconnects_section(summary, shown("disconnects"))
+    yield "Incidents", incidents_section(summary)
     yield "Hand-offs", handoffs_section(summary)
     yield "Errors", errors_section(folder, summary, shown("errors"), wrong)
     yield "People", people_section(summary)
     yield "Drift", drift_section(summary)
     yield "Capacity", ""  # where it stands, if it was a search
-    yield "Generator", shown("generator") + generator_section(summary)
+    yield "Generator", generator_section(summary, shown("generator", "memory"))
     yield "Run", run_section(info)
 
 
@@ -122,7 +132,9 @@ def _bar(summary: Summary, parts: Mapping[str, str]) -> str:
         "Load": "load",
         "Turns": "turn",
         "Sessions": "sessions",
-        "Network": "disconnects",
+        "Slowest turns": "slow-turns",
+        "Disconnects": "disconnects",
+        "Incidents": "incidents",
         "Hand-offs": "handoffs",
         "Errors": "errors",
         "People": "classes",
@@ -139,8 +151,7 @@ def _bar(summary: Summary, parts: Mapping[str, str]) -> str:
     return (
         f'<header class="bar"><div><strong>{text(summary.profile)}</strong>'
         f'<nav aria-label="Sections">{links}</nav><div class="tools">'
-        '<span>Time: <span id="window">the whole run</span></span>'
-        '<button id="whole" type="button" disabled>Whole run</button>'
+        f"{WINDOW}"
         '<input id="search" type="search" placeholder="Search" aria-label="Search in this page">'
         '<span id="found" role="status"></span>'
         '<button id="theme" type="button">Dark or light</button></div></div></header>'

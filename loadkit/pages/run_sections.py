@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from loadkit.pages.findings import came_back
 from loadkit.pages.page import details, section, table, text
 from loadkit.pages.run_files import lines as lines_of
 from loadkit.pages.run_files import said
@@ -13,12 +14,15 @@ from loadkit.report.latency import NOTABLE, WAITS, note, rows, waits
 from loadkit.stats.number_format import ENDINGS, number
 from loadkit.verdict.summary import Summary
 
+_NOTHING: Final = '<p class="none">Nothing was measured.</p>'
+_EXPECTED: Final = "what the protocol expects"
+
 _COLUMNS: Final = ("count", "min", "mean", "p50", "p90", "p95", "p99", "p999", "max")
 
 
 def latencies_section(summary: Summary, curve: str) -> str:
     if not summary.latency_ms:
-        return section("latencies", "Latencies", '<p class="none">Nothing was measured.</p>')
+        return section("latencies", "Latencies", _NOTHING)
     lines = [
         (
             text(row.label if row.label == row.phase else f"{row.phase}, {row.label}"),
@@ -28,7 +32,7 @@ def latencies_section(summary: Summary, curve: str) -> str:
     ]
     explained = note(summary, _COLUMNS)
     shift = f"“From planned time” stands where it differs by over {100 * (NOTABLE - 1):.0f} %."
-    content = table(("phase", *_COLUMNS), lines, caption=f"Milliseconds. {explained} {shift}")
+    content = table(("phase", *_COLUMNS), lines, caption=f"Milliseconds. {explained}. {shift}")
     if summary.waits:
         content += table(
             WAITS,
@@ -46,11 +50,9 @@ def sessions_section(summary: Summary) -> str:
         if count
     ]
     counted = [(text(name), number(count)) for name, count in summary.counts.items()]
-    content = table(("how they ended", "sessions"), lines, caption="")
+    content = table(("how they ended", "sessions"), lines)
     if counted:
-        content += details(
-            "Everything else that was counted", table(("what", "how many"), counted, caption="")
-        )
+        content += details("Everything else that was counted", table(("what", "how many"), counted))
     return section("sessions", "How sessions ended", content)
 
 
@@ -65,17 +67,33 @@ def handoffs_section(summary: Summary) -> str:
     content = table(
         ("hand-offs", "how many"),
         ((text(name.replace("_", " ")), number(count)) for name, count in counts.items()),
-        caption="",
     )
     if wait := summary.latency_ms.get("handoff_wait"):
         names = ("count", "p50", "p90", "p95", "max")
         content += table(
             ("waited for a human, ms", *names),
             [("handoff_wait", *(number(wait[name]) for name in names))],
-            caption="",
         )
     return section(
         "handoffs", "Hand-offs to a human", content, "Did a human come, and how long did it take?"
+    )
+
+
+def disconnects_section(summary: Summary, chart: str) -> str:
+    """Who was cut off and came back, in a sentence and as counts, behind the chart of when."""
+    if not any(summary.disconnects.values()):
+        return ""
+    lines = (
+        (text(key.replace("_", " ")), number(count)) for key, count in summary.disconnects.items()
+    )
+    said = "".join(
+        f"<p>{text(f'{each.what} {each.evidence} {each.meaning}')}</p>"
+        for each in came_back(summary)
+    )
+    content = said + table(("sockets", "how many"), lines)
+    anchor = "" if chart else '<span id="disconnects"></span>'
+    return chart + section(
+        "came-back", "Who came back", anchor + content, "Did people come back after a drop?"
     )
 
 
@@ -101,7 +119,6 @@ def errors_section(folder: Path, summary: Summary, chart: str, wrong: list[str])
                 (text(kind), number(count))
                 for kind, count in sorted(summary.errors.items(), key=lambda each: -each[1])
             ),
-            caption="",
         )
         content += _examples(lines_of(folder / "errors.jsonl", wrong), "errors")
     else:
@@ -109,7 +126,7 @@ def errors_section(folder: Path, summary: Summary, chart: str, wrong: list[str])
     violated = '<p class="none">None.</p>'
     if summary.violations:
         violated = table(
-            ("violation", "how many", "sessions", "what the protocol expects"),
+            (*("violation", "how many", "sessions"), _EXPECTED),
             (
                 (
                     text(kind),
@@ -119,13 +136,12 @@ def errors_section(folder: Path, summary: Summary, chart: str, wrong: list[str])
                 )
                 for kind, count in sorted(summary.violations.items(), key=lambda each: -each[1])
             ),
-            caption="",
+            words=(_EXPECTED,),
         ) + _examples(lines_of(folder / "violations.jsonl", wrong), "violations")
     anchor = "" if chart else '<span id="errors"></span>'
     return (
         chart
-        + anchor
-        + section("error-list", "Errors", content, "What failed, where, and at what time?")
+        + section("error-list", "Errors", anchor + content, "What failed, where, and when?")
         + section(
             "violations", "Violations of the protocol", violated, "What did the server do wrong?"
         )
@@ -167,7 +183,6 @@ def people_section(summary: Summary) -> str:
         table(
             (what, *tables.COLUMNS[:-2], "response p50, ms", "response p95, ms"),
             ((text(name), *map(text, rest)) for name, *rest in figures),
-            caption="",
         )
         for what, figures in tables.fared(summary)
     )
@@ -191,7 +206,7 @@ def drift_section(summary: Summary) -> str:
     )
 
 
-def generator_section(summary: Summary) -> str:
+def generator_section(summary: Summary, charts: str) -> str:
     lines = [
         (
             text(name),
@@ -200,11 +215,9 @@ def generator_section(summary: Summary) -> str:
         for name, stats in summary.generator.items()
         if isinstance(stats, Mapping) and "max" in stats
     ]
-    return section(
-        "generator-figures",
-        "The load generator's figures",
-        table(("figure", "p50", "p95", "p99", "max"), lines, caption=""),
-    )
+    anchor = "" if charts else '<span id="generator"></span>'
+    content = table(("figure", "p50", "p95", "p99", "max"), lines) if lines else _NOTHING
+    return charts + section("generator-figures", "The load generator's figures", anchor + content)
 
 
 def run_section(info: Mapping[str, Any]) -> str:

@@ -322,8 +322,10 @@ def _curve(
         if begun or still:
             waits.under_way(begun, still)
         curve.count[point] = waits.count
+        # Who was never answered waited too: a median above the highest would be nonsense.
+        longest = max((waits.max, *waits.lost, *waits.open)) if waits.count else waits.max
         if waits.count:
-            curve.max[point] = waits.max / 1000
+            curve.max[point] = longest / 1000
         for name, per_mille in (("p50", 500), ("p95", 950), ("p99", 990)):
             if waits.enough(per_mille):
                 getattr(curve, name)[point] = waits.percentile(per_mille)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from loadkit.measure.slow_turns import SLOW_TURN, SLOWEST, SlowTurn
 from loadkit.pages.page import section, text
 from loadkit.pages.run_files import lines as lines_of
+from loadkit.pages.time_charts import clock
 from loadkit.security.textfile import clipped
 from loadkit.stats.number_format import number, plural
 
@@ -24,46 +25,61 @@ def slow_turns(folder: Path, wrong: list[str]) -> str:
     slowest_first = sorted(turns, key=lambda each: -each.took_ms)
     lines = "".join(_slow_row(turn, rank) for rank, turn in enumerate(slowest_first))
     names = (
-        *("took, ms", "second", "UTC", "turn", "its life", "planned, ms", "echo, ms"),
-        *("thinking, ms", "first chunk, ms", "chunks", "user class", "session"),
-        "X-Polyai-Correlation-Id",
+        *("took, ms", "second", "UTC", "turn", "session, and X-Polyai-Correlation-Id"),
+        *("its life", "sent late, ms", "echo, ms", "thinking, ms", "first chunk, ms", "chunks"),
+        "user class",
     )
     head = "".join(
-        f'<th scope="col"{_WORDS if name in names[-3:] else ""}>{text(name)}</th>' for name in names
+        f'<th scope="col"{_WORDS if name in (names[4], names[-1]) else ""}>{text(name)}</th>'
+        for name in names
     )
-    caption = (
+    slowest = slowest_first[0]
+    told = (
+        f"The slowest took {number(slowest.took_ms)} ms, {clock(slowest.at_s)} into the run: turn "
+        f"{number(slowest.number)} of session {slowest.session}, whose correlation id was "
+        f"{slowest.correlation_id}."
+    )
+    about = (
         f"The slowest {min(SLOWEST, len(turns))} of the run. Zoom a chart, or click the heat map, "
-        f"and those of that time are here, {plural(len(turns), 'turn')} in all. Their life, from "
-        "when they were sent: grey until the echo, green until the agent thinks, then until the "
-        "first chunk, then until the answer was complete."
+        f"and those of that time are here, {plural(len(turns), 'turn')} in all."
+    )
+    keys = "".join(
+        f'<i class="key" style="background:var(--{phase})"></i>{until}'
+        for phase, until in (
+            ("echo", "until the echo"),
+            ("thinking", "until the agent thinks"),
+            ("first_chunk", "until the first chunk"),
+            ("response", "until the answer was complete"),
+            ("ink", "a chunk"),
+        )
     )
     return section(
         "slow-turns",
         "The slowest turns",
-        f'<div class="wide"><table><caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f'<p>{text(told)}</p><p class="about">{text(about)} Their life, from when they were sent: '
+        f'{keys}</p><p id="none-then" class="none" hidden>None of the slow turns that were kept is '
+        f'of this time.</p><div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>",
         "Which turn was slowest, and how do I find it in the target's logs?",
     )
 
 
 def _slow_row(turn: SlowTurn, rank: int) -> str:
+    late = None if turn.due_ms is None else abs(turn.due_ms)
     first_chunk = turn.chunks_ms[0] if turn.chunks_ms else None
     cells = (
-        *(_clock(turn.at_s), text(turn.at[11:23]), number(turn.number), _life(turn)),
-        *(_ms(at) for at in (turn.due_ms, turn.echo_ms, turn.thinking_ms, first_chunk)),
+        *(_ms(at) for at in (late, turn.echo_ms, turn.thinking_ms, first_chunk)),
         number(len(turn.chunks_ms)) if turn.chunks_ms else "–",
     )
-    words = (
-        text(turn.user_class),
-        f"<code>{text(turn.session)}</code>",
-        f"<code>{text(turn.correlation_id)}</code>",
-    )
+    first = (clock(turn.at_s), text(turn.at[11:23]), number(turn.number))
     return (
         f'<tr data-at="{turn.at_s:.3f}"{_MORE if rank >= SLOWEST else ""}>'
         f'<th scope="row">{number(turn.took_ms)}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in first)
+        + f'<td class="id"><code>{text(turn.session)}</code><br>'
+        f"<code>{text(turn.correlation_id)}</code></td><td>{_life(turn)}</td>"
         + "".join(f"<td>{cell}</td>" for cell in cells)
-        + "".join(f"<td{_WORDS}>{word_}</td>" for word_ in words)
-        + "</tr>"
+        + f"<td{_WORDS}>{text(turn.user_class)}</td></tr>"
     )
 
 
@@ -107,7 +123,3 @@ def _life(turn: SlowTurn) -> str:
 
 def _ms(value: float | None) -> str:
     return "–" if value is None else number(value)
-
-
-def _clock(second: float) -> str:
-    return f"{int(second) // 60}:{int(second) % 60:02d}"

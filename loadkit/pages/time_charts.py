@@ -1,5 +1,6 @@
 """The charts of a run that have its time as their axis, slice by slice."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
             says="Percentiles of the time to the first chunk.",
         )
     yield from _troubles(slices)
-    yield _generator(slices)
+    yield from _generator(slices)
 
 
 def live_charts(slices: Slices, stretch_s: float) -> Iterator[Chart]:
@@ -67,20 +68,19 @@ def live_charts(slices: Slices, stretch_s: float) -> Iterator[Chart]:
             )
     yield _load(slices)
     yield _states(slices)
-    yield from (chart for chart in _troubles(slices) if not chart.more["empty"])
-    yield _generator(slices)
+    rest = itertools.chain(_troubles(slices), _generator(slices))
+    yield from (chart for chart in rest if not chart.more["empty"])
 
 
 def _response(slices: Slices) -> Chart:
     together = slices.together["response"]
-    worst = max(
-        ((p95, at) for at, p95 in enumerate(slices.curves["response"].p95) if p95 is not None),
-        default=None,
-    )
+    curve = slices.curves["response"]
+    name, values = ("p95", curve.p95) if any(curve.p95) else ("median", curve.p50)
+    worst = max(((value, at) for at, value in enumerate(values) if value is not None), default=None)
     says = f"Percentiles of the response time, each of {number(slices.length * together)} s"
     if worst is not None:
         at = slices.starts[worst[1] * together]
-        says += f"; p95 is highest {_when(at)}, with {number(worst[0])} ms"
+        says += f"; slowest from {clock(at)} on, with a {name} of {number(worst[0])} ms"
     return _bands(
         slices,
         LEADER,
@@ -89,7 +89,7 @@ def _response(slices: Slices) -> Chart:
             CURVES[1]: ("other", "from planned time"),
         },
         title="Response over time",
-        question="How long do people wait for the complete answer, and when was it slow?",
+        question=f"How long do people wait for the complete answer, and when was it slow? {says}.",
         says=f"{says}.",
         hidden=["from planned time"],
     )
@@ -147,7 +147,11 @@ def _load(slices: Slices) -> Chart:
         says="The load asked for and delivered, and the messages that wait for an answer.",
         columns=columns,
         labels=labels,
-        more={"colours": colours},
+        more={
+            "colours": colours,
+            "right": ["oldest_wait_s"],
+            "axes": ["how many", "oldest wait, s"],
+        },
     )
 
 
@@ -193,7 +197,7 @@ def _heat(summary: Summary, slices: Slices) -> Chart:
 
 def _troubles(slices: Slices) -> Iterator[Chart]:
     told = {
-        "disconnects_forced": ("cut on purpose", "handoff_wait"),
+        "disconnects_forced": ("cut on purpose", "first_chunk"),
         "disconnects_unexpected": ("dropped", "lost"),
         "disconnects_recycled": ("replaced for their age", "echo"),
         "reconnected": ("came back", "thinking"),
@@ -211,8 +215,8 @@ def _troubles(slices: Slices) -> Iterator[Chart]:
         slices,
         {
             "errors": ("errors", "lost"),
-            "turns_lost": ("messages never answered", "live_response"),
-            "violations": ("violations of the protocol", "chunk_gap"),
+            "turns_lost": ("messages never answered", "first_chunk"),
+            "violations": ("violations of the protocol", "live_response"),
         },
         id="errors",
         title="Errors, lost messages, violations",
@@ -237,28 +241,62 @@ def _counted(slices: Slices, told: Mapping[str, tuple[str, str]], **more: str) -
     )
 
 
-def _generator(slices: Slices) -> Chart:
-    told = {
+def _generator(slices: Slices) -> Iterator[Chart]:
+    cpu = {
         "busiest_worker_cpu_percent": ("busiest worker's CPU, % of a core", "response"),
         "machine_cpu_max_percent": ("machine's CPU, %", "first_chunk"),
+    }
+    late = {
         "loop_lag_max_ms": ("event loop's lag, ms", "lost"),
-        "schedule_delay_max_ms": ("schedule delay, ms", "reconnect"),
-        "gc_pause_max_ms": ("pause of the garbage collector, ms", "chunk_gap"),
+        "schedule_delay_max_ms": ("schedule delay, ms", "live_response"),
+        "gc_pause_max_ms": ("pause of the garbage collector, ms", "thinking"),
+    }
+    memory = {
         "rss_mb": ("memory of the workers, MB", "thinking"),
         "master_rss_mb": ("memory of the master, MB", "echo"),
     }
-    known = {name: slices.columns[name] for name in told if name in slices.columns}
-    return Chart(
+    yield _gauges(
+        slices,
+        cpu | late,
+        {"right": list(late), "axes": ["CPU, %", "ms"]},
         id="generator",
-        kind="lines",
         title="The load generator itself",
         question="Was the generator in time, or do the figures hold delays of its own?",
-        says="CPU, lag and memory of the load generator.",
-        columns={"t": slices.starts, **known},
-        labels={"t": "second of the run", **{name: told[name][0] for name in known}},
-        more={"colours": {name: told[name][1] for name in known}},
+        says="CPU, lag and delays of the load generator.",
+    )
+    yield _gauges(
+        slices,
+        memory,
+        {"unit": "MB"},
+        id="memory",
+        title="Memory of the load generator",
+        question="Does the generator itself grow?",
+        says="The memory of the workers and of the master.",
     )
 
 
-def _when(second: float) -> str:
-    return f"at {int(second) // 60}:{int(second) % 60:02d}"
+def _gauges(
+    slices: Slices, told: Mapping[str, tuple[str, str]], more: Mapping[str, Any], **about: str
+) -> Chart:
+    known = {name: slices.columns[name] for name in told if name in slices.columns}
+    return Chart(
+        kind="lines",
+        columns={"t": slices.starts, **known},
+        labels={"t": "second of the run", **{name: told[name][0] for name in known}},
+        more={
+            "colours": {name: told[name][1] for name in known},
+            "empty": not known,
+            **more,
+        },
+        **about,
+    )
+
+
+def clock(second: float) -> str:
+    """Return a second of a run as it stands on its axis."""
+    hours, minutes = divmod(int(second) // 60, 60)
+    return (
+        f"{hours}:{minutes:02d}:{int(second) % 60:02d}"
+        if hours
+        else f"{minutes}:{int(second) % 60:02d}"
+    )

@@ -53,8 +53,12 @@ class Page:
             deviceScaleFactor=1,
             mobile=False,
         )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+        wished = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce",  # a link leads there at once
+        }
+        features = [{"name": name, "value": value} for name, value in wished.items()]
+        self.ask("Emulation.setEmulatedMedia", features=features)
         self.ask("Page.navigate", url=address)
         self.until("document.readyState === 'complete'")
 

@@ -69,11 +69,18 @@ def test_a_run_without_an_end_takes_no_more_room() -> None:
 
 def test_what_was_never_measured_has_no_chart(lived: Lived) -> None:
     names = [chart.id for chart in live_charts(followed(lived).slices(), 10.0)]
-    assert names == ["response-time", "first-chunk-time", "load", "states", "errors", "generator"]
+    assert names == [
+        "response-time",
+        "first-chunk-time",
+        "load",
+        "states",
+        "errors",
+        "generator",
+        "memory",
+    ]
     course = Course(10.0, 1.0)
     course.add([Row(0.0, 1.0)])
     assert [chart.id for chart in live_charts(course.slices(), 10.0)] == [
         "load",
         "states",
-        "generator",
     ]

@@ -67,17 +67,24 @@ def test_they_slow_down_from_the_first_turn_on_after_which_all_are(quiet: Summar
 
 
 @pytest.mark.parametrize(
-    ("reconnect", "says"), [(1_000.0, "client's own back-off"), (12.0, "The server itself")]
+    ("reconnect", "connect", "says"),
+    [
+        (4_000.0, 4.0, "client's own back-off"),
+        (12_000.0, 4_000.0, "The server itself"),
+        (12.0, 4.0, "before they noticed"),  # three times as long, and nothing to mend
+        (None, 4.0, "No reconnect was timed"),
+    ],
 )
 def test_it_says_whether_coming_back_took_the_client_or_the_server(
-    quiet: Summary, reconnect: float, says: str
+    quiet: Summary, reconnect: float | None, connect: float, says: str
 ) -> None:
     disconnects = dict(quiet.disconnects) | {"forced": 32, "reconnected": 31, "gave_up": 1}
     latency: dict[str, Any] = dict(quiet.latency_ms)
-    latency |= {"reconnect": {"p50": reconnect}, "connect": {"p50": 4.0}}
+    latency |= {"reconnect": {"p50": reconnect} if reconnect else {}, "connect": {"p50": connect}}
     found = told(replace(quiet, disconnects=disconnects, latency_ms=latency))
     assert "32 sockets were cut, 31 came back, 1 gave up" in found
     assert says in found
+    assert found.count("The server itself") == (says == "The server itself")
 
 
 def test_it_says_where_those_fell_out_who_failed(quiet: Summary) -> None:
@@ -88,6 +95,26 @@ def test_it_says_where_those_fell_out_who_failed(quiet: Summary) -> None:
     assert "40 sessions of 412 failed" in found
     assert "before “socket”" in found
     assert "40 × connect_refused" in found
+
+
+def test_it_does_not_say_where_one_fell_out_from_those_who_had_no_time(quiet: Summary) -> None:
+    """At the end of a run many are on their way, and have not failed."""
+    sessions = dict(quiet.sessions)
+    sessions["ended"] = dict(sessions["ended"]) | {"failed": 1, "cut_off": 50}
+    sessions["reached"] = dict(zip(STEPS, (412, 412, 412, 412, 370), strict=True))
+    found = told(replace(quiet, sessions=sessions, errors={"join_missing": 1}))
+    assert "1 session of 412 failed" in found
+    assert "fell out" not in found
+
+
+def test_what_befell_most_comes_first(quiet: Summary) -> None:
+    """One session of hundreds that failed is no headline where every tenth message is lost."""
+    sessions = dict(quiet.sessions) | {"started": 412}
+    sessions["ended"] = dict(sessions["ended"]) | {"failed": 1}
+    turns = dict(quiet.turns) | {"sent": 600, "lost": 60}
+    first, second = findings(replace(quiet, sessions=sessions, turns=turns))[:2]
+    assert "never answered" in first.what
+    assert "failed" in second.what
 
 
 def test_a_user_class_that_waits_much_longer_is_named(quiet: Summary) -> None:

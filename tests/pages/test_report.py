@@ -131,6 +131,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(
     assert "FAIL" in made or "PASS" in made
     missing = content is None and name.endswith(".jsonl")
     assert (name in made.partition("Left out")[2]) is not missing
+    assert set(re.findall(r'href="#([^"]*)"', made)) <= set(re.findall(r' id="([^"]*)"', made))
 
 
 def test_it_is_written_beside_the_results_or_wherever_one_wants_it(tmp_path: Path) -> None:

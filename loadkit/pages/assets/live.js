@@ -295,7 +295,6 @@
       }
       one.chart = chart;
       one.stale = true;
-      one.place.setAttribute("aria-label", chart.says);
       const holder = at("charts");
       if (holder.children[order] !== one.section) holder.insertBefore(one.section, holder.children[order] ?? null);
     });

@@ -69,9 +69,9 @@ const loadkit = (() => {
     const ink = colour("ink"), soft = colour("soft"), line = colour("line");
     return {
       animation: false,
-      textStyle: { fontFamily: "inherit", color: ink },
-      grid: { left: 8, right: 20, top: 44, bottom: 30, containLabel: true },
-      legend: { type: "scroll", icon: "roundRect", itemWidth: 16, itemHeight: 4, top: 4, left: 0, textStyle: { color: ink }, inactiveColor: line },
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
+      grid: { left: 8, right: 20, top: 26, bottom: 30, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      legend: { show: false },  // `legend` makes one of buttons
       tooltip: {
         trigger: "axis", confine: true, backgroundColor: colour("raised"), borderColor: line,
         textStyle: { color: ink, fontSize: 12 }, axisPointer: { lineStyle: { color: soft } },
@@ -88,12 +88,26 @@ const loadkit = (() => {
     const on_time = ON_TIME.has(chart.kind);
     box.append(element("b", {}, on_time ? `${clock(head)} of the run` : String(head)));
     for (const one of shown) {
-      if (one.seriesName.startsWith("\u0000")) continue;
+      if (one.seriesName.startsWith("\u0000") || one.seriesType === "custom") continue;
       const value = Array.isArray(one.value) ? one.value[one.value.length > 2 ? 2 : 1] : one.value;
       const unit = chart.more.unit ? ` ${chart.more.unit}` : "";
       box.append(element("div", {}, `${one.seriesName}: ${number(value)}${unit}`));
     }
     return box;
+  }
+
+  /* Of what is counted there are no halves. */
+  function upright(unit, values, more = {}) {
+    const whole = values.every((value) => value === null || Number.isInteger(value));
+    return axis("value", { name: unit, min: 0, minInterval: whole ? 1 : 0, ...more });
+  }
+
+  /* 1, 2, 5, 10, 20, … as far as they lie within. */
+  function ladder(low, high) {
+    const found = [];
+    for (let ten = 10 ** Math.floor(Math.log10(low)); ten <= high; ten *= 10)
+      found.push(...[1, 2, 5].map((step) => Number((step * ten).toPrecision(3))).filter((at) => at >= low && at <= high));
+    return found.length > 8 ? found.filter((at) => Number.isInteger(Math.log10(at))) : found;
   }
 
   function axis(kind, more = {}) {
@@ -102,7 +116,7 @@ const loadkit = (() => {
       type: kind, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
       splitLine: { show: kind !== "category", lineStyle: { color: line, opacity: 0.5 } },
       axisLabel: { color: soft, hideOverlap: true, formatter: kind === "category" ? undefined : number },
-      nameTextStyle: { color: soft }, ...more,
+      nameTextStyle: { color: soft, align: more.nameLocation ? "center" : more.position === "right" ? "right" : "left" }, ...more,
     };
   }
 
@@ -125,7 +139,7 @@ const loadkit = (() => {
         type: "slider", filterMode: "none", height: 18, bottom: 4, startValue: from, endValue: to,
         labelFormatter: clock, textStyle: { color: colour("soft") }, borderColor: colour("line"),
       }],
-      grid: { left: 8, right: 20, top: 44, bottom: 54, containLabel: true },
+      grid: { left: 8, right: 20, top: 26, bottom: 54, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     };
   }
 
@@ -139,7 +153,7 @@ const loadkit = (() => {
       markLine: {
         symbol: "none", silent: true,
         lineStyle: { color: soft, type: "dashed" },
-        label: { show: true, color: soft, fontSize: 11, position: points.length > 3 ? "insideEndTop" : "end", formatter: (at) => at.name },
+        label: { show: true, color: soft, fontSize: 11, position: points.length > 3 || window.innerWidth < 640 ? "insideEndTop" : "end", formatter: (at) => at.name },
         data: points.map((mark) => ({ name: mark.name, xAxis: mark.at })),
       },
       markArea: {
@@ -172,7 +186,7 @@ const loadkit = (() => {
           lineOf(`${name} ${key}`, pairs(ts, of(key)), ink, { lineStyle: { type: dash, width } });
         const area = of("p50").map((low, at) => [ts[at], low, of("p95")[at]]);
         series.push({
-          type: "custom", name: `\u0000${prefix}area`, silent: true, data: area, z: 1,
+          type: "custom", name: `${name} p50`, silent: true, data: area, z: 1,
           encode: { x: 0, y: [1, 2] },
           renderItem: (params, api) => between(params, api, area, faded(ink, 0.18)),
         });
@@ -184,20 +198,24 @@ const loadkit = (() => {
       const hidden = chart.more.hidden ?? [];
       return {
         xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
-        legend: { selected: Object.fromEntries(series.filter((one) => hidden.some((begin) => one.name.startsWith(begin))).map((one) => [one.name, false])),
-          data: series.map((one) => one.name).filter((name) => !name.startsWith("\u0000")) },
+        legend: { selected: Object.fromEntries(series.filter((one) => hidden.some((begin) => one.name.startsWith(begin))).map((one) => [one.name, false])) },
         series: [marks(), ...series],
       };
     },
 
     lines(chart) {
       const [time, ...rest] = chart.columns;
-      const step = chart.more.step ? { series: { step: "end" } } : {};
+      const right = new Set(chart.more.right ?? []);
+      const [unit, unit_right] = chart.more.axes ?? [chart.more.unit];
+      const of = (side) => rest.filter((one) => right.has(one.name) === side).flatMap((one) => one.values);
+      const yAxis = [upright(unit, of(false))];
+      if (rest.some((one) => right.has(one.name))) yAxis.push(upright(unit_right, of(true), { position: "right", splitLine: { show: false } }));
       return {
-        xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
-        legend: { data: rest.map((one) => one.label) },
-        series: [marks(), ...rest.map((one) =>
-          lineOf(one.label, pairs(time.values, one.values), colour((chart.more.colours ?? {})[one.name] ?? one.name), step))],
+        xAxis: timeAxis(chart), yAxis,
+        series: [marks(), ...rest.map((one) => lineOf(one.label, pairs(time.values, one.values), colour((chart.more.colours ?? {})[one.name] ?? one.name), {
+          lineStyle: right.has(one.name) ? { type: "dashed" } : {},
+          series: { yAxisIndex: right.has(one.name) ? yAxis.length - 1 : 0, ...(chart.more.step ? { step: "end" } : {}) },
+        }))],
       };
     },
 
@@ -207,15 +225,14 @@ const loadkit = (() => {
       const over = new Set(chart.more.over ?? []);
       const tints = chart.more.colours ?? {};
       return {
-        xAxis: timeAxis(chart), yAxis: axis("value", { name: chart.more.unit, min: 0 }),
-        legend: { data: rest.map((one) => one.label) },
+        xAxis: timeAxis(chart), yAxis: upright(chart.more.unit, rest.flatMap((one) => one.values)),
         series: [marks(), ...rest.map((one) => {
           const tint = colour(tints[one.name] ?? one.name);
           if (over.has(one.name))
             return lineOf(one.label, pairs(time.values, one.values), tint, { lineStyle: { type: "dashed" }, series: { z: 5 } });
           return lineOf(one.label, pairs(time.values, one.values), tint, {
             lineStyle: { width: 0 },
-            series: { stack: "all", areaStyle: { color: tint, opacity: 0.75 }, showSymbol: false },
+            series: { stack: "all", areaStyle: { color: tint, opacity: 0.9 }, showSymbol: false },
           });
         })],
       };
@@ -229,14 +246,16 @@ const loadkit = (() => {
       const names = edges.slice(0, -1).map((low, at) => `${number(low)}–${number(edges[at + 1])} ms`);
       const cells = counts.map((count, at) => [times[at], edges[bins[at]], count, bins[at]]);
       return {
-        legend: { show: false },
         tooltip: {
           trigger: "item", confine: true, backgroundColor: colour("raised"), borderColor: colour("line"), textStyle: { color: colour("ink"), fontSize: 12 },
           formatter: (one) => element("div", {},
             element("b", {}, `${clock(one.value[0])} of the run`), element("div", {}, `${number(one.value[2])} answers took ${names[one.value[3]]}`), element("div", {}, "Click: the slow turns of then")),
         },
         xAxis: timeAxis(chart),
-        yAxis: axis("log", { name: "ms", logBase: edges[edges.length - 1] < 100 * edges[0] ? 2 : 10, min: edges[0], max: edges[edges.length - 1], splitLine: { show: false } }),
+        yAxis: axis("log", {
+          name: "ms", min: edges[0], max: edges[edges.length - 1], splitLine: { show: false },
+          axisLabel: { color: colour("soft"), formatter: number, customValues: ladder(edges[0], edges[edges.length - 1]) },
+        }),
         series: [{ ...marks() }, {
           type: "custom", name: "answers", data: cells, encode: { x: 0, y: 1 }, clip: true,
           renderItem(params, api) {
@@ -263,7 +282,7 @@ const loadkit = (() => {
         const [at, low, high] = ["", "_from", "_to"].map((end) => valuesOf(chart, `${name}${end}`));
         const area = nines.map((x, number) => [x, low[number], high[number]]).filter((one) => one[1] !== null && one[2] !== null);
         series.push({
-          type: "custom", name: `\u0000${name}`, silent: true, data: area, encode: { x: 0, y: [1, 2] },
+          type: "custom", name: label, silent: true, data: area, encode: { x: 0, y: [1, 2] },
           renderItem: (params, api) => between(params, api, area, faded(ink, 0.18)),
         });
         series.push(lineOf(label, pairs(nines, at).filter((one) => one[1] !== null), ink));
@@ -274,9 +293,8 @@ const loadkit = (() => {
         tooltip: { formatter: (shown) => {
           const of = [].concat(shown), x = of[0].value[0];
           return element("div", {}, element("b", {}, `${number(100 * (1 - 10 ** -x))} % of them within`),
-            ...of.filter((one) => !one.seriesName.startsWith("\u0000")).map((one) => element("div", {}, `${one.seriesName}: ${number(one.value[1])} ms`)));
+            ...of.filter((one) => one.seriesType !== "custom").map((one) => element("div", {}, `${one.seriesName}: ${number(one.value[1])} ms`)));
         } },
-        legend: { data: chart.more.of.map((one) => one[2]) },
         xAxis: axis("value", { min: 0, max: last, interval: 1, axisLabel: { color: colour("soft"), formatter: (x) => shares[x] ?? "" }, axisPointer: { label: { show: false } } }),
         yAxis: axis("log", { name: "ms" }), series,
       };
@@ -287,10 +305,9 @@ const loadkit = (() => {
       const [steps, p50, p95] = chart.columns.map((one) => one.values);
       const tints = chart.more.colours;
       return {
-        legend: { show: false },
         xAxis: axis("value", { name: "ms", nameLocation: "middle", nameGap: 26, min: 0 }),
         yAxis: axis("category", { data: steps, inverse: true, axisLabel: { color: colour("ink") } }),
-        grid: { left: 8, right: 30, top: 12, bottom: 40, containLabel: true },
+        grid: { left: 8, right: 30, top: 12, bottom: 40, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         series: [
           bars("p95", p95.map((value, at) => ({ value, itemStyle: { color: faded(colour(tints[at]), 0.3) } })), { barGap: "-100%", barWidth: "55%", z: 1 }),
           bars("p50", p50.map((value, at) => ({ value, itemStyle: { color: colour(tints[at]) } })), { barWidth: "55%", z: 2 }),
@@ -302,8 +319,7 @@ const loadkit = (() => {
     steps(chart) {
       const [names, counts] = chart.columns.map((one) => one.values);
       return {
-        legend: { show: false },
-        grid: { left: 8, right: 70, top: 12, bottom: 24, containLabel: true },
+        grid: { left: 8, right: 70, top: 12, bottom: 24, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         xAxis: axis("value", { min: 0, splitLine: { show: false } }),
         yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink") } }),
         series: [bars("sessions", counts, {
@@ -321,12 +337,11 @@ const loadkit = (() => {
         const ink = colour(tint);
         const [at, low, high] = ["", "_from", "_to"].map((end) => valuesOf(chart, `${name}${end}`));
         series.push(lineOf(label, at, ink, { series: { showSymbol: true, symbolSize: 7 } }));
-        if (low.length) series.push(whiskers(xs, low, high, ink));
+        if (low.length) series.push(whiskers(label, xs, low, high, ink));
       }
       return {
-        legend: { data: chart.more.of.map((one) => one[2]) },
         xAxis: axis("category", { data: xs, name: chart.more.axis, nameLocation: "middle", nameGap: 26 }),
-        grid: { left: 8, right: 20, top: 44, bottom: 36, containLabel: true },
+        grid: { left: 8, right: 20, top: 26, bottom: 36, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         yAxis: axis("value", { name: chart.more.unit, min: "low" in chart.more ? undefined : 0 }), series,
       };
     },
@@ -339,7 +354,7 @@ const loadkit = (() => {
       // As wide as the changes are: an interval that reaches further is cut at the edge.
       const reach = Math.max(5, 1.5 * Math.max(...at.filter((one) => one !== null).map(Math.abs)));
       return {
-        legend: { show: false }, grid: { left: 8, right: 30, top: 12, bottom: 40, containLabel: true },
+        grid: { left: 8, right: 30, top: 12, bottom: 40, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         tooltip: { trigger: "item", formatter: (one) => {
           const row = one.value[0];
           return element("div", {}, element("b", {}, names[row]), element("div", {}, `${number(at[row])} % (${number(low[row])} to ${number(high[row])} %)`));
@@ -370,9 +385,9 @@ const loadkit = (() => {
     return { type: "bar", name, data: values, emphasis: { disabled: true }, ...more };
   }
 
-  function whiskers(xs, low, high, ink) {
+  function whiskers(name, xs, low, high, ink) {
     return {
-      type: "custom", name: "\u0000whiskers", silent: true, z: 1,
+      type: "custom", name, silent: true, z: 1,
       data: xs.map((_, at) => [at, low[at], high[at]]).filter((one) => one[1] !== null && one[1] !== undefined),
       encode: { x: 0, y: [1, 2] },
       renderItem(params, api) {
@@ -417,13 +432,19 @@ const loadkit = (() => {
       known.draw();
       return known;
     }
+    const room = element("div", { class: "plot" });
+    // Of one picture its parts cannot be reached: now that it has buttons, the drawing is the picture.
+    place.removeAttribute("role");
+    place.removeAttribute("aria-label");
+    place.append(room);
     if (chart.kind === "forest") place.style.height = `${70 + 20 * chart.columns[0].values.length}px`;
-    const plot = echarts.init(place, null, { renderer: "canvas" });
+    const plot = echarts.init(room, null, { renderer: "canvas" });
     const one = { chart, plot, draw: () => {
       const option = optionOf(one.chart);
       const chosen = plot.getOption()?.legend?.[0]?.selected;
       if (chosen && option.legend) option.legend.selected = { ...option.legend.selected, ...chosen };
       plot.setOption(option, { notMerge: true });
+      legend(place, plot, option.series);
     } };
     drawn.set(place, one);
     one.draw();
@@ -444,6 +465,31 @@ const loadkit = (() => {
     return one;
   }
 
+  /* What the lines are, each a button that hides it and shows it again. */
+  const LEGENDS = new Set(["bands", "lines", "stack", "nines", "points"]);
+  function legend(place, plot, series) {
+    const known = drawn.get(place);
+    if (!LEGENDS.has(known.chart.kind)) return;
+    const shown = series.filter((one) => one.type === "line" && !one.name.startsWith("\u0000"));
+    const says = JSON.stringify(shown.map((one) => [one.name, one.itemStyle.color, one.lineStyle]));
+    if (known.legend === says) return; // one that is drawn each second keeps the focus
+    known.legend = says;
+    const chosen = () => plot.getOption().legend[0].selected ?? {};
+    const box = element("div", { class: "legend", role: "group", "aria-label": "Lines that are shown" });
+    for (const one of shown) {
+      const style = one.areaStyle ? `height:.7em;background:${one.itemStyle.color}`
+        : `border-top:${one.lineStyle.width}px ${one.lineStyle.type ?? "solid"} ${one.itemStyle.color}`;
+      const button = element("button", { type: "button", "aria-pressed": chosen()[one.name] !== false, onclick: () => {
+        plot.dispatchAction({ type: "legendToggleSelect", name: one.name });
+        button.setAttribute("aria-pressed", chosen()[one.name] !== false);
+      } }, element("i", { style }), one.name);
+      box.append(button);
+    }
+    place.querySelector(".legend")?.remove();
+    place.prepend(box);
+    plot.resize();
+  }
+
   /* Take note of the window: tables that have times show what lies in it. */
   function look(seconds) {
     const end = data.end ?? Infinity;
@@ -453,10 +499,12 @@ const loadkit = (() => {
       const at = Number(row.dataset.at);
       row.classList.toggle("out", whole ? "more" in row.dataset : at < seconds[0] || at >= seconds[1]);
     }
+    const none = document.getElementById("none-then");
+    if (none) none.hidden = document.querySelector("tr[data-at]:not(.out)") !== null;
     const says = document.getElementById("window");
-    if (says) says.textContent = whole ? "the whole run" : `${clock(seconds[0])}–${clock(seconds[1])}`;
+    if (says) says.value = whole ? "" : `${clock(seconds[0])}–${clock(seconds[1])}`;
     const back = document.getElementById("whole");
-    if (back) back.disabled = whole;
+    if (back) back.hidden = whole;
   }
 
   function window_(seconds) {
@@ -467,6 +515,52 @@ const loadkit = (() => {
         one.plot.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, startValue: from, endValue: to });
         break;
       }
+  }
+
+  /* "1:20–2:00" as seconds; null for the whole run; undefined for what is neither. */
+  function spanned(said) {
+    if (!said.trim()) return null;
+    const ends = said.split(/[-–—]/).map((end) => end.trim());
+    if (ends.length !== 2 || !ends.every((end) => /^\d+(:\d{1,2}){0,2}$/.test(end))) return undefined;
+    const [from, to] = ends.map((end) => end.split(":").reduce((sum, part) => 60 * sum + Number(part), 0));
+    return from < to && from < (data.end ?? Infinity) ? [from, to] : undefined;
+  }
+
+  function typed(box) {
+    box.addEventListener("input", () => box.setCustomValidity(""));
+    box.addEventListener("change", () => {
+      const seconds = spanned(box.value);
+      box.setCustomValidity(seconds === undefined ? `Write it as 0:20–0:40, within ${clock(data.end ?? 0)}` : "");
+      if (seconds === undefined) box.reportValidity();
+      else window_(seconds);
+    });
+  }
+
+  // --- on paper ------------------------------------------------------------------------------------
+
+  const PAPER = 720; // pixels that a sheet of A4 is wide
+  let screen = null; // what it looked like, while it is printed
+
+  function toPaper(places, charts) {
+    if (screen) return;
+    screen = { theme: document.documentElement.dataset.theme, folded: [...document.querySelectorAll(".verdict details:not([open])")] };
+    for (const one of screen.folded) one.open = true;
+    document.documentElement.dataset.theme = "light";
+    for (const place of places) {
+      const one = draw(place, charts.get(place.dataset.chart));
+      one.plot.resize({ width: PAPER });
+      const image = one.plot.getDataURL({ pixelRatio: 2, backgroundColor: "#fff", excludeComponents: ["dataZoom"] });
+      place.append(element("img", { class: "paper", alt: one.chart.says, src: image }));
+    }
+  }
+
+  function fromPaper() {
+    if (!screen) return;
+    for (const image of document.querySelectorAll(".paper")) image.remove();
+    for (const one of screen.folded) one.open = false;
+    for (const one of drawn.values()) one.plot.resize({ width: "auto" });
+    theme(screen.theme);
+    screen = null;
   }
 
   // --- figures as a table, and as CSV --------------------------------------------------------------
@@ -551,9 +645,8 @@ const loadkit = (() => {
         }
     }, { rootMargin: "600px" });
     for (const place of places) seen.observe(place);
-    window.addEventListener("beforeprint", () => {
-      for (const place of places) draw(place, charts.get(place.dataset.chart));
-    });
+    window.addEventListener("beforeprint", () => toPaper(places, charts));
+    window.addEventListener("afterprint", fromPaper);
     window.addEventListener("resize", () => {
       for (const one of drawn.values()) one.plot.resize();
     });
@@ -565,6 +658,8 @@ const loadkit = (() => {
     const shade = document.getElementById("theme");
     if (shade) shade.addEventListener("click", () =>
       theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+    const span = document.getElementById("window");
+    if (span) typed(span);
     const whole = document.getElementById("whole");
     if (whole) whole.addEventListener("click", () => window_(null));
     const box = document.getElementById("search");
