@@ -80,9 +80,7 @@ def page(folder: Path, progress: Progress = unwatched) -> str:
         body,
         [*charts.values(), *of_the_search],
         {
-            "marks": marks(
-                summary, profile if isinstance(profile, Mapping) else {}, info.get("by_hand")
-            ),
+            "marks": marks(summary, profile if isinstance(profile, Mapping) else {}),
             "end": round(max(summary.duration_s, (slices.starts or [0])[-1] + slices.length), 3),
             "leader": LEADER,
         },

@@ -40,13 +40,11 @@ _STEPS: Final = {
 }
 
 
-def marks(
-    summary: Summary, profile: Mapping[str, Any], by_hand: object = ()
-) -> list[dict[str, Any]]:
+def marks(summary: Summary, profile: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What happened at a time: pins (`at`) and stretches (`at`, `to`), with a `name` each.
 
     Args:
-        profile, by_hand: as in `run.json`, whoever wrote that.
+        profile: as in `run.json`, whoever wrote that.
     """
     found: list[dict[str, Any]] = [
         {
@@ -62,11 +60,9 @@ def marks(
         at, share = storm.get("at"), storm.get("share")
         if isinstance(at, int | float) and isinstance(share, int | float):
             found.append({"name": f"storm {100 * share:.0f} %", "at": at})
-    for one in by_hand if isinstance(by_hand, list) else ():
-        at, text = (one.get("at_s"), one.get("text")) if isinstance(one, Mapping) else (None, None)
-        if isinstance(at, int | float) and isinstance(text, str):
-            found.append({"name": visible(text[:_LONGEST_MARK]), "at": at})
-    return found
+    return found + [
+        {"name": visible(one["text"][:_LONGEST_MARK]), "at": one["at_s"]} for one in summary.by_hand
+    ]
 
 
 def run_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:

@@ -7,7 +7,7 @@ not grow with the run. A run that ends in order leaves none: `summary.json` has 
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from loadkit.profile.tables import Load
 from loadkit.results.journal_lines import HEAD, NOTED, SCHEMA, Head, NotedLine
 from loadkit.results.journal_lock import lock
 from loadkit.results.line_file import LineFile
-from loadkit.verdict.run_facts import FACTS, RunFacts
+from loadkit.verdict.run_facts import BY_HAND, FACTS, DoneByHand, RunFacts
 
 JOURNAL: Final = "journal.jsonl"
 
@@ -69,6 +69,12 @@ class RunJournal:
             "besides": FACTS.encode(facts),
         }
         new = {key: value for key, value in told.items() if self._known.get(key) != value}
+        self._known |= new
+        self._append(_line({"tick": new}))
+
+    def note_by_hand(self, by_hand: Sequence[DoneByHand]) -> None:
+        """Note at once what was done by hand, all of it so far."""
+        new = {"by_hand": [*map(BY_HAND.encode, by_hand)]}
         self._known |= new
         self._append(_line({"tick": new}))
 

@@ -21,7 +21,7 @@ from loadkit.measure.state import PART, StatePart
 from loadkit.profile.tables import Load
 from loadkit.results.checked import MOST_BYTES
 from loadkit.security.textfile import parse_json
-from loadkit.verdict.run_facts import RunFacts, RunSpec
+from loadkit.verdict.run_facts import MOST_BY_HAND, DoneByHand, RunFacts, RunSpec
 
 SCHEMA: Final = "loadkit.journal/2"
 
@@ -82,6 +82,8 @@ class Tick:
     load: Annotated[Load, BeforeValidator(_load)] | None = None  # that is asked for
     # what became of the run so far
     facts: Annotated[RunFacts | None, Field(alias="besides")] = None
+    # all that was done by hand so far
+    by_hand: Annotated[tuple[DoneByHand, ...], Field(max_length=MOST_BY_HAND)] | None = None
 
 
 HEAD: Final = Codec[Head](Head)

@@ -17,7 +17,7 @@ from loadkit.results.journal_lines import TAIL, NotedLine, Record, Tick, head, r
 from loadkit.results.line_file import whole
 from loadkit.security.textfile import clipped
 from loadkit.soak.run_analysis import RunAnalysis
-from loadkit.verdict.run_facts import Cut, RunFacts
+from loadkit.verdict.run_facts import Cut, DoneByHand, RunFacts
 from loadkit.verdict.summary import Summary, summarise
 
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -62,6 +62,7 @@ class Replay:
         self.damaged: list[str] = []
         self._load: Load | None = None
         self._facts = RunFacts()
+        self._by_hand: tuple[DoneByHand, ...] = ()
         self._delivery: Delivery | None = None
         self._furthest = 0  # the last row that there has been anything of
         self._scopes: set[str] = set()
@@ -181,6 +182,7 @@ class Replay:
             duration_s=self.at_s,
             asked_sessions=delivery.asked_sessions(self.at_s),
             cut=cut,
+            by_hand=self._by_hand,
         )
         return summarise(self.ledger, self.head.spec, facts, analysis)
 
@@ -216,6 +218,7 @@ class Replay:
         if tick.users is not None:
             self.users = tick.users
         self._facts = tick.facts or self._facts
+        self._by_hand = tick.by_hand or self._by_hand
         if tick.load is not None:
             self._load = tick.load
             if self._delivery is None:

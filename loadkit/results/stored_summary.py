@@ -17,11 +17,13 @@ from loadkit.exit_codes import OF_A_RUN
 from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Counts, Stored, checked, read_json
 from loadkit.verdict.reason import Reason, ReasonKind
+from loadkit.verdict.run_facts import MOST_BY_HAND
 from loadkit.verdict.summary import SCHEMA
 
 _SPARE: Final = frozenset(
     {
         "arrivals",
+        "by_hand",
         "by_turn",
         "counts",
         "drift",
@@ -317,6 +319,14 @@ class _Load(Stored):
         return self
 
 
+class _DoneByHand(Stored):
+    kind: Literal["storm", "load", "mark"]
+    at_s: Seconds
+    text: Name
+    share: Amount | None = None
+    times: Amount | None = None
+
+
 class _Summary(Stored):
     """As of `loadkit.verdict.summary.Summary.to_dict`."""
 
@@ -352,6 +362,7 @@ class _Summary(Stored):
     incidents: Annotated[list[_Incident], Field(max_length=10_000)] = []
     incidents_unlisted: Count = 0
     load: _Load = _Load.model_construct(set())
+    by_hand: Annotated[list[_DoneByHand], Field(max_length=MOST_BY_HAND)] = []
 
 
 def read(path: Path, left_out: list[str] | None) -> dict[str, Any]:

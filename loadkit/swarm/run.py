@@ -29,7 +29,7 @@ from loadkit.stats.histogram import Histogram
 from loadkit.stats.number_format import number
 from loadkit.swarm.run_files import RunFiles, run_info
 from loadkit.swarm.workers.membership import Membership
-from loadkit.verdict.run_facts import Loss, RunFacts, RunSpec
+from loadkit.verdict.run_facts import DoneByHand, Loss, RunFacts, RunSpec
 from loadkit.verdict.slo import AbortWatch, SloLine, judge
 from loadkit.verdict.summary import Summary, summarise
 from loadkit.verdict.validity import Validity, assess
@@ -43,8 +43,6 @@ NOBODY_STARTS: Final = 10.0
 
 ON_ITS_WAY: Final = 3.0
 """Seconds for a session that was to begin to do so, and for a worker's report of it to come."""
-
-_TOLD: Final = 5  # of what was done by hand, in the line of the verdict; all is in `run.json`
 
 EARLY: Final = 0.1
 """Seconds; the stages are told to be over by a timer, which may fire a moment early."""
@@ -102,7 +100,7 @@ class Run:
         self.found: dict[str, Any] | None = None
         self.unwritten: str | None = None  # why its files could not be written; None if they were
         # what was done to it while it went on, as of `run.json`
-        self.by_hand: list[dict[str, Any]] = []
+        self.by_hand: list[DoneByHand] = []
         self._load = profile.load
         # how the user's own code failed, each with its traceback
         self.own_code: dict[str, str] = {}
@@ -154,9 +152,10 @@ class Run:
         self._load = load
         self._delivery.follow(load)
 
-    def note_by_hand(self, kind: str, at_s: float, text: str, **more: Any) -> None:
+    def note_by_hand(self, done: DoneByHand) -> None:
         """Take note for its record of what somebody does to it, or marks."""
-        self.by_hand.append({"kind": kind, "at_s": round(at_s, 3), "text": text, **more})
+        self.by_hand.append(replace(done, at_s=round(done.at_s, 3)))
+        self.folder.note_by_hand(self.by_hand)
 
     def add(self, worker: str, seq: int, interval: Interval) -> bool:
         """Take an interval of a worker. Returns whether it is one that was not there yet."""
@@ -306,7 +305,7 @@ class Run:
             limits=tuple((each.metric, each.limit) for each in limits),
             strict=self._strict,
             warmup_s=0.0 if searches else self.profile.load.warmup,
-            notes=(*self._way.notes, *self._notes_by_hand()),
+            notes=tuple(self._way.notes),
             foreseen={doubt.metric: doubt.fix for doubt in self._doubts if doubt.metric},
         )
 
@@ -321,12 +320,7 @@ class Run:
 
     def _info(self) -> dict[str, Any]:
         info = run_info(self.profile, self._started_at, self.target, self._way.told)
-        info |= {"warnings": [*map(str, self._doubts)]}
-        return info | ({"by_hand": self.by_hand} if self.by_hand else {})
-
-    def _notes_by_hand(self) -> list[str]:
-        done = [one["text"] for one in self.by_hand if one["kind"] != "mark"]
-        return [f"changed by hand: {'; '.join(done[:_TOLD])}"] if done else []
+        return info | {"warnings": [*map(str, self._doubts)]}
 
     @property
     def _started_at(self) -> str:
@@ -347,6 +341,7 @@ class Run:
             stopped=self._stopped,
             own_code=dict(self.own_code),
             fault=self.fault,
+            by_hand=tuple(self.by_hand),
         )
 
     @property

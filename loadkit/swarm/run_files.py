@@ -26,7 +26,7 @@ from loadkit.results.journal_lines import Head
 from loadkit.results.run_folder import withdraw
 from loadkit.results.series import Series
 from loadkit.results.turn_log import TurnLog
-from loadkit.verdict.run_facts import RunFacts
+from loadkit.verdict.run_facts import DoneByHand, RunFacts
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,11 @@ class RunFiles:
         if self._turns is not None:
             self._turns.write(turns)
             self._tell(self._turns.failed)
+
+    def note_by_hand(self, by_hand: Sequence[DoneByHand]) -> None:
+        """Write down what was done by hand, all of it so far."""
+        if self._journal is not None:
+            self._journal.note_by_hand(by_hand)
 
     def write_second(
         self,

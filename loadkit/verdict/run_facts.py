@@ -5,7 +5,7 @@ Whoever leads the run writes it to the journal as it goes, so that it can be rea
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -76,6 +76,23 @@ class Cut:
     left_out: Annotated[tuple[Line, ...], _FEW, OPTIONAL] = ()  # what was damaged, a line each
 
 
+MOST_BY_HAND: Final = 500
+"""Of all that is done by hand to one run."""
+
+_IF_TOLD: Any = Field(exclude_if=lambda value: value is None)
+
+
+@dataclass(frozen=True, slots=True)
+class DoneByHand:
+    """What somebody did to a run that went on, or pinned to it."""
+
+    kind: Literal["storm", "load", "mark"]
+    at_s: Seconds  # the second of the run from which on it holds
+    text: Name  # what it was, in words
+    share: Annotated[Amount | None, _IF_TOLD] = None  # of the sessions that a storm was to hit
+    times: Annotated[Amount | None, _IF_TOLD] = None  # the planned load that there was to be
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """What became of a run up to some moment.
@@ -102,7 +119,10 @@ class RunFacts:
     fault: Text | None = None  # how this tool itself failed
     # where it was cut; None if it ended in order, or goes on
     cut: Annotated[Cut | None, Field(exclude=True)] = None
+    # what was done to it by hand so far, in the order in which that was asked for
+    by_hand: Annotated[tuple[DoneByHand, ...], Field(exclude=True)] = ()
 
 
 CUT: Final = Codec[Cut](Cut)
+BY_HAND: Final = Codec[DoneByHand](DoneByHand)
 FACTS: Final = Codec[RunFacts](RunFacts)

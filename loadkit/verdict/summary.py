@@ -17,7 +17,7 @@ from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES, Distribution
 from loadkit.stats.number_format import plural
-from loadkit.verdict.run_facts import CUT, Cut, RunFacts, RunSpec
+from loadkit.verdict.run_facts import BY_HAND, CUT, Cut, DoneByHand, RunFacts, RunSpec
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import Verdict, decide
@@ -87,6 +87,8 @@ class Summary:
     incidents: Sequence[Mapping[str, Any]] = ()
     incidents_unlisted: int = 0  # how many more there were
     load: Mapping[str, Any] = field(default_factory=dict)  # as of `LoadCurve`
+    # What was done to it by hand while it went on, as plain values of `DoneByHand`.
+    by_hand: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the JSON object of `summary.json`."""
@@ -110,15 +112,18 @@ class Summary:
                 for phase, intervals in data.get("intervals_ms", {}).items()
             },
             "incidents": tuple(data.get("incidents", ())),
+            "by_hand": tuple(data.get("by_hand", ())),
             "cut": CUT.decode(data["cut"]) if data.get("cut") else None,
             "notes": tuple(data.get("notes", ())),
         }
         return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data} | typed)
 
 
+_TOLD: Final = 5  # of what was done by hand, in the line of the verdict
+
 _IF_ANY: Final = (
     *("cut", "own_code", "arrivals", "violations_detail", "by_turn", "notes", "drift"),
-    *("incidents", "incidents_unlisted", "load"),
+    *("incidents", "incidents_unlisted", "load", "by_hand"),
 )
 """The keys that are absent where there is nothing to tell."""
 
@@ -242,7 +247,13 @@ def summarise(
         incidents_unlisted=0 if analysis is None else analysis.incidents.unlisted,
         load={} if analysis is None else analysis.load.to_dict(),
         cut=facts.cut,
-        notes=(*spec.notes, *_passed_over(counts[Count.PASSED_OVER]), *_compressed(counts)),
+        by_hand=tuple(map(BY_HAND.encode, facts.by_hand)),
+        notes=(
+            *spec.notes,
+            *_changed(facts.by_hand),
+            *_passed_over(counts[Count.PASSED_OVER]),
+            *_compressed(counts),
+        ),
     )
 
 
@@ -273,6 +284,13 @@ def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[st
         }
         for kind, count in violations.items()
     }
+
+
+def _changed(by_hand: Sequence[DoneByHand]) -> Iterator[str]:
+    done = [one.text for one in by_hand if one.kind != "mark"]
+    if done:
+        more = [f"and {len(done) - _TOLD} more"] if len(done) > _TOLD else []
+        yield f"changed by hand: {'; '.join([*done[:_TOLD], *more])}"
 
 
 def _passed_over(connections: int) -> Iterator[str]:

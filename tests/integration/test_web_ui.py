@@ -170,8 +170,8 @@ def test_a_run_is_driven_from_the_live_page(ui: Ui, server: Simulator) -> None:
     ui.until(lambda: ui.now()["stage"] == "over" and ui.is_written(), "written")
     info = json.loads((ui.folders()[-1] / "run.json").read_text())
     assert info["profile"]["load"]["seed"] == 5
-    assert [one["kind"] for one in info["by_hand"]] == ["storm", "load", "load", "mark"]
     told = told_last(ui)
+    assert [one["kind"] for one in told["by_hand"]] == ["storm", "load", "load", "mark"]
     assert told["disconnects"]["forced"] > 0
     assert told["errors"] == {}
     assert told["stopped_early"].endswith("by Stop on the live page")

@@ -30,7 +30,11 @@ class Ui:
 
     def post(self, path: str, **form: str) -> dict[str, Any]:
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(self.url + path, data, timeout=PATIENCE) as answer:
+        try:
+            answer = urllib.request.urlopen(self.url + path, data, timeout=PATIENCE)
+        except urllib.error.HTTPError as refusal:
+            answer = refusal  # which says why, too
+        with answer:
             content: dict[str, Any] = json.load(answer)
             return content
 

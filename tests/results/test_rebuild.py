@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadkit.errors import UsageError
+from loadkit.pages.run_charts import marks
 from loadkit.profile.tables import Load
 from loadkit.results import journal as module
 from loadkit.results.journal import JOURNAL
@@ -19,6 +20,7 @@ from loadkit.results.rebuild import REASON, needed, rebuild
 from loadkit.results.run_folder import load_summary
 from loadkit.results.series import HISTOGRAMS, TIMELINE
 from loadkit.stats.number_format import number
+from loadkit.verdict.run_facts import DoneByHand
 
 from .master import Hand, Master
 
@@ -185,6 +187,34 @@ def test_a_link_in_a_strangers_folder_is_not_written_through(
     with suppress(UsageError):
         rebuild(folder, [])
     assert (mine.read_text() if there else mine.exists()) == ("mine" if there else False)
+
+
+@pytest.mark.parametrize("growth", [300, 4_000_000])
+def test_what_was_done_by_hand_is_there_up_to_the_moment_of_the_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, growth: int
+) -> None:
+    """Whether the journal was begun anew after it, or nothing came after it; as pins, too."""
+    monkeypatch.setattr(module, "GROWTH", growth)
+    done = [
+        DoneByHand("storm", 1.5, "storm of 20 %", share=0.2),
+        DoneByHand("load", 3.0, "load paused", times=0.0),
+        DoneByHand("mark", 12.4, "v2 is out"),
+    ]
+    master = Master(tmp_path)
+    master.journal.note_by_hand(done[:2])
+    live(master, 20, 3, 12.5)
+    master.journal.note_by_hand(done)
+    master.kill()
+    summary = rebuild(tmp_path, [])
+    assert json.loads((tmp_path / "summary.json").read_text())["by_hand"] == [
+        {"kind": "storm", "at_s": 1.5, "text": "storm of 20 %", "share": 0.2},
+        {"kind": "load", "at_s": 3.0, "text": "load paused", "times": 0.0},
+        {"kind": "mark", "at_s": 12.4, "text": "v2 is out"},
+    ]
+    assert "changed by hand: storm of 20 %; load paused" in summary.notes
+    pins = marks(load_summary(tmp_path), {})
+    told = [(one.text, one.at_s) for one in done]
+    assert [(pin["name"], pin["at"]) for pin in pins if "to" not in pin] == told
 
 
 def test_in_the_open_model_the_arrivals_up_to_the_cut_were_asked_for(tmp_path: Path) -> None:

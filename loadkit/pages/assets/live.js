@@ -155,7 +155,7 @@
     try {
       const answer = await fetch(`chat/${path}`, { method: "POST", body: new URLSearchParams(fields) });
       if (answer.redirected) { location.reload(); return false; } // to the login
-      if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
+      if (!(answer.headers.get("content-type") ?? "").includes("json")) throw new Error((await answer.text()).slice(0, 300));
       const told = await answer.json();
       says.textContent = told.message;
       if (!told.success) says.classList.add("bad");

@@ -11,9 +11,9 @@ from loadkit.stats.number_format import number
 from loadkit.swarm.messages import Storm, send
 from loadkit.swarm.run import Run
 from loadkit.swarm.run_controller import RunController
+from loadkit.verdict.run_facts import MOST_BY_HAND, DoneByHand
 
 LONGEST_NOTE: Final = 200  # characters
-MOST: Final = 500  # of all that is done to one run
 MOST_TIMES: Final = 100.0  # the load that was planned
 
 
@@ -36,7 +36,7 @@ class ByHand:
         run = self._under_way()
         if not 0 < percent <= 100:
             raise UsageError(f"a storm hits more than 0 and at most 100 %, not {number(percent)}")
-        several = sum(one["kind"] == "storm" for one in run.by_hand)
+        several = sum(one.kind == "storm" for one in run.by_hand)
         at_s = run.elapsed_s + AHEAD
         storm = Storm(run.name, several + 1, at_s, percent / 100)
         if self._controller.lone is not None:
@@ -44,7 +44,7 @@ class ByHand:
         else:
             send(self._runner, storm)
         text = f"storm of {number(percent)} %"
-        run.note_by_hand("storm", at_s, text, share=percent / 100)
+        run.note_by_hand(DoneByHand("storm", at_s, text, share=percent / 100))
         return text
 
     def load(self, times: float) -> str:
@@ -68,7 +68,7 @@ class ByHand:
         self._controller.follow(load, at_s)
         named = {0.0: "load paused", 1.0: "load as planned"}
         text = named.get(times, f"load × {number(times)}")
-        run.note_by_hand("load", at_s, text, times=times)
+        run.note_by_hand(DoneByHand("load", at_s, text, times=times))
         return text
 
     def mark(self, note: str) -> str:
@@ -80,13 +80,15 @@ class ByHand:
         run, text = self._under_way(), one_line(note.strip(), LONGEST_NOTE)
         if not text:
             raise UsageError("a mark has a note: say what is there to be remembered")
-        run.note_by_hand("mark", run.elapsed_s, text)
+        run.note_by_hand(DoneByHand("mark", run.elapsed_s, text))
         return text
 
     def _under_way(self) -> Run:
         run = self._controller.run
         if run is None or self._controller.stage != "under way":
             raise UsageError("no run is under way")
-        if len(run.by_hand) >= MOST:
-            raise UsageError(f"{MOST} things were done to this run by hand: that is the most")
+        if len(run.by_hand) >= MOST_BY_HAND:
+            raise UsageError(
+                f"{MOST_BY_HAND} things were done to this run by hand: that is the most"
+            )
         return run

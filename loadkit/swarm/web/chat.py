@@ -8,6 +8,7 @@ from typing import Any, Final
 import gevent
 from flask import Blueprint, Response, abort, jsonify, redirect, request, url_for
 from locust.web import WebUI
+from werkzeug.exceptions import HTTPException
 
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.pages.live import ASSETS, POLICY, live_page
@@ -136,12 +137,16 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
 
 
 def _done(do: Callable[[], object]) -> Response:
-    """Do something, and say what came of it."""
+    """Do something, and say what came of it: 400 with the reason where it cannot be done."""
     try:
-        told = do()
+        told, status = do() or "", 200
     except LoadkitError as error:
-        return _fresh(jsonify({"success": False, "message": str(error)}))
-    return _fresh(jsonify({"success": True, "message": told or ""}))
+        told, status = str(error), 400
+    except HTTPException as refusal:  # of a form that is too long, say
+        told, status = str(refusal.description), refusal.code or 400
+    answer = jsonify({"success": status == 200, "message": told})
+    answer.status_code = status
+    return _fresh(answer)
 
 
 def _number(name: str) -> float:

@@ -196,7 +196,7 @@ class Now:
         last = slices.starts[-1] + slices.length
         storms = run.profile.chaos.storms
         marks = [{"name": f"storm {number(100 * one.share)} %", "at": one.at} for one in storms]
-        marks += [{"name": one["text"], "at": one["at_s"]} for one in run.by_hand]
+        marks += [{"name": one.text, "at": one.at_s} for one in run.by_hand]
         charts = [
             chart.to_dict() | {"question": chart.question}
             for chart in live_charts(slices, run.course.stretch_s)
