@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
-from loadkit.figures import Phase
+from loadkit.figures import Phase, State
 from loadkit.measure.recent import LAST, RecentRows
 from loadkit.measure.timeline import Row
 from loadkit.pages.run_slices import HIGHEST, MEANS, STATES, SUMS, Curve, Slices, rows_of_a_slice
@@ -75,6 +75,7 @@ class Course:
         self._last = RecentRows()
         self._within = {phase: Distribution() for phase in _PHASES}  # of the slice that is open
         self._recent: dict[Phase, Distribution] = {}
+        self.states: dict[str, int] = {}  # sessions by state, at the end of the last row
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take the next rows, in their order."""
@@ -85,6 +86,7 @@ class Course:
             self.rows += 1
             self._last.add([row])
             self._recent = {}
+            self.states = {state: row.in_state(state) for state in State}
             open_slice = self._slices[-1]
             open_slice.add(row)
             for phase, within in self._within.items():

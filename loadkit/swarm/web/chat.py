@@ -19,13 +19,15 @@ from loadkit.swarm.web.by_hand import ByHand
 from loadkit.swarm.web.now import Now
 from loadkit.swarm.web.past_runs import PastRuns
 from loadkit.swarm.web.starts import Starts
+from loadkit.swarm.web.tabs import LAST_RUN, install_tabs
 
 INDEX = "locust.index"  # what Flask knows Locust's own page by
 LEFT_OUT: Final = """<style>
 .MuiFormControl-root:has(:is([name=userCount],[name=spawnRate],[name=runTime]):disabled) {
   display: none;
-}</style>"""
-"""The fields of Locust's page that do nothing: the profile says all that."""
+}
+.MuiAppBar-root button:disabled { display: none; }</style>"""
+"""The fields and the Edit of Locust's page that do nothing: the profile says all that."""
 View = Callable[..., Any]
 
 
@@ -116,6 +118,11 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
     def file(folder: str, name: str) -> Any:
         return past.file(folder, name)
 
+    @route(f"/{LAST_RUN}/<name>")
+    def of_the_last(name: str) -> Any:
+        run = controller.run
+        return past.file_of_last(None if run is None else run.folder.path.name, name)
+
     @route("/chat/compare")
     def compared() -> Response:
         return _fresh(past.compared())
@@ -131,9 +138,7 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
         lambda: redirect(url_for("chat.page"))
     )
     app.register_blueprint(chat)
-    web_ui.template_args["extended_csv_files"] = [
-        {"href": "./chat", "title": "The live page, past runs and their files"}
-    ]
+    install_tabs(web_ui, controller, now)
 
 
 def _done(do: Callable[[], object]) -> Response:

@@ -50,7 +50,8 @@ class Now:
         self._busy = False
         self._key: Any = None
         self._version = 0
-        self._told = self._charts = "{}"
+        self._told: dict[str, Any] = {}
+        self._charts = "{}"
         self._judged: dict[str, Any] = {}
 
     def json(self, since: int) -> str:
@@ -60,6 +61,12 @@ class Now:
             since: the `version` of the charts that the asker has; 0 for none. They are left out
                 where there are no others.
         """
+        told = self.figures()
+        charts = "null" if since == self._version else self._charts
+        return f'{{"version": {self._version}, "now": {_json(told)}, "charts": {charts}}}'
+
+    def figures(self) -> Mapping[str, Any]:
+        """Return it without the charts."""
         now = self._clock()
         if now >= self._found_at + ANEW_AFTER and not self._busy:
             self._busy = True  # what follows gives way to others, who get what there was
@@ -67,8 +74,7 @@ class Now:
                 self._find(now)
             finally:
                 self._busy = False
-        charts = "null" if since == self._version else self._charts
-        return f'{{"version": {self._version}, "now": {self._told}, "charts": {charts}}}'
+        return self._told
 
     @property
     def stage(self) -> Stage:
@@ -91,7 +97,7 @@ class Now:
             self._draw(run)
         elif self._key is not None:
             self._key, self._version, self._charts = None, self._version + 1, "{}"
-        self._told = _json(told)
+        self._told = told
         self._found_at = now
 
     def _workers(self) -> int | None:

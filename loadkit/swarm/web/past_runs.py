@@ -67,6 +67,15 @@ class PastRuns:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
+    def file_of_last(self, folder: str | None, name: str) -> Any:
+        """The same of the last run of this process; says so where there is none yet."""
+        if folder is not None and self._path(folder, name) is not None:
+            return self.file(folder, name)
+        if name not in FILES:
+            abort(404)
+        why = "no run has been started" if folder is None else "it is written when the run is over"
+        return Response(f"There is no {name} yet: {why}.\n", 404, content_type="text/plain")
+
     def compared(self) -> Response:
         """Two of them, `base` and `new`, on a page."""
         try:
