@@ -67,7 +67,10 @@ def _table(changes: Sequence[Change]) -> Table:
 def _trend(steps: Sequence[Step]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in trend.COLUMNS:
-        table.add_column(title, justify="left" if title in trend.COLUMNS[:3] else "right")
+        first = title in trend.COLUMNS[:3]
+        table.add_column(
+            title, justify="left" if first else "right", no_wrap=first, overflow="fold"
+        )
     for each in steps:
         table.add_row(*map(Text, trend.cells(each)))
     return table
@@ -87,4 +90,6 @@ def _differences(console: Console, what: str, found: Sequence[Difference]) -> No
 def _style(found: Comparison) -> str:
     if found.doubts:
         return "bold magenta"
-    return "bold red" if found.regressions else "bold green"
+    if found.regressions:
+        return "bold red"
+    return "bold yellow" if first_line(found).startswith("UNKNOWN") else "bold green"

@@ -45,6 +45,9 @@ def first_line(found: Comparison) -> str:
         return f"BETTER  {', '.join(map(_told, better[:3]))}{_and(len(better) - 3)}"
     if not found.judged:
         return "UNKNOWN  nothing could be told from noise"
+    answers = [each for each in found.changes if each.phase == "response"]
+    if answers and all(each.verdict == "unknown" for each in answers):
+        return f"UNKNOWN  whether answers took longer cannot be told: {answers[0].why}"
     headline = found.change("response.p95")
     visible = None if headline is None else headline.visible
     if visible is None:

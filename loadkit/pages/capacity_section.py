@@ -69,7 +69,7 @@ def _curve(steps: list[dict[str, Any]], phase: str) -> Chart:
         },
         labels={"p50": f"{phase} p50, ms", "p95": f"{phase} p95, ms"},
         more={
-            "of": [["p50", "response", "p50"], ["p95", "first_chunk", "p95"]],
+            "of": [["p50", "response", "p50"], ["p95", "response", "p95"]],
             "unit": "ms",
             "axis": "load of the step, and how it ended",
         },

@@ -20,7 +20,7 @@ from loadkit.pages.page import Chart, details, document, drawn, section, table, 
 from loadkit.results.run_folder import write_text
 from loadkit.stats.number_format import plural
 
-_COLOURS: Final = {"worse": "bad", "better": "good", "noise": "soft", "unknown": "line"}
+_COLOURS: Final = {"worse": "bad", "better": "good", "noise": "soft", "unknown": "soft"}
 _KINDS: Final = {
     "latency": ("Latencies", "forest", "Which latencies changed, and by more than noise?"),
     "share": ("Shares", "shares", "Did more of it fail?"),
@@ -65,7 +65,7 @@ def comparison_page(found: Comparison) -> str:
 def _first(found: Comparison) -> str:
     word, _, rest = first_line(found).partition("  ")
     colour = "FAIL" if found.exit_code else "PASS"
-    if found.doubts:
+    if found.doubts or word == "UNKNOWN":
         colour = "INVALID"
     runs = "".join(f"<li><b>{name}</b> {text(line)}</li>" for name, line in heads(found))
     held = "".join(
@@ -107,7 +107,8 @@ def _forest(changes: Sequence[Change]) -> Chart:
         kind="forest",
         title="What changed",
         question="Each line is a figure's change with what its true value lies between (95 %). Red "
-        "is worse and green is better by more than noise; grey is noise.",
+        "is worse and green is better by more than noise; grey is noise, and hollow what could not "
+        "be told. An arrow: further than is shown.",
         says=f"{says}.",
         columns={
             "figure": [each.metric for each in changes],
@@ -190,8 +191,8 @@ def _row_of_runs(found: Comparison) -> Chart:
         more={
             "of": [
                 ["p50", "response", "p50"],
-                ["p95", "first_chunk", "p95"],
-                ["p99", "lost", "p99"],
+                ["p95", "response", "p95"],
+                ["p99", "response", "p99"],
             ],
             "unit": "ms",
             "axis": "run",

@@ -53,7 +53,10 @@ def findings(summary: Summary) -> list[Finding]:
     broken = sorted(
         (
             (summary.sessions["ended"].get("failed", 0) / sessions, list(_failed(summary))),
-            (summary.turns["lost"] / turns, list(_lost(summary))),
+            (
+                summary.turns["lost"] / turns if summary.turns["answered"] else 1.0,
+                list(_lost(summary)),
+            ),
             (max(hit, default=0) / sessions, list(_violations(summary))),
         ),
         key=lambda each: -each[0],
@@ -72,7 +75,18 @@ def findings(summary: Summary) -> list[Finding]:
 
 def _validity(summary: Summary) -> Iterator[Finding]:
     doubts = summary.verdict.doubts
-    if summary.verdict.validity == "valid" or not doubts:
+    if summary.verdict.validity == "valid":
+        return
+    if not doubts:
+        # Nothing was wrong with it as far as it went: it was stopped, say.
+        for reason in summary.verdict.reasons[:1]:
+            yield Finding(
+                "The run is no test of what was asked for.",
+                f"{reason.statement}.",
+                "What was not run cannot have failed.",
+                reason.remedy,
+                "load",
+            )
         return
     what = (
         "The figures are not to be believed"
@@ -125,7 +139,16 @@ def _failed(summary: Summary) -> Iterator[Finding]:
 
 def _lost(summary: Summary) -> Iterator[Finding]:
     lost, sent = summary.turns["lost"], summary.turns["sent"]
-    if lost:
+    if sent and not summary.turns["answered"]:
+        yield Finding(
+            f"Not one of {plural(sent, 'message')} was answered.",
+            f"{number(lost)} were given up, {number(summary.turns.get('open', 0))} were still "
+            "waited for at the end.",
+            "The agent does not answer at all, or takes longer than the run lasted.",
+            "try one conversation by hand, or with loadkit check-server",
+            "load",
+        )
+    elif lost:
         yield Finding(
             f"{plural(lost, 'message')} of {number(sent)} {'was' if lost == 1 else 'were'} "
             "never answered.",
@@ -222,11 +245,13 @@ def _between(stats: Stats) -> str:
 def came_back(summary: Summary) -> Iterator[Finding]:
     """Whether those whose sockets were cut came back, and what took the time."""
     cut = summary.disconnects["forced"] + summary.disconnects["unexpected"]
+    replaced = sum(summary.disconnects.get(kind, 0) for kind in ("recycled", "refreshed"))
     back, gave_up = summary.disconnects["reconnected"], summary.disconnects["gave_up"]
     took, connect = (summary.latency_ms.get(phase, {}) for phase in ("reconnect", "connect"))
     if not cut:
         return
     lost = f", {number(gave_up)} gave up" if gave_up else ""
+    others = f" and {number(replaced)} replaced for their age" if replaced else ""
     medians = f"Median from the drop until caught up: {number(took['p50'])} ms" if took else ""
     if took and connect:
         medians += f"; to connect alone takes {number(connect['p50'])} ms."
@@ -239,7 +264,7 @@ def came_back(summary: Summary) -> Iterator[Finding]:
         meaning = "The server itself took most of that time."
         remedy = "look at what it does when many come back at once"
     yield Finding(
-        f"{plural(cut, 'socket')} {'was' if cut == 1 else 'were'} cut, "
+        f"{plural(cut, 'socket')} {'was' if cut == 1 else 'were'} cut{others}, "
         f"{number(back)} came back{lost}.",
         medians or "No reconnect was timed.",
         meaning,

@@ -18,7 +18,13 @@ _BELIEVED: Final = {
 _MARKS: Final = {"pass": ("✓", "good"), "fail": ("✗", "bad"), "undecided": ("?", "doubt")}
 
 
-def first_screen(summary: Summary) -> str:
+def first_screen(summary: Summary, *, search: bool = False) -> str:
+    """Return it as HTML.
+
+    Args:
+        summary: the run's.
+        search: whether it was one for the capacity, with objectives of its own.
+    """
     verdict, sessions, turns = word(summary), summary.sessions, summary.turns
     figures = [
         ("sessions", number(sessions["started"])),
@@ -37,7 +43,7 @@ def first_screen(summary: Summary) -> str:
         f"{_believed(summary)}{_reasons(summary)}</div>"
         '<ul class="figures-row">'
         + "".join(f"<li><span>{text(name)}</span><b>{value}</b></li>" for name, value in figures)
-        + f'</ul><div class="first"><div>{_objectives(summary)}</div>'
+        + f'</ul><div class="first"><div>{_objectives(summary, search)}</div>'
         f"<div>{_findings(summary)}</div></div></section>"
     )
 
@@ -45,9 +51,10 @@ def first_screen(summary: Summary) -> str:
 def _believed(summary: Summary) -> str:
     """Whether the run may be believed, as a reader would ask, with the link to why."""
     colour, said = _BELIEVED[summary.verdict.validity]
-    doubts = summary.verdict.doubts
-    if summary.verdict.validity != "valid" and doubts:
-        said += f": {doubts[0].text}"
+    verdict = summary.verdict
+    doubts = verdict.doubts or verdict.reasons
+    if verdict.validity != "valid" and doubts:
+        said += f": {doubts[0].statement}"
         if len(doubts) > 1:
             said += f", and {len(doubts) - 1} more"
     head, comma, rest = said.partition(",")
@@ -64,7 +71,12 @@ def _reasons(summary: Summary) -> str:
     return details(f"Why: {plural(len(lines), 'reason')}", f"<ul>{''.join(lines)}</ul>")
 
 
-def _objectives(summary: Summary) -> str:
+def _objectives(summary: Summary, search: bool) -> str:
+    if search:
+        return (
+            "<h2>Objectives</h2><p>The search held each load against them: "
+            '<a href="#capacity">Capacity</a>.</p>'
+        )
     if not summary.slo:
         return '<h2>Objectives</h2><p class="none">The profile has none: see [slo].</p>'
     lines = []

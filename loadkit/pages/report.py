@@ -64,7 +64,7 @@ def page(folder: Path, progress: Progress = unwatched) -> str:
     wrong += slices.wrong
     charts = {chart.id: chart for chart in run_charts(summary, slices)}
     search, of_the_search = capacity(folder, wrong)
-    parts = dict(_parts(folder, summary, charts, info, wrong)) | {"Capacity": search}
+    parts = dict(_parts(folder, summary, search, charts, info, wrong))
     body = "".join(
         (
             _bar(summary, parts),
@@ -90,6 +90,7 @@ def page(folder: Path, progress: Progress = unwatched) -> str:
 def _parts(
     folder: Path,
     summary: Summary,
+    search: str,
     charts: Mapping[str, Chart],
     info: Mapping[str, Any],
     wrong: list[str],
@@ -103,7 +104,8 @@ def _parts(
             if name in charts and not charts[name].more.get("empty")
         )
 
-    yield "Verdict", first_screen(summary)
+    yield "Verdict", first_screen(summary, search=bool(search))
+    yield "Capacity", search
     yield "Response", shown(LEADER, "heat") + latencies_section(summary, shown("nines"))
     yield "Load", shown("load", "states")
     yield (
@@ -118,7 +120,6 @@ def _parts(
     yield "Errors", errors_section(folder, summary, shown("errors"), wrong)
     yield "People", people_section(summary)
     yield "Drift", drift_section(summary)
-    yield "Capacity", ""  # where it stands, if it was a search
     yield "Generator", generator_section(summary, shown("generator", "memory"))
     yield "Run", run_section(info)
 

@@ -263,7 +263,7 @@ def _response_by(
         columns={"class": names, **columns},
         labels={"class": axis} | _OF_A_CLASS,
         more={
-            "of": [["p50", "response", "p50"], ["p95", "other", "p95"]],
+            "of": [["p50", "response", "p50"], ["p95", "response", "p95"]],
             "unit": "ms",
             "axis": axis,
         },

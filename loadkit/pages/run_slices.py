@@ -323,8 +323,8 @@ def _curve(
             waits.under_way(begun, still)
         curve.count[point] = waits.count
         # Who was never answered waited too: a median above the highest would be nonsense.
-        longest = max((waits.max, *waits.lost, *waits.open)) if waits.count else waits.max
-        if waits.count:
+        longest = max((waits.max if waits.count else 0, *waits.lost, *waits.open))
+        if waits.count or waits.lost or waits.open:
             curve.max[point] = longest / 1000
         for name, per_mille in (("p50", 500), ("p95", 950), ("p99", 990)):
             if waits.enough(per_mille):

@@ -38,6 +38,10 @@ def screened(found: Comparison, width: int = 120) -> str:
         (compared(doubts=("NEW is suspect: CPU",)), "NOT TO BE TRUSTED  NEW is suspect: CPU"),
         (compared(judged=0), "UNKNOWN"),
         (
+            compared(replace(WORSE, verdict="unknown", why="too few samples")),
+            "UNKNOWN  whether answers took longer cannot be told: too few samples",
+        ),
+        (
             compared(WORSE, held=(Held("response.p95 > 10%", "response.p95", "broken", "so"),)),
             "FAIL  response.p95 > 10% (so)",
         ),

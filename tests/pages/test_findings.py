@@ -7,6 +7,7 @@ import pytest
 
 from loadkit.figures import STEPS
 from loadkit.pages.findings import MOST, findings
+from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import Summary
 from tests.report.conftest import Make, make
 
@@ -127,3 +128,27 @@ def test_a_user_class_that_waits_much_longer_is_named(quiet: Summary) -> None:
     found = told(replace(quiet, user_classes=classes))
     assert "Handoff waits longer than all others." in found
     assert "Rare" not in found
+
+
+def test_a_run_in_which_nothing_was_answered_says_so(quiet: Summary) -> None:
+    """None of them is lost yet, as nobody waited that long."""
+    turns = dict(quiet.turns) | {"sent": 4, "answered": 0, "lost": 0, "open": 4}
+    found = findings(replace(quiet, turns=turns))
+    assert [each.what for each in found] == ["Not one of 4 messages was answered."]
+    assert "4 were still waited for" in found[0].evidence
+
+
+def test_who_came_back_is_not_more_than_who_was_away(quiet: Summary) -> None:
+    """A socket that is replaced for its age comes back too."""
+    disconnects = dict(quiet.disconnects) | {"forced": 32, "recycled": 5, "reconnected": 37}
+    found = told(replace(quiet, disconnects=disconnects))
+    assert "32 sockets were cut and 5 replaced for their age, 37 came back" in found
+
+
+def test_a_run_that_was_stopped_says_so_first(quiet: Summary) -> None:
+    """It is invalid, with no doubt about what was measured."""
+    reason = Reason(ReasonKind.STOPPED, "after 1 of 30 s, by Ctrl-C")
+    verdict = replace(quiet.verdict, validity="invalid", reasons=(reason,), exit_code=3)
+    found = findings(replace(quiet, verdict=verdict))[0]
+    assert "no test of what was asked for" in found.what
+    assert "stopped early: after 1 of 30 s" in found.evidence

@@ -120,11 +120,23 @@ const loadkit = (() => {
     };
   }
 
-  function timeAxis(chart) {
+  function span(chart) {
     const xs = chart.columns[0].values;
-    const end = data.end ?? (xs.length ? xs[xs.length - 1] : 1);
+    return [data.begin ?? 0, data.end ?? (xs.length ? xs[xs.length - 1] : 1)];
+  }
+
+  /* So many seconds that a clock has them, and that there are six at most in what is looked at; not
+     known while the end of the run is not. */
+  const STRIDES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200];
+  function stride() {
+    const [from, to] = range ?? [data.begin ?? 0, data.end];
+    return STRIDES.find((step) => (to - from) / step <= 6.5);
+  }
+
+  function timeAxis(chart) {
+    const [begin, end] = span(chart);
     return axis("value", {
-      min: data.begin ?? 0, max: end, splitLine: { show: false },
+      min: begin, max: end, interval: stride(), splitLine: { show: false },
       axisLabel: { color: colour("soft"), hideOverlap: true, formatter: clock },
       axisPointer: { label: { formatter: (at) => clock(at.value) } },
     });
@@ -336,7 +348,8 @@ const loadkit = (() => {
       for (const [name, tint, label] of chart.more.of) {
         const ink = colour(tint);
         const [at, low, high] = ["", "_from", "_to"].map((end) => valuesOf(chart, `${name}${end}`));
-        series.push(lineOf(label, at, ink, { series: { showSymbol: true, symbolSize: 7 } }));
+        const type = { p95: "dashed", p99: "dotted" }[label] ?? "solid";
+        series.push(lineOf(label, at, ink, { lineStyle: { type }, series: { showSymbol: true, symbolSize: 7 } }));
         if (low.length) series.push(whiskers(label, xs, low, high, ink));
       }
       return {
@@ -351,15 +364,17 @@ const loadkit = (() => {
       const names = chart.columns[0].values;
       const [at, low, high] = ["change", "from", "to"].map((name) => valuesOf(chart, name));
       const tints = chart.more.colours.map(colour);
-      // As wide as the changes are: an interval that reaches further is cut at the edge.
-      const reach = Math.max(5, 1.5 * Math.max(...at.filter((one) => one !== null).map(Math.abs)));
+      // As wide as most of the changes are: what reaches further is cut at the edge.
+      const sizes = at.filter((one) => one !== null).map(Math.abs).sort((a, b) => a - b);
+      const reach = Math.ceil(Math.max(5, Math.min(1.5 * sizes[sizes.length - 1], Math.max(20, 6 * sizes[sizes.length >> 1]))));
+      const verdicts = valuesOf(chart, "verdict"), ground = colour("ground"), ink = colour("ink");
       return {
         grid: { left: 8, right: 30, top: 12, bottom: 40, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         tooltip: { trigger: "item", formatter: (one) => {
           const row = one.value[0];
           return element("div", {}, element("b", {}, names[row]), element("div", {}, `${number(at[row])} % (${number(low[row])} to ${number(high[row])} %)`));
         } },
-        xAxis: axis("value", { name: "change, %", nameLocation: "middle", nameGap: 26, min: -reach, max: reach }),
+        xAxis: axis("value", { name: "change, %", nameLocation: "middle", nameGap: 26, min: -reach, max: reach, axisLabel: { color: colour("soft"), hideOverlap: true, showMinLabel: false, showMaxLabel: false } }),
         yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink"), interval: 0 } }),
         series: [{
           type: "custom", name: "change", data: names.map((_, row) => [row, at[row], low[row], high[row]]),
@@ -368,11 +383,18 @@ const loadkit = (() => {
           renderItem(params, api) {
             const row = api.value(0);
             if (at[row] === null) return null;
-            const [x, y] = api.coord([at[row], row]);
-            const children = [{ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill: tints[row] } }];
+            const within = (value) => Math.min(reach, Math.max(-reach, value));
+            const [x, y] = api.coord([within(at[row]), row]);
+            const children = [], fill = verdicts[row] === "unknown" ? ground : tints[row];
             if (low[row] !== null && high[row] !== null) {
-              const [a] = api.coord([Math.max(low[row], -reach), row]), [b] = api.coord([Math.min(high[row], reach), row]);
+              const [a] = api.coord([within(low[row]), row]), [b] = api.coord([within(high[row]), row]);
               children.push({ type: "line", shape: { x1: a, y1: y, x2: b, y2: y }, style: { stroke: tints[row], lineWidth: 2 } });
+            }
+            if (Math.abs(at[row]) <= reach) children.push({ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
+            else {
+              const to = Math.sign(at[row]);
+              children.push({ type: "polygon", shape: { points: [[x, y], [x - 9 * to, y - 6], [x - 9 * to, y + 6]] }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
+              children.push({ type: "text", style: { text: `${to > 0 ? "+" : ""}${number(at[row])} %`, x: x - 14 * to, y, fill: ink, fontSize: 11, align: to > 0 ? "right" : "left", verticalAlign: "middle" } });
             }
             return { type: "group", children };
           },
@@ -468,12 +490,13 @@ const loadkit = (() => {
   /* What the lines are, each a button that hides it and shows it again. */
   const LEGENDS = new Set(["bands", "lines", "stack", "nines", "points"]);
   function legend(place, plot, series) {
-    const known = drawn.get(place);
-    if (!LEGENDS.has(known.chart.kind)) return;
-    const shown = series.filter((one) => one.type === "line" && !one.name.startsWith("\u0000"));
+    const mine = drawn.get(place);
+    if (!LEGENDS.has(mine.chart.kind)) return;
+    const known = (point) => (Array.isArray(point) ? point[1] : point) !== null;
+    const shown = series.filter((one) => one.type === "line" && !one.name.startsWith("\u0000") && one.data.some(known));
     const says = JSON.stringify(shown.map((one) => [one.name, one.itemStyle.color, one.lineStyle]));
-    if (known.legend === says) return; // one that is drawn each second keeps the focus
-    known.legend = says;
+    if (mine.legend === says) return; // one that is drawn each second keeps the focus
+    mine.legend = says;
     const chosen = () => plot.getOption().legend[0].selected ?? {};
     const box = element("div", { class: "legend", role: "group", "aria-label": "Lines that are shown" });
     for (const one of shown) {
@@ -505,6 +528,11 @@ const loadkit = (() => {
     if (says) says.value = whole ? "" : `${clock(seconds[0])}–${clock(seconds[1])}`;
     const back = document.getElementById("whole");
     if (back) back.hidden = whole;
+    for (const one of drawn.values())
+      if (ON_TIME.has(one.chart.kind) && one.stride !== stride()) {
+        one.stride = stride();
+        one.plot.setOption({ xAxis: { interval: one.stride } });
+      }
   }
 
   function window_(seconds) {
