@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
-from loadkit.capacity.document import SCHEMA
-from loadkit.capacity.evidence import StepOutcome
+from loadkit.capacity.evidence import OUTCOME, LoadStep
 from loadkit.capacity.load_schedule import LoadSchedule
-from loadkit.capacity.search import CapacityResult, LoadStep, Search
+from loadkit.capacity.search import CapacityResult, Search
 from loadkit.capacity.settling import WINDOW
 from loadkit.capacity.step import Stretch
 from loadkit.capacity.step_verdict import at_rest, conclude, enough, hopeless, written_down
+from loadkit.capacity.stored import SCHEMA
 from loadkit.errors import UsageError
 from loadkit.figures import DELIVERED_SHARE
 from loadkit.measure.timeline import Row
@@ -118,7 +118,7 @@ class SearchController:
         self._search = Search(self._settings, whole=not self._open)
         self.steps: list[dict[str, Any]] = [dict(step) for step in earlier]
         for step in self.steps:
-            self._search.record(StepOutcome.from_dict(step["outcome"]))
+            self._search.record(OUTCOME.decode(step["outcome"]))
         self._course = LoadSchedule(profile.load)
         self._phase: Phase = "over"
         self._began = self._until = 0.0

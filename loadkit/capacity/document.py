@@ -12,25 +12,13 @@ from rich.text import Text
 
 from loadkit.capacity.curve import analysed, headline, told_of_curve
 from loadkit.capacity.pace import held_step, own_pace, time_scale
-from loadkit.capacity.stored import SCHEMA, read
+from loadkit.capacity.stored import read
 from loadkit.exit_codes import ExitCode
 from loadkit.profile.metrics import Metric
 from loadkit.report.latency import shown
 from loadkit.results.run_folder import write_text
 from loadkit.security.escaping import code, in_json, markdown
 from loadkit.stats.number_format import number, plural
-
-__all__ = [
-    "FILE",
-    "SCHEMA",
-    "completed",
-    "document",
-    "exit_code",
-    "load",
-    "render",
-    "save",
-    "sentence",
-]
 
 FILE: Final = "capacity.json"
 

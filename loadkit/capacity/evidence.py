@@ -1,13 +1,20 @@
 """The steps of a capacity search, and what can truthfully be said from how they ended."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from loadkit.codec import Amount, Codec, Flag, Line, Number
 
 Verdict = Literal["held", "broken", "generator", "policy", "undecided"]
 """How a step ended. `held`, `broken`: the service level was kept, or was not. `generator`: the run
 was invalid, whatever the service level says. `policy`: the target turned users away by a rule of
 its own (429, a limit of connections, its text for high load). `undecided`: too few samples."""
+
+
+StepLoad = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1e12)]
 
 
 def margin(actual: float, limit: float) -> float | None:
@@ -30,17 +37,17 @@ class LoadStep:
 class StepOutcome:
     """How one step ended."""
 
-    load: float
+    load: StepLoad
     verdict: Verdict
     # of the objective that was closest to its limit or farthest beyond; see `margin`
-    margin: float | None = None
+    margin: Number | None = None
     # the 95 % interval of that margin, lower end first; None where the objective has none (a
     # count), which is taken as certain. It should allow for samples that depend on each other:
     # `loadkit.capacity.settling.batch_interval`.
-    margins: tuple[float, float] | None = None
-    settled: bool = True  # whether the step became stationary before it was measured
-    seconds: float = 0.0  # what the step took in all, from the rest before it to its end
-    why: str = ""  # the objective, or what the generator or the target said, in words
+    margins: tuple[Number, Number] | None = None
+    settled: Flag = True  # whether the step became stationary before it was measured
+    seconds: Amount = 0.0  # what the step took in all, from the rest before it to its end
+    why: Line = ""  # the objective, or what the generator or the target said, in words
 
     @property
     def marginal(self) -> bool:
@@ -65,13 +72,8 @@ class StepOutcome:
         """Whether the target may still be busy with what this step left behind."""
         return self.broken or not self.settled
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read it by the keys of `capacity.json`; those that it does not know are left aside."""
-        fields = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        if fields.get("margins") is not None:
-            fields["margins"] = tuple(fields["margins"])
-        return cls(**fields)
+
+OUTCOME: Final = Codec[StepOutcome](StepOutcome)
 
 
 class Evidence:

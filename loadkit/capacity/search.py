@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final, Literal
 
-from loadkit.capacity.evidence import Evidence, LoadStep, StepOutcome, Verdict
+from loadkit.capacity.evidence import Evidence, LoadStep, StepLoad, StepOutcome, Verdict
+from loadkit.codec import Amount, Count, Flag, Line, Number
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
-
-__all__ = ["CapacityResult", "LoadStep", "Search"]
 
 _STRETCHES: Final = (1, 2, 4)
 """How long a step is measured, in turn, while there are too few samples or it does not settle."""
@@ -49,17 +48,17 @@ class CapacityResult:
     # `undecided`: no load that could be judged held. `out_of_budget`: time was up; the figures are
     # the best so far.
     verdict: Answer
-    load: float | None  # the highest load that may be called the capacity; None if there is none
+    load: StepLoad | None  # the highest load that may be called the capacity; None if there is none
     # the 95 % interval; None where nothing bounds it on that side
-    low: float | None
-    high: float | None
-    confirmed: bool  # whether the long hold at `load` held
+    low: Number | None
+    high: Number | None
+    confirmed: Flag  # whether the long hold at `load` held
     limit: Ceiling  # what was met above `load`; `undecided` are too few samples, or no rest
     # the lowest load that broke and the highest that held, where it is unstable
-    flips: tuple[float, float] | None
-    steps: int  # how many there were
-    seconds: float  # what they took
-    notes: tuple[str, ...]  # what else a reader has to know, a sentence each
+    flips: tuple[Number, Number] | None
+    steps: Count = 0  # how many there were
+    seconds: Amount = 0.0  # what they took
+    notes: tuple[Line, ...] = ()  # what else a reader has to know, a sentence each
 
 
 class _SaturatedError(Exception):

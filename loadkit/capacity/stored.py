@@ -5,7 +5,9 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from loadkit.codec import Amount, Count, Flag, Line, Name, Number, Seconds
+from loadkit.capacity.evidence import StepLoad, StepOutcome
+from loadkit.capacity.search import CapacityResult
+from loadkit.codec import Amount, Count, Line, Name, Number, Seconds, whole
 from loadkit.errors import UsageError
 from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Stored, checked, read_json
@@ -13,9 +15,9 @@ from loadkit.results.stored_summary import SloLineStored
 
 SCHEMA: Final = "loadkit.capacity/1"
 
-_Load = Annotated[float, Field(gt=0, le=1e12)]
+_Fitted = Annotated[float, Field(strict=True)]  # what a fit finds
 _Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
-_Band = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # what a fit finds
+_Band = Annotated[list[_Fitted | None], Field(min_length=2, max_length=2)]
 _SPARE: Final = frozenset({"model_fit", "notes", "own_load", "sentence", "exit_code"})
 """What a report can do without."""
 
@@ -23,35 +25,6 @@ _SPARE: Final = frozenset({"model_fit", "notes", "own_load", "sentence", "exit_c
 class _Objective(Stored):
     metric: MetricName
     limit: Number
-
-
-class _Capacity(Stored):
-    """As of `loadkit.capacity.search.CapacityResult`."""
-
-    verdict: Literal[
-        "found", "policy", "at_least", "unstable", "below_start", "undecided", "out_of_budget"
-    ]
-    load: _Load | None
-    low: Number | None
-    high: Number | None
-    confirmed: Flag
-    limit: Literal["slo", "policy", "generator", "ceiling", "undecided", "budget"]
-    flips: _Pair | None
-    steps: Count = 0
-    seconds: Amount = 0
-    notes: Annotated[list[Line], Field(max_length=1_000)] = []
-
-
-class _Outcome(Stored):
-    """As of `loadkit.capacity.evidence.StepOutcome`."""
-
-    load: _Load
-    verdict: Literal["held", "broken", "generator", "policy", "undecided"]
-    margin: Number | None = None
-    margins: _Pair | None = None
-    settled: Flag
-    seconds: Amount = 0
-    why: Line
 
 
 class _Delivered(Stored):
@@ -93,8 +66,8 @@ class _Step(Stored):
 
     number: Count
     kind: Literal["probe", "confirm"]
-    load: _Load
-    outcome: _Outcome
+    load: StepLoad
+    outcome: Annotated[StepOutcome, whole("settled", "why")]
     began_s: Seconds = 0
     measured_from_s: Seconds
     measured_to_s: Seconds
@@ -109,16 +82,16 @@ class _Step(Stored):
 class _Law(Stored):
     """As of `loadkit.stats.scalability.Fit`."""
 
-    rate: float
-    contention: float
-    coherency: float
+    rate: _Fitted
+    contention: _Fitted
+    coherency: _Fitted
     r_squared: Number
     loads: _Pair
     rate_interval: _Band
     contention_interval: _Band
     coherency_interval: _Band
     peak_interval: _Band | None = None
-    peak: float | None = None
+    peak: _Fitted | None = None
     identified: Annotated[list[Name], Field(max_length=10)] = []
     warnings: Annotated[list[Annotated[Line, Field(min_length=1)]], Field(max_length=100)]
 
@@ -162,7 +135,7 @@ class _Search(Stored):
     own_load: Amount | None = None
     slo: Annotated[list[_Objective], Field(min_length=1, max_length=1_000)]
     settings: dict[Name, Any] = {}
-    capacity: _Capacity | None
+    capacity: CapacityResult | None
     steps: Annotated[list[_Step], Field(max_length=1_000)]
     target: Name | None = None
     notes: Annotated[list[Line], Field(max_length=1_000)] = []

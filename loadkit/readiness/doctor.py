@@ -23,8 +23,6 @@ from loadkit.readiness.room import bounds as room_bounds
 from loadkit.security.escaping import in_json
 from loadkit.stats.number_format import plural
 
-__all__ = ["Finding", "bounds", "doctor", "document", "examine", "render"]
-
 SCHEMA: Final = "loadkit.doctor/1"
 
 SESSIONS_A_CORE: Final = 11_500
@@ -256,7 +254,3 @@ def rounded(sessions: int) -> int:
         return sessions
     unit = 10 ** (math.floor(math.log10(sessions)) - 1)
     return int(sessions // unit * unit)
-
-
-def _cores(number: float) -> str:
-    return f"{number:g} core{'' if number == 1 else 's'}"

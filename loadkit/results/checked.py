@@ -28,13 +28,17 @@ Counts = Annotated[dict[Name, Count], Field(max_length=1_000)]
 
 
 class Stored(BaseModel):
-    """What a file holds: no coercion, no infinity; keys of a later version are passed over."""
+    """What a file holds: no infinity; keys of a later version are passed over.
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore", frozen=True)
+    No coercion either, by the types of `loadkit.codec`. It is not asked for as a whole: dataclasses
+    in it are read from dictionaries.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=False, extra="ignore", frozen=True)
 
     def plain(self) -> dict[str, Any]:
         """Return it as it was written, less what is not known."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
 def read_json(path: Path, give: str) -> Any:

@@ -31,6 +31,7 @@ class LineFile:
     def __init__(self, path: Path, *, go_on: bool = False) -> None:
         self.path = path
         self.size = 0  # bytes of whole lines in it, from the first that is written here
+        self.failed: str | None = None  # why `write` could not go on, in words
         self._go_on = go_on
         self._file: BinaryIO | None = None
         self._closed = False
@@ -53,6 +54,17 @@ class LineFile:
         while data:
             data = data[self._file.write(data) :]
         self.size += len(line)
+
+    def write(self, text: str) -> None:
+        """Append, and end the file where that cannot be done: see `failed`."""
+        try:
+            self.append(text)
+        except OSError as error:
+            self.close()
+            self.failed = (
+                f"cannot write {self.path}: {error.strerror or error}; it ends here, the run goes "
+                "on; make room on that disk, or choose another folder with --out"
+            )
 
     def fileno(self) -> int:
         """Return the number of the open file.

@@ -16,8 +16,6 @@ from loadkit.measure.timeline import Row
 from loadkit.results.line_file import LineFile
 from loadkit.stats.distribution import Distribution
 
-__all__ = ["HISTOGRAMS", "LOST", "OPEN", "SCHEDULE", "TIMELINE", "Series", "columns"]
-
 TIMELINE: Final = "timeline.csv"
 HISTOGRAMS: Final = "latency.hlog"
 
@@ -76,7 +74,6 @@ class Series:
         pause: Callable[[], None] = lambda: None,
         since: Mapping[str, float] | None = None,
     ) -> None:
-        self.failed: str | None = None  # why something could not be written, in words
         self._since = since or {}
         self._pause = pause
         self._rows: deque[Row] = deque()
@@ -84,6 +81,11 @@ class Series:
         self._columns = columns(started)
         self._timeline = self._open(folder / TIMELINE, ",".join(self._columns) + "\n")
         self._histograms = self._open(folder / HISTOGRAMS, _preamble(started))
+
+    @property
+    def failed(self) -> str | None:
+        """Why something could not be written, in words."""
+        return self._timeline.failed or self._histograms.failed
 
     def write(self, rows: Sequence[Row]) -> None:
         """Append rows, in their order. Never raises for the sake of a disk: see `failed`."""
@@ -107,10 +109,10 @@ class Series:
                     for column in self._columns.values():
                         values.append(_text(column(row)))
                         yield True
-                    self._append(self._timeline, ",".join(values) + "\n")
+                    self._timeline.write(",".join(values) + "\n")
                 if self._lacks(HISTOGRAMS, row):
                     for line in _histogram_lines(row):
-                        self._append(self._histograms, line)
+                        self._histograms.write(line)
                         yield True
             yield False
 
@@ -120,19 +122,8 @@ class Series:
     def _open(self, path: Path, head: str) -> LineFile:
         file = LineFile(path, go_on=path.name in self._since)
         if path.name not in self._since:
-            self._append(file, head)
+            file.write(head)
         return file
-
-    def _append(self, file: LineFile, text: str) -> None:
-        try:
-            file.append(text)
-        except OSError as error:
-            file.close()
-            if self.failed is None:
-                self.failed = (
-                    f"cannot write {file.path}: {error.strerror or error}; it ends here, the run "
-                    "goes on; make room on that disk, or choose another folder with --out"
-                )
 
 
 def columns(started: datetime) -> Mapping[str, Column]:

@@ -1,5 +1,6 @@
 """`summary.json` as it is read again: what each of its values may be."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -11,13 +12,14 @@ from pydantic import (
     model_validator,
 )
 
-from loadkit.codec import Amount, Count, Flag, Line, Moment, Name, Number, Seconds, Text
+from loadkit.codec import Amount, Count, Flag, Line, Moment, Name, Number, Seconds, Text, whole
 from loadkit.errors import UsageError
 from loadkit.exit_codes import OF_A_RUN
 from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Counts, Stored, checked, read_json
+from loadkit.soak.drift import Drift
 from loadkit.verdict.reason import Reason, ReasonKind
-from loadkit.verdict.run_facts import MOST_BY_HAND
+from loadkit.verdict.run_facts import MOST_BY_HAND, Cut, Loss
 from loadkit.verdict.summary import SCHEMA
 
 _SPARE: Final = frozenset(
@@ -80,7 +82,7 @@ def _of_a_verdict(code: int) -> int:
 
 
 class _Reason(Stored):
-    kind: Annotated[ReasonKind, Field(strict=False)]  # JSON has no enums
+    kind: ReasonKind
     text: Line
     remedy: Line = ""
 
@@ -89,7 +91,7 @@ class _Verdict(Stored):
     slo: Literal["pass", "fail", "none"]
     validity: Literal["valid", "suspect", "invalid"]
     reasons: list[Line]
-    exit_code: Annotated[int, AfterValidator(_of_a_verdict)]  # a Literal takes true for 1
+    exit_code: Annotated[Count, AfterValidator(_of_a_verdict)]  # a Literal takes true for 1
     strict: Flag = False
     reasons_detail: list[_Reason] | None = None
 
@@ -147,12 +149,6 @@ class _Waits(Stored):
     open_oldest_ms: Number = 0
 
 
-class _Lost(Stored):
-    worker: Name
-    at_s: Number
-    sessions_live: Count
-
-
 class _Absence(Stored):
     from_s: Number
     to_s: Number | None
@@ -173,7 +169,7 @@ class _Generator(Stored):
     master_rss_mb: _Stats = _UNMEASURED
     left_out: Counts = {}
     heartbeats_lost: Count = 0
-    workers_lost: Annotated[list[_Lost], Field(max_length=10_000)] = []
+    workers_lost: Annotated[list[Loss], Field(max_length=10_000)] = []
     without_workers: Annotated[list[_Absence], Field(max_length=10_000)] = []
     workers_refused: Annotated[list[Line], Field(max_length=10_000)] = []
 
@@ -207,71 +203,23 @@ class _Example(Stored):
 class _Violated(Stored):
     count: Count
     sessions: Count
-    share: Annotated[float, Field(ge=0, le=1)]
+    share: Annotated[Number, Field(ge=0, le=1)]
     expected: Line
     example: _Example = _Example.model_construct(set())
 
 
-class _Cut(Stored):
-    at_s: Seconds
-    asked_s: Seconds
-    reason: Line
-    sessions_live: Count
-    half_written_lines: Count
-    left_out: Annotated[list[Line], Field(max_length=1_000)] = []
+def _fits(drift: Drift) -> Drift:
+    for name, figure in drift.figures.items():
+        if figure.drifts in ("line", "starts") and figure.moved is None:
+            raise ValueError(f'figures.{name}: drifts is "{figure.drifts}", and moved is null')
+    if drift.by_age != "no" and all(age.p95 is None for age in drift.ages):
+        raise ValueError(f'by_age is "{drift.by_age}", and no age has a p95')
+    if any(age.from_s == 0 and age.to_s is None for age in drift.ages):
+        raise ValueError("an age has neither a begin nor an end")
+    return drift
 
 
-class _Figure(Stored):
-    unit: Literal["ms", "/s", "/min", "MB"]
-    typical: Number
-    per_hour: Number
-    percent_per_hour: Number
-    interval: _Pair
-    p: Number
-    drifts: Literal["no", "line", "starts", "settles", "step"]
-    at_s: Seconds | None
-    moved: Number | None
-    moved_interval: _Pair | None
-    before: Number
-    after: Number
-    first: Number
-    last: Number
-    change: Number | None
-    change_interval: _Pair | None
-    visible: Number
-    windows: Count
-
-    @model_validator(mode="after")
-    def _moves(self) -> Self:
-        if self.drifts in ("line", "starts") and self.moved is None:
-            raise ValueError(f'drifts is "{self.drifts}", and moved is null')
-        return self
-
-
-class _Age(Stored):
-    from_s: Count
-    to_s: Count | None
-    count: Count
-    p50: Number | None
-    p95: Number | None
-
-
-class _Drift(Stored):
-    from_s: Seconds
-    to_s: Seconds
-    window_s: Seconds
-    windows: Count
-    figures: Annotated[dict[Name, _Figure], Field(max_length=1_000)]
-    ages: Annotated[list[_Age], Field(max_length=100)]
-    by_age: Literal["no", "rises", "falls"]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.by_age != "no" and all(age.p95 is None for age in self.ages):
-            raise ValueError(f'by_age is "{self.by_age}", and no age has a p95')
-        if any(age.from_s == 0 and age.to_s is None for age in self.ages):
-            raise ValueError("an age has neither a begin nor an end")
-        return self
+_Drift = Annotated[Drift, whole(*(each.name for each in fields(Drift))), AfterValidator(_fits)]
 
 
 class _Fallen(Stored):
@@ -335,7 +283,7 @@ class _Summary(Stored):
     started_at: Moment
     duration_s: Seconds
     stopped_early: Line | None = None
-    cut: _Cut | None = None
+    cut: Cut | None = None
     own_code: Annotated[dict[Line, Text], Field(max_length=100)] = {}
     target: Name
     verdict: _Verdict

@@ -22,11 +22,9 @@ class TurnLog:
     """
 
     def __init__(self, folder: Path) -> None:
-        # why something could not be written, in words; None while all is well
-        self.failed: str | None = None
         self._file = LineFile(folder / TURNS)
         self._left = MOST
-        self._append(_HEAD)
+        self._file.write(_HEAD)
 
     def write(self, turns: Iterable[TurnTime]) -> None:
         """Append turns; those beyond the most are left out. Never raises for the sake of a disk."""
@@ -36,20 +34,16 @@ class TurnLog:
         ]
         self._left -= len(lines)
         if lines:
-            self._append("".join(lines))
+            self._file.write("".join(lines))
+
+    @property
+    def failed(self) -> str | None:
+        """Why something could not be written, in words."""
+        return self._file.failed
 
     def close(self) -> None:
         """End the file."""
         self._file.close()
-
-    def _append(self, text: str) -> None:
-        try:
-            self._file.append(text)
-        except OSError as error:
-            self._file.close()
-            if self.failed is None:
-                why = error.strerror or error
-                self.failed = f"cannot write {self._file.path}: {why}; it ends here"
 
 
 def read_turns(folder: Path) -> list[TurnTime]:

@@ -6,10 +6,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from pydantic import Field
+
+from loadkit.codec import Count, Name, Number, Seconds
 from loadkit.measure.interval import AGES
-from loadkit.soak.metric_series import LEAST, PERCENTILES, MetricSeries, metric_series
+from loadkit.soak.metric_series import LEAST, PERCENTILES, MetricSeries, Unit, metric_series
 from loadkit.soak.windows import Window, joined
 from loadkit.stats.distribution import Distribution
 
@@ -40,31 +43,31 @@ LONG: Final = 3 * 3600.0
 class DriftFigure:
     """What one figure did over the steady part of the run."""
 
-    unit: str  # `ms`, `/s`, `/min` or `MB`
-    typical: float  # its median; the mean of a count
-    per_hour: float  # Sen's slope, in the unit per hour
+    unit: Unit
+    typical: Number  # its median; the mean of a count
+    per_hour: Number  # Sen's slope, in the unit per hour
     # the same in percent of `typical`, and its 95 % interval
-    percent_per_hour: float
-    interval: tuple[float, float]
-    p: float  # of its two tests the smaller one's: that it moves by chance
+    percent_per_hour: Number
+    interval: tuple[Number, Number]
+    p: Number  # of its two tests the smaller one's: that it moves by chance
     # how, if it does: all along, from `at_s` on, up to `at_s`, or at once at `at_s`
     drifts: Literal["no", "line", "starts", "settles", "step"]
-    at_s: float | None  # seconds of the run
+    at_s: Seconds | None  # of the run
     # of a `line`, or of what `starts`, the percent per hour while it moves; else by how many
     # percent it moved. None where it came from zero.
-    moved: float | None
-    moved_interval: tuple[float, float] | None
+    moved: Number | None
+    moved_interval: tuple[Number, Number] | None
     # of a step, the medians on either side; else of the two ends of the move
-    before: float
-    after: float
+    before: Number
+    after: Number
     # of the first and the last hour, or tenth of a run under three hours
-    first: float
-    last: float
+    first: Number
+    last: Number
     # from the first to the last, in percent of the first
-    change: float | None
-    change_interval: tuple[float, float] | None
-    visible: float  # percent per hour that would have been found, nine times of ten or more
-    windows: int  # how many values it has
+    change: Number | None
+    change_interval: tuple[Number, Number] | None
+    visible: Number  # percent per hour that would have been found, nine times of ten or more
+    windows: Count  # how many values it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,12 @@ class Age:
     """Response times of the sessions of one class of age, in milliseconds."""
 
     # the ages, in seconds; None for no end
-    from_s: int
-    to_s: int | None
-    count: int
+    from_s: Count
+    to_s: Count | None
+    count: Count
     # None where the samples are too few
-    p50: float | None
-    p95: float | None
+    p50: Number | None
+    p95: Number | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,16 @@ class Drift:
     """What a run's figures did."""
 
     # the steady part of the run that was looked at, in seconds of the run
-    from_s: float = 0.0
-    to_s: float = 0.0
-    window_s: float = 0.0  # how long a window is
-    windows: int = 0  # how many there are; with fewer than `LEAST` there are no figures
+    from_s: Seconds = 0.0
+    to_s: Seconds = 0.0
+    window_s: Seconds = 0.0  # how long a window is
+    windows: Count = 0  # how many there are; with fewer than `LEAST` there are no figures
     # by name: `response.p95`, `throughput`, `errors`, `reconnects`, `memory`, `master_memory`
-    figures: Mapping[str, DriftFigure] = field(default_factory=dict)
-    ages: Sequence[Age] = ()  # response times by the session's age
+    figures: Annotated[Mapping[Name, DriftFigure], Field(max_length=1_000)] = field(
+        default_factory=dict
+    )
+    # response times by the session's age
+    ages: Annotated[tuple[Age, ...], Field(max_length=100)] = ()
     by_age: Literal["no", "rises", "falls"] = "no"  # whether they rise or fall with it
 
     def to_dict(self) -> dict[str, Any] | None:

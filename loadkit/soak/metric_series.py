@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Final, Literal
 
 from loadkit.figures import Phase
 from loadkit.soak.windows import Window, joined
@@ -16,6 +16,7 @@ EVENTS: Final = 5  # in a window, on average, for a rate of them to have a trend
 
 PERCENTILES: Final = {"p50": 500, "p95": 950}
 
+Unit = Literal["ms", "/s", "/min", "MB"]
 Value = Callable[[Window], float]
 
 
@@ -24,7 +25,7 @@ class MetricSeries:
     """One figure window by window."""
 
     name: str
-    unit: str
+    unit: Unit
     # whether it is a number of events in so much time, of which many windows have none
     counted: bool
     value: Value  # what the figure is in a window
@@ -39,7 +40,7 @@ def metric_series(steady: Sequence[Window]) -> Iterator[MetricSeries]:
     lengths: dict[int, Sequence[Window]] = {1: steady}
 
     def of(
-        name: str, unit: str, value: Value, enough: Callable[[Window], bool]
+        name: str, unit: Unit, value: Value, enough: Callable[[Window], bool]
     ) -> Iterator[MetricSeries]:
         number = 1
         while True:
@@ -59,11 +60,12 @@ def metric_series(steady: Sequence[Window]) -> Iterator[MetricSeries]:
                 yield from of(
                     f"{phase}.{name}", "ms", *_percentile(phase.value, per_mille, needed(per_mille))
                 )
-    for name, key, unit, per in (
+    rates: Sequence[tuple[str, str, Unit, int]] = (
         ("throughput", "answered", "/s", 1),
         ("errors", "errors", "/min", 60),
         ("reconnects", "reconnects", "/min", 60),
-    ):
+    )
+    for name, key, unit, per in rates:
         # Windows in which there are none count like all others, if there are some on average.
         total = sum(getattr(window, key) for window in steady)
         number = max(1, min(len(steady) // LEAST, ceil(EVENTS * len(steady) / max(1, total))))

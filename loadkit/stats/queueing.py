@@ -115,11 +115,6 @@ class Queue:
         inflated = (1 + service.variability) / 2  # Allen and Cunneen's factor
         return cls(waits, service.mean / (agents - erlangs) * inflated, service)
 
-    @property
-    def mean_wait(self) -> float:
-        """Seconds in the queue, those who need not wait counted as 0: C ÷ (cμ - λ)."""
-        return self.waits * self.mean
-
     def tail(self, kind: Kind, seconds: float) -> float:
         """P(W > t) = C·exp(-(cμ - λ)·t) for t of 0 or more, or P(W + S > t)."""
         if self.mean == math.inf or seconds < 0:

@@ -1,24 +1,21 @@
 """Capacity searches, as `capacity.json` holds them."""
 
+from dataclasses import asdict
 from typing import Any
 
-from loadkit.capacity.document import SCHEMA
+from loadkit.capacity.evidence import StepOutcome, Verdict
+from loadkit.capacity.stored import SCHEMA
 
 LIMITS = [("response.p95", 2500.0)]
 
 
-def step(number: int, at: float, verdict: str = "held", **other: Any) -> dict[str, Any]:
+def step(number: int, at: float, verdict: Verdict = "held", **other: Any) -> dict[str, Any]:
     rate = at / (1 + 0.02 * (at - 1) + 0.0001 * at * (at - 1))
     return {
         "number": number,
         "kind": "probe",
         "load": at,
-        "outcome": {
-            "load": at,
-            "verdict": verdict,
-            "settled": True,
-            "why": other.pop("why", "response p95 812 ms"),
-        },
+        "outcome": asdict(StepOutcome(at, verdict, why=other.pop("why", "response p95 812 ms"))),
         "delivered": {
             "concurrent": other.pop("concurrent", at),
             "sessions_per_second": 1.0,

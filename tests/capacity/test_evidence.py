@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from loadkit.capacity.evidence import Evidence, StepOutcome, margin
+from loadkit.capacity.evidence import OUTCOME, Evidence, StepOutcome, margin
 
 ABOUT = (-0.1, 0.1)  # margins that the limit lies inside of
 
@@ -51,9 +51,9 @@ def test_an_outcome_survives_a_file():
     outcome = StepOutcome(
         40.0, "broken", -0.2, (-0.3, -0.1), False, 71.5, "response p95 3 s > 2.5 s"
     )
-    assert StepOutcome.from_dict(json.loads(json.dumps(asdict(outcome)))) == outcome
+    assert OUTCOME.decode(json.loads(json.dumps(asdict(outcome)))) == outcome
     plain = StepOutcome(40.0, "policy")
-    assert StepOutcome.from_dict(json.loads(json.dumps(asdict(plain) | {"newer": 1}))) == plain
+    assert OUTCOME.decode(json.loads(json.dumps(asdict(plain) | {"newer": 1}))) == plain
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from loadkit.capacity.evidence import StepOutcome
+from loadkit.capacity.evidence import OUTCOME, StepOutcome
 from loadkit.capacity.search import CapacityResult, LoadStep, Search
 from loadkit.errors import UsageError
 from loadkit.profile.capacity import CapacitySettings
@@ -565,7 +565,7 @@ class TestResumption:
         again = search(whole=whole)
         for number, outcome in enumerate(kept):
             assert again.next() == due[number]
-            again.record(StepOutcome.from_dict(outcome))
+            again.record(OUTCOME.decode(outcome))
         assert again.next() == capacity
         if capacity.load is not None:
             assert (capacity.low or 0) <= capacity.load <= (capacity.high or math.inf)

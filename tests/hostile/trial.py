@@ -20,6 +20,7 @@ from typing import Final
 import pytest
 
 from loadkit import cli
+from loadkit.capacity.evidence import OUTCOME
 from loadkit.capacity.evidence import StepOutcome as StepOutcome
 from loadkit.capacity.resume import steps_to_resume
 from loadkit.capacity.search import Search
@@ -70,7 +71,7 @@ def _resumed(folder: Path) -> int:
         steps = steps_to_resume(folder, SUBJECT)
         search = Search(CapacitySettings(start=100.0), whole=True)
         for step in steps:
-            search.record(StepOutcome.from_dict(step["outcome"]))
+            search.record(OUTCOME.decode(step["outcome"]))
         search.next()
     except UsageError as error:
         sys.stderr.write(f"{error}\n")

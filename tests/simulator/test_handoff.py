@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from loadkit.simulator.session.session import EndReason, ServerSession
+from loadkit.simulator.session.events import EndReason
+from loadkit.simulator.session.session import ServerSession
 
 from .doubles import END, JOIN, Ear, World, says
 

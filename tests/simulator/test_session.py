@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from loadkit.simulator.faults.error_texts import FULL, HIGH_LOAD, NO_CONVERSATION, UNABLE_TO_START
 from loadkit.simulator.session import session as session_module
 from loadkit.simulator.session.agent import LONGEST_LINE
-from loadkit.simulator.session.events import MALFORMED
-from loadkit.simulator.session.session import EndReason, ServerSession
+from loadkit.simulator.session.events import MALFORMED, EndReason
+from loadkit.simulator.session.session import ServerSession
 
 from .doubles import END, HEARTBEAT, JOIN, Ear, World, client_event, says, sequences
 

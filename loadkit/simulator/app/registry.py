@@ -3,7 +3,8 @@
 import logging
 from typing import Final
 
-from loadkit.simulator.session.session import NOBODY, Announced, ServerSession
+from loadkit.simulator.session.events import NOBODY, Announced
+from loadkit.simulator.session.session import ServerSession
 from loadkit.simulator.shared import SharedState
 
 _log = logging.getLogger(__name__)

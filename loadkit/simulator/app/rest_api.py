@@ -17,7 +17,7 @@ from loadkit.simulator.app.registry import Registry
 from loadkit.simulator.app.tokens import ConnectorCredentials, Tokens
 from loadkit.simulator.dials import Dials
 from loadkit.simulator.limits import TokenBucket
-from loadkit.simulator.session.session import Announced
+from loadkit.simulator.session.events import Announced
 from loadkit.simulator.shared import LONGEST_ID, SharedState
 
 _PLATFORMS: Final = frozenset({"web", "ios", "android", "ios-web", "android-web", "custom"})

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -20,6 +21,24 @@ _KNOWN: Final = frozenset(kind.value for kind in EventType if kind is not EventT
 _TYPING: Final = frozenset({"TYPING_STATE_STARTED", "TYPING_STATE_STOPPED"})
 _PAYLOAD: Final = b'"payload":'
 _TYPE: Final = b'{"type":"'
+
+
+class EndReason(StrEnum):
+    """Why a session ended."""
+
+    USER_END = "REASON_USER_END"
+    USER_ABANDONED = "REASON_USER_ABANDONED"
+    NATURAL_END = "REASON_NATURAL_END"
+
+
+class Announced(NamedTuple):
+    """What a client said of itself when it made a session; None where it said nothing."""
+
+    platform: str | None = None
+    device_type: str | None = None
+
+
+NOBODY: Final = Announced()
 
 
 class ClientEvent(NamedTuple):

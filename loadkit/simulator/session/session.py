@@ -5,9 +5,8 @@ sockets.
 """
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
 from loadkit.protocol.types import EventType
@@ -18,7 +17,15 @@ from loadkit.simulator.faults.flawed_channel import FlawedChannel
 from loadkit.simulator.limits import TokenBucket
 from loadkit.simulator.session.agent import Agent
 from loadkit.simulator.session.channel import CLEAN, Channel, Outlet
-from loadkit.simulator.session.events import ClientEvent, Refusal, decode, local_id, system_message
+from loadkit.simulator.session.events import (
+    Announced,
+    ClientEvent,
+    EndReason,
+    Refusal,
+    decode,
+    local_id,
+    system_message,
+)
 from loadkit.simulator.session.habits import Habits
 from loadkit.simulator.session.handoff import LiveHandoff
 from loadkit.simulator.session.room import Sent, ServerTurn
@@ -27,24 +34,6 @@ from loadkit.simulator.shared import SharedState
 
 MOST_JOURNALED: Final = 64 * 1024 * 1024
 """Bytes of history after which nothing more is heard of a session but its end."""
-
-
-class EndReason(StrEnum):
-    """Why a session ended."""
-
-    USER_END = "REASON_USER_END"
-    USER_ABANDONED = "REASON_USER_ABANDONED"
-    NATURAL_END = "REASON_NATURAL_END"
-
-
-class Announced(NamedTuple):
-    """What a client said of itself when it made a session; None where it said nothing."""
-
-    platform: str | None = None
-    device_type: str | None = None
-
-
-NOBODY: Final = Announced()
 
 
 class ServerSession:
