@@ -4,7 +4,7 @@ import errno
 from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from loadkit.config.table import MOST, checked
 from loadkit.security.textfile import clipped
@@ -59,16 +59,6 @@ def add_run_options(parser: Any) -> None:
         ("force", "begin though this machine has no room for the load, or it lasts for years"),
     ):
         parser.add_argument(f"--{name}", action="store_true", help=text)
-
-
-def add_tell(parser: Any) -> None:
-    """Add what a run prints, as Locust's own door takes it: it has a `--json` of another kind."""
-    parser.add_argument(
-        "--tell",
-        choices=get_args(Tell),
-        default="all",
-        help="all; quiet: only the verdict and what is wrong; json: the verdict as one object",
-    )
 
 
 def add_baseline(parser: Any) -> None:

@@ -11,7 +11,7 @@ from loadkit.codec import Amount, Count, Line, Name, Number, Seconds, whole
 from loadkit.errors import UsageError
 from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Stored, checked, read_json
-from loadkit.results.stored_summary import SloLineStored
+from loadkit.results.stored_summary import SloLineStored, StepStatsStored
 
 SCHEMA: Final = "loadkit.capacity/1"
 
@@ -33,22 +33,6 @@ class _Delivered(Stored):
     turns_per_second: Amount
 
 
-class _StepStats(Stored):
-    count: Count
-    mean: Number
-    p50: Number
-    p95: Number
-    min: Number = 0
-    p90: Number = 0
-    p99: Number = 0
-    p999: Number = 0
-    max: Number = 0
-    lost: Count = 0
-    open: Count = 0
-    observed: Number = 0
-    supported: Number = 0
-
-
 class _StepLine(SloLineStored):
     status: Literal["pass", "fail", "undecided"]
 
@@ -58,7 +42,7 @@ class _Validity(Stored):
     reasons: list[Line]
 
 
-_Quantities = Annotated[dict[Name, _StepStats], Field(max_length=100)]
+_Quantities = Annotated[dict[Name, StepStatsStored], Field(max_length=100)]
 
 
 class _Step(Stored):

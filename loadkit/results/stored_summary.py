@@ -18,8 +18,8 @@ from loadkit.exit_codes import OF_A_RUN
 from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Counts, Stored, checked, read_json
 from loadkit.soak.drift import Drift
-from loadkit.verdict.reason import Reason, ReasonKind
-from loadkit.verdict.run_facts import MOST_BY_HAND, Cut, Loss
+from loadkit.verdict.reason import Reason
+from loadkit.verdict.run_facts import MOST_BY_HAND, Absence, Cut, Loss
 from loadkit.verdict.summary import SCHEMA
 
 _SPARE: Final = frozenset(
@@ -46,22 +46,32 @@ _SPARE: Final = frozenset(
 """What a report can do without: no verdict hangs on it."""
 
 
-class _StatsStored(Stored):
-    """Figures of one quantity, as of `loadkit.stats.distribution.Distribution.stats`."""
+class StepStatsStored(Stored):
+    """Figures of one quantity, as far as a step of a capacity search has to tell them."""
 
     count: Count
-    min: Number
     mean: Number
     p50: Number
-    p90: Number
     p95: Number
-    p99: Number
-    p999: Number
-    max: Number
+    min: Number = 0
+    p90: Number = 0
+    p99: Number = 0
+    p999: Number = 0
+    max: Number = 0
     lost: Count = 0
     open: Count = 0
     observed: Number = 0
     supported: Number = 0
+
+
+class _StatsStored(StepStatsStored):
+    """All of them, as of `loadkit.stats.distribution.Distribution.stats`."""
+
+    min: Number
+    p90: Number
+    p99: Number
+    p999: Number
+    max: Number
 
 
 def _or_nothing(data: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -81,26 +91,18 @@ def _of_a_verdict(code: int) -> int:
     return code
 
 
-class _Reason(Stored):
-    kind: ReasonKind
-    text: Line
-    remedy: Line = ""
-
-
 class _Verdict(Stored):
     slo: Literal["pass", "fail", "none"]
     validity: Literal["valid", "suspect", "invalid"]
     reasons: list[Line]
     exit_code: Annotated[Count, AfterValidator(_of_a_verdict)]  # a Literal takes true for 1
     strict: Flag = False
-    reasons_detail: list[_Reason] | None = None
+    reasons_detail: list[Reason] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         details = self.reasons_detail
-        if details is not None and self.reasons != [
-            str(Reason(each.kind, each.text, each.remedy)) for each in details
-        ]:
+        if details is not None and self.reasons != list(map(str, details)):
             raise ValueError("reasons_detail says something else than reasons")
         if not self.exit_code and (self.slo == "fail" or self.validity == "invalid"):
             raise ValueError("exit_code is 0, which does not fit what else it says")
@@ -149,10 +151,7 @@ class _Waits(Stored):
     open_oldest_ms: Number = 0
 
 
-class _Absence(Stored):
-    from_s: Number
-    to_s: Number | None
-    started: Count | None = None
+_Absence = Annotated[Absence, whole("from_s", "to_s")]
 
 
 class _Generator(Stored):

@@ -7,7 +7,7 @@ profile. Secrets come from the environment alone: an option would stand in the p
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from locust import argument_parser
 
@@ -78,7 +78,12 @@ def add_options(parser: Any) -> None:
         action="store_true",
         help="search the highest load that keeps the profile's [slo], in place of its stages",
     )
-    flags.add_tell(group)
+    group.add_argument(
+        "--tell",  # Locust has a `--json` of another kind
+        choices=get_args(flags.Tell),
+        default="all",
+        help="all; quiet: only the verdict and what is wrong; json: the verdict as one object",
+    )
     flags.add_baseline(group)
     flags.add_resume(group)
 

@@ -17,7 +17,7 @@ from loadkit.machine import lifeline
 from loadkit.output import complain
 from loadkit.swarm.process import Stage, take_interrupts, tie_to_parent
 from loadkit.swarm.run_controller import RunController
-from loadkit.swarm.workers.replacements import wait_for_workers
+from loadkit.swarm.workers.replacements import is_alive, wait_for_workers
 
 logger = logging.getLogger(__name__)
 
@@ -119,17 +119,10 @@ def install_exit(environment: Environment, controller: RunController) -> None:
 def _leave_nobody() -> None:
     """Kill the workers that this process forked and that do not end, a frozen one for example."""
     until = perf_counter() + WORKERS_END
-    while (left := [*filter(_lives, psutil.Process().children())]) and perf_counter() < until:
+    while (left := [*filter(is_alive, psutil.Process().children())]) and perf_counter() < until:
         gevent.sleep(0.05)
     for child in left:
         child.kill()  # Locust asks all of them for their exit code, and must find it there
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _named(number: int) -> str:

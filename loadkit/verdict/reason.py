@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from loadkit.codec import Line
+
 
 class ReasonKind(StrEnum):
     """What a reason is about: the keys of `verdict.reasons_detail`; docs/results.md lists them."""
@@ -61,8 +63,8 @@ class Reason:
     """One of them."""
 
     kind: ReasonKind  # what it is about
-    text: str  # what happened, with its figure and the limit of that
-    remedy: str = ""  # what to do about it; empty where that goes without saying
+    text: Line  # what happened, with its figure and the limit of that
+    remedy: Line = ""  # what to do about it; empty where that goes without saying
 
     @property
     def is_doubt(self) -> bool:

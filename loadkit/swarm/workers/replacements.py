@@ -54,7 +54,7 @@ class Replacements:
 
     def replace(self) -> int:
         """Start as many as this process had started and are dead; one that is frozen is not."""
-        there = sum(map(_is_alive, self._forked)) + len(self._living())
+        there = sum(map(is_alive, self._forked)) + len(self._living())
         lacking = max(0, (self._options.processes or 0) - there)
         if lacking and not self._again:
             atexit.register(self._reap)
@@ -151,7 +151,8 @@ def wait_for_workers(
         gevent.sleep(1.0)
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process that this one has started goes on."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
