@@ -31,7 +31,7 @@ class LineFile:
     def __init__(self, path: Path, *, go_on: bool = False) -> None:
         self.path = path
         self.size = 0  # bytes of whole lines in it, from the first that is written here
-        self.failed: str | None = None  # why `write` could not go on, in words
+        self.failed: str | None = None  # why `append_or_end` could not go on, in words
         self._go_on = go_on
         self._file: BinaryIO | None = None
         self._closed = False
@@ -55,7 +55,7 @@ class LineFile:
             data = data[self._file.write(data) :]
         self.size += len(line)
 
-    def write(self, text: str) -> None:
+    def append_or_end(self, text: str) -> None:
         """Append, and end the file where that cannot be done: see `failed`."""
         try:
             self.append(text)

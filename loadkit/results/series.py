@@ -109,10 +109,10 @@ class Series:
                     for column in self._columns.values():
                         values.append(_text(column(row)))
                         yield True
-                    self._timeline.write(",".join(values) + "\n")
+                    self._timeline.append_or_end(",".join(values) + "\n")
                 if self._lacks(HISTOGRAMS, row):
                     for line in _histogram_lines(row):
-                        self._histograms.write(line)
+                        self._histograms.append_or_end(line)
                         yield True
             yield False
 
@@ -122,7 +122,7 @@ class Series:
     def _open(self, path: Path, head: str) -> LineFile:
         file = LineFile(path, go_on=path.name in self._since)
         if path.name not in self._since:
-            file.write(head)
+            file.append_or_end(head)
         return file
 
 

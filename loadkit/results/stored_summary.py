@@ -19,7 +19,7 @@ from loadkit.profile.metrics import MetricName
 from loadkit.results.checked import Counts, Stored, checked, read_json
 from loadkit.soak.drift import Drift
 from loadkit.verdict.reason import Reason
-from loadkit.verdict.run_facts import MOST_BY_HAND, Absence, Cut, Loss
+from loadkit.verdict.run_facts import MOST_BY_HAND, Absence, Cut, DoneByHand, Loss
 from loadkit.verdict.summary import SCHEMA
 
 _SPARE: Final = frozenset(
@@ -266,14 +266,6 @@ class _Load(Stored):
         return self
 
 
-class _DoneByHand(Stored):
-    kind: Literal["storm", "load", "mark"]
-    at_s: Seconds
-    text: Name
-    share: Amount | None = None
-    times: Amount | None = None
-
-
 class _Summary(Stored):
     """As of `loadkit.verdict.summary.Summary.to_dict`."""
 
@@ -309,7 +301,7 @@ class _Summary(Stored):
     incidents: Annotated[list[_Incident], Field(max_length=10_000)] = []
     incidents_unlisted: Count = 0
     load: _Load = _Load.model_construct(set())
-    by_hand: Annotated[list[_DoneByHand], Field(max_length=MOST_BY_HAND)] = []
+    by_hand: Annotated[list[DoneByHand], Field(max_length=MOST_BY_HAND)] = []
 
 
 def read(path: Path, left_out: list[str] | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class TurnLog:
     def __init__(self, folder: Path) -> None:
         self._file = LineFile(folder / TURNS)
         self._left = MOST
-        self._file.write(_HEAD)
+        self._file.append_or_end(_HEAD)
 
     def write(self, turns: Iterable[TurnTime]) -> None:
         """Append turns; those beyond the most are left out. Never raises for the sake of a disk."""
@@ -34,7 +34,7 @@ class TurnLog:
         ]
         self._left -= len(lines)
         if lines:
-            self._file.write("".join(lines))
+            self._file.append_or_end("".join(lines))
 
     @property
     def failed(self) -> str | None:
