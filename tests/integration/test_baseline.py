@@ -4,10 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from processes import READY_LOCUST, ROOT, SECRETS, profile, run, simulators, summary
 
 from loadkit.compare.stored_run import load_run
 from loadkit.results.turn_log import read_turns
+
+pytestmark = pytest.mark.timed
 
 PROFILE = '[results]\ninterval = "100ms"\n'
 

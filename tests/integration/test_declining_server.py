@@ -15,6 +15,8 @@ import pytest
 from fleet_of_workers import LOCUSTFILE
 from processes import READY_LOCUST, SECRETS, Truth, profile, simulator, started, summary
 
+pytestmark = pytest.mark.timed
+
 FIRST_RESPONSE = 40  # ms, of `processes.QUICK`
 ENDLESS = "{ min = 2000, max = 2000 }"
 
