@@ -9,9 +9,21 @@ from loadkit.report.drift import told as drifted
 from loadkit.report.incidents import told as told_incidents
 from loadkit.stats.number_format import number, plural
 from loadkit.stats.order_statistics import needed
+from loadkit.verdict.reason import ReasonKind
 from loadkit.verdict.summary import Stats, Summary
 
 MOST: Final = 3
+
+_AT_ITS_LIMIT: Final = "The figures may be too high: the load generator was at its limit"
+_SUSPECT: Final = {
+    ReasonKind.LOOP_LAG: _AT_ITS_LIMIT,
+    ReasonKind.SCHEDULE_DELAY: _AT_ITS_LIMIT,
+    ReasonKind.LOOP_STALL: _AT_ITS_LIMIT,
+    ReasonKind.GC_PAUSE: _AT_ITS_LIMIT,
+    ReasonKind.WORKER_CPU: _AT_ITS_LIMIT,
+    ReasonKind.MACHINE_CPU: "The figures may be too high: a machine's CPU was full",
+}
+"""What a doubt comes to, by its kind."""
 
 SLOWER: Final = 1.25
 """A median that is this much higher, with intervals that do not touch, is worth a word."""
@@ -91,7 +103,7 @@ def _validity(summary: Summary) -> Iterator[Finding]:
     what = (
         "The figures are not to be believed"
         if summary.verdict.validity == "invalid"
-        else "The figures may be too high: the load generator was at its limit"
+        else _SUSPECT.get(doubts[0].kind, "The figures are to be taken with care")
     )
     first, *more = doubts
     also = (
@@ -220,7 +232,7 @@ def _by_turn(summary: Summary) -> Iterator[Finding]:
         ]
         if (
             int(key) > 1
-            and later
+            and "p50_from" in found
             and all(
                 each["p50_from"] > first["p50_to"] and each["p50"] > SLOWER * first["p50"]
                 for each in later

@@ -152,3 +152,25 @@ def test_a_run_that_was_stopped_says_so_first(quiet: Summary) -> None:
     found = findings(replace(quiet, verdict=verdict))[0]
     assert "no test of what was asked for" in found.what
     assert "stopped early: after 1 of 30 s" in found.evidence
+
+
+def test_a_turn_that_few_came_to_tells_nothing(quiet: Summary) -> None:
+    """It has no interval, be the ones behind it as slow as they like."""
+    fast = {"p50": 500.0, "p50_from": 490.0, "p50_to": 505.0}
+    slow = {"p50": 900.0, "p50_from": 850.0, "p50_to": 950.0}
+    turns = {"1": fast, "2": {"p50": 900.0}, "3": slow}
+    assert "from turn 3 on" in told(replace(quiet, by_turn=turns))
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (ReasonKind.LOOP_LAG, "the load generator was at its limit"),
+        (ReasonKind.MACHINE_CPU, "a machine's CPU was full"),
+        (ReasonKind.HEARTBEATS_LOST, "with care"),
+    ],
+)
+def test_a_doubt_is_named_for_what_it_is(quiet: Summary, kind: ReasonKind, says: str) -> None:
+    """A network that lost heartbeats is no generator at its limit."""
+    verdict = replace(quiet.verdict, validity="suspect", reasons=(Reason(kind, "so", "mend"),))
+    assert says in findings(replace(quiet, verdict=verdict))[0].what
