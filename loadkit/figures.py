@@ -3,6 +3,7 @@ it goes."""
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 from loadkit.errors import Failure
@@ -147,6 +148,23 @@ class Count(StrEnum):
     ARRIVALS_DUE = "arrivals.due"  # sessions that the open model had to begin
     ARRIVALS_REFUSED = "arrivals.refused"  # of those: not begun, as too many were running
 
+
+PLACES: Final = (1, 2, 3, 5, 10, 20, 50)
+"""The last place of each class of places in a queue for a human; behind them is one more."""
+
+PLACE: Final = "handoffs.place"
+"""The family under which it is counted how often people were told a place of each class."""
+
+
+def _named(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+PLACE_CLASSES: Final = (
+    *(_named(before + 1, last) for before, last in pairwise((0, *PLACES))),
+    f"{PLACES[-1] + 1}+",
+)
+"""What each class is called: "1", "2", "3", "4-5", …"""
 
 STEPS: Final = ("token", "session", "socket", "greeting", "answer")
 """How far a session gets, step by step: `Count.REACHED_*`, without its family."""

@@ -1,11 +1,12 @@
 """A hand-off to a human: its steps, and whether the server takes them in order."""
 
+from bisect import bisect_left
 from enum import Enum, auto
 from typing import Any
 
 from loadkit.chat.effects import Counted, Effect, Named, Violation
 from loadkit.chat.violations import Wrong
-from loadkit.figures import Count
+from loadkit.figures import PLACE, PLACE_CLASSES, PLACES, Count
 from loadkit.protocol import Event, EventType
 
 
@@ -52,6 +53,7 @@ class Handoff:
             text = f"from {self._position} to {position}"
             out.append(Violation(Wrong.QUEUE_POSITION_ROSE, text))
         self._position = position
+        out.append(Counted(f"{PLACE}.{PLACE_CLASSES[bisect_left(PLACES, position)]}"))
 
     def human_joined(self, out: list[Effect]) -> None:
         """LIVE_AGENT_JOINED."""

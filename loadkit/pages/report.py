@@ -110,13 +110,13 @@ def _parts(
     yield "Load", shown("load", "states")
     yield (
         "Turns",
-        shown("turn", "by-turn", "by-age", "first-chunk-time"),
+        shown("turn", "by-turn", "by-age", "first-chunk-time", "chunk-gap-time"),
     )
     yield "Slowest turns", slow_turns(folder, wrong)
     yield "Sessions", shown("funnel") + sessions_section(summary)
     yield "Disconnects", disconnects_section(summary, shown("disconnects"))
     yield "Incidents", incidents_section(summary)
-    yield "Hand-offs", handoffs_section(summary)
+    yield "Hand-offs", handoffs_section(summary, shown("queue", "places", "handoff-wait-time"))
     yield "Errors", errors_section(folder, summary, shown("errors"), wrong)
     yield "People", people_section(summary)
     yield "Drift", drift_section(summary)

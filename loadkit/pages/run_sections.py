@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from loadkit.figures import PLACE, PLACE_CLASSES
 from loadkit.pages.findings import came_back
 from loadkit.pages.page import details, section, table, text
 from loadkit.pages.run_files import lines as lines_of
@@ -56,11 +57,11 @@ def sessions_section(summary: Summary) -> str:
     return section("sessions", "How sessions ended", content)
 
 
-def handoffs_section(summary: Summary) -> str:
+def handoffs_section(summary: Summary, charts: str) -> str:
     counts = {
         key.removeprefix("handoffs."): count
         for key, count in summary.counts.items()
-        if key.startswith("handoffs.")
+        if key.startswith("handoffs.") and not key.startswith(f"{PLACE}.")
     }
     if not counts:
         return ""
@@ -74,9 +75,14 @@ def handoffs_section(summary: Summary) -> str:
             ("waited for a human, ms", *names),
             [("handoff_wait", *(number(wait[name]) for name in names))],
         )
-    return section(
-        "handoffs", "Hand-offs to a human", content, "Did a human come, and how long did it take?"
-    )
+    places = [(name, summary.counts.get(f"{PLACE}.{name}", 0)) for name in PLACE_CLASSES]
+    if any(count for _, count in places):
+        content += table(
+            ("place in the queue", "times told"),
+            ((text(name), number(count)) for name, count in places if count),
+        )
+    asks = "Did a human come, and how long did it take?"
+    return section("handoffs", "Hand-offs to a human", content, asks) + charts
 
 
 def disconnects_section(summary: Summary, chart: str) -> str:

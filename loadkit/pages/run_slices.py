@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from loadkit.errors import UsageError
-from loadkit.figures import Phase
+from loadkit.figures import PLACE_CLASSES, Phase
 from loadkit.results.line_file import forwards
 from loadkit.results.series import HISTOGRAMS, LOST, OPEN, SCHEDULE, TIMELINE
 from loadkit.results.stored_series import Progress, unwatched
@@ -38,10 +38,12 @@ CURVES: Final = (
     str(Phase.RESPONSE),
     f"{SCHEDULE}{Phase.RESPONSE}",
     str(Phase.FIRST_CHUNK),
+    str(Phase.CHUNK_GAP),
+    str(Phase.HANDOFF_WAIT),
 )
 """What is drawn over time, as percentiles."""
 
-WHOLE: Final = (Phase.ECHO, Phase.THINKING, Phase.CHUNK_GAP, Phase.RECONNECT, Phase.HANDOFF_WAIT)
+WHOLE: Final = (Phase.ECHO, Phase.THINKING, Phase.RECONNECT)
 """Phases of which the distribution over the whole run is drawn besides."""
 
 SUMS: Final = frozenset(
@@ -62,6 +64,9 @@ SUMS: Final = frozenset(
         "ended_failed",
         "frames_sent",
         "frames_received",
+        "handoffs_triggered",
+        "handoffs_joined",
+        *(f"place_{name}" for name in PLACE_CLASSES),
     }
 )
 HIGHEST: Final = frozenset(

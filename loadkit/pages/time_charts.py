@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from loadkit.figures import State
+from loadkit.pages.handoff_charts import queue_charts
 from loadkit.pages.page import Chart
 from loadkit.pages.run_slices import CURVES, Slices
 from loadkit.stats.number_format import number, plural
@@ -32,15 +33,36 @@ def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
     yield _states(slices)
     if slices.heat:
         yield _heat(summary, slices)
-    if "first_chunk" in slices.curves:
-        yield _bands(
-            slices,
-            "first-chunk-time",
-            {"first_chunk": ("first_chunk", "first chunk")},
-            title="First chunk over time",
-            question="How long until a streamed answer begins to show?",
-            says="Percentiles of the time to the first chunk.",
-        )
+    for phase, label, title, question in (
+        (
+            "first_chunk",
+            "first chunk",
+            "First chunk over time",
+            "How long until a streamed answer begins to show?",
+        ),
+        (
+            "chunk_gap",
+            "gap between chunks",
+            "Chunk cadence over time",
+            "Do streamed answers flow evenly, from one chunk to the next, or do they stutter?",
+        ),
+        (
+            "handoff_wait",
+            "wait for a human",
+            "Wait for a human over time",
+            "How long did those wait to whom a human came, by when they came?",
+        ),
+    ):
+        if phase in slices.curves:
+            yield _bands(
+                slices,
+                f"{phase.replace('_', '-')}-time",
+                {phase: (phase, label)},
+                title=title,
+                question=question,
+                says=f"Percentiles of the {label}.",
+            )
+    yield from queue_charts(slices)
     yield from _troubles(slices)
     yield from _generator(slices)
 
@@ -68,6 +90,7 @@ def live_charts(slices: Slices, stretch_s: float) -> Iterator[Chart]:
             )
     yield _load(slices)
     yield _states(slices)
+    yield from queue_charts(slices)
     rest = itertools.chain(_troubles(slices), _generator(slices))
     yield from (chart for chart in rest if not chart.more["empty"])
 

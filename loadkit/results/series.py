@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from loadkit.errors import Failure
-from loadkit.figures import Count, Ending, Phase, State
+from loadkit.figures import PLACE, PLACE_CLASSES, Count, Ending, Phase, State
 from loadkit.measure.timeline import Row
 from loadkit.results.line_file import LineFile
 from loadkit.stats.distribution import Distribution
@@ -156,6 +156,9 @@ def columns(started: datetime) -> Mapping[str, Column]:
             for name, column in _latency(Phase.RESPONSE, lambda row: row.from_schedule).items()
             if name != "count"
         },
+        "handoffs_triggered": _count(Count.HANDOFFS_TRIGGERED),
+        "handoffs_joined": _count(Count.HANDOFFS_JOINED),
+        **{f"place_{name}": _count(f"{PLACE}.{name}") for name in PLACE_CLASSES},
         "errors": _sum("errors."),
         **{f"error_{failure}": _count(f"errors.{failure}") for failure in Failure},
         **{f"retried_{failure}": _count(f"retried.{failure}") for failure in RETRIED},

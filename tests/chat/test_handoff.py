@@ -76,8 +76,22 @@ def test_the_wait_for_a_human_is_timed_from_the_trigger() -> None:
     )
     assert samples(out, Phase.HANDOFF_WAIT) == [Sample(Phase.HANDOFF_WAIT, None, 11.0, 15.0)]
     assert (cues(out), violations(out)) == (["human_joined"], [])
-    assert counts(out) == {"handoffs.joined": 1}
+    assert counts(out) == {"handoffs.joined": 1, "handoffs.place.3": 2, "handoffs.place.1": 1}
     assert session.state is ChatState.WITH_HUMAN
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        *((0, "1"), (-3, "1"), (1, "1"), (2, "2"), (4, "4-5"), (5, "4-5"), (6, "6-10")),
+        *((20, "11-20"), (21, "21-50"), (50, "21-50"), (51, "51+"), (10**30, "51+")),
+        *((None, None), ("3", None), (3.0, None), (True, None)),
+    ],
+)
+def test_the_places_that_people_are_told_are_counted_by_class(told: Any, named: str | None) -> None:
+    """A closed list of them, whatever a server says; what is no place is none."""
+    out = feed(queued_session(), (11.3, place(told)))
+    assert counts(out) == ({f"handoffs.place.{named}": 1} if named else {})
 
 
 def test_an_agent_may_hand_over_of_its_own_accord() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from loadkit.errors import UsageError
+from loadkit.figures import Count, Phase
+from loadkit.measure.recorder import Recorder
 from loadkit.pages.page import asset
 from loadkit.pages.report import page, write_report
 from loadkit.report.latency import shown
@@ -18,6 +20,7 @@ from .runs import Lived, live
 from .test_page import Tags
 
 MOST_BYTES = 3_000_000
+PLACES_TOLD = ("1", "4-5", "51+")
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,44 @@ def test_what_is_drawn_of_the_whole_run_is_the_summarys(hostile: Lived, report: 
     assert (drawn["nines"]["response_from"][at], drawn["nines"]["response_to"][at]) == (low, high)
     assert sum(drawn["errors"]["errors"]) == sum(summary.errors.values())
     assert sum(drawn["heat"]["count"]) == summary.turns["answered"]
+
+
+def test_hand_offs_and_chunks_over_time_add_up_to_the_summarys(tmp_path: Path) -> None:
+    """Who began to wait and was met, which places were told, how long it took, second by second."""
+
+    def each(recorder: Recorder, second: int) -> None:
+        recorder.count(Count.HANDOFFS_TRIGGERED, 2)
+        recorder.states = {"queued": second}
+        for place in PLACES_TOLD[: 1 + second % 3]:
+            recorder.count(f"handoffs.place.{place}", second)
+        recorder.sample(Phase.HANDOFF_WAIT, None, second - 0.75, second - 0.25)
+        recorder.sample(Phase.CHUNK_GAP, None, second - 0.5, second - 0.375)
+        if second > 20:
+            recorder.count(Count.HANDOFFS_JOINED)
+
+    run = live(tmp_path, 40, per_second=1, each=each)
+    told, counts = page(tmp_path), run.summary.counts
+    drawn = charts(told)
+    assert drawn["queue"]["state_queued"] == list(range(1, 41))
+    assert drawn["queue"]["handoffs_joined"] == [0] * 20 + [1] * 20
+    assert sum(drawn["queue"]["handoffs_triggered"]) == counts["handoffs.triggered"] == 80
+    places = {name: sum(values) for name, values in drawn["places"].items() if name != "t"}
+    assert places == {f"place_{name}": counts[f"handoffs.place.{name}"] for name in PLACES_TOLD}
+    assert places["place_1"] == sum(range(1, 41))
+    for chart, phase, took in (
+        ("handoff-wait-time", "handoff_wait", 500.0),
+        ("chunk-gap-time", "chunk_gap", 125.0),
+    ):
+        stats = run.summary.latency_ms[phase]
+        assert sum(drawn[chart]["c0_count"]) == stats["count"] == 40
+        assert max(drawn[chart]["c0_max"]) == pytest.approx(stats["max"], rel=0.0005)
+        assert stats["max"] == took
+        assert f'id="{chart}"' in told
+
+
+def test_without_a_hand_off_there_is_no_chart_of_them(report: str) -> None:
+    """Nor of chunks where nothing was streamed."""
+    assert not {"queue", "places", "handoff-wait-time", "chunk-gap-time"} & charts(report).keys()
 
 
 def test_a_link_leads_to_what_is_there(report: str) -> None:

@@ -330,5 +330,6 @@ def pattern_of(column: str) -> str:
     pattern = re.sub(rf"^({'|'.join(Phase)})_(?=count|p\d|max)", "<phase>_", column)
     pattern = re.sub(r"^state_.*", "state_<state>", pattern)
     pattern = re.sub(r"^ended_.*", "ended_<ending>", pattern)
+    pattern = re.sub(r"^place_.*", "place_<class>", pattern)
     pattern = re.sub(r"^error_.*", "error_<kind>", pattern)
     return re.sub(r"^retried_.*", "retried_<kind>", pattern)

@@ -239,7 +239,8 @@ const loadkit = (() => {
       return {
         xAxis: timeAxis(chart), yAxis: upright(chart.more.unit, rest.flatMap((one) => one.values)),
         series: [marks(), ...rest.map((one) => {
-          const tint = colour(tints[one.name] ?? one.name);
+          const share = (chart.more.shares ?? {})[one.name] ?? 1; // of one colour, paler or darker
+          const full = colour(tints[one.name] ?? one.name), tint = share < 1 ? faded(full, share) : full;
           if (over.has(one.name))
             return lineOf(one.label, pairs(time.values, one.values), tint, { lineStyle: { type: "dashed" }, series: { z: 5 } });
           return lineOf(one.label, pairs(time.values, one.values), tint, {
