@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ sys.path.append(str(Path(__file__).parent / "integration"))
 
 settings.register_profile("loadkit", deadline=None, max_examples=40)  # `make fuzz` has more
 settings.load_profile("loadkit")
+
+LEAVE_WITHIN = 9.0  # seconds, for whoever ends as soon as they look up
 
 
 # What all the modules are made of stays: nobody need look through it as it is loaded, nor later.
@@ -40,3 +43,34 @@ def nothing_new_is_secret() -> Iterator[None]:
         each.clear()
         each.update(was)
     redaction._recent.clear()
+
+
+def waiting() -> int:
+    """How much gevent waits for, if it is there at all; what can go on has done so."""
+    local = sys.modules.get("gevent._hub_local")
+    hub = local and local.get_hub_if_exists()
+    if hub is None:
+        return 0
+    import gevent
+
+    while hub.loop._callbacks:
+        gevent.sleep(0)
+    return int(hub.loop.activecnt)
+
+
+@pytest.fixture(autouse=True)
+def nobody_stays_behind() -> Iterator[None]:
+    """Who is left asleep wakes up in the midst of another test, or holds its process."""
+    before = waiting()
+    yield
+    if waiting() <= before:
+        return
+    import gevent
+
+    by = monotonic() + LEAVE_WITHIN
+    while left := [one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and one]:
+        if monotonic() > by:
+            pytest.fail(f"it leaves behind: {left}")
+        gevent.sleep(0.02)
+        if waiting() <= before:
+            return

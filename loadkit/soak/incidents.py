@@ -212,10 +212,12 @@ class Incidents:
     def _enough_for_arrivals(self, moment: Moment) -> list[Moment]:
         """The fewest rows up to this one in which there should have been some arrivals."""
         rows: list[Moment] = []
+        wanted = 0.0
         for each in reversed(self._past):
             if each.end <= moment.end:
                 rows.append(each)
-                if sum(one.wanted for one in rows) >= ARRIVALS:
+                wanted += each.wanted
+                if wanted >= ARRIVALS:
                     break
         return rows
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loadkit.stats.hdr_index import SUB_BUCKET_BITS, BucketCounts, index_of, lowest_at
+from loadkit.stats.hdr_index import SUB_BUCKET_BITS, BucketCounts, index_of
 
 Numbers = NDArray[np.int64]
 Counts = NDArray[np.uint32]
@@ -51,14 +51,18 @@ class DenseHistogram(Mapping[int, int]):
 
     def values(self) -> ValuesView[int]:
         # Asked for much more often than where they lie, which takes Python code for each.
-        return dict(enumerate(self._counts[np.flatnonzero(self._counts)].tolist())).values()
+        return dict(enumerate(self._counts[self._hit()].tolist())).values()
 
     def copy(self) -> "Hit":
         """As they are now, to be read only, and in little room."""
-        hit = np.flatnonzero(self._counts)
+        hit = self._hit()
         counts = self._counts[hit]
         most = int(counts.max(initial=0))
         return Hit(hit.astype(np.uint16), counts.astype(np.min_scalar_type(most)))
+
+    def _hit(self) -> NDArray[np.intp]:
+        # Of truth values numpy finds the true ones several times as fast as of numbers.
+        return np.flatnonzero(self._counts != 0)
 
 
 class Hit:
@@ -73,7 +77,7 @@ class Hit:
         return len(self._hit)
 
     def keys(self) -> Iterator[int]:
-        return map(lowest_at, self._hit.tolist())
+        return iter(_lowest(self._hit.astype(np.int64)).tolist())
 
     def items(self) -> Iterator[tuple[int, int]]:
         return zip(self.keys(), self.values(), strict=True)
@@ -84,6 +88,13 @@ class Hit:
 
     def copy(self) -> Self:
         return self
+
+
+def _lowest(indices: Numbers) -> Numbers:
+    """`lowest_at` for many."""
+    shift = np.maximum((indices >> SUB_BUCKET_BITS - 1) - 1, 0)
+    found: Numbers = indices - (shift << SUB_BUCKET_BITS - 1) << shift
+    return found
 
 
 def _indices(lowest: Numbers) -> Numbers:

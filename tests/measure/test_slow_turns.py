@@ -45,13 +45,13 @@ def test_a_quiet_part_has_its_slowest_too() -> None:
 def test_a_long_run_takes_no_more_room() -> None:
     """Its parts get longer; the last has its slowest as the first has."""
     slow = SlowTurns()
-    for second in range(100_000):
+    for second in range(20_000):
         slow.add(turn(10.0 + second % 7, at_s=float(second)))
     found = list(slow)
     assert len(found) <= SLOWEST + OF_A_PART * MOST_PARTS
     assert {one.took_ms for one in found} == {16.0}
     assert min(one.at_s for one in found) < 1_000
-    assert max(one.at_s for one in found) > 99_000
+    assert max(one.at_s for one in found) > 19_000
 
 
 def test_the_order_in_which_they_come_does_not_matter() -> None:

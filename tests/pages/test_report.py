@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -151,8 +152,14 @@ def test_the_slowest_turn_has_its_ids_its_time_and_its_life(hostile: Lived, repo
 
 
 def test_a_text_of_a_megabyte_is_cut(tmp_path: Path) -> None:
-    run = live(tmp_path, 12, said="x" * 1_000_000, lost_at=frozenset({11}))
+    run = live(tmp_path, 4, said="x" * 1_000_000, lost_at=frozenset({3}))
     assert len(page(run.folder)) < MOST_BYTES
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    parent = tmp_path_factory.mktemp("plain")
+    return live(parent, 12, said="plain", lost_at=frozenset({11})).folder
 
 
 @pytest.mark.parametrize(
@@ -160,10 +167,10 @@ def test_a_text_of_a_megabyte_is_cut(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("content", [None, b"\xff{", b'{"a": [1'])
 def test_what_cannot_be_read_is_named_and_the_rest_is_shown(
-    tmp_path: Path, name: str, content: bytes | None
+    plain: Path, tmp_path: Path, name: str, content: bytes | None
 ) -> None:
     """A folder may be damaged, or of a version that had no such file."""
-    folder = live(tmp_path, 12, said="plain", lost_at=frozenset({11})).folder
+    folder = copytree(plain, tmp_path / plain.name)
     if content is None:
         (folder / name).unlink()
     else:

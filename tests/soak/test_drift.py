@@ -256,8 +256,8 @@ NOISE: dict[str, Noise] = {
 @pytest.mark.parametrize(
     ("kind", "runs"),
     [
-        ("as most", 40),
-        ("hardly any", 20),
+        ("as most", 20),
+        ("hardly any", 10),
         *(pytest.param(kind, 300, marks=pytest.mark.slow) for kind in NOISE),
     ],
 )

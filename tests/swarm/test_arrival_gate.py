@@ -203,3 +203,4 @@ def test_a_deal_with_other_stages_changes_the_rate_from_its_moment_on() -> None:
         run(evening.gate)
     expected = [(number, pytest.approx(50.0 + at)) for number, at in Arrivals(faster)]
     assert [(number, due) for _, number, due in evening.came] == expected
+    evening.gate.stop()

@@ -1,6 +1,7 @@
 """What Locust's own table gets to see."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 from locust.env import Environment
@@ -14,11 +15,12 @@ from tests.sizes import size_of
 
 
 @pytest.fixture
-def environment() -> Environment:
+def environment() -> Iterator[Environment]:
     environment = Environment(events=Events())
-    environment.create_local_runner()  # which lets `request` events into the statistics
+    runner = environment.create_local_runner()  # which lets `request` events into the statistics
     setup_distributed_stats_event_listeners(environment.events, environment.stats)
-    return environment
+    yield environment
+    runner.greenlet.kill()
 
 
 def test_the_headline_alone_makes_the_total(environment: Environment) -> None:

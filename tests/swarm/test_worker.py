@@ -1,5 +1,6 @@
 """When users begin and go on."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 from pathlib import Path
@@ -244,7 +245,7 @@ class WithUsers:
 
 
 @pytest.fixture
-def with_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WithUsers:
+def with_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[WithUsers]:
     monkeypatch.setenv("POLY_CONNECTOR_TOKEN", "a-connector-token")
     monkeypatch.setenv("POLY_HOST_IDENTIFIER", "shop.example")
     monkeypatch.setattr(worker_module, "Driver", Parting)
@@ -253,7 +254,9 @@ def with_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WithUsers:
     path.write_text(
         "# Three.\n[load]\nstages = [{duration='1m', users=3}]\n[mix]\nCompleteChat=1\n"
     )
-    return WithUsers(load_profile(str(path)))
+    found = WithUsers(load_profile(str(path)))
+    yield found
+    found.runner.greenlet.kill()
 
 
 def test_users_that_are_killed_already_when_locust_stops_have_their_end_counted(

@@ -40,6 +40,7 @@ def stack() -> Iterator[ExitStack]:
 def made(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Make a socket of Locust's with a key in the environment; each costs some 50 ms only once."""
     monkeypatch.setattr(module, "key_pair", PAIRS)
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.02)
 
     def make(kind: Any, key: str, *arguments: Any) -> Any:
         monkeypatch.setenv(WORKER_KEY_VARIABLE, key)

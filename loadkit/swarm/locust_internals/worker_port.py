@@ -102,7 +102,7 @@ class _MasterSocket(zmqrpc.Server):
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
         self.socket.maxmsgsize = LONGEST
         self._left_out, self._told_at = 0, -TOLD_EVERY
-        gevent.spawn(_tell_of_strangers, _Events(self.socket, REFUSED))
+        events = _Events(self.socket, REFUSED)
         try:
             if port == 0:
                 self.port = self.socket.bind_to_random_port(f"tcp://{host}")
@@ -116,6 +116,7 @@ class _MasterSocket(zmqrpc.Server):
                     "--master-bind-port name another address"
                 )
             )
+        gevent.spawn(_tell_of_strangers, events)
 
     def recv_from_client(self) -> tuple[str, Message]:
         """Whose message it is, and the message. One that is none is left out.
