@@ -11,8 +11,7 @@ run: $(READY)
 # What unit tests leave of two cores is little, and what waits for processes leaves a third: side by
 # side they take less. What each says comes as a whole, where this make can.
 test: $(READY)
-	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),-Otarget) unit crowd
-	@$(MAKE) --no-print-directory timed
+	@$(MAKE) --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),-Otarget) unit integration
 
 # Asserts are rewritten as they are collected, and kept like this, whatever the environment says.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile
@@ -31,7 +30,7 @@ crowd: $(READY)
 	@$(PYTEST) -n 6 --no-loadscope-reorder -m 'not slow and not timed' $(PROCESSES)
 
 timed: $(READY)
-	@# What asserts how long something took, when nothing else runs.
+	@# What asserts how long something took, when nothing else of its rank runs.
 	@$(PYTEST) -n 2 -m 'timed and not slow' $(PROCESSES)
 
 slow: $(READY)

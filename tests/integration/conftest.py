@@ -29,7 +29,6 @@ LONGEST = (
     "test_open_waits",
     "test_no_worker_left",
     "test_killed",
-    "test_declining_server",
     "test_inputs",
     "test_orphans",
     "test_nothing_lost",
