@@ -73,6 +73,8 @@ def compared(paths: Sequence[Path], fail_on: Sequence[str] = ()) -> Comparison:
     runs = [load_run(path) for path in paths]
     with Meter(Screen()) as progress:
         found = compare(runs[0], runs[-1], progress)
+    if runs[0].folder.resolve() == runs[-1].folder.resolve():
+        found = replace(found, doubts=("BASE and NEW are one and the same run", *found.doubts))
     steps = [step(told(run), run.summary) for run in runs] if len(runs) > 2 else []
     return replace(found, held=hold(found, limits), trend=tuple(steps))
 

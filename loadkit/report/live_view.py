@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from loadkit.profile.tables import Stage
@@ -17,6 +17,9 @@ from loadkit.verdict.summary import Stats
 _SHOWN: Final = ("p50", "p95", "p99")
 _BAR: Final = 32  # columns
 _LABEL: Final = 12  # likewise
+_NARROW: Final = 60
+"""On fewer columns a line is wrapped: what would be cut off are the figures."""
+
 _LIGHTS: Final = {
     "valid": ("● valid so far", "green"),
     "suspect": ("▲ suspect", "bold yellow"),
@@ -26,7 +29,7 @@ _LIGHTS: Final = {
 
 
 def view(now: LiveFigures) -> RenderableType:
-    """Return what is shown of a run; it has ten lines at most, none of which is wrapped."""
+    """Return what is shown of a run; it has ten lines at most, where they need not be wrapped."""
     title = Text.assemble((now.profile, "bold"), f" → {now.target}")
     return _panel(title, _course(now), _rows(now))
 
@@ -40,10 +43,23 @@ def search_view(title: str, elapsed_s: float, rows: Sequence[tuple[str, str]]) -
 def _panel(title: Text, course: Text, rows: Sequence[tuple[str, Text]]) -> RenderableType:
     lines = [title, course]
     lines += [Text.assemble((label.ljust(_LABEL), "bold"), text) for label, text in rows]
-    for line in lines:
-        line.no_wrap, line.overflow = True, "ellipsis"
-    # The first line stays free: it is where others write who know nothing of this.
-    return Group("", *lines)
+    return _Panel(lines)
+
+
+class _Panel:
+    """Lines, of which those with figures are wrapped where there is too little room for them."""
+
+    def __init__(self, lines: Sequence[Text]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        narrow = options.max_width < _NARROW
+        # The first line stays free: it is where others write who know nothing of this.
+        yield Text()
+        for line in self._lines:
+            whole = narrow and line is not self._lines[0] and not line.plain.startswith("validity")
+            line.no_wrap, line.overflow = not whole, "fold" if whole else "ellipsis"
+            yield line
 
 
 def _course(now: LiveFigures) -> Text:

@@ -169,6 +169,12 @@ def load_summary(folder: Path, left_out: list[str] | None = None) -> Summary:
         UsageError: there is none, or it is not one.
     """
     path = folder if folder.suffix == ".json" else folder / "summary.json"
+    if not os.path.lexists(path) and os.path.isfile(path.with_name("journal.jsonl")):
+        run = path.parent
+        raise UsageError(
+            f"{run} has no result yet: its run goes on, or was killed; `loadkit status {run}` says "
+            f"which, and `loadkit report {run}` makes that of a killed one"
+        )
     try:
         return Summary.from_dict(read(path, left_out))
     except UsageError as error:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadkit.compare.command import check_baseline
+from loadkit.compare.command import check_baseline, compared
+from loadkit.compare.words import first_line
 from loadkit.errors import UsageError
 from tests.compare.folders import lived
 
@@ -30,3 +31,23 @@ def test_a_mistake_is_told_before_the_load(
     """Not after it, when it is too late."""
     with pytest.raises(UsageError, match=told):
         check_baseline(baseline, fail_on)
+
+
+def test_that_a_run_is_compared_with_itself_is_said(tmp_path: Path) -> None:
+    """However it is named: that it has not changed is no news, and no failure."""
+    lived(tmp_path / "before", seconds=20)
+    (tmp_path / "again").symlink_to(tmp_path / "before")
+    for other in (tmp_path / "before" / "summary.json", tmp_path / "again"):
+        found = compared([tmp_path / "before", other])
+        assert first_line(found) == "NOT TO BE TRUSTED  BASE and NEW are one and the same run"
+        assert found.exit_code == 0
+
+
+def test_of_a_run_that_was_killed_it_is_said_how_to_get_its_result(tmp_path: Path) -> None:
+    """All that it measured is there, but for the sum."""
+    lived(tmp_path / "before", seconds=20)
+    lived(tmp_path / "killed", seconds=20)
+    (tmp_path / "killed" / "summary.json").unlink()
+    (tmp_path / "killed" / "journal.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match=r"`loadkit report .*killed` makes that"):
+        compared([tmp_path / "before", tmp_path / "killed"])

@@ -75,7 +75,7 @@ def test_no_line_is_longer_than_the_terminal_is_wide(columns: int) -> None:
         from_schedule_ms={"count": 1204, "p50": 900.0, "p95": 9812.3},
     )
     lines = drawn(view(late), columns)
-    assert len(lines) == 9
+    assert len(lines) == 9 if columns > 60 else len(lines) < 36
     assert max(map(len, lines)) <= columns
     assert lines[1].endswith("…")  # what is cut off is seen to be
 
@@ -135,3 +135,13 @@ def test_a_search_shows_what_it_knows() -> None:
         "now         step 3: 80 users (probe), ramping",
         "known       40 users held",
     ]
+
+
+def test_no_figure_is_cut_off_on_a_narrow_terminal() -> None:
+    """A line is wrapped there: half a number is worse than none."""
+    lines = drawn(view(NOW), 40)
+    assert max(map(len, lines)) <= 40
+    said = " ".join(" ".join(lines).split())
+    for told in ("p50 640 p95 1,702 p99 – ms", "p95 812 p99 1,290 ms", "01:14 left"):
+        assert told in said
+    assert "…" not in said

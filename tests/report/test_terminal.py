@@ -256,3 +256,12 @@ def test_a_script_gets_the_verdict_as_an_object(make: Any) -> None:
     assert told["line"] == verdict_line(summary)
     assert told["line"].split()[0] == told["word"]
     assert told["verdict"] == summary.to_dict()["verdict"]
+
+
+def test_no_figure_is_cut_off_on_a_narrow_terminal(make: Any, examples: Any) -> None:
+    """A row is as long as it has to be, and the terminal wraps it."""
+    wide = {line.rstrip() for line in shown(make(failing=True), 200, examples).splitlines()}
+    narrow = shown(make(failing=True), 40, examples)
+    assert "…" not in narrow
+    row = next(line for line in wide if line.startswith("response "))
+    assert row in {line.rstrip() for line in narrow.splitlines()}
