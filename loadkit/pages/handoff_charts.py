@@ -56,7 +56,7 @@ def _places(slices: Slices, each: str) -> Iterator[Chart]:
         id="places",
         kind="stack",
         title="Places in the queue",
-        question="Which places were people told, and did they get nearer? Darker is further back.",
+        question="Which places were people told? The stronger, the further back.",
         says=f"HANDOFF_QUEUE_STATUS told {counted}.",
         columns={"t": slices.starts, **known},
         labels={"t": "second of the run", **{column: f"place {names[column]}" for column in known}},

@@ -11,6 +11,7 @@ from loadkit.pages.run_charts import marks, run_charts
 from loadkit.pages.run_files import info as info_of
 from loadkit.pages.run_files import said
 from loadkit.pages.run_sections import (
+    by_hand_section,
     disconnects_section,
     drift_section,
     errors_section,
@@ -107,7 +108,7 @@ def _parts(
     yield "Verdict", first_screen(summary, search=bool(search))
     yield "Capacity", search
     yield "Response", shown(LEADER, "heat") + latencies_section(summary, shown("nines"))
-    yield "Load", shown("load", "states")
+    yield "Load", shown("load", "states") + by_hand_section(summary)
     yield (
         "Turns",
         shown("turn", "by-turn", "by-age", "first-chunk-time", "chunk-gap-time"),

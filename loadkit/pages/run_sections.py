@@ -10,6 +10,7 @@ from loadkit.pages.findings import came_back
 from loadkit.pages.page import details, section, table, text
 from loadkit.pages.run_files import lines as lines_of
 from loadkit.pages.run_files import said
+from loadkit.pages.time_charts import clock
 from loadkit.report import drift, incidents, tables
 from loadkit.report.latency import NOTABLE, WAITS, note, rows, waits
 from loadkit.stats.number_format import ENDINGS, number
@@ -83,6 +84,16 @@ def handoffs_section(summary: Summary, charts: str) -> str:
         )
     asks = "Did a human come, and how long did it take?"
     return section("handoffs", "Hand-offs to a human", content, asks) + charts
+
+
+def by_hand_section(summary: Summary) -> str:
+    """What was done to the run while it went on, and the marks that were set."""
+    if not summary.by_hand:
+        return ""
+    done = ((text(clock(one["at_s"])), text(said(one["text"]))) for one in summary.by_hand)
+    content = table(("time of the run", "what"), done, words=("what",))
+    asks = "What was changed while the run went on, and which moments were marked?"
+    return section("by-hand", "Done by hand", content, asks)
 
 
 def disconnects_section(summary: Summary, chart: str) -> str:

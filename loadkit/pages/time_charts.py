@@ -50,7 +50,7 @@ def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
             "handoff_wait",
             "wait for a human",
             "Wait for a human over time",
-            "How long did those wait to whom a human came, by when they came?",
+            "How long until a human comes? Who still waits counts with the time so far.",
         ),
     ):
         if phase in slices.curves:

@@ -169,6 +169,8 @@ def test_what_is_done_by_hand_is_done_by_the_workers_and_noted(site: Site) -> No
     ]
     page = path.with_name("report.html").read_text()
     assert "<b>v2" not in page
+    listed = page[page.index('id="by-hand"') :]
+    assert listed.index("storm of 40 %") < listed.index("load paused") < listed.index("&lt;b&gt;v2")
     assert "v2" in page
 
 

@@ -155,17 +155,33 @@ const loadkit = (() => {
     };
   }
 
+  /* The pins, in their order; of some that nearly fall together the first one names them all. */
+  function pins() {
+    const points = data.marks.filter((mark) => mark.to === undefined).sort((one, other) => one.at - other.at);
+    const length = (data.end ?? 1) - (data.begin ?? 0);
+    const named = [];
+    let first = null;
+    for (const { name, at } of points) {
+      if (first && at - first.at < length / 60) {
+        if (!first.name.endsWith("…")) first.name = first.name.length < 60 ? `${first.name} · ${name}` : `${first.name} …`;
+        named.push({ name: "", at });
+      } else named.push(first = { name, at });
+    }
+    named.close = points.some(({ at }, before) => before && at - points[before - 1].at < length / 5);
+    return named;
+  }
+
   /* Storms, incidents and marks: pins and shades on every axis of time. */
   function marks() {
     const soft = colour("soft");
-    const points = data.marks.filter((mark) => mark.to === undefined);
+    const points = pins();
     const areas = data.marks.filter((mark) => mark.to !== undefined);
     return {
       type: "line", name: "\u0000marks", data: [], silent: true,
       markLine: {
         symbol: "none", silent: true,
         lineStyle: { color: soft, type: "dashed" },
-        label: { show: true, color: soft, fontSize: 11, position: points.length > 3 || window.innerWidth < 640 ? "insideEndTop" : "end", formatter: (at) => at.name },
+        label: { show: true, color: soft, fontSize: 11, position: points.length > 3 || points.close || window.innerWidth < 640 ? "insideEndTop" : "end", formatter: ({ name }) => (name.length > 28 ? `${name.slice(0, 27)}…` : name) },
         data: points.map((mark) => ({ name: mark.name, xAxis: mark.at })),
       },
       markArea: {
