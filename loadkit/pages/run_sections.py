@@ -12,7 +12,7 @@ from loadkit.pages.run_files import lines as lines_of
 from loadkit.pages.run_files import said
 from loadkit.pages.time_charts import clock
 from loadkit.report import drift, incidents, tables
-from loadkit.report.latency import NOTABLE, WAITS, note, rows, waits
+from loadkit.report.latency import NOTABLE, WAITS, note, rows, shown, waits
 from loadkit.stats.number_format import ENDINGS, number
 from loadkit.verdict.summary import Summary
 
@@ -74,7 +74,7 @@ def handoffs_section(summary: Summary, charts: str) -> str:
         names = ("count", "p50", "p90", "p95", "max")
         content += table(
             ("waited for a human, ms", *names),
-            [("handoff_wait", *(number(wait[name]) for name in names))],
+            [("handoff_wait", *map(text, shown(wait, names)))],
         )
     places = [(name, summary.counts.get(f"{PLACE}.{name}", 0)) for name in PLACE_CLASSES]
     if any(count for _, count in places):

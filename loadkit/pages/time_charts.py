@@ -28,7 +28,7 @@ _STATES: Final = {
 
 def time_charts(summary: Summary, slices: Slices) -> Iterator[Chart]:
     if "response" in slices.curves:
-        yield _response(slices)
+        yield _response(slices, summary.duration_s)
     yield _load(slices)
     yield _states(slices)
     if slices.heat:
@@ -95,11 +95,17 @@ def live_charts(slices: Slices, stretch_s: float) -> Iterator[Chart]:
     yield from (chart for chart in rest if not chart.more["empty"])
 
 
-def _response(slices: Slices) -> Chart:
+def _response(slices: Slices, end: float) -> Chart:
     together = slices.together["response"]
     curve = slices.curves["response"]
     name, values = ("p95", curve.p95) if any(curve.p95) else ("median", curve.p50)
-    worst = max(((value, at) for at, value in enumerate(values) if value is not None), default=None)
+    # What is left once the load is over are the slow ones: that is no slow time.
+    during = (
+        (value, at)
+        for at, value in enumerate(values)
+        if value is not None and slices.starts[at * together] < end
+    )
+    worst = max(during, default=None)
     says = f"Percentiles of the response time, each of {number(slices.length * together)} s"
     if worst is not None:
         at = slices.starts[worst[1] * together]
