@@ -3,12 +3,15 @@
 What is done with a reason hangs on its kind. Its sentence is for people and is never searched.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from loadkit.codec import Line
+
+Level = Literal["valid", "suspect", "invalid"]
+"""Whether a run may be believed: `suspect`, with care; `invalid`, not at all."""
 
 
 class ReasonKind(StrEnum):
@@ -99,6 +102,10 @@ class Reason:
             if sentence.startswith(heading):
                 return cls(kind, *_parts(sentence.removeprefix(heading)))
         return cls(ReasonKind.UNKNOWN, *_parts(sentence))
+
+
+Found = Iterator[tuple[Level, Reason]]
+"""Doubts, each with what it makes of the run."""
 
 
 def _parts(sentence: str) -> tuple[str, str]:

@@ -1,18 +1,15 @@
 """The frozen result of a run: what every report renders and `summary.json` holds."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from loadkit.errors import Failure
 from loadkit.exit_codes import ExitCode
-from loadkit.figures import COMPLETED, STEPS, VIOLATED, Count, Ending, Phase
+from loadkit.figures import COMPLETED, STEPS, Count, Ending, Phase
 from loadkit.measure.interval import GAUGES
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.rates import by_class, by_client, throughput
-from loadkit.protocol.expectations import EXPECTED, NEEDED, WRONG, left_out
 from loadkit.soak.drift import Drift
 from loadkit.soak.run_analysis import RunAnalysis
 from loadkit.stats.distribution import PERCENTILES, Distribution
@@ -21,6 +18,7 @@ from loadkit.verdict.run_facts import BY_HAND, CUT, Cut, DoneByHand, RunFacts, R
 from loadkit.verdict.slo import SloLine, judge, stale_turns
 from loadkit.verdict.validity import assess
 from loadkit.verdict.verdict import Verdict, decide
+from loadkit.verdict.violation_details import violation_details
 
 SCHEMA: Final = "loadkit.summary/1"
 
@@ -220,7 +218,7 @@ def summarise(
         from_schedule_ms=ledger.stats_from_schedule(),
         disconnects=disconnects,
         violations=violations,
-        violations_detail=_details(ledger, violations),
+        violations_detail=violation_details(ledger, violations),
         errors=errors,
         generator={"workers": max(1, ledger.workers)}
         | figures
@@ -271,21 +269,6 @@ def _median(found: Distribution) -> Stats:
     return found.stats() | dict(zip(("p50_from", "p50_to"), between, strict=True))
 
 
-def _details(ledger: Ledger, violations: Mapping[str, int]) -> dict[str, dict[str, Any]]:
-    hit, started = ledger.under(VIOLATED), ledger.counts[Count.SESSIONS_STARTED]
-    return {
-        kind: {
-            "count": count,
-            "sessions": hit.get(kind, 0),
-            # Of a worker's report that was lost, either number may be missing.
-            "share": round(min(hit.get(kind, 0) / started, 1.0), 6) if started else 0.0,
-            "expected": EXPECTED.get(kind, ""),
-            "example": smallest(kind, ledger.evidence),
-        }
-        for kind, count in violations.items()
-    }
-
-
 def _changed(by_hand: Sequence[DoneByHand]) -> Iterator[str]:
     done = [one.text for one in by_hand if one.kind != "mark"]
     if done:
@@ -315,43 +298,3 @@ def _intervals(ledger: Ledger) -> dict[str, dict[str, tuple[float, float]]]:
         if (latency := ledger.latency.get(phase)) is not None
     }
     return {phase: found for phase, found in intervals.items() if found}
-
-
-def smallest(kind: str, found: Iterable[Occurrence]) -> dict[str, Any]:
-    """Return what shows a violation in the fewest frames, cut down to those, as far as known.
-
-    By `detail`, `session` and `frames`; empty where there is none of that kind.
-    """
-    same = [one for one in found if (one.of, one.kind) == ("violations", kind)]
-    if not same:
-        return {}
-    least = min((replace(one, frames=_cut(one.frames)) for one in same), key=_size)
-    told = {"detail": least.detail, "session": least.session, "frames": list(least.frames)}
-    return {key: value for key, value in told.items() if value}
-
-
-def _cut(lines: Sequence[str]) -> tuple[str, ...]:
-    """The lines that are marked, with how many frames were left out between; all if none is."""
-    cut, without = list[str](), 0
-    for line in lines:
-        if line.startswith((WRONG, NEEDED)):
-            if without:
-                cut.append(left_out(without))
-            cut.append(line if line.startswith(WRONG) else line.replace(NEEDED, "  ", 1))
-            without = 0
-        elif counted := _LEFT_OUT.fullmatch(line):
-            without += int(counted[1].replace(",", ""))
-        else:
-            without += 1
-    if not cut:
-        return tuple(lines)
-    return (*cut, left_out(without)) if without else tuple(cut)
-
-
-_LEFT_OUT: Final = re.compile(r"… ([0-9,]+) frames?")
-
-
-def _size(one: Occurrence) -> tuple[bool, int, int, str]:
-    """What has no frames shows nothing; of equals the earlier."""
-    frames = [line for line in one.frames if not _LEFT_OUT.fullmatch(line)]
-    return not frames, len(frames), sum(map(len, frames)), one.at

@@ -1,49 +1,26 @@
 """Whether a run may be believed: was the target measured, or the generator?
 
-The thresholds are the constants below; `docs/figures.md` has them as a table.
+The thresholds are the constants here and in `generator_limits`; `docs/figures.md` has a table.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from loadkit.errors import Failure
 from loadkit.figures import DELIVERED_SHARE, Count
-from loadkit.measure.ledger import SATURATED_CPU_PERCENT
 from loadkit.stats.distribution import Distribution
 from loadkit.stats.number_format import number, percent, plural
-from loadkit.verdict.reason import Reason, ReasonKind
+from loadkit.verdict.generator_limits import (
+    MEND,
+    STOP_FLOODING,
+    flood_of,
+    lateness,
+    resources,
+    times_of,
+)
+from loadkit.verdict.reason import Found, Level, Reason, ReasonKind
 from loadkit.verdict.run_facts import Absence, Cut, RunFacts
-
-Level = Literal["valid", "suspect", "invalid"]
-
-LAG_SUSPECT_MS: Final = 10.0
-"""Event-loop lag and schedule delay, p99. An answer that comes while the loop is late is seen that
-much too late, and one in a hundred moments is this late: so at 10 ms the p99 of any latency may be
-off by 10 ms, which is the most that a valid run's p99 may be off by."""
-
-STALL_SUSPECT_MS: Final = 100.0
-"""Event-loop lag, p999. A loop that stands still for over 0.1 % of the time, yet under 1 %, leaves
-the p99 of its lag small and still lifts the p99 of latencies: each answer of that time moves to
-the tail. Below 100 ms what it lifts them by is under 1 ms (1 % of the samples × 100 ms)."""
-
-LAG_INVALID_MS: Final = 100.0
-"""Event-loop lag and schedule delay, p99. From 100 ms on a person sees the difference: a latency
-with that much of the generator's own is no longer the target's."""
-
-SATURATED_SHARE: Final = 0.10
-"""A worker may spend this share of its intervals on a full core; beyond, it was the limit."""
-
-MACHINE_CPU_SUSPECT_PERCENT: Final = 95.0
-"""CPU of a whole machine, p95. With no core to spare, processes wait for one, and no probe inside
-of a process tells that wait from the target's."""
-
-GC_PAUSE_SUSPECT_MS: Final = 100.0
-"""The longest pause of the garbage collector: all sessions of a worker stand still for so long."""
-
-LIMIT_SUSPECT_PERCENT: Final = 90.0
-"""Open files and ports, of what the machine allows, at most. The next step of the load may fail,
-and what fails then looks like the target's fault."""
 
 UNDELIVERED_SUSPECT_S: Final = 2.0
 """Seconds with clearly fewer users than asked for. A stage that steps up needs a moment to start
@@ -54,19 +31,8 @@ UNDELIVERED_SHARE: Final = 0.25
 asked for outweigh the others threefold, and `timeline.csv` tells them apart; beyond, the figures
 are of a load that nobody asked for."""
 
-FLOOD_S: Final = 1.0
-"""Seconds of a worker that a session takes whose target floods it, until it is cut off (measured:
-0.05 to 0.3 s, and 1.5 s for batches of the smallest events)."""
-
-FLOOD_SHARE: Final = 0.01
-"""The share of the workers' time from which on floods may be what made them late: a p99 is about
-the worst hundredth."""
-
 _RANK: Final[dict[Level, int]] = {"valid": 0, "suspect": 1, "invalid": 2}
-_MEND: Final = "use more workers, or fewer users on each"
-_LONGER_RAMP: Final = f"lengthen the ramp, or {_MEND}"
-_LIMITS: Final = "raise the limit (`ulimit -n`, the range of ports) or spread over more machines"
-_STOP_FLOODING: Final = "look at what it sends, and mend that first"
+_LONGER_RAMP: Final = f"lengthen the ramp, or {MEND}"
 
 
 class Observed(Protocol):
@@ -106,18 +72,18 @@ def assess(observed: Observed, facts: RunFacts) -> Validity:
     peak = observed.peak_concurrent if facts.peak_users is None else facts.peak_users
     refused = counts.get(Count.ARRIVALS_REFUSED, 0)
     started = counts.get(Count.SESSIONS_STARTED, 0) - counts.get(Count.SESSIONS_RENEWED, 0)
-    flood = _flood(errors[Failure.FRAME_FLOOD], facts.duration_s * max(1, observed.workers))
-    mend = f"{flood}; {_STOP_FLOODING}" if flood else ""
+    flood = flood_of(errors[Failure.FRAME_FLOOD], facts.duration_s * max(1, observed.workers))
+    mend = f"{flood}; {STOP_FLOODING}" if flood else ""
     found = [
         *_own_code(tuple(facts.own_code), errors[Failure.OWN_CODE]),
         *_end(facts.stopped, facts.cut),
         *_absences(facts.without_workers),
-        *_lateness(generator, flood),
-        *_resources(generator, observed.saturated_share, errors[Failure.LOCAL_LIMIT], flood),
+        *lateness(generator, flood),
+        *resources(generator, observed.saturated_share, errors[Failure.LOCAL_LIMIT], flood),
         *_delivery(_Kind.USERS_MISSING, facts.asked_users, peak, mend or _LONGER_RAMP),
         # Who was refused had come: the generator was in time, and the cap is told below.
-        *_delivery(_Kind.SESSIONS_MISSING, facts.asked_sessions, started + refused, mend or _MEND),
-        *_shortage(facts.undelivered_s, facts.duration_s, refused, mend or _MEND),
+        *_delivery(_Kind.SESSIONS_MISSING, facts.asked_sessions, started + refused, mend or MEND),
+        *_shortage(facts.undelivered_s, facts.duration_s, refused, mend or MEND),
         *_workers(facts, sum(observed.missing().values())),
         *_faults(observed.left_out, errors[Failure.INTERNAL], facts.fault),
     ]
@@ -127,20 +93,9 @@ def assess(observed: Observed, facts: RunFacts) -> Validity:
 
 
 _Kind = ReasonKind
-_Found = Iterator[tuple[Level, Reason]]
 
 
-def _flood(floods: int, seconds: float) -> str:
-    """Whose doing it is that workers had no time, where a flood may have taken it; else nothing."""
-    if not floods or floods * FLOOD_S < FLOOD_SHARE * seconds:
-        return ""
-    return (
-        f"the target flooded {plural(floods, 'session')} (`frame_flood`), and reading that takes "
-        "this time: it is the target's doing"
-    )
-
-
-def _end(stopped: str | None, cut: Cut | None) -> _Found:
+def _end(stopped: str | None, cut: Cut | None) -> Found:
     """A run that was not carried out as asked: of what was not run nobody knows how it fares."""
     if stopped is not None:
         text = f"{stopped}: the rest of the load asked for was never run"
@@ -159,83 +114,7 @@ def _end(stopped: str | None, cut: Cut | None) -> _Found:
         yield level, Reason(_Kind.CUT, text, "for a verdict run it to its end")
 
 
-def _busy(
-    level: Level, kind: ReasonKind, what: str, cause: str, flood: str
-) -> tuple[Level, Reason]:
-    if flood:
-        return "suspect", Reason(kind, f"{what}: {flood}", _STOP_FLOODING)
-    return level, Reason(kind, f"{what}: {cause}", _MEND)
-
-
-def _lateness(generator: Mapping[str, Mapping[str, float]], flood: str) -> _Found:
-    for kind, name, key in (
-        (_Kind.LOOP_LAG, "event-loop lag", "loop_lag_ms"),
-        (_Kind.SCHEDULE_DELAY, "schedule delay", "schedule_delay_ms"),
-    ):
-        p99 = generator.get(key, {}).get("p99", 0.0)
-        if p99 > LAG_INVALID_MS:
-            text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_INVALID_MS)} ms)"
-            yield _busy("invalid", kind, text, "the generator was the limit", flood)
-        elif p99 > LAG_SUSPECT_MS:
-            text = f"{name} p99 was {number(p99)} ms (limit {number(LAG_SUSPECT_MS)} ms)"
-            yield _busy("suspect", kind, text, "the generator adds to the latencies", flood)
-    lag = generator.get("loop_lag_ms", {})
-    if lag.get("p999", 0.0) > STALL_SUSPECT_MS >= lag.get("p99", 0.0):
-        text = (
-            f"the event loop stood still for up to {number(lag['max'])} ms, more than 0.1 % of the "
-            f"time over {number(STALL_SUSPECT_MS)} ms: answers of those moments count as slow"
-        )
-        remedy = "look for what else runs on the machine, and give the workers cores of their own"
-        yield "suspect", Reason(_Kind.LOOP_STALL, text, remedy)
-    pause = generator.get("gc_pause_ms", {}).get("max", 0.0)
-    if pause > GC_PAUSE_SUSPECT_MS:
-        text = (
-            f"the garbage collector paused a worker for {number(pause)} ms (limit "
-            f"{number(GC_PAUSE_SUSPECT_MS)} ms): its sessions stood still"
-        )
-        yield "suspect", Reason(_Kind.GC_PAUSE, text, _MEND)
-
-
-def _resources(
-    generator: Mapping[str, Mapping[str, float]],
-    saturated_share: float,
-    local_limits: int,
-    flood: str,
-) -> _Found:
-    if saturated_share > SATURATED_SHARE:
-        text = (
-            f"a worker used {number(SATURATED_CPU_PERCENT)} % or more of its core in "
-            f"{percent(saturated_share)} of the intervals (limit {percent(SATURATED_SHARE)})"
-        )
-        yield _busy("invalid", _Kind.WORKER_CPU, text, "the generator was the limit", flood)
-    if local_limits:
-        text = (
-            f"this side ran out of files or ports {_times(local_limits)}: sessions failed that the "
-            "target never saw"
-        )
-        yield "invalid", Reason(_Kind.LOCAL_LIMIT, text, _LIMITS)
-    cpu = generator.get("machine_cpu_percent", {}).get("p95", 0.0)
-    if cpu >= MACHINE_CPU_SUSPECT_PERCENT:
-        text = (
-            f"a machine's CPU was at {number(cpu)} % at p95 (limit "
-            f"{number(MACHINE_CPU_SUSPECT_PERCENT)} %): processes waited for a core"
-        )
-        remedy = "move the target to another machine, or spread the workers over more"
-        yield "suspect", Reason(_Kind.MACHINE_CPU, text, remedy)
-    for kind, what, key in (
-        (_Kind.FILES, "open files", "files_percent"),
-        (_Kind.PORTS, "ports", "ports_percent"),
-    ):
-        share = generator.get(key, {}).get("max", 0.0)
-        if share >= LIMIT_SUSPECT_PERCENT:
-            text = (
-                f"{what} were at {number(share)} % of what the machine allows (limit "
-                f"{number(LIMIT_SUSPECT_PERCENT)} %)"
-            )
-            yield "suspect", Reason(kind, text, _LIMITS)
-
-
-def _delivery(kind: ReasonKind, asked: float | None, got: float, mend: str) -> _Found:
+def _delivery(kind: ReasonKind, asked: float | None, got: float, mend: str) -> Found:
     if asked is not None and got < DELIVERED_SHARE * asked:
         noun = "concurrent users" if kind is _Kind.USERS_MISSING else "sessions"
         text = (
@@ -245,7 +124,7 @@ def _delivery(kind: ReasonKind, asked: float | None, got: float, mend: str) -> _
         yield "invalid", Reason(kind, text, mend)
 
 
-def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) -> _Found:
+def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) -> Found:
     if undelivered_s > UNDELIVERED_SUSPECT_S:
         level: Level = "suspect"
         if undelivered_s > UNDELIVERED_SHARE * duration_s:
@@ -265,7 +144,7 @@ def _shortage(undelivered_s: float, duration_s: float, refused: int, mend: str) 
         yield "suspect", Reason(_Kind.ARRIVALS_REFUSED, text, remedy)
 
 
-def _absences(absences: Sequence[Absence]) -> _Found:
+def _absences(absences: Sequence[Absence]) -> Found:
     for one in absences:
         since, started = number(one.from_s), one.started
         if one.to_s is None:
@@ -285,7 +164,7 @@ def _absences(absences: Sequence[Absence]) -> _Found:
             yield "suspect", Reason(_Kind.NO_WORKER, text, remedy)
 
 
-def _workers(facts: RunFacts, reports_missing: int) -> _Found:
+def _workers(facts: RunFacts, reports_missing: int) -> Found:
     if facts.workers_lost:
         names = _names([loss.worker for loss in facts.workers_lost])
         text = (
@@ -317,18 +196,18 @@ def _workers(facts: RunFacts, reports_missing: int) -> _Found:
         yield "suspect", Reason(_Kind.HEARTBEATS_LOST, text, remedy)
 
 
-def _own_code(failures: Sequence[str], times: int) -> _Found:
+def _own_code(failures: Sequence[str], times: int) -> Found:
     if failures or times:
         told = " | ".join(failures[:_NAMED]) or "see the log"
         text = (
-            f"your own code failed ({_times(max(times, len(failures)))}): {told}: what it was to "
+            f"your own code failed ({times_of(max(times, len(failures)))}): {told}: what it was to "
             "do was not asked of the target"
         )
         remedy = "its traceback is in loadkit.log and summary.json"
         yield "invalid", Reason(_Kind.OWN_CODE, text, remedy)
 
 
-def _faults(left_out: tuple[int, int], internal: int, fault: str | None) -> _Found:
+def _faults(left_out: tuple[int, int], internal: int, fault: str | None) -> Found:
     negative, overflow = left_out
     if internal or fault is not None:
         text = (
@@ -349,10 +228,6 @@ def _faults(left_out: tuple[int, int], internal: int, fault: str | None) -> _Fou
             "percentiles are too low"
         )
         yield "suspect", Reason(_Kind.TOO_LONG, text, "shorten the patience")
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{number(count)} times"
 
 
 _NAMED: Final = 5

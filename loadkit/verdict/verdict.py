@@ -6,9 +6,9 @@ from typing import Any, Final, Literal, Self
 
 from loadkit.exit_codes import ExitCode
 from loadkit.stats.number_format import plural
-from loadkit.verdict.reason import Reason, ReasonKind
+from loadkit.verdict.reason import Level, Reason, ReasonKind
 from loadkit.verdict.slo import SloLine
-from loadkit.verdict.validity import Level, Validity
+from loadkit.verdict.validity import Validity
 
 _NOTHING: Final[Mapping[str, str]] = {}
 

@@ -12,7 +12,7 @@ from fleet import SessionKind, drive, profile, under
 from loadkit.measure.interval import Interval
 from loadkit.net import browser_tab
 from loadkit.profile.scenario import Errand
-from loadkit.verdict.summary import smallest
+from loadkit.verdict.violation_details import smallest
 from tests.hostile.peer import TEXT, Wire, answer, close_frame, frame, greet, peer, reply, token
 
 TAB = SessionKind("MultiTabChat", Errand.IDLE, tabs=1)

@@ -70,8 +70,8 @@ def own_locustfile(path: Path) -> Path:
     """Beside a profile: searches that the machine they run on does not end, however busy it is."""
     own = path.with_name("locustfile.py")
     own.write_text(
-        "from loadkit.verdict import validity\n"
-        'validity.LAG_INVALID_MS = validity.SATURATED_SHARE = float("inf")\n'
+        "from loadkit.verdict import generator_limits as limits\n"
+        'limits.LAG_INVALID_MS = limits.SATURATED_SHARE = float("inf")\n'
         f"{LOCUSTFILE.read_text()}"
     )
     return own

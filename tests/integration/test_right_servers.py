@@ -14,7 +14,7 @@ import pytest
 from fleet import HUMAN, STREAMED, WHOLE, SessionKind, drive, profile, under
 
 from loadkit.measure.interval import Interval
-from loadkit.verdict.summary import smallest
+from loadkit.verdict.violation_details import smallest
 from tests.hostile.peer import TEXT, Wire, close_frame, frame, greet, peer, reply
 
 Event = dict[str, Any]

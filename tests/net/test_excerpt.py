@@ -10,7 +10,7 @@ from loadkit.measure.recorder import FRAME_LENGTH
 from loadkit.net.excerpt import LOOKED_AT
 from loadkit.protocol.expectations import EXPECTED
 from loadkit.security import redaction
-from loadkit.verdict.summary import smallest
+from loadkit.verdict.violation_details import smallest
 
 from .violated import ASKED, JOINED, NUMBERED, ROWS, Visit, batch, chunk, event, read, told_in
 

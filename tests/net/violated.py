@@ -14,7 +14,7 @@ from loadkit.figures import NOWHERE
 from loadkit.measure.recorder import Recorder
 from loadkit.net.transcript import Frames
 from loadkit.protocol import Flaw, FlawKind, decode
-from loadkit.verdict.summary import smallest
+from loadkit.verdict.violation_details import smallest
 
 Step = Any  # a frame, a flaw, an input, or the text that the person says
 SYSTEM, JOIN = "SYSTEM_MESSAGE", "REQUEST_POLY_AGENT_JOIN"

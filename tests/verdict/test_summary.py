@@ -11,12 +11,11 @@ from scipy.stats import binom
 from loadkit.errors import Failure
 from loadkit.figures import STEPS, VIOLATED, Count, Ending, Origin, Phase
 from loadkit.measure.ledger import Ledger
-from loadkit.measure.occurrence import Occurrence
 from loadkit.measure.rates import by_class
 from loadkit.measure.recorder import Recorder
 from loadkit.protocol.expectations import EXPECTED
 from loadkit.verdict.run_facts import Cut, Loss
-from loadkit.verdict.summary import Summary, smallest, summarise
+from loadkit.verdict.summary import Summary, summarise
 from tests.answers import answered
 from tests.verdict.known import asked_and_known
 
@@ -432,27 +431,3 @@ def test_a_violation_says_what_was_expected_how_far_it_spread_and_what_shows_it(
     assert Summary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
     assert summary.violations == {"sequence_gap": 3}
     assert "violated.sequence_gap" not in summary.counts
-
-
-def shown(*frames: str, kind: str = "unknown_type") -> Occurrence:
-    return Occurrence(of="violations", kind=kind, detail="d", frames=frames)
-
-
-def test_the_smallest_transcript_has_the_fewest_frames_and_then_the_shortest() -> None:
-    """One without frames, as of a further tab, is taken only where there is no other."""
-    found = [shown("1", "2"), shown(), shown("333"), shown("22"), shown("1", kind="not_closed")]
-    assert smallest("unknown_type", found) == {"detail": "d", "frames": ["22"]}
-    assert smallest("unknown_type", [shown()]) == {"detail": "d"}
-    assert smallest("unknown_type", [Occurrence(of="errors", kind="unknown_type")]) == {}
-
-
-def test_of_marked_frames_the_others_are_told_by_how_many_they_are() -> None:
-    """Those that were left out before included."""
-    frames = ("a", "▹ b", "… 3 frames", "c", "► d", "e")
-    assert smallest("unknown_type", [shown(*frames)])["frames"] == [
-        "… 1 frame",
-        "  b",
-        "… 4 frames",
-        "► d",
-        "… 1 frame",
-    ]
