@@ -132,13 +132,15 @@ class Bounds:
         return self.least <= count <= self.most
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("seed", "runs"), [(1, 3), pytest.param(2, 5, marks=pytest.mark.slow)], ids=["1", "2"]
+)
 def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
-    tmp_path: Path, seed: int
+    tmp_path: Path, seed: int, runs: int
 ) -> None:
-    """Five runs and fifteen kills a seed; and nothing is in the report that it did not see."""
+    """Three kills a run, of whoever it is; and nothing is in the report that it did not see."""
     seen = 0
-    for run in kill_at_random(tmp_path, seed, 5):
+    for run in kill_at_random(tmp_path, seed, runs):
         where = f"seed {seed}, {run.folder.name}: {run.moments}, {run.process.output}"
         truth = Truth(run.truth)
         answers = [turn["events"][-1]["at"] for turn in truth.of("turn", outcome="answered")]
@@ -160,7 +162,7 @@ def test_what_the_server_saw_until_two_seconds_before_a_kill_is_in_the_report(
         assert count(found.latency_ms, "response") == found.turns["answered"], where
         assert rows_of(run.out, "turns_sent") == found.turns["sent"], where
         seen += Bounds(answers, run).least
-    assert seen > 30  # else nothing was tested
+    assert seen > 6 * runs  # else nothing was tested
 
 
 def count(latencies: Any, phase: str) -> int:
