@@ -179,14 +179,15 @@ class Run:
             self.course.add(rows)
         self._recent.add(rows)
         self._delivery.observe(now, users)
+        if self.adapter is None:
+            # Before anything is written: others run meanwhile, and may be who ends the run. What is
+            # closed while the run drains may lie before its end, and belongs to it.
+            self._chronicle.add(rows, self.duration_s if self._ended else None)
         self.folder.write_second(now, rows, users, self.load, self._facts(membership), self.ledger)
         if self.adapter is not None:
             self.adapter.advance(
                 now, rows, users, list(membership.lost.values()) if membership else []
             )
-        else:
-            # What is closed while the run drains may lie before its end, and belongs to it.
-            self._chronicle.add(rows, self.duration_s if self._ended else None)
 
     def figures(self, now: float, users: int, membership: Membership | None) -> LiveFigures:
         """Return how it stands; see `tick`."""
