@@ -64,7 +64,7 @@ HANDLERS = (
     session_events,
     user_actions,
 )
-CHAT = Path(inspect.getfile(Session)).parent
+CHAT = Path(__file__).parents[2] / "loadkit" / "chat"
 SOMETHING: dict[str, Any] = {"message_id": "m", "text": "Yes?", "chunk_index": 1}
 PAYLOADS: list[dict[str, Any]] = [
     SOMETHING | {"is_complete": True, "reason": "REASON_NATURAL_END"},
@@ -117,7 +117,7 @@ def test_every_handler_has_its_row() -> None:
             session_events,
             user_actions,
         )
-        for name, function in inspect.getmembers(module, inspect.isfunction)
+        for name, function in inspect.getmembers(module, inspect.isroutine)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
     used = {handler for rows in ROWS.values() for handler, _ in rows.values()}

@@ -323,7 +323,7 @@ class TestInbox:
             inbox.take(chunk)
 
 
-class Watched(Inbox):
+class Watched:
     """An inbox, and what its protocol was given."""
 
     def __init__(self, limit: int = LIMIT, protocol: TextProtocol | None = None) -> None:
@@ -336,7 +336,7 @@ class Watched(Inbox):
             receive(data)
 
         protocol.receive_data = overhear  # type: ignore[method-assign]
-        super().__init__(protocol, Traffic(), Allowance(), limit)
+        self.take = Inbox(protocol, Traffic(), Allowance(), limit).take
 
 
 P = TypeVar("P", bound=Protocol)

@@ -48,7 +48,7 @@ def tolerated(chat: Conversation, now: float, event: Event, out: list[Effect]) -
     out.append(Counted(f"events.{name}"))
 
 
-BESIDE: Final = {
+BESIDE: Final[dict[EventType, str]] = {
     **dict.fromkeys(RECEIPTS, "receipt"),
     **dict.fromkeys(SURVEYS, "survey"),
     EventType.LONE_SURROGATE: "lone_surrogate",
