@@ -198,6 +198,19 @@ def test_it_stands_in_its_files_as_of_its_last_look(world: World) -> None:
     assert found.turns["answered"] == 2
 
 
+def test_seconds_belong_to_it_though_it_ends_while_they_are_written(world: World) -> None:
+    """To write gives way, as to whoever ends it then."""
+    world.report(6.0, 0.25)
+
+    def ended(*told: Any) -> None:
+        world.run.end()
+        world.run.conclude(Membership(), [])
+
+    world.run.folder.write_second = ended  # type: ignore[method-assign]
+    world.run.tick(6.0, 4, Membership())
+    assert len(world.written("summary.json")["load"]["points"]) >= 5
+
+
 def test_what_a_worker_says_of_itself_stays_until_it_says_something_else(world: World) -> None:
     world.recorder.gauge("cpu_percent", 30.0)
     world.report(1.0)
