@@ -287,6 +287,22 @@ class TestARun:
         (loss,) = a_pool.losses(9.0)
         assert (loss.worker, loss.at_s, loss.sessions_live) == ("b", 6.5, 7)
 
+    def test_has_not_lost_who_was_missed_and_handed_over_all_the_same(
+        self, a_pool: WorkerPool, runner: Runner
+    ) -> None:
+        """On a busy machine heartbeats come late, and a worker may go before the next look."""
+        for worker in "ab":
+            runner.joins(worker)
+        a_pool.begin("run", dealt_out_anew=False)
+        for worker in "ab":
+            runner.clients[worker].state = STATE_MISSING
+        a_pool.supervise(6.5)
+        a_pool.has_finished("a")
+        del runner.clients["a"]
+        a_pool.supervise(7.5)
+        assert list(a_pool.membership.lost) == ["b"]
+        assert [loss.worker for loss in a_pool.losses(9.0)] == ["b"]
+
     def test_keeps_locust_from_forgetting_a_missing_worker(
         self, a_pool: WorkerPool, runner: Runner
     ) -> None:

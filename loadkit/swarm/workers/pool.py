@@ -122,6 +122,7 @@ class WorkerPool:
     def has_finished(self, worker: str) -> None:
         """Take note that a worker has handed over all that it measured."""
         self._finished.add(worker)
+        self.membership.lost.pop(worker, None)  # its heartbeats alone were late
         self._handed_over.set()
 
     def acknowledge(self, worker: str, report: Report) -> None:
