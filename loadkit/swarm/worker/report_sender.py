@@ -2,7 +2,8 @@
 
 Locust's own end of a run drops what workers send after "quit". So each interval carries a number,
 is acknowledged, and is sent again while it is not; at the end the worker says how many there were
-and waits for the acknowledgements, and the master waits for every worker (`RunController.drain`).
+and waits for the acknowledgements, of that word too, and the master waits for every worker
+(`RunController.drain`).
 """
 
 import logging
@@ -16,6 +17,7 @@ from locust.runners import WorkerRunner
 
 from loadkit.measure.interval import Interval
 from loadkit.swarm.messages import (
+    OF_LAST,
     Ack,
     Fault,
     Last,
@@ -42,7 +44,7 @@ class ReportSender:
         self._runner = runner
         self._run = ""
         self._seq = 0
-        self._open: dict[int, Report] = {}
+        self._open: dict[int, Report | Last] = {}
         self._settled = Event()
         self._abandoned = False
         self._receiver: object = None  # the greenlet that takes the master's messages
@@ -77,7 +79,8 @@ class ReportSender:
 
     def settle(self) -> None:
         """Say which interval was the last; wait until the master has them all."""
-        self._send(Last(self._run, self._seq))
+        self._open[OF_LAST] = last = Last(self._run, self._seq)
+        self._send(last)
         if gevent.getcurrent() is self._receiver:
             return  # the master has said "quit", and what it says next would never be read
         until = perf_counter() + PATIENCE
