@@ -27,7 +27,7 @@ integration: $(READY)
 
 crowd: $(READY)
 	@# More at once than cores: most of the time they wait for processes.
-	@$(PYTEST) -n 8 --no-loadscope-reorder -m 'not slow and not timed' $(PROCESSES)
+	@$(PYTEST) -n 6 --no-loadscope-reorder -m 'not slow and not timed' $(PROCESSES)
 
 timed: $(READY)
 	@# What asserts how long something took, when nothing else of its rank runs.

@@ -176,6 +176,7 @@ class TestWhenWorkersChange:
 
 
 KEY = "a text that nobody else knows"
+NOT_OURS = "whoever wants to join as a worker does not run loadkit's locustfile"
 
 
 def say_nonsense(port: int) -> None:
@@ -235,6 +236,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         fleet.master.wait_for(
             lambda: fleet.rows() and fleet.rows()[-1]["workers"] == "2", "it took one more"
         )
+        fleet.master.wait_for(lambda: NOT_OURS in fleet.master.output, "it told of the plain one")
         fleet.master.send(signal.SIGTERM)
         master = fleet.master.finish()
         yield {
@@ -268,9 +270,7 @@ class TestAWorkerThatCannotTakePart:
         stranger, master = fleet["stranger"], fleet["master"]
         assert stranger.code == 2, stranger.output
         assert "set LOADKIT_WORKER_KEY to the text that it has there" in stranger.output
-        assert (
-            "whoever wants to join as a worker does not run loadkit's locustfile" in master.output
-        )
+        assert NOT_OURS in master.output
         assert "cannot be read and is left out" in master.output  # of one that has the key
 
     def test_may_be_started_with_the_same_profile(self, fleet: dict[str, Any]) -> None:
