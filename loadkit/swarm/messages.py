@@ -19,13 +19,9 @@ logger = logging.getLogger(__name__)
 
 _Words = Annotated[str, Field(strict=True)]  # as long as a message may be
 
-VERSION: Final = 3
+VERSION: Final = 2
 """Of all messages together: one more whenever one of them changes. The two sides speak only if they
 have the same; a `WorkerHello` says it, and is understood whatever it is."""
-
-
-OF_LAST: Final = 0
-"""In the place of a report's number, which counts from 1: what is acknowledged is the `Last`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +111,11 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Master → worker: this report is here, or the word of which was the last."""
+    """Master → worker: this report is here."""
 
     KIND: ClassVar = "loadkit.ack"
     run: Name
-    seq: Count  # `OF_LAST` for that word
+    seq: Count
 
 
 @dataclass(frozen=True, slots=True)

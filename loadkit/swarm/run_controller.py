@@ -286,7 +286,6 @@ class RunController:
             assert self._run is not None
             self._run.ledger.expect(worker, last.seq)
             self.pool.has_finished(worker)
-        self.pool.acknowledge(worker, last)
 
     def _on_fault(self, _: str, fault: Fault) -> None:
         if self._is_under_way(fault.run):

@@ -96,7 +96,7 @@ def test_there_is_no_other_message() -> None:
 def test_their_form_is_that_of_their_version() -> None:
     """Whoever changes one of them counts `VERSION` up, and writes the new form down here."""
     told = {message.KIND: [*msgpack.unpackb(msgpack.packb(encode(message)))] for message in ALL}
-    assert VERSION == 3
+    assert VERSION == 2
     assert told == {
         "loadkit.hello": ["version", "classes", "profile", "messages"],
         "loadkit.leave": ["text"],

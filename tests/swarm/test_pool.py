@@ -14,12 +14,10 @@ from loadkit.errors import UsageError
 from loadkit.measure.recorder import Recorder
 from loadkit.profile.profile import Profile, load_profile
 from loadkit.swarm.messages import (
-    OF_LAST,
     VERSION,
     Ack,
     Assignment,
     FinishMessage,
-    Last,
     LeaveMessage,
     Report,
     Sorry,
@@ -346,13 +344,9 @@ class TestARun:
         }
         assert [loss.worker for loss in a_pool.losses(9.0)] == ["a"]
 
-    def test_acknowledges_each_report_and_the_word_of_the_last(
-        self, a_pool: WorkerPool, runner: Runner
-    ) -> None:
+    def test_acknowledges_each_report(self, a_pool: WorkerPool, runner: Runner) -> None:
         a_pool.acknowledge("a", Report("run", 3, Recorder().take(1.0)))
         assert runner.told(Ack.KIND) == {"a": {"run": "run", "seq": 3}}
-        a_pool.acknowledge("a", Last("run", 3))
-        assert runner.told(Ack.KIND) == {"a": {"run": "run", "seq": OF_LAST}}
 
 
 class TestARunWithoutWorkers:

@@ -9,7 +9,7 @@ import gevent
 from loadkit.codec import Codec
 from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
-from loadkit.swarm.messages import OF_LAST, Ack, Fault, Last, OwnCode, Report
+from loadkit.swarm.messages import Ack, Fault, Last, OwnCode, Report
 from loadkit.swarm.worker import report_sender as module
 from loadkit.swarm.worker.report_sender import ReportSender
 
@@ -111,7 +111,6 @@ def test_the_end_says_which_was_the_last_and_returns_when_all_are_acknowledged()
     assert runner.sent[-1] == (Last.KIND, {"run": "run", "seq": 2})
     assert not waiting.dead
     runner.acknowledge(2)
-    runner.acknowledge(OF_LAST)
     waiting.join(5)
     assert waiting.dead
 
@@ -127,31 +126,12 @@ def test_at_the_end_what_was_lost_on_the_way_is_sent_until_it_arrives(monkeypatc
             times += 1
             if times == 2:
                 gevent.spawn(runner.acknowledge, 1)
-                gevent.spawn(runner.acknowledge, OF_LAST)
 
     runner.on_send = arrive_the_second_time
     monkeypatch.setattr(sender, "_settled", Impatient())
     with gevent.Timeout(5):
         sender.settle()
     assert runner.numbers() == [1, 1, 1]
-
-
-def test_the_word_of_the_last_is_sent_until_the_master_has_it(monkeypatch: Any) -> None:
-    """Though every report is there: a socket that is closed drops what has not left it."""
-    runner, sender = worker()
-    sender.deliver(an_interval())
-    gevent.spawn(runner.acknowledge, 1).join()  # as ever, where the master's words come in
-
-    def arrive_the_third_time(kind: str, data: dict[str, Any]) -> None:
-        if [kind for kind, _ in runner.sent].count(Last.KIND) == 3:
-            gevent.spawn(runner.acknowledge, OF_LAST)
-
-    runner.on_send = arrive_the_third_time
-    monkeypatch.setattr(sender, "_settled", Impatient())
-    with gevent.Timeout(5):
-        sender.settle()
-    assert [kind for kind, _ in runner.sent].count(Last.KIND) >= 3
-    assert runner.numbers() == [1]
 
 
 def test_a_master_that_is_gone_is_not_waited_for_for_ever(monkeypatch: Any) -> None:

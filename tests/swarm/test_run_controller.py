@@ -13,7 +13,6 @@ from loadkit.exit_codes import ExitCode
 from loadkit.profile.tables import Load
 from loadkit.swarm import run_controller
 from loadkit.swarm.messages import (
-    OF_LAST,
     Ack,
     Assignment,
     Fault,
@@ -127,8 +126,6 @@ class TestTheLastWord:
         world.master.hears(Last("yesterday", 9), "w2")
         told = world.end()
         assert [each["worker"] for each in told["generator"]["workers_lost"]] == ["w2"]
-        said = world.master.told(Ack)  # or its worker would send it again until its patience ends
-        assert said == [Ack(run, OF_LAST), Ack("yesterday", OF_LAST)]
 
 
 class TestAFaultOfThisTool:

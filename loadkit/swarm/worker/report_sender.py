@@ -2,8 +2,7 @@
 
 Locust's own end of a run drops what workers send after "quit". So each interval carries a number,
 is acknowledged, and is sent again while it is not; at the end the worker says how many there were
-and waits for the acknowledgements, of that word too, and the master waits for every worker
-(`RunController.drain`).
+and waits for the acknowledgements, and the master waits for every worker (`RunController.drain`).
 """
 
 import logging
@@ -17,7 +16,6 @@ from locust.runners import WorkerRunner
 
 from loadkit.measure.interval import Interval
 from loadkit.swarm.messages import (
-    OF_LAST,
     Ack,
     Fault,
     Last,
@@ -44,7 +42,7 @@ class ReportSender:
         self._runner = runner
         self._run = ""
         self._seq = 0
-        self._open: dict[int, Report | Last] = {}
+        self._open: dict[int, Report] = {}
         self._settled = Event()
         self._abandoned = False
         self._receiver: object = None  # the greenlet that takes the master's messages
@@ -79,8 +77,7 @@ class ReportSender:
 
     def settle(self) -> None:
         """Say which interval was the last; wait until the master has them all."""
-        self._open[OF_LAST] = last = Last(self._run, self._seq)
-        self._send(last)
+        self._send(Last(self._run, self._seq))
         if gevent.getcurrent() is self._receiver:
             return  # the master has said "quit", and what it says next would never be read
         until = perf_counter() + PATIENCE

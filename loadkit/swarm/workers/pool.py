@@ -17,11 +17,9 @@ from loadkit.errors import UsageError
 from loadkit.profile.profile import Profile
 from loadkit.profile.tables import Stage
 from loadkit.swarm.messages import (
-    OF_LAST,
     Ack,
     Assignment,
     FinishMessage,
-    Last,
     LeaveMessage,
     Report,
     Sorry,
@@ -127,10 +125,9 @@ class WorkerPool:
         self.membership.lost.pop(worker, None)  # its heartbeats alone were late
         self._handed_over.set()
 
-    def acknowledge(self, worker: str, what: Report | Last) -> None:
-        """Tell a worker that its report is here, or its word of which was the last."""
-        seq = what.seq if isinstance(what, Report) else OF_LAST
-        send(self._runner, Ack(what.run, seq), worker)
+    def acknowledge(self, worker: str, report: Report) -> None:
+        """Tell a worker that its report is here."""
+        send(self._runner, Ack(report.run, report.seq), worker)
 
     def drain(self, limit: float, patience: float = 0.0) -> None:
         """Have every worker stop its users and hand over the rest.
