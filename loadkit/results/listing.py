@@ -8,7 +8,9 @@ from typing import Final, Literal
 
 from loadkit.errors import UsageError
 from loadkit.report.verdict import verdict_text, word
+from loadkit.results.checked import MOST_BYTES
 from loadkit.results.journal import JOURNAL
+from loadkit.results.journal_lines import head
 from loadkit.results.journal_lock import hold
 from loadkit.results.line_file import reading
 from loadkit.results.run_folder import load_summary
@@ -96,9 +98,16 @@ def _without_a_result(folder: Path) -> Listed:
     path = folder / JOURNAL
     try:
         with reading(path), hold(path) as over:
-            if over:
-                told = "it was killed: `loadkit report` makes its report"
-                return Listed(folder.name, "cut", headline=told)
-            return Listed(folder.name, "running", headline="`loadkit status` tells how it stands")
+            state: Literal["cut", "running"] = "cut" if over else "running"
     except UsageError as error:
         return Listed(folder.name, "damaged", headline=one_line(str(error), _LONGEST_HEADLINE))
+    told = {
+        "cut": "it was killed: `loadkit report` makes its report",
+        "running": "`loadkit status` tells how it stands",
+    }[state]
+    try:
+        with path.open("rb") as file:
+            spec = head(file.readline(MOST_BYTES)).spec
+    except (OSError, ValueError):  # gone meanwhile, or of another version
+        return Listed(folder.name, state, headline=told)
+    return Listed(folder.name, state, spec.started_at, spec.profile, headline=told)

@@ -35,6 +35,7 @@ def test_runs_are_listed_the_newest_last(parent: Path) -> None:
     assert [run.state for run in runs] == ["damaged", "finished", "cut"]
     assert runs[1].word == "FAIL"  # it has a violation, and no objectives
     assert "loadkit report" in runs[2].headline
+    assert (runs[2].profile, runs[2].started_at[:10]) == ("tiny", "2026-11-22")
     assert "is not a summary" in runs[0].headline
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import gevent
 import pytest
 
 from loadkit.pages.live import ASSETS
@@ -135,6 +136,17 @@ def test_one_run_at_a_time(site: Site) -> None:
 def test_there_is_nothing_to_be_done_without_a_run(site: Site, what: str) -> None:
     fields = {"percent": "5", "times": "2", "note": "here"}
     assert done(site, what, **fields) == (False, "no run is under way")
+
+
+def test_a_start_that_waits_for_its_workers_can_be_called_off(site: Site) -> None:
+    """And then another one can be made."""
+    waits = gevent.spawn(gevent.sleep, 600)
+    site.world.master.shape_greenlet = waits
+    assert done(site, "start")[0] is False
+    assert done(site, "stop") == (True, "the start is called off")
+    assert waits.dead
+    assert json.loads(site.client.get("/chat/now").text)["now"]["stage"] == "none"
+    assert done(site, "stop") == (False, "no run is under way")
 
 
 def test_what_is_done_by_hand_is_done_by_the_workers_and_noted(site: Site) -> None:

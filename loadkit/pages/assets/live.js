@@ -14,7 +14,7 @@
 
   const STANDS = {
     none: ["Ready", "no run has been started"],
-    starting: ["Starting", "the run waits for its workers"],
+    starting: ["Starting", "the run begins as soon as a worker is there"],
     "under way": ["", ""],
     ending: ["Ending", "people leave, and those who wait may still be answered"],
     writing: ["Ending", "the results are written"],
@@ -31,8 +31,9 @@
       put("word", level.toUpperCase());
       put("says", level === "valid" ? "so far: the figures are the server’s, not the generator’s" : "so far:");
     } else {
-      put("word", STANDS[now.stage][0]);
-      put("says", STANDS[now.stage][1]);
+      const [word, says] = STANDS[once && now.stage === "none" ? "starting" : now.stage];
+      put("word", word);
+      put("says", now.workers === null ? says.replace("a worker is there", "it can") : says);
     }
     const reasons = now.validity ? now.validity.reasons : [];
     at("reasons").replaceChildren(...(over && over.word === "INVALID" ? reasons.slice(1) : reasons).map((each) =>
@@ -143,8 +144,9 @@
       : element("p", { class: "none" }, "None so far."));
     const found = (now.run && now.found) || [];
     at("found").replaceChildren(...(found.length ? [table("the first of each kind, the newest of them first", ["when", "kind", "what", "who", "session"],
-      found.map((one) => [one.at.replace("T", " ").replace("Z", ""), one.kind, one.detail, one.user_class, one.session]))] : []));
-    for (const cell of at("found").querySelectorAll("td, th")) cell.className = "words";
+      found.map((one) => [one.at.replace("T", " ").replace("Z", ""), one.kind, one.detail || "–", one.user_class, one.session]))] : []));
+    // What others said is as long as they like: it may break anywhere.
+    for (const row of at("found").querySelectorAll("tbody tr")) row.children[2].className = row.children[4].className = "words";
   }
 
   // --- what can be done ------------------------------------------------------------------------------
@@ -168,7 +170,7 @@
   }
 
   const begin = at("start"), doing = at("under-way");
-  let questions = new Map(), once = false, over = "";
+  let questions = new Map(), once = false, over = "", going = "";
 
   async function setUp() {
     try {
@@ -216,8 +218,10 @@
       begin.hidden = !idle;
       begin.querySelector(".said").textContent = doing.querySelector(".said").textContent = "";
     }
-    doing.hidden = now.stage !== "under way";
-    at("load-form").hidden = Boolean(now.search);
+    const starts = now.stage === "starting";
+    doing.hidden = !starts && now.stage !== "under way";
+    for (const form of doing.querySelectorAll("form")) form.hidden = starts && form.dataset.do !== "stop";
+    if (now.search) at("load-form").hidden = true;
   }
 
   // --- past runs -------------------------------------------------------------------------------------
@@ -244,10 +248,10 @@
     const rows = told.runs.map((run) => {
       const others = run.files.filter((file) => file !== "report.html");
       return [
-        run.started_at ? run.started_at.replace("T", " ").replace("Z", "") : run.folder,
+        element("span", { title: run.folder }, run.started_at ? run.started_at.replace("T", " ").replace("Z", "") : run.folder),
         run.profile || "–",
         element("b", { class: { PASS: "good", FAIL: "bad", INVALID: "doubt" }[run.word] ?? "" }, run.word || run.state),
-        run.headline,
+        run.state === "running" && run.folder === going ? "under way: it is what this page shows" : run.headline,
         run.duration_s === null ? "–" : clock(run.duration_s),
         run.files.includes("report.html") ? link(run.folder, "report.html", "report") : "–",
         others.length ? element("details", {}, element("summary", {}, `${number(others.length)} files`),
@@ -323,6 +327,7 @@
 
   function show(told) {
     const now = told.now;
+    going = now.folder ?? "";
     const ends = `${now.run} ${Boolean(now.over)}`;
     if (ends !== listed) {
       listed = ends;

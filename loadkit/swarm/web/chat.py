@@ -85,11 +85,14 @@ def install_chat(web_ui: WebUI, controller: RunController, starts: Starts) -> No
 
     @route("/chat/stop", "POST")
     def stop() -> Response:
-        def end() -> None:
+        def end() -> str:
+            if starts.call_off():
+                return "the start is called off"
             if controller.stage != "under way":
                 raise UsageError("no run is under way")
             controller.stopped_by("Stop on the live page")
             gevent.spawn(controller.stop)
+            return "stopping: people leave, and the results are written"
 
         return _done(end)
 

@@ -85,6 +85,19 @@ class Starts:
             environment.profile = said.name
             environment.runner.start_shape()
 
+    def call_off(self) -> bool:
+        """Take back a start whose run has not begun, as there is no worker yet.
+
+        Returns:
+            Whether there was one.
+        """
+        runner = self._environment.runner
+        if runner.shape_greenlet is None or not self._controller.wait_until_idle(0):
+            return False
+        runner.shape_greenlet.kill()
+        runner.shape_greenlet = runner.shape_last_tick = None
+        return True
+
     def _tuned(self, fields: Mapping[str, str]) -> Iterator[str]:
         """What is set on top of the profile; a field that is left empty sets nothing."""
         if seed := fields.get("seed"):
