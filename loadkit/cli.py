@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(flaw)
         return ExitCode.USAGE
     arguments = _parser().parse_args(argv)
+    arguments.typed = ["loadkit", *(sys.argv[1:] if argv is None else argv)]
     try:
         code: int = arguments.run(arguments)
     except LoadkitError as error:

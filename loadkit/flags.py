@@ -20,6 +20,9 @@ Tell = Literal["all", "quiet", "json"]
 """What a run prints: all; what is wrong and the verdict; or an object at its end and nothing else
 on standard output."""
 
+TYPED: Final = "LOADKIT_TYPED"
+"""Variable of the environment: the words of `loadkit`'s command line, for Locust's process."""
+
 PRODUCTION: Final = "let --host name one of PolyAI's own deployments (*.poly.ai)"
 
 

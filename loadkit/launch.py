@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from loadkit.config.mistakes import ConfigError, Key
 from loadkit.errors import LoadkitError, UsageError
 from loadkit.exit_codes import of_signal
-from loadkit.flags import Tell
+from loadkit.flags import TYPED, Tell
 from loadkit.machine import lifeline
 from loadkit.machine.resources import cannot_listen
 from loadkit.net.http.target import Target
@@ -52,6 +52,7 @@ def launch(
     force: bool = False,
     network: Network = DIRECT,
     tell: Tell = "all",
+    typed: Sequence[str] = (),
     further: Sequence[str] = (),
 ) -> int:
     """Run a profile through Locust and wait for its end.
@@ -69,6 +70,7 @@ def launch(
         force: whether it is to begin though this machine has no room for the load.
         network: how the target is reached; `further` has the words of it.
         tell: what is printed.
+        typed: the command that asks for it, for the run's record.
         further: options that Locust's command line takes in the same words.
 
     Returns:
@@ -94,6 +96,7 @@ def launch(
     plan = _check(profile, overrides, host, locustfile, network, allow_production=allow_production)
     # Not even others on this machine can join as workers, or send ours elsewhere.
     environment = _environment() | {WORKER_KEY_VARIABLE: secrets.token_urlsafe(32)}
+    environment[TYPED] = json.dumps(typed)
     remember(environment[WORKER_KEY_VARIABLE])
     with ExitStack() as stack:
         # Before anything starts: what is started in a session of its own outlives us else.

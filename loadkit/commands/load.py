@@ -80,6 +80,7 @@ def _launch(arguments: Namespace) -> int:
             force=arguments.force,
             network=network_of(arguments),
             tell=arguments.tell,
+            typed=arguments.typed,
             further=[*words(arguments), *_further(arguments)],
         )
 

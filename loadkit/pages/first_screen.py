@@ -87,7 +87,7 @@ def _objectives(summary: Summary, search: bool) -> str:
             (
                 f'<span class="{kind}">{sign}</span> {text(line.metric)}',
                 f'<b class="wrap">{text(_value(line))}</b>',
-                f"≤ {number(line.limit)} {text(line.unit)}",
+                f"≤ {text(_in_one(line.limit, line.unit))}",
                 text(between),
                 number(line.samples) if line.samples is not None else "–",
             )
@@ -101,7 +101,12 @@ def _value(line: SloLine) -> str:
         return line.doubt
     if line.actual is None:
         return "never measured"
-    return f"{'≥ ' if line.at_least else ''}{number(line.actual)} {line.unit}".strip()
+    return f"{'≥ ' if line.at_least else ''}{_in_one(line.actual, line.unit)}"
+
+
+def _in_one(value: float, unit: str) -> str:
+    """A value that no line ends between it and its unit."""
+    return f"{number(value)} {unit}".strip().replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _findings(summary: Summary) -> str:

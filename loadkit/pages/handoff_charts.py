@@ -66,6 +66,7 @@ def _places(slices: Slices, each: str) -> Iterator[Chart]:
                 column: round(_PALEST + step * place, 2) for place, column in enumerate(names)
             },
             "unit": f"times told, {each}",
+            "step": True,
             "empty": False,
         },
     )

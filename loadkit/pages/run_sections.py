@@ -1,6 +1,7 @@
 """The parts of a run's page that are tables and texts, below their charts."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +14,35 @@ from loadkit.pages.run_files import said
 from loadkit.pages.time_charts import clock
 from loadkit.report import drift, incidents, tables
 from loadkit.report.latency import NOTABLE, WAITS, note, rows, shown, waits
-from loadkit.stats.number_format import ENDINGS, number
+from loadkit.stats.number_format import ENDINGS, number, plural
 from loadkit.verdict.summary import Summary
 
 _NOTHING: Final = '<p class="none">Nothing was measured.</p>'
 _EXPECTED: Final = "what the protocol expects"
+
+_SOCKETS: Final = {
+    "forced": "cut on purpose",
+    "unexpected": "dropped",
+    "recycled": "replaced for their age",
+    "refreshed": "replaced for a new token",
+    "reconnected": "came back",
+    "gave_up": "gave up",
+    "events_lost": "events lost by it",
+    "events_duplicated": "events twice by it",
+}
+_GENERATOR: Final = {
+    "loop_lag_ms": "event loop's lag, ms",
+    "ending_lag_ms": "event loop's lag as the run ended, ms",
+    "schedule_delay_ms": "schedule delay, ms",
+    "gc_pause_ms": "pause of the garbage collector, ms",
+    "cpu_percent": "CPU of a worker, % of a core",
+    "machine_cpu_percent": "CPU of the machine, %",
+    "rss_mb": "memory of a worker, MB",
+    "master_rss_mb": "memory of the master, MB",
+    "files_percent": "files that are open, % of the limit",
+    "ports_percent": "ports in use, % of all",
+}
+"""Figures of the generator by their keys in `summary.json`."""
 
 _COLUMNS: Final = ("count", "min", "mean", "p50", "p90", "p95", "p99", "p999", "max")
 
@@ -101,7 +126,9 @@ def disconnects_section(summary: Summary, chart: str) -> str:
     if not any(summary.disconnects.values()):
         return ""
     lines = (
-        (text(key.replace("_", " ")), number(count)) for key, count in summary.disconnects.items()
+        (text(said), number(count))
+        for key, said in _SOCKETS.items()
+        if (count := summary.disconnects.get(key, 0)) or not key.startswith("re")
     )
     said = "".join(
         f"<p>{text(f'{each.what} {each.evidence} {each.meaning}')}</p>"
@@ -226,14 +253,16 @@ def drift_section(summary: Summary) -> str:
 def generator_section(summary: Summary, charts: str) -> str:
     lines = [
         (
-            text(name),
+            text(_GENERATOR.get(name, name)),
             *(number(stats[key]) if key in stats else "–" for key in ("p50", "p95", "p99", "max")),
         )
         for name, stats in summary.generator.items()
         if isinstance(stats, Mapping) and "max" in stats
     ]
     anchor = "" if charts else '<span id="generator"></span>'
-    content = table(("figure", "p50", "p95", "p99", "max"), lines) if lines else _NOTHING
+    names = ("figure", "p50", "p95", "p99", "max")
+    of = f"{plural(summary.generator['workers'], 'worker')}, a sample of each once a second or so"
+    content = table(names, lines, caption=of) if lines else _NOTHING
     return charts + section("generator-figures", "The load generator's figures", anchor + content)
 
 
@@ -241,13 +270,15 @@ def run_section(info: Mapping[str, Any]) -> str:
     if not info:
         return ""
     command = info.get("command", ())
-    again = " ".join(said(part) for part in command) if isinstance(command, list) else ""
+    again = said(info.get("again", ""))
+    if not again and isinstance(command, list):  # of an older run
+        again = shlex.join(map(said, command))
     content = "".join(
-        f"<h3>{title}</h3><pre>{text(said)}</pre>"
+        f'<h3>{title}</h3><pre class="fold">{text(said)}</pre>'
         for title, said in (
-            ("The command", again),
+            ("The command to run it again", again),
             ("The profile as used", _json(info.get("profile"))),
-            ("The machine", _json(info.get("machine"))),
+            ("The machine that led it", _json(info.get("machine"))),
             ("Versions", _json(info.get("versions"))),
             ("The way to the target", _json(info.get("network"))),
         )

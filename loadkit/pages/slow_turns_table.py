@@ -29,9 +29,9 @@ def slow_turns(folder: Path, wrong: list[str]) -> str:
         *("its life", "sent late, ms", "echo, ms", "thinking, ms", "first chunk, ms", "chunks"),
         "user class",
     )
+    of_words = (names[4], names[5], names[-1])
     head = "".join(
-        f'<th scope="col"{_WORDS if name in (names[4], names[-1]) else ""}>{text(name)}</th>'
-        for name in names
+        f'<th scope="col"{_WORDS if name in of_words else ""}>{text(name)}</th>' for name in names
     )
     slowest = slowest_first[0]
     told = (

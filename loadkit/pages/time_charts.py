@@ -14,6 +14,10 @@ from loadkit.verdict.summary import Summary
 LEADER: Final = "response-time"
 """The chart that has the slider for the window of time."""
 
+STANDS_OUT: Final = 2.5
+"""A highest wait that is so much higher than all p95 would press the rest of its chart flat: it is
+there to be shown, by its button."""
+
 _STATES: Final = {
     State.READY: ("thinking", "the person's turn"),
     State.WAITING: ("response", "waiting for the agent"),
@@ -132,6 +136,7 @@ def _bands(
     hidden: list[str] | None = None,
     **told: str,
 ) -> Chart:
+    hidden = hidden or []
     together = slices.together[next(iter(of))]
     # A point stands in the middle of its stretch of time.
     middle = slices.length * together / 2
@@ -150,7 +155,10 @@ def _bands(
         for at in ("p50", "p95", "p99", "max"):
             columns[f"{prefix}{at}"] = getattr(curve, at)
             labels[f"{prefix}{at}"] = f"{label} {at}, ms"
-    more = {"unit": "ms", "of": drawn, "hidden": hidden or []}
+        usual = max(value or 0 for value in (*curve.p95, *(2 * (each or 0) for each in curve.p50)))
+        if usual and max(value or 0 for value in curve.max) > STANDS_OUT * usual:
+            hidden.append(f"{label} max")
+    more = {"unit": "ms", "of": drawn, "hidden": hidden}
     return Chart(id=name, kind="bands", columns=columns, labels=labels, more=more, **told)
 
 
@@ -234,6 +242,7 @@ def _troubles(slices: Slices) -> Iterator[Chart]:
     }
     yield _counted(
         slices,
+        "sockets",
         told,
         id="disconnects",
         title="Disconnects and returns",
@@ -242,6 +251,7 @@ def _troubles(slices: Slices) -> Iterator[Chart]:
     )
     yield _counted(
         slices,
+        "how many",
         {
             "errors": ("errors", "lost"),
             "turns_lost": ("messages never answered", "first_chunk"),
@@ -254,7 +264,7 @@ def _troubles(slices: Slices) -> Iterator[Chart]:
     )
 
 
-def _counted(slices: Slices, told: Mapping[str, tuple[str, str]], **more: str) -> Chart:
+def _counted(slices: Slices, what: str, told: Mapping[str, tuple[str, str]], **more: str) -> Chart:
     known = {name: slices.columns[name] for name in told if any(slices.columns.get(name, ()))}
     return Chart(
         kind="lines",
@@ -262,7 +272,7 @@ def _counted(slices: Slices, told: Mapping[str, tuple[str, str]], **more: str) -
         labels={"t": "second of the run", **{name: told[name][0] for name in known}},
         more={
             "colours": {name: told[name][1] for name in known},
-            "unit": f"in {number(slices.length)} s",
+            "unit": f"{what} in {number(slices.length)} s",
             "step": True,
             "empty": not known,
         },

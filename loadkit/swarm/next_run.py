@@ -1,6 +1,9 @@
 """The run to come: what Locust's options ask for, whether it may begin, and its folder."""
 
+import json
 import os
+import shlex
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +17,7 @@ from loadkit.capacity.adapter import CapacityAdapter
 from loadkit.capacity.controller import for_search, of_a_step
 from loadkit.capacity.resume import subject
 from loadkit.errors import UsageError
+from loadkit.flags import TYPED
 from loadkit.net.http.target import Target, Way
 from loadkit.net.preflight.permit import permit
 from loadkit.net.preflight.preflight import introduced, preflight
@@ -171,6 +175,20 @@ class NextRun:
         folder, self._folder = self._folder, None
         assert folder is not None
         return folder
+
+    def again(self) -> str:
+        """Return the command that runs it again, for a shell: as typed, or as a form says.
+
+        Of a form it leaves out what is the same for all of its runs: the way to the target, say.
+        """
+        options = self._options
+        typed = json.loads(os.environ.get(TYPED, "[]")) or [Path(sys.argv[0]).name, *sys.argv[1:]]
+        if typed[:2] == ["loadkit", "ui"]:
+            command = "capacity" if options.capacity else "run"
+            typed = ["loadkit", command, options.profile, "--host", self._environment.host or ""]
+            typed += [word for each in options.profile_overrides for word in ("--set", each)]
+            typed += ["--workers", str(options.processes)] if options.processes else []
+        return shlex.join(typed)
 
     def withdraw(self) -> None:
         """There will be no run: leave no empty folder, and wait for no worker."""

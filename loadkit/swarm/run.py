@@ -60,6 +60,7 @@ class Run:
         pause: called between two pieces of work of some milliseconds, to let others run.
         doubts: what it will hardly be able to tell, as was foreseen.
         course: takes what its charts show while it goes on; None where nobody watches.
+        again: the command that runs it again.
         clock: monotonic, in seconds.
     """
 
@@ -74,6 +75,7 @@ class Run:
         pause: Callable[[], None],
         doubts: Sequence[Doubt] = (),
         course: "Course | None" = None,
+        again: str = "",
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._started = datetime.now(UTC)
@@ -81,7 +83,7 @@ class Run:
         self.name = self._started.isoformat(timespec="microseconds")
         self.profile, self.target, self.folder = profile, target, folder
         self._strict, self._pause = strict, pause
-        self._clock, self._doubts = clock, doubts
+        self._clock, self._doubts, self._again = clock, doubts, again
         self._way = way or Way({}, ())
         self._delivery = Delivery(profile.load)
         self._timeline = Timeline(profile.results.interval, self._delivery.asked_at)
@@ -320,7 +322,7 @@ class Run:
         }
 
     def _info(self) -> dict[str, Any]:
-        info = run_info(self.profile, self._started_at, self.target, self._way.told)
+        info = run_info(self.profile, self._started_at, self.target, self._way.told, self._again)
         return info | {"warnings": [*map(str, self._doubts)]}
 
     @property

@@ -145,6 +145,7 @@ class RunController:
             pause=lambda: gevent.sleep(0),
             doubts=doubts,
             course=None if self._headless else _course(profile),
+            again=self.next.again(),
         )
         for doubt in doubts:
             if self._tells:

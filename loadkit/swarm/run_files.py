@@ -165,9 +165,17 @@ class _LogFile(RotatingFileHandler):
 
 
 def run_info(
-    profile: Profile, started_at: str, target: str | None, network: Mapping[str, Any]
+    profile: Profile,
+    started_at: str,
+    target: str | None,
+    network: Mapping[str, Any],
+    again: str,
 ) -> dict[str, Any]:
-    """Return what `run.json` says of a run: what was run, with what, and where; no secrets."""
+    """Return what `run.json` says of a run: what was run, with what, and where; no secrets.
+
+    Args:
+        again: the command that runs it again.
+    """
     return {
         "profile": profile.outline,
         "target": target,
@@ -182,4 +190,5 @@ def run_info(
             "memory_bytes": psutil.virtual_memory().total,
         },
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "again": again,
     }

@@ -170,6 +170,8 @@ def test_a_run_is_driven_from_the_live_page(ui: Ui, server: Simulator) -> None:
     ui.until(lambda: ui.now()["stage"] == "over" and ui.is_written(), "written")
     info = json.loads((ui.folders()[-1] / "run.json").read_text())
     assert info["profile"]["load"]["seed"] == 5
+    again = f"loadkit run {path} --host {server.url} --set load.seed=5 --set 'load.stages=["
+    assert info["again"].startswith(again)  # what the form said, as a command
     told = told_last(ui)
     assert [one["kind"] for one in told["by_hand"]] == ["storm", "load", "load", "mark"]
     assert told["disconnects"]["forced"] > 0

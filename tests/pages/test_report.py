@@ -116,6 +116,33 @@ def test_hand_offs_and_chunks_over_time_add_up_to_the_summarys(tmp_path: Path) -
         assert f'id="{chart}"' in told
 
 
+def test_a_highest_wait_that_would_press_its_chart_flat_is_there_to_be_shown(
+    tmp_path: Path,
+) -> None:
+    """One that was given up after ten seconds, say, where most took one."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    live(tmp_path / "a", 40, lost_at=frozenset({20}))
+    live(tmp_path / "b", 40)
+    assert '"hidden": ["from planned time", "response max"]' in page(tmp_path / "a")
+    assert '"hidden": ["from planned time"]' in page(tmp_path / "b")
+
+
+def test_no_figure_of_the_generator_is_named_as_in_a_file(hostile: Lived, report: str) -> None:
+    """Each has words, and its unit."""
+    names = [name for name, told in hostile.summary.generator.items() if isinstance(told, dict)]
+    assert "memory of a worker, MB" in report
+    assert [name for name in names if f">{name}<" in report] == []
+
+
+def test_it_says_how_to_run_it_again(tmp_path: Path) -> None:
+    """As it was typed; of an older run what Locust was told."""
+    live(tmp_path, 12, info={"again": "loadkit run 'my own.toml'", "command": ["locust"]})
+    assert "loadkit run &#x27;my own.toml&#x27;</pre>" in page(tmp_path)
+    live(tmp_path, 12, info={"command": ["locust", "--set", "a b"]})
+    assert "locust --set &#x27;a b&#x27;</pre>" in page(tmp_path)
+
+
 def test_without_a_hand_off_there_is_no_chart_of_them(report: str) -> None:
     """Nor of chunks where nothing was streamed."""
     assert not {"queue", "places", "handoff-wait-time", "chunk-gap-time"} & charts(report).keys()

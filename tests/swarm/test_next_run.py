@@ -9,6 +9,7 @@ import pytest
 from locust import User
 
 from loadkit.errors import UsageError
+from loadkit.flags import TYPED
 from loadkit.network import DIRECT
 from loadkit.readiness.foresight import Doubt
 from loadkit.swarm import next_run
@@ -32,6 +33,24 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+class TestTheCommandThatRunsItAgain:
+    def test_is_what_was_typed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not what `loadkit` made of it for Locust; of Locust's own command it is that."""
+        monkeypatch.setenv(TYPED, '["loadkit", "run", "my own.toml"]')
+        assert world.next.again() == "loadkit run 'my own.toml'"
+        monkeypatch.delenv(TYPED)
+        monkeypatch.setattr("sys.argv", ["/usr/bin/locust", "--headless"])
+        assert world.next.again() == "locust --headless"
+
+    def test_is_what_a_form_says(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(TYPED, '["loadkit", "ui", "--port", "0"]')
+        world.environment.host = TARGET
+        world.options.profile, world.options.processes = "smoke", 2
+        world.options.profile_overrides = ["load.seed=8"]
+        again = f"loadkit run smoke --host {TARGET} --set load.seed=8 --workers 2"
+        assert world.next.again() == again
 
 
 class TestItsProfile:

@@ -261,7 +261,7 @@ const loadkit = (() => {
             return lineOf(one.label, pairs(time.values, one.values), tint, { lineStyle: { type: "dashed" }, series: { z: 5 } });
           return lineOf(one.label, pairs(time.values, one.values), tint, {
             lineStyle: { width: 0 },
-            series: { stack: "all", areaStyle: { color: tint, opacity: 0.9 }, showSymbol: false },
+            series: { stack: "all", areaStyle: { color: tint, opacity: 0.9 }, showSymbol: false, ...(chart.more.step ? { step: "end" } : {}) },
           });
         })],
       };
@@ -346,14 +346,21 @@ const loadkit = (() => {
 
     /* How many got how far. */
     steps(chart) {
-      const [names, counts] = chart.columns.map((one) => one.values);
+      const [names, counts, p50, p95] = chart.columns.map((one) => one.values);
+      const took = (row) => [["p50", p50[row]], ["p95", p95[row]]].filter((one) => one[1] !== null && one[1] !== undefined).map(([name, ms]) => `${name} ${number(ms)} ms`).join(", ");
+      const narrow = window.innerWidth < 640;
+      const most = Math.max(1, ...counts);
       return {
-        grid: { left: 8, right: 70, top: 12, bottom: 24, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
-        xAxis: axis("value", { min: 0, splitLine: { show: false } }),
+        tooltip: { formatter: (shown) => {
+          const row = [].concat(shown)[0].dataIndex;
+          return element("div", {}, element("b", {}, names[row]), element("div", {}, `${number(counts[row])} sessions`), element("div", {}, took(row)));
+        } },
+        grid: { left: 8, right: 12, top: 12, bottom: 24, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+        xAxis: axis("value", { min: 0, max: most, splitLine: { show: false }, axisLabel: { show: false }, axisLine: { show: false } }),
         yAxis: axis("category", { data: names, inverse: true, axisLabel: { color: colour("ink") } }),
         series: [bars("sessions", counts, {
-          barWidth: "60%", itemStyle: { color: colour("response") },
-          label: { show: true, position: "right", color: colour("ink"), formatter: (one) => number(one.value) },
+          barWidth: "80%", itemStyle: { color: faded(colour("response"), 0.3) },
+          label: { show: true, position: "insideLeft", color: colour("ink"), formatter: ({ dataIndex: row }) => [number(counts[row]), ...(narrow || !took(row) ? [] : [took(row)])].join("  ·  ") },
         })],
       };
     },
