@@ -56,8 +56,9 @@ def test_a_run_of_the_command_line_shows_its_page_and_ends_by_itself(
         assert "this process is of one run" in refused["message"]
         ui.until(lambda: ui.now()["stage"] == "over", "over, and told so")
         told = ui.now()["over"]
-        assert process.finish().code == told["exit_code"] == 1
-    assert "FAIL" in process.output
+        # Nothing answers within 1 ms; on a machine that is full the run is invalid besides.
+        assert process.finish().code == told["exit_code"] != 0
+    assert told["word"] in process.output
     assert "Aggregated" not in process.output  # Locust's own table
 
 
