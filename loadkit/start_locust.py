@@ -7,6 +7,7 @@ from loadkit.machine import quick_start
 
 if __name__ == "__main__":
     quick_start.begin()
-    from loadkit.swarm.locust_internals import start
+    with quick_start.entry_points_read_once():
+        from loadkit.swarm.locust_internals import start
 
     start.main()

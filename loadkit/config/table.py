@@ -42,7 +42,9 @@ class Table(BaseModel):
     Strict because `users = "50"` or `seed = true` is a slip of the pen, not a wish.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     @field_validator("*")
     @classmethod

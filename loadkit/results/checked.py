@@ -34,7 +34,7 @@ class Stored(BaseModel):
     in it are read from dictionaries.
     """
 
-    model_config = ConfigDict(allow_inf_nan=False, extra="ignore", frozen=True)
+    model_config = ConfigDict(allow_inf_nan=False, extra="ignore", frozen=True, defer_build=True)
 
     def plain(self) -> dict[str, Any]:
         """Return it as it was written, less what is not known."""

@@ -1,11 +1,16 @@
 """Forks commands on request: each a real process as a shell starts it, at a tenth of the cost.
 
-Its one argument says which: `locust`, as `loadkit run` starts it, or `loadkit`. Reads a line of
-JSON for each: its arguments, its whole environment, and the file that it writes to. Writes the pid
-of each, and a line `pid code` when one has ended. `ready_locust.py` asks it.
+Its arguments say which, `locust`, as `loadkit run` starts it, or `loadkit`; the descriptor of the
+socket at which those who test connect; its path, beside which is the file that they lock for that
+time. Reads a line of JSON for each process: its arguments, its whole environment, and the file that
+it writes to. Writes the pid of each, and a line `pid code` when one has ended. It goes when all who
+were connected have gone. `ready_locust.py` starts and asks it.
 """
 
+import _socket
 import atexit
+import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -15,12 +20,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from loadkit.machine import quick_start
 
 ROOT = Path(__file__).parents[2]
 EVERY = 0.02  # seconds between two looks at who has ended
 _select, _waitpid, _fork = select.select, os.waitpid, os.fork
+_Socket = _socket.socket  # the system's, as the others: Locust patches what is above it
 
 
 def locust() -> Callable[[], object]:
@@ -90,28 +97,80 @@ def be(
     os._exit(code)
 
 
+class Client:
+    """A process that tests, at one end of a connection."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._rest = descriptor, b""
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def orders(self) -> list[bytes] | None:
+        """What came since; None if it has gone."""
+        try:
+            read = os.read(self._descriptor, 1 << 16)
+        except ConnectionError:
+            return None
+        *lines, self._rest = (self._rest + read).split(b"\n")
+        return lines if read else None
+
+    def tell(self, *words: int) -> None:
+        with contextlib.suppress(OSError):  # it has gone
+            os.write(self._descriptor, " ".join(map(str, words)).encode() + b"\n")
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def is_over(door: Any, path: Path) -> bool:
+    """Whether nobody connects; nobody can who has not seen that the path is gone."""
+    lock = path.with_suffix(".lock")
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if _select([door], [], [], 0)[0]:
+            return False
+        path.unlink()
+        lock.unlink()
+        return True
+
+
 def main() -> None:
+    command, descriptor, path = sys.argv[1:]
+    if os.fork():
+        os._exit(0)  # nobody need wait for its end
+    os.setsid()
     quick_start.begin()
-    command = sys.argv[1]
-    run = {"locust": locust, "loadkit": loadkit}[command]()
+    with quick_start.entry_points_read_once():
+        run = {"locust": locust, "loadkit": loadkit}[command]()
     quick_start.over()
-    living = set()
-    while True:
-        if _select([0], [], [], EVERY)[0]:
-            line = sys.stdin.buffer.raw.readline()
-            if not line:
-                return
-            order = json.loads(line)
-            pid = _fork()
-            if not pid:
-                be(command, run, **order)
-            living.add(pid)
-            print(pid, flush=True)  # noqa: T201
+    door = _Socket(fileno=int(descriptor))
+    clients: set[Client] = set()
+    living: dict[int, Client] = {}
+    while clients or not is_over(door, Path(path)):
+        for ready in _select([door, *clients], [], [], EVERY)[0]:
+            if ready is door:
+                clients.add(Client(door._accept()[0]))
+                continue
+            orders = ready.orders()
+            if orders is None:
+                clients.remove(ready)
+                ready.close()
+            for order in orders or ():
+                pid = _fork()
+                if not pid:
+                    for each in (door, *clients):
+                        each.close()
+                    be(command, run, **json.loads(order))
+                living[pid] = ready
+                ready.tell(pid)
         for pid in list(living):
             ended, status = _waitpid(pid, os.WNOHANG)
             if ended:
-                living.remove(pid)
-                print(pid, os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+                living.pop(pid).tell(pid, os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,15 @@ nursery's. What is read as Python starts or a module is imported is as it was fo
 """
 
 import atexit
+import fcntl
 import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -51,22 +54,37 @@ class ReadyLocust:
 
 
 class _Nursery:
-    """The process that forks them: `nursery.py`."""
+    """The process that forks them, `nursery.py`: one for all that test in one run of pytest."""
 
     def __init__(self, command: str) -> None:
         self._ordered: deque[Future[ReadyLocust]] = deque()
         self._codes: dict[int, Future[int]] = {}
         self._turn = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("nursery.py"), command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+        path = Path(tempfile.gettempdir(), f"loadkit-{run}-{command}")
+        self._connection = socket.socket(socket.AF_UNIX)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                self._connection.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                path.unlink(missing_ok=True)
+                self._start(command, path)
+                self._connection.connect(str(path))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         atexit.register(self._close)
+
+    def _start(self, command: str, path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as door:
+            door.bind(str(path))
+            door.listen()
+            nursery = Path(__file__).with_name("nursery.py")
+            subprocess.run(
+                [sys.executable, nursery, command, str(door.fileno()), path],
+                pass_fds=[door.fileno()],
+                check=True,
+            )
 
     def start(
         self, arguments: Sequence[str], environment: Mapping[str, str], output: Path
@@ -74,33 +92,29 @@ class _Nursery:
         order = {"arguments": arguments, "environment": environment, "output": str(output)}
         born: Future[ReadyLocust] = Future()
         with self._turn:
-            assert self._process.stdin is not None
             self._ordered.append(born)
-            self._process.stdin.write(json.dumps(order) + "\n")
+            self._connection.sendall(json.dumps(order).encode() + b"\n")
         return born.result(STARTS)
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            pid, *code = map(int, line.split())
-            if code:
-                self._codes.pop(pid).set_result(code[0])
-            else:
-                self._codes[pid] = Future()
-                self._ordered.popleft().set_result(ReadyLocust(pid, self._codes[pid]))
+        with self._connection.makefile() as lines:
+            for line in lines:
+                pid, *code = map(int, line.split())
+                if code:
+                    self._codes.pop(pid).set_result(code[0])
+                else:
+                    self._codes[pid] = Future()
+                    self._ordered.popleft().set_result(ReadyLocust(pid, self._codes[pid]))
 
     def _close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
+        self._connection.shutdown(socket.SHUT_RDWR)
         self._reader.join()
-        self._process.stdout.close()
+        self._connection.close()
 
 
 @functools.cache
 def _nursery(command: str) -> _Nursery:
-    """One for each process that tests: what it costs is spent once."""
+    """One of each: what it costs is spent once."""
     return _Nursery(command)
 
 

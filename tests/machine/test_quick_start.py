@@ -1,9 +1,11 @@
-"""A process that starts looks for no garbage in what it imports, and finds all that comes later."""
+"""A process that starts does not look again and again for what is not there."""
 
 import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
 
 import pytest
 
@@ -57,3 +59,21 @@ def test_what_comes_later_is_collected_as_ever(monkeypatch: pytest.MonkeyPatch) 
     del kept
     gc.collect()
     assert sum(isinstance(each, Ring) for each in gc.get_objects()) == before - 1 == 0
+
+
+def test_what_is_installed_is_read_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all are told the same as ever."""
+    scripts = tuple(metadata.entry_points(group="console_scripts"))
+    read, times = metadata.entry_points, []
+
+    def counted(**wanted: Any) -> Any:
+        times.append(wanted)
+        return read(**wanted)
+
+    monkeypatch.setattr(metadata, "entry_points", counted)
+    with quick_start.entry_points_read_once():
+        assert tuple(metadata.entry_points(group="console_scripts")) == scripts
+        assert not metadata.entry_points(group="no.such")
+        assert metadata.entry_points(group="console_scripts", name="loadkit").names == {"loadkit"}
+    assert times == [{}]
+    assert metadata.entry_points is counted
