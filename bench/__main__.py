@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import accuracy, capacity, compression, exchange, idle, setups, soak
+from bench import accuracy, capacity, compression, exchange, idle, setups, soak, table_command
 from bench.figures import Figure, table
 from bench.processes import BenchError, Lab, machine
 
@@ -25,14 +25,15 @@ PARTS = {
     "paced": exchange.run_paced,
     "soak": soak.run,
 }
-DEFAULT = ("exchange", "idle", "setups", "accuracy")
 ONCE = ("accuracy", "capacity", "soak")  # one round is many runs
 
 
 def main() -> int:
     """Run the parts that were asked for; 0 whatever the targets say, 1 when something broke."""
+    if sys.argv[1:2] in ([], ["table"]):
+        return table_command.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("parts", nargs="+", metavar="PART", help=", ".join(PARTS))
     repeats = f"rounds of each part (3; {', '.join(ONCE)}: 1)"
     parser.add_argument("--repeat", type=int, metavar="N", help=repeats)
     found = shutil.which("k6")
@@ -43,7 +44,7 @@ def main() -> int:
     lasts = f"soak: how long it is measured ({soak.SECONDS})"
     parser.add_argument("--seconds", type=int, metavar="N", default=soak.SECONDS, help=lasts)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every value there too")
-    parser.epilog = f"Without a PART: {', '.join(DEFAULT)}."
+    parser.epilog = "Without a PART: the table beside other tools (python -m bench table --help)."
     asked = parser.parse_args()
     unknown = sorted(set(asked.parts) - set(PARTS))
     if unknown:
@@ -63,7 +64,7 @@ def main() -> int:
         if not lab.pinned:
             print("note: fewer than two cores, nothing is pinned: both ends share what there is")
         parts = PARTS | {"soak": partial(soak.run, users=asked.users, seconds=asked.seconds)}
-        for name in asked.parts or DEFAULT:
+        for name in asked.parts:
             try:
                 figures += parts[name](lab, asked.repeat or (1 if name in ONCE else 3))
             except BenchError as error:

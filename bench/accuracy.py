@@ -176,7 +176,7 @@ time_scale = {size.pace}
     settings = {"BEGIN": begin, "WINDOW": window, "STALL_MS": stall_ms}
     environment = {f"BENCH_{name}": str(value) for name, value in settings.items()}
     options = ["--profile", str(profile), "--out", str(out)]
-    locustfile = ROOT / "bench" / "measured.py"
+    locustfile = ROOT / "bench" / "loadkit_chat.py"
     with lab.generator(server, locustfile, options, environment=environment) as generator:
         if stops:
             _stop_now_and_then(generator, begin, seconds, window)

@@ -38,6 +38,8 @@ dialogues = "said.jsonl"
 time_scale = 1e-9
 pause = 0
 """
+# The exchange that is measured has no typing, so that it is the peer's, frame by frame.
+UNSEEN: Final = {"BENCH_TYPING": "0"}
 TARGET_US: Final = 110
 TARGET_RATIO: Final = 2
 
@@ -96,7 +98,7 @@ def ours(lab: Lab, profile: str) -> tuple[Path, list[str]]:
     said = {"intent": "bench", "lines": [TEXT]}
     lab.profile("said.jsonl", json.dumps(said) + "\n")
     path = lab.profile("exchange.toml", profile)
-    return ROOT / "bench" / "terse.py", ["--profile", str(path), *lab.quiet]
+    return ROOT / "bench" / "loadkit_chat.py", ["--profile", str(path), *lab.quiet]
 
 
 def measure(
@@ -105,7 +107,7 @@ def measure(
     """Measure once; `user_class` is a peer's, of a locustfile without a profile."""
     with (
         lab.server(dials) as server,
-        lab.generator(server, locustfile, options, user_class) as generator,
+        lab.generator(server, locustfile, options, user_class, UNSEEN) as generator,
     ):
         generator.await_descriptors(USERS)
         window = watch(server, generator, WARM_UP, WINDOW)

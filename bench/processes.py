@@ -100,7 +100,7 @@ class Generator:
         return int(self.process.memory_info().rss)
 
     def __str__(self) -> str:
-        return _end_of(self.log)
+        return end_of(self.log)
 
 
 class Lab:
@@ -119,9 +119,21 @@ class Lab:
         self._cores = cores
         if self.pinned:
             os.sched_setaffinity(0, set(cores[1:]))  # whoever we start begins there too
-        self._environment = dict(os.environ)
-        self._environment["POLY_CONNECTOR_TOKEN"] = secrets.token_urlsafe(24)
-        self._environment["POLY_HOST_IDENTIFIER"] = "simulated.localhost"
+        self.environment = dict(os.environ)
+        self.environment["POLY_CONNECTOR_TOKEN"] = secrets.token_urlsafe(24)
+        self.environment["POLY_HOST_IDENTIFIER"] = "simulated.localhost"
+
+    @property
+    def first_core(self) -> int | None:
+        """The generator's; None where nothing is pinned."""
+        return self._cores[0] if self.pinned else None
+
+    def new_folder(self) -> Path:
+        """An empty one for a run."""
+        self._runs += 1
+        folder = self.folder / f"run-{self._runs}"
+        folder.mkdir()
+        return folder
 
     @contextmanager
     def server(self, dials: Sequence[str]) -> Iterator[Server]:
@@ -136,7 +148,7 @@ class Lab:
             log = stack.enter_context((self.folder / f"simulator-{self._runs}.log").open("wb"))
             process = subprocess.Popen(
                 command,
-                env=self._environment,
+                env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -170,7 +182,7 @@ class Lab:
             user_class: who comes, of a locustfile that has no profile.
             environment: variables for both, beside those of this process.
         """
-        port = str(_free_port())
+        port = str(free_port())
         base = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
         base += [user_class] if user_class is not None else []
         lead = [*base, "--master", "--headless", "--expect-workers", "1", "-H", server.url]
@@ -181,7 +193,7 @@ class Lab:
             log = stack.enter_context(path.open("wb"))
             processes = []
             for command in (lead, load):
-                variables = {**self._environment, **(environment or {})}
+                variables = {**self.environment, **(environment or {})}
                 process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=ROOT)
                 stack.callback(_kill, process)
                 processes.append(process)
@@ -200,7 +212,7 @@ class Lab:
         path = self.folder / f"other-{self._runs}.log"
         with ExitStack() as stack:
             log = stack.enter_context(path.open("wb"))
-            variables = {**self._environment, **environment}
+            variables = {**self.environment, **environment}
             process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, cwd=ROOT)
             stack.callback(_kill, process)
             self._pin(process)
@@ -210,7 +222,7 @@ class Lab:
                 code = None
         if code != 0:
             ended = f"was not over after {limit:g} s" if code is None else f"exited with {code}"
-            raise BenchError(f"{command[0]} {ended}\n{_end_of(path)}")
+            raise BenchError(f"{command[0]} {ended}\n{end_of(path)}")
 
     def _pin(self, process: "subprocess.Popen[bytes]") -> None:
         """Give a process the generator's core."""
@@ -268,13 +280,19 @@ def machine() -> str:
 
 def _readings(server: Server, generator: Generator) -> tuple[float, float, float, float]:
     """Now, and processor seconds so far: the generator's, the simulator's, the machine's."""
+    return time.monotonic(), _cpu(generator.process), _cpu(server.process), machine_cpu_s()
+
+
+def machine_cpu_s() -> float:
+    """Processor seconds that the whole machine has used, those included that its host took away."""
     whole = psutil.cpu_times()
     everything = sum(whole) - whole.idle - getattr(whole, "iowait", 0.0)
     everything -= getattr(whole, "guest", 0.0) + getattr(whole, "guest_nice", 0.0)  # in user
-    return time.monotonic(), _cpu(generator.process), _cpu(server.process), everything
+    return float(everything)
 
 
-def _end_of(log: Path) -> str:
+def end_of(log: Path) -> str:
+    """The last lines of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
@@ -283,7 +301,8 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bench.truth import Waits
+from bench.truth import Seen, Waits
 
 CHUNK = "POLY_AGENT_MESSAGE_CHUNK"
 
@@ -91,3 +91,30 @@ def test_turns_can_be_told_by_their_names(log):
         "chunk_gap": [],
         "response": [2.0],
     }
+
+
+def test_what_a_tool_did_is_counted_from_its_own_sessions_on(log):
+    """Typing and heartbeats are those that the server heard by the time the socket closed."""
+
+    def story(session: str, at: float) -> list[dict[str, Any]]:
+        answer = ("POLY_AGENT_MESSAGE", at + 1.0)
+        said = turn(at + 2.0, ("USER_MESSAGE", at + 2.0), ("POLY_AGENT_MESSAGE", at + 3.0))
+        place = {"session_id": session, "socket": int(at)}
+        close = {"kind": "socket_close", "at": at + 9.0, "typing": 2, "heartbeats": 1, **place}
+        return [
+            {"kind": "session", "session_id": session, "at": at},
+            {"kind": "socket_open", "at": at, **place},
+            turn(at, answer, kind="join", local_id=None, session_id=session),
+            said | {"session_id": session},
+            close,
+        ]
+
+    before, mine = story("before", 1.0), story("mine", 50.0)
+    path = log(*before)
+    from_byte = path.stat().st_size
+    with path.open("ab") as file:
+        file.writelines(orjson.dumps(one) + b"\n" for one in [*mine, before[-1]])
+    seen = Seen.of(path, from_byte, 52.0, 54.0, until=57.0)
+    assert (seen.sessions, seen.greeted, seen.turns_begun, seen.turns) == (1, 1, 1, 1)
+    assert (seen.typing, seen.heartbeats, seen.frames) == (2, 1, 2)
+    assert (seen.talk_s, seen.lives) == (6.0, [9.0])

@@ -141,4 +141,6 @@ class SocketEndpoint:
                 server_code=socket.server_code,
                 sent=socket.sent,
                 received=socket.received,
+                typing=session.typing,
+                heartbeats=session.heartbeats,
             )

@@ -62,6 +62,7 @@ class ServerSession:
         self.upgrading = 0  # sockets that are about to be attached
         self._on_end = on_end
         self.ended: EndReason | None = None  # why it is over
+        self.typing = self.heartbeats = 0  # events of its client's that were heard
         self._setting = setting
         self._dials, self._clock = dials, clock = setting.dials, setting.clock
         self._rng = Random(f"{dials.seed}/{name}")
@@ -143,6 +144,7 @@ class ServerSession:
             return
         match event.type:
             case EventType.HEARTBEAT:
+                self.heartbeats += 1
                 self._channel.reply(outlet, EventType.HEARTBEAT, event.payload, event.custom)
             case EventType.USER_MESSAGE | EventType.REQUEST_POLY_AGENT_JOIN if self._full:
                 self._refuse(outlet, Refusal(FULL, event.custom), now)
@@ -153,8 +155,10 @@ class ServerSession:
             case EventType.USER_END_SESSION:
                 self._channel.send(event.type, event.payload, event.custom)
                 self.end(EndReason.USER_END)
+            case EventType.USER_TYPING:
+                self.typing += 1  # it concerns nobody here and has no echo
             case _:
-                pass  # typing concerns nobody here and has no echo
+                pass
 
     def end(self, reason: EndReason, *, silent: bool = False) -> None:
         """Say SESSION_END to every socket and close it; harmless the second time.

@@ -1,9 +1,10 @@
-"""loadkit's own locustfile, made to measure: for a set time, and if asked to, with a loop held up.
+"""loadkit's own locustfile, made to measure; the rest is the real thing.
 
 What the bench wants comes by the environment: `BENCH_BEGIN` is the file to write the moment to from
 which on is measured (seconds on the monotonic clock), `BENCH_WINDOW` after how many seconds people
-fall silent, so that every turn is answered before the run ends, and `BENCH_STALL_MS` how long the
-worker's event loop is blocked now and then; without it, or at 0, it never is.
+fall silent, so that every turn is answered before the run ends, `BENCH_STALL_MS` how long the
+worker's event loop is blocked now and then (0: never), `BENCH_TYPING` 0 that people type unseen,
+and `BENCH_SPREAD` within how many seconds they say their first line: each is found on the way.
 """
 
 import os
@@ -17,12 +18,15 @@ from locust import events
 from locust.runners import WorkerRunner
 
 from loadkit.people.person import Person
-from loadkit.swarm import ProfileShape, StreamingChat, add_options, install
+from loadkit.swarm import CompleteChat, ProfileShape, StreamingChat, add_options, install
 from loadkit.swarm.worker import worker
 
-__all__ = ["ProfileShape", "StreamingChat"]
+__all__ = ["CompleteChat", "ProfileShape", "StreamingChat"]
 
 STALL_EVERY: Final = 0.7  # seconds between two stalls, on average
+TYPING: Final = os.environ.get("BENCH_TYPING", "1") == "1"
+SPREAD: Final = float(os.environ.get("BENCH_SPREAD", "0"))
+PHI: Final = 0.618034  # a multiple's fraction is spread evenly, however many there are
 
 
 class Guest(Person):
@@ -32,12 +36,22 @@ class Guest(Person):
         until: when that is, in seconds on the monotonic clock.
     """
 
-    __slots__ = ()
+    __slots__ = ("_came",)
     until = float("inf")
+    number = 0
 
     def react(self, *heard: Any, **more: Any) -> list[Any]:
         """As a person does, up to the end. Arguments and acts are a person's own."""
-        return [act for act in super().react(*heard, **more) if act.due < Guest.until]
+        acts = super().react(*heard, **more)
+        if not TYPING:
+            acts = [act for act in acts if not act.kind.startswith("typing")]
+        if SPREAD and not hasattr(self, "_came"):
+            Guest.number += 1
+            self._came = heard[0] + Guest.number * PHI % 1 * SPREAD
+            later = self._came - acts[-1].due
+            acts = [act._replace(due=act.due + later) for act in acts]
+            acts = [act for act in acts if act.due >= heard[0]]
+        return [act for act in acts if act.due < Guest.until]
 
 
 def accompany(environment: Any, **_: Any) -> None:

@@ -1,0 +1,1 @@
+"""The scripts of the table's other tools, each in its own words."""
