@@ -5,6 +5,9 @@ socket at which those who test connect; its path, beside which is the file that 
 time. Reads a line of JSON for each process: its arguments, its whole environment, and the file that
 it writes to. Writes the pid of each, and a line `pid code` when one has ended. It goes when all who
 were connected have gone. `ready_locust.py` starts and asks it.
+
+A `loadkit` that is forked by one may have its Locust from another: it connects, and sends the
+descriptors that this is to have.
 """
 
 import _socket
@@ -16,16 +19,24 @@ import json
 import os
 import random
 import select
+import signal
+import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from loadkit.machine import quick_start
+from loadkit.machine import lifeline, quick_start
 
 ROOT = Path(__file__).parents[2]
 EVERY = 0.02  # seconds between two looks at who has ended
+LOCUSTS = "LOADKIT_TEST_LOCUSTS"  # in a `loadkit`'s environment: where its Locust is forked
+FAMILY = "LOADKIT_TEST"  # a file to which the session of each that is forked is added
+LARGEST, FILES = 1 << 16, 3
 _select, _waitpid, _fork = select.select, os.waitpid, os.fork
 _Socket = _socket.socket  # the system's, as the others: Locust patches what is above it
 
@@ -58,7 +69,41 @@ def loadkit() -> Callable[[], object]:
     import loadkit.results.status
     import loadkit.simulator
 
-    return lambda: sys.exit(loadkit.__main__.main())
+    def main() -> None:
+        if LOCUSTS in os.environ:
+            setattr(lifeline, "subprocess", SimpleNamespace(Popen=popen))  # noqa: B010
+        sys.exit(loadkit.__main__.main())
+
+    return main
+
+
+def popen(command: Sequence[str], **options: Any) -> "ItsLocust | subprocess.Popen[Any]":
+    """As `loadkit` starts what it starts, but for a Locust, which is forked ready."""
+    if command[1:3] == ["-m", "loadkit.start_locust"]:
+        return ItsLocust(command[3:], options["env"], options["pass_fds"])
+    return subprocess.Popen(command, **options)
+
+
+class ItsLocust:
+    """Forked elsewhere, so that it is no child; so much of `subprocess.Popen` as is needed."""
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], lifelines: Sequence[int]
+    ) -> None:
+        nursery = socket.socket(socket.AF_UNIX)
+        nursery.connect(os.environ[LOCUSTS])
+        masked = [int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, ())]
+        order = {"arguments": arguments, "environment": dict(environment), "masked": masked}
+        socket.send_fds(nursery, [json.dumps(order).encode() + b"\n"], [1, 2, *lifelines])
+        self._told = nursery.makefile()
+        self.pid = int(self._told.readline())
+
+    def wait(self) -> int:
+        return int(self._told.readline().split()[1])
+
+    def send_signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
 
 def be(
@@ -66,18 +111,31 @@ def be(
     main: Callable[[], object],
     arguments: list[str],
     environment: dict[str, str],
-    output: str,
+    output: str = "",
+    files: Sequence[int] = (),
+    masked: Sequence[int] = (),
 ) -> None:
+    """Be the command, in a session of its own.
+
+    Args:
+        output: the file that it writes to; else it writes to the first two of `files`.
+        files: descriptors that it is given; the third is its lifeline.
+        masked: the signals that are kept from it for now.
+    """
     os.setsid()
     os.chdir(ROOT)
-    files = [(os.devnull, os.O_RDONLY), (output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)]
-    for number, (path, flags) in enumerate(files):
-        descriptor = os.open(path, flags, 0o600)
-        os.dup2(descriptor, number)
-        os.close(descriptor)
-    os.dup2(1, 2)
+    if output:
+        files = [os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)] * 2
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, file in enumerate((nothing, *files[:2])):
+        os.dup2(file, number)
+    for file in {nothing, *files[:2]}:
+        os.close(file)
+    signal.pthread_sigmask(signal.SIG_BLOCK, masked)
     os.environ.clear()
     os.environ.update(environment)
+    if len(files) == FILES:
+        os.environ[lifeline.VARIABLE] = str(files[-1])
     random.seed()
     sys.argv = [command, *arguments]
     code: object = 0
@@ -98,29 +156,43 @@ def be(
 
 
 class Client:
-    """A process that tests, at one end of a connection."""
+    """A process that tests, or one of its `loadkit`s, at one end of a connection.
+
+    Attributes:
+        files: descriptors that came with what it ordered.
+    """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._rest = descriptor, b""
+        self._connection, self._rest, self.files = _Socket(fileno=descriptor), b"", array("i")
 
     def fileno(self) -> int:
-        return self._descriptor
+        return self._connection.fileno()
 
     def orders(self) -> list[bytes] | None:
         """What came since; None if it has gone."""
         try:
-            read = os.read(self._descriptor, 1 << 16)
+            room = socket.CMSG_SPACE(FILES * self.files.itemsize)
+            read, sent, _, _ = self._connection.recvmsg(LARGEST, room)
         except ConnectionError:
             return None
+        for _, _, descriptors in sent:
+            self.files.frombytes(descriptors)
         *lines, self._rest = (self._rest + read).split(b"\n")
         return lines if read else None
 
     def tell(self, *words: int) -> None:
         with contextlib.suppress(OSError):  # it has gone
-            os.write(self._descriptor, " ".join(map(str, words)).encode() + b"\n")
+            os.write(self.fileno(), " ".join(map(str, words)).encode() + b"\n")
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        for file in self.files:
+            os.close(file)
+        self._connection.close()
+
+
+def add_to_family(pid: int, environment: dict[str, str]) -> None:
+    with open(environment.get(FAMILY, os.devnull), "a") as family:
+        family.write(f"{pid}\n")
 
 
 def is_over(door: Any, path: Path) -> bool:
@@ -162,9 +234,11 @@ def main() -> None:
             for order in orders or ():
                 pid = _fork()
                 if not pid:
+                    files, ready.files = ready.files, array("i")
                     for each in (door, *clients):
                         each.close()
-                    be(command, run, **json.loads(order))
+                    be(command, run, files=files, **json.loads(order))
+                add_to_family(pid, json.loads(order)["environment"])
                 living[pid] = ready
                 ready.tell(pid)
         for pid in list(living):

@@ -28,7 +28,9 @@ LOCUST = str(Path(sys.executable).with_name("locust"))
 READY_LOCUST, READY_LOADKIT = "a locust that is ready", "a loadkit that is ready"
 """In a command's first place: forked from one that has loaded all, at a tenth of the cost. What it
 starts itself is not."""
-READY = {READY_LOCUST: "locust", READY_LOADKIT: "loadkit"}
+READY_BOTH = "a loadkit that is ready, as is its locust"
+"""Likewise; and what `loadkit` has to say to a Locust is said to one that is forked, too."""
+READY = {READY_LOCUST: "locust", READY_LOADKIT: "loadkit", READY_BOTH: "both"}
 TOKEN, HOST = "a-connector-token-that-nobody-may-see", "shop.example"
 SECRETS = {"POLY_CONNECTOR_TOKEN": TOKEN, "POLY_HOST_IDENTIFIER": HOST}
 QUICK = (
@@ -39,7 +41,9 @@ QUICK = (
     "agent.gap=5ms",
 )
 PATIENCE = 60.0  # seconds before a test gives up; nothing waits for it to pass
-_MARK = "LOADKIT_TEST"  # in the environment of all that a `Started` starts, however deep
+# In the environment of all that a `Started` starts, however deep: a file. What is forked ready, and
+# shows another environment, adds its session to it.
+_MARK = "LOADKIT_TEST"
 
 
 def profile(
@@ -88,6 +92,13 @@ def as_run(
     return [*command, *forked(workers), *more]
 
 
+def environment(pid: int) -> list[bytes]:
+    """What a process was started with; much quicker than psutil, where there is `/proc`."""
+    if psutil.LINUX:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return [f"{name}={text}".encode() for name, text in psutil.Process(pid).environ().items()]
+
+
 class Finished(NamedTuple):
     """A process that has ended: its exit code and what it said on both streams."""
 
@@ -109,10 +120,11 @@ class Started:
         output: Path,
         place: Path | None = None,
     ) -> None:
-        self._mark = uuid.uuid4().hex
-        self._output = output
+        self._output, self._family = output, output.with_suffix(".family")
+        self._family.touch()
+        self._ended = False
         clean = {key: value for key, value in os.environ.items() if not key.startswith("POLY_")}
-        whole = {**clean, "COLUMNS": "120", **environment, _MARK: self._mark}
+        whole = {**clean, "COLUMNS": "120", **environment, _MARK: str(self._family)}
         self._process: subprocess.Popen[bytes] | ready_locust.ReadyLocust
         with output.open("wb") as file:
             if (ready := READY.get(command[0])) is not None:
@@ -165,23 +177,26 @@ class Started:
             raise AssertionError(f"it does not end:\n{self.output}") from None
         left = self.family()
         assert not left, f"left behind: {[process.cmdline() for process in left]}"
+        self._ended = True
         return Finished(code, self.output)
 
     def family(self) -> list[psutil.Process]:
         """Every living process that it started, itself included."""
+        sessions = {self.group, *map(int, self._family.read_text().split())}
+        mark = f"{_MARK}={self._family}".encode()
         found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, ProcessLookupError):
-                # A fork shows its parent's environment, so workers are found too; but one that is
-                # forked by the nursery shows what that was started with.
-                in_session = os.getsid(process.pid) == self.group
-                ours = in_session or process.environ().get(_MARK) == self._mark
+        for pid in psutil.pids():
+            with contextlib.suppress(psutil.Error, OSError):
+                # A fork shows its parent's environment, so workers are found too.
+                ours = os.getsid(pid) in sessions or mark in environment(pid)
                 # A zombie is over: only its exit code is still to be read.
-                if ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+                if ours and (one := psutil.Process(pid)).status() != psutil.STATUS_ZOMBIE:
+                    found.append(one)
         return found
 
     def destroy(self) -> None:
+        if self._ended:  # and nobody is left
+            return
         for process in self.family():
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 STARTS = 60.0  # seconds; nothing waits for it to pass
+LOCUSTS = "LOADKIT_TEST_LOCUSTS"  # as in `nursery.py`
 
 
 class ReadyLocust:
@@ -54,14 +55,18 @@ class ReadyLocust:
 
 
 class _Nursery:
-    """The process that forks them, `nursery.py`: one for all that test in one run of pytest."""
+    """The process that forks them, `nursery.py`: one for all that test in one run of pytest.
+
+    Attributes:
+        path: where it can be reached.
+    """
 
     def __init__(self, command: str) -> None:
         self._ordered: deque[Future[ReadyLocust]] = deque()
         self._codes: dict[int, Future[int]] = {}
         self._turn = threading.Lock()
         run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-        path = Path(tempfile.gettempdir(), f"loadkit-{run}-{command}")
+        self.path = path = Path(tempfile.gettempdir(), f"loadkit-{run}-{command}")
         self._connection = socket.socket(socket.AF_UNIX)
         with path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -133,8 +138,11 @@ def start(
         arguments: those behind it.
         environment: all of it.
         output: the file that both of its streams are appended to.
-        command: `locust` or `loadkit`.
+        command: `locust` or `loadkit`; or `both`, a `loadkit` that has its Locust from there, too.
     """
     with _first:
+        if command == "both":
+            environment = {**environment, LOCUSTS: str(_nursery("locust").path)}
+            command = "loadkit"
         nursery = _nursery(command)
     return nursery.start(arguments, environment, output)

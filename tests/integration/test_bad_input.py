@@ -13,6 +13,7 @@ import pytest
 from fleet_of_workers import LOCUSTFILE
 from processes import (
     PATIENCE,
+    READY_BOTH,
     READY_LOADKIT,
     READY_LOCUST,
     SECRETS,
@@ -33,7 +34,7 @@ from processes import (
 def doors(path: Path, url: str, out: Path) -> list[list[str | Path]]:
     """The same run by `loadkit`, and by `locust` with a worker and alone."""
     return [
-        [READY_LOADKIT, "run", path, "--host", url, "--workers", "1", "--out", out],
+        [READY_BOTH, "run", path, "--host", url, "--workers", "1", "--out", out],
         [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(1)],
         [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out],
     ]

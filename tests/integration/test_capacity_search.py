@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from fleet_of_workers import LOCUSTFILE
-from processes import READY_LOADKIT, READY_LOCUST, SECRETS, Simulator, run, simulator, started
+from processes import (
+    READY_BOTH,
+    READY_LOADKIT,
+    READY_LOCUST,
+    SECRETS,
+    Simulator,
+    run,
+    simulator,
+    started,
+)
 
 SLOTS, SERVICE_MS = 2, 100
 # A user says the next thing at once. So n users are always n in line before two agents, and who
@@ -78,7 +87,7 @@ def own_locustfile(path: Path) -> Path:
 
 
 def command(path: Path, server: Simulator, out: Path, *more: str) -> list[Any]:
-    words = [READY_LOADKIT, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
+    words = [READY_BOTH, "capacity", path, "--host", server.url, "--workers", "1", "--out", out]
     return [*words, "--locustfile", own_locustfile(path), *more]
 
 

@@ -10,6 +10,7 @@ import pytest
 from gateway import Gateway, gateway
 from processes import (
     HOST,
+    READY_BOTH,
     READY_LOADKIT,
     READY_LOCUST,
     SECRETS,
@@ -250,7 +251,7 @@ class TestWholeRuns:
         proxy = f"http://me:{PROXY_PASSWORD}@127.0.0.1:{gate.proxy_port}"
         ended = run(
             [
-                *(READY_LOADKIT, "run", profile(tmp_path), "--out", out, "--workers", "2"),
+                *(READY_BOTH, "run", profile(tmp_path), "--out", out, "--workers", "2"),
                 *("--host", f"https://shop.test:{gate.port}", "--header", "X-Gate=GATE_KEY"),
                 *("--ca", papers.ca, "--cert", papers.client_cert, "--key", papers.client_key),
             ],
