@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -54,3 +55,9 @@ class Occurrences:
 def _order(found: Occurrence) -> tuple[str, ...]:
     """By time and not by arrival: the order of reports must not matter."""
     return found.at, found.worker, found.session, found.detail
+
+
+def to_the_millisecond(seconds: float) -> str:
+    """Return a moment, in seconds since the epoch, as it stands in an occurrence."""
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")

@@ -2,16 +2,15 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from loadkit.errors import Failure
 from loadkit.figures import NOWHERE, Answered, Count, Ending, Origin, Phase, Transcript, Wait
 from loadkit.measure.interval import GAUGES, LAST_TURN, Interval, age_class
-from loadkit.measure.occurrence import Occurrence
+from loadkit.measure.occurrence import Occurrence, to_the_millisecond
 from loadkit.measure.open_waits import Waiting
 from loadkit.measure.scope import Apart, Scoped
-from loadkit.measure.slow_turns import MOST_OF_AN_INTERVAL, SlowTurn
+from loadkit.measure.slow_turns import SlowestOfInterval
 from loadkit.measure.turn_times import MOST, TurnTime
 from loadkit.measure.word_counts import Names
 from loadkit.security.escaping import one_line
@@ -80,6 +79,7 @@ class Recorder:
         self._scopes = {name: Apart(name in watched) for name in sorted(watched | named)}
         self._waiting = Waiting()
         self._turns_left = MOST
+        self._answered: Callable[[float, float], object] | None = None  # told of each response
         self._names = Names()
         self._exampled: set[str] = set()  # kinds that already have their example, run-long
         self._kept: Counter[str] = Counter()  # of each kind as evidence, run-long
@@ -93,8 +93,7 @@ class Recorder:
         self._ages: defaultdict[int, Histogram] = defaultdict(Histogram)
         self._by_turn: defaultdict[int, Histogram] = defaultdict(Histogram)
         self._turns: list[TurnTime] = []
-        self._slow: list[SlowTurn] = []
-        self._slow_from = 0.0  # seconds that a turn has to take to be among them
+        self._slow = SlowestOfInterval()
         self._schedule_delay = self._generator["schedule_delay_ms"]
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._examples: dict[str, str] = {}
@@ -131,8 +130,10 @@ class Recorder:
             if self._turns_left and turn.person:
                 self._turns_left -= 1
                 self._turns.append(TurnTime(turn.person, turn.number, sent, round(took * 1e6)))
-            if took > self._slow_from:
-                self._keep_slow(turn, due, sent, took)
+            if self._answered is not None:
+                self._answered(sent, end)
+            if took > self._slow.over:
+                self._slow.add(turn, due, sent, took, self._wall and self._wall())
         if due is not None:
             self._from_schedule[phase].record(end - due)
             if phase is not Phase.FIRST_CHUNK:  # the response's message, which counts once
@@ -260,7 +261,7 @@ class Recorder:
             waiting=self._waiting,
             by_turn=self._by_turn,
             turns=tuple(self._turns),
-            slow=tuple(self._slow),
+            slow=self._slow.told(),
             frames={
                 "sent": self.frames_sent,
                 "received": self.frames_received,
@@ -276,27 +277,6 @@ class Recorder:
         """Nothing more comes for the interval: complete what was put off while it ran."""
         for found in self._ages.values():
             self._latency[Phase.RESPONSE].merge(found)
-
-    def _keep_slow(self, turn: Answered, due: float | None, sent: float, took: float) -> None:
-        """Keep a turn among the slowest of the interval."""
-        seen = turn.seen()
-        origin = {name: one_line(text) for name, text in seen.origin._asdict().items()}
-        slow = SlowTurn(
-            took_ms=_ms(took),
-            at_s=sent,
-            at="" if self._wall is None else _to_the_millisecond(self._wall() - took),
-            number=turn.number,
-            due_ms=None if due is None else _ms(due - sent),
-            echo_ms=None if seen.echo is None else _ms(seen.echo - sent),
-            thinking_ms=None if seen.thinking is None else _ms(seen.thinking - sent),
-            chunks_ms=tuple(_ms(chunk - sent) for chunk in seen.chunks),
-            **origin,
-        )
-        self._slow.append(slow)
-        if len(self._slow) > MOST_OF_AN_INTERVAL:
-            self._slow.remove(min(self._slow, key=lambda one: one.took_ms))
-        if len(self._slow) == MOST_OF_AN_INTERVAL:
-            self._slow_from = min(one.took_ms for one in self._slow) / 1000
 
     def _live_on(self, now: float | None = None) -> None:
         if now is None:
@@ -326,21 +306,12 @@ class Recorder:
                 Occurrence(
                     of=of,
                     kind=str(kind),
-                    at="" if self._wall is None else _to_the_millisecond(self._wall()),
+                    at="" if self._wall is None else to_the_millisecond(self._wall()),
                     detail=one_line(detail, EXAMPLE_LENGTH),
                     frames=tuple(one_line(frame, FRAME_LENGTH) for frame in transcript()),
                     **{name: one_line(text) for name, text in origin._asdict().items()},
                 )
             )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
-
-
-def _to_the_millisecond(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
 
 
 def _used(found: Mapping[Any, Histogram]) -> dict[str, Histogram]:

@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from pydantic import Field
 
 from loadkit.codec import OPTIONAL, Amount, Codec, Count, Line, Name, Number, Stamp
+from loadkit.figures import Answered, TurnSeen
+from loadkit.measure.occurrence import to_the_millisecond
+from loadkit.security.escaping import one_line
 
 MOST_OF_AN_INTERVAL: Final = 5
 """That a worker keeps of one interval."""
@@ -55,6 +58,71 @@ class SlowTurn:
 
 
 SLOW_TURN: Final = Codec[SlowTurn](SlowTurn)
+
+
+class _Answer(NamedTuple):
+    """What a slow turn is told from; stamps in seconds on the monotonic clock."""
+
+    took: float
+    sent: float
+    due: float | None
+    ended: float | None  # seconds since the epoch; None where that is not known
+    number: int
+    seen: TurnSeen
+
+
+class SlowestOfInterval:
+    """The slowest turns of one interval, put into words when that is over: most are forgotten.
+
+    Attributes:
+        over: a turn has to take more seconds than that to be among them.
+    """
+
+    __slots__ = ("_answers", "over")
+
+    def __init__(self) -> None:
+        self._answers: list[_Answer] = []
+        self.over = 0.0
+
+    def add(
+        self, turn: Answered, due: float | None, sent: float, took: float, ended: float | None
+    ) -> None:
+        """Take one; arguments as of `Recorder.sample`, and when it ended by the wall clock."""
+        answers = self._answers
+        answers.append(_Answer(took, sent, due, ended, turn.number, turn.seen()))
+        answers.sort(key=_took)
+        if len(answers) > MOST_OF_AN_INTERVAL:
+            del answers[0]
+        if len(answers) == MOST_OF_AN_INTERVAL:
+            self.over = answers[0].took
+
+    def told(self) -> tuple[SlowTurn, ...]:
+        """Return them."""
+        return tuple(_told(each) for each in self._answers)
+
+
+def _told(one: _Answer) -> SlowTurn:
+    sent, seen = one.sent, one.seen
+    origin = {name: one_line(text) for name, text in seen.origin._asdict().items()}
+    return SlowTurn(
+        took_ms=_ms(one.took),
+        at_s=sent,
+        at="" if one.ended is None else to_the_millisecond(one.ended - one.took),
+        number=one.number,
+        due_ms=None if one.due is None else _ms(one.due - sent),
+        echo_ms=None if seen.echo is None else _ms(seen.echo - sent),
+        thinking_ms=None if seen.thinking is None else _ms(seen.thinking - sent),
+        chunks_ms=tuple(_ms(chunk - sent) for chunk in seen.chunks),
+        **origin,
+    )
+
+
+def _took(one: _Answer) -> float:
+    return one.took
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 class SlowTurns:

@@ -182,13 +182,13 @@ class Driver:
                 continue
             struck_at = self._faults.due(self._started)
             until = min(self._session.deadline, struck_at, self._refresh_at)
-            if acts and acts[0].due < until:
+            if promptly := bool(acts) and acts[0].due < until:
                 until = acts[0].due
             link = self._link
             if link is None:
                 gevent.sleep(max(0.0, until - perf_counter()))
             else:
-                for frame in link.receive(None if until == NEVER else until):
+                for frame in link.receive(None if until == NEVER else until, promptly=promptly):
                     if self._link is not link:
                         break  # broken on purpose, or the process shut down, in between
                     self._take(link, frame)
@@ -306,7 +306,7 @@ class Driver:
         elif isinstance(effect, Send):
             if self._link is not None:
                 self._frames.sent(now, effect.frame)
-                self._link.send(effect.frame)
+                self._link.send(effect.frame, more=self._acts.more)
         elif isinstance(effect, Counted):
             recorder.count(effect.key, effect.n, effect.since)
         elif isinstance(effect, Unfinished):

@@ -12,6 +12,7 @@ from loadkit.net.fault_injector import FaultInjector
 from loadkit.net.interfaces import PersonLike
 
 _REACHED: Final = (Count.REACHED_SOCKET, Count.REACHED_GREETING, Count.REACHED_ANSWER)
+_TYPING: Final = (ActionKind.TYPING_STARTED, ActionKind.TYPING_STOPPED)
 
 
 class PersonActs:
@@ -20,6 +21,8 @@ class PersonActs:
     Attributes:
         due: the acts to come, in order.
         hushed: they say nothing new any more; what is owed to them may still come.
+        more: whether a frame follows at once that of the act which was done last: as when typing
+            ends with the message that is sent.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class PersonActs:
         "_waited",
         "due",
         "hushed",
+        "more",
         "person",
     )
 
@@ -41,7 +45,7 @@ class PersonActs:
         self.person, self._faults, self._restarts = person, faults, restarts
         self._recorder, self._reached = recorder, 0  # steps of _REACHED
         self.due: deque[UserAction] = deque()
-        self.hushed = False
+        self.hushed = self.more = False
         self._said_at = NEVER
         self._waited = 1.0  # seconds that the last answer took; before the first, a guess
         self._held: YourTurn | None = None  # what a restart kept them from hearing
@@ -79,6 +83,12 @@ class PersonActs:
 
     def done(self, now: float, act: UserAction) -> Input:
         """What a session is told of an act, which is done now; one that is no `VANISH`."""
+        follows = self.due[0] if self.due and act.kind in _TYPING else None
+        self.more = (
+            follows is not None
+            and follows.due <= act.due
+            and (follows.kind is ActionKind.SAY or follows.kind in _TYPING)
+        )
         match act.kind:
             case ActionKind.SAY:
                 self._said_at = now

@@ -727,6 +727,31 @@ class TestServerErrs:
 
 
 class TestSending:
+    def test_a_frame_that_more_follow_goes_out_with_them_as_a_frame_of_its_own(self, serve, dial):
+        """In one piece of TCP: three frames, in their order, of which two waited for the third."""
+        pieces = []
+
+        def script(sock):
+            accept(sock)
+            pieces.append(sock.recv(1 << 16))
+            finish(sock)
+
+        traffic = Traffic()
+        link = dial(serve(script), traffic)
+        for text in (b"one", b"two"):
+            link.send(text, more=True)
+            gevent.sleep(0.01)
+        assert (traffic.frames_sent, pieces) == (0, [])
+        link.send(b"three")
+        assert link.receive(perf_counter() + 0.05) == []
+        sent = bytearray(pieces[0])
+        assert (traffic.frames_sent, traffic.bytes_sent) == (3, len(sent))
+        near, far = gevent.socket.socketpair()
+        with near, far:
+            near.sendall(sent)
+            near.close()
+            assert finish(far) == [(TEXT, b"one"), (TEXT, b"two"), (TEXT, b"three")]
+
     def test_a_dead_connection_closes_the_link_without_an_exception(self, serve, dial):
         def script(sock):
             accept(sock)

@@ -105,6 +105,7 @@ class Link:
         self.closed: CloseInfo | None = None
         self.coming: deque[tuple[float, bytes | CloseInfo | BaseException]] = deque()
         self.sent: list[str] = []
+        self.held: list[str] = []  # those that were to go out with the next
         self.done: list[str] = []
         if not self.server.log:
             self.server.event("SESSION_START", {"capabilities": {"heartbeat_interval_seconds": 0}})
@@ -119,7 +120,7 @@ class Link:
         last = self.coming[-1][0] if self.coming else self.clock.now
         self.coming.append((max(last, self.clock.now) + LATENCY, what))
 
-    def receive(self, until: float | None) -> list[bytes]:
+    def receive(self, until: float | None, *, promptly: bool = False) -> list[bytes]:
         if not self.coming or (until is not None and self.coming[0][0] > until):
             assert until is not None, "nobody would ever wake it"
             self.clock.now = max(until, self.clock.now)
@@ -136,9 +137,10 @@ class Link:
 
     events = staticmethod(decode)
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, *, more: bool = False) -> None:
         sent = json.loads(frame)
         self.sent.append(sent["type"].removeprefix("EVENT_TYPE_"))
+        self.held += self.sent[-1:] if more else []
         for event in self.server.answers(sent):
             self.then(json.dumps(event).encode())
             if event["type"] == "EVENT_TYPE_SESSION_END":
@@ -254,6 +256,19 @@ def test_it_does_what_the_session_and_the_person_ask_in_their_order(world: World
     assert world.notes.violations == []
 
 
+def test_typing_that_ends_with_the_message_goes_out_in_one_piece_with_it(world: World) -> None:
+    """What is followed by nothing at once, or by the end, waits for nothing."""
+    started, stopped = ActionKind.TYPING_STARTED, ActionKind.TYPING_STOPPED
+    typed = UserAction(1.0, started), UserAction(2.0, stopped), UserAction(2.0, ActionKind.SAY, "?")
+    leaves = UserAction(1.0, started), UserAction(1.0, stopped), UserAction(1.0, ActionKind.LEAVE)
+    world.live(typed, leaves)
+    (link,) = world.server.links
+    typing = ["USER_TYPING"] * 2
+    assert link.sent[1:] == [*typing, "USER_MESSAGE", *typing, "USER_END_SESSION"]
+    assert link.held == typing  # the first STOPPED, and the second STARTED
+    assert world.notes.violations == []
+
+
 def test_what_it_times_is_dated_by_when_the_link_had_it(world: World) -> None:
     """Echo, thinking and answer come one latency after the other."""
     world.live(ASKS, LEAVES)
@@ -316,7 +331,7 @@ def test_who_is_killed_while_they_wait_tells_the_server_and_counts_as_cut_off(
 def test_who_is_killed_while_they_write_leaves_the_half_frame_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(link: Link, frame: bytes) -> None:
+    def interrupted(link: Link, frame: bytes, **_: bool) -> None:
         raise gevent.GreenletExit
 
     monkeypatch.setattr(Link, "send", interrupted)

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from time import perf_counter
 
+import gevent
 import gevent.socket
 import pytest
 
@@ -64,3 +65,34 @@ def test_what_there_is_room_for_is_sent_at_once(ends) -> None:
     stream.offer(PONGS[0])
     stream.offer(PONGS[1])
     assert read(far) == PONGS[0] + PONGS[1]
+
+
+@pytest.mark.parametrize("promptly", [False, True])
+def test_what_has_come_is_read_however_late_somebody_looks(ends, promptly: bool) -> None:
+    stream, far = ends
+    far.sendall(TEXT)
+    assert stream.read(perf_counter() - 1.0, promptly) == TEXT
+    assert stream.read(perf_counter() + 0.01, promptly) is None
+    gevent.spawn_later(0.01, far.sendall, TEXT)
+    assert stream.read(perf_counter() + 10.0, promptly) == TEXT
+
+
+def test_an_alarm_of_an_earlier_wait_ends_no_later_one(ends) -> None:
+    stream, far = ends
+    gevent.spawn_later(0.001, far.sendall, TEXT)
+    assert stream.read(perf_counter() + 0.05) == TEXT
+    until = perf_counter() + 0.1
+    assert stream.read(until) is None
+    assert perf_counter() >= until
+
+
+def test_what_comes_while_nobody_reads_wakes_nobody_and_is_there_for_the_next(ends) -> None:
+    """A loop that is told of it again and again would have turned thousands of times."""
+    stream, far = ends
+    assert stream.read(perf_counter() + 0.001) is None
+    loop = gevent.get_hub().loop
+    far.sendall(TEXT)
+    turns = loop.iteration
+    gevent.sleep(0.1)
+    assert loop.iteration - turns < 50
+    assert stream.read(None) == TEXT

@@ -22,19 +22,27 @@ class Process:
 
     def __init__(self, alive: int) -> None:
         self.alive, self.garbage = alive, 0
-        self.collected: list[int] = []
+        self.done: list[str] = []
 
     def blocks(self) -> int:
         return self.alive + self.garbage
 
-    def collect(self, generation: int) -> None:
-        self.collected.append(generation)
-        if generation == 2:
-            self.garbage = 0
+    def collect_young(self) -> None:
+        self.done.append("young")
+
+    def set_aside(self) -> None:
+        self.done.append("aside")
+
+    def collect_all(self) -> None:
+        self.done.append("all")
+        self.garbage = 0
+
+    def sweeper(self) -> Sweeper:
+        return Sweeper(self.blocks, self.collect_young, self.set_aside, self.collect_all)
 
     @property
     def full(self) -> int:
-        return self.collected.count(2)
+        return self.done.count("all")
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +51,7 @@ def own_rules() -> Iterator[None]:
     before = gc.get_threshold()
     yield
     gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 def look(sweeper: Sweeper, sessions: int) -> None:
@@ -50,18 +59,18 @@ def look(sweeper: Sweeper, sessions: int) -> None:
         sweeper.sweep(sessions)
 
 
-def test_what_is_young_is_swept_each_time_and_what_is_older_each_tenth() -> None:
+def test_what_is_young_is_swept_each_time_and_what_is_left_set_aside_each_tenth() -> None:
     process = Process(alive=1000)
-    sweeper = Sweeper(process.blocks, process.collect)
+    sweeper = process.sweeper()
     for _ in range(30):
         sweeper.sweep(0)
-    assert process.collected == [*[0] * 9, 1] * 3
+    assert process.done == [*["young"] * 10, "aside"] * 3
 
 
 def test_sessions_that_come_and_go_ask_for_no_full_collection() -> None:
     """Nor do ramps, however high."""
     process = Process(alive=300_000)
-    sweeper = Sweeper(process.blocks, process.collect)
+    sweeper = process.sweeper()
     for sessions in (0, 10, 2_000, 50_000, 100, 2_000) * 10:
         process.alive = 300_000 + PER_SESSION * sessions
         look(sweeper, sessions)
@@ -72,7 +81,7 @@ def test_sessions_that_come_and_go_ask_for_no_full_collection() -> None:
 def test_garbage_never_takes_more_than_all_else_and_what_comes_between_looks(sessions: int) -> None:
     """Whatever leaks in cycles, and for however long."""
     process = Process(alive=1000)
-    sweeper = Sweeper(process.blocks, process.collect)
+    sweeper = process.sweeper()
     process.alive += PER_SESSION * sessions
     for _ in range(1000):
         process.garbage += 70
@@ -84,7 +93,7 @@ def test_garbage_never_takes_more_than_all_else_and_what_comes_between_looks(ses
 def test_sessions_that_are_larger_than_expected_are_looked_through_once() -> None:
     """And not again and again: what a collection leaves is no garbage."""
     process = Process(alive=1000)
-    sweeper = Sweeper(process.blocks, process.collect)
+    sweeper = process.sweeper()
     process.alive = 1000 + 5 * PER_SESSION * 100
     for _ in range(10):
         look(sweeper, 100)

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from locust.env import Environment
 
 from loadkit.chat.effects import Failed, Violation
 from loadkit.chat.inputs import ELAPSED, FORCED, Refused
@@ -107,9 +107,7 @@ def test_only_identifiers_say_where() -> None:
 
 def test_names_that_a_target_made_up_are_counted_as_one() -> None:
     """They may be anything, too."""
-    fire = SimpleNamespace(request=SimpleNamespace(fire=None))
-    environment: Any = SimpleNamespace(events=fire, stats=None)
-    recorder = SwarmRecorder(environment, 0.0, texts_hidden=True)
+    recorder = SwarmRecorder(Environment(), 0.0, texts_hidden=True)
     for word in (SAID, "other"):
         recorder.count_named("handoffs.client.reason", word)
     assert recorder.take(1.0).counts == {"handoffs.client.reason.hidden": 2}

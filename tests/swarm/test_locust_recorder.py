@@ -9,7 +9,7 @@ from locust.event import Events
 from locust.stats import setup_distributed_stats_event_listeners
 
 from loadkit.errors import Failure
-from loadkit.figures import Phase
+from loadkit.figures import NOWHERE, Answered, Phase, TurnSeen
 from loadkit.swarm.worker.locust_recorder import METHOD, SwarmRecorder
 from tests.sizes import size_of
 
@@ -28,6 +28,7 @@ def test_the_headline_alone_makes_the_total(environment: Environment) -> None:
     for phase in Phase:
         recorder.sample(phase, None, 1.0, 1.25)
     recorder.sample(Phase.RESPONSE, None, 2.0, 2.75)
+    recorder.take(3.0)
     total, response = environment.stats.total, environment.stats.get("response", METHOD)
     assert total.num_requests == response.num_requests == 2
     assert total.avg_response_time == response.avg_response_time == pytest.approx(500)
@@ -42,6 +43,26 @@ def test_every_other_phase_has_a_row_of_its_own(environment: Environment) -> Non
         assert environment.stats.get(phase.value, METHOD).num_requests == 1
 
 
+def test_who_listens_to_requests_hears_each_answer_and_the_table_has_each_once(
+    environment: Environment,
+) -> None:
+    """From the interval on that follows the listener's coming."""
+    heard = []
+    recorder = SwarmRecorder(environment, measure_from=0.0)
+    for second in range(1, 4):
+        recorder.sample(Phase.RESPONSE, None, second, second + 0.25, Answered(0.0, 1, seen))
+        if second == 1:
+            environment.events.request.add_listener(lambda **told: heard.append(told))
+        recorder.take(second + 1.0)
+    assert [(told["name"], told["response_time"]) for told in heard] == [("response", 250.0)] * 2
+    total, response = environment.stats.total, environment.stats.get("response", METHOD)
+    assert total.num_requests == response.num_requests == 3
+
+
+def seen() -> TurnSeen:
+    return TurnSeen(NOWHERE)
+
+
 @pytest.mark.parametrize("kind", [Failure.UNANSWERED, Failure.UNACKNOWLEDGED])
 def test_a_lost_turn_is_a_failed_request_without_a_time(
     environment: Environment, kind: Failure
@@ -49,6 +70,7 @@ def test_a_lost_turn_is_a_failed_request_without_a_time(
     recorder = SwarmRecorder(environment, measure_from=0.0)
     recorder.sample(Phase.RESPONSE, None, 1.0, 1.25)
     recorder.fail(kind, "whatever the server said")
+    recorder.take(2.0)
     total = environment.stats.total
     assert (total.num_requests, total.num_failures) == (2, 1)
     assert total.get_response_time_percentile(0.99) == 250  # nothing dragged it down
@@ -61,6 +83,7 @@ def test_all_that_fails_a_run_is_a_failure_in_locusts_header(environment: Enviro
     recorder.fail(Failure.CONNECT_REFUSED, "id 1")
     recorder.fail(Failure.CONNECT_REFUSED, "id 2")
     recorder.violate("unexpected_event", "id 3")
+    recorder.take(2.0)
     total = environment.stats.total
     assert (total.num_requests, total.num_failures, total.fail_ratio) == (4, 3, 0.75)
     assert total.get_response_time_percentile(0.5) == 250
@@ -94,6 +117,7 @@ def test_a_watched_class_is_in_locusts_table_as_any_other(environment: Environme
     scoped = recorder.scoped("HandoffChat")
     scoped.sample(Phase.RESPONSE, None, 1.0, 1.25)
     scoped.fail(Failure.UNANSWERED, "why")
+    recorder.take(2.0)
     total = environment.stats.total
     assert (total.num_requests, total.num_failures) == (2, 1)
 

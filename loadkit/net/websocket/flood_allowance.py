@@ -35,10 +35,10 @@ class Allowance:
         self.left = AT_ONCE
         self._since = perf_counter()
 
-    def add_sent(self) -> None:
-        """Something was sent that may be answered."""
+    def add_sent(self, frames: int = 1) -> None:
+        """So many frames were sent that may be answered."""
         if self.left < AT_ONCE:
-            self.left += A_MESSAGE
+            self.left += frames * A_MESSAGE
 
     def is_spent(self) -> bool:
         """Whether more has come than may. What time has added is counted here alone."""

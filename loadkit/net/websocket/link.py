@@ -64,6 +64,7 @@ class Link:
     __slots__ = (
         "_allowance",
         "_deflate",
+        "_held",
         "_inbox",
         "_left",
         "_pending",
@@ -91,8 +92,8 @@ class Link:
         self._traffic = traffic
         self._allowance = allowance
         self._inbox = Inbox(opened.protocol, traffic, allowance, max_size)
-        self.flooded = False
-        self._left = False  # by us
+        self.flooded = self._left = False  # left by us
+        self._held: tuple[bytes, ...] = ()  # frames that go out with the next one
         self.opened_at = opened.stamp
         self.lost_s = 0.0
         self.closed: CloseInfo | None = None
@@ -161,13 +162,14 @@ class Link:
         """Have a `receive` that waits return with nothing."""
         self._stream.wake()
 
-    def receive(self, until: float | None) -> list[bytes | Flaw]:
+    def receive(self, until: float | None, *, promptly: bool = False) -> list[bytes | Flaw]:
         """Wait for text messages.
 
         Args:
             until: the `perf_counter` to wait for at most; None for as long as it takes. What has
                 already arrived is handed out even when that moment has passed, but no more than one
                 message of the greatest size is looked for then.
+            promptly: see `ByteStream.read`.
 
         Returns:
             The messages that arrived together, in order, with a flaw in the place of a binary one;
@@ -184,7 +186,7 @@ class Link:
             if protocol.state is not _OPEN:
                 self.closed = self._verdict()
                 break
-            data = self._next_block(until) if inbox.rest else self._stream.read(until)
+            data = self._next_block(until) if inbox.rest else self._stream.read(until, promptly)
             messages: list[bytes | Flaw] = []
             if data:
                 messages = inbox.take(data)
@@ -221,8 +223,10 @@ class Link:
             if not number % _MOST_EVENTS:
                 self._stream.give_way()
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, *, more: bool = False) -> None:
         """Send one text frame; on a closed link this does nothing.
+
+        Where `more` follows at once it goes out with that, in one piece.
 
         A connection that turns out to be dead, or that takes nothing for 10 seconds, ends the link:
         it is `closed`, as soon as what came before has been received.
@@ -241,9 +245,13 @@ class Link:
                 data = masked(frame, mask)
             else:
                 data = masked(deflate.pack(frame), mask, packed=True)
+            frames = (*self._held, data)
+            self._held = frames if more else ()
+            if more:
+                return
             self._stream.sent_at = perf_counter()
-            if self._write(data, None):
-                self._allowance.add_sent()
+            if self._write(b"".join(frames), None, len(frames)):
+                self._allowance.add_sent(len(frames))
             elif self._pending is None:
                 self.closed = self._verdict()
 
@@ -335,10 +343,12 @@ class Link:
         pongs = [frame for frame in writes if frame[0] == _PONG]
         frames = [*pongs[-1:], *(frame for frame in writes if frame[0] != _PONG)]
         if frames:
-            self._write(b"".join(frames), None, offered=len(frames))
+            self._write(b"".join(frames), None, len(frames), offered=True)
 
-    def _write(self, data: bytes, until: float | None, *, offered: int = 0) -> bool:
-        """Write one frame, or offer so many; False when the stream broke."""
+    def _write(
+        self, data: bytes, until: float | None, frames: int = 1, *, offered: bool = False
+    ) -> bool:
+        """Write so many frames, or offer them; False when the stream broke."""
         try:
             if offered:
                 self._stream.offer(data)
@@ -351,7 +361,7 @@ class Link:
             # Killed in the middle of a frame: whatever follows would be read as its rest.
             self._protocol.receive_eof()
             raise
-        self._traffic.frames_sent += offered or 1
+        self._traffic.frames_sent += frames
         self._traffic.bytes_sent += len(data)
         return True
 

@@ -3,6 +3,7 @@
 There is no thread and no greenlet in here: whoever reads waits in its own, and nobody else may.
 """
 
+import _socket
 import struct
 from socket import SO_LINGER, SOL_SOCKET
 from ssl import SSLWantReadError, SSLWantWriteError
@@ -10,7 +11,6 @@ from time import perf_counter
 from typing import Any, Final
 
 import gevent
-from gevent.hub import Waiter
 from gevent.socket import wait
 
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
@@ -20,11 +20,13 @@ _BLOCK: Final = 16384  # bytes a recv: what a TLS record holds, and far more tha
 # One for all streams, as nothing gives way between a read and the copy of what came. A new block
 # for each read, cut down to that, left holes in the heap which grew for hours.
 _READ_INTO: Final = memoryview(bytearray(_BLOCK))
+_BUFFERS: Final = (_READ_INTO,)
 _NEVER: Final = float("inf")
 _SEND_LIMIT: Final = 10.0  # seconds
 _LINGER_NOT: Final = struct.pack("ii", 1, 0)  # on close, a reset in place of a FIN
 _READ, _WRITE = 1, 2  # what a loop's io watcher looks for
 _MOMENT: Final = 1e-4  # seconds
+_PROMPT: Final = 2e-3  # seconds that the loop, which counts in milliseconds, wakes late unheld
 _MOST_AT_ONCE: Final = 4  # blocks read in a row before others have their turn
 
 _ARRIVALS: Final = ArrivalClock()  # one for all: a step of the wall clock concerns them all
@@ -34,7 +36,7 @@ class ByteStream:
     """A connected socket.
 
     Args:
-        sock: it, which never blocks.
+        sock: it, of gevent's; the stream's own from now on, and never blocks.
         secure: whether it is TLS.
         opened_at: when it was last read, by `perf_counter` in seconds.
         allowance: to charge with waking up for nothing, as half a TLS record makes one do.
@@ -50,48 +52,62 @@ class ByteStream:
         "_alarm",
         "_alarm_at",
         "_allowance",
+        "_armed",
         "_at_once",
         "_begun",
         "_next",
         "_read_at",
         "_reader",
         "_secure",
+        "_sleeper",
         "_sock",
         "_stamped",
-        "_waiter",
         "_woken",
         "sent_at",
         "stamp",
     )
 
     def __init__(self, sock: Any, *, secure: bool, opened_at: float, allowance: Allowance) -> None:
-        self._sock = sock
+        # gevent's own does in Python what C does at half the cost, and has watchers of its own.
+        # Those of TLS it has to keep.
+        self._sock: Any = sock if secure else _plain(sock)
         self._secure = secure
         self._allowance = allowance
         self._at_once = 0  # blocks read since others had their turn
         self._begun = b""  # the end of what there was no room for, and goes before all else
         self._next = b""  # what was offered last and goes then
-        self._stamped = not secure and ask_for_stamps(sock)  # a TLS record is not a segment
+        self._stamped = not secure and ask_for_stamps(self._sock)  # a TLS record is not a segment
         self._read_at = self.sent_at = self.stamp = opened_at
         # One watcher for the life of the link: a new one each wait costs a system call each wait.
-        self._reader: Any = gevent.get_hub().loop.io(sock.fileno(), _READ)
+        self._reader: Any = gevent.get_hub().loop.io(self._sock.fileno(), _READ)
+        self._armed = False  # whether it watches, as it does from one wait to the next
         self._alarm: Any = None  # the timer that ends a wait
         self._alarm_at = _NEVER
-        self._waiter: Waiter[bool] | None = None
+        self._sleeper: Any = None  # the greenlet that waits
         self._woken = False  # by somebody else, with nothing to read
 
     @property
     def is_open(self) -> bool:
         return self._sock is not None
 
-    def read(self, until: float | None) -> bytes | None:
-        """What there is: b"" at the end; None when `until` has passed, or the allowance."""
+    def read(self, until: float | None, promptly: bool = False) -> bytes | None:
+        """What there is: b"" at the end; None when `until` has passed, or the allowance.
+
+        What came until then is read first, however late that is looked at. Where whoever reads
+        wants to be on time (`promptly`) and is, the loop's own look, a moment ago, will do.
+        """
         sock = self._sock
         while True:
             # Wait first: nearly always there is nothing yet, and asking costs an exception. What
             # TLS has decrypted already does not wake anybody.
             if not (self._secure and sock.pending()) and self._wait(until):
                 self._at_once = 0
+                if until is not None and self._alarm_at == _NEVER and not self._reader.pending:
+                    early = until - perf_counter()
+                    if early > 0.0 and not self._woken:
+                        continue  # the alarm was of an earlier wait
+                    if promptly and early > -_PROMPT:
+                        return None
             elif self._at_once == _MOST_AT_ONCE:
                 self.give_way()
             else:
@@ -138,19 +154,27 @@ class ByteStream:
             self._alarm = hub.loop.timer(remaining)
             self._alarm_at = until
             self._alarm.start(self._ring)
-        waiter = self._waiter = Waiter(hub)
-        self._reader.start(waiter.switch, True)
+        if not self._armed:
+            self._reader.start(self._readable)
+            self._armed = True
+        self._sleeper = gevent.getcurrent()
         try:
-            waiter.get()
+            hub.switch()
         finally:
-            self._waiter = None
-            self._reader.stop()
+            self._sleeper = None
         return True
+
+    def _readable(self) -> None:
+        """There is something to read. Where nobody waits for it, it is left to whoever will."""
+        if self._sleeper is None:
+            self._reader.stop()
+            self._armed = False
+        else:
+            self._sleeper.switch()
 
     def _ring(self) -> None:
         self._alarm_at = _NEVER
-        if self._waiter is not None:
-            self._waiter.switch(False)
+        self._rouse()
 
     def wake(self) -> None:
         """Have a `read` that waits return as if its time had come; for other greenlets."""
@@ -158,8 +182,8 @@ class ByteStream:
         gevent.get_hub().loop.run_callback(self._rouse)
 
     def _rouse(self) -> None:
-        if self._waiter is not None:
-            self._waiter.switch(False)
+        if self._sleeper is not None:
+            self._sleeper.switch()
 
     def block(self) -> bytes:
         """Read once, without waiting, and date what came. Raises OSError where there is nothing."""
@@ -167,7 +191,7 @@ class ByteStream:
             size = self._sock.recv_into(_READ_INTO)
             self.stamp = perf_counter()
             return bytes(_READ_INTO[:size])
-        size, notes, _, _ = self._sock.recvmsg_into((_READ_INTO,), NOTE_SIZE)
+        size, notes, _, _ = self._sock.recvmsg_into(_BUFFERS, NOTE_SIZE)
         arrived, self._read_at = _ARRIVALS.read(notes, self._read_at)
         # What crossed our own words on the way counts as heard after them: time in a session runs
         # one way.
@@ -235,3 +259,11 @@ class ByteStream:
                 self._alarm.close()
                 self._alarm = None
         return sock
+
+
+def _plain(sock: Any) -> _socket.socket:
+    """The same connection, of which gevent knows nothing any more."""
+    family, kind, proto = sock.family, sock.type, sock.proto
+    plain = _socket.socket(family, kind, proto, sock.detach())
+    plain.setblocking(False)
+    return plain

@@ -1,8 +1,8 @@
 """The worker's recorder, which also feeds Locust's own table.
 
 Locust's table is a convenience: its buckets are coarse. So that its *Aggregated* row and its
-first chart show the headline and nothing else, only `response` goes in as a request, and whatever
-fails a run as a failed one without a time; the other phases get rows that stay out of the total. As
+first chart show the headline and nothing else, only `response` counts there, and whatever fails a
+run as a failed request without a time; the other phases get rows that stay out of the total. As
 everywhere, the warm-up is left out of what is timed, and failures count from the first moment.
 """
 
@@ -15,7 +15,7 @@ from locust.env import Environment
 from locust.stats import StatsEntry, bucket_response_time
 
 from loadkit.errors import Failure
-from loadkit.figures import NOWHERE, Answered, Origin, Phase
+from loadkit.figures import NOWHERE, Origin, Phase
 from loadkit.measure.recorder import Recorder
 from loadkit.report.latency import NOTABLE
 from loadkit.stats.histogram import Histogram
@@ -27,6 +27,7 @@ from loadkit.swarm.worker.hidden_texts import (
 )
 
 METHOD: Final = "chat"
+_LOCUSTS_OWN: Final = "locust.runners"  # where what feeds its table from request events is defined
 _LOST_TURN: Final = frozenset({Failure.UNANSWERED, Failure.UNACKNOWLEDGED})
 _SESSION, _VIOLATION = "session", "violation"  # the rows of all that fails besides a turn
 
@@ -45,41 +46,49 @@ class SwarmRecorder(Recorder):
     ) -> None:
         super().__init__(measure_from, watched, time.perf_counter, time.time, named)
         self._texts_hidden = texts_hidden
-        self._fire: Any = environment.events.request.fire
+        self._requests: Any = environment.events.request
         self._stats = environment.stats
+        self._is_heard = False
+        self._see_listeners()
         self._from_due = {phase: _FromDue() for phase in Phase}
-
-    def sample(
-        self, phase: Phase, due: float | None, sent: float, end: float, turn: Answered | None = None
-    ) -> None:
-        super().sample(phase, due, sent, end, turn)
-        if phase is Phase.RESPONSE and sent >= self.measure_from:
-            self._fire(
-                request_type=METHOD,
-                name=Phase.RESPONSE.value,
-                response_time=(end - sent) * 1000,
-                response_length=0,
-                exception=None,
-                context={},
-            )
 
     def count_named(self, family: str, word: str) -> str:
         """Count something by a word of the server's; see `Recorder.count_named`."""
         return super().count_named(family, "hidden" if self._texts_hidden else word)
 
     def _close(self) -> None:
-        """The other phases go to Locust's table here, a second's at once.
+        """What was timed goes to Locust's table here, a second's at once.
 
         Locust's own `log` costs more than all else that is done about a sample.
         """
         super()._close()
         for phase, found in self._latency.items():
-            if found.count and phase is not Phase.RESPONSE:
-                row = self._stats.get(phase.value, METHOD)
-                row.extend(_entry(self._stats, phase.value, found))
+            headline = phase is Phase.RESPONSE
+            if found.count and not (headline and self._is_heard):
+                entry = _entry(self._stats, phase.value, found)
+                self._stats.get(phase.value, METHOD).extend(entry)
+                if headline:
+                    self._stats.total.extend(entry)
             due = self._from_schedule[phase]
             if due.count:
                 self._show_from_due(phase, found, due)
+        self._see_listeners()
+
+    def _see_listeners(self) -> None:
+        """Each answer is a request event of its own where a user's code listens to these."""
+        others = (each for each in self._requests._handlers if each.__module__ != _LOCUSTS_OWN)
+        self._is_heard = next(others, None) is not None
+        self._answered = self._tell if self._is_heard else None
+
+    def _tell(self, sent: float, end: float) -> None:
+        self._requests.fire(
+            request_type=METHOD,
+            name=Phase.RESPONSE.value,
+            response_time=(end - sent) * 1000,
+            response_length=0,
+            exception=None,
+            context={},
+        )
 
     def _show_from_due(self, phase: Phase, sent: Histogram, due: Histogram) -> None:
         """A row of what counts from the schedule, once the means differ by over 5 %."""
@@ -128,7 +137,7 @@ class SwarmRecorder(Recorder):
 
         All that fails a run is one, so that Locust's header never says 0 % of a run that fails.
         """
-        self._fire(
+        self._requests.fire(
             request_type=METHOD,
             name=name,
             response_time=None,
