@@ -61,7 +61,7 @@ class Change:
             not known.
         p: the chance of so large a change where there is none, all figures taken together.
         verdict: `worse` and `better` are more than noise.
-        why: why it is `noise` though p is small, or `unknown`.
+        why: why it is `noise` though p is small or the change's interval not known, or `unknown`.
         visible: the least change for the worse that would have been told with a chance of 80 %;
             None where none would, or that is not known.
     """

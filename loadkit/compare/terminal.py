@@ -19,17 +19,18 @@ from loadkit.compare.words import (
     reasons,
     shown,
 )
+from loadkit.report.screen import Whole
 
 _STYLES: Final = {"worse": "bold red", "better": "bold green", "noise": "", "unknown": "dim"}
 _MOST: Final = 20  # differences that are listed
 
 
 def render(found: Comparison, console: Console) -> None:
-    """Print a comparison; it looks well from 100 columns on."""
+    """Print a comparison; it looks well from 100 columns on, and in a log at any width."""
     console.print(Text(first_line(found), _style(found)), soft_wrap=True)
     console.print()
     if found.trend:
-        console.print(_trend(found.trend))
+        console.print(Whole(_trend(found.trend)), soft_wrap=True)
         console.print()
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, line in heads(found):
@@ -44,7 +45,7 @@ def render(found: Comparison, console: Console) -> None:
         [each for each in changes if each.kind != "latency"],
     ):
         if rows:
-            console.print(_table(rows))
+            console.print(Whole(_table(rows)), soft_wrap=True)
             console.print()
     for held in found.held:
         mark, style = ("✓", "green") if held.status == "kept" else ("✗", "bold red")
@@ -58,7 +59,7 @@ def _table(changes: Sequence[Change]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for title in COLUMNS:
         justify: Literal["left", "right"] = "left" if title in ("figure", "verdict") else "right"
-        table.add_column(title, justify=justify, no_wrap=title == "figure")
+        table.add_column(title, justify=justify, no_wrap=True)
     for change in changes:
         table.add_row(*map(Text, cells(change)), style=_STYLES[change.verdict])
     return table
@@ -68,9 +69,7 @@ def _trend(steps: Sequence[Step]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in trend.COLUMNS:
         first = title in trend.COLUMNS[:3]
-        table.add_column(
-            title, justify="left" if first else "right", no_wrap=first, overflow="fold"
-        )
+        table.add_column(title, justify="left" if first else "right", no_wrap=True)
     for each in steps:
         table.add_row(*map(Text, trend.cells(each)))
     return table

@@ -78,4 +78,6 @@ def _judged(found: Unjudged, p: float, first: float) -> Change:
         apart = abs((change.new or 0.0) - (change.base or 0.0))
         if change.kind == "latency" and apart < RESOLUTION_MS:
             verdict, why = "noise", "less than 1 ms, by which loadkit itself may be off"
+    elif change.change is not None and change.interval == (None, None):
+        why = "too few samples to tell what the change lies between"
     return replace(change, p=p, verdict=verdict, why=why, visible=visible)

@@ -107,7 +107,7 @@ def difference(found: Difference) -> str:
 def seen(change: Change) -> str:
     """Return the least change for the worse that would have been told."""
     if change.verdict == "unknown":
-        return ""
+        return PLAIN
     if change.visible is None:
         return "none"
     return signed(change, -change.visible if change.kind == "rate" else change.visible)

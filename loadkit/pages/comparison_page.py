@@ -22,7 +22,12 @@ from loadkit.stats.number_format import plural
 
 _COLOURS: Final = {"worse": "bad", "better": "good", "noise": "soft", "unknown": "soft"}
 _KINDS: Final = {
-    "latency": ("Latencies", "forest", "Which latencies changed, and by more than noise?"),
+    "latency": (
+        "Latencies",
+        "forest",
+        "Which latencies changed, and by more than noise? “Could see” is the least change for the "
+        "worse that would have been told.",
+    ),
     "share": ("Shares", "shares", "Did more of it fail?"),
     "rate": ("Rates", "rates", "Was as much done in a second?"),
 }
@@ -107,8 +112,8 @@ def _forest(changes: Sequence[Change]) -> Chart:
         kind="forest",
         title="What changed",
         question="Each line is a figure's change with what its true value lies between (95 %). Red "
-        "is worse and green is better by more than noise; grey is noise, and hollow what could not "
-        "be told. An arrow: further than is shown.",
+        "is worse and green is better by more than noise, all figures taken together; grey is "
+        "noise, and hollow what could not be told. An arrow: further than is shown.",
         says=f"{says}.",
         columns={
             "figure": [each.metric for each in changes],
@@ -131,7 +136,7 @@ def _nines(curves: Sequence[PhaseCurve]) -> Chart:
     return Chart(
         id="nines",
         kind="nines",
-        title=f"{curve.phase} by percentile, before and after",
+        title=f"{_named(curve)} by percentile, before and after",
         question="Did it change for everybody, or for the few? Each nine takes the same room.",
         says=f"{curve.phase} by percentile, of both runs.",
         columns={
@@ -144,13 +149,18 @@ def _nines(curves: Sequence[PhaseCurve]) -> Chart:
     )
 
 
+def _named(curve: PhaseCurve) -> str:
+    return curve.phase.replace("_", " ").capitalize()
+
+
 def _shift(curves: Sequence[PhaseCurve]) -> Chart:
     curve = curves[0]
     return Chart(
         id="shift",
         kind="points",
-        title=f"The shift of {curve.phase}",
-        question="By how much, at each percentile, with what it lies between (95 %)?",
+        title=f"{_named(curve)}: the shift by percentile",
+        question="By how much, at each percentile, with what it lies between (95 %)? A line "
+        "without an end: there it is not known.",
         says=f"The change of {curve.phase} by percentile.",
         columns={
             "percentile": [f"p{100 * point.share:g}" for point in curve.points],

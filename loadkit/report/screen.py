@@ -1,14 +1,19 @@
 """What tables and lines are laid out on before they are printed."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment
+from rich.table import Table
 
 from loadkit import output
 from loadkit.security.escaping import SafeLines, visible
 from loadkit.security.redaction import redact
+
+WIDEST: Final = 1_000  # columns
 
 
 class Screen(Console):
@@ -43,6 +48,21 @@ class Screen(Console):
             each if each.control else Segment(visible(each.text), each.style) for each in buffer
         ]
         return self._lines(redact(super()._render_buffer(safe)))
+
+
+class Whole:
+    """A table as wide as it has to be: what a terminal wraps can be read, what is cut cannot."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType | Segment]:
+        wide = options.update(max_width=WIDEST)
+        needed = Measurement.get(console, wide, self._table).maximum
+        room = options.update(max_width=max(options.max_width, needed))
+        yield from console.render(self._table, room)
 
 
 def is_set(name: str, environ: Mapping[str, str]) -> bool:

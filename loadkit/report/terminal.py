@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType
-from rich.measure import Measurement
-from rich.segment import Segment
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from loadkit.report import drift, incidents, load, tables
 from loadkit.report.latency import WAITS, note, rows, supported, waits
+from loadkit.report.screen import Whole
 from loadkit.report.verdict import verdict_line, word
 from loadkit.stats.number_format import ENDINGS, number, plural
 from loadkit.verdict.reason import ReasonKind
@@ -20,7 +19,6 @@ from loadkit.verdict.summary import Stats, Summary
 _COLUMNS: Final = ("count", "p50", "p90", "p95", "p99", "max")
 _COLOURS: Final = {"PASS": "bold green", "FAIL": "bold red", "INVALID": "bold magenta"}
 _STYLES: Final = {"headline": "bold", "phase": "", "interval": "dim", "schedule": "yellow"}
-_WIDEST: Final = 1_000  # columns
 
 _MARKS: Final = {"pass": ("✓", "green"), "fail": ("✗", "bold red"), "undecided": ("?", "yellow")}
 
@@ -59,12 +57,12 @@ def _parts(summary: Summary, examples: Mapping[str, str]) -> Iterator[Renderable
     yield Text.assemble((summary.profile, "bold"), where)
     if summary.latency_ms:
         explained = note(summary, _COLUMNS)
-        yield Group(_Whole(_latencies(summary)), *([Text(explained, "dim")] if explained else []))
+        yield Group(Whole(_latencies(summary)), *([Text(explained, "dim")] if explained else []))
     if summary.waits:
-        yield _Whole(_table(WAITS, waits(summary)))
+        yield Whole(_table(WAITS, waits(summary)))
     yield _counts(summary, examples)
     for what, figures in tables.fared(summary):
-        yield _Whole(_table((what, *tables.COLUMNS), figures, gap=1))
+        yield Whole(_table((what, *tables.COLUMNS), figures, gap=1))
     if summary.drift is not None:  # what drifts has a sentence below
         cut = (row[:-1] for row in drift.rows(summary.drift))
         table = _table(drift.columns(summary.drift)[:-1], cut, no_wrap=False)
@@ -88,21 +86,6 @@ def fared(line: SloLine) -> str:
     if line.actual is None:
         return f"never measured ({limit})"
     return line.compared
-
-
-class _Whole:
-    """A table as wide as it has to be: what a terminal wraps can be read, what is cut cannot."""
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Iterator[RenderableType | Segment]:
-        wide = options.update(max_width=_WIDEST)
-        needed = Measurement.get(console, wide, self._table).maximum
-        room = options.update(max_width=max(options.max_width, needed))
-        yield from console.render(self._table, room)
 
 
 def _table(

@@ -102,12 +102,26 @@ const loadkit = (() => {
     return axis("value", { name: unit, min: 0, minInterval: whole ? 1 : 0, ...more });
   }
 
-  /* 1, 2, 5, 10, 20, … as far as they lie within. */
+  /* 1, 2, 5, 10, 20, … from the last one below up to the first one above. */
+  function rungs(low, high) {
+    const every = [];
+    for (let ten = 10 ** Math.floor(Math.log10(low)); ten <= 10 * high; ten *= 10)
+      every.push(...[1, 2, 5].map((step) => Number((step * ten).toPrecision(3))));
+    return every.slice(every.findLastIndex((at) => at <= low), every.findIndex((at) => at >= high) + 1);
+  }
+
+  /* Those of them that are named on an axis: as far as they lie within, and not too many. */
   function ladder(low, high) {
-    const found = [];
-    for (let ten = 10 ** Math.floor(Math.log10(low)); ten <= high; ten *= 10)
-      found.push(...[1, 2, 5].map((step) => Number((step * ten).toPrecision(3))).filter((at) => at >= low && at <= high));
+    const found = rungs(low, high).filter((at) => at >= low && at <= high);
     return found.length > 8 ? found.filter((at) => Number.isInteger(Math.log10(at))) : found;
+  }
+
+  function logAxis(unit, values) {
+    const known = values.filter((value) => value > 0);
+    if (!known.length) return axis("log", { name: unit });
+    const all = rungs(Math.min(...known), Math.max(...known));
+    const [min, max] = [all[0], all[all.length - 1]];
+    return axis("log", { name: unit, min, max: max > min ? max : 10 * min, axisLabel: { color: colour("soft"), formatter: number, customValues: ladder(min, max) } });
   }
 
   function axis(kind, more = {}) {
@@ -317,15 +331,16 @@ const loadkit = (() => {
         series.push(lineOf(label, pairs(nines, at).filter((one) => one[1] !== null), ink));
       }
       const last = Math.max(1, ...nines.filter((_, at) => chart.more.of.some(([name]) => valuesOf(chart, name)[at] !== null)));
-      const shares = { 0: "0 %", 1: "90 %", 2: "99 %", 3: "99.9 %", 4: "99.99 %", 5: "99.999 %" };
+      const named = [0, 50, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 99.999].map((share) => [-Math.log10(1 - share / 100), `${share} %`]);
+      const shares = (x) => (named.find(([at]) => Math.abs(at - x) < 0.001) ?? ["", ""])[1];
       return {
         tooltip: { formatter: (shown) => {
           const of = [].concat(shown), x = of[0].value[0];
           return element("div", {}, element("b", {}, `${number(100 * (1 - 10 ** -x))} % of them within`),
             ...of.filter((one) => one.seriesType !== "custom").map((one) => element("div", {}, `${one.seriesName}: ${number(one.value[1])} ms`)));
         } },
-        xAxis: axis("value", { min: 0, max: last, interval: 1, axisLabel: { color: colour("soft"), formatter: (x) => shares[x] ?? "" }, axisPointer: { label: { show: false } } }),
-        yAxis: axis("log", { name: "ms" }), series,
+        xAxis: axis("value", { min: 0, max: last, interval: 1, axisLabel: { color: colour("soft"), hideOverlap: true, showMaxLabel: true, formatter: shares, customValues: named.map(([x]) => x).filter((x) => x <= last) }, axisPointer: { label: { show: false } } }),
+        yAxis: logAxis("ms", chart.more.of.flatMap(([name]) => ["", "_from", "_to"].flatMap((end) => valuesOf(chart, `${name}${end}`)))), series,
       };
     },
 
@@ -410,15 +425,18 @@ const loadkit = (() => {
             const within = (value) => Math.min(reach, Math.max(-reach, value));
             const [x, y] = api.coord([within(at[row]), row]);
             const children = [], fill = verdicts[row] === "unknown" ? ground : tints[row];
+            const said = `${at[row] > 0 ? "+" : ""}${number(at[row])} %`, to = Math.sign(at[row]), far = Math.abs(at[row]) > reach;
             if (low[row] !== null && high[row] !== null) {
-              const [a] = api.coord([within(low[row]), row]), [b] = api.coord([within(high[row]), row]);
+              let [a] = api.coord([within(low[row]), row]), [b] = api.coord([within(high[row]), row]);
+              const room = 20 + 6.5 * said.length; // an arrow has its figure beside it
+              if (far && to > 0) b = Math.max(a, Math.min(b, x - room));
+              if (far && to < 0) a = Math.min(b, Math.max(a, x + room));
               children.push({ type: "line", shape: { x1: a, y1: y, x2: b, y2: y }, style: { stroke: tints[row], lineWidth: 2 } });
             }
-            if (Math.abs(at[row]) <= reach) children.push({ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
+            if (!far) children.push({ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
             else {
-              const to = Math.sign(at[row]);
               children.push({ type: "polygon", shape: { points: [[x, y], [x - 9 * to, y - 6], [x - 9 * to, y + 6]] }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
-              children.push({ type: "text", style: { text: `${to > 0 ? "+" : ""}${number(at[row])} %`, x: x - 14 * to, y, fill: ink, fontSize: 11, align: to > 0 ? "right" : "left", verticalAlign: "middle" } });
+              children.push({ type: "text", style: { text: said, x: x - 14 * to, y, fill: ink, fontSize: 11, align: to > 0 ? "right" : "left", verticalAlign: "middle" } });
             }
             return { type: "group", children };
           },
@@ -434,13 +452,15 @@ const loadkit = (() => {
   function whiskers(name, xs, low, high, ink) {
     return {
       type: "custom", name, silent: true, z: 1,
-      data: xs.map((_, at) => [at, low[at], high[at]]).filter((one) => one[1] !== null && one[1] !== undefined),
+      data: xs.map((_, at) => [at, low[at] ?? null, high[at] ?? null]).filter((one) => one[1] !== null || one[2] !== null),
       encode: { x: 0, y: [1, 2] },
       renderItem(params, api) {
-        const [x, bottom] = api.coord([api.value(0), api.value(1)]);
-        const top = api.coord([api.value(0), api.value(2)])[1];
+        const area = params.coordSys; // as far as it goes, and without an end, where that is not known
+        const x = api.coord([api.value(0), 0])[0];
+        const known = [1, 2].map((end) => api.value(end)).map((value) => (Number.isFinite(value) ? api.coord([0, value])[1] : null));
+        const [bottom, top] = [known[0] ?? area.y + area.height, known[1] ?? area.y];
         const line = (x1, y1, x2, y2) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke: ink, lineWidth: 1.5 } });
-        return { type: "group", children: [line(x, bottom, x, top), line(x - 4, bottom, x + 4, bottom), line(x - 4, top, x + 4, top)] };
+        return { type: "group", children: [line(x, bottom, x, top), ...known.filter((y) => y !== null).map((y) => line(x - 4, y, x + 4, y))] };
       },
     };
   }
