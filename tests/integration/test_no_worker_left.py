@@ -8,11 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import pytest
 from fleet_of_workers import Fleet
 from processes import (
-    READY_LOADKIT,
+    READY_BOTH,
     SECRETS,
     Finished,
     Simulator,
@@ -82,11 +81,12 @@ def killed_at_the_end(folder: Path, url: str) -> Ended:
 def its_own(folder: Path, url: str) -> Ended:
     """`loadkit run`, whose only worker is killed."""
     out = folder / "out"
-    command = [READY_LOADKIT, "run", profile(folder, users=USERS, seconds=LONG), "--host", url]
+    command = [READY_BOTH, "run", profile(folder, users=USERS, seconds=LONG), "--host", url]
     with started([*command, "--workers", "1", "--out", out], folder, SECRETS) as process:
         process.wait_for(lambda: len(timeline(out)) > 2, "running")
-        children = psutil.Process(process.group).children(recursive=True)
-        (worker,) = [child for child in children if child.ppid() != process.group]
+        family = process.family()
+        pids = {each.pid for each in family}
+        (worker,) = [each for each in family if each.ppid() in pids]
         worker.kill()
         process.wait_for(lambda: all_are_back(timeline(out)), "a run again")
         process.send(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,21 +43,38 @@ class Run(NamedTuple):
     missing: list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def hanging(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("hanging")
-    path = profile(folder, users=24, seconds=13, turns="{ min = 3, max = 6 }", more=MORE)
-    dials = ("faults.missing_answer=0.1", "agent.first_response=200ms")
+def lived(folder: Path, path: Path, *dials: str) -> Run:
+    out = folder / "out"
     with simulator(folder, *dials) as server:
-        ended = run(as_run(path, server.url, folder / "out"), folder, SECRETS)
+        ended = run(as_run(path, server.url, out), folder, SECRETS)
         truth = server.stop()
     missing = [
         record
         for record in truth.of("turn", outcome="unanswered")
         if len(record["events"]) and record["events"][-1]["type"].endswith("THINKING")
     ]
-    out = folder / "out"
     return Run(ended, results(out), summary(out), truth, missing)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Both at once, as they mostly wait."""
+    one, other = (tmp_path_factory.mktemp("run") for _ in range(2))
+    hanging = profile(one, users=24, seconds=13, turns="{ min = 3, max = 6 }", more=MORE)
+    more = '[slo]\n"response.p95" = "3s"\n'
+    late = profile(other, users=12, seconds=4, turns="{ min = 20, max = 20 }", more=more)
+    dials = ("faults.missing_answer=0.1", "agent.first_response=200ms")
+    with ThreadPoolExecutor() as pool:
+        ended = {
+            "hanging": pool.submit(lived, one, hanging, *dials),
+            "late": pool.submit(lived, other, late, "agent.first_response=1200ms"),
+        }
+        return {name: each.result() for name, each in ended.items()}
+
+
+@pytest.fixture
+def hanging(runs: dict[str, Run]) -> Run:
+    return runs["hanging"]
 
 
 class TestATargetThatNeverAnswers:
@@ -112,18 +130,13 @@ class TestATargetThatNeverAnswers:
             assert sum(int(row[f"turns_{name}"]) for row in rows) == hanging.told["turns"][name]
 
 
-def test_who_waits_when_the_load_ends_may_still_be_answered(tmp_path: Path) -> None:
+def test_who_waits_when_the_load_ends_may_still_be_answered(runs: dict[str, Run]) -> None:
     """For as long as the greatest limit; meanwhile nobody says anything new, and nobody comes."""
-    more = '[slo]\n"response.p95" = "3s"\n'
-    path = profile(tmp_path, users=12, seconds=4, turns="{ min = 20, max = 20 }", more=more)
-    with simulator(tmp_path, "agent.first_response=1200ms") as server:
-        run(as_run(path, server.url, tmp_path / "out"), tmp_path, SECRETS)
-        truth = server.stop()
-    told = summary(tmp_path / "out")
+    _, folder, told, truth, _ = runs["late"]
     assert told["turns"]["sent"] == told["turns"]["answered"] == len(truth.of("turn"))
     assert told["turns"]["open"] == 0
     assert "response" not in told["waits"]
-    asked = json.loads((results(tmp_path / "out") / "run.json").read_text())
+    asked = json.loads((folder / "run.json").read_text())
     assert asked["profile"]["load"]["drain"] is None
     # All that was said was said while the load was on, though its answers came after it.
     ends = [turn["events"][-1]["at"] for turn in truth.of("turn")]

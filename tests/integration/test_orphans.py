@@ -14,6 +14,7 @@ import pytest
 from processes import (
     LOADKIT,
     PATIENCE,
+    READY_BOTH,
     READY_LOADKIT,
     SECRETS,
     Started,
@@ -32,7 +33,7 @@ from loadkit.results.run_folder import load_summary
 
 ALONE = 5.0  # seconds that anything may go on without the process that has started it
 ORDERLY = 10.0  # seconds from a signal to the end in order
-LOOKS = 0.1  # seconds between two looks at who is left
+LOOKS = 0.3  # seconds between two looks at who is left
 DEAF = "run, told to ignore hang-ups"
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
 
@@ -56,7 +57,12 @@ class Scene(NamedTuple):
 
 
 def run(path: Path, out: Path, _: str) -> list[Any]:
-    return [READY_LOADKIT, "run", path, "--workers", "1", "--out", out]
+    return [READY_BOTH, "run", path, "--workers", "1", "--out", out]
+
+
+def parent(path: Path, out: Path, url: str) -> list[Any]:
+    """The same, whose Locust is its child."""
+    return [READY_LOADKIT, *run(path, out, url)[1:]]
 
 
 def typed(path: Path, out: Path, url: str) -> list[Any]:
@@ -71,7 +77,7 @@ def locust(path: Path, out: Path, url: str) -> list[Any]:
 def ui(path: Path, out: Path, _: str) -> list[Any]:
     port = free_port()
     (out.parent / "port").write_text(str(port))
-    return [READY_LOADKIT, "ui", path, "--workers", "1", "--out", out, "--port", str(port)]
+    return [READY_BOTH, "ui", path, "--workers", "1", "--out", out, "--port", str(port)]
 
 
 def loads(out: Path, _: Started) -> bool:
@@ -97,8 +103,11 @@ def sends(number: signal.Signals) -> Callable[[Started], None]:
 
 
 def master_of(process: Started) -> psutil.Process:
-    masters = [each for each in process.family() if "--master-bind-port" in each.cmdline()]
-    return min(masters, key=lambda each: each.create_time())
+    """Whoever has a child, besides the command itself."""
+    family = process.family()
+    parents = {each.ppid() for each in family} - {process.group}
+    (master,) = (each for each in family if each.pid in parents)
+    return master
 
 
 def kills_the_master(process: Started) -> None:
@@ -116,7 +125,7 @@ def freezes_a_worker(process: Started) -> None:
 
 
 SCENES = {
-    "run, killed": Scene(run, loads, sends(signal.SIGKILL)),
+    "run, killed": Scene(parent, loads, sends(signal.SIGKILL)),
     "run, hung up": Scene(run, loads, sends(signal.SIGHUP), ORDERLY),
     "run, its master killed": Scene(run, loads, kills_the_master),
     "run, its terminal closed": Scene(

@@ -152,7 +152,9 @@ def test_locusts_own_way_ends_in_order_too_when_its_reader_has_gone(tmp_path: Pa
     assert unread([LOADKIT, "report", folder]) == (code, "")
 
 
-@pytest.mark.parametrize("words", ["profiles", "plan --concurrent 500 --json"])
+@pytest.mark.parametrize(
+    "words", ["profiles", pytest.param("plan --concurrent 500 --json", marks=pytest.mark.slow)]
+)
 def test_a_command_whose_reader_has_gone_ends_as_if_it_had_been_read(
     words: str,
 ) -> None:
@@ -181,7 +183,7 @@ def unread(command: Sequence[str | Path]) -> tuple[int, str]:
     ("words", "encoding"),
     [
         ("run --help", "cp1252"),
-        ("plan --concurrent 500", "ascii"),
+        pytest.param("plan --concurrent 500", "ascii", marks=pytest.mark.slow),
         pytest.param("--help", "ascii", marks=pytest.mark.slow),
         pytest.param("profiles", "latin-1", marks=pytest.mark.slow),
         pytest.param("doctor", "cp1252", marks=pytest.mark.slow),

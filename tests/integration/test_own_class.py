@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from processes import (
+    READY_BOTH,
     READY_LOADKIT,
     READY_LOCUST,
     ROOT,
@@ -64,7 +65,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Lived]:
     profile.write_text(block("toml"))
     with simulators(folder, len(DOORS)) as servers, ExitStack() as stack:
         commands: list[list[str | Path]] = [
-            [READY_LOADKIT, "run", profile, "--locustfile", own, "--workers", "1", "--host"],
+            [READY_BOTH, "run", profile, "--locustfile", own, "--workers", "1", "--host"],
             [READY_LOCUST, "-f", own, "--headless", "--profile", profile, "-H"],
         ]
         running = [
@@ -111,7 +112,7 @@ def test_a_class_that_is_in_no_file_is_told_before_any_load(tmp_path: Path) -> N
     own.write_text(block("python"))
     profile.write_text(block("toml").replace("Kiosk =", "Kiosc ="))
     with simulator(tmp_path) as server:
-        command = [READY_LOADKIT, "run", profile, "--locustfile", own, "--host", server.url]
+        command = [READY_BOTH, "run", profile, "--locustfile", own, "--host", server.url]
         ended = run([*command, "--workers", "1"], tmp_path, SECRETS)
         assert not server.stop().of("session")
     assert ended.code == 2

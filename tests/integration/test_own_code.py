@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from processes import (
-    READY_LOADKIT,
+    READY_BOTH,
     SECRETS,
     Finished,
     Simulator,
@@ -104,7 +104,7 @@ def attempt(
     path.write_text(re.sub("stages = .*", load, text) if load else text)
     command = as_run(path, url, out, locustfile=own)
     if whole:
-        command = [READY_LOADKIT, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
+        command = [READY_BOTH, "run", path, "--locustfile", own, "--host", url, "--workers", "1"]
         command += ["--out", out]
     return Ended(run(command, folder, SECRETS), out)
 

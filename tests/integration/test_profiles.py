@@ -82,7 +82,7 @@ SHORT: dict[str, dict[str, str]] = {
         "conversation.time_scale": "0.04",
     },
 }
-AT_ONCE = 4
+AT_ONCE = 6
 KEPT = ("violations", "disconnects.events_lost", "disconnects.gave_up", "turns.answered_twice")
 
 

@@ -4,6 +4,7 @@ import json
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,10 +77,21 @@ class Books:
         return self.server("turn") + self.server("live_turn")
 
 
-@pytest.fixture(scope="module", params=["in this process", "through Locust"])
-def books(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Books:
-    folder = tmp_path_factory.mktemp("reconciliation")
-    return fleet(folder) if request.param == "in this process" else locust(folder)
+WAYS = ("in this process", "through Locust")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Books]:
+    """At once, as they mostly wait."""
+    folders = [tmp_path_factory.mktemp("reconciliation") for _ in WAYS]
+    with ThreadPoolExecutor() as pool:
+        other = pool.submit(locust, folders[1])
+        return dict(zip(WAYS, (fleet(folders[0]), other.result()), strict=True))
+
+
+@pytest.fixture(params=WAYS)
+def books(request: pytest.FixtureRequest, both: dict[str, Books]) -> Books:
+    return both[request.param]
 
 
 def fleet(folder: Path) -> Books:

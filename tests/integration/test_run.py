@@ -16,6 +16,7 @@ import pytest
 from processes import (
     LOADKIT,
     LOCUST,
+    READY_BOTH,
     READY_LOADKIT,
     ROOT,
     SECRETS,
@@ -68,7 +69,7 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         with started([*command, "--out", folder / "out"], folder, SECRETS) as process:
             while process.running:
                 seen |= command_lines(process)
-                time.sleep(0.3)
+                time.sleep(1)
             ended = process.finish()
         truth = server.stop()
     out = folder / "out"
@@ -189,7 +190,7 @@ class TestARunLeaves:
 
 def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_path: Path) -> None:
     path = profile(tmp_path, seconds=2, warmup=0.5)
-    command = [READY_LOADKIT, "run", path, "--workers", "1", "--out", tmp_path / "out"]
+    command = [READY_BOTH, "run", path, "--workers", "1", "--out", tmp_path / "out"]
     with started(command, tmp_path) as process:  # and no secret is needed
         process.wait_for(
             lambda: any("simulate" in line for line in command_lines(process)), "simulating"

@@ -117,23 +117,24 @@ def test_ctrl_c_leaves_a_clean_screen_and_the_result(runs: dict[str, Seen]) -> N
 
 def test_a_script_gets_one_object_and_a_quiet_run_says_its_verdict_alone(tmp_path: Path) -> None:
     """What a run says else goes to standard error, or nowhere."""
-    path = profile(tmp_path, seconds=2)
+    path, told = profile(tmp_path, seconds=2), tmp_path / "told"
     with simulator(tmp_path) as server, contextlib.ExitStack() as stack:
         ended = {}
         for tell in ("json", "quiet"):
-            out, told = tmp_path / tell, tmp_path / f"{tell}.out"
-            command = ["sh", "-c", f'"$@" >{told}', "sh", LOCUST]
-            command += [str(word) for word in as_run(path, server.url, out, "--tell", tell)[1:]]
-            ended[tell] = stack.enter_context(started(command, tmp_path, SECRETS)), out, told
-        for tell, (process, out, told) in ended.items():
-            code = process.finish().code
-            kept = load_summary(results(out), [])
+            command = as_run(path, server.url, tmp_path / tell, "--tell", tell)
+            if tell == "json":  # its two streams are to be told from each other
+                command = ["sh", "-c", f'"$@" >{told}', "sh", LOCUST, *command[1:]]
+            ended[tell] = stack.enter_context(started(command, tmp_path, SECRETS))
+        for tell, process in ended.items():
+            code, said = process.finish()
+            folder = results(tmp_path / tell)
+            kept = load_summary(folder, [])
             line = verdict_line(kept)
             assert code == kept.verdict.exit_code
             if tell == "json":
                 found = json.loads(told.read_text())
-                assert (found["line"], found["results"]) == (line, str(results(out)))
+                assert (found["line"], found["results"]) == (line, str(folder))
                 assert found["verdict"]["exit_code"] == code
             else:
-                assert told.read_text().splitlines()[-1 if not code else -2] == line
-                assert "latency, ms" not in told.read_text()
+                assert said.splitlines()[-1 if not code else -2] == line
+                assert "latency, ms" not in said

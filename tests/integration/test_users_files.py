@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from processes import (
-    READY_LOADKIT,
+    READY_BOTH,
     SECRETS,
     as_run,
     profile,
@@ -35,7 +35,7 @@ def test_a_spreadsheet_is_said_by_a_profile_that_came_through_a_pipe(tmp_path: P
     writer.start()
     out = tmp_path / "out"
     with simulator(tmp_path) as server:
-        command = [READY_LOADKIT, "run", pipe, "--host", server.url, "--workers", "2", "--out", out]
+        command = [READY_BOTH, "run", pipe, "--host", server.url, "--workers", "2", "--out", out]
         with started(command, tmp_path, SECRETS) as process:
             journal = process.wait_for(lambda: list(out.glob("*/journal.jsonl")), "under way")[0]
             process.wait_for(lambda: b'"tick"' in journal.read_bytes(), "writing")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import browser, needs_browser
 from processes import (
-    READY_LOADKIT,
+    READY_BOTH,
     SECRETS,
     TOKEN,
     Simulator,
@@ -29,7 +29,7 @@ TOO_WIDE = """[...document.querySelectorAll('body *')].filter((one) =>
 def served(folder: Path, server: Simulator) -> Iterator[Ui]:
     path = profile(folder, seconds=3)
     port, out = free_port(), folder / "out"
-    command = [READY_LOADKIT, "ui", path, "--port", str(port), "--host", server.url]
+    command = [READY_BOTH, "ui", path, "--port", str(port), "--host", server.url]
     with started([*command, "--workers", "1", "--out", out], folder, SECRETS) as process:
         yield Ui(process, port, out)
 
@@ -47,7 +47,7 @@ def test_a_run_of_the_command_line_shows_its_page_and_ends_by_itself(
     """With its verdict as the exit code; nobody starts another run there."""
     path = profile(tmp_path, seconds=5, more='[slo]\n"response.p50" = "1ms"')
     port, out = free_port(), tmp_path / "out"
-    command = [READY_LOADKIT, "run", path, "--web", str(port), "--host", server.url]
+    command = [READY_BOTH, "run", path, "--web", str(port), "--host", server.url]
     with started([*command, "--workers", "1", "--out", out], tmp_path, SECRETS) as process:
         ui = Ui(process, port, out)
         ui.until(lambda: ui.now()["stage"] == "under way", "under way")
@@ -66,7 +66,7 @@ def test_ctrl_c_in_a_run_with_its_page_writes_the_results(
     server: Simulator, tmp_path: Path
 ) -> None:
     port, out = free_port(), tmp_path / "out"
-    command = [READY_LOADKIT, "run", profile(tmp_path, seconds=600), "--web", str(port)]
+    command = [READY_BOTH, "run", profile(tmp_path, seconds=600), "--web", str(port)]
     command += ["--host", server.url, "--workers", "1", "--out", out]
     with started(command, tmp_path, SECRETS) as process:
         ui = Ui(process, port, out)
