@@ -48,6 +48,10 @@ SEEN = """(said) => [...document.querySelectorAll('main *')].some((one) => {
 SHOWN = "[...document.querySelectorAll('#slow-turns tr[data-at]:not(.out)')]"
 
 
+SAID = f"{HOSTILE} {'A' * 300}"
+"""And a word that no line is long enough for."""
+
+
 def storm(recorder: Recorder, second: int) -> None:
     """Half a minute into the run: 40 sockets cut, of which all are back after two seconds."""
     if second == 30:
@@ -64,13 +68,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     folder = tmp_path_factory.mktemp("run")
     limits = [("response.p95", 100.0)]
     lost = frozenset({11, 40})
-    return live(folder, 60, per_second=8, said=HOSTILE, lost_at=lost, each=storm, limits=limits)
+    return live(folder, 60, per_second=8, said=SAID, lost_at=lost, each=storm, limits=limits)
 
 
 @pytest.fixture(scope="module")
 def pages(run: Lived, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The addresses of a report and of a comparison."""
-    other = live(tmp_path_factory.mktemp("other"), 60, per_second=8, said=HOSTILE)
+    other = live(tmp_path_factory.mktemp("other"), 60, per_second=8, said="A" * 2000)
     comparison = tmp_path_factory.mktemp("pages") / "comparison.html"
     write_comparison(compare(load_run(run.folder), load_run(other.folder)), comparison)
     return {"report": write_report(run.folder).as_uri(), "comparison": comparison.as_uri()}
