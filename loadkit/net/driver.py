@@ -206,7 +206,7 @@ class Driver:
             if now >= self._session.deadline and self._finish is None:
                 self._feed(now, inputs.ELAPSED)
             while acts and acts[0].due <= now and self._finish is None:
-                act, at = acts.popleft(), perf_counter()  # when it is really done
+                act, at = acts.pop(0), perf_counter()  # when it is really done
                 if act.kind is ActionKind.VANISH:
                     self._vanish(silent=act.text == "silent")
                 else:

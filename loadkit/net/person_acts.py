@@ -1,6 +1,5 @@
 """What a session's person does, each act at its moment."""
 
-from collections import deque
 from typing import Final
 
 from loadkit.actions import SOMEBODY_ELSE, ActionKind, Cue, UserAction
@@ -44,7 +43,7 @@ class PersonActs:
     ) -> None:
         self.person, self._faults, self._restarts = person, faults, restarts
         self._recorder, self._reached = recorder, 0  # steps of _REACHED
-        self.due: deque[UserAction] = deque()
+        self.due: list[UserAction] = []
         self.hushed = self.more = False
         self._said_at = NEVER
         self._waited = 1.0  # seconds that the last answer took; before the first, a guess

@@ -1,6 +1,5 @@
 """The last frames of a session, to show what a violation came after."""
 
-from collections import deque
 from typing import Final
 
 from loadkit.chat.effects import Violation
@@ -40,7 +39,7 @@ class Frames:
     __slots__ = ("_kept", "_landmarks", "_last", "_number", "_of", "_violated", "_whole", "since")
 
     def __init__(self, of: "Frames | None" = None) -> None:
-        self._last: deque[_Plain] = deque(maxlen=REMEMBERED)
+        self._last: list[_Plain] = []  # a deque would take 760 bytes from its first element on
         self._landmarks: dict[str, _Plain] = {}
         self._kept: tuple[_Plain, ...] = ()
         self._violated: frozenset[str] = frozenset()
@@ -81,6 +80,8 @@ class Frames:
     def _note(self, stamp: float, way: str, frame: bytes) -> None:
         self._number += 1
         self._last.append((self._number, stamp, way, kept(frame)))
+        if len(self._last) > REMEMBERED:
+            del self._last[0]
 
     def lines(self, violation: Violation, happening: object = None) -> list[str]:
         """What led to a violation, found at an event or a flaw: as of `loadkit.net.excerpt`."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadkit.chat.effects import Effect
+from loadkit.chat.socket import event_log
 from loadkit.chat.socket.event_log import OVERDUE, RECENT, EventLog
 from loadkit.protocol import Event
 
@@ -265,11 +266,18 @@ def test_what_is_no_message_id_cannot_be_used_again(message_id: object) -> None:
     assert reader.out == []
 
 
+def test_an_id_that_lies_across_two_others_is_not_known() -> None:
+    """Only whole hashes are compared."""
+    one = bytes(range(8))
+    assert not event_log._holds(bytes(4) + one + bytes(4), one)
+    assert event_log._holds(bytes(4) + one + bytes(4) + one, one)
+
+
 def test_what_is_remembered_does_not_grow_with_the_length_of_a_session() -> None:
     reader = Reader(4)
     for sequence in range(5, 5000):
         reader.tell(message("Yes?", sequence))
         reader.journal.message(f"m-{sequence}", reader.out)
-    sizes = [len(getattr(reader.journal, name) or ()) for name in ("_recent", "_message_ids")]
-    assert sizes == [RECENT, RECENT]
+    journal = reader.journal
+    assert len(journal._recent) == len(journal._message_ids) == 8 * RECENT
     assert reader.out == []

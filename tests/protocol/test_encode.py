@@ -1,6 +1,8 @@
 """The five frames that a client sends."""
 
 import json
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -60,3 +62,14 @@ def test_a_message_survives_the_way_to_a_server_whatever_its_characters(
     sent = json.loads(encode.user_message(text, local_id).decode())
     assert sent["payload"] == {"text": text}
     assert sent["metadata"] == {"custom": {"local_id": local_id}}
+
+
+def test_a_message_takes_no_more_memory_than_it_is_long() -> None:
+    """A session keeps the frame of its turn: a library's buffer around it would be its largest."""
+    tracemalloc.start()
+    try:
+        frames = [encode.user_message("Where is it?", f"{number:032x}") for number in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 2 * sum(map(sys.getsizeof, frames))
