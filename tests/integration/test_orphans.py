@@ -16,6 +16,7 @@ from processes import (
     PATIENCE,
     READY_BOTH,
     READY_LOADKIT,
+    ROOT,
     SECRETS,
     Started,
     as_run,
@@ -36,6 +37,16 @@ ORDERLY = 10.0  # seconds from a signal to the end in order
 LOOKS = 0.3  # seconds between two looks at who is left
 DEAF = "run, told to ignore hang-ups"
 TERMINAL = "import pty, sys; pty.spawn(sys.argv[1:])"
+MUCH = """
+
+@events.init.add_listener
+def say_much(environment, runner, **_):
+    def more(data, **_):
+        if runner.state not in ("ready", "spawning", "running"):
+            data["more"] = bytes(20_000_000)
+
+    environment.events.report_to_master.add_listener(more)
+"""
 
 
 class Scene(NamedTuple):
@@ -72,6 +83,15 @@ def typed(path: Path, out: Path, url: str) -> list[Any]:
 
 def locust(path: Path, out: Path, url: str) -> list[Any]:
     return as_run(path, url, out, workers=2)
+
+
+def talkative(path: Path, out: Path, url: str) -> list[Any]:
+    """The same, whose workers have much to say before their last word: it is still on its way when
+    they end.
+    """
+    own = path.with_name("talkative.py")
+    own.write_text((ROOT / "locustfile.py").read_text() + MUCH)
+    return as_run(path, url, out, workers=2, locustfile=own)
 
 
 def ui(path: Path, out: Path, _: str) -> list[Any]:
@@ -140,7 +160,7 @@ SCENES = {
         locust, loads, lambda process: process.send_all(signal.SIGHUP), ORDERLY
     ),
     "locust, all of it told to go": Scene(
-        locust, loads, lambda process: process.send_all(signal.SIGTERM), ORDERLY
+        talkative, loads, lambda process: process.send_all(signal.SIGTERM), ORDERLY
     ),
     "locust, killed as it forks": Scene(locust, has_forked, sends(signal.SIGKILL)),
     "locust, a worker frozen": Scene(locust, loads, freezes_a_worker, ORDERLY),

@@ -1,9 +1,11 @@
 """Who is heard at the port of the workers, and who is not."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import gevent
@@ -79,6 +81,16 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(module, "refuse_to_start", refuse)
     return told
+
+
+@pytest.fixture(autouse=True)
+def at_exit(monkeypatch: pytest.MonkeyPatch) -> dict[Any, Callable[[], None]]:
+    """What is to be done as the process ends, by the socket that it is done for."""
+    asked: dict[Any, Callable[[], None]] = {}
+    monkeypatch.setattr(
+        module.atexit, "register", lambda do, sock: asked.update({sock: lambda: do(sock)})
+    )
+    return asked
 
 
 class Recorder:
@@ -297,3 +309,74 @@ def test_each_reason_to_turn_somebody_away_is_told_once_whatever_others_there_ar
         "does not run loadkit's locustfile, or an older one: start it with the master's"
         " (3 tries were turned away so far)",
     ]
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+def let_in(made: Callable[..., Any], at_exit: dict[Any, Callable[[], None]]) -> tuple[Any, Any]:
+    """A master, and a worker that knows that it is heard there."""
+    master = made(_MasterSocket, KEY, 0)
+    worker = made(_WorkerSocket, KEY, master.port, "w1")
+    while worker.socket not in at_exit:
+        gevent.sleep(0.01)
+    return master, worker
+
+
+def test_a_process_ends_when_all_it_said_has_left_it(
+    made: Callable[..., Any], at_exit: dict[Any, Callable[[], None]]
+) -> None:
+    """Libzmq sends in a thread that ends with the process, whatever that has not sent."""
+    master, worker = let_in(made, at_exit)
+    worker.send(Message("stats", bytes(20_000_000), "w1"))
+    worker.send(Message("quit", None, "w1"))
+    at_exit[worker.socket]()
+    assert worker.socket.context.closed  # its threads are gone
+    assert [master.recv_from_client()[1].type for _ in range(2)] == ["stats", "quit"]
+    assert master.socket in at_exit  # whose word to quit is one
+
+
+def test_a_master_that_is_gone_keeps_no_worker_for_ever(
+    made: Callable[..., Any],
+    at_exit: dict[Any, Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LEAVES_WITHIN", 0.05)
+    master, worker = let_in(made, at_exit)
+    end(master.socket)
+    worker.send(Message("quit", None, "w1"))
+    at_exit[worker.socket]()
+    assert worker.socket.context.closed
+
+
+def test_a_master_that_is_known_to_be_gone_keeps_nobody(
+    made: Callable[..., Any],
+    at_exit: dict[Any, Callable[[], None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the one that forked a worker, or one that never let it in."""
+    monkeypatch.setattr(module, "LEAVES_WITHIN", 10_000.0)
+    master, worker = let_in(made, at_exit)
+    end(master.socket)
+    stranger = made(_WorkerSocket, KEY, master.port, "w2")
+    for each in (worker, stranger):
+        each.send(Message("quit", None, "w1"))
+    gevent.sleep(2 * module.LOOK_EVERY)
+    assert stranger.socket not in at_exit
+    monkeypatch.setattr(module.lifeline, "is_cut", lambda: True)
+    at_exit[worker.socket]()
+    assert worker.socket.context.closed
+
+
+def test_no_signal_cuts_off_the_last_words() -> None:
+    """One that comes meanwhile, from a terminal that closes for example, is heard behind them."""
+    held: set[int] = set()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    context = SimpleNamespace(
+        closed=False,
+        destroy=lambda linger: held.update(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    )
+    module._close(SimpleNamespace(context=context))
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD} <= held
+    assert signal.SIGALRM not in held  # which ends who takes too long
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before

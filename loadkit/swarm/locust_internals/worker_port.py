@@ -9,9 +9,11 @@ Both ends make the master's key pair of one shared text. Its public half is told
 goes over no wire in clear: whoever can begin a handshake knows the text.
 """
 
+import atexit
 import hashlib
 import logging
 import os
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from socket import create_connection
@@ -26,10 +28,11 @@ from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
 from loadkit.errors import UsageError
+from loadkit.machine import lifeline
 from loadkit.security.credentials import WORKER_KEY_VARIABLE
 from loadkit.security.hosts import is_loopback
 from loadkit.security.redaction import remember
-from loadkit.swarm.process import refuse_to_start
+from loadkit.swarm.process import is_on_its_own, refuse_to_start
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,9 @@ SHORTEST_KEY: Final = 16  # characters: what is shorter can be found by trying
 MAKE_ONE: Final = "openssl rand -hex 32"
 TRIES: Final = 5  # handshakes that fail in a row, some 100 ms apart, before a worker gives up
 GREETING: Final = 64  # bytes
+LEAVES_WITHIN: Final = 3.0
+"""Seconds that what was said gets to leave an ending process. While the other end is there it takes
+some milliseconds, even if that is frozen; libzmq does not tell that there is none any more."""
 LOOK_EVERY: Final = 0.2  # seconds between two looks at what became of connections
 TOLD_EVERY: Final = 60.0  # seconds between two words about strangers, who may come by the thousand
 LONGEST: Final = 64 * 1024 * 1024
@@ -98,6 +104,7 @@ class _MasterSocket(zmqrpc.Server):
     def __init__(self, host: str, port: int) -> None:
         public, secret = key_pair(_key_for(host))
         zmqrpc.BaseSocket.__init__(self, zmq.ROUTER, self.ipv4_only(host, port))
+        _speak_to_the_end(self.socket)
         self.socket.curve_server = True
         self.socket.curve_publickey, self.socket.curve_secretkey = public, secret
         self.socket.maxmsgsize = LONGEST
@@ -162,6 +169,29 @@ class _WorkerSocket(zmqrpc.Client):
         self.socket.connect(f"tcp://{host}:{port}")
 
 
+def _speak_to_the_end(socket: Any) -> None:
+    """Have this process end only when all that was said has left it.
+
+    `send` hands a message to a thread of libzmq's, and whatever that has not got round to is gone
+    with the process: a worker's last words, on a machine that is busy.
+    """
+    socket.linger = int(LEAVES_WITHIN * 1000)
+    atexit.register(_close, socket)
+
+
+def _close(socket: Any) -> None:
+    if socket.context.closed:
+        return
+    nobody_hears = lifeline.is_cut() and not is_on_its_own()
+    # libzmq takes any signal for a reason not to wait.
+    held = {*lifeline.stop_signals(), signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        socket.context.destroy(linger=0 if nobody_hears else None)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _key_for(host: str) -> str:
     try:
         return shared_key(os.environ, host)
@@ -173,7 +203,7 @@ class _Events:
     """What libzmq tells of a socket's connections, from now on until it is closed."""
 
     def __init__(self, socket: Any, kinds: int) -> None:
-        self._socket, self._kinds = socket, kinds
+        self.socket, self._kinds = socket, kinds
         self._monitor = socket.get_monitor_socket(kinds | zmq.Event.MONITOR_STOPPED)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
@@ -193,8 +223,8 @@ class _Events:
 
     def close(self) -> None:
         """Want no more of it, and have libzmq fill no queue that is never emptied."""
-        if not self._socket.closed:
-            self._socket.disable_monitor()
+        if not self.socket.closed:
+            self.socket.disable_monitor()
         self._monitor.close(linger=0)
 
 
@@ -219,7 +249,8 @@ def _tell_of_strangers(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _give_up_in_time(events: _Events, host: str, port: int, main: Any) -> None:
-    """End a worker that its master will never let in; Locust would try for five minutes.
+    """End a worker that its master will never let in; Locust would try for five minutes. One that
+    is let in speaks to the end.
 
     libzmq says only that a handshake failed, as it does behind a tunnel whose other end is not
     there yet.
@@ -227,6 +258,7 @@ def _give_up_in_time(events: _Events, host: str, port: int, main: Any) -> None:
     for tries, event in enumerate(events, start=1):
         if event["event"] == ADMITTED:
             events.close()
+            _speak_to_the_end(events.socket)
             return
         final = event["event"] == REFUSED  # libzmq tries no more
         mechanism = _mechanism(host, port) if final or tries % TRIES == 0 else None
