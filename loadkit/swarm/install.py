@@ -185,6 +185,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
     worker.blame.watch_users(environment, worker.ready.wait)
     dealt = Assignment("")
     handed = RunProfile("", "")
+    begun = ""  # the last run of which users came here, or that was over before
     handed_over = Event()
     handed_over.set()
     handing_over = False
@@ -196,8 +197,12 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
         gevent.spawn_later(1.0, runner.quit)  # what was said to the master goes out first
 
     def on_test_start(**_: Any) -> None:
+        nonlocal begun
+        if options.loadkit_run == begun:
+            return  # it is over
+        begun = options.loadkit_run
         handed_over.clear()
-        sender.begin(options.loadkit_run)
+        sender.begin(begun)
         try:
             if handed.run != options.loadkit_run:
                 raise LocalError("the master has sent no profile for this run")
@@ -239,6 +244,14 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             handing_over = False
             handed_over.set()
 
+    def waive() -> None:
+        """Say of a run that ends before its users came here that there is nothing to hand over."""
+        nonlocal begun
+        if dealt.run != begun:
+            begun = dealt.run
+            sender.begin(begun)
+            sender.settle()
+
     def on_report(client_id: str, data: dict[str, Any]) -> None:
         # In the open model sessions are no users of Locust's; its page shows them all the same.
         users = worker.users()
@@ -246,6 +259,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             data |= {"user_classes_count": dict(users), "user_count": sum(users.values())}
 
     def on_finish(_: str, finish: FinishMessage) -> None:
+        waive()
         if finish.at_once:
             worker.hurry()
             cut_off(runner)
@@ -259,6 +273,7 @@ def _install_worker(environment: Environment, runner: WorkerRunner) -> None:
             logger.critical("the master is gone: this worker ends")
             sender.abandon()
         # Before Locust says that this worker has gone: what comes later would not be waited for.
+        waive()
         worker.hurry()
         cut_off(runner)
         if runner.state != STATE_CLEANUP:

@@ -17,6 +17,7 @@ from loadkit.swarm.messages import (
     VERSION,
     Assignment,
     FinishMessage,
+    Last,
     LeaveMessage,
     RunProfile,
     Sorry,
@@ -192,6 +193,25 @@ class TestAWorker:
         monkeypatch.setattr(installed.ReportSender, "settle", lambda _: loads.did.append("settled"))
         loads.environment.events.test_stop.fire(environment=loads.environment)
         assert (loads.did, loads.runner.done) == ([("stop",), "settled"], ["send stats"])
+
+    @pytest.mark.parametrize("ends", ["the run", "the worker"])
+    def test_whose_users_have_not_come_has_nothing_to_hand_over(
+        self, loads: Loads, ends: str
+    ) -> None:
+        """The master waits for its word, and would name it as lost; who comes now is too late."""
+        loads.runner.hears(Assignment("run", late=True))
+        if ends == "the run":
+            loads.runner.hears(FinishMessage("run", at_once=True, drain=0.0))
+        else:
+            loads.environment.events.quitting.fire(environment=loads.environment, reverse=True)
+        assert loads.runner.told(Last) == [Last("run", 0)]
+        loads.begins("run", profile=loads.profile)
+        assert loads.worker.profile is None
+        loads.runner.hears(Assignment("another", late=True))
+        loads.begins("another", profile=loads.profile)
+        assert loads.worker.profile is not None
+        loads.runner.hears(FinishMessage("another", at_once=True, drain=0.0))
+        assert len(loads.runner.told(Last)) == 1
 
     def test_shows_locust_its_sessions_of_the_open_model(
         self, loads: Loads, monkeypatch: pytest.MonkeyPatch

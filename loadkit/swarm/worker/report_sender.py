@@ -3,6 +3,7 @@
 Locust's own end of a run drops what workers send after "quit". So each interval carries a number,
 is acknowledged, and is sent again while it is not; at the end the worker says how many there were
 and waits for the acknowledgements, and the master waits for every worker (`RunController.drain`).
+That word has none: who goes sees to it that it has left (`worker_port`).
 """
 
 import logging
