@@ -73,6 +73,7 @@ class Survived(NamedTuple):
             if found["begin_s"] <= fault.end + LATE
             and (found["end_s"] is None or found["end_s"] >= fault.begin)
         ]
+        assert over, f"none for {name}, {fault}: {self.summary['incidents']}"
         return min(over, key=lambda found: abs(found["begin_s"] - fault.begin))
 
     def sessions_at(self, second: float) -> float:
@@ -191,14 +192,15 @@ def network(folder: Path) -> Survived:
         run = Run(folder, plan, between.url)
         with started(run.command(), folder, SECRETS) as process:
             run.begin(process)
-            run.fault("freeze", 11, between.freeze, 13.4, between.thaw)
-            run.wait_until_well(17.5)
-            run.fault("cut", 17.5, between.cut, 17.5, nothing)
-            run.wait_until_well(23)
-            run.fault("refuse", 23, lambda: (between.refuse(), between.cut()), 25, between.accept)
-            run.wait_until_well(30.5)
-            run.fault("swallow", 30.5, between.swallow, 30.5, nothing)
-            run.end(39)
+            # Silence is told from what was usual, and where answers come in groups that takes long.
+            run.fault("freeze", 15, between.freeze, 17.4, between.thaw)
+            run.wait_until_well(21.5)
+            run.fault("cut", 21.5, between.cut, 21.5, nothing)
+            run.wait_until_well(27)
+            run.fault("refuse", 27, lambda: (between.refuse(), between.cut()), 29, between.accept)
+            run.wait_until_well(34.5)
+            run.fault("swallow", 34.5, between.swallow, 34.5, nothing)
+            run.end(43)
             return run.survived(process, lambda: [server.stop()], between.reset)
 
 

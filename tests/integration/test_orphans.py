@@ -89,7 +89,7 @@ def talkative(path: Path, out: Path, url: str) -> list[Any]:
     """The same, whose workers have much to say before their last word: it is still on its way when
     they end.
     """
-    own = path.with_name("talkative.py")
+    own = path.parents[1] / "talkative.py"  # Locust takes a comma for the end of a path
     own.write_text((ROOT / "locustfile.py").read_text() + MUCH)
     return as_run(path, url, out, workers=2, locustfile=own)
 
