@@ -43,7 +43,7 @@ MUCH = """
 def say_much(environment, runner, **_):
     def more(data, **_):
         if runner.state not in ("ready", "spawning", "running"):
-            data["more"] = bytes(20_000_000)
+            data["more"] = bytes(8_000_000)
 
     environment.events.report_to_master.add_listener(more)
 """
