@@ -189,6 +189,7 @@ class RunController:
             self._fault = text
             logger.critical(FAULTY, text, trace)
             if self._run is None:
+                self.next.withdraw()
                 gevent.kill(self._main, SystemExit(ExitCode.FAULT_OF_OURS))
                 return
             self._run.fault = text

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
@@ -41,9 +41,11 @@ class World:
             master_port=20_000,
             loglevel="WARNING",
         )
+        self.at_exit: list[Callable[[], None]] = []
+        module = "loadkit.swarm.workers.replacements"
+        monkeypatch.setattr(f"{module}.lifeline.start", self._start)
+        monkeypatch.setattr(f"{module}.atexit.register", self.at_exit.append)
         self.replacements = Replacements(options, self.stopped.append)
-        monkeypatch.setattr("loadkit.swarm.workers.replacements.lifeline.start", self._start)
-        monkeypatch.setattr("loadkit.swarm.workers.replacements.atexit.register", lambda _: None)
 
     def _start(self, command: list[str], environment: dict[str, str]) -> "World":
         self.started.append(command)
@@ -67,6 +69,19 @@ def test_its_own_dead_are_started_again_once(
     (command,) = world.started
     assert command[2:5] == ["loadkit.start_locust", "-f", "mine.py"]
     assert command[command.index("--master-port") + 1] == "20000"
+
+
+def test_nobody_is_started_as_this_process_ends(
+    forked: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers end with it, and those who wait for them let others see that."""
+    world = World(monkeypatch)
+    (end,) = world.at_exit
+    end()
+    forked[0].kill()
+    forked[0].wait()
+    assert world.replacements.replace() == 0
+    assert world.started == []
 
 
 def test_whoever_was_started_again_and_died_as_well_is_started_anew(

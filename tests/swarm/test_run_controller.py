@@ -161,6 +161,7 @@ class TestAFaultOfThisTool:
         world.controller.fault("KeyError: 'x'", "trace")
         main.join(9)
         assert ended == [ExitCode.FAULT_OF_OURS]
+        assert world.controller.next.withdrawn  # or the workers that go would be started again
 
 
 def test_a_failure_of_the_users_own_code_is_told_once_and_stands_in_the_result(

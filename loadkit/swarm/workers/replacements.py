@@ -35,6 +35,8 @@ class Replacements:
         self._patience = options.worker_patience
         self._forked: list[psutil.Process] = psutil.Process().children()
         self._again: list[subprocess.Popen[bytes]] = []
+        self._is_over = False  # others wait as this process ends, and whoever looks on goes on
+        atexit.register(self._reap)
 
     def restart_lost(self, absence: Absence, now: float) -> None:
         """See to it that somebody comes; to be called once a second of the absence of all."""
@@ -54,10 +56,10 @@ class Replacements:
 
     def replace(self) -> int:
         """Start as many as this process had started and are dead; one that is frozen is not."""
+        if self._is_over:
+            return 0
         there = sum(map(is_alive, self._forked)) + len(self._living())
         lacking = max(0, (self._options.processes or 0) - there)
-        if lacking and not self._again:
-            atexit.register(self._reap)
         self._again += [self._popen() for _ in range(lacking)]
         return lacking
 
@@ -77,6 +79,7 @@ class Replacements:
 
     def _reap(self) -> None:
         """Nobody stays behind: they end by the master's word, or before they have heard it."""
+        self._is_over = True
         for number in (0, signal.SIGTERM, signal.SIGKILL):
             for each in self._living():
                 each.send_signal(number)
