@@ -49,8 +49,6 @@ def compare(base: StoredRun, new: StoredRun, progress: Progress = unwatched) -> 
 def told(run: StoredRun) -> RunTold:
     """Return of a run what a reader needs to know it."""
     summary = run.summary
-    validity = summary.verdict.validity
-    doubts = () if validity == "valid" else tuple(each.statement for each in summary.verdict.doubts)
     return RunTold(
         path=str(run.path),
         profile=summary.profile,
@@ -58,8 +56,8 @@ def told(run: StoredRun) -> RunTold:
         duration_s=summary.duration_s,
         target=summary.target,
         word=word(summary),
-        validity=validity,
-        doubts=doubts,
+        validity=summary.verdict.validity,
+        doubts=tuple(each.statement for each in summary.verdict.disbelief),
         headline=verdict_text(summary),
         sessions=int(summary.sessions["started"]),
         turns=int(summary.turns["sent"]),

@@ -113,7 +113,8 @@ def _forest(changes: Sequence[Change]) -> Chart:
         title="What changed",
         question="Each line is a figure's change with what its true value lies between (95 %). Red "
         "is worse and green is better by more than noise, all figures taken together; grey is "
-        "noise, and hollow what could not be told. An arrow: further than is shown.",
+        "noise, and hollow what could not be told. An arrow: further than is shown. Dots: where it "
+        "ends is not known.",
         says=f"{says}.",
         columns={
             "figure": [each.metric for each in changes],

@@ -89,9 +89,10 @@ def _validity(summary: Summary) -> Iterator[Finding]:
     doubts = summary.verdict.doubts
     if summary.verdict.validity == "valid":
         return
-    if not doubts:
-        # Nothing was wrong with it as far as it went: it was stopped, say.
-        for reason in summary.verdict.reasons[:1]:
+    first = summary.verdict.disbelief[:1]
+    if not doubts or (summary.verdict.validity == "invalid" and not first[0].is_doubt):
+        # It was stopped, say.
+        for reason in first:
             yield Finding(
                 "The run is no test of what was asked for.",
                 f"{reason.statement}.",
@@ -105,7 +106,7 @@ def _validity(summary: Summary) -> Iterator[Finding]:
         if summary.verdict.validity == "invalid"
         else _SUSPECT.get(doubts[0].kind, "The figures are to be taken with care")
     )
-    first, *more = doubts
+    gravest, *more = doubts
     also = (
         f" There {'is' if len(more) == 1 else 'are'} {plural(len(more), 'further doubt')}."
         if more
@@ -113,9 +114,9 @@ def _validity(summary: Summary) -> Iterator[Finding]:
     )
     yield Finding(
         f"{what}.",
-        f"{first.text}.{also}",
+        f"{gravest.text}.{also}",
         "What is measured holds a share of the generator's own delays, or not the load asked for.",
-        first.remedy,
+        gravest.remedy,
         "generator",
     )
 

@@ -52,8 +52,7 @@ def _believed(summary: Summary) -> str:
     """Whether the run may be believed, as a reader would ask, with the link to why."""
     colour, said = _BELIEVED[summary.verdict.validity]
     verdict = summary.verdict
-    doubts = verdict.doubts or verdict.reasons
-    if verdict.validity != "valid" and doubts:
+    if doubts := verdict.disbelief:
         said += f": {doubts[0].statement}"
         if len(doubts) > 1:
             said += f", and {len(doubts) - 1} more"

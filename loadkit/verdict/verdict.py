@@ -33,6 +33,15 @@ class Verdict:
         """The reasons that speak about the measurement: why it is not valid as far as it went."""
         return tuple(reason for reason in self.reasons if reason.is_doubt)
 
+    @property
+    def disbelief(self) -> tuple[Reason, ...]:
+        """Why it is not valid, what made it so first: that it was stopped, say; then the doubts."""
+        if self.validity == "valid":
+            return ()
+        return tuple(
+            each for each in self.reasons if each.is_doubt or each.kind is ReasonKind.STOPPED
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return it by the keys of `summary.json`."""
         return {

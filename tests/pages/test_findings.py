@@ -7,6 +7,7 @@ import pytest
 
 from loadkit.figures import STEPS
 from loadkit.pages.findings import MOST, findings
+from loadkit.pages.first_screen import first_screen
 from loadkit.verdict.reason import Reason, ReasonKind
 from loadkit.verdict.summary import Summary
 from tests.report.conftest import Make, make
@@ -149,9 +150,13 @@ def test_a_run_that_was_stopped_says_so_first(quiet: Summary) -> None:
     """It is invalid, with no doubt about what was measured."""
     reason = Reason(ReasonKind.STOPPED, "after 1 of 30 s, by Ctrl-C")
     verdict = replace(quiet.verdict, validity="invalid", reasons=(reason,), exit_code=3)
-    found = findings(replace(quiet, verdict=verdict))[0]
-    assert "no test of what was asked for" in found.what
-    assert "stopped early: after 1 of 30 s" in found.evidence
+    lag = Reason(ReasonKind.LOOP_LAG, "event-loop lag p99 was 12 ms (limit 10 ms)")
+    for reasons in ((reason,), (reason, lag)):  # nor is a small one what makes it invalid
+        stopped = replace(quiet, verdict=replace(verdict, reasons=reasons))
+        found = findings(stopped)[0]
+        assert "no test of what was asked for" in found.what
+        assert "stopped early: after 1 of 30 s" in found.evidence
+        assert "the run is invalid: stopped early: after 1 of 30 s" in first_screen(stopped)
 
 
 def test_a_turn_that_few_came_to_tells_nothing(quiet: Summary) -> None:

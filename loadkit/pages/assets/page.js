@@ -426,12 +426,13 @@ const loadkit = (() => {
             const [x, y] = api.coord([within(at[row]), row]);
             const children = [], fill = verdicts[row] === "unknown" ? ground : tints[row];
             const said = `${at[row] > 0 ? "+" : ""}${number(at[row])} %`, to = Math.sign(at[row]), far = Math.abs(at[row]) > reach;
-            if (low[row] !== null && high[row] !== null) {
-              let [a] = api.coord([within(low[row]), row]), [b] = api.coord([within(high[row]), row]);
+            if (verdicts[row] !== "unknown" || low[row] !== null || high[row] !== null) {
+              let [a] = api.coord([within(low[row] ?? -Infinity), row]), [b] = api.coord([within(high[row] ?? Infinity), row]);
+              const open = low[row] === null || high[row] === null;
               const room = 20 + 6.5 * said.length; // an arrow has its figure beside it
               if (far && to > 0) b = Math.max(a, Math.min(b, x - room));
               if (far && to < 0) a = Math.min(b, Math.max(a, x + room));
-              children.push({ type: "line", shape: { x1: a, y1: y, x2: b, y2: y }, style: { stroke: tints[row], lineWidth: 2 } });
+              children.push({ type: "line", shape: { x1: a, y1: y, x2: b, y2: y }, style: { stroke: tints[row], lineWidth: 2, lineDash: open ? [2, 4] : null } });
             }
             if (!far) children.push({ type: "circle", shape: { cx: x, cy: y, r: 5 }, style: { fill, stroke: tints[row], lineWidth: 1.5 } });
             else {
