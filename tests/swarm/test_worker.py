@@ -1,9 +1,11 @@
 """When users begin and go on."""
 
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 from pathlib import Path
+from random import Random
 from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from loadkit.measure.interval import Interval
 from loadkit.measure.recorder import Recorder
 from loadkit.network import Network
 from loadkit.profile.profile import Profile, load_profile
+from loadkit.stats import random_streams
 from loadkit.swarm.messages import Assignment
 from loadkit.swarm.worker import live_sessions
 from loadkit.swarm.worker import worker as worker_module
@@ -257,6 +260,30 @@ def with_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[With
     found = WithUsers(load_profile(str(path)))
     yield found
     found.runner.greenlet.kill()
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Random]]:
+    """The generators that sessions were drawn with."""
+    made: list[weakref.ref[Random]] = []
+
+    def person_rng(*path: Any) -> Random:
+        rng = random_streams.person_rng(*path)
+        made.append(weakref.ref(rng))
+        return rng
+
+    monkeypatch.setattr(worker_module, "person_rng", person_rng)
+    return made
+
+
+def test_a_session_that_lives_holds_no_generator(
+    drawn: list[weakref.ref[Random]], with_users: WithUsers
+) -> None:
+    """It would be an eighth of the session's memory."""
+    assert with_users.worker.recorder.live == 3
+    assert len(drawn) >= 3
+    assert [rng for rng in drawn if rng() is not None] == []
+    with_users.runner.stop()
 
 
 def test_users_that_are_killed_already_when_locust_stops_have_their_end_counted(

@@ -250,8 +250,9 @@ class Worker:
             raise gevent.GreenletExit  # the run is over
         name, seed = session_kind.name, profile.load.seed
         member = self._fleet.member(name, number)
-        rng, midway = person_rng(seed, name, number), first and profile.load.stagger
-        person = Person(profile, rng, session_kind.errand, midway=midway)
+        midway = first and profile.load.stagger
+        # The generator has no name here: it would take 2.5 KB for as long as the session lives.
+        person = Person(profile, person_rng(seed, name, number), session_kind.errand, midway=midway)
         plan = SessionPlan(
             streaming=session_kind.streaming,
             faults=ChaosPlan.of(member.chaos, name, person_rng(seed, "chaos", name, number)),
