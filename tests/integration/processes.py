@@ -169,10 +169,10 @@ class Started:
             time.sleep(max(0.05, 9 * (used - before)))
         return result
 
-    def finish(self) -> Finished:
+    def finish(self, within: float = PATIENCE) -> Finished:
         """Wait for its end, and see to it that nothing it started lives on."""
         try:
-            code = self._process.wait(PATIENCE)
+            code = self._process.wait(within)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it does not end:\n{self.output}") from None
         left = self.family()
@@ -226,11 +226,14 @@ def started(
 
 
 def run(
-    command: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    within: float = PATIENCE,
 ) -> Finished:
     """Start a process and wait for its end."""
     with started(command, folder, environment) as process:
-        return process.finish()
+        return process.finish(within)
 
 
 class Simulator:

@@ -5,10 +5,12 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,7 +29,10 @@ from zmq.utils import z85
 
 USERS = 24
 RATE = 10  # new sessions a second
-CARRIED = 8  # rows without the dead, after which a run is stopped
+# Seconds before a worker's death of which nothing may be told; and after it, in which the server
+# may still answer it.
+REPORTED, NOTICED = 2.0, 1.0
+CARRIED = 6  # rows without the dead, and with all of the load again, after which a run is stopped
 
 # --- who comes, goes and dies -------------------------------------------------------------------
 
@@ -38,6 +43,7 @@ class Changes(NamedTuple):
     Attributes:
         died: rows of the timeline that were whole when it was.
         died_at: the second of the run.
+        killed: that moment on the clock of the server's log.
         until: rows that were whole when the run was stopped, well after the loss was known.
     """
 
@@ -47,11 +53,8 @@ class Changes(NamedTuple):
     truth: Truth
     died: int
     died_at: float
+    killed: float
     until: int
-
-    def last(self, rows: int) -> list[dict[str, str]]:
-        """Those before the run was stopped."""
-        return self.rows[self.until - rows : self.until]
 
 
 def three_are_settled(rows: list[dict[str, str]]) -> bool:
@@ -60,8 +63,14 @@ def three_are_settled(rows: list[dict[str, str]]) -> bool:
     return [row["workers"] for row in rows] == ["3", "3"] and not moving
 
 
-def with_changes(folder: Path, path: Path) -> Changes:
-    """Run a profile on two workers; a third comes later, and then the first is killed."""
+def with_changes(
+    folder: Path, path: Path, is_back: Callable[[list[dict[str, str]]], bool]
+) -> Changes:
+    """Run a profile on two workers; a third comes later, and then the first is killed.
+
+    Args:
+        is_back: whether the last rows have all of the load; a busy machine takes its time.
+    """
     with simulator(folder) as server, Fleet(folder, server.url, path, expected=2) as fleet:
         victim, _ = fleet.worker(), fleet.worker()
         fleet.wait_for_second(1)
@@ -71,41 +80,62 @@ def with_changes(folder: Path, path: Path) -> Changes:
         )
         rows = fleet.rows()
         died_at = time.time() - datetime.fromisoformat(rows[0]["utc"]).timestamp()
+        killed = time.monotonic()
         victim.send(signal.SIGKILL)
-        fleet.master.wait_for(
-            lambda: [row["workers"] for row in fleet.rows()][-CARRIED:] == ["2"] * CARRIED,
-            "the others had carried on for a while",
-        )
+
+        def carried() -> bool:
+            last = fleet.rows()[-CARRIED:]
+            return [row["workers"] for row in last] == ["2"] * CARRIED and is_back(last)
+
+        fleet.master.wait_for(carried, "the others had carried on for a while, with all the load")
         until = len(fleet.rows())
         fleet.master.send(signal.SIGTERM)
         ended = fleet.master.finish()
         told, truth = summary(fleet.out), server.stop()
-        return Changes(ended, told, fleet.rows(), truth, len(rows), died_at, until)
+        return Changes(ended, told, fleet.rows(), truth, len(rows), died_at, killed, until)
 
 
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Changes:
-    folder = tmp_path_factory.mktemp("closed")
+def of_users(folder: Path) -> Changes:
     talkative = "{ min = 400, max = 400 }"
     path = profile(folder, users=USERS, seconds=600, turns=talkative, pause="10h")
     path.write_text(path.read_text().replace("time_scale = 0.02", "time_scale = 0.1"))
-    return with_changes(folder, path)
+    return with_changes(folder, path, lambda last: column(last, "sessions_mean")[-1] > 0.95 * USERS)
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Changes:
-    folder = tmp_path_factory.mktemp("open")
+def of_arrivals(folder: Path) -> Changes:
     path = profile(folder, turns="{ min = 2, max = 2 }")
     legs = ", ".join(f'{{ duration = "{s}s", arrivals_per_second = {RATE} }}' for s in (0, 600))
     load = f'model = "open"\narrivals = "uniform"\nstages = [{legs}]'
     path.write_text(re.sub("stages = .*", load, path.read_text()))
-    return with_changes(folder, path)
+    # Both ends of the rows may be off by a moment.
+    return with_changes(
+        folder, path, lambda last: fmean(column(last, "sessions_started")) > 0.75 * RATE
+    )
 
 
-@pytest.fixture(scope="module", params=["closed", "opened"])
-def changes(request: pytest.FixtureRequest) -> Changes:
-    found: Changes = request.getfixturevalue(request.param)
-    return found
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Any]]]:
+    """All of this file at once, as they mostly wait, each with a server of its own."""
+    with ThreadPoolExecutor() as pool:
+        yield {
+            each.__name__: pool.submit(each, tmp_path_factory.mktemp(each.__name__))
+            for each in (of_users, of_arrivals, refused, told_to_go)
+        }
+
+
+@pytest.fixture
+def closed(runs: dict[str, Future[Changes]]) -> Changes:
+    return runs["of_users"].result()
+
+
+@pytest.fixture
+def opened(runs: dict[str, Future[Changes]]) -> Changes:
+    return runs["of_arrivals"].result()
+
+
+@pytest.fixture(params=["of_users", "of_arrivals"])
+def changes(request: pytest.FixtureRequest, runs: dict[str, Future[Changes]]) -> Changes:
+    return runs[request.param].result()
 
 
 def column(rows: list[dict[str, str]], name: str) -> list[float]:
@@ -133,19 +163,21 @@ class TestWhenWorkersChange:
         found = [one for one in changes.summary["incidents"] if one["workers_gone"]]
         (incident,) = [one for one in found if lost["worker"] in one["workers_gone"]]
         # Whole rows; on a busy machine one may be open already.
-        assert incident["begin_s"] <= changes.died_at + 6
+        assert incident["begin_s"] <= lost["at_s"]
         assert incident["end_s"] is None or incident["end_s"] >= changes.died_at - 1
         # There is none where the run was too young to know what load is usual.
-        assert incident.get("load_back_s", 0.0) is not None
+        assert incident["end_s"] is None or incident.get("load_back_s", 0.0) is not None
 
     def test_what_the_dead_had_reported_counts(self, changes: Changes) -> None:
-        """At most the sessions and turns of its last second are missing."""
-        began = len(changes.truth.of("session"))
-        missing = began - changes.summary["latency_ms"]["create_session"]["count"]
-        assert 0 <= missing <= (0 if changes.rows[1]["asked_users"] else RATE)
-        sent, known = changes.summary["turns"]["sent"], len(changes.truth.of("turn"))
-        per_second = known / changes.summary["duration_s"]
-        assert known - 2 * per_second <= sent <= known
+        """At most the sessions and turns of its last seconds are missing."""
+        told = changes.summary
+        for kind, at, count in (
+            ("session", "at", told["latency_ms"]["create_session"]["count"]),
+            ("turn", "received", told["turns"]["sent"]),
+        ):
+            moments = [record[at] - changes.killed for record in changes.truth.of(kind)]
+            unsure = sum(-REPORTED < moment < NOTICED for moment in moments)
+            assert len(moments) - unsure <= count <= len(moments)
 
     def test_the_latecomer_gets_its_share_of_the_users(self, closed: Changes) -> None:
         """A third of the sessions move, in order; the other workers' go on."""
@@ -154,20 +186,19 @@ class TestWhenWorkersChange:
         assert moved == USERS // 3
 
     def test_the_survivors_go_on_and_take_over_the_users_of_the_dead(self, closed: Changes) -> None:
-        """Nobody is cut off after the death until the end, and the load comes back."""
+        """Nobody is cut off after the death until the end; the run waits for the load's return."""
         after = closed.rows[closed.died + 1 : closed.until]
         assert sum(column(after, "ended_cut_off")) == 0
         assert min(column(after, "sessions_mean")) > USERS / 2  # never from zero
-        assert column(after, "sessions_mean")[-1] > 0.95 * USERS
 
     def test_every_arrival_is_let_in_again_soon_after_the_death(self, opened: Changes) -> None:
         """The survivors get the slots of the dead, and none twice."""
         arrivals = opened.summary["arrivals"]
         due = sum(column(opened.rows, "arrivals_due"))
         assert due <= arrivals["asked"]
-        after = opened.last(5)
-        rate = sum(column(after, "sessions_started")) / len(after)
-        assert rate == pytest.approx(RATE, rel=0.25)  # both ends may be off by a moment
+        # Nor more often: those that a busy machine kept back have come, too, by then.
+        started = column(opened.rows[: opened.until], "sessions_started")
+        assert sum(started) <= arrivals["asked"]
         before = [float(record["at"]) for record in opened.truth.of("session")]
         assert len(before) == len(set(before))
 
@@ -199,9 +230,7 @@ def say_nonsense(port: int) -> None:
             sock.close()
 
 
-@pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("refused")
+def refused(folder: Path) -> dict[str, Any]:
     path = profile(folder, users=8, seconds=600)
     other = profile(folder, name="other", users=8, seconds=600)
     (folder / "elsewhere").mkdir()
@@ -243,12 +272,17 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         )
         fleet.master.send(signal.SIGTERM)
         master = fleet.master.finish()
-        yield {
+        return {
             **ended,
             "same": same.finish(),
             "master": master,
             "summary": summary(fleet.out),
         }
+
+
+@pytest.fixture
+def fleet(runs: dict[str, Future[dict[str, Any]]]) -> dict[str, Any]:
+    return runs["refused"].result()
 
 
 class TestAWorkerThatCannotTakePart:
@@ -290,17 +324,20 @@ class TestAWorkerThatCannotTakePart:
         assert fleet["master"].code == 143, fleet["master"].output
 
 
-def test_a_worker_that_is_told_to_go_hands_over_all_it_has(tmp_path: Path) -> None:
-    """SIGTERM to one worker in mid-run: its figures are whole, and it is no loss."""
-    path = profile(tmp_path, users=8, seconds=9, turns="{ min = 400, max = 400 }", pause="10h")
-    with simulator(tmp_path) as server, Fleet(tmp_path, server.url, path, expected=2) as fleet:
+def told_to_go(folder: Path) -> tuple[Finished, dict[str, Any], Truth]:
+    path = profile(folder, users=8, seconds=9, turns="{ min = 400, max = 400 }", pause="10h")
+    with simulator(folder) as server, Fleet(folder, server.url, path, expected=2) as fleet:
         goer, _ = fleet.worker(), fleet.worker()
         fleet.wait_for_second(2)
         goer.send(signal.SIGTERM)
         goer.finish()
-        code = fleet.master.finish().code
-        truth, told = server.stop(), summary(fleet.out)
-    assert code == unless_busy(0, told)
+        return fleet.master.finish(), summary(fleet.out), server.stop()
+
+
+def test_a_worker_that_is_told_to_go_hands_over_all_it_has(runs: dict[str, Future[Any]]) -> None:
+    """SIGTERM to one worker in mid-run: its figures are whole, and it is no loss."""
+    ended, told, truth = runs["told_to_go"].result()
+    assert ended.code == unless_busy(0, told)
     assert told["generator"]["workers_lost"] == []
     assert told["turns"]["sent"] == len(truth.of("turn"))
     assert told["sessions"]["started"] == len(truth.of("session"))
