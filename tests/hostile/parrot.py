@@ -3,19 +3,22 @@
 import base64
 import json
 import secrets
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from processes import ROOT, SECRETS, as_run, profile, run
+from processes import ROOT, SECRETS, as_run, profile, started
 
 from tests.hostile.peer import Peer, Wire, answer, create, greet
 from tests.rfc6455 import TEXT, close_frame, frame
 
 Words = Callable[[str, str], Sequence[str]]
 """Given the access token of a session, and what its person said last, the words to be said."""
+
+HEARD = 24  # things that people have said, before a run is stopped
 
 
 class Parrot(Peer):
@@ -125,7 +128,7 @@ def against(
     locustfile: Path = ROOT / "locustfile.py",
     more: str = "",
 ) -> Ended:
-    """A short run, each person of which says one thing.
+    """A run, each person of which says one thing, that is stopped once so many have.
 
     Args:
         environment: of the process, beside the secrets.
@@ -135,10 +138,13 @@ def against(
     """
     folder.mkdir(exist_ok=True)
     turns = "{ min = 1, max = 1 }"
-    path = profile(folder, seconds=1.5, users=12, turns=turns, pause="50ms", more=more)
+    path = profile(folder, seconds=600, users=12, turns=turns, pause="50ms", more=more)
     command = as_run(path, parrot.url, folder / "out", *options, locustfile=locustfile)
-    ended = run(command, folder, SECRETS | environment)
-    assert ended.code in (1, 3), ended.output
+    with started(command, folder, SECRETS | environment) as process:
+        process.wait_for(lambda: len(parrot.said) >= HEARD, "all of it was said")
+        process.send(signal.SIGTERM)
+        ended = process.finish()
+    assert ended.code == 128 + signal.SIGTERM, ended.output
     (results,) = (folder / "out").iterdir()
     files = {file.name: file.read_text() for file in results.iterdir()}
     return Ended(ended.code, ended.output, files, results, parrot)
