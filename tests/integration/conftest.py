@@ -13,6 +13,7 @@ LONGEST = (
     "test_conformance",
     "test_faults_survived",
     "test_folders",
+    "test_cut_short",
     "test_bad_input",
     "test_run",
     "test_figures",

@@ -113,14 +113,12 @@ def be(
     environment: dict[str, str],
     output: str = "",
     files: Sequence[int] = (),
-    masked: Sequence[int] = (),
 ) -> None:
     """Be the command, in a session of its own.
 
     Args:
         output: the file that it writes to; else it writes to the first two of `files`.
         files: descriptors that it is given; the third is its lifeline.
-        masked: the signals that are kept from it for now.
     """
     os.setsid()
     os.chdir(ROOT)
@@ -131,7 +129,6 @@ def be(
         os.dup2(file, number)
     for file in {nothing, *files[:2]}:
         os.close(file)
-    signal.pthread_sigmask(signal.SIG_BLOCK, masked)
     os.environ.clear()
     os.environ.update(environment)
     if len(files) == FILES:
@@ -231,14 +228,17 @@ def main() -> None:
             if orders is None:
                 clients.remove(ready)
                 ready.close()
-            for order in orders or ():
+            for order in map(json.loads, orders or ()):
+                # Before it is there: who asked may send it one as soon as its pid is known.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, order.pop("masked", ()))
                 pid = _fork()
                 if not pid:
                     files, ready.files = ready.files, array("i")
                     for each in (door, *clients):
                         each.close()
-                    be(command, run, files=files, **json.loads(order))
-                add_to_family(pid, json.loads(order)["environment"])
+                    be(command, run, files=files, **order)
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                add_to_family(pid, order["environment"])
                 living[pid] = ready
                 ready.tell(pid)
         for pid in list(living):

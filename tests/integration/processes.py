@@ -99,6 +99,15 @@ def environment(pid: int) -> list[bytes]:
     return [f"{name}={text}".encode() for name, text in psutil.Process(pid).environ().items()]
 
 
+def doors(path: Path, url: str, out: Path) -> list[list[str | Path]]:
+    """The same run by `loadkit`, and by `locust` with a worker and alone."""
+    return [
+        [READY_BOTH, "run", path, "--host", url, "--workers", "1", "--out", out],
+        [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out, *forked(1)],
+        [READY_LOCUST, "--headless", "--profile", path, "-H", url, "--out", out],
+    ]
+
+
 class Finished(NamedTuple):
     """A process that has ended: its exit code and what it said on both streams."""
 

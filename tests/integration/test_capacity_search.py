@@ -168,9 +168,12 @@ def test_the_open_model_searches_a_rate(searches: tuple[Future[Any], Future[Any]
     ended, document = searches[1].result()
     assert document["capacity"]["limit"] == "ceiling", ended.output
     assert (ended.code, document["capacity"]["load"]) == (0, 12)
-    assert [step["load"] for step in document["steps"]] == [6, 12, 12]
+    first, *others = [step["load"] for step in document["steps"]]
+    # A step that does not come to rest is done again.
+    assert (first, set(others)) == (6, {12})
+    assert len(others) >= 2
     rates = [step["delivered"]["sessions_per_second"] for step in document["steps"]]
-    assert rates == pytest.approx([6, 12, 12], rel=0.3)  # a row may be off by an arrival
+    assert rates == pytest.approx([first, *others], rel=0.3)  # a row may be off by an arrival
 
 
 def kept_pace(document: dict[str, Any]) -> bool:
@@ -212,6 +215,8 @@ def test_an_interrupted_search_is_resumed_and_finds_what_the_queue_holds(
     text = (folder / "summary.md").read_text()
     assert text.startswith(f"# Capacity: tiny\n\n{after['sentence']}")
     told = json.loads((folder / "summary.json").read_text())
-    assert told["verdict"]["reasons"] == [f"capacity search: {after['sentence']}"]
+    (reason,) = told["verdict"]["reasons"]
+    assert reason.endswith(after["sentence"])
+    assert not kept_pace(after) or reason.startswith("capacity search: ")
     again = run([READY_LOADKIT, "report", folder], tmp_path)
     assert (again.code, after["sentence"] in again.output) == (0, True)
