@@ -79,7 +79,8 @@ class Script:
             "KEY_S": self.key_s,
             "THINK": self.think,
             "SPREAD": self.spread,
-            "BEGIN": begin,
+            # Without an end that is told, the window is where it comes to: all is recorded.
+            "BEGIN": begin if self.quiet else 0,
             "END": begin + (self.window if self.quiet else 600),
             "QUIET": self.quiet,
         }

@@ -88,4 +88,9 @@ def test_the_ramp_ends_before_the_window_begins() -> None:
     """Every tool is told the same moments, on the wall clock."""
     words = PACED.environment(1000.0)
     assert (float(words["START"]), float(words["END"])) == (998.0, 1010.0)
-    assert words["USERS"] == "100"
+    assert (words["BEGIN"], words["USERS"]) == ("1000.0", "100")
+
+
+def test_where_the_window_comes_by_itself_each_tool_records_all_the_time() -> None:
+    """Else who is quick to begin would be measured before it records anything."""
+    assert Script(10, AT_ONCE).environment(1000.0)["BEGIN"] == "0"
