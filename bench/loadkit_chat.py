@@ -51,6 +51,8 @@ class Guest(Person):
             later = self._came - acts[-1].due
             acts = [act._replace(due=act.due + later) for act in acts]
             acts = [act for act in acts if act.due >= heard[0]]
+            self._busy += later  # what they remember of it moves along
+            self._writer._started += later
         return [act for act in acts if act.due < Guest.until]
 
 

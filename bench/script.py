@@ -139,9 +139,9 @@ pause = 0
                 sum(math.floor(max(0.0, life + by) / BEATS) for life in seen.lives)
                 for by in (-EDGE, EDGE)
             )
-            _same(
-                "heartbeats", seen.heartbeats, (least + most) / 2, (most - least) / 2 + LEAST_MISS
-            )
+            asked = (least + most) / 2
+            edge = (most - least) / 2 + max(LEAST_MISS, TOLERANCE * asked)
+            _same("heartbeats", seen.heartbeats, asked, edge)
             return
         if self.turns:  # whole sessions, but for those that were cut at the end
             cut = self.users * self.turns

@@ -113,7 +113,7 @@ def _ratio(cells: dict[str, Cell]) -> float | None:
     ours, theirs = (cells.get(name, {}).get("values") for name in (OURS, K6))
     if not ours or not theirs:
         return None
-    return median([one / other for one, other in zip(ours, theirs, strict=False)])
+    return float(median(one / other for one, other in zip(ours, theirs, strict=False)))
 
 
 def _target(row: dict[str, Any], cells: dict[str, Cell], ratio: float | None) -> str:

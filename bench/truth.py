@@ -86,7 +86,7 @@ class Seen(Truth):
         sessions, greeted = set[str](), dict[str, float]()
         opened, heard = dict[int, float](), dict[str, tuple[int, int]]()
         for record in records(path, from_byte):
-            session = record.get("session_id")
+            session = record.get("session_id", "")
             if record["kind"] == "session":
                 sessions.add(session)
             if session not in sessions:
