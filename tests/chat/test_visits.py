@@ -18,7 +18,7 @@ from loadkit.figures import Phase
 
 from .world import LATENCY, Act, Visit, World
 
-VISITS = 16
+VISITS = 10
 SOON = (0.0, 0.005, 0.015, 0.1, 0.5)  # seconds: before, at and after what a message sets off
 MOMENTS = (
     *("connect", "replay", "join", "between_turns"),
@@ -193,7 +193,8 @@ def test_no_correct_server_is_told_of_a_violation(server: str) -> None:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_whenever_a_socket_is_cut_a_resume_is_right(moment: str, settle: float) -> None:
     """`settle`: what is in flight is lost, or arrives, or the server goes on for half a minute."""
-    outcome = visits(cuts=lambda now: 0.5 if now == moment else 0.0, human=True, settle=settle)
+    cuts = {moment: 0.5}
+    outcome = visits(number=16, cuts=lambda now: cuts.get(now, 0.0), human=True, settle=settle)
     assert outcome.violations == {}
     assert outcome.counts["disconnects.forced"] > 3
     assert outcome.counts["disconnects.events_lost"] == 0

@@ -143,7 +143,7 @@ def test_examples_of_a_kind_are_so_many_whoever_saw_them_and_the_earliest() -> N
         ledger = Ledger()
         for worker in order:
             recorder = Recorder(wall=lambda worker=worker: 1e9 + worker)  # type: ignore[misc]
-            recorder.violate("gap", "d" * 50_000, transcript=lambda: ["f" * 3_000] * 2)
+            recorder.violate("gap", "d" * 10_000, transcript=lambda: ["f" * 3_000] * 2)
             ledger.add(f"w{worker}", 1, recorder.take(1.0))
         assert sum(len(OCCURRENCE.json(one)) for one in ledger.evidence) < MOST_KEPT * 5_000
         return sorted(one.worker for one in ledger.evidence)

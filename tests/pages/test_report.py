@@ -179,7 +179,7 @@ def test_the_slowest_turn_has_its_ids_its_time_and_its_life(hostile: Lived, repo
 
 
 def test_a_text_of_a_megabyte_is_cut(tmp_path: Path) -> None:
-    run = live(tmp_path, 4, said="x" * 1_000_000, lost_at=frozenset({3}))
+    run = live(tmp_path, 4, per_second=2, said="x" * 1_000_000, lost_at=frozenset({3}))
     assert len(page(run.folder)) < MOST_BYTES
 
 

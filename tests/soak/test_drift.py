@@ -256,7 +256,7 @@ NOISE: dict[str, Noise] = {
 @pytest.mark.parametrize(
     ("kind", "runs"),
     [
-        ("as most", 20),
+        ("as most", 10),
         ("hardly any", 10),
         *(pytest.param(kind, 300, marks=pytest.mark.slow) for kind in NOISE),
     ],

@@ -22,8 +22,8 @@ from loadkit.stats.distribution import Distribution
 from loadkit.stats.histogram import Histogram
 
 USERS = 100
-LENGTHS = [900, pytest.param(3600, marks=pytest.mark.slow)]
-"""Rows without a fault in which there is to be no incident: a quarter of an hour, an hour."""
+LENGTHS = [600, pytest.param(3600, marks=pytest.mark.slow)]
+"""Rows without a fault in which there is to be no incident: ten minutes, an hour."""
 Fault = Callable[[int], Mapping[str, Any]]
 
 
@@ -167,8 +167,8 @@ class TestWhatIsNoIncident:
         assert run(300) == []
 
     def test_a_failure_now_and_then(self) -> None:
-        """One in a hundred rows is usual for this run, the first as well as the tenth."""
-        assert run(1000, lambda at: {"unanswered": int(at % 100 == 99)}) == []
+        """One in a hundred rows is usual for this run, the first as well as the fifth."""
+        assert run(500, lambda at: {"unanswered": int(at % 100 == 99)}) == []
 
     def test_what_the_profile_breaks_itself(self) -> None:
         """Forced disconnects are what was asked for; they are named where they did harm."""
@@ -197,7 +197,7 @@ class TestWhatIsNoIncident:
     def test_users_who_pause_between_their_sessions(self) -> None:
         """A third of them has none at any time, by chance now more, now less."""
         rng = np.random.default_rng(5)
-        assert run(600, lambda _: {"live": int(rng.binomial(USERS, 0.67))}) == []
+        assert run(300, lambda _: {"live": int(rng.binomial(USERS, 0.67))}) == []
 
     def test_a_user_between_two_sessions(self) -> None:
         """One of sixteen is six percent, and back in the next row; nor does it draw a fault out."""
@@ -320,7 +320,7 @@ class TestSlowAnswers:
         """A tenth of the answers takes ten times as long, in each second a few more or less."""
         rng = np.random.default_rng(4)
         incidents, source = Incidents(), Random(4)
-        for at in range(600):
+        for at in range(300):
             row = second(float(at), rng=source)
             slow = answers(source, int(rng.poisson(3)), 10.0)
             row.latency["response"].merge(slow)
