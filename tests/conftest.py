@@ -34,6 +34,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def each_file_clears_up() -> Iterator[None]:
+    """What it leaves open is told of in it; what it keeps is not looked through again and again."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_new_is_secret() -> Iterator[None]:
     """What a test takes for a secret may be a word of the next one."""
