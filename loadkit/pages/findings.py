@@ -77,6 +77,7 @@ def findings(summary: Summary) -> list[Finding]:
         *_validity(summary),
         *_incidents(summary),
         *(found for _, those in broken for found in those),
+        *_silent(summary),
         *_drift(summary),
         *_by_turn(summary),
         *came_back(summary),
@@ -147,6 +148,21 @@ def _failed(summary: Summary) -> Iterator[Finding]:
         "People who came could not talk, or were thrown out.",
         "look for the first errors, with their session ids, in the target's logs",
         "funnel",
+    )
+
+
+def _silent(summary: Summary) -> Iterator[Finding]:
+    """Whether nobody got to say anything, so that a reader does not take no figures for good."""
+    if summary.turns["sent"]:
+        return
+    yield Finding(
+        "Not one message was sent.",
+        f"{plural(summary.sessions['started'], 'session')} began within "
+        f"{number(summary.duration_s)} s.",
+        "The run was too short for people to say anything once the warm-up was over, or nobody got "
+        "so far; no answer was measured.",
+        "see how far sessions got, and let the run last longer behind its load.warmup",
+        "funnel" if summary.sessions.get("reached") else "load",
     )
 
 

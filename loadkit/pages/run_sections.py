@@ -77,7 +77,11 @@ def sessions_section(summary: Summary) -> str:
         if count
     ]
     counted = [(text(name), number(count)) for name, count in summary.counts.items()]
-    content = table(("how they ended", "sessions"), lines)
+    content = (
+        table(("how they ended", "sessions"), lines)
+        if lines
+        else '<p class="none">None had ended.</p>'
+    )
     if counted:
         content += details("Everything else that was counted", table(("what", "how many"), counted))
     return section("sessions", "How sessions ended", content)

@@ -110,7 +110,8 @@ def _response(slices: Slices, end: float) -> Chart:
         if value is not None and slices.starts[at * together] < end
     )
     worst = max(during, default=None)
-    says = f"Percentiles of the response time, each of {number(slices.length * together)} s"
+    stretch = f"{number(slices.length * together)}\N{NO-BREAK SPACE}s"
+    says = f"Percentiles of the response time, each of {stretch}"
     if worst is not None:
         at = slices.starts[worst[1] * together]
         says += f"; slowest from {clock(at)} on, with a {name} of {number(worst[0])} ms"

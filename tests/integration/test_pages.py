@@ -106,6 +106,8 @@ def check(page: Page, width: int) -> None:
 
 def test_every_chart_of_a_report_is_drawn_on_a_desk(report: Page) -> None:
     check(report, 1400)
+    heat = "[...loadkit.drawn.values()].find((one) => one.chart.kind === 'heat')"
+    assert report.run(f"{heat}.plot.getOption().series[1].progressive") == 0  # whole, however large
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,14 @@ def test_a_run_in_which_nothing_was_answered_says_so(quiet: Summary) -> None:
     assert "4 were still waited for" in found[0].evidence
 
 
+def test_a_run_in_which_nothing_was_said_says_so(quiet: Summary) -> None:
+    """That nothing stands out would be read as all is well."""
+    silent = replace(quiet, turns=dict.fromkeys(quiet.turns, 0))
+    (found,) = findings(silent)
+    assert found.what == "Not one message was sent."
+    assert "let the run last longer" in found.remedy
+
+
 def test_who_came_back_is_not_more_than_who_was_away(quiet: Summary) -> None:
     """A socket that is replaced for its age comes back too."""
     disconnects = dict(quiet.disconnects) | {"forced": 32, "recycled": 5, "reconnected": 37}

@@ -300,7 +300,8 @@ const loadkit = (() => {
           axisLabel: { color: colour("soft"), formatter: number, customValues: ladder(edges[0], edges[edges.length - 1]) },
         }),
         series: [{ ...marks() }, {
-          type: "custom", name: "answers", data: cells, encode: { x: 0, y: 1 }, clip: true,
+          // All at once: some now and some later would be half a picture, on paper for good.
+          type: "custom", name: "answers", data: cells, encode: { x: 0, y: 1 }, clip: true, progressive: 0,
           renderItem(params, api) {
             const bin = api.value(3);
             const [left, bottom] = api.coord([api.value(0), edges[bin]]);
