@@ -315,11 +315,14 @@ def test_each_reason_to_turn_somebody_away_is_told_once_whatever_others_there_ar
 
 
 def let_in(made: Callable[..., Any], at_exit: dict[Any, Callable[[], None]]) -> tuple[Any, Any]:
-    """A master, and a worker that knows that it is heard there."""
+    """A master, and a worker that has its first word and may go at once."""
     master = made(_MasterSocket, KEY, 0)
     worker = made(_WorkerSocket, KEY, master.port, "w1")
-    while worker.socket not in at_exit:
-        gevent.sleep(0.01)
+    worker.send(Message("client_ready", None, "w1"))
+    master.recv_from_client()
+    assert worker.socket not in at_exit
+    master.send_to_client(Message("ack", None, "w1"))
+    worker.recv()
     return master, worker
 
 
@@ -361,7 +364,6 @@ def test_a_master_that_is_known_to_be_gone_keeps_nobody(
     stranger = made(_WorkerSocket, KEY, master.port, "w2")
     for each in (worker, stranger):
         each.send(Message("quit", None, "w1"))
-    gevent.sleep(2 * module.LOOK_EVERY)
     assert stranger.socket not in at_exit
     monkeypatch.setattr(module.lifeline, "is_cut", lambda: True)
     at_exit[worker.socket]()

@@ -166,7 +166,16 @@ class _WorkerSocket(zmqrpc.Client):
             host = "127.0.0.1"
         events = _Events(self.socket, REFUSED | ENDED | ADMITTED)
         gevent.spawn(_give_up_in_time, events, host, port, gevent.getcurrent())
+        self._has_heard = False
         self.socket.connect(f"tcp://{host}:{port}")
+
+    def recv(self) -> Message:
+        """What the master says; from its first word on there is somebody to hear our last."""
+        message: Message = super().recv()  # type: ignore[no-untyped-call]
+        if not self._has_heard:
+            self._has_heard = True
+            _speak_to_the_end(self.socket)
+        return message
 
 
 def _speak_to_the_end(socket: Any) -> None:
@@ -203,7 +212,7 @@ class _Events:
     """What libzmq tells of a socket's connections, from now on until it is closed."""
 
     def __init__(self, socket: Any, kinds: int) -> None:
-        self.socket, self._kinds = socket, kinds
+        self._socket, self._kinds = socket, kinds
         self._monitor = socket.get_monitor_socket(kinds | zmq.Event.MONITOR_STOPPED)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
@@ -223,8 +232,8 @@ class _Events:
 
     def close(self) -> None:
         """Want no more of it, and have libzmq fill no queue that is never emptied."""
-        if not self.socket.closed:
-            self.socket.disable_monitor()
+        if not self._socket.closed:
+            self._socket.disable_monitor()
         self._monitor.close(linger=0)
 
 
@@ -249,8 +258,7 @@ def _tell_of_strangers(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _give_up_in_time(events: _Events, host: str, port: int, main: Any) -> None:
-    """End a worker that its master will never let in; Locust would try for five minutes. One that
-    is let in speaks to the end.
+    """End a worker that its master will never let in; Locust would try for five minutes.
 
     libzmq says only that a handshake failed, as it does behind a tunnel whose other end is not
     there yet.
@@ -258,7 +266,6 @@ def _give_up_in_time(events: _Events, host: str, port: int, main: Any) -> None:
     for tries, event in enumerate(events, start=1):
         if event["event"] == ADMITTED:
             events.close()
-            _speak_to_the_end(events.socket)
             return
         final = event["event"] == REFUSED  # libzmq tries no more
         mechanism = _mechanism(host, port) if final or tries % TRIES == 0 else None
