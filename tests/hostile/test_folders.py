@@ -23,7 +23,7 @@ from tests.hostile.mutations import KINDS, SPARSE, make
 from tests.hostile.trial import COMMANDS, Outcome, Trials, quick, tried
 
 MOST_MEMORY = 200e6  # bytes that one command takes
-SEEDS = 90
+SEEDS = 60
 ALL_SEEDS = 100_000
 MOST_MB = 500  # of the process
 

