@@ -89,7 +89,9 @@ def _points(base: StoredRun, new: StoredRun, phase: str) -> Iterator[Point]:
         if test is None or values is None or not values[0]:
             continue
         before, after = values[0] / 1000, values[1] / 1000
-        yield Point(share, before, after, after / before - 1, _less_one(test.interval(DOUBT)))
+        interval = _less_one(test.interval(DOUBT))
+        if interval != (None, None):  # else the samples do not reach so far
+            yield Point(share, before, after, after / before - 1, interval)
 
 
 def _test(base: StoredRun, new: StoredRun, phase: str, share: float) -> PercentileTest | None:

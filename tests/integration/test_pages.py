@@ -228,6 +228,7 @@ def test_on_paper_it_is_light_and_nothing_is_cut(report: Page) -> None:
         assert report.run("document.querySelectorAll('.paper').length") == charts
         assert report.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert report.run("document.documentElement.scrollWidth") <= 720
+        assert report.run("document.querySelector('td.id').clientWidth") >= 140  # has an id
         assert report.run(
             "[...document.querySelectorAll('button:not(.legend *), nav, .plot')]"
             ".every((one) => one.getClientRects().length === 0)"
