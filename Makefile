@@ -75,7 +75,7 @@ bench: $(READY)
 	@$(BIN)/python -m bench $(PARTS)
 
 bench-quick: $(READY)
-	@# One round of a smaller load: six minutes.
+	@# One round of a smaller load: eight minutes.
 	@$(BIN)/python -m bench table --quick
 
 ARTILLERY := artillery@2.0.21

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     """Do what was asked for; 0 whatever the targets say, 1 when something broke."""
     names = [tool.name for tool in TOOLS]
     parser = argparse.ArgumentParser(prog="python -m bench table", description=__doc__)
-    quick = "one round of a smaller load: six minutes, and no spread"
+    quick = "one round of a smaller load: eight minutes, and no spread"
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--rows", default=",".join(NAMES), metavar="ROW,…", help=", ".join(NAMES))
     parser.add_argument("--tools", default=",".join(names), metavar="TOOL,…", help=", ".join(names))
