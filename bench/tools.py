@@ -121,7 +121,8 @@ class K6(Tool):
 
     def version(self) -> str | None:
         """Of the program."""
-        return _version([_k6(), "version"])
+        said = _version([_k6(), "version"])
+        return said and said.split()[1].removeprefix("v")
 
     def commands(self, run: Setting) -> list[list[str]]:
         """Without its report of use, which would leave this machine."""
