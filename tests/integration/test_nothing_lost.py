@@ -38,7 +38,7 @@ def kept(self, interval):
 
 ReportSender.deliver = kept
 """
-RUNS, WORKERS = 10, 3
+RUNS, WORKERS = 6, 3
 
 
 class Run(NamedTuple):
@@ -87,7 +87,7 @@ def all_runs(tmp_path_factory: pytest.TempPathFactory) -> All:
 
 def one_run(ui: Ui, folder: Path, own: Path, url: str, number: int) -> Run:
     """Each a little longer than the last one, so that they end at all moments of a second."""
-    path = profile(folder, name=f"run{number}", users=12, seconds=0.6 + 0.1 * number, pause="50ms")
+    path = profile(folder, name=f"run{number}", users=12, seconds=1.5 + number / RUNS, pause="50ms")
     assert ui.post("/swarm", profile=str(path), host=url)["success"] is True
     ui.until(lambda: len(ui.folders()) == number + 1 and ui.is_written(), f"over: run {number}")
     told = json.loads((ui.folders()[-1] / "summary.json").read_text())
@@ -119,7 +119,7 @@ def test_the_summary_is_the_sum_of_what_each_worker_noted_for_itself(run: Run) -
                 for what in ("lost", "open"):
                     if pairs := wire.get(what):
                         unfinished.setdefault(phase, Counter())[what] += sum(pairs[1::2])
-    assert told["sessions"]["started"] == counts["sessions.started"] > 0
+    assert told["sessions"]["started"] == counts["sessions.started"]
     for ending, count in told["sessions"]["ended"].items():
         assert count == counts[f"ended.{ending}"]
     for name in ("sent", "answered", "lost", "open"):
@@ -141,5 +141,6 @@ def test_the_server_saw_the_sessions_of_all_these_runs(all_runs: All) -> None:
     """Who is cut off while asking for a token has begun, and no server knows it."""
     counts = sum((run.counts() for run in all_runs.runs), Counter[str]())
     unknown = counts["sessions.started"] - len(all_runs.truth.of("session"))
-    assert counts["sessions.started"] > 0
+    # On a machine that is full a run may be over before anybody has come.
+    assert any(run.summary["sessions"]["started"] for run in all_runs.runs)
     assert 0 <= unknown <= counts["ended.cut_off"]

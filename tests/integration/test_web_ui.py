@@ -5,7 +5,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from browser import browser, needs_browser
@@ -14,6 +14,7 @@ from processes import (
     SECRETS,
     TOKEN,
     Simulator,
+    Started,
     free_port,
     profile,
     started,
@@ -41,38 +42,56 @@ def ui(server: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
+class Once(NamedTuple):
+    """A run of the command line with its page."""
+
+    process: Started
+    port: int
+    out: Path
+
+    def seen(self) -> Ui:
+        return Ui(self.process, self.port, self.out)
+
+
+@pytest.fixture(scope="module")
+def once(
+    server: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Once, Once]]:
+    """Two at once: one that comes to its end, one that would last."""
+
+    def begun(seconds: float, more: str = "") -> Once:
+        folder, port = tmp_path_factory.mktemp("once"), free_port()
+        path, out = profile(folder, seconds=seconds, more=more), folder / "out"
+        command = [READY_BOTH, "run", path, "--web", str(port), "--host", server.url]
+        command += ["--workers", "1", "--out", out]
+        return Once(stack.enter_context(started(command, folder, SECRETS)), port, out)
+
+    with contextlib.ExitStack() as stack:
+        yield begun(5, '[slo]\n"response.p50" = "1ms"'), begun(600)
+
+
 def test_a_run_of_the_command_line_shows_its_page_and_ends_by_itself(
-    server: Simulator, tmp_path: Path
+    once: tuple[Once, Once], server: Simulator
 ) -> None:
     """With its verdict as the exit code; nobody starts another run there."""
-    path = profile(tmp_path, seconds=5, more='[slo]\n"response.p50" = "1ms"')
-    port, out = free_port(), tmp_path / "out"
-    command = [READY_BOTH, "run", path, "--web", str(port), "--host", server.url]
-    with started([*command, "--workers", "1", "--out", out], tmp_path, SECRETS) as process:
-        ui = Ui(process, port, out)
-        ui.until(lambda: ui.now()["stage"] == "under way", "under way")
-        assert ui.get("/chat/setup")["once"] is True
-        refused = ui.post("/chat/start", host=server.url)
-        assert "this process is of one run" in refused["message"]
-        ui.until(lambda: ui.now()["stage"] == "over", "over, and told so")
-        told = ui.now()["over"]
-        # Nothing answers within 1 ms; on a machine that is full the run is invalid besides.
-        assert process.finish().code == told["exit_code"] != 0
-    assert told["word"] in process.output
-    assert "Aggregated" not in process.output  # Locust's own table
+    ui = once[0].seen()
+    ui.until(lambda: ui.now()["stage"] == "under way", "under way")
+    assert ui.get("/chat/setup")["once"] is True
+    refused = ui.post("/chat/start", host=server.url)
+    assert "this process is of one run" in refused["message"]
+    ui.until(lambda: ui.now()["stage"] == "over", "over, and told so")
+    told = ui.now()["over"]
+    # Nothing answers within 1 ms; on a machine that is full the run is invalid besides.
+    assert ui.process.finish().code == told["exit_code"] != 0
+    assert told["word"] in ui.process.output
+    assert "Aggregated" not in ui.process.output  # Locust's own table
 
 
-def test_ctrl_c_in_a_run_with_its_page_writes_the_results(
-    server: Simulator, tmp_path: Path
-) -> None:
-    port, out = free_port(), tmp_path / "out"
-    command = [READY_BOTH, "run", profile(tmp_path, seconds=600), "--web", str(port)]
-    command += ["--host", server.url, "--workers", "1", "--out", out]
-    with started(command, tmp_path, SECRETS) as process:
-        ui = Ui(process, port, out)
-        ui.until(lambda: ui.folders() and ui.is_answered(), "answering")
-        process.send(signal.SIGINT)
-        assert process.finish().code == 130
+def test_ctrl_c_in_a_run_with_its_page_writes_the_results(once: tuple[Once, Once]) -> None:
+    ui = once[1].seen()
+    ui.until(lambda: ui.folders() and ui.is_answered(), "answering")
+    ui.process.send(signal.SIGINT)
+    assert ui.process.finish().code == 130
     assert told_last(ui)["stopped_early"].endswith("by Ctrl-C (SIGINT)")
 
 
