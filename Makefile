@@ -3,21 +3,26 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test unit integration crowd timed slow fuzz mutants audit licences vendor check ui bench bench-quick bench-peers lock clean
+.PHONY: run test unit pure-unit integration crowd timed slow fuzz mutants audit licences vendor check ui bench bench-quick bench-peers compiled pure wheel lock clean
 
 run: $(READY)
 	@$(BIN)/loadkit run smoke
 
 # One after the other: side by side they are faster, and tests that live a run meet a machine that
 # is full, of which a run says that it is not to be believed.
-test: unit integration
+test: unit pure-unit integration
 
 # Asserts are rewritten as they are collected, and kept like this, whatever the environment says.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile
 PROCESSES := tests/integration tests/hostile
+COMPILED := chat protocol net
 
 unit: $(READY)
 	@$(PYTEST) -n 2 $(PROCESSES:%=--ignore %)
+
+# What is compiled has the same tests as the Python that it was made of.
+pure-unit: $(READY)
+	@LOADKIT_PURE=1 $(PYTEST) -n 2 $(COMPILED:%=tests/%)
 
 integration: $(READY)
 	@$(MAKE) --no-print-directory crowd
@@ -88,10 +93,10 @@ bench-peers: $(READY)
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "loadkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
-	@echo "setting up .venv, once: a minute or two"
-	@echo "1/3  a virtual environment of $$($(PYTHON) --version)"
+	@echo "setting up .venv, once: two minutes"
+	@echo "1/4  a virtual environment of $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
-	@echo "2/3  $$(grep -c '^[^ ]*==' requirements.txt) packages, those of requirements.txt with their hashes:"
+	@echo "2/4  $$(grep -c '^[^ ]*==' requirements.txt) packages, those of requirements.txt with their hashes:"
 	@# One name after the other, as pip gets to it; what goes wrong it says on standard error.
 	@{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 			--require-hashes -r requirements.txt && echo done; } | { \
@@ -100,9 +105,22 @@ $(READY): requirements.txt pyproject.toml
 			Installing) printf '\n     downloaded; now they are put in place\n' ;; \
 			done) exit 0 ;; \
 		esac; done; echo; exit 1; }
-	@echo "3/3  loadkit itself, from this folder"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "3/4  loadkit itself, from this folder"
+	@LOADKIT_PURE=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "4/4  its busiest modules, compiled: half a minute"
+	@$(BIN)/python hatch_build.py
 	@touch $(READY)
+
+# Again, after a change of a source; loadkit does without until then.
+compiled: $(READY)
+	@$(BIN)/python hatch_build.py
+
+# The sources run, until `make compiled`.
+pure: $(READY)
+	@rm -rf loadkit/_compiled
+
+wheel: $(READY)
+	@$(BIN)/python -m hatchling build -t wheel
 
 # Pin the newest versions that fit pyproject.toml, for every platform, with hashes and no index address.
 lock:
@@ -113,4 +131,4 @@ lock:
 	@rm -rf .venv/lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build loadkit/_compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis

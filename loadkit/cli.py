@@ -9,6 +9,7 @@ from typing import Final
 from loadkit import __version__, flags
 from loadkit.commands import load, preparing, runs, servers
 from loadkit.commands.command import Command
+from loadkit.compiled import form
 from loadkit.errors import LoadkitError
 from loadkit.exit_codes import ExitCode, of_error
 from loadkit.machine.resources import ran_out
@@ -45,7 +46,7 @@ def _parser() -> ArgumentParser:
         description="Load and soak tester for conversational agents that talk over a WebSocket.",
         epilog="Secrets come from the environment: POLY_CONNECTOR_TOKEN and POLY_HOST_IDENTIFIER.",
     )
-    parser.add_argument("--version", action="version", version=f"loadkit {__version__}")
+    parser.add_argument("--version", action="version", version=f"loadkit {__version__} ({form()})")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         below = commands.add_parser(command.name, help=command.text, description=command.text)

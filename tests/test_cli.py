@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadkit import __version__, cli, launch
+from loadkit import __version__, cli, compiled, launch
 from loadkit.errors import LoadkitError, TargetError, UsageError
 from loadkit.machine import resources
 
@@ -115,7 +115,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["--version"])
     assert left.value.code == 0
-    assert capsys.readouterr().out == f"loadkit {__version__}\n"
+    assert capsys.readouterr().out == f"loadkit {__version__} ({compiled.form()})\n"
 
 
 @pytest.mark.parametrize(("state", "code"), [("running", 0), ("finished", 0), ("cut", 1)])

@@ -28,7 +28,7 @@ IMPORT = re.compile(r"^ *(?:import|from) +(\w+)", re.MULTILINE)
 """What looks like one, as a line of a text may."""
 
 SHIPPED = ("loadkit", "locustfile.py")
-OTHERS = ("tests", "bench", "fuzz", "docs")
+OTHERS = ("tests", "bench", "fuzz", "docs", "hatch_build.py")
 
 
 def files(place: str) -> list[Path]:
@@ -36,7 +36,7 @@ def files(place: str) -> list[Path]:
     return [path] if path.suffix else sorted(path.rglob("*.py"))
 
 
-OURS = {"loadkit", *OTHERS} | {path.stem for path in files("tests")}
+OURS = {"loadkit", "hatch_build", *OTHERS} | {path.stem for path in files("tests")}
 """Our own modules; tests import their helpers by their bare names too."""
 
 

@@ -78,7 +78,11 @@ def test_the_map_names_what_is_there() -> None:
     named = re.findall(r"`((?:[a-z_]+/)*)([a-z_]+\.py)?`", PAGES["ARCHITECTURE.md"])
     there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "loadkit").rglob("*.py")}
     tests = (ROOT / "tests").rglob("test_*.py")
-    there |= {"loadkit/locustfile.py", *(path.relative_to(ROOT).as_posix() for path in tests)}
+    there |= {
+        "loadkit/locustfile.py",
+        "hatch_build.py",
+        *(path.relative_to(ROOT).as_posix() for path in tests),
+    }
     places = {f"/{path}" for path in there}
     lacking = {
         f"{folder}{file}"

@@ -12,6 +12,7 @@ from tests.sources import MODULES, ROOT, parsed, statements
 LONGEST = 410  # lines of a module
 
 FLOORS = (
+    "compiled",  # before anything else: what the rest is loaded as
     "loadkit",  # the package itself: its version
     *(
         "errors",

@@ -7,7 +7,8 @@ from websockets.protocol import CLIENT, Protocol
 
 from fuzz.target import Target
 from loadkit.net.websocket.flood_allowance import Allowance
-from loadkit.net.websocket.frames import Inbox, TextProtocol, Traffic
+from loadkit.net.websocket.frames import Inbox, Traffic
+from loadkit.net.websocket.text_protocol import TextProtocol
 from loadkit.protocol import Flaw
 
 LIMIT = 300  # bytes of a message

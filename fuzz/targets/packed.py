@@ -14,7 +14,8 @@ from fuzz.target import Target
 from fuzz.targets.frames import LIMIT, LONGEST, PAYLOADS, Plain, frame, standing, taken
 from loadkit.net.websocket.deflate import Deflate
 from loadkit.net.websocket.flood_allowance import Allowance
-from loadkit.net.websocket.frames import Inbox, TextProtocol, Traffic
+from loadkit.net.websocket.frames import Inbox, Traffic
+from loadkit.net.websocket.text_protocol import TextProtocol
 
 P = TypeVar("P", bound=Protocol)
 

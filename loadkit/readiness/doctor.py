@@ -145,6 +145,11 @@ def examine(facts: Facts, *, users: int | None, workers: int) -> list[Finding]:
         if facts.secrets
         else Finding("ok", "secrets", "both are in the environment")
     )
+    found.append(
+        Finding("warn", "code", f"not compiled, {facts.code}", "make compiled, or install it again")
+        if facts.code != "compiled"
+        else Finding("ok", "code", facts.code)
+    )
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psutil
 
+from loadkit.compiled import form
 from loadkit.errors import UsageError
 from loadkit.measure.interval import Interval
 from loadkit.measure.ledger import Ledger
@@ -183,6 +184,7 @@ def run_info(
         "started_at": started_at,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},
+        "code": form(),
         "machine": {
             "host": platform.node(),
             "system": platform.platform(),

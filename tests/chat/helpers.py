@@ -32,6 +32,17 @@ _T = TypeVar("_T")
 _ids = itertools.count()
 
 
+def attributes(part: object) -> list[str]:
+    """What an object of ours consists of, by name; mypyc leaves no slots."""
+    kinds = [vars(kind) for kind in type(part).__mro__]
+    return [
+        name
+        for kind in kinds
+        for name in kind.get("__mypyc_attrs__", kind.get("__slots__", ()))
+        if not name.startswith("__")
+    ]
+
+
 def event(
     kind: str,
     sequence: int | None = None,

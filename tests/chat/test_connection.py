@@ -16,6 +16,7 @@ from loadkit.figures import Count, Ending, Phase
 from .helpers import (
     DUE,
     asking_session,
+    attributes,
     batch,
     counts,
     ended,
@@ -64,7 +65,7 @@ def state(one: ClientSocket) -> dict[str, Any]:
     return {
         name: repr(getattr(part, name))
         for part in (one, one.journal, one.heartbeat, one.attempts)
-        for name in type(part).__slots__
+        for name in attributes(part)
         if name not in ("rng", "_rng", "journal", "heartbeat", "attempts")
     }
 

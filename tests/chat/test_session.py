@@ -55,6 +55,7 @@ from .helpers import (
     DUE,
     Happening,
     asking_session,
+    attributes,
     batch,
     counts,
     event,
@@ -186,8 +187,7 @@ def state(session: Session) -> dict[str, str]:
         f"{type(part).__name__}.{name}": repr(getattr(part, name))
         for part in parts
         if part is not None
-        for kind in type(part).__mro__
-        for name in getattr(kind, "__slots__", ())
+        for name in attributes(part)
         if not isinstance(getattr(part, name), (*map(type, parts), Random))
     }
 

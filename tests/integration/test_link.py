@@ -21,7 +21,6 @@ from loadkit.errors import Failure, LocalError, RemoteError
 from loadkit.net.http.target import Target
 from loadkit.net.websocket import stream as stream_module
 from loadkit.net.websocket.link import CloseInfo, Link, Traffic
-from loadkit.net.websocket.timestamps import ArrivalClock
 from loadkit.protocol import Flaw, FlawKind
 from loadkit.security.redaction import note
 from tests.rfc6455 import (
@@ -562,8 +561,7 @@ class TestReceiving:
     ):
         """Its age is not to be known then: it counts as new when it is read."""
         ahead = [0.0]
-        clock = ArrivalClock(lambda: time() + ahead[0], perf_counter)
-        monkeypatch.setattr(stream_module, "_ARRIVALS", clock)
+        monkeypatch.setattr(stream_module._ARRIVALS, "_wall", lambda: time() + ahead[0])
 
         def script(sock):
             accept(sock)

@@ -14,7 +14,8 @@ from websockets.protocol import CLIENT, SERVER, Protocol, State
 
 from loadkit.net.websocket.deflate import Deflate
 from loadkit.net.websocket.flood_allowance import Allowance
-from loadkit.net.websocket.frames import Inbox, TextProtocol, Traffic, cut, masked
+from loadkit.net.websocket.frames import Inbox, Traffic, cut, masked
+from loadkit.net.websocket.text_protocol import TextProtocol
 from loadkit.protocol import Flaw, FlawKind
 from tests.rfc6455 import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 

@@ -43,6 +43,7 @@ GOOD = Facts(
     listen_backlog=4096,
     tracked=(10, 262_144),
     secrets="",
+    code="compiled",
     versions={"python": "3.11.7", "loadkit": "0.1.0"},
 )
 """A machine without a fault."""
@@ -146,7 +147,7 @@ def test_a_good_machine_is_told_nothing_to_do() -> None:
     assert all(not finding.mend for finding in found.values())
     assert set(found) == {
         *("open files", "ports", "memory", "cores"),
-        *("other load", "clock", "sleep", "firewall", "secrets"),
+        *("other load", "clock", "sleep", "firewall", "secrets", "code"),
     }
 
 
@@ -186,6 +187,7 @@ def test_who_asks_for_too_much_is_told(users: int | None, level: str) -> None:
         ({"listen_backlog": 128}, "backlog", "warn", "somaxconn=4096"),
         ({"tracked": (250_000, 262_144)}, "firewall", "warn", "nf_conntrack_max=1048576"),
         ({"secrets": "POLY_X is missing"}, "secrets", "warn", "export POLY_CONNECTOR_TOKEN=…"),
+        ({"code": "pure Python: nothing is compiled"}, "code", "warn", "make compiled"),
     ],
 )
 def test_every_fault_has_its_mend(

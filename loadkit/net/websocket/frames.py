@@ -4,25 +4,23 @@ Nearly every frame of a chat is a whole text. Those are cut out of what was read
 hand, at a fraction of the cost. All else, and all that is wrong, is the business of `websockets`.
 """
 
-import logging
 import struct
 from typing import Any, Final
 
 from websockets.frames import (  # type: ignore[attr-defined]  # `apply_mask`: C if it was built
     CloseCode,
     Frame,
-    Opcode,
     apply_mask,
 )
-from websockets.protocol import CLIENT, Protocol, State
+from websockets.protocol import State
 
 from loadkit.net.websocket.deflate import Deflate, Unpacked
 from loadkit.net.websocket.flood_allowance import FRAME, Allowance
-from loadkit.protocol import Flaw, FlawKind
+from loadkit.net.websocket.text_protocol import TextProtocol, is_utf8
+from loadkit.protocol import Flaw
 
 _WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not fragmented
 _PACKED_TEXT: Final = 0xC1  # likewise, when it is compressed (RFC 7692, 6)
-_DATA: Final = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _OPEN: Final = State.OPEN
 _MOST_FRAMES: Final = 256  # in one `take`: about a millisecond
 _MOST_TEXTS: Final = 64  # likewise: whoever reads them takes longer
@@ -82,7 +80,7 @@ def cut(
             if unpacked is None:
                 break
             text = unpacked
-        elif not (text.isascii() or _is_utf8(text)):
+        elif not (text.isascii() or is_utf8(text)):
             break
         texts.append(text)
         at = after
@@ -105,45 +103,6 @@ def masked(text: bytes, mask: bytes, *, packed: bool = False) -> bytes:
     else:
         head = struct.pack("!BBQ", first, 0x80 | 127, length)
     return head + mask + apply_mask(text, mask)
-
-
-class TextProtocol(Protocol):
-    """A client's protocol, open, that looks at each message as soon as it is whole.
-
-    What is behind a text that is not UTF-8 is not looked at, a close least of all (RFC 6455, 7.1.7
-    and 8.1), however much of the stream is read at once: `websockets` alone would answer the close
-    first, and what was wrong would be lost.
-
-    Attributes:
-        messages: that are whole, in order, for whoever takes them away: texts, and a flaw in the
-            place of a binary one.
-        parts: of a fragmented message; None between two messages.
-    """
-
-    def __init__(self, *, max_size: int, logger: logging.Logger | None = None) -> None:
-        super().__init__(CLIENT, max_size=max_size, logger=logger)
-        self.messages: list[bytes | Flaw] = []
-        self.parts: bytearray | None = None
-        self._binary = False  # whether that message is one
-
-    def recv_frame(self, frame: Frame) -> None:
-        """See `Protocol.recv_frame`, which lets no stray continuation through."""
-        super().recv_frame(frame)
-        if frame.opcode not in _DATA:
-            return
-        if self.parts is None:
-            self.parts = bytearray()
-            self._binary = frame.opcode is Opcode.BINARY
-        self.parts += frame.data
-        if not frame.fin:
-            return
-        whole, self.parts = bytes(self.parts), None
-        if self._binary:
-            self.messages.append(Flaw(FlawKind.BINARY_FRAME, f"{len(whole)} bytes"))
-        elif whole.isascii() or _is_utf8(whole):
-            self.messages.append(whole)
-        else:
-            self.fail(CloseCode.INVALID_DATA, "invalid UTF-8")
 
 
 class Inbox:
@@ -243,11 +202,3 @@ def _length(frame: Frame) -> int:
 
 def _least_size(length: int) -> int:
     return length + (2 if length < 126 else 4 if length < 65536 else 10)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -19,7 +19,7 @@ from loadkit.net.http.intake import Intake
 from loadkit.net.http.retry import asked_delay
 from loadkit.net.http.target import Target
 from loadkit.net.websocket.deflate import Deflate, Offer
-from loadkit.net.websocket.frames import TextProtocol
+from loadkit.net.websocket.text_protocol import TextProtocol
 from loadkit.security.escaping import one_line
 
 _NO_SIZE: Final = re.compile(r"invalid [a-z ]+: (?![0-9a-fA-F]+$)")  # it calls large ones so, too

@@ -34,7 +34,7 @@ from loadkit.security.escaping import printed
 LONGEST_PAUSE: Final = 10.0
 """Seconds between two tries of what keeps failing, sessions or a class: the SDK's flat poll."""
 
-_OURS: Final = str(Path(__file__).parents[2])
+_OURS: Final = (str(Path(__file__).parents[2]), "loadkit/")  # as it is called where it is compiled
 _OTHERS: Final = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
 _LOCUSTS: Final = ("_state", "_greenlet", "_group", "_taskset_instance")
 """What Locust keeps in a user that runs, and its `__init__` would take away."""
@@ -168,7 +168,7 @@ def own_frames(error: BaseException) -> list[FrameSummary]:
 
 
 def _is_own(file: str) -> bool:
-    return Path(file).is_absolute() and not file.startswith((_OURS, *_OTHERS))
+    return Path(file).is_absolute() and not file.startswith((*_OURS, *_OTHERS))
 
 
 def _is_known(error: BaseException) -> bool:
