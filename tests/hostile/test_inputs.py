@@ -284,8 +284,8 @@ class TestWhatThisMachineRunsOutOf:
     """More sessions than there is room for: a run says so, and is invalid, without a storm."""
 
     def ends(self, folder: Path, what: str, before: str, *command: str | Path) -> None:
-        stages = '}, { duration = "3s", users = 200 }]'
-        text = load(duration='"1s"', users=200).replace("}]", stages)
+        stages = '}, { duration = "3s", users = 80 }]'
+        text = load(duration='"1s"', users=80).replace("}]", stages)
         (folder / "many.toml").write_text(text + "[conversation]\ntime_scale = 0.1\n")
         shell = [
             "sh",
@@ -300,7 +300,7 @@ class TestWhatThisMachineRunsOutOf:
         ended = run_process(shell, folder, SECRETS)
         told = summary(folder / "out")
         assert ended.code == 3, ended.output
-        assert f"forced: 200 sessions at once are more than this machine has {what}" in ended.output
+        assert f"forced: 80 sessions at once are more than this machine has {what}" in ended.output
         assert told["errors"]["local_limit"] > 0
         assert told["turns"]["answered"] > 0, "those that found room went on"
         assert told["verdict"]["validity"] == "invalid"

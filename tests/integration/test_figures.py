@@ -11,6 +11,7 @@ import time
 import urllib.request
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from processes import (
     ROOT,
     SECRETS,
     Finished,
+    Simulator,
     Truth,
     as_run,
     free_port,
@@ -68,9 +70,29 @@ def scrape(port: int) -> dict[str, float]:
     return {s.name: s.value for family in families for s in family.samples if not s.labels}
 
 
+Scenes = dict[str, Future[Any]]
+
+
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    folder = tmp_path_factory.mktemp("measured")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenes]:
+    """Most runs of this file, two at once, as they mostly wait, each with a server of its own."""
+    folders = tmp_path_factory.mktemp
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            "measured": pool.submit(open_model, folders("measured")),
+            "judged": pool.submit(judge, folders("judged"), strict=False),
+            "strict": pool.submit(judge, folders("strict"), strict=True),
+            "clock": pool.submit(with_a_moved_clock, folders("clock")),
+        }
+
+
+@pytest.fixture
+def measured(scenes: Scenes) -> Measured:
+    run: Measured = scenes["measured"].result()
+    return run
+
+
+def open_model(folder: Path) -> Measured:
     path = profile(
         folder, users=0, turns="{ min = 1, max = 4 }", more="[results]\ninterval='500ms'"
     )
@@ -191,12 +213,6 @@ class TestTheFilesOfARun:
 # --- objectives ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with simulator(tmp_path_factory.mktemp("server")) as running:
-        yield running.url
-
-
 KEPT = '[slo]\n"response.p99.9" = "5s"\n"StreamingChat.response.max" = "9s"'
 BROKEN = '"CompleteChat.first_chunk.max" = "9s"'
 
@@ -217,19 +233,20 @@ class Judged(NamedTuple):
         return next(case for case in self.cases if metric in str(case.get("name")))
 
 
-@pytest.fixture(scope="module")
-def judged(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Judged]:
-    """A run whose objectives hold, as far as can be told, and a strict one with one that cannot."""
-    found = {}
-    for strict in (False, True):
-        folder = tmp_path_factory.mktemp("judged")
-        more = f"{KEPT}\n{BROKEN}" if strict else KEPT
-        path = profile(folder, users=8, seconds=3, more=more)
-        command = alone(path, server, folder / "out", *(["--strict"] if strict else []))
+def judge(folder: Path, *, strict: bool) -> Judged:
+    more = f"{KEPT}\n{BROKEN}" if strict else KEPT
+    path = profile(folder, users=8, seconds=3, more=more)
+    with simulator(folder) as server:
+        command = alone(path, server.url, folder / "out", *(["--strict"] if strict else []))
         ended = run(command, folder, {**SECRETS, "GITHUB_ACTIONS": "true"})
-        cases = ET.parse(results(folder / "out") / "junit.xml").getroot().iter("testcase")
-        found[strict] = Judged(path, ended, summary(folder / "out"), list(cases))
-    return found
+    cases = ET.parse(results(folder / "out") / "junit.xml").getroot().iter("testcase")
+    return Judged(path, ended, summary(folder / "out"), list(cases))
+
+
+@pytest.fixture
+def judged(scenes: Scenes) -> dict[bool, Judged]:
+    """A run whose objectives hold, as far as can be told, and a strict one with one that cannot."""
+    return {False: scenes["judged"].result(), True: scenes["strict"].result()}
 
 
 class TestAnObjective:
@@ -284,16 +301,19 @@ _events.test_start.add_listener(_move)
 """
 
 
-def test_a_wall_clock_that_is_set_changes_no_latency(tmp_path: Path) -> None:
-    """In master and worker alike, in the middle of the run: it is measured on to its end."""
-    locustfile = tmp_path / "moving.py"
+def with_a_moved_clock(folder: Path) -> tuple[Finished, dict[str, Any], Truth]:
+    locustfile = folder / "moving.py"
     locustfile.write_text(MOVES_THE_WALL_CLOCK + (ROOT / "locustfile.py").read_text())
-    path = profile(tmp_path, users=10, seconds=5, pause="2s")
-    with simulator(tmp_path) as server:
-        command = as_run(path, server.url, tmp_path / "out", locustfile=locustfile)
-        ended = run(command, tmp_path, SECRETS)
-        truth = server.stop()
-    told = summary(tmp_path / "out")
+    path = profile(folder, users=10, seconds=5, pause="2s")
+    with simulator(folder) as server:
+        command = as_run(path, server.url, folder / "out", locustfile=locustfile)
+        ended = run(command, folder, SECRETS)
+        return ended, summary(folder / "out"), server.stop()
+
+
+def test_a_wall_clock_that_is_set_changes_no_latency(scenes: Scenes) -> None:
+    """In master and worker alike, in the middle of the run: it is measured on to its end."""
+    ended, told, truth = scenes["clock"].result()
     assert ended.code in (0, 3), ended.output
     assert told["generator"]["workers_lost"] == []
     assert told["duration_s"] == pytest.approx(5, abs=4)  # of hours
@@ -323,18 +343,22 @@ def disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
-@pytest.mark.parametrize("size", ["24k", "64k"])
-def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
-    server: str, tmp_path: Path, size: str
-) -> None:
+def on_a_disk(folder: Path, size: str) -> tuple[Finished, Path]:
+    """How a run ended, and what it left there."""
+    path = profile(folder, users=20, seconds=6)
+    with simulator(folder) as server, disk(folder, size) as tiny:
+        ended = run(alone(path, server.url, tiny), folder, SECRETS)
+        return ended, Path(shutil.copytree(results(tiny), folder / "left"))
+
+
+# On a machine that is busy a run writes too little to fill the larger one.
+@pytest.mark.parametrize("size", ["24k", pytest.param("64k", marks=pytest.mark.timed)])
+def test_a_disk_that_is_full_ends_the_files_and_not_the_run(tmp_path: Path, size: str) -> None:
     """The summary is printed all the same, and the exit code says that the files are not whole.
 
     The results take the journal's room; where not even that is enough, it makes a report later.
     """
-    path = profile(tmp_path, users=20, seconds=6)
-    with disk(tmp_path, size) as tiny:
-        ended = run(alone(path, server, tiny), tmp_path, SECRETS)
-        left = Path(shutil.copytree(results(tiny), tmp_path / "left"))
+    ended, left = on_a_disk(tmp_path, size)
     assert ended.code in (2, 3), ended.output
     assert re.search(r"cannot write .*(latency\.hlog|timeline\.csv): No space left", ended.output)
     assert len(re.findall(r"cannot write .*journal\.jsonl: No space left", ended.output)) <= 1
@@ -349,13 +373,15 @@ def test_a_disk_that_is_full_ends_the_files_and_not_the_run(
         assert rebuild(left, []).cut is not None
 
 
-def test_a_metrics_port_that_is_taken_is_told_before_any_load(server: str, tmp_path: Path) -> None:
+def test_a_metrics_port_that_is_taken_is_told_before_any_load(
+    server: Simulator, tmp_path: Path
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         path = profile(tmp_path)
-        command = alone(path, server, tmp_path / "out", "--metrics-port", port)
+        command = alone(path, server.url, tmp_path / "out", "--metrics-port", port)
         ended = run(command, tmp_path, SECRETS)
     assert ended.code == 2
     assert f"cannot be served on 127.0.0.1:{port}" in ended.output
