@@ -21,8 +21,9 @@ TO_DEVELOP = {
     canonicalize_name(one.name): one
     for one in map(Requirement, PROJECT["optional-dependencies"]["dev"])
 }
-OPTIONAL = {"atheris"}
-"""Used where somebody has installed it: it has no wheels for some Pythons (`make fuzz`)."""
+OPTIONAL = {"atheris", "picows"}
+"""Used where somebody has installed it: what has no wheels for some Pythons (`make fuzz`), or is only
+there to be compared with (`make bench`)."""
 
 IMPORT = re.compile(r"^ *(?:import|from) +(\w+)", re.MULTILINE)
 """What looks like one, as a line of a text may."""
