@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bench.processes import ROOT, BenchError, free_port
 from bench.script import Script
+from loadkit import compiled
 
 PEERS: Final = ROOT / ".venv" / "bench"
 NODE_MODULES: Final = PEERS / "npm" / "node_modules"
@@ -81,9 +82,8 @@ class Loadkit(Tool):
     )
 
     def version(self) -> str:
-        """It is there."""
-        compiled = Path(sys.modules["bench"].__file__ or "").parents[1] / "loadkit" / "chat"
-        return "compiled" if list(compiled.glob("session.*.so")) else "not compiled"
+        """Which form of it runs."""
+        return compiled.form()
 
     def commands(self, run: Setting) -> list[list[str]]:
         """Locust's master and one worker with a profile."""
