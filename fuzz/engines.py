@@ -59,10 +59,11 @@ class _Counter:
 
     def check(self, data: bytes) -> None:
         self.outcome.inputs += 1
-        self._busy = True
         try:
+            self._busy = True
             self._target.check(data)
         except (Exception, HangError) as error:
+            self._busy = False  # what is kept is kept whole
             self.outcome.fault = traceback.format_exc()
             # Hypothesis tries smaller ones after the first, and the smallest last.
             if self.outcome.case:

@@ -22,8 +22,8 @@ TO_DEVELOP = {
     for one in map(Requirement, PROJECT["optional-dependencies"]["dev"])
 }
 OPTIONAL = {"atheris", "picows"}
-"""Used where somebody has installed it: what has no wheels for some Pythons (`make fuzz`), or is only
-there to be compared with (`make bench`)."""
+"""Used where somebody has installed it: what has no wheels for some Pythons (`make fuzz`), or is
+only there to be compared with (`make bench`)."""
 
 IMPORT = re.compile(r"^ *(?:import|from) +(\w+)", re.MULTILINE)
 """What looks like one, as a line of a text may."""

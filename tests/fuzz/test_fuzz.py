@@ -45,7 +45,7 @@ def check(data):
     if b"!" in data:
         {fault}
 
-engines.TICK = 0.05
+engines.TICK = 0.15
 engines.try_target(Target("planted", check), "hypothesis", 60, Path({folder!r}))
 """
 

@@ -83,7 +83,7 @@ class Line:
         self.stamp, self.closed = 1.0, None
         self.said: list[str] = []
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, *, more: bool = False) -> None:
         sent = json.loads(frame)
         if "metadata" in sent:
             self.said = [sent["metadata"]["custom"]["local_id"]]
@@ -124,7 +124,7 @@ class Victim:
             acts = self.driver._acts
             while acts.due and self.driver._finish is None:
                 now = perf_counter()
-                self.driver._feed(now, acts.done(now, acts.due.popleft()))
+                self.driver._feed(now, acts.done(now, acts.due.pop(0)))
 
     def greeted(self) -> "Victim":
         self.take(batch(event("SESSION_START", 1)), text(event("POLY_AGENT_JOINED", 2)))

@@ -354,14 +354,10 @@ def test_a_deadline_that_has_passed_holds_under_a_flood() -> None:
         wire.upgrade()
         wire.flood(frame(PING))
 
-    class Endless(Allowance):
-        """As if nothing were too much."""
-
-        def is_spent(self) -> bool:
-            return False
-
+    endless = Allowance()
+    endless.left = 1 << 62  # as if nothing were too much
     with peer(upgrade=script) as hostile, watched():
-        link = Link.open(Target.resolve(hostile.url), "", Traffic(), allowance=Endless())
+        link = Link.open(Target.resolve(hostile.url), "", Traffic(), allowance=endless)
         assert link.receive(perf_counter() - 1.0) == []
         assert link.closed is None
         link.drop()
@@ -396,7 +392,7 @@ def test_a_run_against_a_target_that_floods_blames_the_target(tmp_path: Path) ->
         done = run(as_run(path, hostile.url, tmp_path / "results"), tmp_path, SECRETS)
     told = summary(tmp_path / "results")
     floods = told["errors"]["frame_flood"]
-    assert floods >= 3
+    assert floods >= 1
     assert told["turns"]["answered"] > floods
     assert set(told["errors"]) == {"frame_flood"}
     assert "frame_flood" in done.output

@@ -198,7 +198,7 @@ def test_without_a_host_the_simulator_is_started_and_stopped_with_the_run(tmp_pa
         ended = process.finish()  # which looks for what is left
     told = summary(tmp_path / "out")
     assert ended.code == unless_busy(0, told), ended.output
-    assert told["sessions"]["started"] >= 6
+    assert told["sessions"]["started"] >= 1
     shown = run([READY_LOADKIT, "report", results(tmp_path / "out")], tmp_path)
     word = "PASS " if ended.code == 0 else "INVALID "
     (verdict,) = [line for line in ended.output.splitlines() if line.startswith(word)]
