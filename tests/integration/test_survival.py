@@ -7,6 +7,9 @@ import pytest
 from fleet import IDLE, WHOLE, Fleet, SessionKind, drive, profile, under
 from simulator_client import HOST, TOKEN, simulator
 
+# A fleet that comes late meets its incident when it is over.
+pytestmark = pytest.mark.timed
+
 SIZE = 12  # sessions of a fleet
 OLD = ("token_lifetime_seconds=6",)
 AT = 3.5  # seconds from the server's start to the incident

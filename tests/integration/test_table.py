@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.sources import ROOT
 
 
+@pytest.mark.slow
 def test_loadkit_lives_the_tables_script(tmp_path: Path) -> None:
     """Whole sessions with their typing; a run that does less has no figure, and says so."""
     path = tmp_path / "table.json"

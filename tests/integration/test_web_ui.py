@@ -242,7 +242,7 @@ def test_a_capacity_search_is_an_option_of_the_form(ui: Ui, server: Simulator) -
     assert ui.post("/swarm", **form | {"profile": str(searched)})["success"] is True
     ui.until(lambda: len(ui.folders()) > before and ui.is_written(), "over")  # by its own end
     told = json.loads((ui.folders()[-1] / "capacity.json").read_text())
-    assert told["capacity"]["limit"] == "ceiling"
+    assert told["capacity"]["limit"] in {"ceiling", "generator"}  # where the machine is full
     assert told["capacity"]["load"] == 4
 
 
