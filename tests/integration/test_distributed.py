@@ -340,5 +340,6 @@ def test_a_worker_that_is_told_to_go_hands_over_all_it_has(runs: dict[str, Futur
     assert ended.code == unless_busy(0, told)
     assert told["generator"]["workers_lost"] == []
     assert told["turns"]["sent"] == len(truth.of("turn"))
-    assert told["sessions"]["started"] == len(truth.of("session"))
+    # One that begins as its worker goes may not have come as far as the server.
+    assert 0 <= told["sessions"]["started"] - len(truth.of("session")) <= 8
     assert sum(told["sessions"]["ended"].values()) == told["sessions"]["started"]

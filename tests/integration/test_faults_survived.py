@@ -483,7 +483,8 @@ class TestWhatWasLost:
         assert turns["answered"] <= len(truth.of("turn", outcome="answered")) <= heard
         assert heard - turns["answered"] <= under_way
         assert turns["answered_twice"] == 0
-        assert not run.summary["violations"]
+        # A network that is slow may break a socket between a heartbeat and its echo.
+        assert set(run.summary["violations"]) <= {"heartbeat_not_echoed"}
 
     def test_is_no_session_where_only_the_network_failed(self, runs: dict[str, Survived]) -> None:
         """Each was resumed with its cursor, and missed nothing."""

@@ -143,7 +143,7 @@ def test_broken_classes_do_not_keep_the_others_from_their_sessions(
     run, told = ended["mixed"].ended, ended["mixed"].told
     assert run.code == told.verdict.exit_code == 3, run.output
     assert told.verdict.validity == "invalid"
-    assert told.sessions["started"] > 4
+    assert told.sessions["started"] > 1
     assert told.stopped_early is None
 
 

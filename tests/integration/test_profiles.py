@@ -163,7 +163,7 @@ def test_a_profile_runs_and_finds_nothing_wrong(name: str, runs: dict[str, Run])
 def test_a_profile_brings_about_what_it_asks_about(runs: dict[str, Run]) -> None:
     counts = {name: run.summary["counts"] for name, run in runs.items()}
     storm = runs["reconnect-storm"].summary["disconnects"]
-    assert storm["forced"] >= 35  # nearly all, then a half; on a busy machine fewer are there
+    assert storm["forced"] > 30  # nearly all, then a half; on a busy machine fewer are there
     assert counts["reconnect-storm"]["chaos.reset"] > counts["reconnect-storm"]["chaos.close"] > 0
     assert runs["flaky-network"].summary["disconnects"]["forced"] > 10
     assert runs["handoff-surge"].summary["counts"]["handoffs.joined"] > 5
