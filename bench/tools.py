@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Said:
     note: str = ""  # loadkit's own word on the run
 
 
-class Tool:
+class Tool(ABC):
     """One of them."""
 
     name: ClassVar[str]
@@ -57,13 +58,13 @@ class Tool:
     says_when: ClassVar[bool] = False  # it measures from: in a file, as loadkit's own warm-up does
     records: ClassVar[str]  # what it keeps of all that: a part of what it costs
 
+    @abstractmethod
     def version(self) -> str | None:
         """What is installed; None where nothing is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def commands(self, run: Setting) -> list[list[str]]:
         """What to start; the first one ends with the run."""
-        raise NotImplementedError
 
     def said(self, run: Setting) -> Said:
         """What it measured. Raises BenchError where it says nothing."""
